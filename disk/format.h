@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * format.h - every structure of a store on the disk.
+ *
+ *  sector 0        8        16       32                            2080
+ *  +--------------+--------+--------+--------------------------------+-----------
+ *  | superblock   | copy   | zero   | commit ring: 64 slots of 16 KiB | extents ...
+ *  +--------------+--------+--------+--------------------------------+-----------
+ *
+ * All fields are little-endian and of fixed width, all reserves are zero.
+ * The prose, with the reasons, is docs/store-format.md.  Objects, which lie in
+ * the pages of the space, are described in object.h.
+ *
+ * Trees.  One radix tree code serves three maps.  A node is 128 references
+ * (4 KiB).  A tree of height h maps keys 0 .. 128^h - 1; height 0 is the empty
+ * tree.  Level 0 names what the tree maps (pages, free-map pages, catalogue
+ * pages); a node of level l (1 .. h) covers 128^l keys and its reference is
+ * found in its parent under key >> (7 * l).  The root of height h is a node of
+ * level h with key 0.
+ *
+ *   space      page number            -> page of the address space
+ *   free map   sector / 32768         -> 4 KiB of bits, 1 = sector in use
+ *   catalogue  snapshot number        -> struct disk_snapshot, padded to a page
+ */
+#ifndef DISK_FORMAT_H
+#define DISK_FORMAT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "disk/types.h"
+
+#define DISK_ASSERT_AT(type, field, offset)                                                        \
+	static_assert(offsetof(struct type, field) == (offset), #type "." #field)
+#define DISK_ASSERT_SIZE(type, size) static_assert(sizeof(struct type) == (size), #type)
+
+#define DISK_FORMAT_VERSION 1u
+
+/* Magic numbers, one per kind, readable in a dump. */
+#define DISK_MAGIC_SUPERBLOCK UINT64_C(0x0a31455255445250) /* "PRDURE1\n" */
+#define DISK_MAGIC_RECORD     UINT64_C(0x44524f4345525050) /* "PPRECORD" */
+#define DISK_MAGIC_TOMBSTONE  UINT64_C(0x45424d4f54525050) /* "PPRTOMBE" */
+#define DISK_MAGIC_SNAPSHOT   UINT64_C(0x544f4853504e5350) /* "PSNPSHOT" */
+
+/* Layout, in sectors from the start of the store. */
+#define DISK_SUPERBLOCK_SECTOR	    0u
+#define DISK_SUPERBLOCK_COPY_SECTOR 8u
+#define DISK_RING_SECTOR	    32u
+#define DISK_RING_SLOTS		    64u
+#define DISK_SLOT_SIZE		    16384u
+#define DISK_SLOT_SECTORS	    (DISK_SLOT_SIZE / SECTOR_SIZE)
+#define DISK_DATA_SECTOR	    (DISK_RING_SECTOR + DISK_RING_SLOTS * DISK_SLOT_SECTORS)
+#define DISK_SECTORS_MIN	    8192u		/* 4 MiB: the smallest store */
+#define DISK_SECTORS_MAX	    (UINT64_C(1) << 47) /* 64 PiB */
+
+/* Radix trees. */
+#define DISK_NODE_SHIFT	  7u
+#define DISK_NODE_ENTRIES 128u
+#define DISK_HEIGHT_MAX	  8u /* 56 bits of key: more than a 64-bit space has pages */
+#define DISK_PAGE_MAX	  (UINT64_C(1) << 52)
+
+#define DISK_FREE_MAP_SECTORS 32768u /* sectors described by one free-map page */
+
+/* Commit: up to this many blocks of extents go out with their record under
+ * one flush; recovery verifies at most as many. */
+#define DISK_JOINT_COMMIT_BLOCKS 128u
+
+enum disk_tree { DISK_TREE_SPACE = 1, DISK_TREE_FREE_MAP = 2, DISK_TREE_CATALOGUE = 3 };
+
+enum disk_codec {
+	DISK_CODEC_NONE = 0, /* null reference: absent; all other fields zero */
+	DISK_CODEC_ZERO = 1, /* a page of zeros: no extent; only birth is set */
+	DISK_CODEC_RAW = 2,  /* 8 sectors, length 4096 */
+	DISK_CODEC_LZ4 = 3,  /* LZ4 block of `length` bytes, zero-padded to sectors * 512 */
+};
+
+/*
+ * A reference: where a page or node lies and what proves that it is the one.
+ * checksum = XXH3-64 over the whole sectors, padding included, with the seed
+ * disk_seed(tree, level, key).  Sectors never cross a 4 KiB block.
+ */
+struct disk_reference {
+	uint32_t sector_low; /* first sector, 48 bits */
+	uint16_t sector_high;
+	uint8_t sectors; /* 1 .. 8; 0 for NONE and ZERO */
+	uint8_t codec;	 /* enum disk_codec */
+	uint64_t birth;	 /* generation that wrote it */
+	uint64_t checksum;
+	uint16_t length; /* stored bytes before padding */
+	uint16_t auxiliary_high;
+	uint32_t auxiliary_low; /* free map: blocks below with any sector used, 48 bits */
+};
+DISK_ASSERT_SIZE(disk_reference, 32);
+DISK_ASSERT_AT(disk_reference, sector_high, 4);
+DISK_ASSERT_AT(disk_reference, sectors, 6);
+DISK_ASSERT_AT(disk_reference, codec, 7);
+DISK_ASSERT_AT(disk_reference, birth, 8);
+DISK_ASSERT_AT(disk_reference, checksum, 16);
+DISK_ASSERT_AT(disk_reference, length, 24);
+DISK_ASSERT_AT(disk_reference, auxiliary_high, 26);
+DISK_ASSERT_AT(disk_reference, auxiliary_low, 28);
+
+struct disk_node {
+	struct disk_reference entry[DISK_NODE_ENTRIES];
+};
+DISK_ASSERT_SIZE(disk_node, 4096);
+
+/* What an extent is and where it belongs, as the seed of its checksum. */
+static inline uint64_t disk_seed(enum disk_tree tree, unsigned level, uint64_t key)
+{
+	return (uint64_t)tree << 60 | (uint64_t)level << 56 | key;
+}
+
+static inline sector_t disk_reference_sector(const struct disk_reference *reference)
+{
+	return (sector_t){(uint64_t)reference->sector_high << 32 | reference->sector_low};
+}
+
+static inline uint64_t disk_reference_auxiliary(const struct disk_reference *reference)
+{
+	return (uint64_t)reference->auxiliary_high << 32 | reference->auxiliary_low;
+}
+
+/*
+ * The superblock: written once by create, twice on the disk, never changed.
+ * checksum = XXH3-64 over the 4096 bytes with the field itself zero, seed 0.
+ * An unknown bit in features_incompatible forbids opening, in
+ * features_read_only forbids writing; features_compatible is information.
+ */
+struct disk_superblock {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t header_size; /* sizeof(struct disk_superblock) */
+	uint64_t features_incompatible;
+	uint64_t features_read_only;
+	uint64_t features_compatible;
+	uint8_t identity[16]; /* random UUID of this store */
+	uint64_t created_ns;  /* wall time, ns since 1970 UTC */
+	uint32_t sector_size; /* 512 */
+	uint32_t block_size;  /* 4096 */
+	uint32_t write_unit;  /* 512 or 4096 */
+	uint32_t ring_slots;
+	uint32_t slot_size;
+	uint32_t reserved0;
+	uint64_t ring_sector;
+	uint64_t data_sector;
+	uint8_t reserved[3984];
+	uint64_t checksum;
+};
+DISK_ASSERT_SIZE(disk_superblock, 4096);
+DISK_ASSERT_AT(disk_superblock, version, 8);
+DISK_ASSERT_AT(disk_superblock, header_size, 12);
+DISK_ASSERT_AT(disk_superblock, features_incompatible, 16);
+DISK_ASSERT_AT(disk_superblock, features_read_only, 24);
+DISK_ASSERT_AT(disk_superblock, features_compatible, 32);
+DISK_ASSERT_AT(disk_superblock, identity, 40);
+DISK_ASSERT_AT(disk_superblock, created_ns, 56);
+DISK_ASSERT_AT(disk_superblock, sector_size, 64);
+DISK_ASSERT_AT(disk_superblock, block_size, 68);
+DISK_ASSERT_AT(disk_superblock, write_unit, 72);
+DISK_ASSERT_AT(disk_superblock, ring_slots, 76);
+DISK_ASSERT_AT(disk_superblock, slot_size, 80);
+DISK_ASSERT_AT(disk_superblock, ring_sector, 88);
+DISK_ASSERT_AT(disk_superblock, data_sector, 96);
+DISK_ASSERT_AT(disk_superblock, checksum, 4088);
+
+/* Incompatible features.  A store without delta records, automatic retention
+ * or streams has none set; the first commit that needs one cannot set it
+ * either (the superblock never changes), so create sets what may be used. */
+#define DISK_FEATURE_DELTA	      UINT64_C(1) /* commit records of kind DELTA may occur */
+#define DISK_FEATURES_KNOWN	      UINT64_C(0)
+#define DISK_READ_ONLY_FEATURES_KNOWN UINT64_C(0)
+
+/* A root of one of the three trees. */
+struct disk_root {
+	struct disk_reference reference; /* of the root node; null when height is 0 */
+	uint32_t height;		 /* 0 .. DISK_HEIGHT_MAX */
+	uint32_t reserved;
+	uint64_t pages; /* references of level 0 that are not null */
+};
+DISK_ASSERT_SIZE(disk_root, 48);
+DISK_ASSERT_AT(disk_root, height, 32);
+DISK_ASSERT_AT(disk_root, pages, 40);
+
+enum disk_record_kind { DISK_RECORD_FULL = 1, DISK_RECORD_DELTA = 2 };
+
+enum disk_record_flags {
+	DISK_RECORD_CLEAN = 1,	 /* the system was stopped on purpose after this */
+	DISK_RECORD_FRESH = 2,	 /* written by create: the system has never run */
+	DISK_RECORD_RESTORE = 4, /* this generation replaced the live state */
+};
+
+/* Counters that no restore turns back. */
+struct disk_counters {
+	uint64_t uptime_ns;	 /* persistent uptime at the freeze */
+	uint64_t object_version; /* the largest object version ever handed out */
+	uint64_t resumes;	 /* how often the system was resumed */
+	uint64_t reserved;
+};
+DISK_ASSERT_SIZE(disk_counters, 32);
+
+/*
+ * A commit record: alone it recovers a generation.  It lies in slot
+ * (see ring rule in docs/store-format.md) and only its first `length` bytes,
+ * rounded up to a sector, are written; the rest of the slot is whatever was
+ * there.  checksum = XXH3-64 over `length` bytes rounded up to a sector, field
+ * zero, seed = XXH3-64(identity) ^ slot index.
+ */
+struct disk_record {
+	uint64_t magic;
+	uint32_t kind;	 /* enum disk_record_kind */
+	uint32_t length; /* bytes: header and, in a delta, its entries */
+	uint64_t checksum;
+	uint8_t identity[16];
+	uint64_t generation;
+	uint64_t durable;     /* newest generation known flushed when this was written */
+	uint64_t predecessor; /* generation of the record before this one */
+	uint64_t base;	      /* delta: the full generation it builds on; full: own */
+	uint64_t wall_ns;
+	uint32_t flags;
+	uint32_t slot;		/* its own index in the ring */
+	uint64_t sectors;	/* size of the store */
+	uint64_t used_sectors;	/* bits set in the free map */
+	uint64_t snapshots;	/* entries in the catalogue */
+	uint64_t next_snapshot; /* next number to hand out */
+	uint64_t origin;	/* snapshot the live state descends from, 0: none */
+	uint64_t dying;		/* snapshot being reclaimed, 0: none */
+	uint32_t entries;	/* delta entries behind the header */
+	uint32_t reserved0;
+	struct disk_counters counters;
+	struct disk_root space;
+	struct disk_root free_map;
+	struct disk_root catalogue;
+	char label[64]; /* UTF-8, zero-padded */
+	uint8_t reserved[128];
+};
+DISK_ASSERT_SIZE(disk_record, 512);
+DISK_ASSERT_AT(disk_record, kind, 8);
+DISK_ASSERT_AT(disk_record, length, 12);
+DISK_ASSERT_AT(disk_record, checksum, 16);
+DISK_ASSERT_AT(disk_record, identity, 24);
+DISK_ASSERT_AT(disk_record, generation, 40);
+DISK_ASSERT_AT(disk_record, durable, 48);
+DISK_ASSERT_AT(disk_record, predecessor, 56);
+DISK_ASSERT_AT(disk_record, base, 64);
+DISK_ASSERT_AT(disk_record, wall_ns, 72);
+DISK_ASSERT_AT(disk_record, flags, 80);
+DISK_ASSERT_AT(disk_record, slot, 84);
+DISK_ASSERT_AT(disk_record, sectors, 88);
+DISK_ASSERT_AT(disk_record, used_sectors, 96);
+DISK_ASSERT_AT(disk_record, snapshots, 104);
+DISK_ASSERT_AT(disk_record, next_snapshot, 112);
+DISK_ASSERT_AT(disk_record, origin, 120);
+DISK_ASSERT_AT(disk_record, dying, 128);
+DISK_ASSERT_AT(disk_record, entries, 136);
+DISK_ASSERT_AT(disk_record, counters, 144);
+DISK_ASSERT_AT(disk_record, space, 176);
+DISK_ASSERT_AT(disk_record, free_map, 224);
+DISK_ASSERT_AT(disk_record, catalogue, 272);
+DISK_ASSERT_AT(disk_record, label, 320);
+
+/* One changed page in a delta record (feature DELTA). */
+struct disk_delta {
+	uint64_t page;
+	struct disk_reference reference;
+};
+DISK_ASSERT_SIZE(disk_delta, 40);
+
+/* A tombstone: replaces a torn record, keeps its number from being reused.
+ * One sector; checksum as in a record, over 512 bytes. */
+struct disk_tombstone {
+	uint64_t magic;
+	uint32_t slot;
+	uint32_t reserved0;
+	uint64_t checksum;
+	uint8_t identity[16];
+	uint64_t generation; /* the number that is spent */
+	uint8_t reserved[464];
+};
+DISK_ASSERT_SIZE(disk_tombstone, 512);
+DISK_ASSERT_AT(disk_tombstone, checksum, 16);
+DISK_ASSERT_AT(disk_tombstone, identity, 24);
+DISK_ASSERT_AT(disk_tombstone, generation, 40);
+
+enum disk_snapshot_flags {
+	DISK_SNAPSHOT_AUTOMATIC = 1, /* kept by the system, e.g. what a restore replaced */
+	DISK_SNAPSHOT_DYING = 2,     /* deleted; its space is being given back */
+	DISK_SNAPSHOT_BRANCH = 4,    /* deleted, but has two children: nameless */
+};
+
+#define DISK_SNAPSHOT_NAME 64u
+
+/* A catalogue page. */
+struct disk_snapshot {
+	uint64_t magic;
+	uint64_t number;
+	uint64_t parent; /* snapshot it descends from, 0: none */
+	uint64_t generation;
+	struct disk_root root; /* of the space */
+	uint64_t wall_ns;
+	uint64_t uptime_ns;
+	uint32_t flags;
+	uint32_t children;	       /* snapshots and live state descending directly from it */
+	uint64_t cursor;	       /* dying: first page not yet reclaimed */
+	char name[DISK_SNAPSHOT_NAME]; /* UTF-8, zero-padded; empty for a branch point */
+	uint8_t reserved[3920];
+};
+DISK_ASSERT_SIZE(disk_snapshot, 4096);
+DISK_ASSERT_AT(disk_snapshot, number, 8);
+DISK_ASSERT_AT(disk_snapshot, parent, 16);
+DISK_ASSERT_AT(disk_snapshot, generation, 24);
+DISK_ASSERT_AT(disk_snapshot, root, 32);
+DISK_ASSERT_AT(disk_snapshot, wall_ns, 80);
+DISK_ASSERT_AT(disk_snapshot, uptime_ns, 88);
+DISK_ASSERT_AT(disk_snapshot, flags, 96);
+DISK_ASSERT_AT(disk_snapshot, children, 100);
+DISK_ASSERT_AT(disk_snapshot, cursor, 104);
+DISK_ASSERT_AT(disk_snapshot, name, 112);
+DISK_ASSERT_AT(disk_snapshot, reserved, 176);
+
+#endif

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * object.h - objects as they lie in the pages of the space.
+ *
+ * Everything here is persistent: it is checkpointed, paged and recovered like
+ * any other page.  Little-endian, fixed width, zeroed reserves.
+ *
+ *   address            page number     what
+ *   0                  0               never used: null pointers fault
+ *   4 GiB              0x00100000      the system page (struct disk_system)
+ *   8 GiB              0x00200000      object table, 64 records a page
+ *   16 GiB             0x00400000      may-be-ready bitmap, 32,768 objects a page
+ *   20 GiB ...         0x00500000      kernel arena: bodies of objects
+ *   48 GiB ...         0x00c00000      tree arena: pages of the B+trees
+
+ *   64 GiB ...         0x01000000      user arena: segments and message pages
+ *   128 TiB - 4 KiB    0x7ffffffff     never used (SYSRET)
+ *
+ * Pages below the user arena are never mapped for user mode.
+ */
+#ifndef DISK_OBJECT_H
+#define DISK_OBJECT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "disk/format.h"
+
+#define SYSTEM_PAGE	  UINT64_C(0x00100000)
+#define OBJECT_TABLE_PAGE UINT64_C(0x00200000)
+#define READY_BITMAP_PAGE UINT64_C(0x00400000)
+#define KERNEL_ARENA_PAGE UINT64_C(0x00500000)
+#define TREE_ARENA_PAGE	  UINT64_C(0x00c00000)
+#define USER_ARENA_PAGE	  UINT64_C(0x01000000)
+
+#define USER_ARENA_END UINT64_C(0x7ffffffff) /* page after the last usable one */
+
+#define OBJECT_MAX	    (1u << 24) /* objects a store can hold */
+#define OBJECTS_PER_PAGE    64u
+#define READY_BITS_PER_PAGE 32768u
+
+/* ---- types and rights -------------------------------------------------- */
+
+enum object_type {
+	OBJECT_NONE = 0,
+	OBJECT_SEGMENT = 1,
+	OBJECT_MACHINE = 2,
+	OBJECT_PORT = 3,
+	OBJECT_TABLE = 4,
+	OBJECT_DIRECTORY = 5,
+	OBJECT_BANK = 6,
+	OBJECT_REPLY = 7, /* one-shot: machine (object, version) and call number in `aux` */
+	OBJECT_CLOCK = 8,
+	OBJECT_CONSOLE = 9,
+	OBJECT_STORE = 10,
+	OBJECT_SYSTEM = 11,
+	OBJECT_LOG = 12,
+	OBJECT_TYPES = 13,
+};
+
+/* Rights, 16 bits; the meaning of some depends on the type. */
+enum object_right {
+	RIGHT_READ = 1,	 /* segment: attach for reading; directory: look up, list; others: info */
+	RIGHT_WRITE = 2, /* segment: attach for writing, resize; directory: link, unlink, rename */
+	RIGHT_EXECUTE = 4,    /* segment: attach for execution */
+	RIGHT_SEND = 8,	      /* port: send and call; console, log: write */
+	RIGHT_RECEIVE = 16,   /* port: receive; console: read */
+	RIGHT_CONTROL = 32,   /* machine: start, stop, registers, table; store: restore, delete;
+			       * system: power off, reboot; port: make badged capabilities */
+	RIGHT_CREATE = 64,    /* bank: create objects from it */
+	RIGHT_DESTROY = 128,  /* any object: destroy it */
+	RIGHT_SNAPSHOT = 256, /* store: checkpoint and snapshot */
+	RIGHT_ALL = 0xffff,
+};
+
+/* ---- capability --------------------------------------------------------- */
+
+/* The only thing that gives authority.  Lies in capability tables, directories,
+ * queued messages and attachments, all kernel-only pages.  An all-zero record
+ * is an empty slot.  Valid while the object table's record of `object` has the
+ * same `version`. */
+struct disk_capability {
+	uint64_t version; /* 0: empty */
+	uint32_t object;
+	uint8_t type; /* enum object_type */
+	uint8_t flags;
+	uint16_t rights;
+	uint64_t badge; /* port: told to the receiver */
+	uint64_t aux;	/* reply: call number; device: resume epoch last seen */
+	uint64_t revoker_version;
+	uint32_t revoker; /* 0: hangs from none */
+	uint32_t reserved0;
+	uint64_t reserved[2];
+};
+DISK_ASSERT_SIZE(disk_capability, 64);
+DISK_ASSERT_AT(disk_capability, object, 8);
+DISK_ASSERT_AT(disk_capability, type, 12);
+DISK_ASSERT_AT(disk_capability, rights, 14);
+DISK_ASSERT_AT(disk_capability, badge, 16);
+DISK_ASSERT_AT(disk_capability, aux, 24);
+DISK_ASSERT_AT(disk_capability, revoker_version, 32);
+DISK_ASSERT_AT(disk_capability, revoker, 40);
+
+#define TABLE_SLOTS_PER_PAGE 64u
+#define TABLE_SLOTS_MAX	     4096u
+
+/* ---- object table ------------------------------------------------------- */
+
+/* Record of object i lies in page OBJECT_TABLE_PAGE + i / 64.  What `size` and
+ * `word` mean depends on the type:
+ *
+ *   type       range         size            word[0]         word[1]
+ *   segment    user arena    bytes           0               0
+ *   machine    kernel, 1     0               message page    pages of its range
+
+ *   port       kernel        capacity        receiver object receiver version
+ *   table      kernel        slots           0               0
+ *   directory  kernel        entries         root page of its B+tree (0: empty)
+ *   bank       none          pages in use    limit in pages  objects alive
+ *   log        kernel        bytes of text   0               0
+
+ *   others     none          0               0               0
+ *
+ * A record with version 0 and a type is being taken apart (disk_system.destroying
+ * leads to it, next_free to the following one); with type NONE it is free.
+ */
+struct disk_object {
+	uint64_t version; /* 0: free or being destroyed */
+	uint8_t type;
+	uint8_t flags;
+	uint16_t reserved0;
+	uint32_t bank;	      /* charged for it; 0 for the first bank and when free */
+	uint64_t first_page;  /* its range in the space, naturally aligned; 0: none */
+	uint64_t range_pages; /* power of two; most it can grow to */
+	uint64_t size;
+	uint64_t word[2];
+	uint32_t next_free; /* free or dying: index of the next such record, 0: last */
+	uint32_t reserved1;
+};
+DISK_ASSERT_SIZE(disk_object, 64);
+DISK_ASSERT_AT(disk_object, bank, 12);
+DISK_ASSERT_AT(disk_object, first_page, 16);
+DISK_ASSERT_AT(disk_object, size, 32);
+DISK_ASSERT_AT(disk_object, word, 40);
+DISK_ASSERT_AT(disk_object, next_free, 56);
+
+/* ---- system page -------------------------------------------------------- */
+
+#define SYSTEM_RESUME_MAX 64u
+#define SYSTEM_MAGIC	  UINT64_C(0x4d4554535953524d)
+
+struct disk_system {
+	uint64_t magic;
+	uint32_t version; /* of the object formats: 1 */
+	uint32_t reserved0;
+	uint64_t next_version;	  /* last object version handed out */
+	uint32_t next_object;	  /* first index never used */
+	uint32_t free_object;	  /* head of the free list */
+	uint64_t kernel_next;	  /* first page of the kernel arena never handed out */
+	uint64_t user_next;	  /* the same for the user arena */
+	uint64_t quarantine_root; /* B+tree of ranges at rest; 0: empty */
+	uint64_t quarantine_sequence;
+	uint64_t deadline_root;	 /* B+tree: deadline, machine -> nothing; 0: empty */
+	uint64_t tree_free;	 /* list of free pages of the tree arena; 0: empty */
+	uint32_t root_directory; /* object of the directory `/` */
+	uint32_t root_bank;
+	uint64_t checkpoint_ns; /* interval; 0: only on request */
+	/* First of the objects being destroyed in steps, 0: none. */
+	uint32_t destroying;
+	uint32_t reserved1;
+	uint64_t tree_next;    /* first page of the tree arena never handed out */
+	uint64_t machine_root; /* B+tree: machine -> nothing; 0: empty */
+	/* Machines that want a message after every resume; version 0: free entry. */
+	struct {
+		uint64_t version;
+		uint32_t object;
+		uint32_t reserved;
+	} resume[SYSTEM_RESUME_MAX];
+	uint8_t reserved[2952];
+};
+DISK_ASSERT_SIZE(disk_system, 4096);
+
+/* ---- machine ------------------------------------------------------------ */
+
+#define MACHINE_MAGIC	    0x4843414du /* "MACH" */
+#define MACHINE_NAME	    32u
+#define MACHINE_ATTACHMENTS 24u
+#define MACHINE_PORTS	    8u
+#define MACHINE_PRIORITIES  16u /* 0 lowest .. 15 highest */
+
+enum machine_state {
+	MACHINE_STOPPED = 0,	 /* created, or stopped by somebody */
+	MACHINE_READY = 1,	 /* runs when its turn comes; also while it waits for a page */
+	MACHINE_AWAIT_REPLY = 2, /* has called; the answer comes into its registers */
+	MACHINE_RECEIVE = 3,	 /* waits for a message, until `deadline` if not 0 */
+	MACHINE_SLEEP = 4,	 /* until `deadline` */
+	MACHINE_FAULTED = 5,	 /* see fault_*; its keeper was told, or it has none */
+	MACHINE_EXITED = 6,	 /* ended by itself */
+	MACHINE_STATES = 7,
+};
+
+enum machine_fault {
+	FAULT_NONE = 0,
+	FAULT_PAGE = 1,	       /* address outside what is attached, or against its rights */
+	FAULT_INSTRUCTION = 2, /* undefined or privileged instruction */
+	FAULT_ARITHMETIC = 3,  /* divide error, overflow, FPU or SIMD exception */
+	FAULT_BREAKPOINT = 4,
+	FAULT_PROTECTION = 5,  /* general protection, stack, segment, alignment */
+	FAULT_STORAGE = 6,     /* the page cannot be had: media error or store full */
+	FAULT_SYSTEM_CALL = 7, /* entry number that does not exist */
+};
+
+/* General registers in the order of struct disk_registers.gpr. */
+enum machine_register {
+	REGISTER_RAX,
+	REGISTER_RBX,
+	REGISTER_RCX,
+	REGISTER_RDX,
+	REGISTER_RSI,
+	REGISTER_RDI,
+	REGISTER_RBP,
+	REGISTER_RSP,
+	REGISTER_R8,
+	REGISTER_R9,
+	REGISTER_R10,
+	REGISTER_R11,
+	REGISTER_R12,
+	REGISTER_R13,
+	REGISTER_R14,
+	REGISTER_R15,
+};
+
+struct disk_registers {
+	uint64_t gpr[16];
+	uint64_t rip;
+	uint64_t rflags;
+};
+DISK_ASSERT_SIZE(disk_registers, 144);
+
+/* A run of pages of a segment that the machine may touch, at the segment's own
+ * address.  Attachments of one machine do not overlap. */
+enum attachment_flag {
+	ATTACHMENT_OWNED = 1, /* the segment is destroyed with the machine */
+};
+struct disk_attachment {
+
+	struct disk_capability segment; /* empty: free entry */
+	uint64_t first_page;
+	uint64_t pages;
+	uint64_t rights; /* RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE */
+	uint64_t flags;	 /* enum attachment_flag */
+};
+DISK_ASSERT_SIZE(disk_attachment, 96);
+
+/* The one page of a machine: all of it that the kernel needs to run it. */
+struct disk_machine {
+	uint32_t magic;
+	uint32_t object;
+	uint64_t version;
+	uint8_t state; /* enum machine_state */
+	uint8_t priority;
+	uint8_t fault;	 /* enum machine_fault */
+	uint8_t stopped; /* 1: held by `stop`, whatever the state; `continue` clears it */
+	uint32_t exit_code;
+	uint64_t message_page; /* page number, user arena; mapped read-write for it */
+	struct disk_registers registers;
+	uint64_t reserved0[9];
+	uint8_t fpu[512] __attribute__((aligned(16))); /* FXSAVE image */
+	struct disk_capability table;
+	struct disk_capability keeper; /* port that is told of faults; empty: none */
+	uint64_t deadline;	       /* persistent uptime, ns; 0: none */
+	uint64_t call_number;	       /* of the call in progress or the last one */
+	uint64_t callee_version;       /* AWAIT_REPLY: the port called, for ps */
+	uint32_t callee;
+	uint32_t reserved1;
+	uint64_t fault_address, fault_code;
+	uint64_t cpu_ns;
+	uint64_t messages_sent, messages_received;
+	uint64_t faults_served;	      /* page faults resolved for it */
+	uint64_t started_ns, last_ns; /* persistent uptime: start, last message or wait */
+	uint64_t resume_seen;	      /* epoch of the last resume message it got */
+	uint64_t resume_port_version;
+	uint32_t resume_port; /* told after each resume; 0: none */
+	uint32_t reserved2;
+	struct {
+		uint64_t version;
+		uint32_t object;
+		uint32_t reserved;
+	} ports[MACHINE_PORTS]; /* ports it receives from, for "any of mine" */
+	char name[MACHINE_NAME];
+	/* SLOT_REPLY lies here and not in the table, so that a call touches two
+	 * machine pages only.  Empty whenever the machine is in RECEIVE. */
+	struct disk_capability reply __attribute__((aligned(16)));
+	uint8_t reserved3[544];
+	struct disk_attachment attachments[MACHINE_ATTACHMENTS];
+};
+DISK_ASSERT_AT(disk_machine, registers, 32);
+DISK_ASSERT_AT(disk_machine, fpu, 256);
+DISK_ASSERT_AT(disk_machine, table, 768);
+DISK_ASSERT_AT(disk_machine, keeper, 832);
+DISK_ASSERT_AT(disk_machine, deadline, 896);
+DISK_ASSERT_SIZE(disk_machine, 4096);
+
+/* ---- port --------------------------------------------------------------- */
+
+#define MESSAGE_WORDS	     6u
+#define MESSAGE_CAPABILITIES 4u
+#define MESSAGE_DATA	     1024u /* bytes of the message page that travel along */
+#define PORT_CAPACITY_MAX    256u
+
+/* A message in a port's queue: half a page. */
+struct disk_message {
+	uint64_t badge;
+	uint64_t label;
+	uint64_t word[MESSAGE_WORDS];
+	uint32_t length; /* bytes of data */
+	uint32_t sender; /* machine, for ps and the log only */
+	uint64_t reserved0[7];
+	struct disk_capability reply; /* empty: asynchronous */
+	struct disk_capability capability[MESSAGE_CAPABILITIES];
+	uint8_t data[MESSAGE_DATA];
+	uint8_t reserved[576];
+};
+DISK_ASSERT_SIZE(disk_message, 2048);
+
+#define PORT_MAGIC 0x54524f50u
+
+/* First page of a port's range; the queue of `capacity` messages follows, two a
+ * page, as a ring. */
+struct disk_port {
+	uint32_t magic;
+	uint32_t capacity;
+	uint32_t head; /* index of the oldest message */
+	uint32_t count;
+	uint64_t received, refused; /* counters */
+	/* Notification word: signals coalesce here. */
+	uint64_t signals;
+	uint8_t reserved[4056];
+};
+DISK_ASSERT_SIZE(disk_port, 4096);
+
+/* ---- ordered trees (directories, deadlines, machines, quarantine) -------- */
+
+#define TREE_KEY_MAX	255u /* bytes; directory names are 1 .. 255 bytes, no '/' and no NUL */
+#define TREE_VALUE_MAX	64u
+#define TREE_MAGIC	0x45455254u /* "TREE" */
+#define TREE_FREE_MAGIC 0x45455246u /* "FREE": a page on the list of free ones */
+
+/* A B+tree page of the tree arena.  Leaf: sorted entries {u8 key length, u8
+ * value length, key, value}; inner: the same with the child's page number (8
+ * bytes) as value.  The key of an inner entry is not above any key of its child
+ * and above all keys of the child before; the first is never compared.  No page
+ * is empty.  Offsets of the entries grow from the front, entries lie without
+ * gaps at the back of `bytes`. */
+struct disk_tree_page {
+	uint32_t magic;
+	uint16_t level; /* 0: leaf */
+	uint16_t count;
+	uint16_t heap; /* offset in bytes[] where the entries begin */
+	uint16_t reserved0;
+	uint32_t reserved1;
+	uint64_t next; /* free page: the next free one, 0: last; otherwise 0 */
+	uint64_t reserved2;
+	uint8_t bytes[4064]; /* uint16_t offset[count], then free room, then entries */
+};
+DISK_ASSERT_SIZE(disk_tree_page, 4096);
+DISK_ASSERT_AT(disk_tree_page, next, 16);
+DISK_ASSERT_AT(disk_tree_page, bytes, 32);
+
+/* ---- log ---------------------------------------------------------------- */
+
+#define LOG_MAGIC 0x20474f4cu
+#define LOG_PAGES 16u /* of text, behind the header page */
+
+/* First page of the log's range.  Text is a byte ring of LOG_PAGES pages; byte
+ * number n of all ever written lies at n % (LOG_PAGES * 4096). */
+struct disk_log {
+	uint32_t magic;
+	uint32_t pages;
+	uint64_t written; /* bytes ever written */
+	uint8_t reserved[4080];
+};
+DISK_ASSERT_SIZE(disk_log, 4096);
+
+#endif

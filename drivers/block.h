@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * block.h - what a block device is to the store: a small table of operations.
+ *
+ * drivers/virtio/ implements it in the kernel, tools/mkstore/ over a file and
+ * tests/sim/ over a disk that lies.  Requests complete in any order.  What a
+ * completed write request has written survives a power cut only when a flush
+ * that was submitted after the completion has itself completed.
+ *
+ * The submitter owns the request and its buffer; both belong to the device
+ * from submit() until complete() is called.
+ */
+#ifndef DRIVERS_BLOCK_H
+#define DRIVERS_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "disk/status.h"
+#include "disk/types.h"
+
+enum block_operation { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD };
+
+struct block_request {
+	enum block_operation operation;
+	sector_t sector;    /* first sector; ignored by flush */
+	uint32_t sectors;   /* how many; 0 for flush */
+	void *data;	    /* sectors * 512 bytes, 512-aligned; physically
+			     * contiguous in the kernel */
+	enum status status; /* set before complete(): OK, IO or DEVICE */
+	void (*complete)(
+		struct block_request *request); /* may be called from
+						 * submit() or poll(); must only note the outcome */
+	void *owner;				/* the submitter's */
+	void *device_private;			/* the device's */
+};
+
+struct block_device {
+	uint64_t sectors;	  /* size of the device or partition */
+	uint32_t write_unit;	  /* 512 or 4096: what is written without touching neighbours */
+	uint32_t request_sectors; /* largest request, in sectors */
+	uint32_t queue_depth;	  /* requests accepted at once, at least 2 */
+	bool discards;		  /* BLOCK_DISCARD is understood */
+	bool read_only;
+	const struct block_operations *operations;
+	void *context; /* the implementation's */
+};
+
+struct block_operations {
+	/* Starts a request.  False: the queue is full, nothing happened, ask
+	 * again after a completion.  Never waits. */
+	bool (*submit)(struct block_device *device, struct block_request *request);
+	/* Calls complete() for what has finished.  With wait, returns only when
+	 * at least one outstanding request has finished (or none is outstanding). */
+	void (*poll)(struct block_device *device, bool wait);
+};
+
+#endif
