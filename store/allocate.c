@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * allocate.c - where the next extent goes.
+ *
+ * S1, literally: a sector may be taken when its bit is clear in the free maps
+ * of both newest durable generations and this commit has not taken it yet.
+ * The union of the three is kept for one free-map page at a time (a window,
+ * 16 MiB of disk); it moves forward and comes round (next fit), so what one
+ * commit writes lies in long runs.
+ *
+ * Wholly free blocks are used first, and short extents packed into them.  When
+ * few are left, short extents go into the free sectors of used blocks, which a
+ * second window looks for, unless the disk writes in units of 4 KiB: there an
+ * extent never shares a block with an older one.
+ *
+ * The bits of sectors before DISK_DATA_SECTOR and past the end of the store are
+ * never set on the disk; here they count as used.
+ */
+#include "store/store_priv.h"
+
+uint64_t store_leaves(const struct store *store)
+{
+	return (store->record.sectors + DISK_FREE_MAP_SECTORS - 1) / DISK_FREE_MAP_SECTORS;
+}
+
+static void window_begin(struct allocator_window *window)
+{
+	window->loaded = false;
+	window->exhausted = false;
+	window->passed = 0;
+}
+
+void allocator_begin(struct store *store)
+{
+	struct allocator *allocator = &store->allocator;
+	uint64_t blocks = store->record.sectors / BLOCK_SECTORS;
+
+	window_begin(&allocator->blocks);
+	window_begin(&allocator->holes);
+	allocator->open_room = 0;
+	allocator->scarce = store->write_unit == SECTOR_SIZE &&
+			    reserve_blocks_available(store) < blocks / 8;
+}
+
+/* ---- windows -------------------------------------------------------------- */
+
+/* Sets the bits of `count` sectors from `sector` on, all within one block. */
+static void window_mark(struct allocator_window *window, uint64_t sector, uint32_t count)
+{
+	uint64_t offset = sector % DISK_FREE_MAP_SECTORS;
+
+	if (window->loaded && sector / DISK_FREE_MAP_SECTORS == window->leaf)
+		window->bits[offset / 8] |= (uint8_t)(((1u << count) - 1) << offset % 8);
+}
+
+static void window_mark_run(struct allocator_window *window, uint64_t sector, uint64_t count)
+{
+	while (count) {
+		uint32_t room = BLOCK_SECTORS - (uint32_t)(sector % BLOCK_SECTORS);
+		uint32_t part = count < room ? (uint32_t)count : room;
+
+		window_mark(window, sector, part);
+		sector += part;
+		count -= part;
+	}
+}
+
+/* What is used although no bit says so: outside of the data area, taken by this
+ * commit, and the rest of the block that is being packed. */
+static void window_mark_implied(struct store *store, struct allocator_window *window)
+{
+	uint64_t first = window->leaf * DISK_FREE_MAP_SECTORS;
+	uint64_t end = store->record.sectors / BLOCK_SECTORS * BLOCK_SECTORS;
+
+	if (first < DISK_DATA_SECTOR)
+		window_mark_run(window, first, DISK_DATA_SECTOR - first);
+	if (end < first + DISK_FREE_MAP_SECTORS)
+		window_mark_run(window, end, first + DISK_FREE_MAP_SECTORS - end);
+	for (uint32_t i = 0; i < store->changes.count; i++) {
+		uint64_t entry = store->changes.entry[i];
+
+		if (entry & CHANGE_TAKE && change_leaf(entry) == window->leaf)
+			window_mark_run(window, change_sector(entry), change_count(entry));
+	}
+	if (store->allocator.open_room)
+		window_mark(window, store->allocator.open_sector, store->allocator.open_room);
+}
+
+/* The predecessor's map only guards against later damage of the newest
+ * generation; when it cannot be read itself, there is nothing to guard. */
+static enum status window_read(struct store *store, struct allocator_window *window,
+			       const struct disk_root *root, bool predecessor,
+			       store_channel_t *channel)
+{
+	struct place place = {DISK_TREE_FREE_MAP, 0, window->leaf};
+	struct disk_reference reference;
+	const uint8_t *bits = NULL;
+	const void *data;
+	enum status status =
+		map_lookup(store, root, DISK_TREE_FREE_MAP, window->leaf, &reference, channel);
+
+	if (status == STATUS_OK && !reference_is_null(&reference)) {
+		status = extent_get(store, &reference, place, &data, channel);
+		bits = status == STATUS_OK ? data : NULL;
+	}
+	if (status == STATUS_WAIT)
+		return status;
+	if (!predecessor)
+		memset(window->bits, status == STATUS_OK ? 0 : 0xff, PAGE_SIZE);
+	for (unsigned i = 0; bits && i < PAGE_SIZE; i++)
+		window->bits[i] |= bits[i];
+	return STATUS_OK;
+}
+
+static enum status window_load(struct store *store, struct allocator_window *window,
+			       store_channel_t *channel)
+{
+	enum status status = window_read(store, window, &store->record.free_map, false, channel);
+
+	if (status == STATUS_OK)
+		status = window_read(store, window, &store->previous_map, true, channel);
+	if (status != STATUS_OK)
+		return status;
+	window->loaded = true;
+	window->cursor = 0;
+	window_mark_implied(store, window);
+	return STATUS_OK;
+}
+
+/* On to the leaf at or after `leaf` (which may be past the last). */
+static void window_move(struct store *store, struct allocator_window *window, uint64_t leaf)
+{
+	uint64_t leaves = store_leaves(store);
+
+	window->passed += leaf - window->leaf;
+	window->leaf = leaf < leaves ? leaf : 0;
+	window->loaded = false;
+	/* Once more than the whole: the first window was entered in its middle. */
+	window->exhausted = window->passed > leaves + 1;
+}
+
+/* Loads the next leaf that can have something to offer. */
+static enum status window_next(struct store *store, struct allocator_window *window,
+			       bool with_used_blocks, store_channel_t *channel)
+{
+	uint64_t leaf = window->leaf;
+	enum status status;
+
+	if (window->exhausted)
+		return STATUS_NO_SPACE;
+	status = with_used_blocks ? map_next(store, &store->record.free_map, DISK_TREE_FREE_MAP,
+					     window->leaf, &leaf, channel)
+				  : map_next_with_room(store, &store->record.free_map,
+						       window->leaf, &leaf, channel);
+	if (status == STATUS_WAIT)
+		return status;
+	if (status == STATUS_IO || status == STATUS_CORRUPT)
+		leaf = window->leaf + 1;
+	else if (status != STATUS_OK || leaf >= store_leaves(store))
+		leaf = store_leaves(store);
+	if (leaf != window->leaf) {
+		window_move(store, window, leaf);
+		return STATUS_OK;
+	}
+	return window_load(store, window, channel);
+}
+
+/* ---- blocks and holes ------------------------------------------------------- */
+
+static bool block_found(struct allocator_window *window)
+{
+	while (window->loaded && window->cursor < PAGE_SIZE) {
+		if (!window->bits[window->cursor])
+			return true;
+		window->cursor++;
+	}
+	return false;
+}
+
+/* The first run of `count` clear bits in a byte; 8 when there is none. */
+static unsigned hole_in(uint8_t bits, uint32_t count)
+{
+	unsigned run = (1u << count) - 1;
+	unsigned at = 0;
+
+	while (at + count <= BLOCK_SECTORS && (bits & run << at))
+		at++;
+	return at + count <= BLOCK_SECTORS ? at : BLOCK_SECTORS;
+}
+
+static bool hole_take(struct store *store, uint32_t count, uint64_t *sector)
+{
+	struct allocator_window *window = &store->allocator.holes;
+
+	while (window->loaded && window->cursor < PAGE_SIZE) {
+		uint8_t bits = window->bits[window->cursor];
+		unsigned at = bits ? hole_in(bits, count) : BLOCK_SECTORS;
+
+		if (at < BLOCK_SECTORS) {
+			*sector = window->leaf * DISK_FREE_MAP_SECTORS +
+				  window->cursor * BLOCK_SECTORS + at;
+			return true;
+		}
+		window->cursor++;
+	}
+	return false;
+}
+
+static enum status holes_ready(struct store *store, store_channel_t *channel)
+{
+	struct allocator_window *window = &store->allocator.holes;
+
+	while (!window->exhausted && !(window->loaded && window->cursor < PAGE_SIZE)) {
+		enum status status;
+
+		if (window->loaded)
+			window_move(store, window, window->leaf + 1);
+		status = window_next(store, window, true, channel);
+		if (status == STATUS_WAIT)
+			return status;
+	}
+	return STATUS_OK;
+}
+
+enum status allocator_ready(struct store *store, store_channel_t *channel)
+{
+	struct allocator *allocator = &store->allocator;
+
+	if (allocator->scarce) {
+		enum status status = holes_ready(store, channel);
+
+		if (status != STATUS_OK)
+			return status;
+	}
+	while (!block_found(&allocator->blocks)) {
+		enum status status;
+
+		if (allocator->blocks.loaded)
+			window_move(store, &allocator->blocks, allocator->blocks.leaf + 1);
+		status = window_next(store, &allocator->blocks, false, channel);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_OK;
+}
+
+static void block_open(struct store *store)
+{
+	struct allocator *allocator = &store->allocator;
+	bool found = block_found(&allocator->blocks);
+
+	STORE_CHECK(found);
+	allocator->open_sector = allocator->blocks.leaf * DISK_FREE_MAP_SECTORS +
+				 allocator->blocks.cursor * BLOCK_SECTORS;
+	allocator->open_room = BLOCK_SECTORS;
+	window_mark(&allocator->blocks, allocator->open_sector, BLOCK_SECTORS);
+	window_mark(&allocator->holes, allocator->open_sector, BLOCK_SECTORS);
+	store->commit.blocks++;
+}
+
+uint64_t allocator_take(struct store *store, uint32_t sectors)
+{
+	struct allocator *allocator = &store->allocator;
+	uint64_t sector;
+
+	if (allocator->open_room < sectors && allocator->scarce && sectors < BLOCK_SECTORS &&
+	    hole_take(store, sectors, &sector)) {
+		window_mark(&allocator->holes, sector, sectors);
+		window_mark(&allocator->blocks, sector, sectors);
+		store->commit.blocks++;
+	} else {
+		if (allocator->open_room < sectors)
+			block_open(store);
+		sector = allocator->open_sector;
+		allocator->open_sector += sectors;
+		allocator->open_room -= sectors;
+	}
+	changes_push(&store->changes, CHANGE_TAKE, sector, sectors);
+	return sector;
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.c - the frames: one cache for pages and for map nodes.
+ *
+ * A frame is named by its slot, the index of its 32-byte descriptor.  A hash
+ * table finds it by key: a page of the space by its number, a map node,
+ * free-map page or catalogue page by the sector it was read from, so that old
+ * and new versions of a node stand side by side.  Such extents never change;
+ * pages of the space do (see enum frame_state).
+ *
+ * Eviction: one list in order of use; the last one goes unless the owner's
+ * mappings have used it since it was looked at last.  Only CLEAN and FAILED
+ * frames without pins are on that list.
+ */
+#include "store/store_priv.h"
+
+static uint32_t *bucket_of(struct store *store, uint64_t key)
+{
+	struct cache *cache = &store->cache;
+	uint64_t hash = key * UINT64_C(0x9e3779b97f4a7c15);
+
+	hash = (hash ^ hash >> 29) >> 16 & UINT32_MAX;
+	return &cache->bucket[hash * cache->buckets >> 32];
+}
+
+void cache_init(struct store *store)
+{
+	struct cache *cache = &store->cache;
+
+	cache->free_head = NIL;
+	cache->lru = store->limits.frames;
+	cache->inflight = store->limits.frames + 1;
+	cache->serial = 1;
+	for (uint32_t i = 0; i < cache->buckets; i++)
+		cache->bucket[i] = NIL;
+	for (uint32_t head = cache->lru; head <= cache->inflight; head++)
+		cache->frame[head].left = cache->frame[head].right = head;
+}
+
+struct cache_frame *cache_frame(struct store *store, uint32_t slot)
+{
+	return &store->cache.frame[slot];
+}
+
+void *cache_data(struct store *store, uint32_t slot)
+{
+	return store->cache.base + (uint64_t)store->cache.frame[slot].number * PAGE_SIZE;
+}
+
+uint32_t cache_find(struct store *store, uint64_t key)
+{
+	uint32_t slot = *bucket_of(store, key);
+
+	while (slot != NIL && store->cache.frame[slot].key != key)
+		slot = store->cache.frame[slot].hash_next;
+	return slot;
+}
+
+/* ---- lists ------------------------------------------------------------ */
+
+void cache_list_add(struct store *store, uint32_t head, uint32_t slot)
+{
+	struct cache_frame *frame = store->cache.frame;
+
+	frame[slot].left = head;
+	frame[slot].right = frame[head].right;
+	frame[frame[head].right].left = slot;
+	frame[head].right = slot;
+}
+
+void cache_list_remove(struct store *store, uint32_t slot)
+{
+	struct cache_frame *frame = store->cache.frame;
+
+	frame[frame[slot].left].right = frame[slot].right;
+	frame[frame[slot].right].left = frame[slot].left;
+}
+
+static bool lru_holds(const struct cache_frame *frame)
+{
+	return (frame->state == FRAME_CLEAN || frame->state == FRAME_FAILED) && !frame->pins;
+}
+
+void cache_lru_add(struct store *store, uint32_t slot)
+{
+	cache_list_add(store, store->cache.lru, slot);
+	store->cache.lru_count++;
+}
+
+static void lru_remove(struct store *store, uint32_t slot)
+{
+	cache_list_remove(store, slot);
+	store->cache.lru_count--;
+}
+
+void cache_touch(struct store *store, uint32_t slot)
+{
+	if (lru_holds(cache_frame(store, slot))) {
+		cache_list_remove(store, slot);
+		cache_list_add(store, store->cache.lru, slot);
+	}
+}
+
+void cache_hold(struct store *store, uint32_t slot)
+{
+	cache_frame(store, slot)->serial = store->cache.serial & 0xfffff;
+}
+
+void cache_release_held(struct store *store)
+{
+	/* 0 marks frames that no operation has held. */
+	do {
+		store->cache.serial++;
+	} while (!(store->cache.serial & 0xfffff));
+}
+
+/* ---- states ------------------------------------------------------------- */
+
+/* Changes the state and keeps the counts and the eviction list true.  Trees
+ * and the list of frames in flight are the caller's business. */
+void cache_state_set(struct store *store, uint32_t slot, enum frame_state state)
+{
+	struct cache_frame *frame = cache_frame(store, slot);
+
+	if (lru_holds(frame))
+		lru_remove(store, slot);
+	store->cache.count[frame->state]--;
+	frame->state = state;
+	store->cache.count[state]++;
+	if (lru_holds(frame))
+		cache_lru_add(store, slot);
+}
+
+void cache_insert(struct store *store, uint32_t slot, uint64_t key, enum frame_state state)
+{
+	struct cache_frame *frame = cache_frame(store, slot);
+	uint32_t *bucket = bucket_of(store, key);
+
+	STORE_CHECK(frame->state == FRAME_FREE && !frame->pins);
+	frame->key = key;
+	frame->hash_next = *bucket;
+	frame->tag = 0;
+	*bucket = slot;
+	cache_state_set(store, slot, state);
+}
+
+void cache_unhash(struct store *store, uint32_t slot)
+{
+	uint32_t *link = bucket_of(store, cache_frame(store, slot)->key);
+
+	while (*link != slot) {
+		STORE_CHECK(*link != NIL);
+		link = &cache_frame(store, *link)->hash_next;
+	}
+	*link = cache_frame(store, slot)->hash_next;
+	cache_frame(store, slot)->hash_next = NIL;
+}
+
+static void cache_unmap(struct store *store, uint32_t slot)
+{
+	uint64_t key = cache_frame(store, slot)->key;
+
+	if (key & KEY_SPACE && store->host.unmap)
+		store->host.unmap(store->host.context, (page_t){key & KEY_NUMBER});
+}
+
+/* The frame has no key any more; onto the free list. */
+static void cache_free(struct store *store, uint32_t slot)
+{
+	struct cache_frame *frame = cache_frame(store, slot);
+
+	STORE_CHECK(!frame->pins);
+	cache_state_set(store, slot, FRAME_FREE);
+	frame->key = 0;
+	frame->serial = 0;
+	frame->hash_next = store->cache.free_head;
+	store->cache.free_head = slot;
+}
+
+void cache_drop(struct store *store, uint32_t slot)
+{
+	struct cache_frame *frame = cache_frame(store, slot);
+
+	cache_unmap(store, slot);
+	if (cache_find(store, frame->key) == slot)
+		cache_unhash(store, slot);
+	cache_free(store, slot);
+}
+
+/* ---- taking ------------------------------------------------------------- */
+
+/* What stays evictable whatever owners do, so that a commit can always read. */
+static uint32_t cache_reserve(const struct store *store)
+{
+	uint32_t donated = store->cache.donated;
+	uint32_t least = donated / 2 < LIMIT_FRAMES_RESERVE ? donated / 2 : LIMIT_FRAMES_RESERVE;
+
+	return donated / 32 > least ? donated / 32 : least;
+}
+
+static uint32_t cache_evictable(const struct store *store)
+{
+	return store->cache.count[FRAME_FREE] + store->cache.lru_count;
+}
+
+/* May a frame stop being evictable (dirtied, lent), and `beyond` more? */
+bool cache_available(const struct store *store, uint32_t beyond)
+{
+	return cache_evictable(store) > cache_reserve(store) + beyond;
+}
+
+static bool evictable(struct store *store, uint32_t slot, bool force)
+{
+	struct cache_frame *frame = cache_frame(store, slot);
+
+	if (frame->serial == (store->cache.serial & 0xfffff))
+		return false;
+	if (force || !(frame->key & KEY_SPACE) || !store->host.referenced)
+		return true;
+	return !store->host.referenced(store->host.context, (page_t){frame->key & KEY_NUMBER});
+}
+
+static bool cache_evict(struct store *store)
+{
+	for (unsigned tries = 0; tries < LIMIT_EVICT_SCAN; tries++) {
+		uint32_t slot = cache_frame(store, store->cache.lru)->left;
+
+		if (slot == store->cache.lru)
+			return false;
+		if (evictable(store, slot, tries >= LIMIT_EVICT_SCAN / 2)) {
+			cache_drop(store, slot);
+			store->statistics.evictions++;
+			return true;
+		}
+		cache_touch(store, slot);
+	}
+	return false;
+}
+
+uint32_t cache_take(struct store *store)
+{
+	struct cache *cache = &store->cache;
+	uint32_t slot;
+
+	/* Reading gives back what it takes: it may go deeper than writing. */
+	if (!store->stepping && cache_evictable(store) <= LIMIT_FRAMES_COMMIT)
+		return NIL;
+	if (cache->free_head == NIL && !cache_evict(store))
+		return NIL;
+	slot = cache->free_head;
+	cache->free_head = cache->frame[slot].hash_next;
+	cache->frame[slot].hash_next = NIL;
+	return slot;
+}
+
+enum status cache_wait_frames(struct store *store, bool to_keep, store_channel_t *channel)
+{
+	store->cache.wanted |= to_keep ? WANT_TO_KEEP : WANT_TO_READ;
+	channel->n = STORE_CHANNEL_FRAMES;
+	return STATUS_WAIT;
+}
+
+/* Is somebody held up by what only a checkpoint changes? */
+bool cache_pressure(const struct store *store)
+{
+	return (store->cache.wanted & WANT_TO_KEEP) ||
+	       (store->cache.wanted && cache_evictable(store) <= LIMIT_FRAMES_COMMIT);
+}
+
+void cache_step(struct store *store)
+{
+	uint8_t had = 0;
+
+	if (cache_available(store, 0))
+		had |= WANT_TO_KEEP;
+	if (cache_evictable(store) > LIMIT_FRAMES_COMMIT && reader_can_start(store))
+		had |= WANT_TO_READ;
+	if (!(store->cache.wanted & had))
+		return;
+	store->cache.wanted = 0;
+	store_wake(store, (store_channel_t){STORE_CHANNEL_FRAMES});
+}
+
+/* Whatever was cached for this sector is of an older extent now.  The cache is
+ * a convenience here: without a frame to spare the extent is read when needed. */
+void cache_extent_put(struct store *store, const struct disk_reference *reference,
+		      const void *data)
+{
+	uint64_t key = KEY_EXTENT | disk_reference_sector(reference).n;
+	uint32_t slot = cache_find(store, key);
+
+	if (slot != NIL && cache_frame(store, slot)->state == FRAME_READING)
+		reader_orphan(store, slot);
+	else if (slot != NIL)
+		cache_drop(store, slot);
+	slot = cache_take(store);
+	if (slot == NIL)
+		return;
+	memcpy(cache_data(store, slot), data, PAGE_SIZE);
+	cache_insert(store, slot, key, FRAME_CLEAN);
+	cache_frame(store, slot)->tag = (uint32_t)reference->checksum;
+}
+
+/* ---- the owner's frames --------------------------------------------------- */
+
+/* Position among the ranges, which are in order of their first frame: the
+ * first range that begins after `number`. */
+static uint32_t range_after(const struct cache *cache, uint32_t number)
+{
+	uint32_t low = 0, high = cache->ranges;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (cache->range[middle].first <= number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static uint32_t slot_of(struct store *store, frame_t frame)
+{
+	const struct cache *cache = &store->cache;
+	uint32_t after = range_after(cache, frame.n);
+	const struct frame_range *range = after ? &cache->range[after - 1] : NULL;
+
+	STORE_CHECK(range && frame.n - range->first < range->count);
+	return range->slot + (frame.n - range->first);
+}
+
+enum status store_frame_donate(struct store *store, frame_t frame)
+{
+	struct cache *cache = &store->cache;
+	uint32_t after = range_after(cache, frame.n);
+	struct frame_range *range = after ? &cache->range[after - 1] : NULL;
+	uint32_t slot = cache->donated;
+
+	if (slot == store->limits.frames)
+		return STATUS_LIMIT;
+	if (range && frame.n - range->first < range->count)
+		return STATUS_EXISTS;
+	if (range && range->first + range->count == frame.n && range->slot + range->count == slot) {
+		range->count++;
+	} else {
+		if (cache->ranges == LIMIT_FRAME_RANGES)
+			return STATUS_LIMIT;
+		memmove(&cache->range[after + 1], &cache->range[after],
+			(cache->ranges - after) * sizeof(*range));
+		cache->range[after] = (struct frame_range){frame.n, slot, 1};
+		cache->ranges++;
+	}
+	cache->donated++;
+	cache->frame[slot] = (struct cache_frame){.number = frame.n, .hash_next = NIL};
+	cache->count[FRAME_FREE]++;
+	cache_free(store, slot);
+	return STATUS_OK;
+}
+
+enum status store_frame_borrow(struct store *store, frame_t *frame)
+{
+	uint32_t slot;
+
+	if (!cache_available(store, LIMIT_FRAMES_BORROW))
+		return STATUS_NO_MEMORY;
+	slot = cache_take(store);
+	if (slot == NIL)
+		return STATUS_NO_MEMORY;
+	cache_state_set(store, slot, FRAME_BORROWED);
+	frame->n = cache_frame(store, slot)->number;
+	return STATUS_OK;
+}
+
+void store_frame_return(struct store *store, frame_t frame)
+{
+	uint32_t slot = slot_of(store, frame);
+
+	STORE_CHECK(cache_frame(store, slot)->state == FRAME_BORROWED);
+	cache_free(store, slot);
+}
+
+void store_frame_pin(struct store *store, frame_t frame)
+{
+	uint32_t slot = slot_of(store, frame);
+	struct cache_frame *pinned = cache_frame(store, slot);
+
+	STORE_CHECK(pinned->pins < 255 && pinned->state >= FRAME_FAILED);
+	if (lru_holds(pinned))
+		lru_remove(store, slot);
+	pinned->pins++;
+}
+
+void store_frame_unpin(struct store *store, frame_t frame)
+{
+	uint32_t slot = slot_of(store, frame);
+	struct cache_frame *pinned = cache_frame(store, slot);
+
+	STORE_CHECK(pinned->pins > 0);
+	pinned->pins--;
+	if (lru_holds(pinned))
+		cache_lru_add(store, slot);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * catalogue.c - the snapshots' entries: reading, changing, writing.
+ *
+ * Entries are pages of a tree keyed by snapshot number.  A commit gathers its
+ * few changes in memory; catalogue_get and catalogue_next show them, while
+ * catalogue_read shows the last durable generation.  Then they are written in
+ * order of their numbers by the code that writes every tree.
+ */
+#include "store/store_priv.h"
+
+/* ---- disk and memory form --------------------------------------------------- */
+
+static void snapshot_pack(const struct snapshot *snapshot, void *page)
+{
+	struct disk_snapshot *disk = page;
+
+	memset(disk, 0, sizeof(*disk));
+	disk->magic = DISK_MAGIC_SNAPSHOT;
+	disk->number = snapshot->number;
+	disk->parent = snapshot->parent;
+	disk->generation = snapshot->generation;
+	disk->root = snapshot->root;
+	disk->wall_ns = snapshot->wall_ns;
+	disk->uptime_ns = snapshot->uptime_ns;
+	disk->flags = snapshot->flags;
+	disk->children = snapshot->children;
+	disk->cursor = snapshot->cursor;
+	memcpy(disk->name, snapshot->name, sizeof(disk->name));
+}
+
+static bool snapshot_unpack(const struct store *store, uint64_t number, const void *page,
+			    struct snapshot *snapshot)
+{
+	const struct disk_snapshot *disk = page;
+
+	if (disk->magic != DISK_MAGIC_SNAPSHOT || disk->number != number ||
+	    disk->parent >= number || disk->generation > store->record.generation ||
+	    disk->root.reference.birth > disk->generation ||
+	    !root_valid(&disk->root, DISK_TREE_SPACE, store->record.sectors) ||
+	    disk->name[DISK_SNAPSHOT_NAME - 1])
+		return false;
+	snapshot->number = disk->number;
+	snapshot->parent = disk->parent;
+	snapshot->generation = disk->generation;
+	snapshot->root = disk->root;
+	snapshot->wall_ns = disk->wall_ns;
+	snapshot->uptime_ns = disk->uptime_ns;
+	snapshot->flags = disk->flags;
+	snapshot->children = disk->children;
+	snapshot->cursor = disk->cursor;
+	memcpy(snapshot->name, disk->name, sizeof(disk->name));
+	return true;
+}
+
+/* ---- reading ------------------------------------------------------------------- */
+
+enum status catalogue_read(struct store *store, uint64_t number, struct snapshot *snapshot,
+			   store_channel_t *channel)
+{
+	struct place place = {DISK_TREE_CATALOGUE, 0, number};
+	struct disk_reference reference;
+	const void *data;
+	enum status status = map_lookup(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
+					number, &reference, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	if (reference_is_null(&reference))
+		return STATUS_NOT_FOUND;
+	status = extent_get(store, &reference, place, &data, channel);
+	if (status != STATUS_OK)
+		return status;
+	if (snapshot_unpack(store, number, data, snapshot))
+		return STATUS_OK;
+	extent_report(store, &reference, place, "the entry of this snapshot makes no sense");
+	return STATUS_CORRUPT;
+}
+
+/* Index of the first change of a number at or after this one. */
+static uint32_t change_at(const struct catalogue *catalogue, uint64_t number)
+{
+	uint32_t i = 0;
+
+	while (i < catalogue->count && catalogue->change[i].snapshot.number < number)
+		i++;
+	return i;
+}
+
+static bool change_is(const struct catalogue *catalogue, uint32_t i, uint64_t number)
+{
+	return i < catalogue->count && catalogue->change[i].snapshot.number == number;
+}
+
+enum status catalogue_get(struct store *store, uint64_t number, struct snapshot *snapshot,
+			  store_channel_t *channel)
+{
+	const struct catalogue *catalogue = &store->catalogue;
+	uint32_t i = change_at(catalogue, number);
+
+	if (!change_is(catalogue, i, number))
+		return catalogue_read(store, number, snapshot, channel);
+	if (catalogue->change[i].removed)
+		return STATUS_NOT_FOUND;
+	*snapshot = catalogue->change[i].snapshot;
+	return STATUS_OK;
+}
+
+enum status catalogue_next(struct store *store, uint64_t after, struct snapshot *snapshot,
+			   store_channel_t *channel)
+{
+	const struct catalogue *catalogue = &store->catalogue;
+
+	for (;;) {
+		uint32_t i = change_at(catalogue, after + 1);
+		uint64_t number;
+		enum status status = map_next(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
+					      after + 1, &number, channel);
+
+		if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+			return status;
+		if (status == STATUS_NOT_FOUND ||
+		    (i < catalogue->count && catalogue->change[i].snapshot.number < number)) {
+			if (i == catalogue->count)
+				return STATUS_NOT_FOUND;
+			number = catalogue->change[i].snapshot.number;
+		}
+		status = catalogue_get(store, number, snapshot, channel);
+		if (status != STATUS_NOT_FOUND)
+			return status;
+		after = number;
+	}
+}
+
+/* ---- changing -------------------------------------------------------------------- */
+
+static uint32_t change_make(struct catalogue *catalogue, uint64_t number)
+{
+	uint32_t i = change_at(catalogue, number);
+
+	if (change_is(catalogue, i, number))
+		return i;
+	STORE_CHECK(catalogue->count < LIMIT_CATALOGUE);
+	memmove(&catalogue->change[i + 1], &catalogue->change[i],
+		(catalogue->count - i) * sizeof(catalogue->change[0]));
+	catalogue->count++;
+	return i;
+}
+
+void catalogue_put(struct store *store, const struct snapshot *snapshot)
+{
+	uint32_t i = change_make(&store->catalogue, snapshot->number);
+
+	store->catalogue.change[i].snapshot = *snapshot;
+	store->catalogue.change[i].removed = false;
+}
+
+void catalogue_remove(struct store *store, uint64_t number)
+{
+	uint32_t i = change_make(&store->catalogue, number);
+
+	store->catalogue.change[i].snapshot.number = number;
+	store->catalogue.change[i].removed = true;
+}
+
+/* ---- writing ----------------------------------------------------------------------- */
+
+void catalogue_update_begin(struct store *store)
+{
+	struct catalogue *catalogue = &store->catalogue;
+	uint64_t max_key = NIL_KEY;
+
+	for (uint32_t i = 0; i < catalogue->count; i++)
+		if (!catalogue->change[i].removed)
+			max_key = catalogue->change[i].snapshot.number;
+	catalogue->position = 0;
+	update_begin(store, DISK_TREE_CATALOGUE, &store->record.catalogue, max_key);
+}
+
+static enum status entry_write(struct store *store, store_channel_t *channel)
+{
+	struct catalogue *catalogue = &store->catalogue;
+	const struct snapshot *snapshot = &catalogue->change[catalogue->position].snapshot;
+	struct place place = {DISK_TREE_CATALOGUE, 0, snapshot->number};
+	struct disk_reference reference = {.codec = DISK_CODEC_NONE};
+	enum status status = update_seek(store, snapshot->number, channel);
+
+	if (status == STATUS_OK && !catalogue->change[catalogue->position].removed) {
+		snapshot_pack(snapshot, store->page);
+		status = stage_extent(store, store->page, place, &reference, channel);
+	}
+	if (status != STATUS_OK)
+		return status;
+	update_set(store, snapshot->number, &reference);
+	catalogue->position++;
+	return STATUS_OK;
+}
+
+enum status catalogue_update_step(struct store *store, bool *done, store_channel_t *channel)
+{
+	enum status status;
+
+	*done = false;
+	if (store->catalogue.position < store->catalogue.count)
+		return entry_write(store, channel);
+	status = update_finish(store, channel);
+	if (status != STATUS_OK)
+		return status;
+	store->commit.record.catalogue = store->update.result;
+	store->commit.record.snapshots = store->update.result.pages;
+	*done = true;
+	return STATUS_OK;
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * commit.c - the one write path: from the freeze to the flush.
+ *
+ *   IDLE -> PREPARE -> RECLAIM -> SPACE -> ACTION -> CATALOGUE -> FREEMAP -> DRAIN
+ *     ^        (RECLAIM only in commits without an action)                    |
+ *     |                                                       joint           | else
+ *     |                     record goes out with the last     +---------------+
+ *     |                     extents, durable = predecessor    |               v
+ *     +-- FLUSH_RECORD <--------------------------------------+   FLUSH_DATA -> RECORD
+ *              ^                                                                  |
+ *              +------------------------------------------------------------------+
+ *
+ * The freeze takes constant time: the tree of dirty pages becomes the tree of
+ * frozen ones, and the generation's number advances, which alone makes every
+ * page read-only.  All else happens in store_step.  Nothing of the next commit
+ * is submitted before FLUSH_RECORD is over (S2).  The first failure of a write,
+ * a flush or a read that cannot be avoided ends the store's writing: what is
+ * durable stays as it is (S7) and remains readable.
+ */
+#include "store/store_priv.h"
+
+/* ---- the freeze --------------------------------------------------------------- */
+
+static void record_prepare(struct store *store, uint64_t generation)
+{
+	const struct disk_record *last = &store->record;
+	const uint32_t kept = DISK_RECORD_FRESH | DISK_RECORD_CLEAN | DISK_RECORD_RESTORE;
+	struct commit *commit = &store->commit;
+	struct disk_record *record = &commit->record;
+
+	*record = *last;
+	record->generation = generation;
+	record->predecessor = last->generation;
+	record->slot = last->generation ? (last->slot + 1) % DISK_RING_SLOTS : 0;
+	record->wall_ns = commit->request.wall_ns;
+	record->counters = commit->request.counters;
+	record->flags = commit->request.offline ? last->flags & kept : 0;
+	if (commit->request.action == STORE_ACTION_STOP)
+		record->flags |= DISK_RECORD_CLEAN;
+	if (commit->second)
+		record->flags |= DISK_RECORD_RESTORE;
+}
+
+static void commit_begin(struct store *store, uint64_t generation)
+{
+	struct commit *commit = &store->commit;
+	uint32_t last = tree_last(store, store->dirty);
+
+	allocator_begin(store);
+	changes_reset(&store->changes);
+	store->catalogue.count = 0;
+	record_prepare(store, generation);
+	commit->early_count = 0;
+	commit->blocks = 0;
+	commit->joint = false;
+	commit->frozen = store->dirty;
+	commit->frozen_pages = store->dirty_pages;
+	commit->max_page = last == NIL ? NIL_KEY : cache_frame(store, last)->key & KEY_NUMBER;
+	commit->height = store->record.space.height;
+	if (last != NIL && map_height_for(commit->max_page) > commit->height)
+		commit->height = map_height_for(commit->max_page);
+	store->dirty = NIL;
+	store->dirty_pages = 0;
+	store->clears[1] = store->clears[0];
+	store->clears[0].count = 0;
+	store->reservation.inflight = store->reservation.working;
+	store->reservation.working = (struct reserve){0, 0};
+	store->reservation.waiting = false;
+	commit->phase = COMMIT_PREPARE;
+}
+
+/* A name for the state that a restore replaces, if the owner gave none. */
+static void request_name(struct store_commit_request *request, uint64_t generation)
+{
+	if (request->action == STORE_ACTION_RESTORE && !request->name[0])
+		text_format(request->name, sizeof(request->name), "before-restore-%u", generation);
+}
+
+enum status store_commit(struct store *store, const struct store_commit_request *request,
+			 generation_t *generation, store_channel_t *channel)
+{
+	struct store_commit_request named = *request;
+	enum status status;
+
+	if (!store->mounted || store->read_only || store->replaced)
+		return STATUS_READ_ONLY;
+	if (store_is_committing(store))
+		return STATUS_BUSY;
+	request_name(&named, store->generation);
+	status = snapshot_check(store, &named, channel);
+	if (status != STATUS_OK)
+		return status;
+	store->commit.request = named;
+	store->commit.second = false;
+	store->outcome = STATUS_OK;
+	commit_begin(store, store->generation);
+	*generation = (generation_t){store->generation};
+	if (named.action == STORE_ACTION_RESTORE)
+		generation->n = ++store->generation;
+	store->generation++;
+	return STATUS_OK;
+}
+
+/* The live state is the snapshot's now; what became dirty since the first
+ * commit's freeze belongs to the replaced state and is dropped with it. */
+static void commit_begin_second(struct store *store)
+{
+	uint32_t dirty = store->dirty;
+	uint64_t dirty_pages = store->dirty_pages;
+
+	store->dirty = NIL;
+	store->dirty_pages = 0;
+	store->clears[0].count = 0;
+	store->commit.second = true;
+	commit_begin(store, store->record.generation + 1);
+	store->dirty = dirty;
+	store->dirty_pages = dirty_pages;
+}
+
+/* ---- birth limits ----------------------------------------------------------------- */
+
+static enum status limit_read(struct store *store, uint64_t number, struct snapshot *snapshot,
+			      store_channel_t *channel)
+{
+	enum status status = catalogue_read(store, number, snapshot, channel);
+
+	if (status != STATUS_OK && status != STATUS_WAIT) {
+		/* Whose space it is cannot be told any more: nothing is given back. */
+		store_log(store, "store: snapshot %u cannot be read; its space is kept", number);
+		memset(snapshot, 0, sizeof(*snapshot));
+		snapshot->generation = UINT64_MAX;
+		status = STATUS_OK;
+	}
+	return status;
+}
+
+static enum status commit_prepare(struct store *store, store_channel_t *channel)
+{
+	const struct disk_record *last = &store->record;
+	struct commit *commit = &store->commit;
+	struct snapshot origin = {.generation = 0}, parent = {.generation = 0};
+	enum status status = STATUS_OK;
+
+	if (last->origin)
+		status = limit_read(store, last->origin, &origin, channel);
+	if (status == STATUS_OK && last->origin && last->origin == last->dying && origin.parent)
+		status = limit_read(store, origin.parent, &parent, channel);
+	if (status != STATUS_OK)
+		return status;
+	commit->limit = commit->limit_passed = origin.generation;
+	commit->cursor = 0;
+	if (last->origin && last->origin == last->dying) {
+		commit->cursor = origin.cursor;
+		commit->limit_passed = parent.generation;
+	}
+	return STATUS_OK;
+}
+
+/* ---- record and flushes --------------------------------------------------------------- */
+
+static void io_complete(struct block_request *request)
+{
+	struct commit *commit = request->owner;
+
+	commit->io_done = true;
+}
+
+static void io_start(struct store *store, enum block_operation operation)
+{
+	struct commit *commit = &store->commit;
+
+	commit->io = (struct block_request){
+		.operation = operation, .complete = io_complete, .owner = commit};
+	if (operation == BLOCK_WRITE) {
+		memcpy(commit->sector, &commit->record, sizeof(commit->record));
+		record_seal(store, (struct disk_record *)commit->sector);
+		commit->io.sector.n = record_sector(commit->record.slot);
+		commit->io.sectors = 1;
+		commit->io.data = commit->sector;
+		store->statistics.bytes_written += SECTOR_SIZE;
+	} else {
+		store->statistics.flushes++;
+	}
+	commit->io_done = false;
+	commit->io_state = IO_QUEUED;
+}
+
+/* OK when the request is over; its status is in commit->io. */
+static enum status io_wait(struct store *store)
+{
+	struct commit *commit = &store->commit;
+
+	if (commit->io_state == IO_QUEUED) {
+		commit->io_state = IO_SUBMITTED;
+		if (!store->device->operations->submit(store->device, &commit->io))
+			commit->io_state = IO_QUEUED;
+	}
+	if (commit->io_state == IO_QUEUED || (commit->io_state == IO_SUBMITTED && !commit->io_done))
+		return STATUS_WAIT;
+	commit->io_state = IO_NONE;
+	if (commit->io.status == STATUS_OK)
+		return STATUS_OK;
+	store_log(store, "store: %s failed",
+		  commit->io.operation == BLOCK_FLUSH ? "a flush" : "writing the commit record");
+	return STATUS_IO;
+}
+
+/* All extents are staged: decide how the generation becomes durable. */
+static void drain_begin(struct store *store)
+{
+	struct commit *commit = &store->commit;
+
+	stage_close(store);
+	commit->joint = commit->blocks <= DISK_JOINT_COMMIT_BLOCKS && store->record.generation &&
+			commit->request.action != STORE_ACTION_STOP;
+	commit->record.durable =
+		commit->joint ? commit->record.predecessor : commit->record.generation;
+	if (commit->joint)
+		io_start(store, BLOCK_WRITE); /* This write commits, once flushed. */
+	commit->phase = COMMIT_DRAIN;
+}
+
+static enum status drain_step(struct store *store)
+{
+	struct commit *commit = &store->commit;
+	enum status status = commit->joint && commit->io_state != IO_NONE ? io_wait(store)
+									   : STATUS_OK;
+
+	if (status == STATUS_OK && !stage_empty(store))
+		status = STATUS_WAIT;
+	if (status != STATUS_OK)
+		return status;
+	io_start(store, BLOCK_FLUSH);
+	commit->phase = commit->joint ? COMMIT_FLUSH_RECORD : COMMIT_FLUSH_DATA;
+	return STATUS_OK;
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+static void commit_wake(struct store *store)
+{
+	for (uint32_t n = 0; n < STORE_CHANNEL_FIXED; n++)
+		store_wake(store, (store_channel_t){n});
+}
+
+/* The flush is complete: the generation is durable (S2). */
+static void commit_complete(struct store *store)
+{
+	struct commit *commit = &store->commit;
+
+	store->previous_map = store->record.free_map;
+	store->previous_blocks = store->freemap.blocks_freed;
+	store->record = commit->record;
+	store->clears[1].count = 0;
+	store->reservation.inflight = (struct reserve){0, 0};
+	store->statistics.commits++;
+	commit->phase = COMMIT_IDLE;
+	if (commit->second) {
+		store->replaced = true;
+	} else if (commit->request.action == STORE_ACTION_RESTORE) {
+		commit_begin_second(store);
+		return;
+	}
+	commit_wake(store);
+}
+
+/* Nothing more is written.  Frozen pages stay in memory, where reads find
+ * them; requests that the device still has are waited for. */
+static bool commit_fail(struct store *store)
+{
+	struct commit *commit = &store->commit;
+
+	store->read_only = true;
+	stage_discard(store);
+	if (commit->io_state == IO_QUEUED)
+		commit->io_state = IO_NONE;
+	if (!stage_empty(store) || (commit->io_state == IO_SUBMITTED && !commit->io_done))
+		return false;
+	commit->io_state = IO_NONE;
+	store->health = STATUS_IO;
+	store->outcome = commit->failed;
+	store_log(store, "store: generation %u failed (%s); the store is read-only now and its "
+			 "last generation is %u",
+		  commit->record.generation, status_text(commit->failed),
+		  store->record.generation);
+	commit->phase = COMMIT_IDLE;
+	commit_wake(store);
+	return true;
+}
+
+/* ---- steps ---------------------------------------------------------------------------------- */
+
+/* The phases that build the new state. */
+static enum status build_step(struct store *store, bool *done, store_channel_t *channel)
+{
+	*done = true;
+	switch (store->commit.phase) {
+	case COMMIT_PREPARE:
+		return commit_prepare(store, channel);
+	case COMMIT_RECLAIM:
+		return reclaim_step(store, done, channel);
+	case COMMIT_SPACE:
+		return commit_space_step(store, done, channel);
+	case COMMIT_ACTION:
+		return snapshot_apply(store, channel);
+	case COMMIT_CATALOGUE:
+		return catalogue_update_step(store, done, channel);
+	default:
+		return freemap_step(store, done, channel);
+	}
+}
+
+static void build_next(struct store *store)
+{
+	struct commit *commit = &store->commit;
+	enum store_action action = commit->request.action;
+
+	switch (commit->phase) {
+	case COMMIT_PREPARE:
+		if (action == STORE_ACTION_NONE || action == STORE_ACTION_STOP) {
+			reclaim_begin(store);
+			commit->phase = COMMIT_RECLAIM;
+			return;
+		} /* fall through */
+	case COMMIT_RECLAIM:
+		commit_space_begin(store);
+		commit->phase = COMMIT_SPACE;
+		return;
+	case COMMIT_SPACE:
+		commit->phase = COMMIT_ACTION;
+		return;
+	case COMMIT_ACTION:
+		catalogue_update_begin(store);
+		commit->phase = COMMIT_CATALOGUE;
+		return;
+	case COMMIT_CATALOGUE:
+		freemap_begin(store);
+		commit->phase = COMMIT_FREEMAP;
+		return;
+	default:
+		drain_begin(store);
+	}
+}
+
+static enum status commit_unit(struct store *store)
+{
+	struct commit *commit = &store->commit;
+	store_channel_t channel;
+	enum status status;
+	bool done;
+
+	if (commit->phase < COMMIT_DRAIN) {
+		status = build_step(store, &done, &channel);
+		if (status == STATUS_OK && done)
+			build_next(store);
+		return status;
+	}
+	if (commit->phase == COMMIT_DRAIN)
+		return drain_step(store);
+	status = io_wait(store);
+	if (status != STATUS_OK)
+		return status;
+	if (commit->phase == COMMIT_FLUSH_DATA) {
+		io_start(store, BLOCK_WRITE); /* This write commits, once flushed. */
+		commit->phase = COMMIT_RECORD;
+	} else if (commit->phase == COMMIT_RECORD) {
+		io_start(store, BLOCK_FLUSH);
+		commit->phase = COMMIT_FLUSH_RECORD;
+	} else {
+		commit_complete(store);
+	}
+	return STATUS_OK;
+}
+
+bool commit_step(struct store *store)
+{
+	struct commit *commit = &store->commit;
+	bool moved = false;
+
+	for (unsigned i = 0; i < LIMIT_STEP_UNITS && store_is_committing(store); i++) {
+		enum status status;
+
+		if (commit->failed != STATUS_OK)
+			return commit_fail(store) || moved;
+		status = commit_unit(store);
+		if (status == STATUS_WAIT)
+			break;
+		if (status != STATUS_OK)
+			commit->failed = status;
+		moved = true;
+	}
+	return moved;
+}

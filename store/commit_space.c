@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * commit_space.c - the part of a commit that writes the space.
+ *
+ * Three things in order of their page numbers are merged into one pass over the
+ * tree: frozen pages, pages staged before their turn (their references wait in
+ * a heap), and cleared runs.  A page that was cleared and then written again is
+ * in a run and frozen too; it is written, the rest of the run vanishes.
+ */
+#include "store/store_priv.h"
+
+void commit_free(struct store *store, enum disk_tree tree, const struct disk_reference *reference,
+		 uint64_t end)
+{
+	const struct commit *commit = &store->commit;
+	uint64_t limit = 0;
+
+	/* The free map's own extents are counted when its closure is made. */
+	if (tree == DISK_TREE_FREE_MAP)
+		return;
+	if (tree == DISK_TREE_SPACE)
+		limit = end <= commit->cursor ? commit->limit_passed : commit->limit;
+	if (reference->birth > limit)
+		changes_free_reference(&store->changes, reference);
+}
+
+/* ---- pages staged early: a heap, smallest page first ----------------------- */
+
+static void early_push(struct commit *commit, const struct early *new)
+{
+	uint32_t at = commit->early_count++;
+
+	while (at && commit->early[(at - 1) / 2].page > new->page) {
+		commit->early[at] = commit->early[(at - 1) / 2];
+		at = (at - 1) / 2;
+	}
+	commit->early[at] = *new;
+}
+
+static void early_pop(struct commit *commit)
+{
+	const struct early *last = &commit->early[--commit->early_count];
+	uint32_t at = 0;
+
+	for (;;) {
+		uint32_t child = 2 * at + 1;
+
+		if (child >= commit->early_count)
+			break;
+		if (child + 1 < commit->early_count &&
+		    commit->early[child + 1].page < commit->early[child].page)
+			child++;
+		if (commit->early[child].page >= last->page)
+			break;
+		commit->early[at] = commit->early[child];
+		at = child;
+	}
+	commit->early[at] = *last;
+}
+
+/* ---- staging a page ------------------------------------------------------------ */
+
+static enum status page_stage(struct store *store, uint64_t page, const void *data,
+			      struct disk_reference *reference, store_channel_t *channel)
+{
+	struct place place = {DISK_TREE_SPACE, 0, page};
+
+	if (!codec_is_zero(data))
+		return stage_extent(store, data, place, reference, channel);
+	*reference = (struct disk_reference){
+		.codec = DISK_CODEC_ZERO,
+		.birth = store->commit.record.generation,
+	};
+	return STATUS_OK;
+}
+
+static void frozen_remove(struct store *store, uint32_t slot)
+{
+	tree_remove(store, &store->commit.frozen, slot);
+	store->commit.frozen_pages--;
+	store->statistics.pages_written++;
+}
+
+enum status commit_stage_early(struct store *store, uint32_t slot, store_channel_t *channel)
+{
+	struct commit *commit = &store->commit;
+	struct early early = {.page = cache_frame(store, slot)->key & KEY_NUMBER};
+	enum status status;
+
+	if (commit->early_count == LIMIT_EARLY) {
+		store->stage.waited = true;
+		channel->n = STORE_CHANNEL_STAGING;
+		return STATUS_WAIT;
+	}
+	status = page_stage(store, early.page, cache_data(store, slot), &early.reference, channel);
+	if (status != STATUS_OK)
+		return status;
+	frozen_remove(store, slot);
+	early_push(commit, &early);
+	store->statistics.staged_early++;
+	return STATUS_OK;
+}
+
+/* ---- the pass --------------------------------------------------------------------- */
+
+static void clear_next(struct store *store)
+{
+	struct commit *commit = &store->commit;
+	const struct clears *clears = &store->clears[1];
+
+	commit->clear_position = commit->clear_index < clears->count
+					 ? clears->run[commit->clear_index].first
+					 : NIL_KEY;
+}
+
+void commit_space_begin(struct store *store)
+{
+	store->commit.clear_index = 0;
+	clear_next(store);
+	update_begin(store, DISK_TREE_SPACE, &store->record.space, store->commit.max_page);
+}
+
+/* Moves the front of the clears past `position`. */
+static void clear_advance(struct store *store, uint64_t position)
+{
+	struct commit *commit = &store->commit;
+
+	commit->clear_position = position;
+	if (position >= store->clears[1].run[commit->clear_index].end) {
+		commit->clear_index++;
+		clear_next(store);
+	}
+}
+
+static enum status clear_step(struct store *store, uint64_t before, store_channel_t *channel)
+{
+	struct commit *commit = &store->commit;
+	uint64_t position = commit->clear_position;
+	uint64_t end = store->clears[1].run[commit->clear_index].end;
+	enum status status =
+		update_clear(store, &position, end < before ? end : before, channel);
+
+	clear_advance(store, position);
+	return status;
+}
+
+static enum status frozen_write(struct store *store, uint32_t slot, store_channel_t *channel)
+{
+	struct cache_frame *frame = cache_frame(store, slot);
+	uint64_t page = frame->key & KEY_NUMBER;
+	struct disk_reference reference;
+	enum status status = update_seek(store, page, channel);
+
+	if (status == STATUS_OK)
+		status = page_stage(store, page, cache_data(store, slot), &reference, channel);
+	if (status != STATUS_OK)
+		return status;
+	update_set(store, page, &reference);
+	frozen_remove(store, slot);
+	if (frame->state == FRAME_HIDDEN) {
+		cache_drop(store, slot);
+	} else {
+		cache_state_set(store, slot, FRAME_INFLIGHT);
+		cache_list_add(store, store->cache.inflight, slot);
+	}
+	return STATUS_OK;
+}
+
+static enum status early_write(struct store *store, store_channel_t *channel)
+{
+	struct commit *commit = &store->commit;
+	enum status status = update_seek(store, commit->early[0].page, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	update_set(store, commit->early[0].page, &commit->early[0].reference);
+	early_pop(commit);
+	return STATUS_OK;
+}
+
+enum status commit_space_step(struct store *store, bool *done, store_channel_t *channel)
+{
+	struct commit *commit = &store->commit;
+	uint32_t slot = tree_first(store, commit->frozen);
+	uint64_t frozen = slot == NIL ? NIL_KEY : cache_frame(store, slot)->key & KEY_NUMBER;
+	uint64_t early = commit->early_count ? commit->early[0].page : NIL_KEY;
+	uint64_t page = frozen < early ? frozen : early;
+	enum status status;
+
+	*done = false;
+	if (commit->clear_position < page)
+		return clear_step(store, page, channel);
+	if (page == NIL_KEY) {
+		status = update_finish(store, channel);
+		*done = status == STATUS_OK;
+		if (*done)
+			commit->record.space = store->update.result;
+		return status;
+	}
+	status = frozen < early ? frozen_write(store, slot, channel) : early_write(store, channel);
+	if (status == STATUS_OK && commit->clear_position == page)
+		clear_advance(store, page + 1);
+	return status;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * freemap.c - the free map brought up to date at the end of a commit.
+ *
+ * Changing a page of the free map moves it: it takes a new block and gives its
+ * old one back, which are changes too, perhaps of another page, and the same
+ * goes for every node above.  So first the closure is found: the changes are
+ * sorted; every page and node they touch for the first time is given a block
+ * and its old block is freed; these new changes are the next round, until one
+ * adds nothing.  Then all changes are put in order and applied in one pass.
+ * The blocks set aside are used up exactly, in the order they were taken.
+ *
+ * A page in which nothing is used any more stays as a page of zero bits: the
+ * closure cannot know that it would vanish.
+ */
+#include "store/store_priv.h"
+
+void freemap_begin(struct store *store)
+{
+	struct freemap *freemap = &store->freemap;
+
+	freemap->runs = freemap->run_taken = 0;
+	freemap->boundaries = 0;
+	freemap->position = 0;
+	freemap->level = 0;
+	freemap->height = map_height_for(store_leaves(store) - 1);
+	freemap->blocks_freed = 0;
+	freemap->phase = FREEMAP_SORT;
+	changes_sort_begin(&store->changes, 0, store->changes.count);
+}
+
+/* ---- blocks set aside ------------------------------------------------------- */
+
+static void run_push(struct freemap *freemap, uint64_t sector)
+{
+	uint64_t *last = freemap->runs ? &freemap->run[freemap->runs - 1] : NULL;
+
+	if (last && (*last & 0xffff) < 0xffff &&
+	    (*last >> 16) + (*last & 0xffff) * BLOCK_SECTORS == sector) {
+		++*last;
+		return;
+	}
+	STORE_CHECK(freemap->runs < freemap->run_capacity);
+	freemap->run[freemap->runs++] = sector << 16 | 1;
+}
+
+enum status freemap_stage(struct store *store, const void *data, struct place place,
+			  uint64_t auxiliary, struct disk_reference *reference,
+			  store_channel_t *channel)
+{
+	struct freemap *freemap = &store->freemap;
+	uint64_t *run = &freemap->run[freemap->run_taken];
+	enum status status;
+
+	STORE_CHECK(freemap->run_taken < freemap->runs);
+	status = stage_block(store, data, place, *run >> 16, reference, channel);
+	if (status != STATUS_OK)
+		return status;
+	reference->auxiliary_low = (uint32_t)auxiliary;
+	reference->auxiliary_high = (uint16_t)(auxiliary >> 32);
+	*run += ((uint64_t)BLOCK_SECTORS << 16) - 1;
+	if (!(*run & 0xffff))
+		freemap->run_taken++;
+	return STATUS_OK;
+}
+
+/* ---- the closure --------------------------------------------------------------- */
+
+static uint32_t round_begin(const struct freemap *freemap)
+{
+	return freemap->boundaries > 1 ? freemap->boundary[freemap->boundaries - 2] : 0;
+}
+
+/* Has this page or node been given its block by an earlier change? */
+static bool already_touched(const struct store *store, uint64_t leaf, unsigned level)
+{
+	const struct freemap *freemap = &store->freemap;
+	unsigned shift = DISK_NODE_SHIFT * level;
+	uint32_t first = 0;
+
+	if (freemap->position > round_begin(freemap) &&
+	    change_leaf(store->changes.entry[freemap->position - 1]) >> shift == leaf >> shift)
+		return true;
+	for (uint32_t i = 0; i + 1 < freemap->boundaries; i++) {
+		if (changes_touches(&store->changes, first, freemap->boundary[i], leaf, shift))
+			return true;
+		first = freemap->boundary[i];
+	}
+	return false;
+}
+
+static enum status page_claim(struct store *store, struct place place, store_channel_t *channel)
+{
+	struct disk_reference old;
+	uint64_t sector;
+	enum status status = map_lookup_node(store, &store->record.free_map, place, &old, channel);
+
+	if (status == STATUS_OK)
+		status = allocator_ready(store, channel);
+	if (status != STATUS_OK)
+		return status;
+	sector = allocator_take(store, BLOCK_SECTORS);
+	run_push(&store->freemap, sector);
+	changes_free_reference(&store->changes, &old);
+	return STATUS_OK;
+}
+
+/* What the change at `position` touches, one page or node at a time. */
+static enum status change_close(struct store *store, store_channel_t *channel)
+{
+	struct freemap *freemap = &store->freemap;
+	uint64_t leaf = change_leaf(store->changes.entry[freemap->position]);
+
+	if (freemap->level <= freemap->height && !already_touched(store, leaf, freemap->level)) {
+		struct place place = {DISK_TREE_FREE_MAP, freemap->level,
+				      leaf >> (DISK_NODE_SHIFT * freemap->level)};
+		enum status status = page_claim(store, place, channel);
+
+		if (status == STATUS_OK)
+			freemap->level++;
+		return status;
+	}
+	/* What is touched above a touched node was touched with it. */
+	freemap->level = 0;
+	freemap->position++;
+	return STATUS_OK;
+}
+
+static void round_end(struct store *store)
+{
+	struct freemap *freemap = &store->freemap;
+	uint32_t end = freemap->boundary[freemap->boundaries - 1];
+
+	if (store->changes.count == end) {
+		freemap->phase = FREEMAP_ORDER;
+		changes_sort_begin(&store->changes, 0, end);
+	} else if (freemap->boundaries == LIMIT_CHANGE_RUNS) {
+		freemap->phase = FREEMAP_MERGE;
+		changes_sort_begin(&store->changes, 0, end);
+	} else {
+		freemap->phase = FREEMAP_SORT;
+		changes_sort_begin(&store->changes, end, store->changes.count - end);
+	}
+}
+
+static enum status closure_step(struct store *store, store_channel_t *channel)
+{
+	struct freemap *freemap = &store->freemap;
+
+	if (freemap->position < freemap->boundary[freemap->boundaries - 1])
+		return change_close(store, channel);
+	round_end(store);
+	return STATUS_OK;
+}
+
+/* ---- writing ---------------------------------------------------------------------- */
+
+/* Applies one change to the page; false if the page says otherwise. */
+static bool change_apply(uint8_t *bits, uint64_t entry)
+{
+	uint32_t at = (uint32_t)(change_sector(entry) % DISK_FREE_MAP_SECTORS);
+
+	for (uint32_t i = 0; i < change_count(entry); i++, at++) {
+		uint8_t bit = (uint8_t)(1u << at % 8);
+		bool used = bits[at / 8] & bit;
+
+		if (used == (bool)(entry & CHANGE_TAKE))
+			return false;
+		bits[at / 8] ^= bit;
+	}
+	return true;
+}
+
+static enum status leaf_load(struct store *store, uint64_t leaf, const uint8_t **old,
+			     store_channel_t *channel)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	struct place place = {DISK_TREE_FREE_MAP, 0, leaf};
+	struct disk_reference *reference;
+	const void *data = zeros;
+	enum status status = update_seek(store, leaf, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	reference = update_entry(store, leaf);
+	if (!reference_is_null(reference))
+		status = extent_get(store, reference, place, &data, channel);
+	*old = data;
+	return status;
+}
+
+/* The page of the change at `position`, with all its changes. */
+static enum status leaf_write(struct store *store, store_channel_t *channel)
+{
+	struct freemap *freemap = &store->freemap;
+	const uint64_t *entry = store->changes.entry;
+	uint32_t end = freemap->position;
+	uint64_t leaf = change_leaf(entry[end]);
+	uint64_t used = 0, freed = 0, taken_sectors = 0, freed_sectors = 0;
+	struct place place = {DISK_TREE_FREE_MAP, 0, leaf};
+	struct disk_reference reference;
+	const uint8_t *old;
+	enum status status = leaf_load(store, leaf, &old, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	memcpy(store->page, old, PAGE_SIZE);
+	for (; end < store->changes.count && change_leaf(entry[end]) == leaf; end++) {
+		if (!change_apply(store->page, entry[end])) {
+			store_log(store, "store: the free map and the references disagree at "
+					 "sectors %u to %u: verify the store",
+				  change_sector(entry[end]),
+				  change_sector(entry[end]) + change_count(entry[end]) - 1);
+			return STATUS_CORRUPT;
+		}
+		*(entry[end] & CHANGE_TAKE ? &taken_sectors : &freed_sectors) +=
+			change_count(entry[end]);
+	}
+	for (unsigned i = 0; i < PAGE_SIZE; i++) {
+		used += store->page[i] != 0;
+		freed += old[i] && !store->page[i];
+	}
+	status = freemap_stage(store, store->page, place, used, &reference, channel);
+	if (status != STATUS_OK)
+		return status;
+	update_set(store, leaf, &reference);
+	store->commit.record.used_sectors += taken_sectors - freed_sectors;
+	freemap->blocks_freed += freed;
+	freemap->position = end;
+	return STATUS_OK;
+}
+
+static enum status stream_step(struct store *store, store_channel_t *channel)
+{
+	if (store->freemap.position < store->changes.count)
+		return leaf_write(store, channel);
+	store->freemap.phase = FREEMAP_FINISH;
+	return STATUS_OK;
+}
+
+/* ---- phases -------------------------------------------------------------------------- */
+
+/* A sort is over: what comes next. */
+static void sorted(struct store *store)
+{
+	struct freemap *freemap = &store->freemap;
+
+	if (freemap->phase == FREEMAP_SORT) {
+		freemap->position = freemap->boundaries
+					    ? freemap->boundary[freemap->boundaries - 1]
+					    : 0;
+		freemap->boundary[freemap->boundaries++] = store->changes.count;
+		freemap->phase = FREEMAP_CLOSE;
+	} else if (freemap->phase == FREEMAP_MERGE) {
+		freemap->boundary[0] = freemap->boundary[freemap->boundaries - 1];
+		freemap->boundaries = 1;
+		round_end(store);
+	} else {
+		update_begin(store, DISK_TREE_FREE_MAP, &store->record.free_map,
+			     store_leaves(store) - 1);
+		freemap->position = 0;
+		freemap->phase = FREEMAP_STREAM;
+	}
+}
+
+enum status freemap_step(struct store *store, bool *done, store_channel_t *channel)
+{
+	struct freemap *freemap = &store->freemap;
+	enum status status;
+
+	*done = false;
+	switch (freemap->phase) {
+	case FREEMAP_SORT:
+	case FREEMAP_MERGE:
+	case FREEMAP_ORDER:
+		if (changes_sort_step(&store->changes))
+			sorted(store);
+		return STATUS_OK;
+	case FREEMAP_CLOSE:
+		return closure_step(store, channel);
+	case FREEMAP_STREAM:
+		return stream_step(store, channel);
+	case FREEMAP_FINISH:
+		break;
+	}
+	status = update_finish(store, channel);
+	if (status != STATUS_OK)
+		return status;
+	STORE_CHECK(freemap->run_taken == freemap->runs);
+	store->commit.record.free_map = store->update.result;
+	*done = true;
+	return STATUS_OK;
+}

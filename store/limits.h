@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * limits.h - every bound of the store, with its unit and its reason.
+ */
+#ifndef STORE_LIMITS_H
+#define STORE_LIMITS_H
+
+/* Frames.  The reserve is what owners cannot take: a commit reads two paths of
+ * map nodes side by side, at most 8 levels each, and two free-map pages. */
+#define LIMIT_FRAMES_RESERVE 20u  /* frames, free or clean and unpinned */
+#define LIMIT_FRAMES_COMMIT  4u   /* frames that owners' reads leave to the commit */
+#define LIMIT_FRAMES_BORROW  16u  /* frames kept beyond the reserve when one is lent */
+#define LIMIT_EVICT_SCAN     64u  /* frames looked at in one search for a victim */
+#define LIMIT_FRAME_RANGES   512u /* runs of consecutive donated frames */
+#define LIMIT_RELEASE_FRAMES 64u  /* frames made evictable again in one step */
+
+/* Requests. */
+#define LIMIT_READS	     32u    /* reads in flight */
+#define LIMIT_STAGE_REQUESTS 64u    /* writes built or in flight */
+#define LIMIT_STAGE_BYTES    65536u /* largest write: more gains nothing on any disk */
+
+/* One commit.  A change is a run of sectors taken or given back; a third of
+ * the list belongs to the data, the rest to the free map's own pages, unless
+ * the free map is small (see reserve.c). */
+#define LIMIT_CHANGES	      24576u /* entries of 8 bytes */
+#define LIMIT_MAP_RUNS	      8192u  /* runs of blocks for free-map pages */
+#define LIMIT_CHANGE_RUNS     16u    /* sorted runs in the closure of the free map */
+#define LIMIT_EARLY	      512u   /* pages staged before their turn */
+#define LIMIT_CLEARS	      64u    /* runs of cleared pages in one generation */
+#define LIMIT_CATALOGUE	      8u     /* snapshots changed by one commit */
+#define LIMIT_RECLAIM_CHANGES 1024u  /* extents given back by one deletion step */
+#define LIMIT_RECLAIM_VISITS  4096u  /* references compared by one deletion step */
+#define LIMIT_CLEAR_BLOCKS    32u    /* blocks of the slop that clearing may count on */
+#define LIMIT_PRESSURE_BLOCKS 64u    /* blocks reserved that never press for a checkpoint */
+
+/* One call of store_step: about eight pages compressed. */
+#define LIMIT_STEP_UNITS 8u
+#define LIMIT_SORT_SLICE 512u /* entries sifted in one unit */
+
+#endif

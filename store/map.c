@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * map.c - finding things in the radix trees.
+ *
+ * A search goes from the root down through cached nodes; when one is not
+ * there its read is started and the search begins anew after it.  The nodes
+ * it has used are the most recently used, so they are still there then.
+ */
+#include "store/store_priv.h"
+
+bool reference_equal(const struct disk_reference *one, const struct disk_reference *other)
+{
+	return memcmp(one, other, sizeof(*one)) == 0;
+}
+
+static bool extent_within(const struct disk_reference *reference, uint64_t store_sectors)
+{
+	uint64_t sector = disk_reference_sector(reference).n;
+
+	return reference->sectors >= 1 && reference->sectors <= BLOCK_SECTORS &&
+	       sector >= DISK_DATA_SECTOR && sector < store_sectors &&
+	       reference->sectors <= store_sectors - sector &&
+	       sector % BLOCK_SECTORS + reference->sectors <= BLOCK_SECTORS &&
+	       reference->length <= reference->sectors * SECTOR_SIZE;
+}
+
+bool reference_valid(const struct disk_reference *reference, struct place place,
+		     uint64_t store_sectors)
+{
+	static const struct disk_reference null;
+	uint64_t auxiliary = disk_reference_auxiliary(reference);
+	struct disk_reference zero = {.codec = DISK_CODEC_ZERO, .birth = reference->birth};
+
+	if (place.tree == DISK_TREE_FREE_MAP ? auxiliary >> (7 * place.level) > PAGE_SIZE
+					     : auxiliary != 0)
+		return false;
+	switch (reference->codec) {
+	case DISK_CODEC_NONE:
+		return reference_equal(reference, &null);
+	case DISK_CODEC_ZERO:
+		return place.tree == DISK_TREE_SPACE && place.level == 0 &&
+		       reference_equal(reference, &zero);
+	case DISK_CODEC_RAW:
+		return extent_within(reference, store_sectors) && reference->length == PAGE_SIZE;
+	case DISK_CODEC_LZ4:
+		return extent_within(reference, store_sectors) && reference->length > 0 &&
+		       place.tree != DISK_TREE_FREE_MAP;
+	default:
+		return false;
+	}
+}
+
+bool root_valid(const struct disk_root *root, enum disk_tree tree, uint64_t store_sectors)
+{
+	struct place place = {tree, root->height, 0};
+
+	if (root->height > DISK_HEIGHT_MAX)
+		return false;
+	if (!root->height)
+		return reference_is_null(&root->reference);
+	return !reference_is_null(&root->reference) &&
+	       reference_valid(&root->reference, place, store_sectors);
+}
+
+unsigned map_height_for(uint64_t key)
+{
+	unsigned height = 1;
+
+	while (key >> (DISK_NODE_SHIFT * height))
+		height++;
+	return height;
+}
+
+static bool key_within(const struct disk_root *root, uint64_t key)
+{
+	return root->height && !(key >> (DISK_NODE_SHIFT * root->height));
+}
+
+static unsigned entry_index(uint64_t key, unsigned level)
+{
+	return (unsigned)(key >> (DISK_NODE_SHIFT * (level - 1))) % DISK_NODE_ENTRIES;
+}
+
+enum status map_lookup_node(struct store *store, const struct disk_root *root, struct place place,
+			    struct disk_reference *reference, store_channel_t *channel)
+{
+	uint64_t key = place.key << (DISK_NODE_SHIFT * place.level);
+	unsigned level;
+
+	memset(reference, 0, sizeof(*reference));
+	if (!key_within(root, key) || place.level > root->height)
+		return STATUS_OK;
+	*reference = root->reference;
+	for (level = root->height; level > place.level; level--) {
+		struct place at = {place.tree, level, key >> (DISK_NODE_SHIFT * level)};
+		const void *data;
+		enum status status = extent_get(store, reference, at, &data, channel);
+
+		if (status != STATUS_OK)
+			return status;
+		*reference = ((const struct disk_node *)data)->entry[entry_index(key, level)];
+		if (reference_is_null(reference))
+			break;
+	}
+	return STATUS_OK;
+}
+
+enum status map_lookup(struct store *store, const struct disk_root *root, enum disk_tree tree,
+		       uint64_t key, struct disk_reference *reference, store_channel_t *channel)
+{
+	return map_lookup_node(store, root, (struct place){tree, 0, key}, reference, channel);
+}
+
+/* ---- scanning ------------------------------------------------------------- */
+
+typedef bool (*entry_wanted)(const struct disk_reference *reference, unsigned level);
+
+static bool wanted_present(const struct disk_reference *reference, unsigned level)
+{
+	(void)level;
+	return !reference_is_null(reference);
+}
+
+/* `level` is that of what the reference names. */
+static bool wanted_with_room(const struct disk_reference *reference, unsigned level)
+{
+	return disk_reference_auxiliary(reference) < (uint64_t)PAGE_SIZE << (7 * level);
+}
+
+/*
+ * One descent towards `from`: finds the first wanted key, or the end of what
+ * was searched in vain (then *found is false and the search goes on there).
+ */
+static enum status map_descend(struct store *store, const struct disk_root *root,
+			       enum disk_tree tree, uint64_t from, entry_wanted wanted, bool *found,
+			       uint64_t *key, store_channel_t *channel)
+{
+	struct disk_reference reference = root->reference;
+
+	*found = false;
+	for (unsigned level = root->height; level; level--) {
+		struct place at = {tree, level, from >> (DISK_NODE_SHIFT * level)};
+		unsigned shift = DISK_NODE_SHIFT * (level - 1);
+		unsigned index = entry_index(from, level);
+		const struct disk_node *node;
+		const void *data;
+		enum status status = extent_get(store, &reference, at, &data, channel);
+
+		if (status != STATUS_OK)
+			return status;
+		node = data;
+		while (index < DISK_NODE_ENTRIES && !wanted(&node->entry[index], level - 1))
+			index++;
+		if (index == DISK_NODE_ENTRIES) {
+			*key = (at.key + 1) << (DISK_NODE_SHIFT * level);
+			return STATUS_OK;
+		}
+		if (index != entry_index(from, level))
+			from = (at.key << DISK_NODE_SHIFT | index) << shift;
+		reference = node->entry[index];
+		if (reference_is_null(&reference))
+			break;
+	}
+	*found = true;
+	*key = from;
+	return STATUS_OK;
+}
+
+static enum status map_scan(struct store *store, const struct disk_root *root, enum disk_tree tree,
+			    uint64_t from, entry_wanted wanted, uint64_t *key,
+			    store_channel_t *channel)
+{
+	bool found = false;
+
+	while (key_within(root, from)) {
+		enum status status = map_descend(store, root, tree, from, wanted, &found, key, channel);
+
+		if (status != STATUS_OK || found)
+			return status;
+		from = *key;
+	}
+	return STATUS_NOT_FOUND;
+}
+
+enum status map_next(struct store *store, const struct disk_root *root, enum disk_tree tree,
+		     uint64_t from, uint64_t *key, store_channel_t *channel)
+{
+	return map_scan(store, root, tree, from, wanted_present, key, channel);
+}
+
+enum status map_next_with_room(struct store *store, const struct disk_root *root, uint64_t from,
+			       uint64_t *key, store_channel_t *channel)
+{
+	if (!key_within(root, from)) {
+		*key = from;
+		return STATUS_OK;
+	}
+	return map_scan(store, root, DISK_TREE_FREE_MAP, from, wanted_with_room, key, channel);
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page.c - pages of the space as their owner sees them.
+ *
+ *            read                    write
+ *   absent ----------> (ABSENT)    absent, CLEAN, INFLIGHT ---> DIRTY   (reserves)
+ *   on disk -> READING -> CLEAN    frozen -> staged early  ---> DIRTY   (reserves)
+ *
+ *   DIRTY --freeze--> frozen --staged--> INFLIGHT --durable--> CLEAN --> evicted
+ *
+ * What the last write put there is always found: pages that the disk does not
+ * have yet are never evicted, and runs made absent are remembered until the
+ * commit that removes them is durable.
+ */
+#include "store/store_priv.h"
+
+void store_operation_begin(struct store *store)
+{
+	store->operation++;
+	cache_release_held(store);
+}
+
+uint64_t store_operation(const struct store *store)
+{
+	return store->operation;
+}
+
+/* ---- finding ------------------------------------------------------------------ */
+
+/* Where the newest durable generation has the page, unless it was cleared. */
+static enum status page_locate(struct store *store, uint64_t page,
+			       struct disk_reference *reference, store_channel_t *channel)
+{
+	memset(reference, 0, sizeof(*reference));
+	if (clears_contain(&store->clears[0], page) || clears_contain(&store->clears[1], page))
+		return STATUS_OK;
+	return map_lookup(store, &store->record.space, DISK_TREE_SPACE, page, reference, channel);
+}
+
+static enum status page_make_zero(struct store *store, uint64_t page, uint32_t *slot,
+				  store_channel_t *channel)
+{
+	*slot = cache_take(store);
+	if (*slot == NIL)
+		return cache_wait_frames(store, false, channel);
+	memset(cache_data(store, *slot), 0, PAGE_SIZE);
+	cache_insert(store, *slot, KEY_SPACE | page, FRAME_CLEAN);
+	return STATUS_OK;
+}
+
+/* Makes the page resident; WAIT, ABSENT, IO or CORRUPT if that is not so. */
+static enum status page_fetch(struct store *store, uint64_t page, uint32_t *slot,
+			      store_channel_t *channel)
+{
+	struct disk_reference reference;
+	enum status status;
+
+	*slot = cache_find(store, KEY_SPACE | page);
+	if (*slot != NIL) {
+		status = reader_page(store, page, NULL, channel);
+		if (status == STATUS_OK)
+			cache_touch(store, *slot);
+		return status;
+	}
+	status = page_locate(store, page, &reference, channel);
+	if (status != STATUS_OK)
+		return status;
+	if (reference_is_null(&reference))
+		return STATUS_ABSENT;
+	if (reference.codec == DISK_CODEC_ZERO)
+		return page_make_zero(store, page, slot, channel);
+	return reader_page(store, page, &reference, channel);
+}
+
+enum status store_page_read(struct store *store, page_t page, frame_t *frame,
+			    store_channel_t *channel)
+{
+	uint32_t slot;
+	enum status status;
+
+	STORE_CHECK(store->mounted && !store->replaced);
+	if (page.n >= DISK_PAGE_MAX)
+		return STATUS_INVALID;
+	status = page_fetch(store, page.n, &slot, channel);
+	if (status != STATUS_OK)
+		return status;
+	cache_hold(store, slot);
+	frame->n = cache_frame(store, slot)->number;
+	return STATUS_OK;
+}
+
+/* ---- writing --------------------------------------------------------------------- */
+
+/* The frame (CLEAN, INFLIGHT or staged early) joins the working generation. */
+static void page_dirty(struct store *store, uint32_t slot)
+{
+	struct cache_frame *frame = cache_frame(store, slot);
+
+	if (frame->state == FRAME_INFLIGHT)
+		cache_list_remove(store, slot);
+	cache_state_set(store, slot, FRAME_DIRTY);
+	frame->tag = (uint32_t)store->generation;
+	tree_insert(store, &store->dirty, slot);
+	store->dirty_pages++;
+}
+
+/* A frozen page keeps its content for the commit: it is staged now. */
+static enum status page_unfreeze(struct store *store, uint32_t slot, store_channel_t *channel)
+{
+	uint64_t page = cache_frame(store, slot)->key & KEY_NUMBER;
+	struct reserve before = store->reservation.working;
+	enum status status = reserve_page(store, page, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	status = commit_stage_early(store, slot, channel);
+	if (status != STATUS_OK)
+		store->reservation.working = before;
+	else
+		page_dirty(store, slot);
+	return status;
+}
+
+/* A clean page that becomes dirty is one that cannot be evicted any more. */
+static enum status page_take_dirty(struct store *store, uint64_t page, uint32_t slot,
+				   store_channel_t *channel)
+{
+	enum status status;
+
+	if (cache_frame(store, slot)->state == FRAME_CLEAN && !cache_available(store, 0))
+		return cache_wait_frames(store, true, channel);
+	status = reserve_page(store, page, channel);
+	if (status == STATUS_OK)
+		page_dirty(store, slot);
+	return status;
+}
+
+static enum status page_prepare_write(struct store *store, uint64_t page, uint32_t *slot,
+				      store_channel_t *channel)
+{
+	struct cache_frame *frame;
+	enum status status = page_fetch(store, page, slot, channel);
+
+	if (status == STATUS_ABSENT)
+		status = page_make_zero(store, page, slot, channel);
+	if (status != STATUS_OK)
+		return status;
+	frame = cache_frame(store, *slot);
+	if (frame_is_writable(store, frame))
+		return STATUS_OK;
+	if (frame->state == FRAME_DIRTY)
+		return page_unfreeze(store, *slot, channel);
+	return page_take_dirty(store, page, *slot, channel);
+}
+
+enum status store_page_write(struct store *store, page_t page, frame_t *frame,
+			     store_channel_t *channel)
+{
+	uint32_t slot;
+	enum status status;
+
+	STORE_CHECK(store->mounted && !store->replaced);
+	if (page.n >= DISK_PAGE_MAX)
+		return STATUS_INVALID;
+	if (store->read_only)
+		return STATUS_READ_ONLY;
+	status = page_prepare_write(store, page.n, &slot, channel);
+	if (status != STATUS_OK)
+		return status;
+	cache_hold(store, slot);
+	frame->n = cache_frame(store, slot)->number;
+	return STATUS_OK;
+}
+
+void *store_page_resident(struct store *store, page_t page)
+{
+	uint32_t slot = cache_find(store, KEY_SPACE | page.n);
+	enum frame_state state = slot == NIL ? FRAME_FREE : cache_frame(store, slot)->state;
+
+	if (state != FRAME_CLEAN && state != FRAME_DIRTY && state != FRAME_INFLIGHT)
+		return NULL;
+	return cache_data(store, slot);
+}
+
+void *store_page_writable(struct store *store, page_t page)
+{
+	uint32_t slot = cache_find(store, KEY_SPACE | page.n);
+
+	if (slot == NIL || !frame_is_writable(store, cache_frame(store, slot)))
+		return NULL;
+	return cache_data(store, slot);
+}
+
+/* ---- clearing --------------------------------------------------------------------- */
+
+/* The cached content of a page that becomes absent. */
+static void page_forget(struct store *store, uint32_t slot)
+{
+	struct cache_frame *frame = cache_frame(store, slot);
+
+	STORE_CHECK(!frame->pins);
+	switch (frame->state) {
+	case FRAME_READING:
+		reader_orphan(store, slot);
+		return;
+	case FRAME_DIRTY:
+		if (!frame_is_writable(store, frame)) {
+			/* The commit in flight still wants it; nobody else must find it. */
+			if (store->host.unmap)
+				store->host.unmap(store->host.context,
+						  (page_t){frame->key & KEY_NUMBER});
+			cache_unhash(store, slot);
+			cache_state_set(store, slot, FRAME_HIDDEN);
+			return;
+		}
+		tree_remove(store, &store->dirty, slot);
+		store->dirty_pages--;
+		break;
+	case FRAME_INFLIGHT:
+		cache_list_remove(store, slot);
+		break;
+	default:
+		break;
+	}
+	cache_drop(store, slot);
+}
+
+enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
+			      store_channel_t *channel)
+{
+	enum status status;
+
+	STORE_CHECK(store->mounted && !store->replaced);
+	if (!count || count > STORE_CLEAR_PAGES || first.n >= DISK_PAGE_MAX ||
+	    count > DISK_PAGE_MAX - first.n)
+		return STATUS_INVALID;
+	if (store->read_only)
+		return STATUS_READ_ONLY;
+	if (store->clears[0].count == LIMIT_CLEARS) {
+		store->reservation.waiting = true;
+		channel->n = STORE_CHANNEL_COMMIT;
+		return STATUS_WAIT;
+	}
+	status = reserve_clear(store, first.n, count, channel);
+	if (status != STATUS_OK)
+		return status;
+	clears_add(&store->clears[0], first.n, first.n + count);
+	for (uint64_t page = first.n; page < first.n + count; page++) {
+		uint32_t slot = cache_find(store, KEY_SPACE | page);
+
+		if (slot != NIL)
+			page_forget(store, slot);
+	}
+	return STATUS_OK;
+}
+
+/* ---- looking around ------------------------------------------------------------------ */
+
+static enum status next_durable(struct store *store, uint64_t from, uint64_t *page,
+				store_channel_t *channel)
+{
+	for (;;) {
+		uint64_t visible;
+		enum status status = map_next(store, &store->record.space, DISK_TREE_SPACE, from,
+					      page, channel);
+
+		if (status != STATUS_OK)
+			return status;
+		visible = clears_skip(&store->clears[0], *page);
+		if (visible == *page)
+			return STATUS_OK;
+		from = visible;
+	}
+}
+
+enum status store_page_next(struct store *store, page_t from, page_t *page,
+			    store_channel_t *channel)
+{
+	uint32_t slot = tree_at_or_after(store, store->dirty, from.n);
+	enum status status;
+
+	/* Pages in flight are in neither tree; soon they are on the disk. */
+	if (store_is_committing(store)) {
+		channel->n = STORE_CHANNEL_COMMIT;
+		return STATUS_WAIT;
+	}
+	status = next_durable(store, from.n, &page->n, channel);
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		return status;
+	if (slot != NIL) {
+		uint64_t dirty = cache_frame(store, slot)->key & KEY_NUMBER;
+
+		if (status == STATUS_NOT_FOUND || dirty < page->n)
+			page->n = dirty;
+		return STATUS_OK;
+	}
+	return status;
+}

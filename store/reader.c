@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reader.c - reading extents: requests in flight, verifying, decoding.
+ *
+ * Nothing read is used before it has matched its reference (S5).  A raw extent
+ * is read straight into its frame, a compressed one into a bounce buffer.  The
+ * frame is in the cache, in state READING, from the start: whoever asks again
+ * finds the request and waits for it.  When a read fails, the frame keeps the
+ * status for the next who asks, then it is forgotten: asking again reads again.
+ */
+#include "store/store_priv.h"
+
+void extent_report(struct store *store, const struct disk_reference *reference,
+		   struct place place, const char *what)
+{
+	static const char *const names[] = {"?", "space", "free map", "catalogue"};
+
+	store_log(store, "store: %s level %u key %u: sector %u, %u sectors, generation %u: %s",
+		  names[place.tree], (uint64_t)place.level, place.key,
+		  disk_reference_sector(reference).n, (uint64_t)reference->sectors,
+		  reference->birth, what);
+}
+
+/* A node's references are followed without a second thought later, so all are
+ * looked at here: disk bytes are hostile even with a valid checksum. */
+static bool node_valid(struct store *store, const struct disk_reference *reference,
+		       struct place place, const struct disk_node *node)
+{
+	struct place child = {place.tree, place.level - 1, 0};
+
+	for (unsigned i = 0; i < DISK_NODE_ENTRIES; i++) {
+		child.key = place.key << DISK_NODE_SHIFT | i;
+		if (!reference_valid(&node->entry[i], child, store->record.sectors) ||
+		    node->entry[i].birth > reference->birth)
+			return false;
+	}
+	return true;
+}
+
+enum status extent_decode(struct store *store, const struct disk_reference *reference,
+			  struct place place, const void *stored, void *page)
+{
+	const char *what = NULL;
+
+	if (checksum(stored, (size_t)reference->sectors * SECTOR_SIZE, place_seed(place)) !=
+	    reference->checksum)
+		what = "the data does not match its checksum";
+	else if (reference->codec == DISK_CODEC_LZ4 &&
+		 !codec_decompress(stored, reference->length, page))
+		what = "the data does not decompress to a page";
+	else if (reference->codec == DISK_CODEC_RAW && stored != page)
+		memcpy(page, stored, PAGE_SIZE);
+	if (!what && place.level && !node_valid(store, reference, place, page))
+		what = "the node refers to what cannot be";
+	if (!what)
+		return STATUS_OK;
+	extent_report(store, reference, place, what);
+	return STATUS_CORRUPT;
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+static void read_complete(struct block_request *request)
+{
+	struct read *read = request->owner;
+
+	read->done = true;
+}
+
+static void read_submit(struct store *store, struct read *read)
+{
+	if (store->device->operations->submit(store->device, &read->request))
+		read->state = READ_SUBMITTED;
+}
+
+static struct read *read_idle(struct store *store)
+{
+	for (uint32_t i = 0; i < store->reader.reads; i++)
+		if (store->reader.read[i].state == READ_IDLE)
+			return &store->reader.read[i];
+	return NULL;
+}
+
+static store_channel_t read_channel(struct store *store, const struct read *read)
+{
+	return (store_channel_t){STORE_CHANNEL_FIXED + (uint32_t)(read - store->reader.read)};
+}
+
+static enum status read_start(struct store *store, uint64_t key,
+			      const struct disk_reference *reference, struct place place,
+			      store_channel_t *channel)
+{
+	struct read *read = read_idle(store);
+	uint32_t slot = read ? cache_take(store) : NIL;
+
+	if (slot == NIL)
+		return cache_wait_frames(store, false, channel);
+	cache_insert(store, slot, key, FRAME_READING);
+	cache_frame(store, slot)->tag = (uint32_t)(read - store->reader.read);
+	read->reference = *reference;
+	read->place = place;
+	read->durable = store->record.generation;
+	read->slot = slot;
+	read->orphan = false;
+	read->done = false;
+	read->state = READ_QUEUED;
+	read->request = (struct block_request){
+		.operation = BLOCK_READ,
+		.sector = disk_reference_sector(reference),
+		.sectors = reference->sectors,
+		.data = reference->codec == DISK_CODEC_RAW ? cache_data(store, slot) : read->bounce,
+		.complete = read_complete,
+		.owner = read,
+	};
+	store->statistics.reads++;
+	store->statistics.read_bytes += (uint64_t)reference->sectors * SECTOR_SIZE;
+	read_submit(store, read);
+	*channel = read_channel(store, read);
+	return STATUS_WAIT;
+}
+
+/* What to answer for a cached frame: OK, WAIT, or how its read failed. */
+static enum status read_outcome(struct store *store, uint32_t slot, store_channel_t *channel)
+{
+	struct cache_frame *frame = cache_frame(store, slot);
+	enum status status;
+
+	if (frame->state == FRAME_READING) {
+		*channel = read_channel(store, &store->reader.read[frame->tag]);
+		return STATUS_WAIT;
+	}
+	if (frame->state != FRAME_FAILED)
+		return STATUS_OK;
+	status = (enum status)frame->tag;
+	cache_drop(store, slot);
+	return status;
+}
+
+enum status extent_get(struct store *store, const struct disk_reference *reference,
+		       struct place place, const void **data, store_channel_t *channel)
+{
+	uint64_t key = KEY_EXTENT | disk_reference_sector(reference).n;
+	uint32_t slot = cache_find(store, key);
+	enum status status;
+
+	if (slot == NIL)
+		return read_start(store, key, reference, place, channel);
+	status = read_outcome(store, slot, channel);
+	if (status != STATUS_OK)
+		return status;
+	if (cache_frame(store, slot)->tag != (uint32_t)reference->checksum) {
+		/* Of another extent that lay here before. */
+		cache_drop(store, slot);
+		return read_start(store, key, reference, place, channel);
+	}
+	cache_touch(store, slot);
+	*data = cache_data(store, slot);
+	return STATUS_OK;
+}
+
+enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference,
+			store_channel_t *channel)
+{
+	uint32_t slot = cache_find(store, KEY_SPACE | page);
+	struct place place = {DISK_TREE_SPACE, 0, page};
+
+	if (slot != NIL)
+		return read_outcome(store, slot, channel);
+	return read_start(store, KEY_SPACE | page, reference, place, channel);
+}
+
+void reader_orphan(struct store *store, uint32_t slot)
+{
+	STORE_CHECK(cache_frame(store, slot)->state == FRAME_READING);
+	store->reader.read[cache_frame(store, slot)->tag].orphan = true;
+	cache_unhash(store, slot);
+}
+
+/* ---- completions ------------------------------------------------------------ */
+
+/* A read that outlived two checkpoints may have seen its sectors reused; then
+ * nobody looks for that extent any more, and its damage is none. */
+static bool read_is_stale(const struct store *store, const struct read *read)
+{
+	return read->orphan || store->record.generation > read->durable;
+}
+
+static enum status read_decode(struct store *store, struct read *read)
+{
+	if (read->request.status != STATUS_OK) {
+		extent_report(store, &read->reference, read->place, "the disk reported an error");
+		return STATUS_IO;
+	}
+	return extent_decode(store, &read->reference, read->place, read->request.data,
+			     cache_data(store, read->slot));
+}
+
+static void read_finish(struct store *store, struct read *read)
+{
+	struct cache_frame *frame = cache_frame(store, read->slot);
+	enum status status = read->orphan ? STATUS_OK : read_decode(store, read);
+
+	read->state = READ_IDLE;
+	if (read->orphan || (status == STATUS_CORRUPT && read_is_stale(store, read))) {
+		cache_drop(store, read->slot);
+	} else if (status == STATUS_OK) {
+		cache_state_set(store, read->slot, FRAME_CLEAN);
+		frame->tag = frame->key & KEY_EXTENT ? (uint32_t)read->reference.checksum : 0;
+	} else {
+		cache_state_set(store, read->slot, FRAME_FAILED);
+		frame->tag = status;
+	}
+	store_wake(store, read_channel(store, read));
+}
+
+bool reader_step(struct store *store)
+{
+	bool moved = false;
+
+	for (uint32_t i = 0; i < store->reader.reads; i++) {
+		struct read *read = &store->reader.read[i];
+
+		if (read->state == READ_QUEUED) {
+			read_submit(store, read);
+			moved |= read->state == READ_SUBMITTED;
+		}
+		if (read->state == READ_SUBMITTED && read->done) {
+			read_finish(store, read);
+			moved = true;
+		}
+	}
+	return moved;
+}
+
+bool reader_busy(const struct store *store)
+{
+	for (uint32_t i = 0; i < store->reader.reads; i++)
+		if (store->reader.read[i].state != READ_IDLE)
+			return true;
+	return false;
+}
+
+bool reader_can_start(const struct store *store)
+{
+	for (uint32_t i = 0; i < store->reader.reads; i++)
+		if (store->reader.read[i].state == READ_IDLE)
+			return true;
+	return false;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reclaim.c - giving back what only a deleted snapshot sees, step by step.
+ *
+ * One snapshot is dying at a time.  It has one child (a snapshot or the live
+ * state) or none.  What it owns alone was born after its parent and is not in
+ * its child: both trees are walked side by side, and whatever is equal in both,
+ * or not younger than the parent, is passed over with all that is below it.
+ *
+ *     parent ----- dying ----- child          free:  birth > parent's generation
+ *                                                    and not equal in the child
+ *
+ * A step ends after a bounded number of references and leaves its position, a
+ * page number, in the dying one's entry (`cursor`).  A node is given back when
+ * the position has reached its end.  The step compares with the child as the
+ * last durable generation has it, before this commit's own changes; those then
+ * count with the new position: what lies before it is the parent's and the
+ * live state's business alone (see commit_free).
+ */
+#include "store/store_priv.h"
+
+void reclaim_begin(struct store *store)
+{
+	struct reclaim *reclaim = &store->reclaim;
+
+	reclaim->phase = RECLAIM_LOAD;
+	reclaim->changes_stop = store->changes.count + LIMIT_RECLAIM_CHANGES -
+				(DISK_NODE_ENTRIES + DISK_HEIGHT_MAX);
+	reclaim->visits = 0;
+}
+
+/* ---- who is dying, who descends from it ---------------------------------------- */
+
+static enum status reclaim_load(struct store *store, store_channel_t *channel)
+{
+	struct reclaim *reclaim = &store->reclaim;
+	struct snapshot *dying = &reclaim->snapshot;
+	struct snapshot parent = {.generation = 0};
+	enum status status = catalogue_read(store, store->record.dying, dying, channel);
+
+	if (status == STATUS_OK && dying->parent)
+		status = catalogue_read(store, dying->parent, &parent, channel);
+	if (status != STATUS_OK)
+		return status;
+	reclaim->parent_generation = parent.generation;
+	reclaim->position = dying->cursor;
+	reclaim->end = dying->root.height ? UINT64_C(1) << (DISK_NODE_SHIFT * dying->root.height)
+					  : 0;
+	reclaim->child_is_live = store->record.origin == dying->number;
+	if (reclaim->dying != dying->number) {
+		reclaim->dying = dying->number;
+		reclaim->child = 0;
+		reclaim->scan = dying->number;
+	}
+	reclaim->phase = RECLAIM_CHILD;
+	return STATUS_OK;
+}
+
+static enum status reclaim_child(struct store *store, store_channel_t *channel)
+{
+	struct reclaim *reclaim = &store->reclaim;
+	struct snapshot snapshot;
+	enum status status;
+
+	memset(&reclaim->child_root, 0, sizeof(reclaim->child_root));
+	reclaim->phase = RECLAIM_WALK;
+	if (!reclaim->snapshot.children)
+		return STATUS_OK;
+	if (reclaim->child_is_live) {
+		reclaim->child_root = store->record.space;
+		return STATUS_OK;
+	}
+	if (reclaim->child)
+		status = catalogue_read(store, reclaim->child, &snapshot, channel);
+	else
+		status = catalogue_next(store, reclaim->scan, &snapshot, channel);
+	if (status == STATUS_OK && snapshot.parent == reclaim->dying) {
+		reclaim->child = snapshot.number;
+		reclaim->child_root = snapshot.root;
+		return STATUS_OK;
+	}
+	reclaim->phase = RECLAIM_CHILD;
+	if (status == STATUS_OK)
+		reclaim->scan = snapshot.number;
+	return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+}
+
+/* ---- the walk --------------------------------------------------------------------- */
+
+/* The two trees at the place where the walk is. */
+struct pair {
+	struct disk_reference dying, child;
+};
+
+static bool pair_pruned(const struct reclaim *reclaim, const struct pair *pair)
+{
+	return pair->dying.birth <= reclaim->parent_generation ||
+	       reference_equal(&pair->dying, &pair->child);
+}
+
+static enum status node_get(struct store *store, const struct disk_reference *reference,
+			    unsigned level, uint64_t page, const struct disk_node **node,
+			    store_channel_t *channel)
+{
+	static const struct disk_node empty;
+	struct place place = {DISK_TREE_SPACE, level, page >> (DISK_NODE_SHIFT * level)};
+	const void *data = &empty;
+	enum status status = STATUS_OK;
+
+	if (!reference_is_null(reference))
+		status = extent_get(store, reference, place, &data, channel);
+	*node = data;
+	return status;
+}
+
+/* The child's reference for the place of the dying tree's root.  A child's tree
+ * of less height has its root further down, under key 0 (see child_below). */
+static enum status pair_top(struct store *store, struct pair *pair, store_channel_t *channel)
+{
+	struct reclaim *reclaim = &store->reclaim;
+	struct place place = {DISK_TREE_SPACE, reclaim->snapshot.root.height, 0};
+
+	pair->dying = reclaim->snapshot.root.reference;
+	return map_lookup_node(store, &reclaim->child_root, place, &pair->child, channel);
+}
+
+static struct disk_reference child_below(const struct reclaim *reclaim,
+					 const struct disk_node *node, unsigned level,
+					 uint64_t page)
+{
+	unsigned index = (unsigned)(page >> (DISK_NODE_SHIFT * (level - 1))) % DISK_NODE_ENTRIES;
+
+	if (level == reclaim->child_root.height + 1 && page >> (DISK_NODE_SHIFT * (level - 1)) == 0)
+		return reclaim->child_root.reference;
+	return node->entry[index];
+}
+
+/* Nodes of the dying tree's path that end at the position are done with. */
+static void path_complete(struct store *store, const struct disk_reference *path, unsigned level)
+{
+	struct reclaim *reclaim = &store->reclaim;
+
+	for (; level <= reclaim->snapshot.root.height; level++) {
+		if (reclaim->position & ((UINT64_C(1) << (DISK_NODE_SHIFT * level)) - 1))
+			break;
+		changes_free_reference(&store->changes, &path[level]);
+	}
+}
+
+/*
+ * Goes through the entries of one node from the position on.  Pages are given
+ * back on the spot; a node that must be entered stops the loop with *down set
+ * and *pair what it is.
+ */
+static void node_walk(struct store *store, unsigned level, const struct disk_node *dying,
+		      const struct disk_node *child, struct pair *pair, bool *down)
+{
+	struct reclaim *reclaim = &store->reclaim;
+	unsigned shift = DISK_NODE_SHIFT * (level - 1);
+
+	*down = false;
+	do {
+		unsigned index = (unsigned)(reclaim->position >> shift) % DISK_NODE_ENTRIES;
+
+		pair->dying = dying->entry[index];
+		pair->child = child_below(reclaim, child, level, reclaim->position);
+		if (!pair_pruned(reclaim, pair)) {
+			if (level > 1) {
+				*down = true;
+				return;
+			}
+			changes_free_reference(&store->changes, &pair->dying);
+		}
+		reclaim->visits++;
+		reclaim->position = ((reclaim->position >> shift) + 1) << shift;
+	} while ((reclaim->position >> shift) % DISK_NODE_ENTRIES);
+}
+
+/* One descent from the roots to the position, and the node it ends in. */
+static enum status reclaim_walk(struct store *store, store_channel_t *channel)
+{
+	struct reclaim *reclaim = &store->reclaim;
+	struct disk_reference path[DISK_HEIGHT_MAX + 1];
+	unsigned level = reclaim->snapshot.root.height;
+	struct pair pair;
+	enum status status;
+	bool down = true;
+
+	if (reclaim->position < reclaim->end) {
+		status = pair_top(store, &pair, channel);
+		if (status != STATUS_OK)
+			return status;
+		if (pair_pruned(reclaim, &pair))
+			reclaim->position = reclaim->end;
+	}
+	if (reclaim->position >= reclaim->end) {
+		reclaim->phase = RECLAIM_END;
+		return STATUS_OK;
+	}
+	while (down) {
+		const struct disk_node *dying, *child;
+
+		path[level] = pair.dying;
+		status = node_get(store, &pair.dying, level, reclaim->position, &dying, channel);
+		if (status == STATUS_OK)
+			status = node_get(store, &pair.child, level, reclaim->position, &child,
+					  channel);
+		if (status != STATUS_OK)
+			return status;
+		node_walk(store, level, dying, child, &pair, &down);
+		level -= down;
+	}
+	path_complete(store, path, level);
+	return STATUS_OK;
+}
+
+static bool reclaim_enough(const struct store *store)
+{
+	return store->changes.count >= store->reclaim.changes_stop ||
+	       store->reclaim.visits >= LIMIT_RECLAIM_VISITS;
+}
+
+/* ---- the end -------------------------------------------------------------------------- */
+
+static enum status reclaim_end(struct store *store, store_channel_t *channel)
+{
+	struct reclaim *reclaim = &store->reclaim;
+	const struct snapshot *dying = &reclaim->snapshot;
+	struct disk_record *record = &store->commit.record;
+	struct snapshot parent = {.number = 0}, child = {.number = 0};
+	enum status status = STATUS_OK;
+
+	if (dying->parent)
+		status = catalogue_get(store, dying->parent, &parent, channel);
+	if (status == STATUS_OK && dying->children && !reclaim->child_is_live)
+		status = catalogue_get(store, reclaim->child, &child, channel);
+	if (status != STATUS_OK)
+		return status;
+	catalogue_remove(store, dying->number);
+	if (dying->parent && !dying->children) {
+		parent.children--;
+		catalogue_put(store, &parent);
+		if (parent.flags & DISK_SNAPSHOT_BRANCH && parent.children <= 1)
+			reclaim->waiting = true;
+	}
+	if (child.number) {
+		child.parent = dying->parent;
+		catalogue_put(store, &child);
+	} else if (reclaim->child_is_live) {
+		record->origin = dying->parent;
+	}
+	record->dying = 0;
+	reclaim->scan = 0;
+	reclaim->phase = RECLAIM_NEXT;
+	return STATUS_OK;
+}
+
+/* Looks for a branch point that has one child left: it is the next to die, in
+ * this very commit, so that none is ever forgotten. */
+static enum status reclaim_next(struct store *store, bool *done, store_channel_t *channel)
+{
+	struct reclaim *reclaim = &store->reclaim;
+	struct snapshot snapshot;
+	enum status status = STATUS_NOT_FOUND;
+
+	if (reclaim->waiting)
+		status = catalogue_next(store, reclaim->scan, &snapshot, channel);
+	if (status == STATUS_NOT_FOUND) {
+		reclaim->waiting = false;
+		*done = true;
+		return STATUS_OK;
+	}
+	if (status != STATUS_OK)
+		return status;
+	reclaim->scan = snapshot.number;
+	if (snapshot.flags & DISK_SNAPSHOT_BRANCH && snapshot.children <= 1) {
+		snapshot.flags &= ~(uint32_t)DISK_SNAPSHOT_BRANCH;
+		snapshot.flags |= DISK_SNAPSHOT_DYING;
+		snapshot.cursor = 0;
+		catalogue_put(store, &snapshot);
+		store->commit.record.dying = snapshot.number;
+		*done = true;
+	}
+	return STATUS_OK;
+}
+
+/* ---- steps ------------------------------------------------------------------------------ */
+
+/* The live state's birth limits follow the position. */
+static void reclaim_limits(struct store *store)
+{
+	struct reclaim *reclaim = &store->reclaim;
+
+	if (!reclaim->child_is_live)
+		return;
+	store->commit.limit_passed = reclaim->parent_generation;
+	store->commit.cursor =
+		reclaim->position >= reclaim->end ? UINT64_MAX : reclaim->position;
+}
+
+static enum status reclaim_phase_step(struct store *store, bool *done, store_channel_t *channel)
+{
+	struct reclaim *reclaim = &store->reclaim;
+
+	switch (reclaim->phase) {
+	case RECLAIM_LOAD:
+		return reclaim_load(store, channel);
+	case RECLAIM_CHILD:
+		return reclaim_child(store, channel);
+	case RECLAIM_WALK:
+		if (!reclaim_enough(store))
+			return reclaim_walk(store, channel);
+		reclaim->snapshot.cursor = reclaim->position;
+		catalogue_put(store, &reclaim->snapshot);
+		*done = true;
+		return STATUS_OK;
+	case RECLAIM_END:
+		return reclaim_end(store, channel);
+	case RECLAIM_NEXT:
+		break;
+	}
+	return reclaim_next(store, done, channel);
+}
+
+/* Damage in the way stops the deletion, not the commit: what was given back
+ * so far is, the rest stays in use, and the cursor says up to where. */
+static void reclaim_break(struct store *store)
+{
+	struct reclaim *reclaim = &store->reclaim;
+
+	store_log(store, "store: the deletion of snapshot %u rests: damage in the way",
+		  reclaim->dying);
+	if (reclaim->phase == RECLAIM_NEXT) {
+		reclaim->waiting = false;
+		return;
+	}
+	reclaim->broken = true;
+	if (reclaim->phase == RECLAIM_WALK || reclaim->phase == RECLAIM_END) {
+		reclaim->snapshot.cursor = reclaim->position;
+		catalogue_put(store, &reclaim->snapshot);
+	}
+}
+
+enum status reclaim_step(struct store *store, bool *done, store_channel_t *channel)
+{
+	struct reclaim *reclaim = &store->reclaim;
+	enum status status;
+
+	*done = !store->record.dying || reclaim->broken;
+	if (*done)
+		return STATUS_OK;
+	status = reclaim_phase_step(store, done, channel);
+	if (status != STATUS_OK && status != STATUS_WAIT) {
+		reclaim_break(store);
+		status = STATUS_OK;
+		*done = true;
+	}
+	if (*done && reclaim->phase >= RECLAIM_WALK)
+		reclaim_limits(store);
+	return status;
+}

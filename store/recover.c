@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recover.c - mounting: which generation is the last one.
+ *
+ *   superblock, or its copy
+ *   -> ring: the valid record with the largest number
+ *   -> what it says was flushed is trusted; what was born after that (one joint
+ *      commit) is verified
+ *   -> a mismatch there: the power went during that commit.  Fall back, once,
+ *      to its predecessor, which S1 kept whole; put a tombstone in its slot
+ *   -> flush, so that nothing builds on what a volatile cache still holds
+ *
+ * A read error, or damage in anything older, never leads back: the generation
+ * stays (S4) and the damage is met where it is.
+ */
+#include "store/store_priv.h"
+
+struct ring {
+	uint8_t kind[DISK_RING_SLOTS]; /* enum slot_kind */
+	uint64_t generation[DISK_RING_SLOTS];
+	uint32_t newest;      /* slot of the newest record; DISK_RING_SLOTS: none */
+	uint64_t largest;     /* number seen anywhere */
+	uint32_t unexplained; /* damaged or unreadable slots */
+};
+
+static enum status explain(struct store_recovery *recovery, enum status status, const char *text)
+{
+	text_format(recovery->explanation, sizeof(recovery->explanation), "%s", text);
+	return status;
+}
+
+/* ---- superblock ------------------------------------------------------------------ */
+
+static enum status superblock_read(struct store *store, uint64_t sector)
+{
+	struct disk_superblock *superblock = store->superblock;
+
+	if (device_transfer(store, BLOCK_READ, sector, BLOCK_SECTORS, superblock) != STATUS_OK)
+		return STATUS_IO;
+	if (superblock->magic != DISK_MAGIC_SUPERBLOCK)
+		return STATUS_NOT_A_STORE;
+	if (checksum_with_hole(superblock, sizeof(*superblock), &superblock->checksum, 0) !=
+	    superblock->checksum)
+		return STATUS_CORRUPT;
+	return STATUS_OK;
+}
+
+static bool geometry_known(const struct disk_superblock *superblock)
+{
+	return superblock->header_size == sizeof(*superblock) &&
+	       superblock->sector_size == SECTOR_SIZE && superblock->block_size == BLOCK_SIZE &&
+	       (superblock->write_unit == SECTOR_SIZE || superblock->write_unit == BLOCK_SIZE) &&
+	       superblock->ring_slots == DISK_RING_SLOTS &&
+	       superblock->slot_size == DISK_SLOT_SIZE &&
+	       superblock->ring_sector == DISK_RING_SECTOR &&
+	       superblock->data_sector == DISK_DATA_SECTOR;
+}
+
+static enum status superblock_judge(struct store *store, struct store_recovery *recovery)
+{
+	const struct disk_superblock *superblock = store->superblock;
+	uint64_t unknown = superblock->features_incompatible & ~DISK_FEATURES_KNOWN;
+
+	if (superblock->version != DISK_FORMAT_VERSION) {
+		text_format(recovery->explanation, sizeof(recovery->explanation),
+			    "the store has format version %u, this program knows version %u: use a "
+			    "program that knows it",
+			    (uint64_t)superblock->version, (uint64_t)DISK_FORMAT_VERSION);
+		return STATUS_VERSION;
+	}
+	if (unknown) {
+		text_format(recovery->explanation, sizeof(recovery->explanation),
+			    "the store uses features 0x%x that this program does not know: use a newer "
+			    "program",
+			    unknown);
+		return STATUS_FEATURE;
+	}
+	if (!geometry_known(superblock))
+		return explain(recovery, STATUS_CORRUPT,
+			       "the superblock describes a layout that format version 1 does not have");
+	if (superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN) {
+		store_log(store, "store: features 0x%x are not known: read-only",
+			  superblock->features_read_only);
+		store->read_only = true;
+	}
+	store->write_unit = superblock->write_unit;
+	store->identity_seed = checksum(superblock->identity, sizeof(superblock->identity), 0);
+	return STATUS_OK;
+}
+
+static enum status superblock_find(struct store *store, struct store_recovery *recovery)
+{
+	enum status first, copy;
+
+	if (store->device->sectors < DISK_RING_SECTOR)
+		return explain(recovery, STATUS_NOT_A_STORE,
+			       "the disk is too small to hold a store: is it the right one?");
+	first = superblock_read(store, DISK_SUPERBLOCK_SECTOR);
+	if (first != STATUS_OK) {
+		copy = superblock_read(store, DISK_SUPERBLOCK_COPY_SECTOR);
+		if (copy == STATUS_OK) {
+			store_log(store, "store: superblock at sector 0: %s; its copy is used",
+				  status_text(first));
+		} else if (first == STATUS_IO || copy == STATUS_IO) {
+			return explain(recovery, STATUS_IO,
+				       "neither superblock can be read (sectors 0 and 8): "
+				       "check the disk");
+		} else if (first == STATUS_CORRUPT || copy == STATUS_CORRUPT) {
+			return explain(recovery, STATUS_CORRUPT,
+				       "both superblocks (sectors 0 and 8) are damaged: restore one "
+				       "from a copy of this disk");
+		} else {
+			return explain(recovery, STATUS_NOT_A_STORE,
+				       "no superblock at sector 0 or 8: this disk or partition holds no "
+				       "store; create one, or name another");
+		}
+	}
+	return superblock_judge(store, recovery);
+}
+
+/* ---- ring --------------------------------------------------------------------------- */
+
+static void slot_note(struct store *store, struct ring *ring, uint32_t slot, void *sector)
+{
+	struct disk_record *record = sector;
+	enum slot_kind kind = sector ? slot_classify(store, slot, sector) : SLOT_UNREADABLE;
+
+	ring->kind[slot] = (uint8_t)kind;
+	ring->generation[slot] = 0;
+	if (kind == SLOT_RECORD)
+		ring->generation[slot] = record->generation;
+	else if (kind == SLOT_TOMBSTONE)
+		ring->generation[slot] = ((struct disk_tombstone *)sector)->generation;
+	else if (kind != SLOT_ZERO)
+		ring->unexplained++;
+	if (ring->generation[slot] > ring->largest)
+		ring->largest = ring->generation[slot];
+	if (kind == SLOT_RECORD && (ring->newest == DISK_RING_SLOTS ||
+				    ring->generation[slot] > ring->generation[ring->newest]))
+		ring->newest = slot;
+}
+
+/* Reads many slots at once into the staging buffer; where that fails, the
+ * first sectors one by one. */
+static void ring_read(struct store *store, struct ring *ring)
+{
+	const uint32_t batch = store->stage.size / DISK_SLOT_SIZE;
+	uint8_t *data = store->stage.data;
+
+	memset(ring, 0, sizeof(*ring));
+	ring->newest = DISK_RING_SLOTS;
+	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot += batch) {
+		uint32_t count = DISK_RING_SLOTS - slot < batch ? DISK_RING_SLOTS - slot : batch;
+		enum status status = device_transfer(store, BLOCK_READ, record_sector(slot),
+						     count * DISK_SLOT_SECTORS, data);
+
+		for (uint32_t i = 0; i < count; i++) {
+			uint8_t *sector = data + (uint64_t)i * DISK_SLOT_SIZE;
+			bool readable = status == STATUS_OK ||
+					device_transfer(store, BLOCK_READ, record_sector(slot + i),
+							1, sector) == STATUS_OK;
+
+			slot_note(store, ring, slot + i, readable ? sector : NULL);
+		}
+	}
+}
+
+/* Reads a record again that ring_read has seen valid. */
+static bool record_read(struct store *store, const struct ring *ring, uint32_t slot,
+			struct disk_record *record)
+{
+	uint8_t *sector = store->stage.data;
+
+	if (ring->kind[slot] != SLOT_RECORD ||
+	    device_transfer(store, BLOCK_READ, record_sector(slot), 1, sector) != STATUS_OK ||
+	    slot_classify(store, slot, sector) != SLOT_RECORD)
+		return false;
+	memcpy(record, sector, sizeof(*record));
+	return true;
+}
+
+/* The record of this one's predecessor: normally in the slot before. */
+static bool predecessor_read(struct store *store, const struct ring *ring,
+			     const struct disk_record *record, struct disk_record *predecessor)
+{
+	for (uint32_t back = 1; back < DISK_RING_SLOTS && record->predecessor; back++) {
+		uint32_t slot = (record->slot + DISK_RING_SLOTS - back) % DISK_RING_SLOTS;
+
+		if (ring->kind[slot] == SLOT_RECORD &&
+		    ring->generation[slot] == record->predecessor)
+			return record_read(store, ring, slot, predecessor);
+	}
+	return false;
+}
+
+/* ---- is the newest generation whole? --------------------------------------------------- */
+
+static enum status extent_verify(struct store *store, const struct disk_reference *reference,
+				 struct place place)
+{
+	uint8_t *stored = store->stage.data;
+	void *page = place.level ? (void *)store->update.node[place.level] : store->page;
+
+	if (device_transfer(store, BLOCK_READ, disk_reference_sector(reference).n,
+			    reference->sectors, stored) != STATUS_OK) {
+		extent_report(store, reference, place, "the disk reported an error");
+		return STATUS_IO;
+	}
+	return extent_decode(store, reference, place, stored, page);
+}
+
+/*
+ * Verifies what was born after `durable` in one tree; CORRUPT at the first
+ * mismatch.  What cannot be read is passed over: it is no sign of a torn
+ * commit.  No recursion: one index per level.
+ */
+static enum status tree_verify(struct store *store, const struct disk_root *root,
+			       enum disk_tree tree, uint64_t durable, uint32_t *budget)
+{
+	unsigned index[DISK_HEIGHT_MAX + 1];
+	uint64_t key[DISK_HEIGHT_MAX + 1];
+	unsigned level = root->height;
+	enum status status;
+
+	if (!level || root->reference.birth <= durable)
+		return STATUS_OK;
+	status = extent_verify(store, &root->reference, (struct place){tree, level, 0});
+	if (status != STATUS_OK)
+		return status == STATUS_IO ? STATUS_OK : status;
+	index[level] = 0;
+	key[level] = 0;
+	while (level <= root->height) {
+		const struct disk_reference *reference;
+		struct place place = {tree, level - 1, key[level] << DISK_NODE_SHIFT | index[level]};
+
+		if (index[level] == DISK_NODE_ENTRIES) {
+			level++;
+			continue;
+		}
+		reference = &store->update.node[level]->entry[index[level]++];
+		if (!reference->sectors || reference->birth <= durable)
+			continue;
+		if (!(*budget)--)
+			return STATUS_CORRUPT;
+		status = extent_verify(store, reference, place);
+		if (status == STATUS_CORRUPT)
+			return status;
+		if (status == STATUS_OK && place.level) {
+			level--;
+			index[level] = 0;
+			key[level] = place.key;
+		}
+	}
+	return STATUS_OK;
+}
+
+static enum status generation_verify(struct store *store)
+{
+	const struct disk_record *record = &store->record;
+	uint32_t budget = DISK_JOINT_COMMIT_BLOCKS * BLOCK_SECTORS;
+	enum status status = STATUS_OK;
+
+	if (record->durable == record->generation)
+		return STATUS_OK;
+	status = tree_verify(store, &record->space, DISK_TREE_SPACE, record->durable, &budget);
+	if (status == STATUS_OK)
+		status = tree_verify(store, &record->catalogue, DISK_TREE_CATALOGUE,
+				     record->durable, &budget);
+	if (status == STATUS_OK)
+		status = tree_verify(store, &record->free_map, DISK_TREE_FREE_MAP, record->durable,
+				     &budget);
+	return status;
+}
+
+/* ---- falling back ---------------------------------------------------------------------- */
+
+static void refuse_writes(struct store *store, const char *what)
+{
+	store_log(store, "store: %s failed during recovery: read-only", what);
+	store->read_only = true;
+	store->health = STATUS_IO;
+}
+
+/* Marks the number of a torn generation as spent, so that its record cannot
+ * come back and its number is never used for another. */
+static void tombstone_write(struct store *store, uint32_t slot, uint64_t generation)
+{
+	if (store->read_only)
+		return;
+	tombstone_make(store, slot, generation, store->commit.sector);
+	if (device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK ||
+	    device_transfer(store, BLOCK_WRITE, record_sector(slot), 1, store->commit.sector) !=
+		    STATUS_OK)
+		refuse_writes(store, "writing a tombstone");
+}
+
+static enum status fall_back(struct store *store, struct ring *ring,
+			     struct store_recovery *recovery)
+{
+	struct disk_record torn = store->record;
+
+	if (!predecessor_read(store, ring, &torn, &store->record)) {
+		text_format(recovery->explanation, sizeof(recovery->explanation),
+			    "generation %u is torn and no predecessor is to be found in the commit "
+			    "ring: use a copy of this disk",
+			    torn.generation);
+		return STATUS_CORRUPT;
+	}
+	recovery->torn.n = torn.generation;
+	text_format(recovery->explanation, sizeof(recovery->explanation),
+		    "generation %u is torn (the power went, or its newest blocks are damaged): "
+		    "resumed from generation %u, which is whole",
+		    torn.generation, store->record.generation);
+	ring->newest = store->record.slot;
+	ring->kind[torn.slot] = SLOT_TOMBSTONE;
+	tombstone_write(store, torn.slot, torn.generation);
+	return STATUS_OK;
+}
+
+/* The slot after the newest record is where the next one was to be written: if
+ * it holds nothing sensible, that was a newer record once. */
+static enum status next_slot_judge(struct store *store, struct ring *ring,
+				   struct store_recovery *recovery)
+{
+	uint32_t slot = (store->record.slot + 1) % DISK_RING_SLOTS;
+
+	if (ring->kind[slot] == SLOT_UNREADABLE && !store->read_only) {
+		text_format(recovery->explanation, sizeof(recovery->explanation),
+			    "slot %u of the commit ring cannot be read and may hold a newer generation "
+			    "than %u: check the disk, or open it read-only",
+			    (uint64_t)slot, store->record.generation);
+		return STATUS_IO;
+	}
+	if (ring->kind[slot] != SLOT_DAMAGED && ring->kind[slot] != SLOT_UNREADABLE)
+		return STATUS_OK;
+	recovery->torn.n = store->record.generation + 1;
+	if (ring->largest < recovery->torn.n)
+		ring->largest = recovery->torn.n;
+	text_format(recovery->explanation, sizeof(recovery->explanation),
+		    "slot %u of the commit ring is damaged; if it held generation %u, that is lost: "
+		    "resumed from generation %u, which is whole",
+		    (uint64_t)slot, recovery->torn.n, store->record.generation);
+	ring->unexplained--;
+	tombstone_write(store, slot, recovery->torn.n);
+	return STATUS_OK;
+}
+
+static enum status newest_choose(struct store *store, struct ring *ring,
+				 struct store_recovery *recovery)
+{
+	enum status status = STATUS_OK;
+
+	if (ring->newest == DISK_RING_SLOTS)
+		return explain(recovery, STATUS_CORRUPT,
+			       "the commit ring holds no generation: the store was never completed, or "
+			       "its ring is damaged");
+	if (!record_read(store, ring, ring->newest, &store->record))
+		return explain(recovery, STATUS_IO,
+			       "the newest commit record cannot be read again: check the disk");
+	if (store->record.sectors > store->device->sectors) {
+		text_format(recovery->explanation, sizeof(recovery->explanation),
+			    "the store has %u sectors, the disk only %u: was the image cut off?",
+			    store->record.sectors, store->device->sectors);
+		return STATUS_TRUNCATED;
+	}
+	status = next_slot_judge(store, ring, recovery);
+	if (status == STATUS_OK && generation_verify(store) != STATUS_OK)
+		status = fall_back(store, ring, recovery);
+	return status;
+}
+
+/* ---- mount --------------------------------------------------------------------------------- */
+
+static void previous_find(struct store *store, const struct ring *ring)
+{
+	struct disk_record predecessor;
+
+	memset(&store->previous_map, 0, sizeof(store->previous_map));
+	if (predecessor_read(store, ring, &store->record, &predecessor))
+		store->previous_map = predecessor.free_map;
+	else if (store->record.predecessor)
+		store_log(store, "store: the record of generation %u is gone from the ring",
+			  store->record.predecessor);
+	/* Which of its blocks are free now is not known before the next commit. */
+	store->previous_blocks = disk_reference_auxiliary(&store->previous_map.reference);
+	if (reference_equal(&store->previous_map.reference, &store->record.free_map.reference))
+		store->previous_blocks = 0;
+}
+
+static void recovery_fill(const struct store *store, struct store_recovery *recovery)
+{
+	const struct disk_record *record = &store->record;
+
+	recovery->generation.n = record->generation;
+	recovery->stop = STORE_STOP_POWER_CUT;
+	if (record->flags & DISK_RECORD_CLEAN)
+		recovery->stop = STORE_STOP_CLEAN;
+	if (record->flags & DISK_RECORD_FRESH)
+		recovery->stop = STORE_STOP_FRESH;
+	recovery->restored = record->flags & DISK_RECORD_RESTORE;
+	recovery->counters = record->counters;
+	recovery->wall_ns = record->wall_ns;
+}
+
+enum status store_mount(struct store *store, struct store_recovery *recovery)
+{
+	struct ring ring;
+	enum status status;
+
+	STORE_CHECK(!store->mounted);
+	memset(recovery, 0, sizeof(*recovery));
+	status = superblock_find(store, recovery);
+	if (status != STATUS_OK)
+		return status;
+	if (store->device->sectors < DISK_DATA_SECTOR)
+		return explain(recovery, STATUS_TRUNCATED,
+			       "the disk ends within the commit ring: was the image cut off?");
+	ring_read(store, &ring);
+	status = newest_choose(store, &ring, recovery);
+	if (status != STATUS_OK)
+		return status;
+	if (recovery->torn.n)
+		store_log(store, "store: %s", recovery->explanation);
+	if (ring.unexplained)
+		store_log(store, "store: %u slots of the commit ring are damaged or unreadable",
+			  (uint64_t)ring.unexplained);
+	previous_find(store, &ring);
+	/* The record may have come out of a volatile cache, and the tombstone must
+	 * be there before its generation's sectors are used again. */
+	if (!store->read_only && device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK)
+		refuse_writes(store, "a flush");
+	store->generation = (ring.largest > store->record.generation ? ring.largest
+								     : store->record.generation) + 1;
+	store->reclaim.waiting = store->record.dying != 0;
+	store_open(store);
+	recovery_fill(store, recovery);
+	return STATUS_OK;
+}

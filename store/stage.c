@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stage.c - the staging buffer: extents on their way to the disk.
+ *
+ *      data   [ ....|== submitted ==|== queued ==|== open ==>|........ ]
+ *                   ^ oldest request                         ^ head
+ *
+ * A ring of bytes and a ring of write requests over it, in the same order.
+ * Extents are compressed and copied here, so that no frame is ever under DMA
+ * and a page can be changed again at once.  The last request is open while what
+ * follows lies behind it on the disk; it is closed when it is full, when the
+ * next extent lies elsewhere, or at the end.  A gap left in a block that this
+ * commit has taken new is written as zeros, so the run goes on (the gap's
+ * sectors are free, S1).  Where the disk writes 4 KiB units, requests end at
+ * block borders.
+ */
+#include "store/store_priv.h"
+
+/* Worst case of one extent: the rest of a block before it, and itself. */
+#define STAGE_NEED (2u * BLOCK_SIZE)
+
+void stage_init(struct store *store)
+{
+	struct stage *stage = &store->stage;
+	uint64_t most = (uint64_t)store->device->request_sectors * SECTOR_SIZE;
+
+	stage->request_bytes = LIMIT_STAGE_BYTES;
+	if (stage->request_bytes > stage->size / 4)
+		stage->request_bytes = stage->size / 4;
+	if (stage->request_bytes > most)
+		stage->request_bytes = (uint32_t)most;
+	stage->request_bytes -= stage->request_bytes % BLOCK_SIZE;
+}
+
+static struct stage_request *stage_at(struct stage *stage, uint32_t index)
+{
+	return &stage->request[(stage->first + index) % LIMIT_STAGE_REQUESTS];
+}
+
+static struct stage_request *stage_open(struct stage *stage)
+{
+	struct stage_request *last = stage->count ? stage_at(stage, stage->count - 1) : NULL;
+
+	return last && last->state == STAGE_OPEN ? last : NULL;
+}
+
+bool stage_empty(const struct store *store)
+{
+	return store->stage.count == 0;
+}
+
+static uint32_t stage_contiguous(const struct stage *stage)
+{
+	uint32_t tail = (stage->head + stage->size - stage->used) % stage->size;
+
+	if (stage->used && stage->head <= tail)
+		return tail - stage->head;
+	return stage->size - stage->head;
+}
+
+/* Room for any one extent, whatever request it will end up in? */
+static bool stage_room(const struct stage *stage)
+{
+	uint32_t here = stage_contiguous(stage);
+
+	if (stage->count == LIMIT_STAGE_REQUESTS)
+		return false;
+	return here >= STAGE_NEED || stage->size - stage->used >= here + STAGE_NEED;
+}
+
+/* ---- requests ---------------------------------------------------------------- */
+
+static void stage_complete(struct block_request *request)
+{
+	struct stage_request *staged = request->owner;
+
+	staged->done = true;
+}
+
+static uint64_t stage_end_sector(const struct stage_request *request)
+{
+	return request->request.sector.n + request->bytes / SECTOR_SIZE;
+}
+
+static void stage_append(struct stage *stage, struct stage_request *request, const void *data,
+			 uint32_t bytes, uint32_t padded)
+{
+	uint8_t *to = stage->data + stage->head;
+
+	STORE_CHECK(stage_contiguous(stage) >= padded);
+	if (bytes)
+		memcpy(to, data, bytes);
+	memset(to + bytes, 0, padded - bytes);
+	stage->head = (stage->head + padded) % stage->size;
+	stage->used += padded;
+	request->bytes += padded;
+}
+
+void stage_close(struct store *store)
+{
+	struct stage *stage = &store->stage;
+	struct stage_request *open = stage_open(stage);
+	uint32_t tail;
+
+	if (!open)
+		return;
+	tail = (uint32_t)(stage_end_sector(open) % BLOCK_SECTORS);
+	if (tail && store->write_unit == BLOCK_SIZE) {
+		stage_append(stage, open, NULL, 0, (BLOCK_SECTORS - tail) * SECTOR_SIZE);
+		store->allocator.open_room = 0;
+	}
+	open->request.sectors = open->bytes / SECTOR_SIZE;
+	open->state = STAGE_QUEUED;
+}
+
+static struct stage_request *stage_new(struct store *store, uint64_t sector, uint32_t bytes)
+{
+	struct stage *stage = &store->stage;
+	uint32_t here = stage_contiguous(stage);
+	uint32_t waste = here < bytes ? here : 0;
+	struct stage_request *request;
+
+	STORE_CHECK(stage->count < LIMIT_STAGE_REQUESTS);
+	stage->used += waste;
+	stage->head = (stage->head + waste) % stage->size;
+	request = stage_at(stage, stage->count++);
+	*request = (struct stage_request){
+		.request = {.operation = BLOCK_WRITE,
+			    .sector = {sector},
+			    .data = stage->data + stage->head,
+			    .complete = stage_complete,
+			    .owner = request},
+		.start = stage->head,
+		.waste = waste,
+		.state = STAGE_OPEN,
+	};
+	return request;
+}
+
+/* The open request if this sector can follow in it, else a new one. */
+static struct stage_request *stage_request_for(struct store *store, uint64_t sector, uint32_t bytes)
+{
+	struct stage *stage = &store->stage;
+	struct stage_request *open = stage_open(stage);
+	uint64_t end = open ? stage_end_sector(open) : 0;
+	uint64_t gap = open ? sector - end : 0;
+
+	if (open) {
+		/* A gap within the block in which the run ends, or none. */
+		bool follows = sector >= end && (gap == 0 || (end % BLOCK_SECTORS &&
+							      gap == BLOCK_SECTORS -
+									     end % BLOCK_SECTORS &&
+							      !store->allocator.scarce));
+		uint64_t need = open->bytes + gap * SECTOR_SIZE + bytes;
+
+		/* A request does not go round the end of the ring. */
+		if (follows && need <= stage->request_bytes && open->start + need <= stage->size) {
+			stage_append(stage, open, NULL, 0, (uint32_t)gap * SECTOR_SIZE);
+			return open;
+		}
+		stage_close(store);
+	}
+	return stage_new(store, sector, bytes);
+}
+
+/* ---- extents -------------------------------------------------------------------- */
+
+static enum status stage_prepare(struct store *store, store_channel_t *channel)
+{
+	if (stage_room(&store->stage))
+		return STATUS_OK;
+	/* What is open must get on its way, or nothing would make room. */
+	stage_close(store);
+	store->stage.waited = true;
+	channel->n = STORE_CHANNEL_STAGING;
+	return STATUS_WAIT;
+}
+
+static void stage_place(struct store *store, const void *data, uint32_t bytes, uint32_t sectors,
+			uint64_t sector, struct place place, struct disk_reference *reference)
+{
+	uint32_t padded = sectors * SECTOR_SIZE;
+	struct stage_request *request = stage_request_for(store, sector, padded);
+	uint8_t *at = store->stage.data + store->stage.head;
+
+	stage_append(&store->stage, request, data, bytes, padded);
+	*reference = (struct disk_reference){
+		.sector_low = (uint32_t)sector,
+		.sector_high = (uint16_t)(sector >> 32),
+		.sectors = (uint8_t)sectors,
+		.codec = bytes == PAGE_SIZE ? DISK_CODEC_RAW : DISK_CODEC_LZ4,
+		.birth = store->commit.record.generation,
+		.checksum = checksum(at, padded, place_seed(place)),
+		.length = (uint16_t)bytes,
+	};
+	store->statistics.extent_sectors += sectors;
+}
+
+enum status stage_extent(struct store *store, const void *data, struct place place,
+			 struct disk_reference *reference, store_channel_t *channel)
+{
+	struct stage *stage = &store->stage;
+	const uint32_t room = PAGE_SIZE - SECTOR_SIZE;
+	enum status status = stage_prepare(store, channel);
+	const void *stored = data;
+	uint32_t bytes, sectors;
+
+	if (status == STATUS_OK)
+		status = allocator_ready(store, channel);
+	if (status != STATUS_OK)
+		return status;
+	bytes = codec_compress(stage->codec_state, data, stage->scratch, room);
+	if (bytes)
+		stored = stage->scratch;
+	else
+		bytes = PAGE_SIZE;
+	sectors = (bytes + SECTOR_SIZE - 1) / SECTOR_SIZE;
+	stage_place(store, stored, bytes, sectors, allocator_take(store, sectors), place,
+		    reference);
+	if (place.level || place.tree != DISK_TREE_SPACE)
+		cache_extent_put(store, reference, data);
+	return STATUS_OK;
+}
+
+enum status stage_block(struct store *store, const void *data, struct place place, uint64_t sector,
+			struct disk_reference *reference, store_channel_t *channel)
+{
+	enum status status = stage_prepare(store, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	stage_place(store, data, PAGE_SIZE, BLOCK_SECTORS, sector, place, reference);
+	cache_extent_put(store, reference, data);
+	return STATUS_OK;
+}
+
+/* ---- progress ---------------------------------------------------------------------- */
+
+static bool stage_submit(struct store *store)
+{
+	struct stage *stage = &store->stage;
+	bool moved = false;
+
+	for (uint32_t i = 0; i < stage->count; i++) {
+		struct stage_request *request = stage_at(stage, i);
+
+		if (request->state != STAGE_QUEUED)
+			continue;
+		request->state = STAGE_SUBMITTED;
+		if (!store->device->operations->submit(store->device, &request->request)) {
+			request->state = STAGE_QUEUED;
+			break;
+		}
+		store->statistics.bytes_written += request->bytes;
+		moved = true;
+	}
+	return moved;
+}
+
+static bool stage_retire(struct store *store)
+{
+	struct stage *stage = &store->stage;
+	bool moved = false;
+
+	while (stage->count) {
+		struct stage_request *request = stage_at(stage, 0);
+
+		if (request->state != STAGE_SUBMITTED || !request->done)
+			break;
+		if (request->request.status != STATUS_OK && store->commit.failed == STATUS_OK) {
+			store_log(store, "store: writing sectors %u to %u failed",
+				  request->request.sector.n, stage_end_sector(request) - 1);
+			store->commit.failed = STATUS_IO;
+		}
+		stage->used -= request->bytes + request->waste;
+		stage->first = (stage->first + 1) % LIMIT_STAGE_REQUESTS;
+		stage->count--;
+		moved = true;
+	}
+	return moved;
+}
+
+/* Requests not given to the device yet will never be. */
+void stage_discard(struct store *store)
+{
+	struct stage *stage = &store->stage;
+
+	stage_close(store);
+	for (uint32_t i = 0; i < stage->count; i++) {
+		struct stage_request *request = stage_at(stage, i);
+
+		if (request->state == STAGE_QUEUED) {
+			request->state = STAGE_SUBMITTED;
+			request->request.status = STATUS_OK;
+			request->done = true;
+		}
+	}
+}
+
+bool stage_step(struct store *store)
+{
+	bool moved = stage_submit(store);
+
+	moved |= stage_retire(store);
+	if (moved && store->stage.waited && stage_room(&store->stage)) {
+		store->stage.waited = false;
+		store_wake(store, (store_channel_t){STORE_CHANNEL_STAGING});
+	}
+	return moved;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store.h - one space of pages, kept by atomic checkpoints.
+ *
+ * The store is the page cache and the disk engine in one: RAM is a cache of
+ * the store.  It is freestanding, allocates nothing after init, starts no
+ * thread and never blocks.  Whoever owns it (kernel, mkstore, simulator)
+ * drives it:
+ *
+ *   - store_page_read / store_page_write return STATUS_WAIT and a channel when
+ *     something must happen first; the caller tries again after the host's
+ *     wake() for that channel.  Trying again too early is harmless.
+ *   - store_step does a bounded amount of work and says if more can be done
+ *     now; the device's completions make more possible.
+ *
+ * One operation of the owner ("prepare, then commit") begins with
+ * store_operation_begin; every frame it then obtains stays resident, readable
+ * and (if obtained for writing) writable until the next begin.  An operation
+ * therefore first obtains all its pages, may be told WAIT and give up without
+ * trace, and then changes them; nothing can fail after that.  It must not call
+ * store_step or store_commit in between.
+ *
+ * Nothing here may be called from an interrupt handler except a block
+ * request's complete(), which only notes the outcome.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "disk/format.h"
+#include "disk/status.h"
+#include "disk/types.h"
+#include "drivers/block.h"
+
+struct store;
+
+/* ---- wait channels --------------------------------------------------- */
+
+/* What to wait for, as a small number.  0 .. STORE_CHANNEL_FIXED - 1 are the
+ * fixed ones, the others stand for a request in flight. */
+typedef struct {
+	uint32_t n;
+} store_channel_t;
+
+enum {
+	STORE_CHANNEL_COMMIT = 0, /* the commit in flight (durable or failed) */
+	STORE_CHANNEL_FRAMES = 1, /* a frame can be had again */
+	STORE_CHANNEL_STAGING = 2, /* staging space can be had again */
+	STORE_CHANNEL_FIXED = 3,
+	STORE_CHANNELS_MAX = 64, /* fixed and in-flight together */
+};
+
+/* ---- set-up ---------------------------------------------------------- */
+
+/* A frame: 4 KiB of memory that caches a page.  Frames are named by their page
+ * index relative to frame_base, so that 32 bits suffice. */
+typedef struct {
+	uint32_t n;
+} frame_t;
+#define FRAME_NONE ((frame_t){UINT32_MAX})
+
+struct store_host {
+	void *context;
+	/* Something on this channel happened: let its waiters try again. */
+	void (*wake)(void *context, store_channel_t channel);
+	/* Withdraw every mapping of this page before its frame is reused.
+	 * Null where nothing maps pages. */
+	void (*unmap)(void *context, page_t page);
+	/* Was the page used through a mapping since last asked?  Clears the
+	 * note.  Null: never. */
+	bool (*referenced)(void *context, page_t page);
+	/* One line for the log, without newline.  Never null. */
+	void (*log)(void *context, const char *line);
+};
+
+struct store_limits {
+	uint32_t frames;	/* most frames ever donated */
+	uint32_t staging_bytes; /* multiple of 64 KiB, at least 256 KiB */
+	uint32_t read_requests; /* reads in flight, 1 .. 32 */
+};
+
+struct store_config {
+	struct block_device *device; /* sector 0 is the superblock */
+	struct store_host host;
+	struct store_limits limits;
+	void *memory;	    /* store_memory_size(limits) bytes, zeroed, 4096-aligned,
+			     * physically contiguous in the kernel; the store itself
+			     * and its buffers live there */
+	uint8_t *frame_base; /* frame n lies at frame_base + n * 4096 */
+	bool read_only;	    /* never writes, not even a tombstone */
+};
+
+/* Bytes of memory that init needs for these limits: about 0.9 % of the frames'
+ * memory plus staging plus 512 KiB. */
+size_t store_memory_size(const struct store_limits *limits);
+
+/* Builds an empty store object in config->memory.  No I/O. */
+enum status store_init(struct store **store, const struct store_config *config);
+
+/* Gives a frame to the cache for good.  LIMIT beyond limits.frames. */
+enum status store_frame_donate(struct store *store, frame_t frame);
+
+/* Takes a frame out of the cache for another use (page tables) until it is
+ * given back; evicts a clean page if need be.  WAIT or NO_MEMORY when none is
+ * to be had; a few are always kept back for the store itself. */
+enum status store_frame_borrow(struct store *store, frame_t *frame);
+void store_frame_return(struct store *store, frame_t frame);
+
+/* ---- formatting ------------------------------------------------------ */
+
+struct store_format_options {
+	uint8_t identity[16];
+	uint64_t created_ns;
+	uint64_t sectors; /* size of the store; at most the device's */
+	uint32_t write_unit;
+	char label[64];
+};
+
+/* Formats the device (superblocks, empty ring) and leaves the store mounted
+ * with an empty space at generation 0: the first store_commit writes
+ * generation 1.  Synchronous: drives the device itself. */
+enum status store_format(struct store *store, const struct store_format_options *options);
+
+/* ---- mounting -------------------------------------------------------- */
+
+enum store_stop { STORE_STOP_FRESH, STORE_STOP_CLEAN, STORE_STOP_POWER_CUT };
+
+struct store_recovery {
+	generation_t generation;   /* resumed */
+	generation_t torn;	   /* fell back from this one; 0: none */
+	enum store_stop stop;	   /* how the system had stopped */
+	bool restored;		   /* the generation was written by a restore */
+	struct disk_counters counters;
+	uint64_t wall_ns;	   /* of that commit */
+	char explanation[160];	   /* on error or fall back: what, where, what to do */
+};
+
+/*
+ * Recovers the last generation.  Synchronous: drives the device with
+ * poll(wait).  On failure the store stays unmounted and explanation says why:
+ * NOT_A_STORE, VERSION, FEATURE, TRUNCATED, IO, CORRUPT.
+ * Reads the superblocks, the ring, and at most 128 blocks to verify.
+ */
+enum status store_mount(struct store *store, struct store_recovery *recovery);
+
+/* ---- pages ----------------------------------------------------------- */
+
+/* Begins one operation of the owner; see the top. */
+void store_operation_begin(struct store *store);
+/* The number of the current operation: another one after each begin, only there. */
+uint64_t store_operation(const struct store *store);
+
+/*
+ * Makes the page resident for reading.  ABSENT: the space has no such page
+ * (it reads as zeros; nothing is cached).  WAIT: *channel says for what.
+ * IO, CORRUPT: the place was logged; only this page is affected.
+ * Always finds what the last write put there, committed or not.
+ */
+enum status store_page_read(struct store *store, page_t page, frame_t *frame,
+			    store_channel_t *channel);
+
+/*
+ * Makes the page resident and writable in the current generation, creating it
+ * as zeros if absent.  Reserves disk space for its next commit; stages it
+ * first if it is frozen.  NO_SPACE when the disk cannot take it even after a
+ * checkpoint; READ_ONLY; otherwise as store_page_read.
+ */
+enum status store_page_write(struct store *store, page_t page, frame_t *frame,
+			     store_channel_t *channel);
+
+/* The data of a resident page, or null.  No side effects; for commit phases. */
+void *store_page_resident(struct store *store, page_t page);
+/* The same, null unless it is writable in the current generation. */
+void *store_page_writable(struct store *store, page_t page);
+
+/* Makes a run of pages absent.  At most STORE_CLEAR_PAGES a call; NO_MEMORY or
+ * WAIT when the list of runs to clear is full until the next commit.  The space
+ * comes back when the commit is done.  Must not name pinned pages. */
+#define STORE_CLEAR_PAGES 1024u
+enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
+			      store_channel_t *channel);
+
+/* A pinned frame is not evicted (it can still be frozen).  Counts; a frame can
+ * be pinned up to 255 times. */
+void store_frame_pin(struct store *store, frame_t frame);
+void store_frame_unpin(struct store *store, frame_t frame);
+
+static inline void *store_frame_data(uint8_t *frame_base, frame_t frame)
+{
+	return frame_base + (uint64_t)frame.n * PAGE_SIZE;
+}
+
+/* ---- generations ----------------------------------------------------- */
+
+/* The generation being worked on; a page is writable only while its frame
+ * belongs to it.  Changes at store_commit, only there. */
+generation_t store_generation(const struct store *store);
+/* The newest generation that is durable. */
+generation_t store_durable(const struct store *store);
+
+/* The next page of the working space (committed or dirty) that exists at or
+ * after `from`: for tools and `put`/`get`.  NOT_FOUND past the last. */
+enum status store_page_next(struct store *store, page_t from, page_t *page,
+			    store_channel_t *channel);
+
+/* True when there is anything to commit: dirty pages, cleared runs, or a step
+ * of a snapshot's deletion. */
+bool store_dirty(const struct store *store);
+/* True when the dirty pages should not wait for the interval: memory or disk
+ * reservation is short, or a deletion is in progress. */
+bool store_pressure(const struct store *store);
+/* True while a commit is in flight. */
+bool store_committing(const struct store *store);
+
+enum store_action {
+	STORE_ACTION_NONE,
+	STORE_ACTION_SNAPSHOT, /* the generation is kept under `name` */
+	STORE_ACTION_RESTORE,  /* the generation is kept automatically, then a second
+				* commit makes snapshot `number` the live state */
+	STORE_ACTION_DELETE,   /* marks snapshot `number` dying */
+	STORE_ACTION_STOP,     /* marks the record clean: the system stops on purpose */
+};
+
+struct store_commit_request {
+	enum store_action action;
+	snapshot_t number;
+	char name[DISK_SNAPSHOT_NAME]; /* SNAPSHOT; RESTORE: name for the replaced state,
+					* empty: "before-restore-<generation>" */
+	struct disk_counters counters;
+	uint64_t wall_ns;
+	/* The system did not run since the mount or format (host tools): the
+	 * predecessor's flags CLEAN, FRESH and RESTORE are carried over; after
+	 * store_format they are FRESH. */
+	bool offline;
+};
+
+/*
+ * Freezes the current generation and starts its commit: constant time.  BUSY
+ * while one is in flight.  EXISTS, NOT_FOUND, LIMIT, NO_SPACE, READ_ONLY refuse
+ * the action before anything happens (NOT_FOUND also for a branch point or
+ * dying snapshot); WAIT when the catalogue must be read first.
+ * *generation: the number under which it will be durable (RESTORE: of the
+ * second commit).
+ */
+enum status store_commit(struct store *store, const struct store_commit_request *request,
+			 generation_t *generation, store_channel_t *channel);
+
+/* Bounded work on whatever is under way (a few pages compressed, one node
+ * built, one request issued).  True: calling again at once makes progress. */
+bool store_step(struct store *store);
+
+/* OK while all is well; IO once a commit has failed and the store has gone
+ * read-only: everything durable stays readable. */
+enum status store_health(const struct store *store);
+
+/* After a RESTORE's second commit is durable this is true: every frame is
+ * stale.  The owner resets its devices, forgets the store and mounts anew. */
+bool store_replaced(const struct store *store);
+
+/* Synchronous help for hosts without interrupts: steps and polls until the
+ * channel's reason to wait is gone or no progress is possible (then false). */
+bool store_wait(struct store *store, store_channel_t channel);
+/* The same until no commit is in flight; OK or why it failed. */
+enum status store_settle(struct store *store);
+
+/* ---- snapshots ------------------------------------------------------- */
+
+struct store_snapshot {
+	snapshot_t number;
+	snapshot_t parent;
+	generation_t generation;
+	uint64_t pages;
+	uint64_t wall_ns;
+	uint64_t uptime_ns;
+	uint32_t flags; /* enum disk_snapshot_flags */
+	uint32_t children;
+	char name[DISK_SNAPSHOT_NAME];
+};
+
+/* The snapshot with the smallest number above `after`, branch points and dying
+ * ones included.  WAIT, NOT_FOUND, CORRUPT. */
+enum status store_snapshot_next(struct store *store, snapshot_t after,
+				struct store_snapshot *snapshot, store_channel_t *channel);
+/* The living snapshot of that name. */
+enum status store_snapshot_find(struct store *store, const char *name,
+				struct store_snapshot *snapshot, store_channel_t *channel);
+
+/* ---- statistics ------------------------------------------------------ */
+
+struct store_statistics {
+	generation_t generation; /* working */
+	generation_t durable;
+	uint64_t sectors, used_sectors;
+	uint64_t pages;		 /* of the live space, at the last commit */
+	uint64_t dirty_pages, frozen_pages;
+	uint64_t frames, free_frames, clean_frames, borrowed_frames;
+	uint64_t snapshots;
+	snapshot_t origin, dying;
+	uint64_t commits, pages_written, bytes_written; /* since mount */
+	uint64_t extent_sectors; /* written since mount, for the compression figure */
+	uint64_t reads, read_bytes, evictions, flushes;
+	uint64_t staged_early; /* pages written before their turn */
+	uint64_t commit_wall_ns; /* wall_ns of the last durable commit */
+	char label[64];
+	uint8_t identity[16];
+};
+void store_statistics_get(const struct store *store, struct store_statistics *statistics);
+
+#endif
