@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * objects.h - capabilities and the objects they name, in pages of the space.
+ *
+ * Freestanding; the same code in the kernel, in mkstore and in tests.  All
+ * state is in pages (disk/object.h); nothing is cached here.
+ *
+ * Prepare, then commit.  Every function works inside the owner's current store
+ * operation (store_operation_begin).  A function that returns enum status
+ * either did all it says or nothing at all; STATUS_WAIT leaves the channel in
+ * space->channel and the owner tries the whole operation again later.  To make
+ * several changes atomic, the owner first calls the *_prepare functions of all
+ * of them; the matching functions that return void then cannot fail or wait.
+ * Pointers into pages are valid until the operation ends.
+ *
+ * Pages that do not exist yet read as zeros, so a new object dirties no more
+ * than its record.  Every byte read from a page is treated as hostile: what
+ * does not make sense is STATUS_CORRUPT for this object, never misbehaviour.
+ */
+#ifndef OBJECTS_OBJECTS_H
+#define OBJECTS_OBJECTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "disk/object.h"
+#include "disk/status.h"
+#include "store/store.h"
+
+struct space {
+	struct store *store;
+	uint8_t *frame_base;
+	store_channel_t channel; /* after STATUS_WAIT: for what */
+
+	/* What is prepared in the current operation and not yet done; kept by
+	 * btree.c and log.c, forgotten when the store's operation changes. */
+	uint64_t operation;
+	uint32_t tree_changes;
+	uint32_t tree_spares;
+	uint32_t log_bytes;
+};
+
+/* A page's data for reading (ABSENT if it does not exist) or for writing. */
+enum status space_read(struct space *space, page_t page, void **data);
+enum status space_write(struct space *space, page_t page, void **data);
+
+/* ---- object.c: object table, versions, ranges, creation, destruction ------- */
+
+/* Lays down system page, first bank (limit in pages), root directory and the
+ * kernel's own objects (clock, console, store, system, log) in an empty space;
+ * afterwards object numbers are the fixed ones below. */
+enum status objects_format(struct space *space, uint64_t bank_limit_pages);
+enum {
+	OBJECT_ROOT_BANK = 1,
+	OBJECT_ROOT_DIRECTORY = 2,
+	OBJECT_THE_CLOCK = 3,
+	OBJECT_THE_CONSOLE = 4,
+	OBJECT_THE_STORE = 5,
+	OBJECT_THE_SYSTEM = 6,
+	OBJECT_THE_LOG = 7,
+	OBJECT_FIRST_FREE = 8,
+};
+
+/* The system page: ABSENT if the space was never formatted, FORMAT if it is of
+ * another version. */
+enum status system_read(struct space *space, const struct disk_system **system);
+enum status system_prepare(struct space *space, struct disk_system **system);
+
+/* After a restore: object versions go on above `floor` (disk_counters). */
+enum status objects_raise_version(struct space *space, uint64_t floor);
+
+/* The record of an object; NOT_FOUND beyond the table, DEAD if it is free. */
+enum status object_read(struct space *space, object_t object, struct disk_object *record);
+enum status object_prepare(struct space *space, object_t object, struct disk_object **record);
+
+/* A capability with these rights to a living object (versions are filled in). */
+enum status object_capability(struct space *space, object_t object, uint16_t rights,
+			      struct disk_capability *capability);
+
+/* Is the capability alive, of this type (OBJECT_NONE: any) and with all these
+ * rights?  NO_CAPABILITY, DEAD, WRONG_TYPE, NO_RIGHT.  record may be null. */
+enum status object_resolve(struct space *space, const struct disk_capability *capability,
+			   enum object_type type, uint16_t rights, struct disk_object *record);
+
+struct object_request {
+	enum object_type type;	 /* SEGMENT, MACHINE, PORT, TABLE, DIRECTORY */
+	uint64_t size;		 /* segment: bytes; port: messages; table: slots */
+	uint64_t size_max;	 /* segment: most bytes, rounded up to a power of two of pages */
+	char name[MACHINE_NAME]; /* machine; with its own new table, priority below */
+	uint8_t priority;
+};
+/* Creates an object charged to the bank: ALLOWANCE, LIMIT, INVALID.  The
+ * capability carries all rights that make sense for the type.  A machine comes
+ * with a table of SLOTS_DEFAULT slots in which SLOT_SELF and SLOT_TABLE are set,
+ * and a message page; it is stopped. */
+enum status object_create(struct space *space, object_t bank, const struct object_request *request,
+			  struct disk_capability *capability);
+
+/* Ends the object: its version is void at once and every capability to it dead;
+ * for a machine also its table, message page and owned segments, its deadline
+ * and its may-be-ready bit.  Its pages and its allowance are given back by
+ * object_destroy_step.  NOT_EMPTY for a directory with entries, NO_OPERATION
+ * for banks and the fixed objects.  Reply capabilities inside a port or table
+ * are the owner's to answer first (port_peek_prepare, table_get). */
+enum status object_destroy(struct space *space, object_t object);
+/* One bounded step, in an operation of its own; *more: call again.  While any
+ * object is being destroyed, disk_system.destroying is not 0. */
+enum status object_destroy_step(struct space *space, bool *more);
+
+/* Pages charged for an object of that type and size: segment max(1, its pages);
+ * machine 2 (its page and message page, the table is charged by itself); port 1
+ * and half its capacity; table 1 for 64 slots; directory 1 and 1 for each 16
+ * entries; log 17; others 0. */
+uint64_t object_charge(enum object_type type, uint64_t size);
+
+/* ---- segment.c -------------------------------------------------------------- */
+
+/* LIMIT beyond the segment's range, ALLOWANCE.  What is cut off reads as zeros
+ * when it comes back, also in the last page.  A cut goes in bounded steps, each
+ * an operation of its own: OK with *more means call again with the same size.
+ * Until the last call the segment keeps its old size, and some of what is to be
+ * cut off reads as zeros already.  Executing the whole anew is harmless. */
+enum status segment_resize(struct space *space, object_t segment, uint64_t bytes, bool *more);
+
+/* ---- table.c ---------------------------------------------------------------- */
+
+/* The table that comes with a machine; the same numbers as in kernel/abi.h. */
+enum {
+	TABLE_MACHINE_SLOTS = 256,
+	TABLE_SLOT_SELF = 2,
+	TABLE_SLOT_TABLE = 3,
+};
+
+/* A slot's capability, empty if the slot is; INVALID outside the table. */
+enum status table_get(struct space *space, const struct disk_object *table, uint32_t slot,
+		      struct disk_capability *capability);
+enum status table_prepare(struct space *space, const struct disk_object *table, uint32_t slot);
+void table_put(struct space *space, const struct disk_object *table, uint32_t slot,
+	       const struct disk_capability *capability);
+
+/* ---- directory.c ------------------------------------------------------------ */
+
+struct directory_entry {
+	uint8_t length;
+	char name[TREE_KEY_MAX + 1]; /* and a NUL */
+	struct disk_capability capability;
+};
+bool directory_name_valid(const char *name, size_t length);
+enum status directory_lookup(struct space *space, object_t directory, const char *name,
+			     size_t length, struct disk_capability *capability);
+enum status directory_link(struct space *space, object_t directory, const char *name, size_t length,
+			   const struct disk_capability *capability, bool replace);
+enum status directory_unlink(struct space *space, object_t directory, const char *name,
+			     size_t length);
+enum status directory_rename(struct space *space, object_t from, const char *old_name,
+			     size_t old_length, object_t to, const char *new_name,
+			     size_t new_length, bool replace);
+/* The first entry behind `name` in byte order (length 0: the first of all). */
+enum status directory_next(struct space *space, object_t directory, const char *name, size_t length,
+			   struct directory_entry *entry);
+
+/* ---- port.c ----------------------------------------------------------------- */
+
+/* Room for one more message?  FULL if not.  Prepares the pages for port_put; one
+ * put for each port and operation. */
+enum status port_put_prepare(struct space *space, const struct disk_object *port);
+void port_put(struct space *space, const struct disk_object *port,
+	      const struct disk_message *message);
+/* The oldest message, EMPTY if none; prepares for port_drop. */
+enum status port_peek_prepare(struct space *space, const struct disk_object *port,
+			      const struct disk_message **message);
+void port_drop(struct space *space, const struct disk_object *port);
+
+/* ---- machine.c -------------------------------------------------------------- */
+
+enum status machine_read(struct space *space, object_t machine, struct disk_machine **data);
+enum status machine_prepare(struct space *space, object_t machine, struct disk_machine **data);
+
+/* On a prepared machine page: pages `first` .. of the segment (pages 0: all that
+ * it can grow to).  INVALID outside the segment's range or for no rights,
+ * NO_RIGHT beyond the capability's (owned needs DESTROY), ATTACHED on overlap,
+ * LIMIT. */
+enum status machine_attach(struct disk_machine *machine, const struct disk_object *segment,
+			   const struct disk_capability *capability, uint64_t first, uint64_t pages,
+			   uint16_t rights, bool owned);
+/* The attachment that covers the page goes; INVALID if none does. */
+enum status machine_detach(struct disk_machine *machine, page_t page);
+/* Removes attachments of destroyed segments, so that they neither use up entries
+ * nor overlap with what has their range now.  Changes nothing unless OK. */
+enum status machine_attachments_prune(struct space *space, struct disk_machine *machine);
+/* The attachment that covers the page, or null. */
+const struct disk_attachment *machine_attachment(const struct disk_machine *machine, page_t page);
+
+/* May-be-ready bitmap: a superset of the machines that can run. */
+enum status machine_ready_prepare(struct space *space, object_t machine);
+void machine_ready_set(struct space *space, object_t machine, bool ready);
+/* The first set bit at or after `from`; NOT_FOUND. */
+enum status machine_ready_next(struct space *space, object_t from, object_t *machine);
+
+/* The first machine in the object table at or after `from`; NOT_FOUND. */
+enum status machine_next(struct space *space, object_t from, object_t *machine);
+
+/* Ordered queue of deadlines (persistent uptime, ns). */
+enum status deadline_insert_prepare(struct space *space, uint64_t deadline, object_t machine);
+void deadline_insert(struct space *space, uint64_t deadline, object_t machine);
+enum status deadline_remove_prepare(struct space *space, uint64_t deadline, object_t machine);
+void deadline_remove(struct space *space, uint64_t deadline, object_t machine);
+/* The earliest; NOT_FOUND if none. */
+enum status deadline_first(struct space *space, uint64_t *deadline, object_t *machine);
+
+/* ---- btree.c: B+trees with byte-string keys ----------------------------------- */
+
+/* *root is the page number of the root, 0 for an empty tree; the owner keeps it
+ * in a page that it has prepared.  Depth is at most TREE_DEPTH_MAX: LIMIT beyond,
+ * which a million entries with the longest names do not reach. */
+#define TREE_DEPTH_MAX 8u
+/* Changes of trees that can be prepared in one operation before they are done. */
+#define TREE_CHANGES_MAX 8u
+struct btree_key {
+	const void *bytes;
+	size_t length; /* 1 .. TREE_KEY_MAX */
+};
+enum status btree_find(struct space *space, uint64_t root, struct btree_key key, void *value,
+		       size_t value_length);
+/* The first entry with key > `after` (length 0: the first). */
+enum status btree_next(struct space *space, uint64_t root, struct btree_key after, uint8_t *key,
+		       size_t *key_length, void *value, size_t value_length);
+/* Pages for any insertion of a key of that length, splits included / a removal. */
+enum status btree_insert_prepare(struct space *space, uint64_t root, struct btree_key key);
+void btree_insert(struct space *space, uint64_t *root, struct btree_key key, const void *value,
+		  size_t value_length); /* replaces an equal key */
+enum status btree_remove_prepare(struct space *space, uint64_t root, struct btree_key key);
+void btree_remove(struct space *space, uint64_t *root, struct btree_key key);
+/* Gives back all pages of a tree, a bounded number a call. */
+enum status btree_destroy_step(struct space *space, uint64_t *root, bool *more);
+
+/* ---- log.c ------------------------------------------------------------------- */
+
+/* Up to LOG_PREPARE_MAX bytes in one operation, in one or several pieces; LIMIT. */
+#define LOG_PREPARE_MAX 8192u
+enum status log_prepare(struct space *space, size_t length);
+void log_write(struct space *space, const void *text, size_t length);
+/* Up to `size` bytes from position *from, which moves up if overwritten; EMPTY. */
+enum status log_read(struct space *space, uint64_t *from, void *text, size_t size, size_t *length);
+
+#endif

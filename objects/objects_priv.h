@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * objects_priv.h - what the files of objects/ share; included nowhere else.
+ *
+ *   space.c      pages, the system page
+ *   object.c     object table: records, versions, indexes, creation, capabilities
+ *   destroy.c    destruction and its steps
+ *   range.c      address ranges and their quarantine
+ *   bank.c       allowances
+ *   btree.c       B+trees: descent, insertion, removal, order
+ *   btree_node.c  one page of a B+tree
+ *   btree_pool.c  pages for B+trees
+ *
+ * and one file per object type.
+ */
+#ifndef OBJECTS_OBJECTS_PRIV_H
+#define OBJECTS_OBJECTS_PRIV_H
+
+#include "objects/objects.h"
+#include "store/check.h"
+
+/* ---- space.c ---------------------------------------------------------------- */
+
+/* As space_read, but an absent page is a page of zeros. */
+enum status space_read_zeros(struct space *space, page_t page, const void **data);
+/* For commit phases: a page that prepare has obtained; a bug if it has not. */
+const void *space_resident(struct space *space, page_t page);
+void *space_writable(struct space *space, page_t page);
+/* Forgets what an earlier operation had prepared. */
+void space_operation_note(struct space *space);
+
+/* ---- object.c --------------------------------------------------------------- */
+
+static inline page_t record_page(object_t object)
+{
+	return (page_t){OBJECT_TABLE_PAGE + object.n / OBJECTS_PER_PAGE};
+}
+
+/* The record whatever it holds: living, dying or free. */
+enum status record_read(struct space *space, object_t object, const struct disk_object **record);
+enum status record_prepare(struct space *space, object_t object, struct disk_object **record);
+/* Commit phase: a record that was prepared. */
+struct disk_object *record_writable(struct space *space, object_t object);
+/* A living object of that type: object_read or object_prepare and WRONG_TYPE. */
+enum status object_read_typed(struct space *space, object_t object, enum object_type type,
+			      struct disk_object *record);
+enum status object_prepare_typed(struct space *space, object_t object, enum object_type type,
+				 struct disk_object **record);
+/* Do range, size and words make sense together?  For living and dying records. */
+bool record_valid(const struct disk_object *record);
+
+/* ---- range.c ---------------------------------------------------------------- */
+
+enum range_arena { RANGE_KERNEL = 0, RANGE_USER = 1 };
+#define RANGE_KEY     10u /* arena, log2 of pages, sequence (big-endian) */
+#define RANGES_MAX    3u  /* that one creation takes: machine page, table, message page */
+#define RANGE_LARGEST (UINT64_C(1) << 33) /* pages: largest aligned range in the user arena */
+
+/* Ranges about to be taken. */
+struct range_plan {
+	uint64_t next[2]; /* fresh space, by arena, behind what is planned */
+	uint32_t count;
+	struct {
+		uint64_t first, pages;
+		bool rested; /* from the quarantine, under `key` */
+		uint8_t key[RANGE_KEY];
+	} range[RANGES_MAX];
+};
+void range_plan_begin(struct range_plan *plan, const struct disk_system *system);
+/* One more naturally aligned range of at least `pages`, a power of two; what it
+ * needs is prepared.  LIMIT when the arena is used up. */
+enum status range_plan_add(struct space *space, const struct disk_system *system,
+			   struct range_plan *plan, enum range_arena arena, uint64_t pages);
+void range_plan_commit(struct space *space, struct disk_system *system,
+		       const struct range_plan *plan);
+/* Puts a range to rest at the end of the quarantine. */
+enum status range_rest_prepare(struct space *space, const struct disk_system *system,
+			       uint64_t first, uint64_t pages, uint32_t nth);
+void range_rest(struct space *space, struct disk_system *system, uint64_t first, uint64_t pages);
+
+/* Makes some of what exists in the range absent; *cleared: nothing existed.  An
+ * operation in which it does something must do nothing else. */
+enum status range_clear_step(struct space *space, uint64_t first, uint64_t pages, bool *cleared);
+
+bool range_valid(enum range_arena arena, uint64_t first, uint64_t pages);
+uint64_t range_round(uint64_t pages); /* up to a power of two, at least 1 */
+
+static inline uint64_t pages_of(uint64_t bytes)
+{
+	return bytes / PAGE_SIZE + (bytes % PAGE_SIZE != 0);
+}
+
+/* ---- bank.c ------------------------------------------------------------------ */
+
+/* Prepares the bank to be charged `pages` more: ALLOWANCE. */
+enum status bank_charge_prepare(struct space *space, object_t bank, uint64_t pages);
+/* Prepares the bank for less; a bank that is none is passed over. */
+enum status bank_credit_prepare(struct space *space, object_t bank);
+/* After either of them. */
+void bank_charge(struct space *space, object_t bank, uint64_t pages, uint64_t objects);
+void bank_credit(struct space *space, object_t bank, uint64_t pages, uint64_t objects);
+
+/* ---- table.c, machine.c ------------------------------------------------------- */
+
+/* Fills the prepared, empty page of a new machine. */
+void machine_initialise(struct disk_machine *machine, const struct object_request *request,
+			uint64_t message_page, const struct disk_capability *self,
+			const struct disk_capability *table);
+enum status machine_register_prepare(struct space *space, const struct disk_system *system,
+				     object_t machine);
+void machine_register(struct space *space, struct disk_system *system, object_t machine);
+enum status machine_unregister_prepare(struct space *space, const struct disk_system *system,
+				       object_t machine);
+void machine_unregister(struct space *space, struct disk_system *system, object_t machine);
+
+/* ---- directory.c, log.c -------------------------------------------------------- */
+
+#define LOG_BYTES ((uint64_t)LOG_PAGES * PAGE_SIZE)
+
+/* ---- btree_node.c ---------------------------------------------------------------- */
+
+#define TREE_NODE_BYTES 4064u
+/* Room that a new child's entry in its parent can take. */
+#define TREE_INNER_ROOM (2u + 2u + TREE_KEY_MAX + 8u)
+
+struct btree_entry {
+	const uint8_t *key, *value;
+	uint8_t key_length, value_length;
+};
+
+/* Is the page a tree page, of that level (TREE_LEVEL_ANY: any), with a sane
+ * header? / with sane entries as well?  The second is for pages to be changed. */
+#define TREE_LEVEL_ANY UINT32_MAX
+bool btree_node_sound(const struct disk_tree_page *node, uint32_t level);
+bool btree_node_whole(const struct disk_tree_page *node);
+/* False if the entry does not lie inside the page. */
+bool btree_node_entry(const struct disk_tree_page *node, uint32_t index, struct btree_entry *entry);
+/* Leaf: the first entry that is not below the key.  Inner: the child that the
+ * key belongs to.  *equal: the entry has this key.  False: entries not sound. */
+bool btree_node_search(const struct disk_tree_page *node, struct btree_key key, uint32_t *index,
+		       bool *equal);
+/* Page number of a child; 0 if it is not one of the tree arena. */
+uint64_t btree_node_child(const struct disk_tree_page *node, uint32_t index);
+uint32_t btree_node_room(const struct disk_tree_page *node);
+int btree_key_compare(struct btree_key a, struct btree_key b);
+
+/* On whole, prepared pages. */
+void btree_node_initialise(struct disk_tree_page *node, uint32_t level);
+bool btree_node_fits(const struct disk_tree_page *node, const struct btree_entry *entry);
+void btree_node_insert(struct disk_tree_page *node, uint32_t index,
+		       const struct btree_entry *entry);
+void btree_node_remove(struct disk_tree_page *node, uint32_t index);
+/* Moves the upper half to the empty page `right` and inserts the entry where it
+ * belongs; an entry at the very end goes to the right page alone. */
+void btree_node_split(struct disk_tree_page *left, struct disk_tree_page *right, uint32_t index,
+		      const struct btree_entry *entry);
+
+static inline bool btree_page_valid(uint64_t page)
+{
+	return page >= TREE_ARENA_PAGE && page < USER_ARENA_PAGE;
+}
+
+/* ---- btree_pool.c ------------------------------------------------------------------ */
+
+/* Makes `count` more pages ready for btree_pool_take; the system page for giving
+ * back. */
+enum status btree_pool_prepare(struct space *space, uint32_t count);
+uint64_t btree_pool_take(struct space *space, struct disk_tree_page **node);
+void btree_pool_give(struct space *space, uint64_t page);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * port.c - queues of messages.
+ *
+ *     first page   header: capacity, head, count
+ *     then         a ring of `capacity` messages, two a page
+ *
+ * A header of zeros is an empty queue that was never used.
+ */
+#include "objects/objects_priv.h"
+
+#define MESSAGES_PER_PAGE (PAGE_SIZE / sizeof(struct disk_message))
+
+static page_t message_page(const struct disk_object *port, uint32_t index)
+{
+	return (page_t){port->first_page + 1 + index / MESSAGES_PER_PAGE};
+}
+
+static enum status port_read(struct space *space, const struct disk_object *port,
+			     const struct disk_port **header)
+{
+	const void *data;
+	enum status status = space_read_zeros(space, (page_t){port->first_page}, &data);
+
+	STORE_CHECK(port->type == OBJECT_PORT);
+	if (status != STATUS_OK)
+		return status;
+	*header = data;
+	if (!(*header)->magic && !(*header)->count && !(*header)->head)
+		return STATUS_OK;
+	if ((*header)->magic != PORT_MAGIC || (*header)->capacity != port->size ||
+	    (*header)->head >= port->size || (*header)->count > port->size)
+		return STATUS_CORRUPT;
+	return STATUS_OK;
+}
+
+enum status port_put_prepare(struct space *space, const struct disk_object *port)
+{
+	const struct disk_port *header;
+	uint32_t index;
+	void *data;
+	enum status status = port_read(space, port, &header);
+
+	if (status != STATUS_OK)
+		return status;
+	if (header->count == port->size)
+		return STATUS_FULL;
+	index = (header->head + header->count) % (uint32_t)port->size;
+	status = space_write(space, message_page(port, index), &data);
+	if (status == STATUS_OK)
+		status = space_write(space, (page_t){port->first_page}, &data);
+	return status;
+}
+
+void port_put(struct space *space, const struct disk_object *port,
+	      const struct disk_message *message)
+{
+	struct disk_port *header = space_writable(space, (page_t){port->first_page});
+	struct disk_message *ring;
+	uint32_t index;
+
+	STORE_CHECK(header->count < port->size);
+	header->magic = PORT_MAGIC;
+	header->capacity = (uint32_t)port->size;
+	index = (header->head + header->count) % header->capacity;
+	ring = space_writable(space, message_page(port, index));
+	ring[index % MESSAGES_PER_PAGE] = *message;
+	header->count++;
+	header->received++;
+}
+
+enum status port_peek_prepare(struct space *space, const struct disk_object *port,
+			      const struct disk_message **message)
+{
+	const struct disk_port *header;
+	const void *ring;
+	void *data;
+	uint32_t head;
+	enum status status = port_read(space, port, &header);
+
+	if (status != STATUS_OK)
+		return status;
+	if (!header->count)
+		return STATUS_EMPTY;
+	head = header->head;
+	status = space_read_zeros(space, message_page(port, head), &ring);
+	if (status == STATUS_OK)
+		status = space_write(space, (page_t){port->first_page}, &data);
+	if (status != STATUS_OK)
+		return status;
+	*message = (const struct disk_message *)ring + head % MESSAGES_PER_PAGE;
+	return (*message)->length <= MESSAGE_DATA ? STATUS_OK : STATUS_CORRUPT;
+}
+
+void port_drop(struct space *space, const struct disk_object *port)
+{
+	struct disk_port *header = space_writable(space, (page_t){port->first_page});
+
+	STORE_CHECK(header->count > 0);
+	header->head = (header->head + 1) % (uint32_t)port->size;
+	header->count--;
+}

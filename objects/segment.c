@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * segment.c - the size of a segment.
+ *
+ * A segment is a range of the user arena of which the first `size` bytes are
+ * in use and charged.  Pages exist once they have been written.  Behind the
+ * size everything is absent, and the rest of the last page was zero when the
+ * segment was last cut, so that growing needs no clearing.
+ */
+#include "objects/objects_priv.h"
+#include <string.h>
+
+static enum status segment_grow(struct space *space, object_t segment, uint64_t bytes,
+				const struct disk_object *old)
+{
+	uint64_t charge =
+		object_charge(OBJECT_SEGMENT, bytes) - object_charge(OBJECT_SEGMENT, old->size);
+	struct disk_object *record;
+	object_t bank = {old->bank};
+	enum status status = object_prepare(space, segment, &record);
+
+	if (status == STATUS_OK && charge)
+		status = bank_charge_prepare(space, bank, charge);
+	if (status != STATUS_OK)
+		return status;
+
+	/* Commit point. */
+	record->size = bytes;
+	if (charge)
+		bank_charge(space, bank, charge, 0);
+	return STATUS_OK;
+}
+
+/* The last page keeps its first bytes; null if there is nothing to keep or zero. */
+static enum status segment_tail_prepare(struct space *space, const struct disk_object *old,
+					uint64_t bytes, uint8_t **tail)
+{
+	page_t page = {old->first_page + bytes / PAGE_SIZE};
+	enum status status;
+	void *data;
+
+	*tail = NULL;
+	if (bytes % PAGE_SIZE == 0)
+		return STATUS_OK;
+	status = space_read(space, page, &data);
+	if (status == STATUS_ABSENT)
+		return STATUS_OK;
+	if (status == STATUS_OK)
+		status = space_write(space, page, &data);
+	if (status == STATUS_OK)
+		*tail = (uint8_t *)data + bytes % PAGE_SIZE;
+	return status;
+}
+
+/* The last call of a cut: behind the new last page nothing exists any more. */
+static enum status segment_cut_finish(struct space *space, object_t segment, uint64_t bytes,
+				      const struct disk_object *old)
+{
+	uint64_t credit =
+		object_charge(OBJECT_SEGMENT, old->size) - object_charge(OBJECT_SEGMENT, bytes);
+	struct disk_object *record;
+	object_t bank = {old->bank};
+	uint8_t *tail;
+	enum status status = segment_tail_prepare(space, old, bytes, &tail);
+
+	if (status == STATUS_OK)
+		status = object_prepare(space, segment, &record);
+	if (status == STATUS_OK && credit)
+		status = bank_credit_prepare(space, bank);
+	if (status != STATUS_OK)
+		return status;
+
+	/* Commit point. */
+	if (tail)
+		memset(tail, 0, PAGE_SIZE - bytes % PAGE_SIZE);
+	record->size = bytes;
+	if (credit)
+		bank_credit(space, bank, credit, 0);
+	return STATUS_OK;
+}
+
+enum status segment_resize(struct space *space, object_t segment, uint64_t bytes, bool *more)
+{
+	struct disk_object record;
+	uint64_t kept = pages_of(bytes);
+	enum status status = object_read_typed(space, segment, OBJECT_SEGMENT, &record);
+	bool cleared = true;
+
+	*more = false;
+	if (status != STATUS_OK)
+		return status;
+	if (kept > record.range_pages)
+		return STATUS_LIMIT;
+	if (bytes == record.size)
+		return STATUS_OK;
+	if (bytes > record.size)
+		return segment_grow(space, segment, bytes, &record);
+
+	status = range_clear_step(space, record.first_page + kept, record.range_pages - kept,
+				  &cleared);
+	if (status == STATUS_OK && cleared)
+		return segment_cut_finish(space, segment, bytes, &record);
+	*more = status == STATUS_OK;
+	return status;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * space.c - pages of the space, and the system page.
+ *
+ * Everything in objects/ reaches the store through these functions.  In a
+ * prepare phase pages are obtained, which may have to wait; in a commit phase
+ * they are only looked up, and a page that was not obtained is a bug here, not
+ * an outcome.
+ */
+#include "objects/objects_priv.h"
+#include <string.h>
+
+static const uint8_t page_of_zeros[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+enum status space_read(struct space *space, page_t page, void **data)
+{
+	frame_t frame;
+	enum status status = store_page_read(space->store, page, &frame, &space->channel);
+
+	if (status == STATUS_OK)
+		*data = store_frame_data(space->frame_base, frame);
+	return status;
+}
+
+enum status space_write(struct space *space, page_t page, void **data)
+{
+	frame_t frame;
+	enum status status = store_page_write(space->store, page, &frame, &space->channel);
+
+	if (status == STATUS_OK)
+		*data = store_frame_data(space->frame_base, frame);
+	return status;
+}
+
+enum status space_read_zeros(struct space *space, page_t page, const void **data)
+{
+	void *found;
+	enum status status = space_read(space, page, &found);
+
+	if (status == STATUS_ABSENT) {
+		*data = page_of_zeros;
+		return STATUS_OK;
+	}
+	if (status == STATUS_OK)
+		*data = found;
+	return status;
+}
+
+const void *space_resident(struct space *space, page_t page)
+{
+	const void *data = store_page_resident(space->store, page);
+
+	STORE_CHECK(data != NULL);
+	return data;
+}
+
+void *space_writable(struct space *space, page_t page)
+{
+	void *data = store_page_writable(space->store, page);
+
+	STORE_CHECK(data != NULL);
+	return data;
+}
+
+void space_operation_note(struct space *space)
+{
+	uint64_t operation = store_operation(space->store);
+
+	if (space->operation == operation)
+		return;
+	space->operation = operation;
+	space->tree_changes = 0;
+	space->tree_spares = 0;
+	space->log_bytes = 0;
+}
+
+/* ---- system page -------------------------------------------------------------- */
+
+static enum status system_check(const struct disk_system *system)
+{
+	if (system->magic != SYSTEM_MAGIC || system->version != 1)
+		return STATUS_FORMAT;
+	if (system->next_object < OBJECT_FIRST_FREE || system->next_object > OBJECT_MAX ||
+	    system->free_object >= system->next_object || system->destroying >= system->next_object)
+		return STATUS_CORRUPT;
+	if (system->kernel_next < KERNEL_ARENA_PAGE || system->kernel_next > TREE_ARENA_PAGE ||
+	    system->tree_next < TREE_ARENA_PAGE || system->tree_next > USER_ARENA_PAGE ||
+	    system->user_next < USER_ARENA_PAGE || system->user_next > USER_ARENA_END)
+		return STATUS_CORRUPT;
+	return STATUS_OK;
+}
+
+enum status system_read(struct space *space, const struct disk_system **system)
+{
+	enum status status;
+	void *data;
+
+	status = space_read(space, (page_t){SYSTEM_PAGE}, &data);
+	if (status != STATUS_OK)
+		return status;
+	*system = data;
+	return system_check(*system);
+}
+
+enum status system_prepare(struct space *space, struct disk_system **system)
+{
+	const struct disk_system *found;
+	void *data;
+	/* Looked at before it is asked for, so that a page that is none stays clean. */
+	enum status status = system_read(space, &found);
+
+	if (status != STATUS_OK)
+		return status;
+	status = space_write(space, (page_t){SYSTEM_PAGE}, &data);
+	if (status == STATUS_OK)
+		*system = data;
+	return status;
+}
+
+enum status objects_raise_version(struct space *space, uint64_t floor)
+{
+	struct disk_system *system;
+	enum status status = system_prepare(space, &system);
+
+	if (status != STATUS_OK)
+		return status;
+	/* Commit point. */
+	if (system->next_version < floor)
+		system->next_version = floor;
+	return STATUS_OK;
+}
