@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gpt.h - finds a partition by its type on a GPT disk (UEFI specification 2.10,
+ * chapter 5).
+ */
+#ifndef DRIVERS_GPT_H
+#define DRIVERS_GPT_H
+
+#include <stdint.h>
+#include "drivers/block.h"
+
+struct gpt_partition {
+	uint64_t first, sectors;
+};
+
+/*
+ * The first partition of this type.  Reads synchronously, by polling; `buffer` is
+ * GPT_BUFFER bytes that the device can reach.  When the table at the start of
+ * the disk is damaged, the one at its end serves.  *why tells what is missing:
+ *
+ *	OK          found; *why is null, or says that the first table was damaged
+ *	NOT_FOUND   a table, but no such partition
+ *	FORMAT      no table that is whole
+ *	TRUNCATED   the partition lies partly beyond the end of the disk
+ *	IO, DEVICE  the disk failed
+ */
+#define GPT_BUFFER 4096u
+enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *buffer,
+		     struct gpt_partition *found, const char **why);
+
+/* CRC-32 of IEEE 802.3, going on from `crc` (0 at first). */
+uint32_t gpt_crc32(uint32_t crc, const void *data, uint32_t bytes);
+
+#endif

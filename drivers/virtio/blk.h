@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * blk.h - virtio block devices as struct block_device (virtio 1.2, section 5.2).
+ *
+ * A device that breaks the specification or does not answer is reset and given
+ * up: all its requests, present and future, end with STATUS_DEVICE.
+ */
+#ifndef DRIVERS_VIRTIO_BLK_H
+#define DRIVERS_VIRTIO_BLK_H
+
+#include <stdbool.h>
+#include "drivers/block.h"
+#include "drivers/pc/pci.h"
+
+struct virtio_blk;
+
+#define VIRTIO_BLK_DISKS 8u /* looked at on one PC */
+
+/* Is it a virtio block device, of whatever age? */
+bool virtio_blk_matches(const struct pci_function *function);
+
+/* Brings up the disk behind this function; the result stays the driver's and is
+ * good until virtio_blk_reset_all.  `interrupt` is called at completions, with
+ * interrupts off.  Null: *why says what is wrong; STATUS_LIMIT-like shortages
+ * (too many disks, memory) are told the same way. */
+struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform_handler *interrupt,
+				   const char **why);
+
+/* The disk as a block device; sector 0 is `first` of the disk. */
+struct block_device *virtio_blk_device(struct virtio_blk *disk);
+void virtio_blk_narrow(struct virtio_blk *disk, uint64_t first, uint64_t sectors);
+
+/* Do completions interrupt?  Otherwise somebody must poll. */
+bool virtio_blk_interrupts(const struct virtio_blk *disk);
+
+/* Resets every disk; requests in flight are forgotten, not completed. */
+void virtio_blk_reset_all(void);
+
+#endif
