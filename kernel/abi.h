@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * abi.h - what a program and the kernel say to each other.
+ *
+ * Shared by the kernel and ring 3.  All numbers here are persistent: parked
+ * machines hold them in their registers.  Never renumber; append.
+ *
+ * There are five entries (SYSCALL).  Everything else is a message to the
+ * object that a capability names; kernel objects answer exactly as a machine
+ * behind a port would.
+ *
+ *   register  on entry                               on return
+ *   rax       entry | flags << 8 | length << 16      status | length << 16 | got << 32
+ *   rdi       slot of the capability or port         badge of the sender (receive)
+ *   rsi       label                                  label
+ *   rdx r10 r8 r9 r12 r13   words 0 .. 5             words 0 .. 5
+ *   r14       4 x 16-bit slots to pass, 0: none      unchanged
+ *   r15       4 x 16-bit slots to receive into, 0: refuse      unchanged
+ *   rbx       deadline: persistent uptime in ns, 0: none       unchanged
+ *   rcx r11   -                                      destroyed
+ *
+ * `length` bytes of data (at most MESSAGE_DATA) travel from the start of the
+ * sender's message page to the start of the receiver's.  `got` has bit i set
+ * when a capability arrived in receive slot i.  A passed capability is copied;
+ * a reply capability moves.
+ *
+ * `status` tells whether the message arrived and an answer came.  What the
+ * object answered is the reply's label: for kernel objects an enum status.
+ */
+#ifndef KERNEL_ABI_H
+#define KERNEL_ABI_H
+
+#include <stdint.h>
+#include "disk/object.h"
+#include "disk/status.h"
+
+enum abi_entry {
+	ENTRY_CALL = 0,		 /* send to rdi, wait for the answer */
+	ENTRY_SEND = 1,		 /* asynchronous; FULL at once unless FLAG_WAIT */
+	ENTRY_RECEIVE = 2,	 /* from port rdi (0: any of mine), until rbx: TIMEOUT */
+	ENTRY_REPLY_RECEIVE = 3, /* answer SLOT_REPLY (nothing if it is empty), then receive */
+	ENTRY_YIELD = 4,	 /* let another of the same priority run */
+	ENTRY_COUNT = 5,
+	/* A call whose message is delivered is rewritten into this; executed anew
+	 * it waits on.  A program that enters it without a call in progress gets
+	 * INVALID. */
+	ENTRY_AWAIT_REPLY = 5,
+};
+
+#define FLAG_WAIT 1u /* send: wait while the queue is full */
+
+/* ---- slots every program starts with ------------------------------------- */
+
+enum abi_slot {
+	SLOT_NONE = 0,
+	SLOT_REPLY = 1, /* reply capability of the call being served */
+	SLOT_SELF = 2,	/* own machine */
+	SLOT_TABLE = 3, /* own capability table */
+	SLOT_BANK = 4,	/* where new objects come from */
+	SLOT_ROOT = 5,	/* the root directory */
+	SLOT_PORT = 6,	/* own port, right to receive */
+	SLOT_LOG = 7,	/* system log, right to write */
+	SLOT_CLOCK = 8,
+	SLOT_INSTANCE = 9, /* segment with the program's image and stack */
+	SLOT_HEAP = 10,	   /* heap segment, put there by the library */
+	SLOT_CONSOLE = 11, /* only those that own the terminal */
+	SLOT_STORE = 12,
+	SLOT_SYSTEM = 13,
+	SLOT_FIRST_GRANT = 16, /* 16 .. 31: further grants, by the manifest or parent */
+	SLOT_FIRST_FREE = 32,  /* the library hands out slots from here */
+};
+#define SLOTS_DEFAULT 256u
+
+/* ---- program start -------------------------------------------------------- */
+
+/* At its first instruction a program has rdi = address of this, in its
+ * instance, rsp = top of its stack, 16-byte aligned, all else zero. */
+#define START_MAGIC	UINT64_C(0x5452415453524550)
+#define START_ARGUMENTS 512u
+struct abi_start {
+	uint64_t magic;
+	uint64_t message_page; /* address */
+	uint64_t image_address, image_bytes;
+	uint64_t argument_count;
+	char arguments[START_ARGUMENTS]; /* that many strings, one after the other */
+};
+
+/* ---- message page --------------------------------------------------------- */
+
+/* 4 KiB that belong to the machine.  The library keeps `state` true, so that ps
+ * and mkstore can name it. */
+#define STATE_MAGIC UINT64_C(0x4554415453524550)
+#define STATE_NAME  32u
+struct abi_message_page {
+	uint8_t data[MESSAGE_DATA];
+	uint64_t state_magic; /* STATE_MAGIC when the program is a state machine */
+	uint64_t state_table; /* address of its struct abi_state_table */
+	uint64_t state_index;
+	uint64_t state_moves;	 /* transitions so far */
+	uint64_t state_moved_ns; /* persistent uptime of the last one, as it last read it */
+	char state_name[STATE_NAME];
+	uint8_t reserved[4096 - MESSAGE_DATA - 40 - STATE_NAME];
+};
+DISK_ASSERT_SIZE(abi_message_page, 4096);
+
+/* The state-machine table in a program's image: found through the message page
+ * and, in an ELF file, as the symbol `perdure_state_table`. */
+struct abi_state_table {
+	uint64_t magic; /* STATE_MAGIC */
+	uint32_t states, events, transitions, reserved;
+	uint64_t state_names;	  /* address of char[states][STATE_NAME] */
+	uint64_t event_names;	  /* address of char[events][STATE_NAME] */
+	uint64_t transition_list; /* address of struct abi_transition[transitions] */
+};
+struct abi_transition {
+	uint32_t state, event, next, reserved;
+};
+
+/* ---- operations ------------------------------------------------------------
+ *
+ * Written as: arguments -> results [right].  wN are words, cN capabilities,
+ * "data" the message data.  Every operation can answer INVALID, NO_RIGHT,
+ * DEAD, and, where it writes, NO_SPACE, IO, CORRUPT.
+ */
+
+#define LOG_LINE_MAX 960u
+
+#define LABEL(type, number) ((uint64_t)(type) << 8 | (number))
+
+enum abi_operation {
+	/* -> w0 address, w1 size in bytes, w2 most bytes it can grow to, w3 rights [any] */
+	SEGMENT_INFO = LABEL(OBJECT_SEGMENT, 1),
+	/* w0 bytes; what is cut off is zero when it comes back; ALLOWANCE, LIMIT [WRITE] */
+	SEGMENT_RESIZE = LABEL(OBJECT_SEGMENT, 2),
+
+	/* -> data struct abi_machine_info [READ] */
+	MACHINE_INFO = LABEL(OBJECT_MACHINE, 1),
+	/* w0 rip, w1 rsp, w2 rdi: makes a stopped machine run [CONTROL] */
+	MACHINE_START = LABEL(OBJECT_MACHINE, 2),
+	MACHINE_STOP = LABEL(OBJECT_MACHINE, 3),     /* holds it, whatever its state [CONTROL] */
+	MACHINE_CONTINUE = LABEL(OBJECT_MACHINE, 4), /* lets it go on; a faulted one tries
+							anew [CONTROL] */
+	/* w0 code; never answered.  Without a keeper the machine is destroyed,
+	 * with one it stays, exited, until somebody destroys it [CONTROL, self only] */
+	MACHINE_EXIT = LABEL(OBJECT_MACHINE, 5),
+	MACHINE_REGISTERS = LABEL(OBJECT_MACHINE, 6), /* -> data struct disk_registers [CONTROL] */
+	MACHINE_SET_REGISTERS = LABEL(OBJECT_MACHINE, 7), /* data; while held [CONTROL] */
+	MACHINE_SET_KEEPER = LABEL(OBJECT_MACHINE, 8),	  /* c0 port with SEND, none: no keeper
+							     [CONTROL] */
+	MACHINE_SET_PRIORITY = LABEL(OBJECT_MACHINE, 9),  /* w0 0 .. 15 [CONTROL] */
+	MACHINE_PLACE = LABEL(OBJECT_MACHINE, 10),	  /* c0, w0 slot of its table [CONTROL] */
+	MACHINE_TAKE = LABEL(OBJECT_MACHINE, 11),	  /* w0 slot -> c0 [CONTROL] */
+	/* c0 segment, w0 first page of it, w1 pages (0: all it can grow to), w2 rights,
+	 * w3 1: destroy the segment with the machine (needs DESTROY on it).  ATTACHED on
+	 * overlap, LIMIT beyond MACHINE_ATTACHMENTS [CONTROL] */
+	MACHINE_ATTACH = LABEL(OBJECT_MACHINE, 12),
+	MACHINE_DETACH = LABEL(OBJECT_MACHINE, 13), /* w0 address inside the run [CONTROL] */
+	/* Destroys machine, table, message page and owned segments; callers waiting
+	 * for it are answered GONE [DESTROY] */
+	MACHINE_DESTROY = LABEL(OBJECT_MACHINE, 14),
+	/* c0 port with SEND: gets one message after every resume (EVENT_RESUMED) [CONTROL] */
+	MACHINE_ON_RESUME = LABEL(OBJECT_MACHINE, 15),
+
+	/* Slots are of the table invoked.  A slot that is written loses what it held. */
+	TABLE_COPY = LABEL(OBJECT_TABLE, 1),   /* w0 from, w1 to [CONTROL] */
+	TABLE_MOVE = LABEL(OBJECT_TABLE, 2),   /* w0 from, w1 to [CONTROL] */
+	TABLE_DELETE = LABEL(OBJECT_TABLE, 3), /* w0 slot [CONTROL] */
+	TABLE_REDUCE = LABEL(OBJECT_TABLE, 4), /* w0 from, w1 to, w2 rights kept [CONTROL] */
+	/* w0 from, w1 to, w2 badge, w3 rights kept: a port capability with CONTROL
+	 * makes one that tells the receiver who sends [CONTROL] */
+	TABLE_BADGE = LABEL(OBJECT_TABLE, 5),
+	/* w0 slot -> w0 type, w1 rights, w2 badge, w3 object, w4 1 if alive;
+	 * NO_CAPABILITY if it is empty [CONTROL] */
+	TABLE_INFO = LABEL(OBJECT_TABLE, 6),
+	/* w0 slot: destroys the object it names, which needs DESTROY in that
+	 * capability; its storage goes back to its bank [CONTROL] */
+	TABLE_DESTROY = LABEL(OBJECT_TABLE, 7),
+
+	/* Names are data of 1 .. 255 bytes without '/' and NUL. */
+	DIRECTORY_LOOKUP = LABEL(OBJECT_DIRECTORY, 1), /* data -> c0, w0 type [READ] */
+	/* data, c0, w0 1: replace; EXISTS [WRITE] */
+	DIRECTORY_LINK = LABEL(OBJECT_DIRECTORY, 2),
+	DIRECTORY_UNLINK = LABEL(OBJECT_DIRECTORY, 3), /* data [WRITE] */
+	/* data old name followed by new name, w0 length of the old one, w1 1: replace;
+	 * c0 directory for the new name, none: the same [WRITE on both] */
+	DIRECTORY_RENAME = LABEL(OBJECT_DIRECTORY, 4),
+	/* data name (empty: from the start) -> the next one: data, w0 type, w1 size,
+	 * w2 rights, w3 object, w4 1 if alive; NOT_FOUND past the last [READ] */
+	DIRECTORY_NEXT = LABEL(OBJECT_DIRECTORY, 5),
+	DIRECTORY_INFO = LABEL(OBJECT_DIRECTORY, 6), /* -> w0 entries [READ] */
+
+	BANK_SEGMENT = LABEL(OBJECT_BANK, 1), /* w0 bytes, w1 most bytes -> c0 [CREATE] */
+	/* data name, w0 priority -> c0 machine (stopped, with a new table in which
+	 * SLOT_SELF and SLOT_TABLE are set), w0 address of its message page [CREATE] */
+	BANK_MACHINE = LABEL(OBJECT_BANK, 2),
+	BANK_PORT = LABEL(OBJECT_BANK, 3),	/* w0 messages it can queue -> c0 [CREATE] */
+	BANK_TABLE = LABEL(OBJECT_BANK, 4),	/* w0 slots -> c0 [CREATE] */
+	BANK_DIRECTORY = LABEL(OBJECT_BANK, 5), /* -> c0 [CREATE] */
+	BANK_USAGE = LABEL(OBJECT_BANK, 6),	/* -> w0 pages used, w1 limit, w2 objects [READ] */
+
+	CLOCK_NOW = LABEL(OBJECT_CLOCK, 1),   /* -> w0 uptime ns, w1 wall ns since 1970 [READ] */
+	CLOCK_SLEEP = LABEL(OBJECT_CLOCK, 2), /* w0 uptime ns [READ] */
+
+	CONSOLE_WRITE = LABEL(OBJECT_CONSOLE, 1), /* data [SEND] */
+	/* w0 deadline (uptime ns, 0: none) -> data of at least one byte; TIMEOUT;
+	 * RESTARTED first after every resume, for WRITE too [RECEIVE] */
+	CONSOLE_READ = LABEL(OBJECT_CONSOLE, 2),
+
+	/* data: one line, without newline, at most LOG_LINE_MAX bytes [SEND] */
+	LOG_WRITE = LABEL(OBJECT_LOG, 1),
+	/* w0 position, w1 deadline (0: do not wait) -> data, w0 where it begins (later
+	 * than asked if that is overwritten), w1 where to go on; EMPTY, TIMEOUT [READ] */
+	LOG_READ = LABEL(OBJECT_LOG, 2),
+
+	/* Answered OK (w0 generation) when durable.  If the system is resumed from
+	 * that very generation: RESUMED, w0 generation (SYSTEM_INFO tells why). */
+	STORE_CHECKPOINT = LABEL(OBJECT_STORE, 1), /* [SNAPSHOT] */
+	STORE_SNAPSHOT = LABEL(OBJECT_STORE, 2),   /* data name [SNAPSHOT] */
+	/* data name; answered only if it fails: otherwise the whole system goes on from
+	 * the snapshot.  Kept: the replaced state, in which this is answered RESUMED
+	 * [CONTROL] */
+	STORE_RESTORE = LABEL(OBJECT_STORE, 3),
+	STORE_DELETE = LABEL(OBJECT_STORE, 4), /* data name [CONTROL] */
+	/* w0 number (0: from the start) -> the next one: data struct abi_snapshot;
+	 * NOT_FOUND past the last [READ] */
+	STORE_SNAPSHOT_NEXT = LABEL(OBJECT_STORE, 5),
+	STORE_STATISTICS = LABEL(OBJECT_STORE, 6), /* -> data struct abi_store [READ] */
+	STORE_INTERVAL = LABEL(OBJECT_STORE, 7),   /* w0 ns between checkpoints, 0: only on
+						      request [CONTROL] */
+
+	SYSTEM_INFO = LABEL(OBJECT_SYSTEM, 1), /* -> data struct abi_system [READ] */
+	/* Answered RESUMED (w0 generation) when the system is on again. */
+	SYSTEM_POWER_OFF = LABEL(OBJECT_SYSTEM, 2), /* [CONTROL] */
+	SYSTEM_REBOOT = LABEL(OBJECT_SYSTEM, 3),    /* [CONTROL] */
+	/* w0 position -> data, w0 where it begins, w1 where to go on; EMPTY [READ] */
+	SYSTEM_KERNEL_LOG = LABEL(OBJECT_SYSTEM, 4),
+	/* w0 object (0: from the start) -> the next machine: data struct
+	 * abi_machine_info, c0 the machine (READ; with CONTROL here also CONTROL and
+	 * DESTROY); NOT_FOUND past the last [READ] */
+	SYSTEM_MACHINE_NEXT = LABEL(OBJECT_SYSTEM, 5),
+};
+
+/* Messages that the kernel sends. */
+enum abi_event {
+	/* To a keeper, as a call: w0 enum machine_fault, w1 address, w2 rip, w3 code,
+	 * w4 object of the machine.  Answer OK: it tries again; else it stays faulted. */
+	EVENT_FAULT = LABEL(OBJECT_NONE, 1),
+	/* w0 generation, w1 enum abi_resume, w2 ns of wall time away */
+	EVENT_RESUMED = LABEL(OBJECT_NONE, 2),
+};
+
+enum abi_resume {
+	RESUME_FRESH = 0,
+	RESUME_CLEAN = 1,
+	RESUME_POWER_CUT = 2,
+	RESUME_RESTORE = 3,
+};
+
+struct abi_machine_info {
+	uint32_t object;
+	uint8_t state, priority, fault, held;
+	uint64_t cpu_ns, messages_sent, messages_received, faults_served;
+	uint64_t fault_address, rip;
+	uint64_t started_ns, last_ns;
+	uint64_t state_moves, state_moved_ns;
+	uint32_t exit_code, waits_for; /* object of the port called, or 0 */
+	char name[MACHINE_NAME];
+	char state_name[STATE_NAME]; /* empty: not a state machine */
+};
+
+struct abi_snapshot {
+	uint64_t number, parent, generation, pages, wall_ns, uptime_ns;
+	uint32_t flags, children;
+	char name[DISK_SNAPSHOT_NAME];
+};
+
+struct abi_store {
+	uint64_t generation, durable, sectors, used_sectors, pages;
+	uint64_t dirty_pages, frozen_pages, snapshots, origin, dying;
+	uint64_t commits, pages_written, bytes_written, extent_sectors;
+	uint64_t reads, read_bytes, evictions, flushes, staged_early;
+	uint64_t commit_wall_ns, interval_ns, health;
+	uint64_t longest_freeze_ns, last_commit_ns;
+	char label[64];
+	uint8_t identity[16];
+};
+
+struct abi_system {
+	uint64_t memory_bytes, kernel_bytes, frames, free_frames, clean_frames;
+	uint64_t dirty_frames, borrowed_frames, staging_bytes;
+	uint64_t uptime_ns, since_resume_ns, wall_ns, generation, resume_reason;
+	uint64_t resume_us; /* from kernel entry to the first machine */
+	uint64_t resumes, machines, idle_ns;
+	char version[32];
+	char cpu[48];
+	char accelerator[16]; /* "KVM", "TCG" or empty */
+};
+
+#endif

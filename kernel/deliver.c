@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deliver.c - messages into waiting machines.
+ *
+ * A message reaches a machine in one way only: deliver_prepare, then
+ * deliver_commit, in the operation of whoever causes it.  The receiver's
+ * registers are written as if its own system call had just returned.
+ */
+#include "kernel/syscall.h"
+#include <string.h>
+
+const uint8_t call_word_register[MESSAGE_WORDS] = {
+	REGISTER_RDX, REGISTER_R10, REGISTER_R8, REGISTER_R9, REGISTER_R12, REGISTER_R13,
+};
+
+void call_registers_done(struct disk_machine *machine, enum status status, uint32_t length,
+			 unsigned got)
+{
+	machine->registers.gpr[REGISTER_RAX] =
+		(uint64_t)status | (uint64_t)length << 16 | (uint64_t)got << 32;
+	machine->registers.rip += ARCH_SYSCALL_LENGTH;
+}
+
+static bool is_reply(const struct disk_capability *capability)
+{
+	return capability->version && capability->type == OBJECT_REPLY;
+}
+
+/* Where the receiver wants capability `index`, 0 if it refuses or the slot
+ * cannot take it.  A slot that holds a reply capability is never overwritten. */
+static enum status deliver_slot(struct disk_machine *to, const struct disk_object *table,
+				unsigned index, uint32_t *slot)
+{
+	struct disk_capability held;
+	enum status status;
+
+	*slot = call_slot(to->registers.gpr[REGISTER_R15], index);
+	if (*slot == SLOT_NONE || *slot == SLOT_REPLY)
+		goto refuse;
+	status = table_get(&kernel.space, table, *slot, &held);
+	if (status == STATUS_INVALID || (status == STATUS_OK && is_reply(&held)))
+		goto refuse;
+	return status;
+refuse:
+	*slot = SLOT_NONE;
+	return STATUS_OK;
+}
+
+enum status deliver_prepare(struct disk_machine *to, const struct message *message)
+{
+	struct disk_object table;
+	enum status status;
+	void *page;
+
+	if (message->length) {
+		status = space_write(&kernel.space, (page_t){to->message_page}, &page);
+		if (status != STATUS_OK)
+			return status;
+	}
+	status = machine_ready_prepare(&kernel.space, (object_t){to->object});
+	if (status != STATUS_OK)
+		return status;
+	if (to->deadline) {
+		status = deadline_remove_prepare(&kernel.space, to->deadline,
+						 (object_t){to->object});
+		if (status != STATUS_OK)
+			return status;
+	}
+	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++) {
+		uint32_t slot;
+
+		if (!message->capability[i].version)
+			continue;
+		status = object_resolve(&kernel.space, &to->table, OBJECT_TABLE, 0, &table);
+		if (status == STATUS_OK)
+			status = deliver_slot(to, &table, i, &slot);
+		if (status == STATUS_OK && slot)
+			status = table_prepare(&kernel.space, &table, slot);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_OK;
+}
+
+/* Puts the capabilities where the receiver wants them; which arrived, as bits. */
+static unsigned deliver_capabilities(struct disk_machine *to, const struct message *message)
+{
+	struct disk_object table;
+	unsigned got = 0;
+
+	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++) {
+		uint32_t slot;
+
+		if (!message->capability[i].version)
+			continue;
+		if (object_resolve(&kernel.space, &to->table, OBJECT_TABLE, 0, &table) != STATUS_OK)
+			break;
+		if (deliver_slot(to, &table, i, &slot) != STATUS_OK || !slot)
+			continue;
+		table_put(&kernel.space, &table, slot, &message->capability[i]);
+		got |= 1u << i;
+	}
+	return got;
+}
+
+void deliver_commit(struct disk_machine *to, const struct message *message)
+{
+	uint64_t *gpr = to->registers.gpr;
+	object_t object = {to->object};
+	unsigned got;
+
+	/* COMMIT POINT: everything was prepared, nothing below fails or waits. */
+	got = deliver_capabilities(to, message);
+	if (message->length)
+		memcpy(store_page_writable(kernel.space.store, (page_t){to->message_page}),
+		       message->data, message->length);
+	gpr[REGISTER_RDI] = message->badge;
+	gpr[REGISTER_RSI] = message->label;
+	for (unsigned i = 0; i < MESSAGE_WORDS; i++)
+		gpr[call_word_register[i]] = message->word[i];
+	call_registers_done(to, STATUS_OK, message->length, got);
+	if (message->reply.version)
+		to->reply = message->reply;
+	if (to->deadline)
+		deadline_remove(&kernel.space, to->deadline, object);
+	to->deadline = 0;
+	to->callee = 0;
+	to->callee_version = 0;
+	to->messages_received++;
+	to->last_ns = time_uptime_ns();
+	to->state = MACHINE_READY;
+	machine_ready_set(&kernel.space, object, true);
+	kernel_make_ready(object, to);
+}
+
+enum status deliver_receiver(const struct disk_capability *port, const struct disk_object *record,
+			     struct disk_machine **receiver)
+{
+	object_t object = {(uint32_t)record->word[0]};
+	struct disk_object machine;
+	enum status status;
+
+	if (!object.n)
+		return STATUS_EMPTY;
+	status = object_read(&kernel.space, object, &machine);
+	if (status == STATUS_OK && machine.version != record->word[1])
+		status = STATUS_DEAD;
+	if (status == STATUS_DEAD || status == STATUS_NOT_FOUND)
+		return STATUS_EMPTY;
+	if (status == STATUS_OK)
+		status = machine_read(&kernel.space, object, receiver);
+	if (status != STATUS_OK)
+		return status;
+	if ((*receiver)->state != MACHINE_RECEIVE ||
+	    ((*receiver)->callee &&
+	     ((*receiver)->callee != port->object || (*receiver)->callee_version != port->version)))
+		return STATUS_EMPTY;
+	return machine_prepare(&kernel.space, object, receiver);
+}
+
+/* ---- replies --------------------------------------------------------------- */
+
+enum status reply_target(const struct disk_capability *reply, struct disk_machine **target)
+{
+	object_t object = {reply->object};
+	struct disk_object record;
+	enum status status;
+
+	status = object_read(&kernel.space, object, &record);
+	if (status == STATUS_NOT_FOUND)
+		return STATUS_DEAD;
+	if (status != STATUS_OK)
+		return status;
+	if (record.version != reply->version || record.type != OBJECT_MACHINE)
+		return STATUS_DEAD;
+	status = machine_prepare(&kernel.space, object, target);
+	if (status != STATUS_OK)
+		return status;
+	if ((*target)->call_number != reply->aux ||
+	    ((*target)->state != MACHINE_AWAIT_REPLY && (*target)->state != MACHINE_FAULTED))
+		return STATUS_DEAD;
+	return STATUS_OK;
+}
+
+enum status reply_prepare(struct disk_machine *target, const struct message *message)
+{
+	if (target->state == MACHINE_FAULTED)
+		return machine_ready_prepare(&kernel.space, (object_t){target->object});
+	return deliver_prepare(target, message);
+}
+
+/* An answer to a faulted machine comes from its keeper: OK lets it try again
+ * with registers untouched, anything else leaves it where it is. */
+void reply_commit(struct disk_machine *target, const struct message *message)
+{
+	object_t object = {target->object};
+
+	if (target->state != MACHINE_FAULTED) {
+		deliver_commit(target, message);
+		return;
+	}
+	target->call_number++;
+	if (message->label != STATUS_OK)
+		return;
+	target->fault = FAULT_NONE;
+	target->state = MACHINE_READY;
+	machine_ready_set(&kernel.space, object, true);
+	kernel_make_ready(object, target);
+}
+
+enum status reply_abandon(const struct disk_capability *reply)
+{
+	struct disk_machine *target;
+	enum status status;
+
+	if (!is_reply(reply))
+		return STATUS_OK;
+	status = reply_target(reply, &target);
+	if (status == STATUS_DEAD)
+		return STATUS_OK;
+	if (status == STATUS_OK)
+		status = machine_ready_prepare(&kernel.space, (object_t){target->object});
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	target->call_number++;
+	if (target->state == MACHINE_FAULTED)
+		return STATUS_OK;
+	call_registers_done(target, STATUS_GONE, 0, 0);
+	target->callee = 0;
+	target->callee_version = 0;
+	target->state = MACHINE_READY;
+	machine_ready_set(&kernel.space, (object_t){target->object}, true);
+	kernel_make_ready((object_t){target->object}, target);
+	return STATUS_OK;
+}
+
+enum status reply_abandon_port(object_t port)
+{
+	for (;;) {
+		const struct disk_message *message;
+		struct disk_object record;
+		enum status status;
+
+		store_operation_begin(kernel.space.store);
+		status = object_read(&kernel.space, port, &record);
+		if (status == STATUS_OK)
+			status = port_peek_prepare(&kernel.space, &record, &message);
+		if (status == STATUS_EMPTY || status == STATUS_DEAD)
+			return STATUS_OK;
+		if (status == STATUS_OK)
+			status = reply_abandon(&message->reply);
+		for (unsigned i = 0; i < MESSAGE_CAPABILITIES && status == STATUS_OK; i++)
+			status = reply_abandon(&message->capability[i]);
+		if (status != STATUS_OK)
+			return status;
+		port_drop(&kernel.space, &record);
+	}
+}
+
+enum status reply_abandon_table(object_t table)
+{
+	struct disk_object record;
+	enum status status;
+
+	store_operation_begin(kernel.space.store);
+	status = object_read(&kernel.space, table, &record);
+	if (status != STATUS_OK)
+		return status == STATUS_DEAD ? STATUS_OK : status;
+	for (uint32_t slot = 0; slot < record.size; slot++) {
+		static const struct disk_capability empty;
+		struct disk_capability held;
+
+		store_operation_begin(kernel.space.store);
+		status = table_get(&kernel.space, &record, slot, &held);
+		if (status == STATUS_OK && !is_reply(&held))
+			continue;
+		if (status == STATUS_OK)
+			status = table_prepare(&kernel.space, &record, slot);
+		if (status == STATUS_OK)
+			status = reply_abandon(&held);
+		if (status == STATUS_NO_CAPABILITY)
+			continue;
+		if (status != STATUS_OK)
+			return status;
+		table_put(&kernel.space, &record, slot, &empty);
+	}
+	return STATUS_OK;
+}

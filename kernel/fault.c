@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault.c - page faults, and faults that a machine cannot serve itself.
+ *
+ * A page fault inside what is attached is served by mapping the page, after the
+ * store has read it or made it writable; the instruction is executed anew.  All
+ * other faults stop the machine and are told to its keeper as a call; without a
+ * keeper it stays stopped, visibly, and nothing else does.
+ */
+#include "kernel/kernel.h"
+#include "kernel/memory.h"
+#include "kernel/syscall.h"
+#include <string.h>
+
+static const char *const fault_names[] = {
+	"no fault",   "page fault",	  "bad instruction", "arithmetic fault",
+	"breakpoint", "protection fault", "storage fault",   "bad system call",
+};
+
+/* What the machine may do with the page: rights, or 0 if it is not attached. */
+static enum status fault_rights(struct disk_machine *machine, page_t page, uint16_t *rights)
+{
+	const struct disk_attachment *attachment;
+	struct disk_object segment;
+	enum status status;
+
+	*rights = 0;
+	if (page.n == machine->message_page) {
+		*rights = RIGHT_READ | RIGHT_WRITE;
+		return STATUS_OK;
+	}
+	attachment = machine_attachment(machine, page);
+	if (!attachment)
+		return STATUS_OK;
+	status = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0, &segment);
+	if (status == STATUS_DEAD)
+		return STATUS_OK;
+	if (status != STATUS_OK)
+		return status;
+	if (page.n - segment.first_page < (segment.size + PAGE_SIZE - 1) / PAGE_SIZE)
+		*rights = (uint16_t)attachment->rights;
+	return STATUS_OK;
+}
+
+/* Makes the page writable and maps it so. */
+static enum status fault_write(struct task *task, page_t page, unsigned flags)
+{
+	bool resident = store_page_resident(kernel.space.store, page) != NULL;
+	store_channel_t channel;
+	enum status status;
+	frame_t frame;
+
+	status = store_page_write(kernel.space.store, page, &frame, &channel);
+	kernel.space.channel = channel;
+	if (status != STATUS_OK)
+		return status;
+	/* It may have been absent and mapped as the page of zeros elsewhere. */
+	if (!resident)
+		memory_unmap(page);
+	if (memory_map(task, page, frame, flags | ARCH_MAP_WRITE))
+		return STATUS_OK;
+	kernel.space.channel = (store_channel_t){STORE_CHANNEL_FRAMES};
+	return STATUS_WAIT;
+}
+
+static enum status fault_read(struct task *task, page_t page, unsigned flags)
+{
+	store_channel_t channel;
+	enum status status;
+	frame_t frame;
+	bool mapped;
+
+	status = store_page_read(kernel.space.store, page, &frame, &channel);
+	kernel.space.channel = channel;
+	if (status == STATUS_ABSENT)
+		mapped = memory_map_zero(task, page, flags);
+	else if (status == STATUS_OK)
+		mapped = memory_map(task, page, frame, flags);
+	else
+		return status;
+	if (mapped)
+		return STATUS_OK;
+	kernel.space.channel = (store_channel_t){STORE_CHANNEL_FRAMES};
+	return STATUS_WAIT;
+}
+
+void fault_page(const struct arch_trap_info *info)
+{
+	struct task *task = cpu_this()->running;
+	page_t page = {info->address >> PAGE_SHIFT};
+	uint16_t rights, wanted = RIGHT_READ;
+	struct disk_machine *machine;
+	enum status status;
+	unsigned flags;
+
+	if (info->code & ARCH_FAULT_WRITE)
+		wanted = RIGHT_WRITE;
+	else if (info->code & ARCH_FAULT_FETCH)
+		wanted = RIGHT_EXECUTE;
+	store_operation_begin(kernel.space.store);
+	status = machine_prepare(&kernel.space, task->object, &machine);
+	if (status == STATUS_OK)
+		status = fault_rights(machine, page, &rights);
+	if (status == STATUS_WAIT)
+		kernel_park(0);
+	if (status != STATUS_OK)
+		fault_raise(FAULT_STORAGE, info->address, status);
+	if (page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END || !(rights & wanted))
+		fault_raise(FAULT_PAGE, info->address, info->code);
+	flags = rights & RIGHT_EXECUTE ? ARCH_MAP_EXECUTE : 0;
+	/* The message page is written by the kernel too, so it is never the page of
+	 * zeros. */
+	if (wanted == RIGHT_WRITE || page.n == machine->message_page)
+		status = fault_write(task, page, flags);
+	else
+		status = fault_read(task, page, flags);
+	if (status == STATUS_WAIT)
+		kernel_park(0);
+	if (status != STATUS_OK)
+		fault_raise(FAULT_STORAGE, info->address, status);
+	machine->faults_served++;
+	kernel_leave();
+}
+
+/* ---- faults for the keeper ---------------------------------------------------- */
+
+/* Tells the keeper, by the same way as any call.  OK, WAIT, or why not. */
+static enum status fault_tell(struct disk_machine *machine, const struct message *message)
+{
+	struct disk_machine *receiver;
+	struct disk_message queued = {0};
+	struct disk_object port;
+	enum status status;
+
+	status = object_resolve(&kernel.space, &machine->keeper, OBJECT_PORT, RIGHT_SEND, &port);
+	if (status != STATUS_OK)
+		return status;
+	status = deliver_receiver(&machine->keeper, &port, &receiver);
+	if (status == STATUS_OK) {
+		status = deliver_prepare(receiver, message);
+		if (status == STATUS_OK)
+			deliver_commit(receiver, message);
+		return status;
+	}
+	if (status == STATUS_EMPTY)
+		status = port_put_prepare(&kernel.space, &port);
+	if (status == STATUS_FULL)
+		return kernel_wait(kernel_port_channel((object_t){machine->keeper.object}));
+	if (status != STATUS_OK)
+		return status;
+	queued.badge = message->badge;
+	queued.label = message->label;
+	memcpy(queued.word, message->word, sizeof(queued.word));
+	queued.sender = message->sender;
+	queued.reply = message->reply;
+	port_put(&kernel.space, &port, &queued);
+	return STATUS_OK;
+}
+
+static struct message fault_message(const struct disk_machine *machine, enum machine_fault fault,
+				    uint64_t address, uint64_t code)
+{
+	return (struct message){
+		.badge = machine->keeper.badge,
+		.label = EVENT_FAULT,
+		.word = {fault, address, machine->registers.rip, code, machine->object, 0},
+		.sender = machine->object,
+		.reply =
+			{
+				.version = machine->version,
+				.object = machine->object,
+				.type = OBJECT_REPLY,
+				.rights = RIGHT_SEND,
+				.aux = machine->call_number + 1,
+			},
+	};
+}
+
+/* The instruction is executed anew after a wait and faults again, so a fault that
+ * cannot be told at once is simply raised once more. */
+void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
+{
+	struct task *task = cpu_this()->running;
+	struct disk_machine *machine;
+	struct message message;
+	enum status status;
+	bool told;
+
+	store_operation_begin(kernel.space.store);
+	status = machine_prepare(&kernel.space, task->object, &machine);
+	if (status == STATUS_OK)
+		status = log_prepare(&kernel.space, KERNEL_LOG_LINE);
+	if (status == STATUS_WAIT)
+		kernel_park(0);
+	told = status == STATUS_OK;
+	message = fault_message(machine, fault, address, code);
+	status = machine->keeper.version ? fault_tell(machine, &message) : STATUS_NO_CAPABILITY;
+	if (status == STATUS_WAIT)
+		kernel_park(0);
+	/* COMMIT POINT */
+	if (status == STATUS_OK)
+		machine->call_number++;
+	machine->state = MACHINE_FAULTED;
+	machine->fault = (uint8_t)fault;
+	machine->fault_address = address;
+	machine->fault_code = code;
+	if (told)
+		service_log_line("%s stopped: %s at address 0x%lx, instruction 0x%lx%s",
+				 machine->name, fault_names[fault], (unsigned long)address,
+				 (unsigned long)machine->registers.rip,
+				 status == STATUS_OK ? ", its keeper was told" : "");
+	kernel_print("machine %u (%s) stopped: %s, address 0x%lx, instruction 0x%lx, code 0x%lx",
+		     machine->object, machine->name, fault_names[fault], (unsigned long)address,
+		     (unsigned long)machine->registers.rip, (unsigned long)code);
+	task_idle(task);
+	cpu_this()->running = NULL;
+	kernel_leave();
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * assert.h - static_assert, and nothing else: freestanding code has no assert.
+ */
+#ifndef KERNEL_INCLUDE_ASSERT_H
+#define KERNEL_INCLUDE_ASSERT_H
+
+#define static_assert _Static_assert
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel.h - what the parts of the portable kernel share.
+ *
+ *   main.c        boot order; warm restart after a restore
+ *   memory.c      frames, page tables                    task.c     run queues
+ *   loop.c        the way back to user mode              trap.c     the way in
+ *   fault.c       page faults, keepers
+ *   syscall.c     the five entries                       deliver.c  messages into machines
+ *   service*.c    kernel objects answer messages
+ *   checkpoint.c  when to commit, and who waits for it   time.c     clock and deadlines
+ *   resume.c      from a generation to running machines
+ */
+#ifndef KERNEL_KERNEL_H
+#define KERNEL_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "disk/object.h"
+#include "disk/status.h"
+#include "kernel/abi.h"
+#include "kernel/arch.h"
+#include "kernel/limits.h"
+#include "kernel/task.h"
+#include "objects/objects.h"
+#include "store/store.h"
+
+struct kernel {
+	struct space space;
+	struct block_device *device;
+	struct store_recovery recovery;
+	struct arch_boot boot;
+	uint64_t uptime_base_ns; /* persistent uptime = this + arch_time_ns() */
+	uint64_t resumed_ns;	 /* arch_time_ns at resume */
+	uint64_t entry_ns;	 /* arch_time_ns of the kernel's entry or the restore */
+	uint64_t wall_base_ns;	 /* wall time at resume */
+	uint64_t resume_us;	 /* from kernel entry to the first machine */
+	uint64_t epoch;		 /* of devices: counts resumes, persistent */
+	enum abi_resume reason;
+	uint64_t interval_ns; /* between checkpoints, 0: only on request */
+	uint32_t staging_bytes;
+	bool verbose;
+	bool warm; /* resumed by a restore, not by a boot */
+	bool first_machine; /* the first machine has been entered */
+};
+extern struct kernel kernel;
+
+/* A status for a wait on a channel of the kernel's own (limits.h). */
+static inline enum status kernel_wait(uint32_t channel)
+{
+	kernel.space.channel = (store_channel_t){channel};
+	return STATUS_WAIT;
+}
+
+static inline uint32_t kernel_port_channel(object_t port)
+{
+	return CHANNEL_PORT + port.n % (CHANNEL_LAST - CHANNEL_PORT + 1);
+}
+
+/* ---- main.c, resume.c --------------------------------------------------------- */
+
+/* Mounts the store, makes the machines that may be ready run, enters the loop. */
+void kernel_resume(const struct store_config *config) __attribute__((noreturn));
+/* Devices are reset, everything volatile is forgotten, then kernel_resume. */
+void kernel_warm_restart(void) __attribute__((noreturn));
+/* Looks on through the may-be-ready bitmap; false when it has been seen whole. */
+bool resume_step(void);
+void resume_reset(void);
+
+/* ---- loop.c -------------------------------------------------------------------- */
+
+/* Back to user mode: to the machine that should run next. */
+void kernel_leave(void) __attribute__((noreturn));
+/* Ends the running machine's trap: its call or fault is executed anew when the
+ * channel in kernel.space is woken, or at wake_ns. */
+void kernel_park(uint64_t wake_ns) __attribute__((noreturn));
+/* A machine whose persistent state is READY may run; finds or makes its task. */
+void kernel_make_ready(object_t machine, const struct disk_machine *data);
+/* Saves the FPU registers if they are newer than the machine page. */
+void kernel_fpu_save(void);
+
+/* ---- fault.c --------------------------------------------------------------------- */
+
+void fault_page(const struct arch_trap_info *info) __attribute__((noreturn));
+void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
+	__attribute__((noreturn));
+
+/* ---- time.c ----------------------------------------------------------------------- */
+
+uint64_t time_uptime_ns(void);
+uint64_t time_wall_ns(void);
+/* Wakes machines whose deadline has passed; a bounded number a call.  True: call
+ * again. */
+bool time_step(void);
+/* A deadline was inserted: the earliest may be earlier now. */
+void time_deadline_added(uint64_t deadline_ns);
+void time_reset(void);
+
+/* ---- checkpoint.c ------------------------------------------------------------------ */
+
+enum checkpoint_end { CHECKPOINT_ANSWER, CHECKPOINT_POWER_OFF, CHECKPOINT_REBOOT };
+
+/* The running machine asks for a commit; it is answered through its registers.
+ * Call with the call's registers still describing the call.  name: null or
+ * DISK_SNAPSHOT_NAME bytes. */
+void checkpoint_request(enum store_action action, snapshot_t number, const char *name,
+			enum checkpoint_end end) __attribute__((noreturn));
+/* Starts, follows and ends commits.  True: there is more to do at once. */
+bool checkpoint_step(void);
+void checkpoint_reset(void);
+struct checkpoint_figures {
+	uint64_t longest_freeze_ns, last_commit_ns;
+};
+struct checkpoint_figures checkpoint_figures(void);
+
+/* ---- service.c ----------------------------------------------------------------------- */
+
+/* The objects being destroyed, one bounded step; true: more at once. */
+bool service_destroy_step(void);
+void service_reset(void);
+
+/* A line from the kernel into the system's log; its pages must be prepared. */
+void service_log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * limits.h - every limit of the kernel, with its unit and its reason.
+ */
+#ifndef KERNEL_LIMITS_H
+#define KERNEL_LIMITS_H
+
+/* Less memory than this cannot hold kernel, staging and a working set; bytes of
+ * usable RAM that the firmware reports. */
+#define KERNEL_MEMORY_MIN (UINT64_C(24) << 20)
+
+/* Tasks: the volatile side of machines that run, wait or keep page tables.  One
+ * for each 256 KiB of memory within these bounds; machines beyond that wait
+ * for one in the may-be-ready bitmap. */
+#define KERNEL_TASKS_MIN       64u
+#define KERNEL_TASKS_MAX       8192u
+#define KERNEL_TASK_MEMORY     (UINT64_C(256) << 10)
+#define KERNEL_TASK_HASH_HEADS 1024u
+
+/* Staging buffer of the store: 1/64 of memory within these bounds, bytes. */
+#define KERNEL_STAGING_MIN   (256u << 10)
+#define KERNEL_STAGING_MAX   (4u << 20)
+#define KERNEL_STAGING_UNIT  (64u << 10)
+#define KERNEL_READ_REQUESTS 16u
+
+/* Callers that one commit can answer. */
+#define KERNEL_REQUESTS_MAX 16u
+
+/* Ticks a machine runs before another of its priority gets its turn. */
+#define KERNEL_SLICE_TICKS 1u
+
+/* Of each tick, the nanoseconds that checkpoint work may take while machines
+ * want to run: its guaranteed share of the CPU. */
+#define KERNEL_STORE_SHARE_NS 3000000u
+
+/* Messages the keeper or a service can leave in one go: bytes of one log line
+ * that the kernel writes itself. */
+#define KERNEL_LOG_LINE 200u
+
+/* Wait channels: the store's, then these. */
+enum kernel_channel {
+	CHANNEL_CONSOLE_INPUT = 64, /* = STORE_CHANNELS_MAX */
+	CHANNEL_CONSOLE_OUTPUT,
+	CHANNEL_LOG,	 /* something was written to the log */
+	CHANNEL_DESTROY, /* an object has been taken apart */
+	CHANNEL_PORT,	 /* a queue has room again; 16 of them, by port */
+	CHANNEL_LAST = CHANNEL_PORT + 15,
+	CHANNELS,
+};
+
+#endif

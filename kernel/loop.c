@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c - the way back to user mode.
+ *
+ * kernel_leave is where every trap ends and where an idle CPU stays.  Each round
+ * looks at what happened (device completions, ticks, deadlines), does bounded
+ * kernel work, and enters the machine that should run.  Kernel work has a
+ * guaranteed share of the CPU while machines want to run, and all of it when
+ * none does.
+ */
+#include "kernel/kernel.h"
+#include "kernel/memory.h"
+#include "kernel/print.h"
+#include "kernel/syscall.h"
+#include "store/check.h"
+
+static struct {
+	uint64_t store_budget_ns; /* left of this tick's share */
+} loop;
+
+void kernel_fpu_save(void)
+{
+	struct cpu *cpu = cpu_this();
+	struct disk_machine *machine;
+
+	if (!cpu->fpu_live)
+		return;
+	/* Writable still: it was prepared when the machine was entered, and every
+	 * freeze saves first. */
+	if (machine_prepare(&kernel.space, cpu->fpu->object, &machine) != STATUS_OK)
+		kernel_panic("the page of machine %u is not writable", cpu->fpu->object.n);
+	arch_fpu_save(machine->fpu);
+	cpu->fpu_live = false;
+}
+
+void kernel_make_ready(object_t machine, const struct disk_machine *data)
+{
+	struct task *task;
+
+	if (data->state != MACHINE_READY || data->stopped)
+		return;
+	task = task_get(machine, data->version, data->priority);
+	if (task && task->place == TASK_IDLE)
+		task_queue(task);
+}
+
+void kernel_park(uint64_t wake_ns)
+{
+	struct cpu *cpu = cpu_this();
+	struct task *task = cpu->running;
+
+	cpu->running = NULL;
+	/* Memory: give up page tables before anybody waits for a frame. */
+	if (kernel.space.channel.n == STORE_CHANNEL_FRAMES && memory_tables_reclaim())
+		task_queue(task);
+	else
+		task_wait(task, kernel.space.channel.n, wake_ns);
+	kernel_leave();
+}
+
+/* What interrupt handlers have noted. */
+static void loop_events(void)
+{
+	uint32_t events = arch_events_take();
+	struct cpu *cpu = cpu_this();
+
+	kernel.device->operations->poll(kernel.device, false);
+	if (events & ARCH_EVENT_CONSOLE_INPUT)
+		task_wake_channel(CHANNEL_CONSOLE_INPUT);
+	if (events & ARCH_EVENT_CONSOLE_OUTPUT)
+		task_wake_channel(CHANNEL_CONSOLE_OUTPUT);
+	if (!(events & ARCH_EVENT_TICK))
+		return;
+	loop.store_budget_ns = KERNEL_STORE_SHARE_NS;
+	task_wake_timed(time_uptime_ns());
+	if (cpu->running && cpu->running->slice)
+		cpu->running->slice--;
+}
+
+/* One round of kernel work that needs no machine; true: more at once. */
+static bool loop_work(void)
+{
+	bool more = store_step(kernel.space.store);
+
+	more |= checkpoint_step();
+	more |= time_step();
+	more |= service_destroy_step();
+	more |= resume_step();
+	return more;
+}
+
+/* Kernel work within its share, or as long as no machine wants to run.  False:
+ * nothing left that could be done now. */
+static bool loop_share(bool idle)
+{
+	uint64_t start = arch_time_ns(), spent;
+	bool more;
+
+	do {
+		more = loop_work();
+		spent = arch_time_ns() - start;
+	} while (more && !idle && spent < loop.store_budget_ns);
+	loop.store_budget_ns -= spent < loop.store_budget_ns ? spent : loop.store_budget_ns;
+	return more;
+}
+
+/* Whose turn is it?  The running task stays unless its slice is used up and an
+ * equal waits, or somebody is above it. */
+static struct task *loop_choose(void)
+{
+	struct cpu *cpu = cpu_this();
+	struct task *task = cpu->running;
+
+	if (task && (task_queued_above(task->priority) ||
+		     (!task->slice && task_queued_at(task->priority)))) {
+		task_queue(task);
+		cpu->running = NULL;
+	}
+	if (!cpu->running)
+		cpu->running = task_next();
+	if (cpu->running && !cpu->running->slice)
+		cpu->running->slice = KERNEL_SLICE_TICKS;
+	return cpu->running;
+}
+
+/* The one line that says what this boot has done. */
+static void loop_first_machine(void)
+{
+	static const char *const reasons[] = {"fresh", "clean", "power cut", "restored"};
+
+	kernel.first_machine = true;
+	kernel.resume_us = (arch_time_ns() - kernel.entry_ns) / 1000;
+	kernel_print_serial(true);
+	kernel_print("perdure: generation %lu resumed in %lu ms (%s)",
+		     (unsigned long)kernel.recovery.generation.n,
+		     (unsigned long)((kernel.resume_us + 999) / 1000), reasons[kernel.reason]);
+	kernel_print_serial(kernel.verbose);
+}
+
+/* Everything the machine needs to run, then into user mode.  Returns if it has to
+ * wait or does not run after all. */
+static void loop_enter(struct task *task)
+{
+	struct cpu *cpu = cpu_this();
+	uint64_t generation = store_generation(kernel.space.store).n;
+	struct disk_machine *machine;
+	enum status status;
+
+	store_operation_begin(kernel.space.store);
+	status = machine_prepare(&kernel.space, task->object, &machine);
+	if (status == STATUS_WAIT)
+		kernel_park(0);
+	if (status != STATUS_OK || machine->version != task->version ||
+	    machine->state != MACHINE_READY || machine->stopped) {
+		if (status != STATUS_OK && status != STATUS_DEAD)
+			kernel_print("machine %u cannot run: %s", task->object.n,
+				     status_text(status));
+		cpu->running = NULL;
+		task_idle(task);
+		return;
+	}
+	if (!memory_root_ensure(task)) {
+		kernel.space.channel = (store_channel_t){STORE_CHANNEL_FRAMES};
+		kernel_park(0);
+	}
+	if (task->root_generation != generation) {
+		arch_root_protect(task->root);
+		task->root_generation = generation;
+	}
+	if (cpu->fpu != task) {
+		kernel_fpu_save();
+		arch_fpu_load(machine->fpu);
+		cpu->fpu = task;
+	}
+	cpu->fpu_live = true;
+	if (!kernel.first_machine)
+		loop_first_machine();
+	cpu->entered_ns = arch_time_ns();
+	arch_user_enter(&machine->registers, task->root);
+}
+
+void kernel_leave(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	for (;;) {
+		struct task *task;
+		bool more;
+
+		loop_events();
+		task = loop_choose();
+		more = loop.store_budget_ns || !task ? loop_share(!task) : false;
+		task = loop_choose();
+		if (task) {
+			loop_enter(task);
+			continue;
+		}
+		if (!more) {
+			uint64_t start = arch_time_ns();
+
+			arch_idle();
+			cpu->idle_ns += arch_time_ns() - start;
+		}
+	}
+}

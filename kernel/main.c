@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the boot order.  Reading kernel_main is reading it.
+ *
+ * A warm restart, after a restore, forgets everything volatile and goes through
+ * the same kernel_resume as every boot.
+ */
+#include "kernel/kernel.h"
+#include "kernel/memory.h"
+#include "kernel/print.h"
+#include <string.h>
+
+struct kernel kernel;
+
+static struct {
+	struct store_config config;
+	size_t store_bytes;
+	struct task *tasks;
+	uint32_t task_count;
+} boot_memory;
+
+/* Is the word among those of the command line? */
+static bool command_line_has(const char *line, const char *word)
+{
+	size_t length = strlen(word);
+
+	while (*line) {
+		size_t end = 0;
+
+		while (line[end] && line[end] != ' ')
+			end++;
+		if (end == length && memcmp(line, word, length) == 0)
+			return true;
+		line += end;
+		while (*line == ' ')
+			line++;
+	}
+	return false;
+}
+
+static void boot_options(void)
+{
+	const char *line = kernel.boot.command_line;
+
+	kernel.verbose = command_line_has(line, "verbose");
+	kernel_panic_reboot = command_line_has(line, "panic=reboot");
+	kernel_print_verbose(kernel.verbose);
+}
+
+static void boot_check_memory(void)
+{
+	if (kernel.boot.memory_bytes >= KERNEL_MEMORY_MIN)
+		return;
+	kernel_print_serial(true);
+	kernel_print("perdure: not enough memory: the firmware reports %lu MiB, at least %lu MiB "
+		     "are needed; nothing was touched, stopped",
+		     (unsigned long)(kernel.boot.memory_bytes >> 20),
+		     (unsigned long)(KERNEL_MEMORY_MIN >> 20));
+	arch_halt();
+}
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
+/* All memory that is never given back; the rest becomes frames. */
+static void boot_take_memory(void)
+{
+	struct store_limits *limits = &boot_memory.config.limits;
+	uint64_t bytes = kernel.boot.memory_bytes;
+
+	limits->staging_bytes =
+		(uint32_t)clamp(bytes / 64 / KERNEL_STAGING_UNIT * KERNEL_STAGING_UNIT,
+				KERNEL_STAGING_MIN, KERNEL_STAGING_MAX);
+	limits->read_requests = KERNEL_READ_REQUESTS;
+	boot_memory.task_count =
+		(uint32_t)clamp(bytes / KERNEL_TASK_MEMORY, KERNEL_TASKS_MIN, KERNEL_TASKS_MAX);
+	boot_memory.tasks = memory_boot_take(boot_memory.task_count * sizeof(struct task));
+	limits->frames = (uint32_t)memory_frames();
+	boot_memory.store_bytes = store_memory_size(limits);
+	boot_memory.config.memory = memory_boot_take(boot_memory.store_bytes);
+	boot_memory.config.frame_base = arch_direct(0);
+	kernel.staging_bytes = limits->staging_bytes;
+}
+
+static void boot_find_store(void)
+{
+	if (arch_block_find(&kernel.device) == STATUS_OK) {
+		boot_memory.config.device = kernel.device;
+		boot_memory.config.read_only = kernel.device->read_only;
+		return;
+	}
+	kernel_print_serial(true);
+	kernel_print("perdure: no store was found, see above; stopped");
+	arch_halt();
+}
+
+void kernel_main(const struct arch_boot *boot)
+{
+	kernel.boot = *boot;
+	kernel.entry_ns = boot->entry_time;
+	boot_options();
+	boot_check_memory();
+	memory_init(boot);
+	arch_init(boot, memory_boot_take);
+	boot_take_memory();
+	boot_find_store();
+	task_init(boot_memory.tasks, boot_memory.task_count);
+	arch_tick_start();
+	kernel_resume(&boot_memory.config);
+}
+
+void kernel_warm_restart(void)
+{
+	kernel.warm = true;
+	kernel.entry_ns = arch_time_ns();
+	memory_roots_destroy();
+	arch_devices_reset();
+	memset(boot_memory.config.memory, 0, boot_memory.store_bytes);
+	boot_find_store();
+	task_init(boot_memory.tasks, boot_memory.task_count);
+	kernel_resume(&boot_memory.config);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory.c - physical memory at boot, and page tables in borrowed frames.
+ *
+ * Tables are volatile (P3): destroying the tables of any machine that is not
+ * running costs it only the page faults that build them again.
+ */
+#include "kernel/memory.h"
+#include <string.h>
+#include "kernel/kernel.h"
+#include "store/check.h"
+
+static struct {
+	struct arch_memory_range range[ARCH_MEMORY_RANGES];
+	uint32_t ranges;
+	uint64_t boot_bytes;
+	struct task *roots; /* all tasks with page tables */
+	uint64_t zero_physical;
+} memory;
+
+void memory_init(const struct arch_boot *boot)
+{
+	memset(&memory, 0, sizeof(memory));
+	memory.ranges = boot->memory_ranges;
+	for (uint32_t i = 0; i < boot->memory_ranges; i++)
+		memory.range[i] = boot->memory[i];
+	memory.zero_physical = arch_physical(memory_boot_take(PAGE_SIZE));
+}
+
+/* Takes from the end of the highest range below 4 GiB that is large enough:
+ * low memory stays in one piece, and old devices can reach what is taken. */
+void *memory_boot_take(uint64_t bytes)
+{
+	uint64_t pages = (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
+	struct arch_memory_range *best = NULL;
+	void *data;
+
+	for (uint32_t i = 0; i < memory.ranges; i++) {
+		struct arch_memory_range *range = &memory.range[i];
+
+		if (range->pages >= pages && (!best || range->first < UINT64_C(1) << 32))
+			best = range;
+	}
+	if (!best)
+		kernel_panic("not enough memory: %lu KiB in one piece are needed",
+			     (unsigned long)(pages * 4));
+	best->pages -= pages;
+	memory.boot_bytes += pages * PAGE_SIZE;
+	data = arch_direct(best->first + best->pages * PAGE_SIZE);
+	memset(data, 0, pages * PAGE_SIZE);
+	return data;
+}
+
+uint64_t memory_frames(void)
+{
+	uint64_t frames = 0;
+
+	for (uint32_t i = 0; i < memory.ranges; i++)
+		frames += memory.range[i].pages;
+	return frames;
+}
+
+uint64_t memory_boot_bytes(void)
+{
+	return memory.boot_bytes;
+}
+
+void memory_donate(struct store *store)
+{
+	for (uint32_t i = 0; i < memory.ranges; i++)
+		for (uint64_t n = 0; n < memory.range[i].pages; n++) {
+			frame_t frame = {(uint32_t)(memory.range[i].first / PAGE_SIZE + n)};
+
+			if (store_frame_donate(store, frame) != STATUS_OK)
+				return;
+		}
+}
+
+/* ---- tables -------------------------------------------------------------- */
+
+static uint64_t table_take(void *context)
+{
+	frame_t frame;
+
+	(void)context;
+	if (store_frame_borrow(kernel.space.store, &frame) != STATUS_OK)
+		return 0;
+	return (uint64_t)frame.n * PAGE_SIZE;
+}
+
+static void table_give(void *context, uint64_t physical)
+{
+	(void)context;
+	store_frame_return(kernel.space.store, (frame_t){(uint32_t)(physical / PAGE_SIZE)});
+}
+
+static const struct arch_tables tables = {table_take, table_give, NULL};
+
+bool memory_root_ensure(struct task *task)
+{
+	if (task->root)
+		return true;
+	task->root = arch_root_create(&tables);
+	if (!task->root)
+		return false;
+	task->root_generation = store_generation(kernel.space.store).n;
+	task->root_previous = NULL;
+	task->root_next = memory.roots;
+	if (memory.roots)
+		memory.roots->root_previous = task;
+	memory.roots = task;
+	return true;
+}
+
+void memory_root_destroy(struct task *task)
+{
+	if (!task->root)
+		return;
+	if (task->root_previous)
+		task->root_previous->root_next = task->root_next;
+	else
+		memory.roots = task->root_next;
+	if (task->root_next)
+		task->root_next->root_previous = task->root_previous;
+	task->root_next = task->root_previous = NULL;
+	arch_root_destroy(&tables, task->root);
+	task->root = 0;
+}
+
+void memory_roots_destroy(void)
+{
+	while (memory.roots)
+		memory_root_destroy(memory.roots);
+}
+
+bool memory_map(struct task *task, page_t page, frame_t frame, unsigned flags)
+{
+	return arch_map(&tables, task->root, page, (uint64_t)frame.n * PAGE_SIZE, flags);
+}
+
+bool memory_map_zero(struct task *task, page_t page, unsigned flags)
+{
+	STORE_CHECK(!(flags & ARCH_MAP_WRITE));
+	return arch_map(&tables, task->root, page, memory.zero_physical, flags);
+}
+
+void memory_unmap(page_t page)
+{
+	for (struct task *task = memory.roots; task; task = task->root_next)
+		arch_unmap(task->root, page);
+}
+
+void memory_unmap_run(page_t first, uint64_t pages)
+{
+	for (struct task *task = memory.roots; task; task = task->root_next)
+		arch_unmap_range(task->root, first, pages);
+}
+
+bool memory_referenced(page_t page)
+{
+	bool referenced = false;
+
+	for (struct task *task = memory.roots; task; task = task->root_next)
+		referenced |= arch_referenced(task->root, page);
+	return referenced;
+}
+
+bool memory_tables_reclaim(void)
+{
+	for (struct task *task = memory.roots; task; task = task->root_next)
+		if (task->place != TASK_RUNNING) {
+			memory_root_destroy(task);
+			return true;
+		}
+	return false;
+}

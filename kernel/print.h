@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * print.h - text for people: formatting, the kernel's lines, the kernel log.
+ *
+ * Every line goes into a volatile ring of KERNEL_LOG_BYTES; whether it also goes
+ * to the serial port is for the portable kernel to say, so that kernel lines do
+ * not fall into a line that somebody is typing.  Panics always go there.
+ */
+#ifndef KERNEL_PRINT_H
+#define KERNEL_PRINT_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KERNEL_LOG_BYTES  16384u
+#define KERNEL_LINE_BYTES 256u /* longer lines are cut off */
+
+/*
+ * printf's %c %s %d %i %u %x %X %p %% with -, 0, width, precision of %s, `*` for
+ * both, and the lengths h, l, ll, z, j.  Always terminates `out` (size at least 1);
+ * returns the length of the text in it, cut off if need be.
+ */
+size_t print_format(char *out, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+size_t print_format_list(char *out, size_t size, const char *format, va_list arguments)
+	__attribute__((format(printf, 3, 0)));
+
+/* kernel_print is declared in kernel/arch.h.  A note is a line that only goes to
+ * the serial port when verbose. */
+void kernel_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void kernel_print_list(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+void kernel_note_list(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+
+void kernel_print_serial(bool on);  /* at first: on */
+void kernel_print_verbose(bool on); /* at first: off */
+
+/* A line for the log only. */
+void kernel_log_record(const char *line);
+
+/* Text of the log from byte number *from on (all ever written are counted), at most
+ * `size` bytes; *from becomes where it began, later than asked if that has been
+ * overwritten.  Returns the bytes; the next call goes on at *from + that. */
+uint32_t kernel_log_read(uint64_t *from, void *text, uint32_t size);
+
+/* kernel/panic.c: reboot instead of stopping after a panic (panic=reboot). */
+extern bool kernel_panic_reboot;
+
+#endif

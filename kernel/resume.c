@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resume.c - from a generation on the disk to running machines.
+ *
+ * There is no first boot: create has written a system that is already running.
+ * Nothing is scanned but the may-be-ready bitmap, and that while machines run.
+ */
+#include "kernel/kernel.h"
+#include "kernel/memory.h"
+#include "kernel/print.h"
+#include "kernel/syscall.h"
+#include <string.h>
+
+static struct {
+	object_t cursor; /* next object of the bitmap to look at */
+	bool looking;
+	uint64_t to_tell; /* bit i: subscriber i of the system page gets its message */
+	uint64_t away_ns;
+} resume;
+
+void resume_reset(void)
+{
+	memset(&resume, 0, sizeof(resume));
+	resume.cursor = (object_t){1};
+	resume.looking = true;
+	resume.to_tell = UINT64_MAX;
+	if (kernel.wall_base_ns > kernel.recovery.wall_ns)
+		resume.away_ns = kernel.wall_base_ns - kernel.recovery.wall_ns;
+}
+
+/* ---- mounting --------------------------------------------------------------- */
+
+static void host_wake(void *context, store_channel_t channel)
+{
+	(void)context;
+	task_wake_channel(channel.n);
+}
+
+static void host_unmap(void *context, page_t page)
+{
+	(void)context;
+	memory_unmap(page);
+}
+
+static bool host_referenced(void *context, page_t page)
+{
+	(void)context;
+	return memory_referenced(page);
+}
+
+static void host_log(void *context, const char *line)
+{
+	(void)context;
+	kernel_print("store: %s", line);
+}
+
+static void __attribute__((noreturn)) resume_fail(const char *why)
+{
+	kernel_print_serial(true);
+	kernel_print("perdure: cannot resume: %s", why);
+	kernel_print("perdure: nothing was changed on the disk; stopped");
+	arch_halt();
+}
+
+static void resume_mount(const struct store_config *config)
+{
+	enum status status = store_init(&kernel.space.store, config);
+
+	if (status != STATUS_OK)
+		resume_fail("the store's tables do not fit in memory");
+	kernel.space.frame_base = config->frame_base;
+	memory_donate(kernel.space.store);
+	status = store_mount(kernel.space.store, &kernel.recovery);
+	if (status != STATUS_OK)
+		resume_fail(kernel.recovery.explanation[0] ? kernel.recovery.explanation
+							   : status_text(status));
+	if (kernel.recovery.torn.n)
+		kernel_print("perdure: %s", kernel.recovery.explanation);
+}
+
+/* The few words of the system page that the kernel keeps a copy of. */
+static void resume_system(void)
+{
+	const struct disk_system *system;
+	enum status status;
+
+	for (;;) {
+		store_operation_begin(kernel.space.store);
+		status = objects_raise_version(&kernel.space,
+					       kernel.recovery.counters.object_version);
+		if (status == STATUS_OK)
+			status = system_read(&kernel.space, &system);
+		if (status != STATUS_WAIT)
+			break;
+		if (!store_wait(kernel.space.store, kernel.space.channel))
+			break;
+	}
+	if (status != STATUS_OK)
+		resume_fail(status == STATUS_ABSENT
+				    ? "this store holds no system (make one with mkstore create)"
+				    : status_text(status));
+	if (system->magic != SYSTEM_MAGIC || system->version != 1)
+		resume_fail("the system page is damaged or of an unknown version");
+	kernel.interval_ns = system->checkpoint_ns;
+}
+
+static enum abi_resume resume_reason(const struct store_recovery *recovery)
+{
+	if (kernel.warm)
+		return RESUME_RESTORE;
+	switch (recovery->stop) {
+	case STORE_STOP_FRESH:
+		return RESUME_FRESH;
+	case STORE_STOP_CLEAN:
+		return RESUME_CLEAN;
+	case STORE_STOP_POWER_CUT:
+		break;
+	}
+	return RESUME_POWER_CUT;
+}
+
+void kernel_resume(const struct store_config *config)
+{
+	struct store_config store = *config;
+
+	store.host = (struct store_host){NULL, host_wake, host_unmap, host_referenced, host_log};
+	resume_mount(&store);
+	kernel.resumed_ns = arch_time_ns();
+	kernel.wall_base_ns = arch_wall_ns();
+	kernel.uptime_base_ns = kernel.recovery.counters.uptime_ns;
+	kernel.epoch = kernel.recovery.counters.resumes + 1;
+	kernel.reason = resume_reason(&kernel.recovery);
+	kernel.first_machine = false;
+	resume_system();
+	resume_reset();
+	time_reset();
+	checkpoint_reset();
+	service_reset();
+	kernel_leave();
+}
+
+/* ---- machines ----------------------------------------------------------------- */
+
+/* A bit of a machine that is not ready after all is cleared here, where it was
+ * found, and nowhere else: the bitmap is a superset. */
+static enum status resume_machine(object_t object)
+{
+	struct disk_machine *machine;
+	enum status status;
+
+	status = machine_read(&kernel.space, object, &machine);
+	if (status == STATUS_WAIT)
+		return status;
+	if (status == STATUS_OK && machine->state == MACHINE_READY) {
+		if (!machine->stopped && !task_get(object, machine->version, machine->priority))
+			return STATUS_FULL;
+		kernel_make_ready(object, machine);
+		return STATUS_OK;
+	}
+	if (status != STATUS_OK && status != STATUS_DEAD && status != STATUS_NOT_FOUND)
+		kernel_print("machine %u cannot be resumed: %s", object.n, status_text(status));
+	status = machine_ready_prepare(&kernel.space, object);
+	if (status == STATUS_OK)
+		machine_ready_set(&kernel.space, object, false);
+	return status == STATUS_WAIT ? status : STATUS_OK;
+}
+
+/* ---- messages to those who want to know ------------------------------------------ */
+
+static enum status resume_send(const struct disk_machine *machine)
+{
+	struct disk_capability port = {
+		.version = machine->resume_port_version,
+		.object = machine->resume_port,
+		.type = OBJECT_PORT,
+		.rights = RIGHT_SEND,
+	};
+	struct message message = {
+		.label = EVENT_RESUMED,
+		.word = {kernel.recovery.generation.n, kernel.reason, resume.away_ns, 0, 0, 0},
+	};
+	struct disk_message queued = {.label = EVENT_RESUMED};
+	struct disk_machine *receiver;
+	struct disk_object record;
+	enum status status;
+
+	status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_SEND, &record);
+	if (status == STATUS_OK)
+		status = deliver_receiver(&port, &record, &receiver);
+	if (status == STATUS_OK) {
+		status = deliver_prepare(receiver, &message);
+		if (status == STATUS_OK)
+			deliver_commit(receiver, &message);
+		return status;
+	}
+	if (status == STATUS_EMPTY)
+		status = port_put_prepare(&kernel.space, &record);
+	if (status != STATUS_OK)
+		return status;
+	memcpy(queued.word, message.word, sizeof(queued.word));
+	port_put(&kernel.space, &record, &queued);
+	return STATUS_OK;
+}
+
+/* One subscriber; a full queue or a wait leaves its bit for a later step. */
+static bool resume_tell(void)
+{
+	unsigned index = (unsigned)__builtin_ctzll(resume.to_tell);
+	const struct disk_system *system;
+	struct disk_machine *machine;
+	struct disk_object record;
+	enum status status;
+
+	store_operation_begin(kernel.space.store);
+	status = system_read(&kernel.space, &system);
+	if (status != STATUS_OK)
+		return false;
+	if (system->resume[index].version) {
+		object_t object = {system->resume[index].object};
+
+		status = object_read(&kernel.space, object, &record);
+		if (status == STATUS_OK && record.version == system->resume[index].version)
+			status = machine_read(&kernel.space, object, &machine);
+		else if (status == STATUS_OK)
+			status = STATUS_DEAD;
+		if (status == STATUS_OK)
+			status = resume_send(machine);
+		if (status == STATUS_WAIT || status == STATUS_FULL)
+			return false;
+	}
+	resume.to_tell &= ~(UINT64_C(1) << index);
+	return true;
+}
+
+bool resume_step(void)
+{
+	object_t object;
+	enum status status;
+
+	if (!resume.looking && task_overflow()) {
+		task_overflow_clear();
+		resume.looking = true;
+		resume.cursor = (object_t){1};
+	}
+	if (!resume.looking)
+		return resume.to_tell && resume_tell();
+	store_operation_begin(kernel.space.store);
+	status = machine_ready_next(&kernel.space, resume.cursor, &object);
+	if (status == STATUS_NOT_FOUND) {
+		resume.looking = false;
+		return true;
+	}
+	if (status == STATUS_OK)
+		status = resume_machine(object);
+	if (status == STATUS_FULL) {
+		/* No task is free: the rest waits for the next look. */
+		resume.looking = false;
+		return false;
+	}
+	if (status != STATUS_OK)
+		return false;
+	resume.cursor = (object_t){object.n + 1};
+	return true;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service.c - a message to a kernel object: checked, prepared, run, answered.
+ */
+#include "kernel/service.h"
+#include "kernel/memory.h"
+#include "kernel/print.h"
+#include "store/check.h"
+#include <string.h>
+
+static struct {
+	bool destroying; /* there may be objects to take apart */
+} service_state;
+
+void service_reset(void)
+{
+	service_state.destroying = true;
+}
+
+static const struct operation *operation_find(const struct disk_capability *target, uint64_t label)
+{
+	static const struct operation *const by_type[OBJECT_TYPES] = {
+		[OBJECT_SEGMENT] = segment_operations, [OBJECT_MACHINE] = machine_operations,
+		[OBJECT_TABLE] = table_operations,     [OBJECT_DIRECTORY] = directory_operations,
+		[OBJECT_BANK] = bank_operations,       [OBJECT_CLOCK] = clock_operations,
+		[OBJECT_CONSOLE] = console_operations, [OBJECT_STORE] = store_operations,
+		[OBJECT_SYSTEM] = system_operations,   [OBJECT_LOG] = log_operations,
+	};
+	uint64_t number = label & 0xff;
+	const struct operation *operation;
+
+	if (target->type >= OBJECT_TYPES || !by_type[target->type])
+		return NULL;
+	if (label >> 8 != target->type || number >= SERVICE_OPERATIONS_MAX)
+		return NULL;
+	operation = &by_type[target->type][number];
+	return operation->run ? operation : NULL;
+}
+
+/* The slot that the answer's capability goes to: must exist and hold no reply. */
+static enum status service_slot_prepare(struct call *call)
+{
+	uint32_t slot = call_slot(call->gpr[REGISTER_R15], 0);
+	struct disk_capability held;
+	enum status status;
+
+	if (slot == SLOT_NONE)
+		return STATUS_OK;
+	if (slot == SLOT_REPLY)
+		return STATUS_INVALID;
+	status = table_get(&kernel.space, &call->table, slot, &held);
+	if (status == STATUS_NO_CAPABILITY)
+		status = STATUS_OK;
+	if (status == STATUS_OK && held.version && held.type == OBJECT_REPLY)
+		return STATUS_INVALID;
+	if (status == STATUS_OK)
+		status = table_prepare(&kernel.space, &call->table, slot);
+	return status;
+}
+
+static enum status service_prepare(struct service *service, const struct operation *operation)
+{
+	struct call *call = service->call;
+	enum status status = STATUS_OK;
+	void *page;
+
+	if (operation->flags & SERVICE_DATA)
+		status = space_write(&kernel.space, (page_t){call->machine->message_page}, &page);
+	if (status == STATUS_OK && operation->flags & SERVICE_CAPABILITY)
+		status = service_slot_prepare(call);
+	return status;
+}
+
+/* COMMIT part: the answer into the caller's registers, page and table. */
+static void service_answer(struct service *service, enum status label)
+{
+	struct call *call = service->call;
+	uint32_t slot = call_slot(call->gpr[REGISTER_R15], 0);
+	unsigned got = 0;
+
+	if (label != STATUS_OK)
+		service->length = 0;
+	else if (service->capability.version && slot) {
+		table_put(&kernel.space, &call->table, slot, &service->capability);
+		got = 1;
+	}
+	if (service->length)
+		memcpy(store_page_writable(kernel.space.store,
+					   (page_t){call->machine->message_page}),
+		       service->data, service->length);
+	call->machine->messages_sent++;
+	if (call->entry == ENTRY_SEND) {
+		call_registers_done(call->machine, STATUS_OK, 0, 0);
+		return;
+	}
+	call->gpr[REGISTER_RDI] = 0;
+	call->gpr[REGISTER_RSI] = label;
+	for (unsigned i = 0; i < MESSAGE_WORDS; i++)
+		call->gpr[call_word_register[i]] = service->word[i];
+	call_registers_done(call->machine, STATUS_OK, service->length, got);
+}
+
+/* Too large for the stack of every trap.  One will do: a service begins and ends
+ * within one trap, and one CPU at a time is in the kernel. */
+static struct service service_area;
+
+enum status service_run(struct call *call, const struct disk_capability *capability)
+{
+	struct service *service = &service_area;
+	const struct operation *operation;
+	enum status status;
+
+	memset(service, 0, offsetof(struct service, data));
+	service->call = call;
+	service->target = capability;
+	status = object_resolve(&kernel.space, capability, OBJECT_NONE, 0, &service->record);
+	if (status == STATUS_OK)
+		status = call_message(call, capability, &service->message);
+	if (status != STATUS_OK)
+		return status;
+	operation = operation_find(capability, service->message.label);
+	if (!operation)
+		status = STATUS_NO_OPERATION;
+	else if ((capability->rights & operation->right) != operation->right)
+		status = STATUS_NO_RIGHT;
+	else if (call->moved && !(operation->flags & SERVICE_REPLIES))
+		status = STATUS_INVALID;
+	else
+		status = service_prepare(service, operation);
+	if (status == STATUS_OK)
+		status = operation->run(service);
+	if (status == STATUS_WAIT)
+		kernel_park(service->wake_ns);
+	service_answer(service, status);
+	kernel_leave();
+}
+
+enum status service_answer_object(struct service *service, object_t object, uint16_t rights)
+{
+	return object_capability(&kernel.space, object, rights, &service->capability);
+}
+
+/* ---- destruction ---------------------------------------------------------------- */
+
+/* A machine's end: nobody may wait for it any more, its tables are dropped, then
+ * the object goes, with its table, message page and owned segments. */
+static enum status destroy_machine(object_t object)
+{
+	static const struct disk_capability none;
+	struct disk_capability port = {0};
+	struct disk_object table, record;
+	struct disk_machine *machine;
+	struct task *task;
+	enum status status;
+
+	store_operation_begin(kernel.space.store);
+	status = machine_prepare(&kernel.space, object, &machine);
+	if (status == STATUS_OK)
+		status = reply_abandon(&machine->reply);
+	if (status != STATUS_OK)
+		return status;
+	machine->reply = none;
+	status = reply_abandon_table((object_t){machine->table.object});
+	for (unsigned i = 0; i < MACHINE_PORTS && status == STATUS_OK; i++) {
+		object_t bound = {machine->ports[i].object};
+
+		if (!bound.n)
+			continue;
+		status = object_read(&kernel.space, bound, &record);
+		if (status == STATUS_OK && record.version == machine->ports[i].version)
+			status = reply_abandon_port(bound);
+		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND)
+			status = STATUS_OK;
+	}
+	if (status != STATUS_OK)
+		return status;
+	store_operation_begin(kernel.space.store);
+	status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, &table);
+	if (status == STATUS_OK)
+		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
+	if (status == STATUS_WAIT)
+		return status;
+	/* Its own port dies with it, if it may destroy it. */
+	if (status == STATUS_OK && port.version &&
+	    object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_DESTROY, NULL) == STATUS_OK) {
+		status = service_destroy((object_t){port.object}, OBJECT_PORT);
+		if (status != STATUS_OK)
+			return status;
+	}
+	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++)
+		if (machine->attachments[i].segment.version)
+			memory_unmap_run((page_t){machine->attachments[i].first_page},
+					 machine->attachments[i].pages);
+	store_operation_begin(kernel.space.store);
+	status = object_destroy(&kernel.space, object);
+	if (status != STATUS_OK)
+		return status;
+	task = task_find(object);
+	if (task)
+		task_forget(task);
+	return STATUS_OK;
+}
+
+enum status service_destroy(object_t object, enum object_type type)
+{
+	struct disk_object record;
+	enum status status = STATUS_OK;
+
+	if (object.n < OBJECT_FIRST_FREE)
+		return STATUS_NO_RIGHT;
+	service_state.destroying = true;
+	if (type == OBJECT_MACHINE) {
+		status = destroy_machine(object);
+	} else {
+		if (type == OBJECT_PORT)
+			status = reply_abandon_port(object);
+		else if (type == OBJECT_TABLE)
+			status = reply_abandon_table(object);
+		store_operation_begin(kernel.space.store);
+		if (status == STATUS_OK)
+			status = object_read(&kernel.space, object, &record);
+		if (status == STATUS_OK)
+			status = object_destroy(&kernel.space, object);
+		if (status == STATUS_OK && type == OBJECT_SEGMENT)
+			memory_unmap_run((page_t){record.first_page}, record.range_pages);
+		if (status == STATUS_OK && type == OBJECT_PORT)
+			task_wake_channel(kernel_port_channel(object));
+	}
+	if (status == STATUS_BUSY)
+		return kernel_wait(CHANNEL_DESTROY);
+	return status;
+}
+
+bool service_destroy_step(void)
+{
+	enum status status;
+	bool more = false;
+
+	if (!service_state.destroying)
+		return false;
+	store_operation_begin(kernel.space.store);
+	status = object_destroy_step(&kernel.space, &more);
+	if (status != STATUS_OK)
+		return false; /* WAIT: again when something has completed */
+	if (!more) {
+		service_state.destroying = false;
+		task_wake_channel(CHANNEL_DESTROY);
+	}
+	return true;
+}
+
+/* ---- the log ---------------------------------------------------------------------- */
+
+size_t service_log_time(char *line, size_t size)
+{
+	uint64_t uptime_ms = time_uptime_ns() / 1000000;
+
+	return print_format(line, size, "%lu.%03lu ", (unsigned long)(uptime_ms / 1000),
+			    (unsigned long)(uptime_ms % 1000));
+}
+
+void service_log_line(const char *format, ...)
+{
+	char line[KERNEL_LOG_LINE];
+	va_list arguments;
+	size_t length = service_log_time(line, sizeof(line));
+
+	va_start(arguments, format);
+	length += print_format_list(line + length, sizeof(line) - 1 - length, format, arguments);
+	va_end(arguments);
+	line[length++] = '\n';
+	log_write(&kernel.space, line, length);
+	task_wake_channel(CHANNEL_LOG);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service.h - kernel objects as servers: what their operations are given.
+ *
+ * An operation is a function that prepares all it needs, commits, fills in the
+ * answer and returns the status that becomes the answer's label.  WAIT parks the
+ * caller on the channel in kernel.space; the operation is then executed anew.
+ * The places its answer goes to (message page, receive slot) are prepared before
+ * it is called, so nothing can fail after its commit.
+ */
+#ifndef KERNEL_SERVICE_H
+#define KERNEL_SERVICE_H
+
+#include "kernel/syscall.h"
+
+struct service {
+	struct call *call;
+	const struct disk_capability *target; /* what was invoked */
+	struct disk_object record;	      /* its object */
+	struct message message;		      /* what was said; data never null if length */
+	/* the answer */
+	uint64_t word[MESSAGE_WORDS];
+	struct disk_capability capability; /* goes to the first receive slot */
+	uint32_t length;
+	uint8_t data[MESSAGE_DATA];
+	uint64_t wake_ns; /* with WAIT: latest time to be executed anew, 0: none */
+};
+
+enum service_flags {
+	SERVICE_DATA = 1,	/* answers with data */
+	SERVICE_CAPABILITY = 2, /* answers with a capability */
+	SERVICE_REPLIES = 4,	/* is also given reply capabilities (they never are
+				 * copied: it refuses or moves them) */
+};
+
+struct operation {
+	enum status (*run)(struct service *service); /* null: no such operation */
+	uint16_t right;
+	uint8_t flags; /* enum service_flags */
+};
+
+/* Operation n of a type is entry n (entry 0 is empty). */
+#define SERVICE_OPERATIONS_MAX 16u
+extern const struct operation segment_operations[SERVICE_OPERATIONS_MAX];
+extern const struct operation machine_operations[SERVICE_OPERATIONS_MAX];
+extern const struct operation table_operations[SERVICE_OPERATIONS_MAX];
+extern const struct operation directory_operations[SERVICE_OPERATIONS_MAX];
+extern const struct operation bank_operations[SERVICE_OPERATIONS_MAX];
+extern const struct operation clock_operations[SERVICE_OPERATIONS_MAX];
+extern const struct operation console_operations[SERVICE_OPERATIONS_MAX];
+extern const struct operation store_operations[SERVICE_OPERATIONS_MAX];
+extern const struct operation system_operations[SERVICE_OPERATIONS_MAX];
+extern const struct operation log_operations[SERVICE_OPERATIONS_MAX];
+
+/* The capability of `object` with these rights as the answer. */
+enum status service_answer_object(struct service *service, object_t object, uint16_t rights);
+
+/* Ends an object of any type, with all that depends on it. */
+enum status service_destroy(object_t object, enum object_type type);
+/* Fills in what is known of a machine. */
+enum status service_machine_info(object_t object, struct abi_machine_info *info);
+
+/* Begins a line of the log: persistent uptime in seconds and a space; its length. */
+size_t service_log_time(char *line, size_t size);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service_directory.c - names to capabilities.
+ */
+#include "kernel/service.h"
+#include <string.h>
+
+static enum status directory_op_lookup(struct service *service)
+{
+	enum status status;
+
+	if (!directory_name_valid(service->message.data, service->message.length))
+		return STATUS_INVALID;
+	status = directory_lookup(&kernel.space, (object_t){service->target->object},
+				  service->message.data, service->message.length,
+				  &service->capability);
+	if (status == STATUS_OK)
+		service->word[0] = service->capability.type;
+	return status;
+}
+
+static enum status directory_op_link(struct service *service)
+{
+	const struct disk_capability *capability = &service->message.capability[0];
+
+	if (!directory_name_valid(service->message.data, service->message.length))
+		return STATUS_INVALID;
+	if (!capability->version)
+		return STATUS_NO_CAPABILITY;
+	return directory_link(&kernel.space, (object_t){service->target->object},
+			      service->message.data, service->message.length, capability,
+			      service->message.word[0] == 1);
+}
+
+static enum status directory_op_unlink(struct service *service)
+{
+	if (!directory_name_valid(service->message.data, service->message.length))
+		return STATUS_INVALID;
+	return directory_unlink(&kernel.space, (object_t){service->target->object},
+				service->message.data, service->message.length);
+}
+
+static enum status directory_op_rename(struct service *service)
+{
+	const struct disk_capability *other = &service->message.capability[0];
+	uint64_t old_length = service->message.word[0];
+	uint32_t to = service->target->object;
+	const char *name = service->message.data;
+	enum status status;
+
+	if (old_length > service->message.length || !directory_name_valid(name, old_length) ||
+	    !directory_name_valid(name + old_length, service->message.length - old_length))
+		return STATUS_INVALID;
+	if (other->version) {
+		status = object_resolve(&kernel.space, other, OBJECT_DIRECTORY, RIGHT_WRITE, NULL);
+		if (status != STATUS_OK)
+			return status;
+		to = other->object;
+	}
+	return directory_rename(&kernel.space, (object_t){service->target->object}, name,
+				old_length, (object_t){to}, name + old_length,
+				service->message.length - old_length,
+				service->message.word[1] == 1);
+}
+
+static enum status directory_op_next(struct service *service)
+{
+	struct directory_entry entry;
+	struct disk_object record = {0};
+	enum status status;
+
+	if (service->message.length > TREE_KEY_MAX)
+		return STATUS_INVALID;
+	status = directory_next(&kernel.space, (object_t){service->target->object},
+				service->message.data, service->message.length, &entry);
+	if (status != STATUS_OK)
+		return status;
+	status =
+		object_resolve(&kernel.space, &entry.capability, entry.capability.type, 0, &record);
+	if (status == STATUS_WAIT)
+		return status;
+	memcpy(service->data, entry.name, entry.length);
+	service->length = entry.length;
+	service->word[0] = entry.capability.type;
+	service->word[1] = status == STATUS_OK ? record.size : 0;
+	service->word[2] = entry.capability.rights;
+	service->word[3] = entry.capability.object;
+	service->word[4] = status == STATUS_OK;
+	return STATUS_OK;
+}
+
+static enum status directory_op_info(struct service *service)
+{
+	service->word[0] = service->record.size;
+	return STATUS_OK;
+}
+
+const struct operation directory_operations[SERVICE_OPERATIONS_MAX] = {
+	[DIRECTORY_LOOKUP & 0xff] = {directory_op_lookup, RIGHT_READ, SERVICE_CAPABILITY},
+	[DIRECTORY_LINK & 0xff] = {directory_op_link, RIGHT_WRITE, 0},
+	[DIRECTORY_UNLINK & 0xff] = {directory_op_unlink, RIGHT_WRITE, 0},
+	[DIRECTORY_RENAME & 0xff] = {directory_op_rename, RIGHT_WRITE, 0},
+	[DIRECTORY_NEXT & 0xff] = {directory_op_next, RIGHT_READ, SERVICE_DATA},
+	[DIRECTORY_INFO & 0xff] = {directory_op_info, RIGHT_READ, 0},
+};

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service_machine.c - machines as objects: start, stop, inspect, attach.
+ *
+ * The target may be the caller itself; then both name the same page, and what is
+ * changed shows when the call ends.
+ */
+#include "kernel/memory.h"
+#include "kernel/print.h"
+#include "kernel/service.h"
+#include <string.h>
+
+static enum status target_prepare(struct service *service, struct disk_machine **machine)
+{
+	return machine_prepare(&kernel.space, (object_t){service->target->object}, machine);
+}
+
+static bool target_is_self(const struct service *service)
+{
+	return service->target->object == service->call->machine->object;
+}
+
+/* ---- information ------------------------------------------------------------- */
+
+static void info_state_name(const struct abi_message_page *page, struct abi_machine_info *info)
+{
+	if (page->state_magic != STATE_MAGIC)
+		return;
+	memcpy(info->state_name, page->state_name, STATE_NAME);
+	info->state_name[STATE_NAME - 1] = 0;
+	info->state_moves = page->state_moves;
+	info->state_moved_ns = page->state_moved_ns;
+}
+
+enum status service_machine_info(object_t object, struct abi_machine_info *info)
+{
+	struct disk_machine *machine;
+	enum status status = machine_read(&kernel.space, object, &machine);
+	void *page;
+
+	if (status != STATUS_OK)
+		return status;
+	memset(info, 0, sizeof(*info));
+	status = space_read(&kernel.space, (page_t){machine->message_page}, &page);
+	if (status == STATUS_OK)
+		info_state_name(page, info);
+	else if (status != STATUS_ABSENT)
+		return status;
+	info->object = machine->object;
+	info->state = machine->state;
+	info->priority = machine->priority;
+	info->fault = machine->fault;
+	info->held = machine->stopped;
+	info->cpu_ns = machine->cpu_ns;
+	info->messages_sent = machine->messages_sent;
+	info->messages_received = machine->messages_received;
+	info->faults_served = machine->faults_served;
+	info->fault_address = machine->fault_address;
+	info->rip = machine->registers.rip;
+	info->started_ns = machine->started_ns;
+	info->last_ns = machine->last_ns;
+	info->exit_code = machine->exit_code;
+	info->waits_for = machine->callee;
+	memcpy(info->name, machine->name, MACHINE_NAME);
+	info->name[MACHINE_NAME - 1] = 0;
+	return STATUS_OK;
+}
+
+static enum status machine_info(struct service *service)
+{
+	struct abi_machine_info info;
+	enum status status = service_machine_info((object_t){service->target->object}, &info);
+
+	if (status != STATUS_OK)
+		return status;
+	memcpy(service->data, &info, sizeof(info));
+	service->length = sizeof(info);
+	return STATUS_OK;
+}
+
+/* ---- running and holding -------------------------------------------------------- */
+
+static enum status machine_start(struct service *service)
+{
+	struct disk_machine *machine;
+	object_t object = {service->target->object};
+	enum status status = target_prepare(service, &machine);
+
+	if (status == STATUS_OK && machine->state != MACHINE_STOPPED)
+		status = STATUS_BUSY;
+	if (status == STATUS_OK)
+		status = machine_ready_prepare(&kernel.space, object);
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	machine->registers.rip = service->message.word[0];
+	machine->registers.gpr[REGISTER_RSP] = service->message.word[1];
+	machine->registers.gpr[REGISTER_RDI] = service->message.word[2];
+	machine->state = MACHINE_READY;
+	machine->started_ns = machine->last_ns = time_uptime_ns();
+	machine_ready_set(&kernel.space, object, true);
+	kernel_make_ready(object, machine);
+	return STATUS_OK;
+}
+
+/* Takes the machine off the CPU or out of the queue, whatever it was about to do;
+ * its registers describe that it is still to be done. */
+static enum status machine_stop(struct service *service)
+{
+	struct disk_machine *machine;
+	struct task *task = task_find((object_t){service->target->object});
+	enum status status = target_prepare(service, &machine);
+
+	if (status == STATUS_OK && task && task->place == TASK_REQUEST)
+		status = STATUS_BUSY; /* it is being told of a checkpoint: in a moment */
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	machine->stopped = 1;
+	if (task && (task->place == TASK_QUEUED || task->place == TASK_WAITING))
+		task_idle(task);
+	return STATUS_OK;
+}
+
+static enum status machine_continue(struct service *service)
+{
+	struct disk_machine *machine;
+	object_t object = {service->target->object};
+	enum status status = target_prepare(service, &machine);
+
+	if (status == STATUS_OK)
+		status = machine_ready_prepare(&kernel.space, object);
+	if (status != STATUS_OK)
+		return status;
+	if (machine->state == MACHINE_EXITED || machine->state == MACHINE_STOPPED)
+		return STATUS_STOPPED;
+	/* COMMIT POINT */
+	machine->stopped = 0;
+	if (machine->state == MACHINE_FAULTED) {
+		machine->state = MACHINE_READY;
+		machine->fault = FAULT_NONE;
+		machine->call_number++; /* the keeper's answer comes too late now */
+	}
+	if (machine->state == MACHINE_READY)
+		machine_ready_set(&kernel.space, object, true);
+	kernel_make_ready(object, machine);
+	return STATUS_OK;
+}
+
+/* Registers of a machine that can not run meanwhile. */
+static enum status machine_registers(struct service *service)
+{
+	struct disk_machine *machine;
+	enum status status =
+		machine_read(&kernel.space, (object_t){service->target->object}, &machine);
+
+	if (status != STATUS_OK)
+		return status;
+	memcpy(service->data, &machine->registers, sizeof(machine->registers));
+	service->length = sizeof(machine->registers);
+	return STATUS_OK;
+}
+
+static enum status machine_set_registers(struct service *service)
+{
+	struct disk_machine *machine;
+	enum status status;
+
+	if (service->message.length != sizeof(machine->registers) || target_is_self(service))
+		return STATUS_INVALID;
+	status = target_prepare(service, &machine);
+	if (status == STATUS_OK && !machine->stopped && machine->state != MACHINE_FAULTED &&
+	    machine->state != MACHINE_STOPPED)
+		status = STATUS_BUSY;
+	if (status == STATUS_OK)
+		memcpy(&machine->registers, service->message.data, sizeof(machine->registers));
+	return status;
+}
+
+static enum status machine_set_priority(struct service *service)
+{
+	struct disk_machine *machine;
+	struct task *task = task_find((object_t){service->target->object});
+	enum status status;
+
+	if (service->message.word[0] >= MACHINE_PRIORITIES)
+		return STATUS_INVALID;
+	status = target_prepare(service, &machine);
+	if (status != STATUS_OK)
+		return status;
+	machine->priority = (uint8_t)service->message.word[0];
+	if (task)
+		task_set_priority(task, machine->priority);
+	return STATUS_OK;
+}
+
+/* ---- the end ---------------------------------------------------------------------- */
+
+static enum status machine_exit(struct service *service)
+{
+	struct disk_machine *machine = service->call->machine;
+	struct cpu *cpu = cpu_this();
+	enum status status;
+
+	if (!target_is_self(service))
+		return STATUS_INVALID;
+	status = log_prepare(&kernel.space, KERNEL_LOG_LINE);
+	if (status == STATUS_WAIT)
+		return status;
+	if (!machine->keeper.version) {
+		char name[MACHINE_NAME];
+		bool logged = status == STATUS_OK;
+
+		memcpy(name, machine->name, sizeof(name));
+		name[sizeof(name) - 1] = 0;
+		status = service_destroy((object_t){machine->object}, OBJECT_MACHINE);
+		if (status != STATUS_OK)
+			return status;
+		store_operation_begin(kernel.space.store);
+		if (logged && log_prepare(&kernel.space, KERNEL_LOG_LINE) == STATUS_OK)
+			service_log_line("%s ended, code %lu", name,
+					 (unsigned long)service->message.word[0]);
+		kernel_leave();
+	}
+	/* COMMIT POINT */
+	machine->exit_code = (uint32_t)service->message.word[0];
+	machine->state = MACHINE_EXITED;
+	task_idle(cpu->running);
+	cpu->running = NULL;
+	kernel_leave();
+}
+
+static enum status machine_op_destroy(struct service *service)
+{
+	enum status status = service_destroy((object_t){service->target->object}, OBJECT_MACHINE);
+
+	if (status == STATUS_OK && !cpu_this()->running)
+		kernel_leave(); /* it has ended itself */
+	return status;
+}
+
+/* ---- capabilities ------------------------------------------------------------------- */
+
+static enum status machine_set_keeper(struct service *service)
+{
+	struct disk_machine *machine;
+	const struct disk_capability *keeper = &service->message.capability[0];
+	enum status status = STATUS_OK;
+
+	if (keeper->version)
+		status = object_resolve(&kernel.space, keeper, OBJECT_PORT, RIGHT_SEND, NULL);
+	if (status == STATUS_OK)
+		status = target_prepare(service, &machine);
+	if (status == STATUS_OK)
+		machine->keeper = *keeper;
+	return status;
+}
+
+static enum status machine_on_resume(struct service *service)
+{
+	const struct disk_capability *port = &service->message.capability[0];
+	struct disk_machine *machine;
+	struct disk_system *system;
+	unsigned entry = SYSTEM_RESUME_MAX;
+	enum status status = STATUS_OK;
+
+	if (port->version)
+		status = object_resolve(&kernel.space, port, OBJECT_PORT, RIGHT_SEND, NULL);
+	if (status == STATUS_OK)
+		status = target_prepare(service, &machine);
+	if (status == STATUS_OK)
+		status = system_prepare(&kernel.space, &system);
+	if (status != STATUS_OK)
+		return status;
+	for (unsigned i = SYSTEM_RESUME_MAX; i-- > 0;) {
+		struct disk_object record;
+
+		if (system->resume[i].version == machine->version) {
+			entry = i;
+			break;
+		}
+		if (!system->resume[i].version) {
+			entry = i;
+			continue;
+		}
+		/* An entry of a machine that is gone is free as well. */
+		status = object_read(&kernel.space, (object_t){system->resume[i].object}, &record);
+		if (status == STATUS_WAIT)
+			return status;
+		if (status != STATUS_OK || record.version != system->resume[i].version)
+			entry = i;
+	}
+	if (entry == SYSTEM_RESUME_MAX)
+		return STATUS_LIMIT;
+	/* COMMIT POINT */
+	machine->resume_port = port->version ? port->object : 0;
+	machine->resume_port_version = port->version;
+	system->resume[entry].object = port->version ? machine->object : 0;
+	system->resume[entry].version = port->version ? machine->version : 0;
+	return STATUS_OK;
+}
+
+static enum status target_table(struct service *service, struct disk_object *table)
+{
+	struct disk_machine *machine;
+	enum status status =
+		machine_read(&kernel.space, (object_t){service->target->object}, &machine);
+
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, table);
+	return status;
+}
+
+static enum status machine_place(struct service *service)
+{
+	const struct disk_capability *capability = &service->message.capability[0];
+	uint64_t slot = service->message.word[0];
+	struct disk_capability held;
+	struct disk_object table;
+	enum status status;
+
+	if (slot == SLOT_NONE || slot == SLOT_REPLY || slot >= TABLE_SLOTS_MAX)
+		return STATUS_INVALID;
+	status = target_table(service, &table);
+	if (status == STATUS_OK)
+		status = table_prepare(&kernel.space, &table, (uint32_t)slot);
+	if (status == STATUS_OK)
+		status = table_get(&kernel.space, &table, (uint32_t)slot, &held);
+	if (status == STATUS_OK && held.version)
+		status = reply_abandon(&held);
+	if (status != STATUS_OK && status != STATUS_NO_CAPABILITY)
+		return status;
+	/* COMMIT POINT */
+	table_put(&kernel.space, &table, (uint32_t)slot, capability);
+	return STATUS_OK;
+}
+
+static enum status machine_take(struct service *service)
+{
+	struct disk_object table;
+	enum status status;
+
+	if (service->message.word[0] >= TABLE_SLOTS_MAX)
+		return STATUS_INVALID;
+	status = target_table(service, &table);
+	if (status == STATUS_OK)
+		status = table_get(&kernel.space, &table, (uint32_t)service->message.word[0],
+				   &service->capability);
+	if (status == STATUS_OK && !service->capability.version)
+		status = STATUS_NO_CAPABILITY;
+	if (status == STATUS_OK && service->capability.type == OBJECT_REPLY)
+		status = STATUS_INVALID; /* it would be a copy */
+	return status;
+}
+
+/* ---- attaching -------------------------------------------------------------------------- */
+
+static enum status machine_op_attach(struct service *service)
+{
+	const struct disk_capability *segment = &service->message.capability[0];
+	const uint64_t *word = service->message.word;
+	uint16_t needed, rights = (uint16_t)word[2];
+	struct disk_machine *machine;
+	struct disk_object record;
+	enum status status;
+
+	if (!rights || word[2] & ~(uint64_t)(RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE) ||
+	    word[3] > 1)
+		return STATUS_INVALID;
+	if ((rights & RIGHT_WRITE) && (rights & RIGHT_EXECUTE))
+		return STATUS_INVALID; /* never both */
+	needed = rights | (word[3] ? RIGHT_DESTROY : 0);
+	status = object_resolve(&kernel.space, segment, OBJECT_SEGMENT, needed, &record);
+	if (status == STATUS_OK)
+		status = target_prepare(service, &machine);
+	if (status == STATUS_OK)
+		status = machine_attach(machine, &record, segment, word[0], word[1], rights,
+					word[3] != 0);
+	return status;
+}
+
+static enum status machine_op_detach(struct service *service)
+{
+	page_t page = {service->message.word[0] >> PAGE_SHIFT}, first;
+	const struct disk_attachment *attachment;
+	struct disk_machine *machine;
+	struct task *task;
+	uint64_t pages;
+	enum status status = target_prepare(service, &machine);
+
+	if (status != STATUS_OK)
+		return status;
+	attachment = machine_attachment(machine, page);
+	if (!attachment)
+		return STATUS_NOT_FOUND;
+	first = (page_t){attachment->first_page};
+	pages = attachment->pages;
+	status = machine_detach(machine, page);
+	task = task_find((object_t){service->target->object});
+	if (status == STATUS_OK && task && task->root)
+		arch_unmap_range(task->root, first, pages);
+	return status;
+}
+
+const struct operation machine_operations[SERVICE_OPERATIONS_MAX] = {
+	[MACHINE_INFO & 0xff] = {machine_info, RIGHT_READ, SERVICE_DATA},
+	[MACHINE_START & 0xff] = {machine_start, RIGHT_CONTROL, 0},
+	[MACHINE_STOP & 0xff] = {machine_stop, RIGHT_CONTROL, 0},
+	[MACHINE_CONTINUE & 0xff] = {machine_continue, RIGHT_CONTROL, 0},
+	[MACHINE_EXIT & 0xff] = {machine_exit, RIGHT_CONTROL, 0},
+	[MACHINE_REGISTERS & 0xff] = {machine_registers, RIGHT_CONTROL, SERVICE_DATA},
+	[MACHINE_SET_REGISTERS & 0xff] = {machine_set_registers, RIGHT_CONTROL, 0},
+	[MACHINE_SET_KEEPER & 0xff] = {machine_set_keeper, RIGHT_CONTROL, 0},
+	[MACHINE_SET_PRIORITY & 0xff] = {machine_set_priority, RIGHT_CONTROL, 0},
+	[MACHINE_PLACE & 0xff] = {machine_place, RIGHT_CONTROL, 0},
+	[MACHINE_TAKE & 0xff] = {machine_take, RIGHT_CONTROL, SERVICE_CAPABILITY},
+	[MACHINE_ATTACH & 0xff] = {machine_op_attach, RIGHT_CONTROL, 0},
+	[MACHINE_DETACH & 0xff] = {machine_op_detach, RIGHT_CONTROL, 0},
+	[MACHINE_DESTROY & 0xff] = {machine_op_destroy, RIGHT_DESTROY, 0},
+	[MACHINE_ON_RESUME & 0xff] = {machine_on_resume, RIGHT_CONTROL, 0},
+};

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service_system.c - clock, console, log, store and system.
+ */
+#include "kernel/memory.h"
+#include "kernel/print.h"
+#include "kernel/service.h"
+#include <string.h>
+
+/* ---- clock ------------------------------------------------------------------- */
+
+static enum status clock_now(struct service *service)
+{
+	service->word[0] = time_uptime_ns();
+	service->word[1] = time_wall_ns();
+	return STATUS_OK;
+}
+
+/* What remains of a sleep is in the machine's state and deadline; it is answered
+ * by time.c. */
+static enum status clock_sleep(struct service *service)
+{
+	uint64_t deadline = service->message.word[0];
+	struct disk_machine *machine = service->call->machine;
+	object_t object = {machine->object};
+	struct cpu *cpu = cpu_this();
+	enum status status;
+
+	if (deadline <= time_uptime_ns())
+		return STATUS_OK;
+	status = deadline_insert_prepare(&kernel.space, deadline, object);
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	deadline_insert(&kernel.space, deadline, object);
+	time_deadline_added(deadline);
+	machine->deadline = deadline;
+	machine->last_ns = time_uptime_ns();
+	machine->state = MACHINE_SLEEP;
+	task_idle(cpu->running);
+	cpu->running = NULL;
+	kernel_leave();
+}
+
+const struct operation clock_operations[SERVICE_OPERATIONS_MAX] = {
+	[CLOCK_NOW & 0xff] = {clock_now, RIGHT_READ, 0},
+	[CLOCK_SLEEP & 0xff] = {clock_sleep, RIGHT_READ, 0},
+};
+
+/* ---- console ------------------------------------------------------------------- */
+
+/* A device capability knows the epoch in which it was last used; the first call in
+ * a new one is answered RESTARTED.  The note is in the caller's slot. */
+static enum status console_epoch(struct service *service)
+{
+	struct disk_capability capability = *service->target;
+	uint32_t slot = service->call->slot;
+	enum status status;
+
+	if (capability.aux == kernel.epoch)
+		return STATUS_OK;
+	status = table_prepare(&kernel.space, &service->call->table, slot);
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	capability.aux = kernel.epoch;
+	table_put(&kernel.space, &service->call->table, slot, &capability);
+	return STATUS_RESTARTED;
+}
+
+/* All or nothing of the text goes into the output ring, which holds more than a
+ * message. */
+static enum status console_write(struct service *service)
+{
+	enum status status = console_epoch(service);
+
+	if (status != STATUS_OK || !service->message.length)
+		return status;
+	if (!arch_console_write(service->message.data, service->message.length))
+		return kernel_wait(CHANNEL_CONSOLE_OUTPUT);
+	return STATUS_OK;
+}
+
+static enum status console_read(struct service *service)
+{
+	uint64_t deadline = service->message.word[0];
+	enum status status = console_epoch(service);
+
+	if (status != STATUS_OK)
+		return status;
+	service->length = arch_console_read(service->data, sizeof(service->data));
+	if (service->length)
+		return STATUS_OK;
+	if (deadline && deadline <= time_uptime_ns())
+		return STATUS_TIMEOUT;
+	service->wake_ns = deadline;
+	return kernel_wait(CHANNEL_CONSOLE_INPUT);
+}
+
+const struct operation console_operations[SERVICE_OPERATIONS_MAX] = {
+	[CONSOLE_WRITE & 0xff] = {console_write, RIGHT_SEND, 0},
+	[CONSOLE_READ & 0xff] = {console_read, RIGHT_RECEIVE, SERVICE_DATA},
+};
+
+/* ---- log ---------------------------------------------------------------------------- */
+
+/* Lines carry who says them: the log is shared, and a name cannot be forged. */
+static enum status log_op_write(struct service *service)
+{
+	const struct disk_machine *machine = service->call->machine;
+	char line[MESSAGE_DATA + 2 * MACHINE_NAME];
+	size_t prefix;
+	enum status status;
+
+	if (service->message.length > LOG_LINE_MAX)
+		return STATUS_INVALID;
+	prefix = service_log_time(line, sizeof(line));
+	prefix += print_format(line + prefix, sizeof(line) - prefix, "%s: ", machine->name);
+	status = log_prepare(&kernel.space, prefix + service->message.length + 1);
+	if (status != STATUS_OK)
+		return status;
+	for (uint32_t i = 0; i < service->message.length; i++) {
+		char c = ((const char *)service->message.data)[i];
+
+		line[prefix++] = (unsigned char)c < ' ' && c != '\t' ? '.' : c;
+	}
+	line[prefix++] = '\n';
+	/* COMMIT POINT */
+	log_write(&kernel.space, line, prefix);
+	task_wake_channel(CHANNEL_LOG);
+	return STATUS_OK;
+}
+
+static enum status log_op_read(struct service *service)
+{
+	uint64_t from = service->message.word[0], deadline = service->message.word[1];
+	size_t length;
+	enum status status =
+		log_read(&kernel.space, &from, service->data, sizeof(service->data), &length);
+
+	if (status == STATUS_EMPTY && deadline) {
+		if (deadline <= time_uptime_ns())
+			return STATUS_TIMEOUT;
+		service->wake_ns = deadline;
+		return kernel_wait(CHANNEL_LOG);
+	}
+	if (status != STATUS_OK)
+		return status;
+	service->length = (uint32_t)length;
+	service->word[0] = from;
+	service->word[1] = from + length;
+	return STATUS_OK;
+}
+
+const struct operation log_operations[SERVICE_OPERATIONS_MAX] = {
+	[LOG_WRITE & 0xff] = {log_op_write, RIGHT_SEND, 0},
+	[LOG_READ & 0xff] = {log_op_read, RIGHT_READ, SERVICE_DATA},
+};
+
+/* ---- store ---------------------------------------------------------------------------- */
+
+/* A name from the message, as text.  INVALID if it is none. */
+static enum status store_name(const struct service *service, char name[DISK_SNAPSHOT_NAME])
+{
+	memset(name, 0, DISK_SNAPSHOT_NAME);
+	if (!service->message.length || service->message.length >= DISK_SNAPSHOT_NAME)
+		return STATUS_INVALID;
+	memcpy(name, service->message.data, service->message.length);
+	for (uint32_t i = 0; i < service->message.length; i++)
+		if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f)
+			return STATUS_INVALID;
+	return STATUS_OK;
+}
+
+static enum status store_op_checkpoint(struct service *service)
+{
+	(void)service;
+	checkpoint_request(STORE_ACTION_NONE, (snapshot_t){0}, NULL, CHECKPOINT_ANSWER);
+}
+
+static enum status store_op_snapshot(struct service *service)
+{
+	char name[DISK_SNAPSHOT_NAME];
+	enum status status = store_name(service, name);
+
+	if (status != STATUS_OK)
+		return status;
+	checkpoint_request(STORE_ACTION_SNAPSHOT, (snapshot_t){0}, name, CHECKPOINT_ANSWER);
+}
+
+static enum status store_by_name(struct service *service, struct store_snapshot *snapshot)
+{
+	char name[DISK_SNAPSHOT_NAME];
+	store_channel_t channel;
+	enum status status = store_name(service, name);
+
+	if (status != STATUS_OK)
+		return status;
+	status = store_snapshot_find(kernel.space.store, name, snapshot, &channel);
+	kernel.space.channel = channel;
+	return status;
+}
+
+static enum status store_op_restore(struct service *service)
+{
+	struct store_snapshot snapshot;
+	enum status status = store_by_name(service, &snapshot);
+
+	if (status != STATUS_OK)
+		return status;
+	checkpoint_request(STORE_ACTION_RESTORE, snapshot.number, NULL, CHECKPOINT_ANSWER);
+}
+
+static enum status store_op_delete(struct service *service)
+{
+	struct store_snapshot snapshot;
+	enum status status = store_by_name(service, &snapshot);
+
+	if (status != STATUS_OK)
+		return status;
+	checkpoint_request(STORE_ACTION_DELETE, snapshot.number, NULL, CHECKPOINT_ANSWER);
+}
+
+static enum status store_op_next(struct service *service)
+{
+	struct store_snapshot snapshot;
+	struct abi_snapshot *answer = (struct abi_snapshot *)service->data;
+	store_channel_t channel;
+	enum status status = store_snapshot_next(
+		kernel.space.store, (snapshot_t){service->message.word[0]}, &snapshot, &channel);
+
+	kernel.space.channel = channel;
+	if (status != STATUS_OK)
+		return status;
+	*answer = (struct abi_snapshot){
+		.number = snapshot.number.n,
+		.parent = snapshot.parent.n,
+		.generation = snapshot.generation.n,
+		.pages = snapshot.pages,
+		.wall_ns = snapshot.wall_ns,
+		.uptime_ns = snapshot.uptime_ns,
+		.flags = snapshot.flags,
+		.children = snapshot.children,
+	};
+	memcpy(answer->name, snapshot.name, sizeof(answer->name));
+	service->length = sizeof(*answer);
+	return STATUS_OK;
+}
+
+static enum status store_op_statistics(struct service *service)
+{
+	struct checkpoint_figures figures = checkpoint_figures();
+	struct abi_store *answer = (struct abi_store *)service->data;
+	struct store_statistics s;
+
+	store_statistics_get(kernel.space.store, &s);
+	*answer = (struct abi_store){
+		.generation = s.generation.n,
+		.durable = s.durable.n,
+		.sectors = s.sectors,
+		.used_sectors = s.used_sectors,
+		.pages = s.pages,
+		.dirty_pages = s.dirty_pages,
+		.frozen_pages = s.frozen_pages,
+		.snapshots = s.snapshots,
+		.origin = s.origin.n,
+		.dying = s.dying.n,
+		.commits = s.commits,
+		.pages_written = s.pages_written,
+		.bytes_written = s.bytes_written,
+		.extent_sectors = s.extent_sectors,
+		.reads = s.reads,
+		.read_bytes = s.read_bytes,
+		.evictions = s.evictions,
+		.flushes = s.flushes,
+		.staged_early = s.staged_early,
+		.commit_wall_ns = s.commit_wall_ns,
+		.interval_ns = kernel.interval_ns,
+		.health = store_health(kernel.space.store),
+		.longest_freeze_ns = figures.longest_freeze_ns,
+		.last_commit_ns = figures.last_commit_ns,
+	};
+	memcpy(answer->label, s.label, sizeof(answer->label));
+	memcpy(answer->identity, s.identity, sizeof(answer->identity));
+	service->length = sizeof(*answer);
+	return STATUS_OK;
+}
+
+static enum status store_op_interval(struct service *service)
+{
+	struct disk_system *system;
+	enum status status = system_prepare(&kernel.space, &system);
+
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	system->checkpoint_ns = service->message.word[0];
+	kernel.interval_ns = service->message.word[0];
+	return STATUS_OK;
+}
+
+const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
+	[STORE_CHECKPOINT & 0xff] = {store_op_checkpoint, RIGHT_SNAPSHOT, 0},
+	[STORE_SNAPSHOT & 0xff] = {store_op_snapshot, RIGHT_SNAPSHOT, 0},
+	[STORE_RESTORE & 0xff] = {store_op_restore, RIGHT_CONTROL, 0},
+	[STORE_DELETE & 0xff] = {store_op_delete, RIGHT_CONTROL, 0},
+	[STORE_SNAPSHOT_NEXT & 0xff] = {store_op_next, RIGHT_READ, SERVICE_DATA},
+	[STORE_STATISTICS & 0xff] = {store_op_statistics, RIGHT_READ, SERVICE_DATA},
+	[STORE_INTERVAL & 0xff] = {store_op_interval, RIGHT_CONTROL, 0},
+};
+
+/* ---- system ------------------------------------------------------------------------------ */
+
+static void text_copy(char *to, size_t size, const char *from)
+{
+	size_t length = strlen(from);
+
+	if (length >= size)
+		length = size - 1;
+	memcpy(to, from, length);
+	to[length] = 0;
+}
+
+static enum status system_op_info(struct service *service)
+{
+	struct abi_system *answer = (struct abi_system *)service->data;
+	struct store_statistics s;
+
+	store_statistics_get(kernel.space.store, &s);
+	*answer = (struct abi_system){
+		.memory_bytes = kernel.boot.memory_bytes,
+		.kernel_bytes = kernel.boot.kernel_bytes + memory_boot_bytes(),
+		.frames = s.frames,
+		.free_frames = s.free_frames,
+		.clean_frames = s.clean_frames,
+		.dirty_frames = s.dirty_pages + s.frozen_pages,
+		.borrowed_frames = s.borrowed_frames,
+		.staging_bytes = kernel.staging_bytes,
+		.uptime_ns = time_uptime_ns(),
+		.since_resume_ns = arch_time_ns() - kernel.resumed_ns,
+		.wall_ns = time_wall_ns(),
+		.generation = kernel.recovery.generation.n,
+		.resume_reason = kernel.reason,
+		.resume_us = kernel.resume_us,
+		.resumes = kernel.epoch,
+		.machines = task_count(),
+		.idle_ns = cpu_this()->idle_ns,
+	};
+	text_copy(answer->version, sizeof(answer->version), PERDURE_VERSION);
+	text_copy(answer->cpu, sizeof(answer->cpu), arch_cpu_name());
+	text_copy(answer->accelerator, sizeof(answer->accelerator), arch_accelerator());
+	service->length = sizeof(*answer);
+	return STATUS_OK;
+}
+
+static enum status system_op_power_off(struct service *service)
+{
+	(void)service;
+	checkpoint_request(STORE_ACTION_STOP, (snapshot_t){0}, NULL, CHECKPOINT_POWER_OFF);
+}
+
+static enum status system_op_reboot(struct service *service)
+{
+	(void)service;
+	checkpoint_request(STORE_ACTION_STOP, (snapshot_t){0}, NULL, CHECKPOINT_REBOOT);
+}
+
+static enum status system_op_kernel_log(struct service *service)
+{
+	uint64_t from = service->message.word[0];
+
+	service->length = kernel_log_read(&from, service->data, sizeof(service->data));
+	service->word[0] = from;
+	service->word[1] = from + service->length;
+	return service->length ? STATUS_OK : STATUS_EMPTY;
+}
+
+static enum status system_op_machine_next(struct service *service)
+{
+	uint16_t rights = RIGHT_READ;
+	struct abi_machine_info info;
+	object_t object;
+	enum status status;
+
+	if (service->message.word[0] >= OBJECT_MAX)
+		return STATUS_NOT_FOUND;
+	status = machine_next(&kernel.space, (object_t){(uint32_t)service->message.word[0] + 1},
+			      &object);
+	if (status == STATUS_OK)
+		status = service_machine_info(object, &info);
+	if (service->target->rights & RIGHT_CONTROL)
+		rights |= RIGHT_CONTROL | RIGHT_DESTROY;
+	if (status == STATUS_OK)
+		status = service_answer_object(service, object, rights);
+	if (status != STATUS_OK)
+		return status;
+	memcpy(service->data, &info, sizeof(info));
+	service->length = sizeof(info);
+	return STATUS_OK;
+}
+
+const struct operation system_operations[SERVICE_OPERATIONS_MAX] = {
+	[SYSTEM_INFO & 0xff] = {system_op_info, RIGHT_READ, SERVICE_DATA},
+	[SYSTEM_POWER_OFF & 0xff] = {system_op_power_off, RIGHT_CONTROL, 0},
+	[SYSTEM_REBOOT & 0xff] = {system_op_reboot, RIGHT_CONTROL, 0},
+	[SYSTEM_KERNEL_LOG & 0xff] = {system_op_kernel_log, RIGHT_READ, SERVICE_DATA},
+	[SYSTEM_MACHINE_NEXT & 0xff] = {system_op_machine_next, RIGHT_READ,
+					SERVICE_DATA | SERVICE_CAPABILITY},
+};

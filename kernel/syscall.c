@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * syscall.c - the five entries: call, send, receive, reply_receive, yield.
+ *
+ * On entry the saved instruction pointer is put back to the SYSCALL, so that at
+ * every instant the registers describe what remains to be done: parking and
+ * resuming need nothing else.  A finished call moves it behind the instruction.
+ * Each entry prepares all pages it will touch, and commits once.
+ */
+#include "kernel/syscall.h"
+#include <string.h>
+
+void call_finish(struct call *call, enum status status)
+{
+	call_registers_done(call->machine, status, 0, 0);
+	kernel_leave();
+}
+
+/* Ends a step of a call that could not be completed. */
+static void __attribute__((noreturn)) call_fail(struct call *call, enum status status)
+{
+	if (status == STATUS_WAIT)
+		kernel_park(0);
+	call_finish(call, status);
+}
+
+enum status call_capability(struct call *call, uint32_t slot, struct disk_capability *capability)
+{
+	enum status status = STATUS_OK;
+
+	if (slot == SLOT_REPLY)
+		*capability = call->machine->reply;
+	else
+		status = table_get(&kernel.space, &call->table, slot, capability);
+	if (status == STATUS_OK && !capability->version)
+		status = STATUS_NO_CAPABILITY;
+	return status;
+}
+
+enum status call_message(struct call *call, const struct disk_capability *target,
+			 struct message *message)
+{
+	uint64_t slots = call->gpr[REGISTER_R14];
+	enum status status;
+	void *page;
+
+	memset(message, 0, sizeof(*message));
+	message->badge = target->badge;
+	message->label = call->gpr[REGISTER_RSI];
+	for (unsigned i = 0; i < MESSAGE_WORDS; i++)
+		message->word[i] = call->gpr[call_word_register[i]];
+	message->sender = call->machine->object;
+	message->length = call->length;
+	if (call->length) {
+		/* Made if absent: then it reads as zeros, and the pointer is good. */
+		status = space_write(&kernel.space, (page_t){call->machine->message_page}, &page);
+		if (status != STATUS_OK)
+			return status;
+		message->data = page;
+	}
+	call->moved = 0;
+	for (unsigned i = 0; i < MESSAGE_CAPABILITIES && slots; i++) {
+		uint32_t slot = call_slot(slots, i);
+
+		if (slot == SLOT_NONE)
+			continue;
+		status = call_capability(call, slot, &message->capability[i]);
+		if (status != STATUS_OK)
+			return status;
+		if (message->capability[i].type != OBJECT_REPLY)
+			continue;
+		for (unsigned j = 0; j < i; j++)
+			if (call_slot(slots, j) == slot)
+				return STATUS_INVALID; /* one-shot: cannot go twice */
+		call->moved |= 1u << i;
+	}
+	return STATUS_OK;
+}
+
+enum status call_moves_prepare(struct call *call)
+{
+	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++) {
+		uint32_t slot = call_slot(call->gpr[REGISTER_R14], i);
+		enum status status;
+
+		if (!(call->moved >> i & 1) || slot == SLOT_REPLY)
+			continue;
+		status = table_prepare(&kernel.space, &call->table, slot);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_OK;
+}
+
+static void slot_clear(struct call *call, uint32_t slot)
+{
+	static const struct disk_capability empty;
+
+	if (slot == SLOT_REPLY)
+		call->machine->reply = empty;
+	else
+		table_put(&kernel.space, &call->table, slot, &empty);
+}
+
+void call_moves_commit(struct call *call)
+{
+	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++)
+		if (call->moved >> i & 1)
+			slot_clear(call, call_slot(call->gpr[REGISTER_R14], i));
+}
+
+/* ---- send and call to a port ------------------------------------------------ */
+
+static void message_to_disk(const struct message *message, struct disk_message *disk)
+{
+	memset(disk, 0, sizeof(*disk));
+	disk->badge = message->badge;
+	disk->label = message->label;
+	memcpy(disk->word, message->word, sizeof(disk->word));
+	disk->length = message->length;
+	disk->sender = message->sender;
+	disk->reply = message->reply;
+	memcpy(disk->capability, message->capability, sizeof(disk->capability));
+	if (message->length)
+		memcpy(disk->data, message->data, message->length);
+}
+
+/* COMMIT part of the sender: a call's remainder is to await the reply. */
+static void __attribute__((noreturn))
+port_sent(struct call *call, const struct disk_capability *port)
+{
+	struct disk_machine *machine = call->machine;
+
+	call_moves_commit(call);
+	machine->messages_sent++;
+	if (call->entry == ENTRY_SEND)
+		call_finish(call, STATUS_OK);
+	machine->call_number++;
+	machine->callee = port->object;
+	machine->callee_version = port->version;
+	machine->last_ns = time_uptime_ns();
+	machine->state = MACHINE_AWAIT_REPLY;
+	call->gpr[REGISTER_RAX] = ENTRY_AWAIT_REPLY;
+	task_idle(call->task);
+	cpu_this()->running = NULL;
+	kernel_leave();
+}
+
+static void __attribute__((noreturn))
+port_send(struct call *call, const struct disk_capability *port)
+{
+	struct disk_machine *receiver;
+	struct disk_object record;
+	struct message message;
+	enum status status;
+
+	status = object_resolve(&kernel.space, port, OBJECT_PORT, RIGHT_SEND, &record);
+	if (status == STATUS_OK)
+		status = call_message(call, port, &message);
+	if (status == STATUS_OK)
+		status = call_moves_prepare(call);
+	if (status != STATUS_OK)
+		call_fail(call, status);
+	if (call->entry == ENTRY_CALL)
+		message.reply = (struct disk_capability){
+			.version = call->machine->version,
+			.object = call->machine->object,
+			.type = OBJECT_REPLY,
+			.rights = RIGHT_SEND,
+			.aux = call->machine->call_number + 1,
+		};
+	status = deliver_receiver(port, &record, &receiver);
+	if (status == STATUS_OK) {
+		status = deliver_prepare(receiver, &message);
+		if (status != STATUS_OK)
+			call_fail(call, status);
+		/* COMMIT POINT */
+		deliver_commit(receiver, &message);
+		port_sent(call, port);
+	}
+	if (status == STATUS_EMPTY)
+		status = port_put_prepare(&kernel.space, &record);
+	if (status == STATUS_FULL && (call->entry == ENTRY_CALL || call->flags & FLAG_WAIT))
+		status = kernel_wait(kernel_port_channel((object_t){port->object}));
+	if (status != STATUS_OK)
+		call_fail(call, status);
+	struct disk_message queued;
+
+	message_to_disk(&message, &queued);
+	/* COMMIT POINT */
+	port_put(&kernel.space, &record, &queued);
+	port_sent(call, port);
+}
+
+/* ---- replies ------------------------------------------------------------------ */
+
+/* Answers the call behind `reply`, which lies in `slot`.  A caller that is gone
+ * is no error: the capability is spent all the same. */
+static enum status reply_send(struct call *call, uint32_t slot, const struct disk_capability *reply)
+{
+	struct disk_machine *target;
+	struct message message;
+	enum status status;
+
+	status = call_message(call, reply, &message);
+	for (unsigned i = 0; i < MESSAGE_CAPABILITIES && status == STATUS_OK; i++)
+		if (call->moved >> i & 1 && call_slot(call->gpr[REGISTER_R14], i) == slot)
+			status = STATUS_INVALID; /* it cannot travel through itself */
+	if (status == STATUS_OK)
+		status = call_moves_prepare(call);
+	if (status == STATUS_OK && slot != SLOT_REPLY)
+		status = table_prepare(&kernel.space, &call->table, slot);
+	if (status != STATUS_OK)
+		return status;
+	status = reply_target(reply, &target);
+	if (status == STATUS_OK) {
+		status = reply_prepare(target, &message);
+		if (status != STATUS_OK)
+			return status;
+		/* COMMIT POINT */
+		reply_commit(target, &message);
+		call_moves_commit(call);
+		call->machine->messages_sent++;
+	} else if (status != STATUS_DEAD) {
+		return status;
+	}
+	slot_clear(call, slot);
+	return STATUS_OK;
+}
+
+/* ---- receive -------------------------------------------------------------------- */
+
+static void message_from_disk(const struct disk_message *disk, struct message *message)
+{
+	message->badge = disk->badge;
+	message->label = disk->label;
+	memcpy(message->word, disk->word, sizeof(message->word));
+	message->length = disk->length <= MESSAGE_DATA ? disk->length : MESSAGE_DATA;
+	message->sender = disk->sender;
+	message->data = disk->data;
+	message->reply = disk->reply;
+	memcpy(message->capability, disk->capability, sizeof(message->capability));
+}
+
+/* Takes the oldest message of a port, if there is one.  Returns EMPTY, or an
+ * error, or does not return. */
+static enum status receive_from(struct call *call, object_t port, const struct disk_object *record)
+{
+	const struct disk_message *queued;
+	struct message message;
+	enum status status;
+
+	status = port_peek_prepare(&kernel.space, record, &queued);
+	if (status != STATUS_OK)
+		return status;
+	message_from_disk(queued, &message);
+	status = deliver_prepare(call->machine, &message);
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	deliver_commit(call->machine, &message);
+	port_drop(&kernel.space, record);
+	task_wake_channel(kernel_port_channel(port));
+	kernel_leave();
+}
+
+/* Makes the machine the receiver of the port: at most one may wait on it. */
+static enum status receive_bind(struct call *call, object_t port, struct disk_object *record)
+{
+	struct disk_machine *machine = call->machine;
+	struct disk_object other, *writable;
+	unsigned free_entry = MACHINE_PORTS;
+	enum status status;
+
+	if (record->word[0] && record->word[0] != machine->object) {
+		status = object_read(&kernel.space, (object_t){(uint32_t)record->word[0]}, &other);
+		if (status == STATUS_WAIT)
+			return status;
+		if (status == STATUS_OK && other.version == record->word[1])
+			return STATUS_BUSY;
+	}
+	for (unsigned i = MACHINE_PORTS; i-- > 0;) {
+		if (machine->ports[i].object == port.n &&
+		    machine->ports[i].version == record->version &&
+		    record->word[0] == machine->object && record->word[1] == machine->version)
+			return STATUS_OK;
+		if (!machine->ports[i].object || machine->ports[i].object == port.n)
+			free_entry = i;
+	}
+	if (free_entry == MACHINE_PORTS)
+		return STATUS_LIMIT;
+	status = object_prepare(&kernel.space, port, &writable);
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT: harmless by itself, so the receive may still wait after it. */
+	writable->word[0] = machine->object;
+	writable->word[1] = machine->version;
+	machine->ports[free_entry].object = port.n;
+	machine->ports[free_entry].version = record->version;
+	return STATUS_OK;
+}
+
+/* One port by slot. */
+static enum status receive_slot(struct call *call, uint32_t slot, object_t *port, uint64_t *version)
+{
+	struct disk_capability capability;
+	struct disk_object record;
+	enum status status;
+
+	status = call_capability(call, slot, &capability);
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &capability, OBJECT_PORT, RIGHT_RECEIVE,
+					&record);
+	if (status != STATUS_OK)
+		return status;
+	*port = (object_t){capability.object};
+	*version = record.version;
+	status = receive_bind(call, *port, &record);
+	if (status != STATUS_OK)
+		return status;
+	return receive_from(call, *port, &record);
+}
+
+/* Any port that the machine is the receiver of, in the order of binding. */
+static enum status receive_any(struct call *call)
+{
+	struct disk_machine *machine = call->machine;
+	enum status result = STATUS_INVALID; /* no port at all: it would wait for ever */
+
+	for (unsigned i = 0; i < MACHINE_PORTS; i++) {
+		object_t port = {machine->ports[i].object};
+		struct disk_object record;
+		enum status status;
+
+		if (!port.n)
+			continue;
+		status = object_read(&kernel.space, port, &record);
+		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND ||
+		    (status == STATUS_OK && record.version != machine->ports[i].version)) {
+			machine->ports[i].object = 0;
+			machine->ports[i].version = 0;
+			continue;
+		}
+		if (status == STATUS_OK)
+			status = receive_from(call, port, &record);
+		if (status != STATUS_EMPTY)
+			return status;
+		result = STATUS_EMPTY;
+	}
+	return result;
+}
+
+static void __attribute__((noreturn)) receive(struct call *call)
+{
+	struct disk_machine *machine = call->machine;
+	uint64_t deadline = call->gpr[REGISTER_RBX], version = 0;
+	object_t port = {0};
+	enum status status;
+
+	/* A call that was received and never answered ends here. */
+	if (machine->reply.version) {
+		status = reply_abandon(&machine->reply);
+		if (status != STATUS_OK)
+			call_fail(call, status);
+		memset(&machine->reply, 0, sizeof(machine->reply));
+		store_operation_begin(kernel.space.store);
+	}
+	status = call->slot ? receive_slot(call, call->slot, &port, &version) : receive_any(call);
+	if (status == STATUS_EMPTY && deadline && deadline <= time_uptime_ns())
+		status = STATUS_TIMEOUT;
+	if (status != STATUS_EMPTY && !(status == STATUS_INVALID && deadline && !call->slot))
+		call_fail(call, status);
+	/* Without any port but with a deadline it is a sleep. */
+	if (status == STATUS_INVALID && deadline <= time_uptime_ns())
+		call_fail(call, STATUS_TIMEOUT);
+	if (deadline) {
+		status = deadline_insert_prepare(&kernel.space, deadline,
+						 (object_t){machine->object});
+		if (status != STATUS_OK)
+			call_fail(call, status);
+		/* COMMIT POINT */
+		deadline_insert(&kernel.space, deadline, (object_t){machine->object});
+		time_deadline_added(deadline);
+	}
+	machine->deadline = deadline;
+	machine->callee = port.n;
+	machine->callee_version = version;
+	machine->last_ns = time_uptime_ns();
+	machine->state = MACHINE_RECEIVE;
+	task_idle(call->task);
+	cpu_this()->running = NULL;
+	kernel_leave();
+}
+
+static void __attribute__((noreturn)) reply_receive(struct call *call)
+{
+	enum status status = STATUS_OK;
+
+	if (call->machine->reply.version) {
+		struct disk_capability reply = call->machine->reply;
+
+		status = reply_send(call, SLOT_REPLY, &reply);
+	}
+	if (status != STATUS_OK)
+		call_fail(call, status);
+	/* What remains is a receive. */
+	call->gpr[REGISTER_RAX] = ENTRY_RECEIVE;
+	call->gpr[REGISTER_R14] = 0;
+	call->entry = ENTRY_RECEIVE;
+	store_operation_begin(kernel.space.store);
+	receive(call);
+}
+
+/* ---- dispatch ------------------------------------------------------------------- */
+
+static void __attribute__((noreturn)) call_or_send(struct call *call)
+{
+	struct disk_capability capability;
+	enum status status;
+
+	status = call_capability(call, call->slot, &capability);
+	if (status != STATUS_OK)
+		call_fail(call, status);
+	if (capability.type == OBJECT_PORT)
+		port_send(call, &capability);
+	if (capability.type == OBJECT_REPLY) {
+		if (call->entry == ENTRY_CALL)
+			call_finish(call, STATUS_NO_OPERATION);
+		status = reply_send(call, call->slot, &capability);
+	} else {
+		status = service_run(call, &capability);
+	}
+	call_fail(call, status);
+}
+
+void syscall_run(void)
+{
+	struct call call = {.task = cpu_this()->running};
+	uint64_t rax;
+	enum status status;
+
+	store_operation_begin(kernel.space.store);
+	status = machine_prepare(&kernel.space, call.task->object, &call.machine);
+	if (status != STATUS_OK)
+		kernel_panic("machine %u runs but its page is not there: %s", call.task->object.n,
+			     status_text(status));
+	call.machine->registers.rip -= ARCH_SYSCALL_LENGTH;
+	call.gpr = call.machine->registers.gpr;
+	rax = call.gpr[REGISTER_RAX];
+	call.entry = (enum abi_entry)(rax & 0xff);
+	call.flags = rax >> 8 & 0xff;
+	call.length = rax >> 16 & 0xffff;
+	call.slot = call.gpr[REGISTER_RDI] <= 0xffff ? (uint32_t)call.gpr[REGISTER_RDI] : 0xffff;
+	if (call.length > MESSAGE_DATA)
+		call_finish(&call, STATUS_INVALID);
+	status = object_resolve(&kernel.space, &call.machine->table, OBJECT_TABLE, 0, &call.table);
+	if (status != STATUS_OK)
+		call_fail(&call, status);
+	switch (call.entry) {
+	case ENTRY_CALL:
+	case ENTRY_SEND:
+		call_or_send(&call);
+	case ENTRY_RECEIVE:
+		receive(&call);
+	case ENTRY_REPLY_RECEIVE:
+		reply_receive(&call);
+	case ENTRY_YIELD:
+		call_registers_done(call.machine, STATUS_OK, 0, 0);
+		task_queue(call.task);
+		cpu_this()->running = NULL;
+		kernel_leave();
+	case ENTRY_AWAIT_REPLY:
+		call_finish(&call, STATUS_INVALID);
+	default:
+		break;
+	}
+	fault_raise(FAULT_SYSTEM_CALL, call.machine->registers.rip, rax);
+}

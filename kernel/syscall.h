@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * syscall.h - messages on their way, shared by syscall.c, deliver.c, fault.c
+ * and the services.
+ */
+#ifndef KERNEL_SYSCALL_H
+#define KERNEL_SYSCALL_H
+
+#include "kernel/kernel.h"
+
+/* A message between its sender and its receiver: lives on the kernel stack
+ * during one trap, or as a struct disk_message in a port's queue. */
+struct message {
+	uint64_t badge, label;
+	uint64_t word[MESSAGE_WORDS];
+	uint32_t length;
+	uint32_t sender;
+	const void *data; /* `length` bytes, in a page of this operation */
+	struct disk_capability capability[MESSAGE_CAPABILITIES];
+	struct disk_capability reply;
+};
+
+/* The running machine's call, decoded. */
+struct call {
+	struct task *task;
+	struct disk_machine *machine; /* writable */
+	uint64_t *gpr;
+	enum abi_entry entry;
+	unsigned flags;
+	uint32_t length;
+	uint32_t slot;
+	struct disk_object table; /* its capability table */
+	uint32_t moved;		  /* bit i: passed capability i is a reply and moves */
+};
+
+/* Registers that carry word i. */
+extern const uint8_t call_word_register[MESSAGE_WORDS];
+
+static inline uint32_t call_slot(uint64_t packed, unsigned index)
+{
+	return packed >> (16 * index) & 0xffff;
+}
+
+/* Every system call of the running machine. */
+void syscall_run(void) __attribute__((noreturn));
+
+/* A kernel object's answer to the call; true: finished, false: WAIT. */
+enum status service_run(struct call *call, const struct disk_capability *capability);
+
+/* Ends the call with this status in rax and goes on. */
+void call_finish(struct call *call, enum status status) __attribute__((noreturn));
+/* Ends the call's registers: status, answered words; the instruction is done. */
+void call_registers_done(struct disk_machine *machine, enum status status, uint32_t length,
+			 unsigned got);
+
+/* A slot of the call's table, SLOT_REPLY included.  NO_CAPABILITY if empty. */
+enum status call_capability(struct call *call, uint32_t slot, struct disk_capability *capability);
+
+/* Reads label, words, data and passed capabilities into a message. */
+enum status call_message(struct call *call, const struct disk_capability *target,
+			 struct message *message);
+/* Clears the slots of reply capabilities that have moved. */
+enum status call_moves_prepare(struct call *call);
+void call_moves_commit(struct call *call);
+
+/* ---- deliver.c ------------------------------------------------------------------- */
+
+/* Prepares `to` (a prepared machine page) for this message. */
+enum status deliver_prepare(struct disk_machine *to, const struct message *message);
+/* COMMIT: writes the message into its registers, message page and table, and
+ * makes it READY.  Its reply slot, if the message carries a reply, is empty. */
+void deliver_commit(struct disk_machine *to, const struct message *message);
+
+/* The machine behind a reply capability: prepared, waiting for exactly this
+ * call; DEAD if nobody waits any more. */
+enum status reply_target(const struct disk_capability *reply, struct disk_machine **target);
+/* Prepares the answer to `target`; then COMMIT. */
+enum status reply_prepare(struct disk_machine *target, const struct message *message);
+void reply_commit(struct disk_machine *target, const struct message *message);
+
+/* A reply capability is about to be lost: its caller is told GONE.  A commit of
+ * its own; the slot itself is the caller's business.  OK also if nobody waits. */
+enum status reply_abandon(const struct disk_capability *reply);
+/* The same for all calls queued in a port / held in a table. */
+enum status reply_abandon_port(object_t port);
+enum status reply_abandon_table(object_t table);
+
+/* Is a machine waiting for a message of this port?  OK: *receiver is its
+ * prepared page; EMPTY: nobody waits. */
+enum status deliver_receiver(const struct disk_capability *port, const struct disk_object *record,
+			     struct disk_machine **receiver);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task.h - the volatile side of a machine, and the run queues.
+ *
+ * A task exists for a machine that can run, waits inside the kernel, or has
+ * page tables worth keeping.  It holds nothing that cannot be rebuilt: losing
+ * all tasks at any instant loses nothing (P3).
+ *
+ *            task_wake                 task_next
+ *     IDLE ------------> QUEUED --------------------> RUNNING
+ *      ^                   ^  ^                        |  |  |
+ *      |                   |  +--- preempted, yield ---+  |  |
+ *      |                   +------ WAITING <-- task_wait -+  |
+ *      +------ blocked in its own persistent state ----------+
+ *
+ *   IDLE     blocked in its persistent state (or stopped); kept for its tables
+ *   QUEUED   in the run queue of its priority
+ *   RUNNING  what the CPU goes back to
+ *   WAITING  executes its call or fault anew when its channel is woken
+ *   REQUEST  waits for the outcome of a commit that it asked for
+ *   FREE     names no machine
+ */
+#ifndef KERNEL_TASK_H
+#define KERNEL_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "disk/object.h"
+#include "kernel/arch.h"
+#include "kernel/limits.h"
+#include "store/store.h"
+
+enum task_place { TASK_FREE, TASK_IDLE, TASK_QUEUED, TASK_RUNNING, TASK_WAITING, TASK_REQUEST };
+
+struct task {
+	struct task *next, *previous; /* in the list of its place */
+	struct task *hash_next;
+	object_t object;
+	uint8_t place; /* enum task_place */
+	uint8_t priority;
+	uint8_t slice; /* ticks left */
+	bool fault_noted;
+	uint64_t version;
+	uint32_t channel;			/* WAITING: for what */
+	uint64_t wake_ns;			/* WAITING: latest, persistent uptime; 0: none */
+	uint64_t root;				/* top page table, 0: none; kept by memory.c, */
+	struct task *root_next, *root_previous; /* which lists all tasks that have one */
+	uint64_t root_generation; /* under which its write permissions were validated */
+};
+
+/* One CPU.  Everything that other code would call "current" is here. */
+struct cpu {
+	struct task *running; /* null in the idle loop */
+	struct task *fpu;     /* whose FPU state the registers hold; null: nobody's */
+	bool fpu_live;	      /* they hold newer state than its machine page */
+	uint64_t entered_ns;  /* when it last went to user mode */
+	uint64_t idle_ns;
+};
+struct cpu *cpu_this(void);
+
+void task_init(struct task *tasks, uint32_t count);
+
+/* The task of a machine, or null. */
+struct task *task_find(object_t object);
+/* The same, made if there is none: takes a free one or the idle one that was
+ * idle longest (its tables are given back).  Null when all are busy; then
+ * task_overflow() is true until the bitmap has been looked through again. */
+struct task *task_get(object_t object, uint64_t version, uint8_t priority);
+bool task_overflow(void);
+void task_overflow_clear(void);
+
+/* The machine is gone: forget it, page tables included. */
+void task_forget(struct task *task);
+
+void task_queue(struct task *task); /* at the end of its run queue */
+void task_wait(struct task *task, uint32_t channel, uint64_t wake_ns);
+void task_idle(struct task *task);
+void task_request(struct task *task);
+void task_set_priority(struct task *task, uint8_t priority);
+
+void task_wake_channel(uint32_t channel);
+void task_wake_timed(uint64_t now_ns);
+/* The earliest time that a waiting task asked for, UINT64_MAX: none. */
+uint64_t task_wake_earliest(void);
+
+/* Takes the first task of the highest priority out of the queue, or null. */
+struct task *task_next(void);
+/* Is one queued that is above this priority / at least at it? */
+bool task_queued_above(int priority);
+bool task_queued_at(int priority);
+
+uint32_t task_count(void);
+#endif

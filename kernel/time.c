@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * time.c - the persistent clock and the machines that wait for it.
+ *
+ * Persistent uptime runs only while the system runs and never goes back: each
+ * commit keeps it in a counter that no restore turns back.  The ordered queue of
+ * deadlines is persistent; waking a machine is a restartable step derived from it.
+ */
+#include "kernel/kernel.h"
+#include "kernel/syscall.h"
+
+static struct {
+	uint64_t earliest_ns; /* no deadline in the queue is earlier than this */
+} time;
+
+uint64_t time_uptime_ns(void)
+{
+	return kernel.uptime_base_ns + (arch_time_ns() - kernel.resumed_ns);
+}
+
+uint64_t time_wall_ns(void)
+{
+	return kernel.wall_base_ns + (arch_time_ns() - kernel.resumed_ns);
+}
+
+void time_deadline_added(uint64_t deadline_ns)
+{
+	if (deadline_ns < time.earliest_ns)
+		time.earliest_ns = deadline_ns;
+}
+
+void time_reset(void)
+{
+	time.earliest_ns = 0; /* not known: the first step looks */
+}
+
+/* A sleep is answered OK, a receive TIMEOUT. */
+static void time_wake(struct disk_machine *machine)
+{
+	if (machine->state == MACHINE_SLEEP) {
+		machine->registers.gpr[REGISTER_RSI] = STATUS_OK;
+		call_registers_done(machine, STATUS_OK, 0, 0);
+	} else {
+		call_registers_done(machine, STATUS_TIMEOUT, 0, 0);
+	}
+	machine->deadline = 0;
+	machine->callee = 0;
+	machine->callee_version = 0;
+	machine->state = MACHINE_READY;
+}
+
+/* Takes the first entry out and wakes its machine, all or nothing. */
+static enum status time_expire(uint64_t deadline, object_t object)
+{
+	struct disk_machine *machine = NULL;
+	enum status status;
+
+	status = deadline_remove_prepare(&kernel.space, deadline, object);
+	if (status == STATUS_OK)
+		status = machine_prepare(&kernel.space, object, &machine);
+	if (status == STATUS_OK)
+		status = machine_ready_prepare(&kernel.space, object);
+	if (status != STATUS_OK && status != STATUS_DEAD && status != STATUS_NOT_FOUND)
+		return status;
+	/* COMMIT POINT */
+	deadline_remove(&kernel.space, deadline, object);
+	if (status != STATUS_OK || machine->deadline != deadline ||
+	    (machine->state != MACHINE_SLEEP && machine->state != MACHINE_RECEIVE))
+		return STATUS_OK; /* an entry without a machine that waits for it */
+	time_wake(machine);
+	machine_ready_set(&kernel.space, object, true);
+	kernel_make_ready(object, machine);
+	return STATUS_OK;
+}
+
+bool time_step(void)
+{
+	uint64_t now = time_uptime_ns(), deadline;
+	enum status status;
+	object_t object;
+
+	if (now < time.earliest_ns)
+		return false;
+	store_operation_begin(kernel.space.store);
+	status = deadline_first(&kernel.space, &deadline, &object);
+	if (status == STATUS_NOT_FOUND) {
+		time.earliest_ns = UINT64_MAX;
+		return false;
+	}
+	if (status == STATUS_OK && deadline > now) {
+		time.earliest_ns = deadline;
+		return false;
+	}
+	if (status == STATUS_OK)
+		status = time_expire(deadline, object);
+	/* WAIT: the step is simply done again when something has completed. */
+	return status == STATUS_OK;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trap.c - the way in: every trap from user mode.
+ *
+ * The registers have been saved in the machine page already.  CPU time is
+ * charged, then the trap goes where it belongs; nothing comes back here.
+ */
+#include "kernel/kernel.h"
+#include "kernel/syscall.h"
+
+static void trap_charge(struct cpu *cpu)
+{
+	struct disk_machine *machine;
+
+	store_operation_begin(kernel.space.store);
+	if (machine_prepare(&kernel.space, cpu->running->object, &machine) != STATUS_OK)
+		kernel_panic("machine %u ran but its page is not writable", cpu->running->object.n);
+	machine->cpu_ns += arch_time_ns() - cpu->entered_ns;
+}
+
+void kernel_trap(const struct arch_trap_info *info)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (!cpu->running)
+		kernel_panic("a trap from user mode while no machine runs");
+	trap_charge(cpu);
+	switch (info->trap) {
+	case ARCH_TRAP_SYSCALL:
+		syscall_run();
+	case ARCH_TRAP_PAGE_FAULT:
+		fault_page(info);
+	case ARCH_TRAP_FAULT:
+		fault_raise(info->fault, info->address, info->code);
+	case ARCH_TRAP_INTERRUPT:
+		break;
+	}
+	kernel_leave();
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * devices.c - brings up the PC's devices, turns interrupts into events, finds the
+ * disk with the store.
+ *
+ * Handlers only set bits in the CPU's events; the portable kernel asks for them.
+ */
+#include "kernel/x86_64/devices.h"
+#include <stddef.h>
+#include "disk/partition.h"
+#include "drivers/gpt.h"
+#include "drivers/pc/acpi.h"
+#include "drivers/pc/apic.h"
+#include "drivers/pc/clock.h"
+#include "drivers/pc/pci.h"
+#include "drivers/pc/rtc.h"
+#include "drivers/pc/serial.h"
+#include "drivers/virtio/blk.h"
+#include "kernel/print.h"
+#include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/start.h"
+
+static struct {
+	uint64_t wall_base_ns;	 /* wall time when the clock stood at 0 */
+	struct virtio_blk *disk; /* the one with the store */
+	bool disk_polled;	 /* it does not interrupt */
+	uint64_t unexpected;	 /* interrupts that nobody waits for */
+} devices;
+
+/* ---- coming up ------------------------------------------------------------------------ */
+
+static void __attribute__((noreturn)) devices_missing(const char *what)
+{
+	kernel_print("perdure: %s; halted", what);
+	arch_halt();
+}
+
+static void devices_clock_init(void)
+{
+	const struct acpi_facts *acpi = acpi_facts();
+
+	if (!clock_init(boot_counter, acpi->pm_timer_port, acpi->pm_timer_32_bits))
+		devices_missing("no timer runs against which the CPU's counter can be measured");
+	devices.wall_base_ns = rtc_read(acpi->century) * UINT64_C(1000000000);
+	if (devices.wall_base_ns == 0)
+		kernel_print("perdure: the hardware clock shows no date");
+	else
+		devices.wall_base_ns -= clock_ns();
+	kernel_note("perdure: CPU counter at %lu kHz", (unsigned long)(clock_hz() / 1000));
+}
+
+void arch_init(const struct arch_boot *boot, void *(*scratch)(uint64_t bytes))
+{
+	uint32_t rsdp_bytes;
+	const uint8_t *rsdp = start_rsdp(&rsdp_bytes);
+
+	(void)boot;
+	platform_init(scratch);
+	cpu_features_note();
+	acpi_init(rsdp, rsdp_bytes);
+	devices_clock_init();
+	if (!apic_init())
+		devices_missing("no memory for the interrupt controllers' mapping");
+	if (serial_present() && !apic_isa_route(SERIAL_ISA_IRQ, VECTOR_SERIAL))
+		devices_missing("the I/O interrupt controller has no line for the serial port");
+	serial_interrupt_enable();
+}
+
+void arch_tick_start(void)
+{
+	if (!apic_timer_start(ARCH_TICK_HZ))
+		devices_missing("the interrupt controller's timer stands still");
+}
+
+uint64_t arch_wall_ns(void)
+{
+	return devices.wall_base_ns + clock_ns();
+}
+
+/* ---- interrupts and events --------------------------------------------------------------- */
+
+static void event_set(uint32_t events)
+{
+	cpu_current()->events |= events;
+}
+
+static void interrupt_block(void *context)
+{
+	(void)context;
+	event_set(ARCH_EVENT_BLOCK);
+}
+
+static void interrupt_unexpected(uint8_t vector)
+{
+	if (devices.unexpected++ == 0)
+		kernel_note("perdure: unexpected interrupt, vector %u; more are only counted",
+			    vector);
+	/* Without this, a real one would hold back all below it for ever; spurious
+	 * ones are not in service and get no end. */
+	if (apic_in_service(vector))
+		apic_end_of_interrupt();
+}
+
+static void interrupt_serial(void)
+{
+	unsigned happened = serial_interrupt();
+
+	if (happened & SERIAL_INPUT)
+		event_set(ARCH_EVENT_CONSOLE_INPUT);
+	if (happened & SERIAL_OUTPUT)
+		event_set(ARCH_EVENT_CONSOLE_OUTPUT);
+}
+
+void interrupt_dispatch(uint8_t vector)
+{
+	switch (vector) {
+	case VECTOR_TIMER:
+		event_set(ARCH_EVENT_TICK | (devices.disk_polled ? ARCH_EVENT_BLOCK : 0));
+		break;
+	case VECTOR_SERIAL:
+		interrupt_serial();
+		break;
+	default:
+		if (platform_message_dispatch(vector))
+			break;
+		interrupt_unexpected(vector);
+		return;
+	}
+	apic_end_of_interrupt();
+}
+
+uint32_t arch_events_take(void)
+{
+	struct cpu *cpu = cpu_current();
+	uint32_t events = cpu->events;
+
+	cpu->events = 0;
+	return events;
+}
+
+void arch_idle(void)
+{
+	if (cpu_current()->events != 0)
+		return;
+	/* STI takes effect after HLT has begun, so no interrupt is slept through. */
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+/* ---- the disk ---------------------------------------------------------------------------- */
+
+struct search {
+	void *buffer; /* for partition tables */
+	struct virtio_blk *disk;
+	unsigned disks;	    /* virtio-blk functions seen */
+	enum status status; /* of the best failure so far */
+};
+
+/* Looks for the store on one disk. */
+static bool search_disk(struct search *search, const struct pci_function *f)
+{
+	static const uint8_t type[16] = DISK_PARTITION_TYPE;
+	const char *why = NULL;
+	struct virtio_blk *disk = virtio_blk_open(f, interrupt_block, &why);
+	struct gpt_partition found;
+
+	search->disks++;
+	if (disk == NULL) {
+		kernel_print("perdure: disk at PCI %02x:%02x.%x not used: %s", f->bus, f->device,
+			     f->function, why);
+		return false;
+	}
+	enum status status = gpt_find(virtio_blk_device(disk), type, search->buffer, &found, &why);
+	if (why != NULL)
+		kernel_print("perdure: disk at PCI %02x:%02x.%x: %s%s", f->bus, f->device,
+			     f->function, why,
+			     status == STATUS_NOT_FOUND ? " (type " DISK_PARTITION_TYPE_TEXT ")"
+							: "");
+	if (status != STATUS_OK) {
+		search->status = status;
+		return false;
+	}
+	virtio_blk_narrow(disk, found.first, found.sectors);
+	search->disk = disk;
+	kernel_note("perdure: store partition at sector %lu, %lu sectors, disk at PCI %02x:%02x.%x",
+		    (unsigned long)found.first, (unsigned long)found.sectors, f->bus, f->device,
+		    f->function);
+	return true;
+}
+
+static bool search_function(const struct pci_function *f, void *context)
+{
+	return !virtio_blk_matches(f) || !search_disk(context, f);
+}
+
+enum status arch_block_find(struct block_device **device)
+{
+	static uint8_t buffer[GPT_BUFFER] __attribute__((aligned(GPT_BUFFER)));
+	struct search search = {.buffer = buffer, .status = STATUS_NO_DEVICE};
+
+	if (!pci_scan(search_function, &search)) {
+		kernel_print("perdure: no PCI bus");
+		return STATUS_NO_DEVICE;
+	}
+	if (search.disks == 0) {
+		kernel_print("perdure: no virtio-blk disk; the store lives on one "
+			     "(QEMU: -drive if=virtio,format=raw,file=build/perdure.img)");
+		return STATUS_NO_DEVICE;
+	}
+	if (search.disk == NULL)
+		return search.status;
+	devices.disk = search.disk;
+	devices.disk_polled = !virtio_blk_interrupts(search.disk);
+	*device = virtio_blk_device(search.disk);
+	return STATUS_OK;
+}
+
+void arch_devices_reset(void)
+{
+	virtio_blk_reset_all();
+	devices.disk = NULL;
+	devices.disk_polled = false;
+}
