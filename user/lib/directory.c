@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * directory.c - calls to directories and path walking.  Interface in directory.h.
+ *
+ * A walk holds at most two slots: the directory it is in and the next one.
+ */
+#include "user/lib/directory.h"
+
+#include <string.h>
+#include "user/lib/message.h"
+#include "user/lib/program.h"
+#include "user/lib/slot.h"
+#include "user/lib/table.h"
+
+enum status directory_lookup(uint32_t directory, const char *name, uint32_t to,
+			     enum object_type *type)
+{
+	struct message message = {.take = {(uint16_t)to}};
+	enum status status = message_put(&message, name, strlen(name));
+
+	if (status == STATUS_OK)
+		status = message_request(directory, DIRECTORY_LOOKUP, &message);
+	if (type)
+		*type = (enum object_type)message.word[0];
+	return status;
+}
+
+enum status directory_link(uint32_t directory, const char *name, uint32_t from, bool replace)
+{
+	struct message message = {.word = {replace}, .pass = {(uint16_t)from}};
+	enum status status = message_put(&message, name, strlen(name));
+
+	return status == STATUS_OK ? message_request(directory, DIRECTORY_LINK, &message) : status;
+}
+
+enum status directory_unlink(uint32_t directory, const char *name)
+{
+	struct message message = {0};
+	enum status status = message_put(&message, name, strlen(name));
+
+	return status == STATUS_OK ? message_request(directory, DIRECTORY_UNLINK, &message)
+				   : status;
+}
+
+enum status directory_rename(uint32_t directory, const char *old_name, uint32_t to,
+			     const char *new_name, bool replace)
+{
+	size_t old_length = strlen(old_name), new_length = strlen(new_name);
+	struct message message = {.word = {old_length, replace}, .pass = {(uint16_t)to}};
+
+	if (old_length > TREE_KEY_MAX || new_length > TREE_KEY_MAX)
+		return STATUS_INVALID;
+	memmove(program_page->data, old_name, old_length);
+	memmove(program_page->data + old_length, new_name, new_length);
+	message.length = (uint32_t)(old_length + new_length);
+	return message_request(directory, DIRECTORY_RENAME, &message);
+}
+
+enum status directory_next(uint32_t directory, struct directory_item *item)
+{
+	struct message message = {0};
+	enum status status = message_put(&message, item->name, strlen(item->name));
+
+	if (status == STATUS_OK)
+		status = message_request(directory, DIRECTORY_NEXT, &message);
+	if (status != STATUS_OK)
+		return status;
+	if (message.length >= DIRECTORY_NAME)
+		return STATUS_FORMAT;
+	memcpy(item->name, message_data(), message.length);
+	item->name[message.length] = '\0';
+	item->type = (enum object_type)message.word[0];
+	item->size = message.word[1];
+	item->rights = (uint16_t)message.word[2];
+	item->object = (uint32_t)message.word[3];
+	item->alive = message.word[4] == 1;
+	return STATUS_OK;
+}
+
+enum status directory_info(uint32_t directory, uint64_t *entries)
+{
+	struct message message = {0};
+	enum status status = message_request(directory, DIRECTORY_INFO, &message);
+
+	*entries = message.word[0];
+	return status;
+}
+
+/* Copies the next name of *path and moves *path behind it.  False: no more;
+ * *length is the whole length, even if it does not fit. */
+static bool path_next_name(const char **path, char name[DIRECTORY_NAME], size_t *length)
+{
+	const char *text = *path;
+
+	do {
+		while (*text == '/')
+			text++;
+		for (*length = 0; text[*length] != '\0' && text[*length] != '/'; (*length)++)
+			if (*length < DIRECTORY_NAME - 1)
+				name[*length] = text[*length];
+		text += *length;
+	} while (*length == 1 && name[0] == '.');
+	name[*length < DIRECTORY_NAME ? *length : DIRECTORY_NAME - 1] = '\0';
+	*path = text;
+	return *length > 0;
+}
+
+/* Goes from the directory in *slot to what `name` means there; *slot is taken
+ * from or given back, so that it is always the only one held. */
+static enum status path_step(uint32_t *slot, const char *name, size_t length,
+			     enum object_type *type)
+{
+	uint32_t next;
+	enum status status;
+
+	if (length >= DIRECTORY_NAME)
+		return STATUS_INVALID;
+	if (*type != OBJECT_DIRECTORY)
+		return STATUS_NOT_FOUND;
+	next = slot_take();
+	if (next == 0)
+		return STATUS_LIMIT;
+	status = directory_lookup(*slot, name, next, type);
+	if (status != STATUS_OK) {
+		slot_forget(next);
+		return status;
+	}
+	slot_give(*slot);
+	*slot = next;
+	return STATUS_OK;
+}
+
+static enum status path_begin(uint32_t *slot)
+{
+	enum status status;
+
+	*slot = slot_take();
+	if (*slot == 0)
+		return STATUS_LIMIT;
+	status = table_copy(SLOT_TABLE, SLOT_ROOT, *slot);
+	if (status != STATUS_OK)
+		slot_forget(*slot);
+	return status;
+}
+
+enum status path_lookup(const char *path, uint32_t *slot, enum object_type *type)
+{
+	char name[DIRECTORY_NAME];
+	enum object_type found = OBJECT_DIRECTORY;
+	enum status status = path_begin(slot);
+	size_t length;
+
+	while (status == STATUS_OK && path_next_name(&path, name, &length)) {
+		status = path_step(slot, name, length, &found);
+		if (status != STATUS_OK)
+			slot_give(*slot);
+	}
+	if (status == STATUS_OK && type)
+		*type = found;
+	return status;
+}
+
+enum status path_parent(const char *path, uint32_t *slot, char name[DIRECTORY_NAME])
+{
+	char following[DIRECTORY_NAME];
+	enum object_type found = OBJECT_DIRECTORY;
+	enum status status;
+	size_t length, following_length;
+
+	if (!path_next_name(&path, name, &length))
+		return STATUS_INVALID;
+	status = path_begin(slot);
+	while (status == STATUS_OK && path_next_name(&path, following, &following_length)) {
+		status = path_step(slot, name, length, &found);
+		if (status == STATUS_OK && found != OBJECT_DIRECTORY)
+			status = STATUS_NOT_FOUND;
+		if (status != STATUS_OK) {
+			slot_give(*slot);
+			return status;
+		}
+		memcpy(name, following, sizeof(following));
+		length = following_length;
+	}
+	if (status == STATUS_OK && length >= DIRECTORY_NAME) {
+		slot_give(*slot);
+		return STATUS_INVALID;
+	}
+	return status;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * directory.h - calls to directories, and walking of paths from SLOT_ROOT.
+ *
+ * A path is names between slashes; the leading slash may be left out, empty
+ * names and "." are skipped.  There is no "..": a capability to a directory
+ * gives no way to what is above it.
+ */
+#ifndef USER_LIB_DIRECTORY_H
+#define USER_LIB_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "kernel/abi.h"
+
+#define DIRECTORY_NAME 256u /* bytes of a name with its NUL */
+
+struct directory_item {
+	char name[DIRECTORY_NAME];
+	enum object_type type;
+	uint64_t size;
+	uint16_t rights;
+	uint32_t object;
+	bool alive;
+};
+
+enum status directory_lookup(uint32_t directory, const char *name, uint32_t to,
+			     enum object_type *type);
+enum status directory_link(uint32_t directory, const char *name, uint32_t from, bool replace);
+enum status directory_unlink(uint32_t directory, const char *name);
+/* `to` 0: the same directory. */
+enum status directory_rename(uint32_t directory, const char *old_name, uint32_t to,
+			     const char *new_name, bool replace);
+/* On entry item->name is the previous name (empty: start). */
+enum status directory_next(uint32_t directory, struct directory_item *item);
+enum status directory_info(uint32_t directory, uint64_t *entries);
+
+/* Capability at the path in a newly taken slot; the caller gives it back.  The
+ * root itself is copied.  type may be null. */
+enum status path_lookup(const char *path, uint32_t *slot, enum object_type *type);
+
+/* The directory in which the path's last name lies, in a newly taken slot, and
+ * that name.  INVALID when the path has no name. */
+enum status path_parent(const char *path, uint32_t *slot, char name[DIRECTORY_NAME]);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file.c - objects as memory.  Interface in file.h.
+ */
+#include "user/lib/file.h"
+
+#include <string.h>
+#include "user/lib/directory.h"
+#include "user/lib/machine.h"
+#include "user/lib/segment.h"
+#include "user/lib/slot.h"
+#include "user/lib/table.h"
+
+static enum status file_attach_as(struct file *file, uint32_t slot, uint16_t rights, bool owned)
+{
+	struct segment_info info;
+	enum status status = segment_info(slot, &info);
+
+	memset(file, 0, sizeof(*file));
+	if (status != STATUS_OK)
+		return status;
+	status = machine_attach(SLOT_SELF, slot, 0, 0, rights, owned);
+	if (status != STATUS_OK)
+		return status;
+	file->slot = slot;
+	file->address = info.address;
+	file->size = info.size;
+	file->size_max = info.size_max;
+	file->attached = true;
+	file->owned = owned;
+	return STATUS_OK;
+}
+
+enum status file_attach(struct file *file, uint32_t slot, uint16_t rights)
+{
+	return file_attach_as(file, slot, rights, false);
+}
+
+enum status file_open(struct file *file, const char *path, uint16_t rights)
+{
+	enum object_type type;
+	uint32_t slot;
+	enum status status = path_lookup(path, &slot, &type);
+
+	memset(file, 0, sizeof(*file));
+	if (status != STATUS_OK)
+		return status;
+	status = type == OBJECT_SEGMENT ? file_attach(file, slot, rights) : STATUS_WRONG_TYPE;
+	if (status != STATUS_OK)
+		slot_give(slot);
+	return status;
+}
+
+enum status file_create(struct file *file, uint64_t size_max, bool owned)
+{
+	uint32_t slot = slot_take();
+	enum status status;
+
+	memset(file, 0, sizeof(*file));
+	if (slot == 0)
+		return STATUS_LIMIT;
+	status = bank_segment(SLOT_BANK, 0, size_max, slot);
+	if (status != STATUS_OK) {
+		slot_forget(slot);
+		return status;
+	}
+	status = file_attach_as(file, slot, RIGHT_READ | RIGHT_WRITE, owned);
+	if (status != STATUS_OK) {
+		table_destroy(SLOT_TABLE, slot);
+		slot_give(slot);
+	}
+	return status;
+}
+
+void file_close(struct file *file)
+{
+	if (file->owned)
+		table_destroy(SLOT_TABLE, file->slot);
+	else if (file->attached)
+		machine_detach(SLOT_SELF, file->address);
+	slot_give(file->slot);
+	memset(file, 0, sizeof(*file));
+}
+
+void file_discard(struct file *file)
+{
+	file->owned = true;
+	file_close(file);
+}
+
+enum status file_resize(struct file *file, uint64_t bytes)
+{
+	enum status status;
+
+	if (bytes == file->size)
+		return STATUS_OK;
+	status = segment_resize(file->slot, bytes);
+	if (status == STATUS_OK)
+		file->size = bytes;
+	return status;
+}
+
+/* The first 16 bytes in one instruction: nothing can come between.  What follows
+ * is zero, so that a size that is still the old one shows no rest of old text. */
+static void file_set_head(struct file *file, const void *bytes, uint64_t length)
+{
+	typedef uint8_t vector __attribute__((vector_size(16)));
+	vector value = {0};
+
+	memcpy(&value, bytes, length);
+	*(volatile vector *)file_data(file) = value;
+}
+
+enum status file_set(struct file *file, const void *bytes, uint64_t length)
+{
+	uint64_t room = (file->size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
+	enum status status = STATUS_OK;
+
+	if (length > file->size_max)
+		return STATUS_LIMIT;
+	/* Memory has to be there before it is written; one byte gives a page. */
+	if (length > room)
+		status = file_resize(file, length <= PAGE_SIZE ? 1 : length);
+	if (status != STATUS_OK || length == 0)
+		return status == STATUS_OK ? file_resize(file, 0) : status;
+	if (length <= 16)
+		file_set_head(file, bytes, length);
+	else
+		memcpy(file_data(file), bytes, length);
+	return file_resize(file, length);
+}

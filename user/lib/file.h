@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file.h - objects (segments) as memory, found by their path.
+ *
+ * There is no reading and no writing: an attached object lies in memory at
+ * file->address, in every program at the same place.  Only the size is changed
+ * by a call.  An object attached here holds one slot and one attachment of the
+ * machine until file_close.
+ */
+#ifndef USER_LIB_FILE_H
+#define USER_LIB_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "kernel/abi.h"
+
+/* What a new object can grow to when nothing else is said. */
+#define FILE_SIZE_MAX (UINT64_C(16) << 20)
+
+struct file {
+	uint32_t slot;
+	uint64_t address;
+	uint64_t size, size_max; /* bytes, as last known */
+	bool attached, owned;
+};
+
+/* Attaches the segment in `slot` with these rights; the slot stays the caller's. */
+enum status file_attach(struct file *file, uint32_t slot, uint16_t rights);
+/* The same by path; WRONG_TYPE when something else than a segment is there. */
+enum status file_open(struct file *file, const char *path, uint16_t rights);
+/* An empty object, attached for writing, that no directory names yet.  If it is
+ * `owned`, it ends with this machine or when it is closed. */
+enum status file_create(struct file *file, uint64_t size_max, bool owned);
+/* Detaches and gives the slot back; an owned object is destroyed. */
+void file_close(struct file *file);
+/* Ends an object that nothing names, e.g. after a failure, and closes it. */
+void file_discard(struct file *file);
+
+enum status file_resize(struct file *file, uint64_t bytes);
+
+/*
+ * Makes the object consist of these bytes.  A reader, or a checkpoint, that comes
+ * in the middle can see some new and some old bytes, but up to 16 bytes at the
+ * start of the object change all at once.
+ */
+enum status file_set(struct file *file, const void *bytes, uint64_t length);
+
+static inline void *file_data(const struct file *file)
+{
+	return (void *)(uintptr_t)file->address;
+}
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * message.c - the one place with SYSCALL in it.  Interface in message.h; the
+ * registers are described in kernel/abi.h.
+ */
+#include "user/lib/message.h"
+
+#include <string.h>
+#include "user/lib/program.h"
+
+static uint64_t message_pack_slots(const uint16_t slots[MESSAGE_CAPABILITIES])
+{
+	return (uint64_t)slots[0] | (uint64_t)slots[1] << 16 | (uint64_t)slots[2] << 32 |
+	       (uint64_t)slots[3] << 48;
+}
+
+/* `out` gets what came back; it may be the same as `in`. */
+static enum status message_invoke(uint64_t control, uint64_t slot, const struct message *in,
+				  struct message *out)
+{
+	uint64_t rax = control | (uint64_t)(in->length & 0xffff) << 16;
+	uint64_t rdi = slot, rsi = in->label, rdx = in->word[0];
+	register uint64_t r10 __asm__("r10") = in->word[1];
+	register uint64_t r8 __asm__("r8") = in->word[2];
+	register uint64_t r9 __asm__("r9") = in->word[3];
+	register uint64_t r12 __asm__("r12") = in->word[4];
+	register uint64_t r13 __asm__("r13") = in->word[5];
+	register uint64_t r14 __asm__("r14") = message_pack_slots(in->pass);
+	register uint64_t r15 __asm__("r15") = message_pack_slots(in->take);
+
+	__asm__ volatile("syscall"
+			 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8),
+			   "+r"(r9), "+r"(r12), "+r"(r13)
+			 : "b"(in->deadline), "r"(r14), "r"(r15)
+			 : "rcx", "r11", "memory");
+	out->badge = rdi;
+	out->label = rsi;
+	out->word[0] = rdx;
+	out->word[1] = r10;
+	out->word[2] = r8;
+	out->word[3] = r9;
+	out->word[4] = r12;
+	out->word[5] = r13;
+	out->length = (uint32_t)(rax >> 16) & 0xffff;
+	out->got = (uint32_t)(rax >> 32) & 0xf;
+	return (enum status)(rax & 0xffff);
+}
+
+enum status message_call(uint32_t slot, struct message *message)
+{
+	return message_invoke(ENTRY_CALL, slot, message, message);
+}
+
+enum status message_send(uint32_t slot, const struct message *message, bool wait)
+{
+	struct message ignored;
+
+	return message_invoke(ENTRY_SEND | (wait ? FLAG_WAIT << 8 : 0), slot, message, &ignored);
+}
+
+enum status message_receive(uint32_t port, struct message *message)
+{
+	return message_invoke(ENTRY_RECEIVE, port, message, message);
+}
+
+enum status message_reply_receive(uint32_t port, struct message *message)
+{
+	return message_invoke(ENTRY_REPLY_RECEIVE, port, message, message);
+}
+
+void message_yield(void)
+{
+	struct message message = {0};
+
+	message_invoke(ENTRY_YIELD, 0, &message, &message);
+}
+
+enum status message_request(uint32_t slot, uint64_t label, struct message *message)
+{
+	enum status status;
+
+	message->label = label;
+	status = message_call(slot, message);
+	return status == STATUS_OK ? (enum status)message->label : status;
+}
+
+enum status message_put(struct message *message, const void *data, size_t length)
+{
+	if (length > MESSAGE_DATA)
+		return STATUS_LIMIT;
+	memmove(program_page->data, data, length);
+	message->length = (uint32_t)length;
+	return STATUS_OK;
+}
+
+const void *message_data(void)
+{
+	return program_page->data;
+}

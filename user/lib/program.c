@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * program.c - start and end of a program.  Interface in program.h.
+ */
+#include "user/lib/program.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include "user/lib/machine.h"
+#include "user/lib/message.h"
+#include "user/lib/service.h"
+#include "user/lib/text.h"
+
+struct abi_message_page *program_page;
+
+/* Copies of the strings, so that the start structure may be overwritten by a
+ * stack that needs more room. */
+static char arguments[START_ARGUMENTS + 1];
+static char *argument[PROGRAM_ARGUMENTS + 1];
+
+static int program_split(const struct abi_start *start)
+{
+	char *text = arguments;
+	int count = 0;
+
+	for (unsigned i = 0; i < START_ARGUMENTS; i++)
+		arguments[i] = start->arguments[i];
+	while (count < (int)PROGRAM_ARGUMENTS && (uint64_t)count < start->argument_count &&
+	       text < arguments + START_ARGUMENTS) {
+		argument[count++] = text;
+		while (*text != '\0')
+			text++;
+		text++;
+	}
+	argument[count] = NULL;
+	return count;
+}
+
+void program_enter(const struct abi_start *start)
+{
+	if (start->magic != START_MAGIC)
+		__builtin_trap();
+	program_page = (struct abi_message_page *)(uintptr_t)start->message_page;
+	program_exit(main(program_split(start), argument));
+}
+
+void program_exit(int code)
+{
+	machine_exit(SLOT_SELF, (uint32_t)code);
+	/* Only without the right to end itself does a program get here. */
+	for (;;)
+		__builtin_trap();
+}
+
+void program_fail(const char *format, ...)
+{
+	char line[200];
+	va_list list;
+
+	va_start(list, format);
+	text_vformat(line, sizeof(line), format, list);
+	va_end(list);
+	log_print("failed: %s", line);
+	program_exit(127);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service.c - calls to clock, log, console, store and system.  Interface in
+ * service.h.
+ */
+#include "user/lib/service.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include "user/lib/message.h"
+#include "user/lib/text.h"
+
+/* Copies the answer's data; what is longer than `size` is not for us. */
+static enum status service_take_data(enum status status, void *data, size_t size)
+{
+	if (status == STATUS_OK)
+		memcpy(data, message_data(), size);
+	return status;
+}
+
+/* ---- clock ---------------------------------------------------------------- */
+
+enum status clock_now(uint64_t *uptime_ns, uint64_t *wall_ns)
+{
+	struct message message = {0};
+	enum status status = message_request(SLOT_CLOCK, CLOCK_NOW, &message);
+
+	if (uptime_ns)
+		*uptime_ns = message.word[0];
+	if (wall_ns)
+		*wall_ns = message.word[1];
+	return status;
+}
+
+uint64_t clock_uptime(void)
+{
+	uint64_t uptime_ns = 0;
+
+	return clock_now(&uptime_ns, NULL) == STATUS_OK ? uptime_ns : 0;
+}
+
+enum status clock_sleep_until(uint64_t uptime_ns)
+{
+	struct message message = {.word = {uptime_ns}};
+
+	return message_request(SLOT_CLOCK, CLOCK_SLEEP, &message);
+}
+
+/* ---- log -------------------------------------------------------------------- */
+
+enum status log_write(const void *text, size_t length)
+{
+	struct message message = {0};
+
+	message_put(&message, text, length < LOG_LINE ? length : LOG_LINE);
+	return message_request(SLOT_LOG, LOG_WRITE, &message);
+}
+
+void log_print(const char *format, ...)
+{
+	char line[256];
+	va_list list;
+	size_t length;
+
+	va_start(list, format);
+	length = text_vformat(line, sizeof(line), format, list);
+	va_end(list);
+	log_write(line, length);
+}
+
+static enum status service_read_log(uint32_t slot, uint64_t label, uint64_t *position, void *buffer,
+				    size_t *length)
+{
+	struct message message = {.word = {*position}};
+	enum status status = message_request(slot, label, &message);
+
+	if (status != STATUS_OK)
+		return status;
+	*length = message.length < MESSAGE_DATA ? message.length : MESSAGE_DATA;
+	*position = message.word[1];
+	return service_take_data(status, buffer, *length);
+}
+
+enum status log_read(uint64_t *position, void *buffer, size_t *length)
+{
+	return service_read_log(SLOT_LOG, LOG_READ, position, buffer, length);
+}
+
+enum status kernel_log_read(uint64_t *position, void *buffer, size_t *length)
+{
+	return service_read_log(SLOT_SYSTEM, SYSTEM_KERNEL_LOG, position, buffer, length);
+}
+
+/* ---- console ---------------------------------------------------------------- */
+
+enum status console_write(const void *data, size_t length)
+{
+	struct message message = {0};
+	enum status status = message_put(&message, data, length);
+
+	return status == STATUS_OK ? message_request(SLOT_CONSOLE, CONSOLE_WRITE, &message)
+				   : status;
+}
+
+enum status console_read(void *data, size_t *length, uint64_t deadline_ns)
+{
+	struct message message = {.word = {deadline_ns}};
+	enum status status = message_request(SLOT_CONSOLE, CONSOLE_READ, &message);
+
+	*length = 0;
+	if (status == STATUS_OK)
+		*length = message.length < MESSAGE_DATA ? message.length : MESSAGE_DATA;
+	return service_take_data(status, data, *length);
+}
+
+/* ---- store ------------------------------------------------------------------- */
+
+/* A call with a name (or none) that may be answered before or after a resume. */
+static enum status service_resumable(uint32_t slot, uint64_t label, const char *name,
+				     struct service_resume *resume)
+{
+	struct message message = {0};
+	enum status status = message_put(&message, name, strlen(name));
+
+	if (status != STATUS_OK)
+		return status;
+	status = message_request(slot, label, &message);
+	resume->generation = message.word[0];
+	resume->reason = (enum abi_resume)message.word[1];
+	return status;
+}
+
+enum status store_checkpoint(struct service_resume *resume)
+{
+	return service_resumable(SLOT_STORE, STORE_CHECKPOINT, "", resume);
+}
+
+enum status store_snapshot(const char *name, struct service_resume *resume)
+{
+	return service_resumable(SLOT_STORE, STORE_SNAPSHOT, name, resume);
+}
+
+enum status store_restore(const char *name, struct service_resume *resume)
+{
+	return service_resumable(SLOT_STORE, STORE_RESTORE, name, resume);
+}
+
+enum status store_delete(const char *name)
+{
+	struct service_resume ignored;
+
+	return service_resumable(SLOT_STORE, STORE_DELETE, name, &ignored);
+}
+
+enum status store_snapshot_next(uint64_t number, struct abi_snapshot *snapshot)
+{
+	struct message message = {.word = {number}};
+	enum status status = message_request(SLOT_STORE, STORE_SNAPSHOT_NEXT, &message);
+
+	return service_take_data(status, snapshot, sizeof(*snapshot));
+}
+
+enum status store_statistics(struct abi_store *statistics)
+{
+	struct message message = {0};
+	enum status status = message_request(SLOT_STORE, STORE_STATISTICS, &message);
+
+	return service_take_data(status, statistics, sizeof(*statistics));
+}
+
+enum status store_interval(uint64_t interval_ns)
+{
+	struct message message = {.word = {interval_ns}};
+
+	return message_request(SLOT_STORE, STORE_INTERVAL, &message);
+}
+
+/* ---- system ------------------------------------------------------------------- */
+
+enum status system_info(struct abi_system *info)
+{
+	struct message message = {0};
+	enum status status = message_request(SLOT_SYSTEM, SYSTEM_INFO, &message);
+
+	return service_take_data(status, info, sizeof(*info));
+}
+
+enum status system_power_off(struct service_resume *resume)
+{
+	return service_resumable(SLOT_SYSTEM, SYSTEM_POWER_OFF, "", resume);
+}
+
+enum status system_reboot(struct service_resume *resume)
+{
+	return service_resumable(SLOT_SYSTEM, SYSTEM_REBOOT, "", resume);
+}
+
+enum status system_machine_next(uint32_t object, struct abi_machine_info *info, uint32_t to)
+{
+	struct message message = {.word = {object}, .take = {(uint16_t)to}};
+	enum status status = message_request(SLOT_SYSTEM, SYSTEM_MACHINE_NEXT, &message);
+
+	return service_take_data(status, info, sizeof(*info));
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service.h - calls to the kernel's own services: clock, log, console, store and
+ * system.  What each operation means is in kernel/abi.h.
+ */
+#ifndef USER_LIB_SERVICE_H
+#define USER_LIB_SERVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "kernel/abi.h"
+
+#define NS_PER_SECOND	   UINT64_C(1000000000)
+#define NS_PER_MILLISECOND UINT64_C(1000000)
+
+/* ---- clock ---- */
+
+enum status clock_now(uint64_t *uptime_ns, uint64_t *wall_ns); /* either may be null */
+/* Persistent uptime; 0 if there is no clock. */
+uint64_t clock_uptime(void);
+/* Waits until the persistent uptime has come; at once if it has passed. */
+enum status clock_sleep_until(uint64_t uptime_ns);
+
+/* ---- log ---- */
+
+/* One line, without newline; what is beyond LOG_LINE bytes is cut off.  The kernel
+ * puts time and name of the machine before it. */
+#define LOG_LINE (MESSAGE_DATA - 40)
+enum status log_write(const void *text, size_t length);
+void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Text from *position on (the log, or the kernel's with `kernel`) into buffer,
+ * which has MESSAGE_DATA bytes; *position moves to where to go on. */
+enum status log_read(uint64_t *position, void *buffer, size_t *length);
+enum status kernel_log_read(uint64_t *position, void *buffer, size_t *length);
+
+/* ---- console ---- */
+
+enum status console_write(const void *data, size_t length);
+/* At least one byte into data, which has MESSAGE_DATA bytes; TIMEOUT, RESTARTED. */
+enum status console_read(void *data, size_t *length, uint64_t deadline_ns);
+
+/* ---- store ---- */
+
+/* How a call ended that can be followed by a resume. */
+struct service_resume {
+	uint64_t generation;
+	enum abi_resume reason; /* when the status is RESUMED */
+};
+
+enum status store_checkpoint(struct service_resume *resume);
+enum status store_snapshot(const char *name, struct service_resume *resume);
+enum status store_restore(const char *name, struct service_resume *resume);
+enum status store_delete(const char *name);
+/* The snapshot after the one with that number (0: the first). */
+enum status store_snapshot_next(uint64_t number, struct abi_snapshot *snapshot);
+enum status store_statistics(struct abi_store *statistics);
+enum status store_interval(uint64_t interval_ns);
+
+/* ---- system ---- */
+
+enum status system_info(struct abi_system *info);
+enum status system_power_off(struct service_resume *resume);
+enum status system_reboot(struct service_resume *resume);
+/* The machine after `object` (0: the first); its capability into slot `to`, 0:
+ * none. */
+enum status system_machine_next(uint32_t object, struct abi_machine_info *info, uint32_t to);
+
+#endif

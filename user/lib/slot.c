@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slot.c - which slots are in use.  Interface in slot.h.
+ */
+#include "user/lib/slot.h"
+
+#include "user/lib/table.h"
+
+static struct slot_set taken;
+
+bool slot_set_has(const struct slot_set *set, uint32_t slot)
+{
+	return set->bits[slot / 64] >> (slot % 64) & 1;
+}
+
+void slot_set_note(struct slot_set *set)
+{
+	*set = taken;
+}
+
+static bool slot_is_ours(uint32_t slot)
+{
+	return slot >= SLOT_FIRST_FREE && slot < SLOTS_DEFAULT;
+}
+
+bool slot_is_taken(uint32_t slot)
+{
+	return slot_is_ours(slot) && slot_set_has(&taken, slot);
+}
+
+uint32_t slot_take(void)
+{
+	for (uint32_t slot = SLOT_FIRST_FREE; slot < SLOTS_DEFAULT; slot++) {
+		if (slot_set_has(&taken, slot))
+			continue;
+		taken.bits[slot / 64] |= UINT64_C(1) << (slot % 64);
+		return slot;
+	}
+	return 0;
+}
+
+void slot_forget(uint32_t slot)
+{
+	if (slot_is_ours(slot))
+		taken.bits[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+}
+
+void slot_give(uint32_t slot)
+{
+	if (!slot_is_ours(slot))
+		return;
+	table_delete(SLOT_TABLE, slot);
+	slot_forget(slot);
+}

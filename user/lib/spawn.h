@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spawn.h - starting a new machine from a program object.
+ *
+ * The new machine gets nothing but what is named here: its own instance and port
+ * (and from the kernel SLOT_SELF and SLOT_TABLE), the caller's capabilities in
+ * the slots of `inherit`, and the grants.  Either it is complete and runs, or
+ * nothing is left of it.  Its instance and its port end with it.
+ */
+#ifndef USER_LIB_SPAWN_H
+#define USER_LIB_SPAWN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "kernel/abi.h"
+
+#define SPAWN_GRANTS 8u
+/* What a program normally inherits. */
+#define SPAWN_STANDARD (1u << SLOT_BANK | 1u << SLOT_ROOT | 1u << SLOT_LOG | 1u << SLOT_CLOCK)
+
+struct spawn_grant {
+	uint32_t from; /* our slot */
+	uint32_t to;   /* slot of the new machine */
+};
+
+struct spawn_request {
+	const char *name; /* of the machine, and argument 0 */
+	uint32_t priority;
+	uint32_t program; /* our slot: the segment with the ELF file, with READ */
+	int arguments;	  /* further ones */
+	char *const *argument;
+	uint32_t inherit; /* bit s: copy our slot s to its slot s, if there is something */
+	struct spawn_grant grant[SPAWN_GRANTS];
+	uint32_t grants;
+	uint32_t queue; /* capacity of its port; 0: 16 */
+	bool hold;	/* do not start it: the caller does with spawned.start */
+};
+
+struct spawned {
+	uint32_t machine;	/* newly taken slot: all rights */
+	uint64_t rip, rsp, rdi; /* for machine_start */
+	const char *step;	/* after a failure: what could not be done */
+};
+
+enum status spawn_machine(const struct spawn_request *request, struct spawned *spawned);
+
+#endif

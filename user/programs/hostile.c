@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hostile.c - calls the kernel with nonsense, to see whether it stays calm.
+ *
+ *	hostile [CALLS [SEED]]		100000 calls if not given
+ *
+ * The calls are made by child machines, which hold a set of objects made for
+ * them and nothing else that matters.  A child may destroy, stop or fault itself;
+ * the parent sees it by a counter in a shared segment that stands still, takes it
+ * away and starts the next one, until the calls are done.  What the kernel
+ * answered is counted and told to the log.
+ */
+#include <string.h>
+#include "user/lib/directory.h"
+#include "user/lib/file.h"
+#include "user/lib/machine.h"
+#include "user/lib/message.h"
+#include "user/lib/program.h"
+#include "user/lib/service.h"
+#include "user/lib/slot.h"
+#include "user/lib/spawn.h"
+#include "user/lib/table.h"
+#include "user/lib/text.h"
+
+#define HOSTILE_ANSWERS	 64u	/* counted by status, the last one: any other */
+#define HOSTILE_CHILD	 20000u /* calls of one child */
+#define HOSTILE_POLL_NS	 (20 * NS_PER_MILLISECOND)
+#define HOSTILE_PATIENCE 25u /* polls without progress */
+#define HOSTILE_VICTIM	 SLOT_FIRST_GRANT
+
+/* In the shared segment. */
+struct hostile_shared {
+	uint64_t done; /* calls made by the present child */
+	uint64_t finished;
+	uint64_t answers[HOSTILE_ANSWERS];
+};
+
+/* All registers of a system call. */
+struct hostile_registers {
+	uint64_t rax, rdi, rsi, rdx, r10, r8, r9, r12, r13, r14, r15, rbx;
+};
+
+static uint64_t seed;
+
+static uint64_t hostile_random(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+static uint64_t hostile_below(uint64_t limit)
+{
+	return hostile_random() % limit;
+}
+
+/* ---- child -------------------------------------------------------------------- */
+
+static void hostile_invoke(struct hostile_registers *r)
+{
+	register uint64_t r10 __asm__("r10") = r->r10;
+	register uint64_t r8 __asm__("r8") = r->r8;
+	register uint64_t r9 __asm__("r9") = r->r9;
+	register uint64_t r12 __asm__("r12") = r->r12;
+	register uint64_t r13 __asm__("r13") = r->r13;
+	register uint64_t r14 __asm__("r14") = r->r14;
+	register uint64_t r15 __asm__("r15") = r->r15;
+
+	__asm__ volatile("syscall"
+			 : "+a"(r->rax), "+D"(r->rdi), "+S"(r->rsi), "+d"(r->rdx), "+b"(r->rbx),
+			   "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
+			 :
+			 : "rcx", "r11", "memory");
+}
+
+/* A slot, now and then one that cannot be. */
+static uint64_t hostile_slot(void)
+{
+	static const uint8_t known[] = {
+		SLOT_NONE,	    SLOT_REPLY,		SLOT_SELF,	    SLOT_TABLE,
+		SLOT_BANK,	    SLOT_ROOT,		SLOT_PORT,	    SLOT_CLOCK,
+		SLOT_INSTANCE,	    HOSTILE_VICTIM,	HOSTILE_VICTIM + 1, HOSTILE_VICTIM + 2,
+		HOSTILE_VICTIM + 3, HOSTILE_VICTIM + 4,
+	};
+
+	switch (hostile_below(16)) {
+	case 0:
+		return hostile_random();
+	case 1:
+		return hostile_below(2 * SLOTS_DEFAULT);
+	case 2:
+		return SLOT_FIRST_FREE + hostile_below(16);
+	}
+	return known[hostile_below(sizeof(known))];
+}
+
+static uint64_t hostile_word(const struct hostile_shared *shared)
+{
+	switch (hostile_below(10)) {
+	case 0:
+		return hostile_random();
+	case 1:
+		return UINT64_C(1) << hostile_below(64);
+	case 2:
+		return 0 - hostile_below(16);
+	case 3:
+		return (uintptr_t)shared + hostile_below(3 * PAGE_SIZE) - PAGE_SIZE;
+	case 4:
+		return hostile_below(64) * PAGE_SIZE;
+	case 5:
+		return UINT64_C(0xffff800000000000) + hostile_below(UINT64_C(1) << 40);
+	}
+	return hostile_below(40);
+}
+
+static uint64_t hostile_slots(void)
+{
+	uint64_t slots = 0;
+
+	for (unsigned i = 0; i < 4 && hostile_below(3) == 0; i++)
+		slots |= (hostile_slot() & 0xffff) << (16 * i);
+	return slots;
+}
+
+/* Names that exist, and noise. */
+static void hostile_fill_page(void)
+{
+	uint64_t bytes = hostile_below(sizeof(*program_page));
+
+	if (hostile_below(2)) {
+		program_page->data[0] = (uint8_t)('a' + hostile_below(4));
+		return;
+	}
+	/* Up to the end of the page: also the part where the state is told. */
+	for (uint64_t i = 0; i < bytes; i++)
+		((uint8_t *)program_page)[i] = (uint8_t)hostile_random();
+}
+
+static bool hostile_is_creation(uint64_t label)
+{
+	return label >> 8 == OBJECT_BANK;
+}
+
+static void hostile_choose(struct hostile_registers *r, const struct hostile_shared *shared)
+{
+	uint64_t *word[] = {&r->rdx, &r->r10, &r->r8, &r->r9, &r->r12, &r->r13};
+	uint64_t length = hostile_below(4) ? hostile_below(8) : hostile_below(0x10000);
+	bool wild = hostile_below(1000) == 0;
+	uint64_t entry = wild && hostile_below(4) == 0 ? hostile_below(256) : hostile_below(5);
+
+	r->rdi = hostile_slot();
+	r->rsi = hostile_below(16) == 0 ? hostile_random()
+					: LABEL(hostile_below(OBJECT_TYPES), hostile_below(18));
+	for (unsigned i = 0; i < 6; i++)
+		*word[i] = hostile_word(shared);
+	r->r14 = hostile_slots();
+	r->r15 = hostile_slots();
+	r->rbx = hostile_below(2) ? 1 : hostile_random();
+	/* What waits for ever, or ends this child, only now and then. */
+	if (!wild) {
+		if (entry == ENTRY_CALL && (r->rdi == SLOT_PORT || r->rdi == HOSTILE_VICTIM + 1))
+			entry = ENTRY_SEND;
+		if (entry == ENTRY_RECEIVE || entry == ENTRY_REPLY_RECEIVE)
+			r->rbx = 1 + hostile_below(1000);
+		if (r->rsi == CLOCK_SLEEP)
+			r->rdx = 1;
+		if (r->rsi >> 8 == OBJECT_MACHINE && r->rdi == SLOT_SELF)
+			r->rdi = HOSTILE_VICTIM + 4;
+		if (r->rdi == SLOT_TABLE && r->rdx < SLOT_FIRST_GRANT && r->rsi != TABLE_INFO)
+			r->rdx += SLOT_FIRST_GRANT;
+		if (r->rdi == SLOT_TABLE && r->r10 < SLOT_FIRST_GRANT)
+			r->r10 += SLOT_FIRST_GRANT;
+	}
+	r->rax = entry | (hostile_below(8) ? 0 : hostile_random() % 256) << 8 | length << 16;
+	if (entry == ENTRY_SEND && !wild)
+		r->rax &= ~((uint64_t)FLAG_WAIT << 8);
+	if (hostile_below(64) == 0)
+		r->rax |= hostile_random() << 32;
+}
+
+/* What was made must be taken away again, or the bank would run dry. */
+static void hostile_undo_creation(const struct hostile_registers *before,
+				  const struct hostile_registers *after)
+{
+	for (unsigned i = 0; i < 4; i++)
+		if (after->rax >> (32 + i) & 1)
+			table_destroy(SLOT_TABLE, before->r15 >> (16 * i) & 0xffff);
+}
+
+static int hostile_child(struct hostile_shared *shared)
+{
+	struct hostile_registers before, after;
+	struct table_info info;
+
+	for (uint64_t call = 0; call < HOSTILE_CHILD; call++) {
+		uint64_t answer;
+
+		hostile_choose(&before, shared);
+		if (hostile_is_creation(before.rsi) &&
+		    table_info(SLOT_TABLE, SLOT_TABLE, &info) != STATUS_OK)
+			break;
+		hostile_fill_page();
+		after = before;
+		hostile_invoke(&after);
+		if (hostile_is_creation(before.rsi))
+			hostile_undo_creation(&before, &after);
+		answer = after.rax & 0xffff;
+		if (answer == STATUS_OK && (before.rax & 0xff) == ENTRY_CALL)
+			answer = after.rsi;
+		shared->answers[answer < HOSTILE_ANSWERS ? answer : HOSTILE_ANSWERS - 1]++;
+		shared->done++;
+	}
+	shared->finished = 1;
+	return 0;
+}
+
+/* ---- parent --------------------------------------------------------------------- */
+
+struct hostile_run {
+	struct file shared;
+	uint32_t program;
+	uint32_t victims[5];
+	uint64_t machines, ended, faulted, stuck;
+};
+
+static void hostile_check(enum status status, const char *what)
+{
+	if (status != STATUS_OK)
+		program_fail("cannot %s: %s", what, status_text(status));
+}
+
+static void hostile_make_victims(struct hostile_run *run)
+{
+	uint64_t message_page;
+
+	for (unsigned i = 0; i < 5; i++) {
+		run->victims[i] = slot_take();
+		if (run->victims[i] == 0)
+			program_fail("no slot left");
+	}
+	hostile_check(bank_segment(SLOT_BANK, 4 * PAGE_SIZE, 16 * PAGE_SIZE, run->victims[0]),
+		      "make a segment");
+	hostile_check(bank_port(SLOT_BANK, 8, run->victims[1]), "make a port");
+	hostile_check(bank_table(SLOT_BANK, 64, run->victims[2]), "make a table");
+	hostile_check(bank_directory(SLOT_BANK, run->victims[3]), "make a directory");
+	hostile_check(bank_machine(SLOT_BANK, "victim", 1, run->victims[4], &message_page),
+		      "make a machine");
+}
+
+static void hostile_end_victims(struct hostile_run *run)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		/* The child may have destroyed it already. */
+		table_destroy(SLOT_TABLE, run->victims[i]);
+		slot_give(run->victims[i]);
+	}
+}
+
+static uint32_t hostile_start_child(struct hostile_run *run)
+{
+	static char number[24], address[24];
+	char *arguments[] = {"child", number, address, NULL};
+	struct spawn_request request = {
+		.name = "hostile-child",
+		.priority = 3,
+		.program = run->program,
+		.arguments = 3,
+		.argument = arguments,
+		.inherit = 1u << SLOT_BANK | 1u << SLOT_CLOCK,
+		.grant = {{run->victims[3], SLOT_ROOT}},
+		.grants = 1,
+		.hold = true,
+	};
+	struct spawned spawned;
+
+	for (uint32_t i = 0; i < 5; i++)
+		request.grant[request.grants++] =
+			(struct spawn_grant){run->victims[i], HOSTILE_VICTIM + i};
+	text_format(number, sizeof(number), "%llu",
+		    (unsigned long long)(hostile_random() >> 1) | 1);
+	text_format(address, sizeof(address), "0x%llx", (unsigned long long)run->shared.address);
+	hostile_check(spawn_machine(&request, &spawned), "start a child");
+	hostile_check(machine_attach(spawned.machine, run->shared.slot, 0, 0,
+				     RIGHT_READ | RIGHT_WRITE, false),
+		      "share memory with it");
+	hostile_check(machine_start(spawned.machine, spawned.rip, spawned.rsp, spawned.rdi),
+		      "let it run");
+	run->machines++;
+	return spawned.machine;
+}
+
+/* Waits until the child has ended, in whatever way. */
+static void hostile_watch_child(struct hostile_run *run, uint32_t child)
+{
+	struct hostile_shared *shared = file_data(&run->shared);
+	uint64_t last = 0;
+	unsigned still = 0;
+
+	while (still < HOSTILE_PATIENCE) {
+		struct abi_machine_info info;
+
+		clock_sleep_until(clock_uptime() + HOSTILE_POLL_NS);
+		if (machine_info(child, &info) != STATUS_OK) {
+			run->ended++;
+			return;
+		}
+		if (info.state == MACHINE_FAULTED) {
+			run->faulted++;
+			return;
+		}
+		if (info.state == MACHINE_STOPPED || info.held)
+			break;
+		still = shared->done == last ? still + 1 : 0;
+		last = shared->done;
+	}
+	run->stuck++;
+}
+
+static uint64_t hostile_run_child(struct hostile_run *run)
+{
+	struct hostile_shared *shared = file_data(&run->shared);
+	uint32_t child;
+
+	shared->done = shared->finished = 0;
+	hostile_make_victims(run);
+	child = hostile_start_child(run);
+	hostile_watch_child(run, child);
+	machine_destroy(child);
+	slot_give(child);
+	hostile_end_victims(run);
+	return shared->done;
+}
+
+static void hostile_report(const struct hostile_run *run, uint64_t done)
+{
+	const struct hostile_shared *shared = file_data(&run->shared);
+	char line[240];
+	size_t length = 0;
+
+	log_print("%llu calls by %llu machines: %llu ended, %llu faulted, %llu stopped or stuck",
+		  (unsigned long long)done, (unsigned long long)run->machines,
+		  (unsigned long long)run->ended, (unsigned long long)run->faulted,
+		  (unsigned long long)run->stuck);
+	line[0] = '\0';
+	for (unsigned i = 0; i < HOSTILE_ANSWERS; i++) {
+		if (shared->answers[i] == 0)
+			continue;
+		length += text_format(line + length, sizeof(line) - length, " %u:%llu", i,
+				      (unsigned long long)shared->answers[i]);
+	}
+	log_print("answers by status:%s", line);
+}
+
+static int hostile_parent(uint64_t calls)
+{
+	static struct hostile_run run;
+	uint64_t done = 0;
+
+	hostile_check(path_lookup("/bin/hostile", &run.program, NULL), "find /bin/hostile");
+	hostile_check(file_create(&run.shared, PAGE_SIZE, true), "make a shared segment");
+	hostile_check(file_resize(&run.shared, PAGE_SIZE), "make a shared segment");
+	while (done < calls)
+		done += hostile_run_child(&run);
+	hostile_report(&run, done);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t calls = 100000, address;
+
+	seed = 0x9e3779b97f4a7c15u;
+	if (argc == 4 && text_equal(argv[1], "child") && text_number(argv[2], &seed) &&
+	    text_number(argv[3], &address))
+		return hostile_child((struct hostile_shared *)(uintptr_t)address);
+	if ((argc > 1 && !text_number(argv[1], &calls)) ||
+	    (argc > 2 && (!text_number(argv[2], &seed) || seed == 0)))
+		program_fail("usage: hostile [CALLS [SEED]]");
+	return hostile_parent(calls);
+}

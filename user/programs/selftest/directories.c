@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * directories.c - names and their order.
+ */
+#include "user/programs/selftest/selftest.h"
+
+#include <string.h>
+#include "user/lib/directory.h"
+#include "user/lib/table.h"
+#include "user/lib/text.h"
+
+static void selftest_directory_names(void)
+{
+	char name[300];
+
+	EXPECT(directory_link(SLOT_A, "", SLOT_CLOCK, false), INVALID);
+	EXPECT(directory_link(SLOT_A, "a/b", SLOT_CLOCK, false), INVALID);
+	memset(name, 'x', sizeof(name));
+	name[256] = '\0';
+	EXPECT(directory_link(SLOT_A, name, SLOT_CLOCK, false), INVALID);
+	name[255] = '\0';
+	EXPECT(directory_link(SLOT_A, name, SLOT_CLOCK, false), OK);
+	EXPECT(directory_lookup(SLOT_A, name, SLOT_B, NULL), OK);
+	EXPECT(directory_unlink(SLOT_A, name), OK);
+}
+
+/* Enough names for more than one page of the tree, in order when listed. */
+static void selftest_directory_many(void)
+{
+	static struct directory_item item;
+	char name[32];
+	unsigned count = 0;
+	uint64_t entries;
+
+	for (unsigned i = 0; i < 200; i++) {
+		text_format(name, sizeof(name), "name-%03u", i * 7 % 200);
+		if (directory_link(SLOT_A, name, SLOT_CLOCK, false) != STATUS_OK)
+			break;
+	}
+	CHECK(directory_info(SLOT_A, &entries) == STATUS_OK && entries == 200);
+	item.name[0] = '\0';
+	while (directory_next(SLOT_A, &item) == STATUS_OK) {
+		text_format(name, sizeof(name), "name-%03u", count);
+		if (!text_equal(name, item.name) || item.type != OBJECT_CLOCK || !item.alive)
+			break;
+		count++;
+	}
+	CHECK(count == 200);
+	while (count > 0) {
+		text_format(name, sizeof(name), "name-%03u", --count);
+		if (directory_unlink(SLOT_A, name) != STATUS_OK)
+			break;
+	}
+	CHECK(directory_info(SLOT_A, &entries) == STATUS_OK && entries == 0);
+}
+
+void selftest_directories(void)
+{
+	static struct directory_item item;
+	enum object_type type;
+	uint64_t entries;
+
+	if (!EXPECT(bank_directory(SLOT_BANK, SLOT_A), OK))
+		return;
+	EXPECT(directory_link(SLOT_A, "one", SLOT_CLOCK, false), OK);
+	EXPECT(directory_link(SLOT_A, "one", SLOT_LOG, false), EXISTS);
+	EXPECT(directory_link(SLOT_A, "one", SLOT_LOG, true), OK);
+	EXPECT(directory_link(SLOT_A, "two", SLOT_EMPTY, false), NO_CAPABILITY);
+	CHECK(directory_lookup(SLOT_A, "one", SLOT_B, &type) == STATUS_OK && type == OBJECT_LOG);
+	EXPECT(directory_lookup(SLOT_A, "on", SLOT_B, &type), NOT_FOUND);
+	EXPECT(directory_rename(SLOT_A, "one", 0, "zwei", false), OK);
+	EXPECT(directory_rename(SLOT_A, "one", 0, "zwei", false), NOT_FOUND);
+	EXPECT(directory_link(SLOT_A, "one", SLOT_CLOCK, false), OK);
+	EXPECT(directory_rename(SLOT_A, "one", 0, "zwei", false), EXISTS);
+	item.name[0] = '\0';
+	CHECK(directory_next(SLOT_A, &item) == STATUS_OK && text_equal(item.name, "one"));
+	CHECK(directory_next(SLOT_A, &item) == STATUS_OK && text_equal(item.name, "zwei"));
+	EXPECT(directory_next(SLOT_A, &item), NOT_FOUND);
+	EXPECT(bank_directory(SLOT_BANK, SLOT_C), OK);
+	EXPECT(directory_rename(SLOT_A, "one", SLOT_C, "moved", false), OK);
+	CHECK(directory_lookup(SLOT_C, "moved", SLOT_B, &type) == STATUS_OK &&
+	      type == OBJECT_CLOCK);
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_C), NOT_EMPTY);
+	EXPECT(directory_unlink(SLOT_C, "moved"), OK);
+	EXPECT(directory_unlink(SLOT_A, "one"), NOT_FOUND);
+	EXPECT(directory_unlink(SLOT_A, "zwei"), OK);
+	CHECK(directory_info(SLOT_A, &entries) == STATUS_OK && entries == 0);
+	selftest_directory_names();
+	selftest_directory_many();
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_C), OK);
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_A), OK);
+	EXPECT(directory_lookup(SLOT_A, "one", SLOT_B, &type), DEAD);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * machines.c - control over another machine, faults and their keepers.
+ */
+#include "user/programs/selftest/selftest.h"
+
+#include "user/lib/file.h"
+#include "user/lib/machine.h"
+#include "user/lib/message.h"
+#include "user/lib/service.h"
+#include "user/lib/slot.h"
+#include "user/lib/table.h"
+#include "user/lib/text.h"
+
+void selftest_control(void)
+{
+	struct abi_machine_info info, again;
+	struct disk_registers registers;
+	struct spawned child;
+
+	if (!selftest_start("spin", NULL, 0, false, &child))
+		return;
+	EXPECT(machine_stop(child.machine), OK);
+	CHECK(machine_info(child.machine, &info) == STATUS_OK && info.held);
+	clock_sleep_until(clock_uptime() + 20 * NS_PER_MILLISECOND);
+	CHECK(machine_info(child.machine, &again) == STATUS_OK && again.cpu_ns == info.cpu_ns);
+	EXPECT(machine_registers(child.machine, &registers), OK);
+	EXPECT(machine_set_registers(child.machine, &registers), OK);
+	EXPECT(machine_continue(child.machine), OK);
+	CHECK(machine_info(child.machine, &info) == STATUS_OK && !info.held);
+	CHECK(machine_set_registers(child.machine, &registers) != STATUS_OK);
+	EXPECT(machine_set_priority(child.machine, 1), OK);
+	EXPECT(machine_set_priority(child.machine, MACHINE_PRIORITIES), INVALID);
+	CHECK(machine_info(child.machine, &info) == STATUS_OK && info.priority == 1);
+	EXPECT(machine_place(child.machine, SLOT_CLOCK, 40), OK);
+	EXPECT(machine_take(child.machine, 40, SLOT_C), OK);
+	EXPECT(machine_place(child.machine, SLOT_CLOCK, SLOTS_DEFAULT), INVALID);
+	EXPECT(machine_take(child.machine, 41, SLOT_C), NO_CAPABILITY);
+	EXPECT(table_reduce(SLOT_TABLE, child.machine, SLOT_A, RIGHT_READ), OK);
+	CHECK(machine_info(SLOT_A, &info) == STATUS_OK);
+	EXPECT(machine_stop(SLOT_A), NO_RIGHT);
+	EXPECT(machine_destroy(SLOT_A), NO_RIGHT);
+	EXPECT(machine_destroy(child.machine), OK);
+	EXPECT(machine_info(SLOT_A, &info), DEAD);
+	slot_give(child.machine);
+}
+
+/* Waits for a fault of the machine at SLOT_A's port and checks what is told. */
+static bool selftest_await_fault(uint64_t address)
+{
+	struct message message = {.deadline = clock_uptime() + 5 * NS_PER_SECOND};
+
+	if (!EXPECT(message_receive(SLOT_A, &message), OK))
+		return false;
+	return CHECK(message.label == EVENT_FAULT && message.word[0] == FAULT_PAGE &&
+		     message.word[1] == address);
+}
+
+/* Answers the fault and waits a moment for something that does not come. */
+static void selftest_answer_fault(enum status answer)
+{
+	struct message message = {
+		.label = answer,
+		.deadline = clock_uptime() + 100 * NS_PER_MILLISECOND,
+	};
+
+	EXPECT(message_reply_receive(SLOT_A, &message), TIMEOUT);
+}
+
+/* The keeper attaches what was missing; the machine goes on and ends. */
+static void selftest_repair(const struct file *file, const struct spawned *child)
+{
+	struct abi_machine_info info;
+
+	EXPECT(machine_set_keeper(child->machine, SLOT_A), OK);
+	if (!selftest_go(child) || !selftest_await_fault(file->address))
+		return;
+	EXPECT(machine_attach(child->machine, file->slot, 0, 0, RIGHT_READ, false), OK);
+	selftest_answer_fault(STATUS_OK);
+	CHECK(machine_info(child->machine, &info) == STATUS_OK && info.state == MACHINE_EXITED &&
+	      info.exit_code == 123);
+}
+
+/* The keeper declines; the machine stays faulted until it is destroyed. */
+static void selftest_decline(const struct file *file, const struct spawned *child)
+{
+	struct abi_machine_info info;
+
+	EXPECT(machine_set_keeper(child->machine, SLOT_A), OK);
+	if (!selftest_go(child) || !selftest_await_fault(file->address))
+		return;
+	selftest_answer_fault(STATUS_INVALID);
+	CHECK(machine_info(child->machine, &info) == STATUS_OK && info.state == MACHINE_FAULTED &&
+	      info.fault == FAULT_PAGE && info.fault_address == file->address);
+}
+
+void selftest_keepers(void)
+{
+	char address[24];
+	struct file file;
+	struct spawned child;
+
+	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_A), OK))
+		return;
+	if (EXPECT(file_create(&file, PAGE_SIZE, true), OK)) {
+		EXPECT(file_set(&file, "{", 1), OK); /* 123 */
+		text_format(address, sizeof(address), "0x%llx", (unsigned long long)file.address);
+		if (selftest_start("read", address, 0, true, &child)) {
+			selftest_repair(&file, &child);
+			EXPECT(machine_destroy(child.machine), OK);
+			slot_give(child.machine);
+		}
+		if (selftest_start("read", address, 0, true, &child)) {
+			selftest_decline(&file, &child);
+			EXPECT(machine_destroy(child.machine), OK);
+			slot_give(child.machine);
+		}
+		file_close(&file);
+	}
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_A), OK);
+}

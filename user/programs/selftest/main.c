@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - every operation of kernel/abi.h from ring 3, with its errors.
+ *
+ *	selftest		the result is in the log and in /demo/selftest
+ *
+ * Started with `run -g` it has the store and the system and tests these too.
+ * Some tests need a second machine: it starts itself with an argument that says
+ * what to do (see child.c).
+ */
+#include "user/programs/selftest/selftest.h"
+
+#include "user/lib/directory.h"
+#include "user/lib/file.h"
+#include "user/lib/program.h"
+#include "user/lib/service.h"
+#include "user/lib/table.h"
+#include "user/lib/text.h"
+
+#define SELFTEST_PATH "/demo/selftest"
+
+static unsigned passed, failed;
+
+bool selftest_check(bool condition, const char *text, const char *file, int line)
+{
+	if (condition) {
+		passed++;
+	} else {
+		failed++;
+		log_print("%s:%d: false: %s", file, line, text);
+	}
+	return condition;
+}
+
+bool selftest_expect(enum status status, enum status wanted, const char *text, const char *file,
+		     int line)
+{
+	if (status == wanted) {
+		passed++;
+		return true;
+	}
+	failed++;
+	log_print("%s:%d: %s: answered %u (%s), not %u", file, line, text, status,
+		  status_text(status), wanted);
+	return false;
+}
+
+/* Destruction goes on in steps: waits until the bank has everything back. */
+static void selftest_bank(const struct bank_usage *before)
+{
+	struct bank_usage usage;
+	unsigned tries = 0;
+
+	for (unsigned slot = SLOT_A; slot < SLOT_EMPTY; slot++)
+		table_delete(SLOT_TABLE, slot);
+	do {
+		clock_sleep_until(clock_uptime() + 20 * NS_PER_MILLISECOND);
+		if (!EXPECT(bank_usage(SLOT_BANK, &usage), OK))
+			return;
+	} while (usage.objects > before->objects + 1 && ++tries < 250);
+	/* One more: the heap, which was made in between. */
+	CHECK(usage.objects == before->objects + 1);
+	EXPECT(table_reduce(SLOT_TABLE, SLOT_BANK, SLOT_A, RIGHT_READ), OK);
+	EXPECT(bank_port(SLOT_A, 4, SLOT_B), NO_RIGHT);
+}
+
+static void selftest_report(void)
+{
+	char line[80];
+	size_t length =
+		text_format(line, sizeof(line), "selftest: %u passed, %u failed\n", passed, failed);
+	char name[DIRECTORY_NAME];
+	struct file file;
+	uint32_t directory;
+
+	log_write(line, length - 1);
+	if (file_open(&file, SELFTEST_PATH, RIGHT_READ | RIGHT_WRITE) == STATUS_OK) {
+		file_set(&file, line, length);
+		file_close(&file);
+		return;
+	}
+	if (file_create(&file, PAGE_SIZE, false) != STATUS_OK)
+		program_fail("no object for the result");
+	file_set(&file, line, length);
+	if (path_parent(SELFTEST_PATH, &directory, name) != STATUS_OK ||
+	    directory_link(directory, name, file.slot, false) != STATUS_OK)
+		program_fail("the result cannot be put into %s", SELFTEST_PATH);
+}
+
+int main(int argc, char **argv)
+{
+	struct bank_usage usage;
+
+	if (argc > 1)
+		return selftest_child(argc, argv);
+	EXPECT(bank_usage(SLOT_BANK, &usage), OK);
+	selftest_tables();
+	selftest_forgery();
+	selftest_segments();
+	selftest_directories();
+	selftest_ports();
+	selftest_calls();
+	selftest_waiting_sender();
+	selftest_control();
+	selftest_keepers();
+	selftest_clock();
+	selftest_log();
+	selftest_heap();
+	selftest_services();
+	selftest_bank(&usage);
+	selftest_report();
+	return failed != 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * services.c - clock, log, and with `run -g` store and system.
+ */
+#include "user/programs/selftest/selftest.h"
+
+#include "user/lib/message.h"
+#include "user/lib/service.h"
+#include "user/lib/table.h"
+
+void selftest_clock(void)
+{
+	struct message message = {0};
+	uint64_t before, after, wall;
+
+	CHECK(clock_now(&before, &wall) == STATUS_OK && before > 0);
+	EXPECT(clock_sleep_until(before + 10 * NS_PER_MILLISECOND), OK);
+	after = clock_uptime();
+	CHECK(after >= before + 10 * NS_PER_MILLISECOND);
+	EXPECT(clock_sleep_until(1), OK);
+	message.deadline = clock_uptime() + NS_PER_MILLISECOND;
+	EXPECT(message_receive(SLOT_PORT, &message), TIMEOUT);
+	message_yield();
+	CHECK(clock_uptime() >= after);
+}
+
+void selftest_log(void)
+{
+	static char text[MESSAGE_DATA];
+	uint64_t position = UINT64_MAX / 2;
+	size_t length;
+
+	CHECK(log_read(&position, text, &length) != STATUS_OK);
+	position = 0;
+	EXPECT(log_read(&position, text, &length), OK);
+	CHECK(length > 0 && position >= length);
+}
+
+/* With `run -g` only. */
+void selftest_services(void)
+{
+	struct abi_machine_info machine = {.object = 0};
+	struct service_resume resume;
+	struct abi_store store;
+	struct abi_system system;
+	struct table_info info;
+	unsigned machines = 0;
+
+	if (table_info(SLOT_TABLE, SLOT_STORE, &info) != STATUS_OK || info.type != OBJECT_STORE)
+		return;
+	EXPECT(store_checkpoint(&resume), OK);
+	CHECK(store_statistics(&store) == STATUS_OK && store.durable >= resume.generation);
+	EXPECT(store_restore("no-such-snapshot", &resume), NOT_FOUND);
+	EXPECT(store_delete("no-such-snapshot"), NOT_FOUND);
+	EXPECT(store_snapshot("two words", &resume), INVALID);
+	EXPECT(table_reduce(SLOT_TABLE, SLOT_STORE, SLOT_A, RIGHT_READ), OK);
+	CHECK(message_request(SLOT_A, STORE_CHECKPOINT, &(struct message){0}) == STATUS_NO_RIGHT);
+	CHECK(system_info(&system) == STATUS_OK && system.frames > 0);
+	while (system_machine_next(machine.object, &machine, 0) == STATUS_OK)
+		machines++;
+	CHECK(machines > 1 && machines == system.machines);
+	EXPECT(table_reduce(SLOT_TABLE, SLOT_SYSTEM, SLOT_A, RIGHT_READ), OK);
+	CHECK(message_request(SLOT_A, SYSTEM_POWER_OFF, &(struct message){0}) == STATUS_NO_RIGHT);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * command.c - running one command line: words, table, redirection, complaints.
+ * Interface in shell.h.
+ */
+#include "user/shell/shell.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include "user/lib/directory.h"
+#include "user/lib/file.h"
+#include "user/lib/heap.h"
+#include "user/lib/slot.h"
+#include "user/lib/text.h"
+#include "user/shell/guard.h"
+#include "user/shell/suggest.h"
+#include "user/shell/terminal.h"
+#include "user/shell/words.h"
+
+/* Complaints go past the capture: they belong on the terminal. */
+static void shell_say(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		terminal_raw(text[i] == '\n' ? "\r\n" : text + i, text[i] == '\n' ? 2 : 1);
+}
+
+bool shell_complain(const char *command, const char *format, ...)
+{
+	char text[600];
+	va_list list;
+	size_t length = text_format(text, sizeof(text), "%s: ", command);
+
+	va_start(list, format);
+	length += text_vformat(text + length, sizeof(text) - length - 1, format, list);
+	va_end(list);
+	text[length++] = '\n';
+	shell_say(text, length);
+	return false;
+}
+
+bool shell_error(const char *command, const char *what, enum status status)
+{
+	return shell_complain(command, "%s: %s", what, status_text(status));
+}
+
+bool shell_usage(const char *command)
+{
+	const struct shell_command *found = shell_command_find(command);
+	char text[200];
+	size_t length;
+
+	length = text_format(text, sizeof(text), "usage: %s %s\n", found->name, found->arguments);
+	shell_say(text, length);
+	return false;
+}
+
+static void shell_unknown(const char *name)
+{
+	const struct shell_command *nearest = NULL;
+	uint32_t best = SUGGEST_LENGTH;
+
+	for (uint32_t i = 0; i < shell_command_count; i++) {
+		uint32_t rank = suggest_rank(name, shell_commands[i].name);
+
+		if (rank < best) {
+			best = rank;
+			nearest = &shell_commands[i];
+		}
+	}
+	if (nearest)
+		shell_complain(name, "no such command. Did you mean `%s`?", nearest->name);
+	else
+		shell_complain(name, "no such command. `help` lists them; programs are started "
+				     "with `run`.");
+}
+
+/* Opens the object for writing, or makes a new one that is not linked yet. */
+static enum status shell_open_target(struct file *file, const char *path, bool *created)
+{
+	enum status status = file_open(file, path, RIGHT_READ | RIGHT_WRITE);
+
+	*created = status == STATUS_NOT_FOUND;
+	return *created ? file_create(file, FILE_SIZE_MAX, false) : status;
+}
+
+/* Links a new object under its path, or lets go of an old one. */
+static enum status shell_close_target(struct file *file, const char *path, bool created,
+				      enum status status)
+{
+	char name[DIRECTORY_NAME];
+	uint32_t directory;
+
+	if (status == STATUS_OK && created) {
+		status = path_parent(path, &directory, name);
+		if (status == STATUS_OK) {
+			status = directory_link(directory, name, file->slot, false);
+			slot_give(directory);
+		}
+	}
+	if (status != STATUS_OK && created)
+		file_discard(file);
+	else
+		file_close(file);
+	return status;
+}
+
+/* Puts what a command printed into an object: plain memory. */
+static enum status shell_store_output(const char *path, const char *bytes, size_t length,
+				      bool append)
+{
+	struct file file;
+	bool created;
+	enum status status = shell_open_target(&file, path, &created);
+	uint64_t old;
+
+	if (status != STATUS_OK)
+		return status;
+	old = file.size;
+	if (append && old > 0) {
+		status = file_resize(&file, old + length);
+		if (status == STATUS_OK)
+			memcpy((char *)file_data(&file) + old, bytes, length);
+	} else {
+		status = file_set(&file, bytes, length);
+	}
+	return shell_close_target(&file, path, created, status);
+}
+
+static void shell_run_redirected(const struct shell_command *command, struct words *words)
+{
+	char *bytes;
+	size_t length;
+	bool complete, done;
+	enum status status;
+
+	terminal_capture();
+	done = command->run(words->count, words->word);
+	complete = terminal_capture_end(&bytes, &length);
+	if (!complete)
+		shell_complain(words->target, "more output than can be kept; nothing is changed");
+	if (complete && done) {
+		status = shell_store_output(words->target, bytes, length, words->append);
+		if (status != STATUS_OK)
+			shell_error(words->word[0], words->target, status);
+	}
+	heap_release(bytes);
+}
+
+/* A command to run, for guard_run. */
+struct shell_job {
+	const struct shell_command *command;
+	struct words *words;
+};
+
+static void shell_run_job(void *argument)
+{
+	const struct shell_job *job = argument;
+
+	if (job->words->target)
+		shell_run_redirected(job->command, job->words);
+	else
+		job->command->run(job->words->count, job->words->word);
+}
+
+static void shell_run(const struct shell_command *command, struct words *words)
+{
+	struct shell_job job = {command, words};
+	struct guard_fault fault;
+	char *bytes;
+	size_t length;
+
+	/* What touches no objects needs no guard. */
+	if (!command->touches && !words->target) {
+		shell_run_job(&job);
+		return;
+	}
+	if (guard_run(shell_run_job, &job, &fault))
+		return;
+	if (terminal_captures()) {
+		terminal_capture_end(&bytes, &length);
+		heap_release(bytes);
+	}
+	shell_complain(command->name, "given up: %s, address 0x%llx%s", print_fault(fault.fault),
+		       (unsigned long long)fault.address,
+		       fault.fault == FAULT_STORAGE ? "; `log -k` names the reason" : "");
+}
+
+void shell_execute(const char *line)
+{
+	static struct words words;
+	const struct shell_command *command;
+
+	if (!words_split(line, &words)) {
+		shell_complain("shell", "%s", words.error);
+		return;
+	}
+	if (words.count == 0) {
+		if (words.target)
+			shell_complain("shell", "before > comes a command, as in `echo TEXT > %s`",
+				       words.target);
+		return;
+	}
+	command = shell_command_find(words.word[0]);
+	if (!command)
+		shell_unknown(words.word[0]);
+	else if (words.count - 1 < command->least ||
+		 (command->most >= 0 && words.count - 1 > command->most))
+		shell_usage(command->name);
+	else
+		shell_run(command, &words);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guard.c - the shell's keeper, both sides.  Interface in guard.h.
+ *
+ *   shell                           kernel               guard
+ *   touches a bad page  --fault-->  EVENT_FAULT  ------> registers: rip, rsp
+ *   guard_recover       <-----------------------------  answers OK
+ *   back in guard_run
+ *
+ * The guard is the shell's own program, started with the addresses that the
+ * shell's registers are to be set to.
+ */
+#include "user/shell/guard.h"
+
+#include <string.h>
+#include "user/lib/directory.h"
+#include "user/lib/machine.h"
+#include "user/lib/message.h"
+#include "user/lib/program.h"
+#include "user/lib/segment.h"
+#include "user/lib/service.h"
+#include "user/lib/slot.h"
+#include "user/lib/spawn.h"
+#include "user/lib/text.h"
+
+#define GUARD_PROGRAM  "/bin/shell"
+#define GUARD_NAME     "guard"
+#define GUARD_PRIORITY 9u /* above the shell's own */
+#define GUARD_SHELL    SLOT_FIRST_GRANT
+#define GUARD_STACK    4096u
+
+static uint32_t guard; /* slot of the guard's machine, 0: none yet */
+
+/* The fault's handler must not depend on the stack that may be the reason. */
+static uint8_t recovery_stack[GUARD_STACK] __attribute__((aligned(64)));
+static void *recovery_point[5]; /* of __builtin_setjmp */
+static bool recovery_valid;
+static struct guard_fault recovery_fault;
+
+/* ---- the guard's side --------------------------------------------------------- */
+
+/* Sets the shell's registers so that it goes on at rip with rsp. */
+static enum status guard_redirect(const struct message *fault, uint64_t rip, uint64_t rsp)
+{
+	struct disk_registers registers;
+	enum status status = machine_registers(GUARD_SHELL, &registers);
+
+	if (status != STATUS_OK)
+		return status;
+	memset(registers.gpr, 0, sizeof(registers.gpr));
+	registers.gpr[REGISTER_RSP] = rsp;
+	registers.gpr[REGISTER_RDI] = fault->word[0];
+	registers.gpr[REGISTER_RSI] = fault->word[1];
+	registers.rip = rip;
+	return machine_set_registers(GUARD_SHELL, &registers);
+}
+
+int guard_main(int argc, char **argv)
+{
+	struct message message = {0};
+	uint64_t rip, rsp;
+
+	if (argc != 4 || !text_number(argv[2], &rip) || !text_number(argv[3], &rsp))
+		return 1;
+	for (;;) {
+		if (message_reply_receive(SLOT_PORT, &message) != STATUS_OK)
+			return 2;
+		message.label = message.label == EVENT_FAULT ? guard_redirect(&message, rip, rsp)
+							     : STATUS_NO_OPERATION;
+		message.length = 0;
+	}
+}
+
+/* ---- the shell's side ----------------------------------------------------------- */
+
+/* Here the shell goes on after a fault, on the recovery stack. */
+static void __attribute__((noreturn)) guard_recover(uint64_t fault, uint64_t address)
+{
+	if (!recovery_valid)
+		program_fail("fault %llu at address 0x%llx", (unsigned long long)fault,
+			     (unsigned long long)address);
+	recovery_valid = false;
+	recovery_fault = (struct guard_fault){fault, address};
+	__builtin_longjmp(recovery_point, 1);
+}
+
+static bool guard_lives(void)
+{
+	struct abi_machine_info info;
+
+	return guard != 0 && machine_info(guard, &info) == STATUS_OK &&
+	       info.state != MACHINE_FAULTED;
+}
+
+static enum status guard_make(struct spawned *spawned)
+{
+	static char rip[24], rsp[24];
+	char *arguments[] = {"guard", rip, rsp, NULL};
+	struct spawn_request request = {
+		.name = GUARD_NAME,
+		.priority = GUARD_PRIORITY,
+		.arguments = 3,
+		.argument = arguments,
+		.inherit = 1u << SLOT_LOG,
+		.grant = {{SLOT_SELF, GUARD_SHELL}},
+		.grants = 1,
+	};
+	enum status status = path_lookup(GUARD_PROGRAM, &request.program, NULL);
+
+	if (status != STATUS_OK)
+		return status;
+	/* As after a call: 8 bytes below a multiple of 16. */
+	text_format(rsp, sizeof(rsp), "%llu",
+		    (unsigned long long)(uintptr_t)(recovery_stack + GUARD_STACK - 8));
+	text_format(rip, sizeof(rip), "%llu", (unsigned long long)(uintptr_t)guard_recover);
+	status = spawn_machine(&request, spawned);
+	slot_give(request.program);
+	return status;
+}
+
+/* Makes the guard's port the shell's keeper. */
+static enum status guard_appoint(uint32_t machine)
+{
+	uint32_t port = slot_take();
+	enum status status = port ? machine_take(machine, SLOT_PORT, port) : STATUS_LIMIT;
+
+	if (status == STATUS_OK)
+		status = machine_set_keeper(SLOT_SELF, port);
+	slot_give(port);
+	return status;
+}
+
+static void guard_start(void)
+{
+	struct spawned spawned;
+
+	if (guard_lives())
+		return;
+	slot_give(guard);
+	guard = 0;
+	if (guard_make(&spawned) != STATUS_OK)
+		return;
+	if (guard_appoint(spawned.machine) == STATUS_OK) {
+		guard = spawned.machine;
+		return;
+	}
+	machine_destroy(spawned.machine);
+	slot_give(spawned.machine);
+}
+
+/* Gives back the slots taken since `before` was noted, with what is attached. */
+static void guard_clean_up(const struct slot_set *before)
+{
+	for (uint32_t slot = SLOT_FIRST_FREE; slot < SLOTS_DEFAULT; slot++) {
+		struct segment_info info;
+
+		if (slot_set_has(before, slot) || !slot_is_taken(slot))
+			continue;
+		if (segment_info(slot, &info) == STATUS_OK)
+			machine_detach(SLOT_SELF, info.address);
+		slot_give(slot);
+	}
+}
+
+bool guard_run(void (*function)(void *argument), void *argument, struct guard_fault *fault)
+{
+	/* Static: it must keep its value when __builtin_longjmp comes back here. */
+	static struct slot_set before;
+
+	guard_start();
+	slot_set_note(&before);
+	if (__builtin_setjmp(recovery_point) == 0) {
+		recovery_valid = true;
+		function(argument);
+		recovery_valid = false;
+		return true;
+	}
+	guard_clean_up(&before);
+	*fault = recovery_fault;
+	return false;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guard.h - what keeps the shell alive when a command faults.
+ *
+ * Objects are memory, so a damaged page, a full disk or an object destroyed by
+ * somebody else shows as a fault of whoever touches it.  The shell starts a second
+ * machine, `guard`, as its keeper.  When the shell faults, the guard sends it to
+ * guard_recover, which drops the command and goes back to where guard_run was
+ * called.  Without a guard (no memory for it, /bin/shell removed) everything works
+ * but that.
+ */
+#ifndef USER_SHELL_GUARD_H
+#define USER_SHELL_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct guard_fault {
+	uint64_t fault; /* enum machine_fault */
+	uint64_t address;
+};
+
+/* Runs function(argument).  False: it faulted; the slots that it had taken and the
+ * segments in them that it had attached are given back. */
+bool guard_run(void (*function)(void *argument), void *argument, struct guard_fault *fault);
+
+/* The guard's own program: never returns unless its arguments are wrong. */
+int guard_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the shell: prompt, line, command, for ever.
+ *
+ * It holds nothing but memory, so it goes on like everything else: the history
+ * and the line half typed are there after a power cut.  Only the terminal was
+ * restarted; then a notice is printed and the line shown again.
+ */
+#include "user/lib/program.h"
+#include "user/lib/service.h"
+#include "user/lib/text.h"
+#include "user/shell/guard.h"
+#include "user/shell/line.h"
+#include "user/shell/shell.h"
+#include "user/shell/terminal.h"
+
+static struct line line;
+
+size_t shell_resume_notice(char *text, size_t size)
+{
+	struct abi_system info;
+
+	if (system_info(&info) != STATUS_OK)
+		return text_format(text, size, "\r\n[resumed]\r\n");
+	if (info.resume_reason == RESUME_FRESH)
+		return text_format(text, size,
+				   "\r\nPerdure %.*s. Type help for the commands.\r\n\r\n",
+				   (int)sizeof(info.version), info.version);
+	return text_format(text, size, "\r\n[resumed: generation %llu, %s]\r\n",
+			   (unsigned long long)info.generation,
+			   print_resume((enum abi_resume)info.resume_reason));
+}
+
+const char *shell_history(uint32_t index)
+{
+	return line_history(&line, index);
+}
+
+/* Reads until Enter; the text is in line.text. */
+static void shell_read_line(void)
+{
+	struct line_output output = {.length = 0};
+	enum line_event event = LINE_EDITING;
+
+	line_begin(&line, &output);
+	while (event != LINE_DONE) {
+		enum terminal_input kind;
+		uint8_t byte;
+
+		terminal_raw(output.bytes, output.length);
+		output.length = 0;
+		kind = terminal_read(&byte, 0);
+		if (kind == TERMINAL_RESUMED) {
+			line_redraw(&line, &output);
+			continue;
+		}
+		event = line_feed(&line, byte, &output);
+		if (event == LINE_CANCELLED)
+			line_begin(&line, &output);
+		/* The machine has no end and no parent to go back to. */
+		if (event == LINE_END) {
+			terminal_print("\nThe shell does not end; `poweroff` turns the machine "
+				       "off.\n");
+			line_begin(&line, &output);
+		}
+	}
+	terminal_raw(output.bytes, output.length);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && text_equal(argv[1], "guard"))
+		return guard_main(argc, argv);
+	line_init(&line, SHELL_PROMPT);
+	for (;;) {
+		shell_read_line();
+		shell_execute(line.text);
+	}
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * objects.c - commands about names and directories: ls, mkdir, rmdir, rm, mv.
+ * Interface in shell.h.
+ */
+#include "user/shell/shell.h"
+
+#include <string.h>
+#include "user/lib/directory.h"
+#include "user/lib/segment.h"
+#include "user/lib/slot.h"
+#include "user/lib/table.h"
+#include "user/lib/text.h"
+#include "user/shell/terminal.h"
+
+static const char *objects_type_name(enum object_type type)
+{
+	static const char *const names[OBJECT_TYPES] = {
+		[OBJECT_NONE] = "nothing",    [OBJECT_SEGMENT] = "object",
+		[OBJECT_MACHINE] = "machine", [OBJECT_PORT] = "port",
+		[OBJECT_TABLE] = "table",     [OBJECT_DIRECTORY] = "directory",
+		[OBJECT_BANK] = "bank",	      [OBJECT_REPLY] = "reply",
+		[OBJECT_CLOCK] = "clock",     [OBJECT_CONSOLE] = "console",
+		[OBJECT_STORE] = "store",     [OBJECT_SYSTEM] = "system",
+		[OBJECT_LOG] = "log",
+	};
+
+	return type < OBJECT_TYPES ? names[type] : "unknown";
+}
+
+static void objects_print_rights(uint16_t rights, char text[8])
+{
+	static const struct {
+		uint16_t right;
+		char letter;
+	} letters[] = {
+		{RIGHT_READ, 'r'}, {RIGHT_WRITE, 'w'},	 {RIGHT_EXECUTE, 'x'},
+		{RIGHT_SEND, 's'}, {RIGHT_CONTROL, 'c'}, {RIGHT_DESTROY, 'd'},
+	};
+
+	for (unsigned i = 0; i < 6; i++)
+		text[i] = rights & letters[i].right ? letters[i].letter : '-';
+	text[6] = '\0';
+}
+
+static void objects_print_item(const struct directory_item *item)
+{
+	char rights[8], size[24] = "-";
+
+	objects_print_rights(item->rights, rights);
+	if (item->type == OBJECT_SEGMENT || item->type == OBJECT_DIRECTORY)
+		text_format(size, sizeof(size), "%llu", (unsigned long long)item->size);
+	terminal_print("%-9s %12s  %s  %s%s%s\n", objects_type_name(item->type), size, rights,
+		       item->name, item->type == OBJECT_DIRECTORY ? "/" : "",
+		       item->alive ? "" : "  (destroyed)");
+}
+
+static bool objects_list(const char *path, uint32_t directory)
+{
+	static struct directory_item item;
+	enum status status;
+
+	item.name[0] = '\0';
+	for (uint64_t count = 1;; count++) {
+		status = directory_next(directory, &item);
+		if (status != STATUS_OK)
+			break;
+		objects_print_item(&item);
+		if (count % 64 == 0 && terminal_interrupted())
+			return false;
+	}
+	return status == STATUS_NOT_FOUND ? true : shell_error("ls", path, status);
+}
+
+/* A path that is not a directory: what its capability tells. */
+static bool objects_list_one(const char *path, uint32_t slot)
+{
+	struct directory_item item = {.alive = true};
+	struct table_info info;
+	struct segment_info segment;
+	enum status status = table_info(SLOT_TABLE, slot, &info);
+
+	if (status != STATUS_OK)
+		return shell_error("ls", path, status);
+	text_format(item.name, sizeof(item.name), "%s", path);
+	item.type = info.type;
+	item.rights = info.rights;
+	item.alive = info.alive;
+	if (info.type == OBJECT_SEGMENT && segment_info(slot, &segment) == STATUS_OK)
+		item.size = segment.size;
+	objects_print_item(&item);
+	return true;
+}
+
+bool command_ls(int argc, char **argv)
+{
+	const char *path = argc > 1 ? argv[1] : "/";
+	enum object_type type;
+	uint32_t slot;
+	enum status status = path_lookup(path, &slot, &type);
+	bool done;
+
+	if (status != STATUS_OK)
+		return shell_error("ls", path, status);
+	done = type == OBJECT_DIRECTORY ? objects_list(path, slot) : objects_list_one(path, slot);
+	slot_give(slot);
+	return done;
+}
+
+static enum status objects_make_directory(const char *path)
+{
+	char name[DIRECTORY_NAME];
+	uint32_t parent, slot;
+	enum status status = path_parent(path, &parent, name);
+
+	if (status != STATUS_OK)
+		return status;
+	slot = slot_take();
+	status = slot ? bank_directory(SLOT_BANK, slot) : STATUS_LIMIT;
+	if (status == STATUS_OK) {
+		status = directory_link(parent, name, slot, false);
+		if (status != STATUS_OK)
+			table_destroy(SLOT_TABLE, slot);
+	}
+	slot_give(slot);
+	slot_give(parent);
+	return status;
+}
+
+bool command_mkdir(int argc, char **argv)
+{
+	bool done = true;
+
+	for (int i = 1; i < argc; i++) {
+		enum status status = objects_make_directory(argv[i]);
+
+		if (status != STATUS_OK)
+			done = shell_error("mkdir", argv[i], status);
+	}
+	return done;
+}
+
+/* Takes a name away and destroys what it names, if it is of type `destroy`.  The
+ * object goes first: a name of a dead object can be seen and removed, an object
+ * without a name cannot. */
+static enum status objects_remove(const char *path, enum object_type destroy)
+{
+	char name[DIRECTORY_NAME];
+	enum object_type type;
+	uint32_t parent, slot;
+	enum status status = path_parent(path, &parent, name);
+
+	if (status != STATUS_OK)
+		return status;
+	slot = slot_take();
+	status = slot ? directory_lookup(parent, name, slot, &type) : STATUS_LIMIT;
+	if (status == STATUS_OK && type == destroy) {
+		status = table_destroy(SLOT_TABLE, slot);
+		if (status == STATUS_DEAD)
+			status = STATUS_OK;
+	}
+	/* A name whose object is dead already can only be taken away. */
+	if (status == STATUS_DEAD)
+		status = STATUS_OK;
+	if (status == STATUS_OK)
+		status = directory_unlink(parent, name);
+	slot_give(slot);
+	slot_give(parent);
+	return status;
+}
+
+bool command_rm(int argc, char **argv)
+{
+	bool done = true;
+
+	for (int i = 1; i < argc; i++) {
+		enum object_type type;
+		uint32_t slot;
+		enum status status = path_lookup(argv[i], &slot, &type);
+
+		if (status == STATUS_OK) {
+			slot_give(slot);
+			if (type == OBJECT_DIRECTORY) {
+				done = shell_complain("rm", "%s: is a directory; use `rmdir`",
+						      argv[i]);
+				continue;
+			}
+		}
+		if (status == STATUS_OK || status == STATUS_DEAD)
+			status = objects_remove(argv[i], OBJECT_SEGMENT);
+		if (status != STATUS_OK)
+			done = shell_error("rm", argv[i], status);
+	}
+	return done;
+}
+
+static enum status objects_remove_directory(const char *path)
+{
+	enum object_type type;
+	uint64_t entries;
+	uint32_t slot;
+	enum status status = path_lookup(path, &slot, &type);
+
+	if (status != STATUS_OK)
+		return status;
+	status = type == OBJECT_DIRECTORY ? directory_info(slot, &entries) : STATUS_WRONG_TYPE;
+	slot_give(slot);
+	if (status == STATUS_OK && entries > 0)
+		status = STATUS_NOT_EMPTY;
+	return status == STATUS_OK ? objects_remove(path, OBJECT_DIRECTORY) : status;
+}
+
+bool command_rmdir(int argc, char **argv)
+{
+	bool done = true;
+
+	for (int i = 1; i < argc; i++) {
+		enum status status = objects_remove_directory(argv[i]);
+
+		if (status != STATUS_OK)
+			done = shell_error("rmdir", argv[i], status);
+	}
+	return done;
+}
+
+/* Where a move goes: directory and name there. */
+struct objects_target {
+	uint32_t directory;
+	char name[DIRECTORY_NAME];
+	uint32_t replaced; /* slot of the object that has the name, 0: none */
+};
+
+static enum status objects_find_target(const char *path, const char *old_name,
+				       struct objects_target *target)
+{
+	enum object_type type;
+	enum status status = path_lookup(path, &target->directory, &type);
+
+	if (status == STATUS_OK && type == OBJECT_DIRECTORY) {
+		memcpy(target->name, old_name, DIRECTORY_NAME);
+	} else {
+		if (status == STATUS_OK)
+			slot_give(target->directory);
+		status = path_parent(path, &target->directory, target->name);
+		if (status != STATUS_OK)
+			return status;
+	}
+	target->replaced = slot_take();
+	if (target->replaced == 0)
+		status = STATUS_LIMIT;
+	else
+		status = directory_lookup(target->directory, target->name, target->replaced, &type);
+	if (status == STATUS_OK && type == OBJECT_DIRECTORY)
+		status = STATUS_EXISTS;
+	if (status == STATUS_NOT_FOUND || status == STATUS_DEAD) {
+		slot_forget(target->replaced);
+		target->replaced = 0;
+		status = STATUS_OK;
+	}
+	if (status != STATUS_OK) {
+		slot_give(target->replaced);
+		slot_give(target->directory);
+	}
+	return status;
+}
+
+/* Do both slots name the same object? */
+static bool objects_same(uint32_t left, uint32_t right)
+{
+	struct table_info a, b;
+
+	return table_info(SLOT_TABLE, left, &a) == STATUS_OK &&
+	       table_info(SLOT_TABLE, right, &b) == STATUS_OK && a.type == b.type &&
+	       a.object == b.object;
+}
+
+static enum status objects_move(uint32_t parent, const char *name, const char *to)
+{
+	struct objects_target target;
+	uint32_t moved = slot_take();
+	enum status status = moved ? directory_lookup(parent, name, moved, NULL) : STATUS_LIMIT;
+
+	if (status == STATUS_OK)
+		status = objects_find_target(to, name, &target);
+	if (status != STATUS_OK) {
+		slot_give(moved);
+		return status;
+	}
+	status = directory_rename(parent, name, target.directory, target.name, true);
+	/* The same object under both names: it must live on. */
+	if (status == STATUS_OK && target.replaced && !objects_same(moved, target.replaced))
+		table_destroy(SLOT_TABLE, target.replaced);
+	slot_give(target.replaced);
+	slot_give(target.directory);
+	slot_give(moved);
+	return status;
+}
+
+bool command_mv(int argc, char **argv)
+{
+	char name[DIRECTORY_NAME];
+	uint32_t parent;
+	enum status status = path_parent(argv[1], &parent, name);
+
+	(void)argc;
+	if (status != STATUS_OK)
+		return shell_error("mv", argv[1], status);
+	status = objects_move(parent, name, argv[2]);
+	slot_give(parent);
+	if (status == STATUS_NOT_FOUND)
+		return shell_complain("mv", "%s to %s: no such name", argv[1], argv[2]);
+	return status == STATUS_OK ? true : shell_error("mv", argv[2], status);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shell.h - the parts of the shell: command table, the commands, shared helpers.
+ *
+ * A command gets its words (argv[0] is its name), prints with terminal_print and
+ * says whether it did what was asked.  The number of words was checked against
+ * the table before it is called.
+ */
+#ifndef USER_SHELL_SHELL_H
+#define USER_SHELL_SHELL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "kernel/abi.h"
+
+#define SHELL_PROMPT "perdure> "
+
+struct shell_command {
+	const char *name;
+	const char *arguments; /* for the usage line */
+	const char *summary;   /* one line */
+	const char *details;   /* more for `help NAME`; may be null */
+	int least, most;       /* arguments; most -1: any number */
+	bool (*run)(int argc, char **argv);
+	bool touches; /* the memory of objects, which can fault */
+};
+
+/* ---- main.c ---- */
+
+/* Text about the resume just noticed, with line ends for the terminal. */
+size_t shell_resume_notice(char *text, size_t size);
+/* The line typed before the one with number `index`; null beyond. */
+const char *shell_history(uint32_t index);
+
+/* ---- command.c ---- */
+
+/* Runs one line.  Returns when it is done. */
+void shell_execute(const char *line);
+/* "NAME: what: status text" on the terminal, even while output is captured;
+ * returns false. */
+bool shell_error(const char *command, const char *what, enum status status);
+/* The same for any sentence. */
+bool shell_complain(const char *command, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Prints the usage line; returns false. */
+bool shell_usage(const char *command);
+
+/* ---- table.c ---- */
+
+extern const struct shell_command shell_commands[];
+extern const uint32_t shell_command_count;
+const struct shell_command *shell_command_find(const char *name);
+
+/* ---- the commands, one file per group ---- */
+
+/* objects.c */
+bool command_ls(int argc, char **argv);
+bool command_mkdir(int argc, char **argv);
+bool command_rmdir(int argc, char **argv);
+bool command_rm(int argc, char **argv);
+bool command_mv(int argc, char **argv);
+
+/* contents.c */
+bool command_cat(int argc, char **argv);
+bool command_hexdump(int argc, char **argv);
+bool command_echo(int argc, char **argv);
+bool command_cp(int argc, char **argv);
+
+/* machines.c */
+bool command_ps(int argc, char **argv);
+bool command_state(int argc, char **argv);
+bool command_run(int argc, char **argv);
+bool command_stop(int argc, char **argv);
+bool command_continue(int argc, char **argv);
+bool command_kill(int argc, char **argv);
+
+/* store.c */
+bool command_checkpoint(int argc, char **argv);
+bool command_snapshot(int argc, char **argv);
+bool command_snapshots(int argc, char **argv);
+bool command_restore(int argc, char **argv);
+bool command_delete(int argc, char **argv);
+bool command_store(int argc, char **argv);
+bool command_interval(int argc, char **argv);
+
+/* system.c */
+bool command_mem(int argc, char **argv);
+bool command_uptime(int argc, char **argv);
+bool command_date(int argc, char **argv);
+bool command_about(int argc, char **argv);
+bool command_log(int argc, char **argv);
+bool command_reboot(int argc, char **argv);
+bool command_poweroff(int argc, char **argv);
+bool command_clear(int argc, char **argv);
+bool command_history(int argc, char **argv);
+bool command_help(int argc, char **argv);
+
+/* ---- print.c: values in words ---- */
+
+#define PRINT_SIZE 32u
+/* "17", "12.3 KiB" ... */
+const char *print_bytes(uint64_t bytes, char text[PRINT_SIZE]);
+/* "0.123 s", "12.3 s", "3m 04s", "5h 06m", "7d 08h" */
+const char *print_duration(uint64_t ns, char text[PRINT_SIZE]);
+/* "2025-11-22 08:30:12" (UTC) */
+const char *print_date(uint64_t wall_ns, char text[PRINT_SIZE]);
+const char *print_resume(enum abi_resume reason);
+/* enum machine_fault */
+const char *print_fault(uint64_t fault);
+
+#endif

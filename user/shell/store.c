@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store.c - commands about the store: checkpoint, snapshots, statistics.
+ * Interface in shell.h.
+ *
+ * checkpoint, snapshot and restore can be answered in a later life: when the
+ * system is resumed from the very state that they made durable.  Then nothing is
+ * done again; the answer RESUMED says which state this is.
+ */
+#include "user/shell/shell.h"
+
+#include <string.h>
+#include "user/lib/service.h"
+#include "user/lib/text.h"
+#include "user/shell/suggest.h"
+#include "user/shell/terminal.h"
+
+bool command_checkpoint(int argc, char **argv)
+{
+	struct service_resume resume;
+	enum status status = store_checkpoint(&resume);
+
+	(void)argc;
+	(void)argv;
+	if (status == STATUS_RESUMED)
+		terminal_print("checkpoint: the system was resumed from it, generation %llu\n",
+			       (unsigned long long)resume.generation);
+	else if (status == STATUS_OK)
+		terminal_print("checkpoint: generation %llu is durable\n",
+			       (unsigned long long)resume.generation);
+	else
+		return shell_error("checkpoint", "nothing new is durable", status);
+	return true;
+}
+
+static bool store_name_fits(const char *command, const char *name)
+{
+	size_t length = strlen(name);
+	bool fits = length >= 1 && length < DISK_SNAPSHOT_NAME;
+
+	for (size_t i = 0; i < length; i++)
+		fits &= (uint8_t)name[i] > ' ' && name[i] != 0x7f;
+	if (fits)
+		return true;
+	return shell_complain(command, "the name of a snapshot has 1 to %u bytes, no spaces",
+			      DISK_SNAPSHOT_NAME - 1);
+}
+
+bool command_snapshot(int argc, char **argv)
+{
+	struct service_resume resume;
+	enum status status;
+
+	(void)argc;
+	if (!store_name_fits("snapshot", argv[1]))
+		return false;
+	status = store_snapshot(argv[1], &resume);
+	if (status == STATUS_RESUMED)
+		terminal_print("snapshot: the system goes on from %s, generation %llu (%s)\n",
+			       argv[1], (unsigned long long)resume.generation,
+			       print_resume(resume.reason));
+	else if (status == STATUS_OK)
+		terminal_print("snapshot: %s is kept, generation %llu\n", argv[1],
+			       (unsigned long long)resume.generation);
+	else if (status == STATUS_EXISTS)
+		return shell_complain("snapshot",
+				      "%s: there is one with this name; `delete` it "
+				      "first, or choose another",
+				      argv[1]);
+	else
+		return shell_error("snapshot", argv[1], status);
+	return true;
+}
+
+static void store_print_snapshot(const struct abi_snapshot *snapshot)
+{
+	char date[PRINT_SIZE];
+	const char *note = "";
+
+	if (snapshot->flags & DISK_SNAPSHOT_DYING)
+		note = "  (being deleted)";
+	else if (snapshot->flags & DISK_SNAPSHOT_BRANCH)
+		note = "  (branch point)";
+	else if (snapshot->flags & DISK_SNAPSHOT_AUTOMATIC)
+		note = "  (automatic)";
+	terminal_print("%6llu %6llu %10llu %10llu  %s  %.*s%s\n",
+		       (unsigned long long)snapshot->number, (unsigned long long)snapshot->parent,
+		       (unsigned long long)snapshot->generation,
+		       (unsigned long long)snapshot->pages, print_date(snapshot->wall_ns, date),
+		       (int)DISK_SNAPSHOT_NAME, snapshot->name, note);
+}
+
+bool command_snapshots(int argc, char **argv)
+{
+	struct abi_snapshot snapshot = {.number = 0};
+	enum status status;
+	uint64_t count = 0;
+
+	(void)argc;
+	(void)argv;
+	while ((status = store_snapshot_next(snapshot.number, &snapshot)) == STATUS_OK) {
+		if (count++ == 0)
+			terminal_print("%6s %6s %10s %10s  %-19s  %s\n", "NUMBER", "PARENT",
+				       "GENERATION", "PAGES", "TAKEN (UTC)", "NAME");
+		store_print_snapshot(&snapshot);
+		if (count % 32 == 0 && terminal_interrupted())
+			return false;
+	}
+	if (status != STATUS_NOT_FOUND)
+		return shell_error("snapshots", "the catalogue", status);
+	if (count == 0)
+		terminal_print("no snapshots; `snapshot NAME` takes one\n");
+	return true;
+}
+
+/* "no such snapshot", with the nearest name there is. */
+static bool store_unknown(const char *command, const char *name)
+{
+	struct abi_snapshot snapshot = {.number = 0};
+	char nearest[DISK_SNAPSHOT_NAME + 1] = {0};
+	uint32_t best = SUGGEST_LENGTH;
+
+	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK) {
+		char known[DISK_SNAPSHOT_NAME + 1] = {0};
+
+		memcpy(known, snapshot.name, DISK_SNAPSHOT_NAME);
+		if (known[0] == '\0' || suggest_rank(name, known) >= best)
+			continue;
+		best = suggest_rank(name, known);
+		memcpy(nearest, known, sizeof(nearest));
+	}
+	if (best < SUGGEST_LENGTH)
+		return shell_complain(command, "%s: no such snapshot. Did you mean `%s`?", name,
+				      nearest);
+	return shell_complain(command, "%s: no such snapshot; `snapshots` lists them", name);
+}
+
+bool command_restore(int argc, char **argv)
+{
+	struct service_resume resume;
+	enum status status;
+
+	(void)argc;
+	if (!store_name_fits("restore", argv[1]))
+		return false;
+	status = store_restore(argv[1], &resume);
+	if (status == STATUS_NOT_FOUND)
+		return store_unknown("restore", argv[1]);
+	if (status != STATUS_RESUMED)
+		return shell_error("restore", argv[1], status);
+	terminal_print("restore: this is the state that `restore %s` replaced, generation %llu\n",
+		       argv[1], (unsigned long long)resume.generation);
+	return true;
+}
+
+bool command_delete(int argc, char **argv)
+{
+	enum status status;
+
+	(void)argc;
+	if (!store_name_fits("delete", argv[1]))
+		return false;
+	status = store_delete(argv[1]);
+	if (status == STATUS_NOT_FOUND)
+		return store_unknown("delete", argv[1]);
+	if (status != STATUS_OK)
+		return shell_error("delete", argv[1], status);
+	terminal_print("delete: %s is deleted, its space is being given back\n", argv[1]);
+	return true;
+}
+
+static void store_print_space(const struct abi_store *store)
+{
+	char size[PRINT_SIZE], used[PRINT_SIZE], free[PRINT_SIZE];
+	uint64_t full = store->pages_written * (PAGE_SIZE / SECTOR_SIZE);
+
+	terminal_print("space        %s in all, %s used, %s free\n",
+		       print_bytes(store->sectors * SECTOR_SIZE, size),
+		       print_bytes(store->used_sectors * SECTOR_SIZE, used),
+		       print_bytes((store->sectors - store->used_sectors) * SECTOR_SIZE, free));
+	terminal_print("pages        %llu live (%s)\n", (unsigned long long)store->pages,
+		       print_bytes(store->pages * PAGE_SIZE, used));
+	if (store->pages_written > 0)
+		terminal_print("compression  %llu pages written since the start, to %llu%% of "
+			       "their size\n",
+			       (unsigned long long)store->pages_written,
+			       (unsigned long long)(store->extent_sectors * 100 / full));
+}
+
+static void store_print_commits(const struct abi_store *store, uint64_t now_ns)
+{
+	char age[PRINT_SIZE], freeze[PRINT_SIZE], commit[PRINT_SIZE];
+	uint64_t passed = now_ns > store->commit_wall_ns ? now_ns - store->commit_wall_ns : 0;
+
+	terminal_print("generation   %llu durable, %s ago; %llu in the making\n",
+		       (unsigned long long)store->durable, print_duration(passed, age),
+		       (unsigned long long)store->generation);
+	terminal_print("dirty        %llu pages, %llu more being written\n",
+		       (unsigned long long)store->dirty_pages,
+		       (unsigned long long)store->frozen_pages);
+	if (store->interval_ns)
+		terminal_print("checkpoints  every %s, %llu since the start\n",
+			       print_duration(store->interval_ns, age),
+			       (unsigned long long)store->commits);
+	else
+		terminal_print("checkpoints  only on request, %llu since the start\n",
+			       (unsigned long long)store->commits);
+	terminal_print("times        last commit %s, longest pause %s\n",
+		       print_duration(store->last_commit_ns, commit),
+		       print_duration(store->longest_freeze_ns, freeze));
+	terminal_print("snapshots    %llu\n", (unsigned long long)store->snapshots);
+}
+
+bool command_store(int argc, char **argv)
+{
+	struct abi_store store;
+	uint64_t now_ns = 0;
+	enum status status = store_statistics(&store);
+
+	(void)argc;
+	(void)argv;
+	if (status != STATUS_OK)
+		return shell_error("store", "statistics", status);
+	clock_now(NULL, &now_ns);
+	terminal_print("label        %.*s\n", (int)sizeof(store.label), store.label);
+	store_print_commits(&store, now_ns);
+	store_print_space(&store);
+	terminal_print("disk         %llu reads, %llu flushes, %llu bytes written since the "
+		       "start\n",
+		       (unsigned long long)store.reads, (unsigned long long)store.flushes,
+		       (unsigned long long)store.bytes_written);
+	if (store.health)
+		terminal_print("health       %s\n", status_text((enum status)store.health));
+	return true;
+}
+
+/* "5" are seconds, "250ms" milliseconds. */
+static bool store_parse_interval(const char *text, uint64_t *ns)
+{
+	char digits[24];
+	size_t length = strlen(text);
+	bool milliseconds = length > 2 && text_equal(text + length - 2, "ms");
+	uint64_t value;
+
+	if (milliseconds)
+		length -= 2;
+	if (length == 0 || length >= sizeof(digits))
+		return false;
+	memcpy(digits, text, length);
+	digits[length] = '\0';
+	if (!text_number(digits, &value) || value > 1000000)
+		return false;
+	*ns = value * (milliseconds ? NS_PER_MILLISECOND : NS_PER_SECOND);
+	return true;
+}
+
+bool command_interval(int argc, char **argv)
+{
+	struct abi_store store;
+	uint64_t ns;
+	char text[PRINT_SIZE];
+	enum status status;
+
+	if (argc > 1) {
+		if (!store_parse_interval(argv[1], &ns))
+			return shell_complain("interval", "%s: not a time, as 2 or 500ms", argv[1]);
+		status = store_interval(ns);
+		if (status != STATUS_OK)
+			return shell_error("interval", argv[1], status);
+	}
+	status = store_statistics(&store);
+	if (status != STATUS_OK)
+		return shell_error("interval", "statistics", status);
+	if (store.interval_ns)
+		terminal_print("a checkpoint every %s while anything is dirty\n",
+			       print_duration(store.interval_ns, text));
+	else
+		terminal_print("checkpoints only on request\n");
+	return true;
+}

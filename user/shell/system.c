@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * system.c - commands about the machine room: memory, time, log, power.
+ * Interface in shell.h.
+ */
+#include "user/shell/shell.h"
+
+#include <string.h>
+#include "user/lib/calendar.h"
+#include "user/lib/heap.h"
+#include "user/lib/service.h"
+#include "user/lib/text.h"
+#include "user/shell/terminal.h"
+
+#define LOG_LINES     20u /* that `log` shows */
+#define LOG_BYTES     (LOG_PAGES * PAGE_SIZE)
+#define LOG_FOLLOW_NS (200 * NS_PER_MILLISECOND) /* between two looks at the log */
+
+static bool system_get(const char *command, struct abi_system *info)
+{
+	enum status status = system_info(info);
+
+	return status == STATUS_OK ? true : shell_error(command, "the system", status);
+}
+
+static void system_print_frames(const char *name, uint64_t frames)
+{
+	char text[PRINT_SIZE];
+
+	terminal_print("%-12s %10llu pages  %s\n", name, (unsigned long long)frames,
+		       print_bytes(frames * PAGE_SIZE, text));
+}
+
+bool command_mem(int argc, char **argv)
+{
+	struct abi_system info;
+
+	(void)argc;
+	(void)argv;
+	if (!system_get("mem", &info))
+		return false;
+	system_print_frames("memory", info.memory_bytes / PAGE_SIZE);
+	system_print_frames("kernel", info.kernel_bytes / PAGE_SIZE);
+	system_print_frames("page frames", info.frames);
+	system_print_frames("  free", info.free_frames);
+	system_print_frames("  clean", info.clean_frames);
+	system_print_frames("  dirty", info.dirty_frames);
+	system_print_frames("  tables", info.borrowed_frames);
+	system_print_frames("staging", info.staging_bytes / PAGE_SIZE);
+	return true;
+}
+
+bool command_uptime(int argc, char **argv)
+{
+	struct abi_system info;
+	char all[PRINT_SIZE], since[PRINT_SIZE];
+
+	(void)argc;
+	(void)argv;
+	if (!system_get("uptime", &info))
+		return false;
+	terminal_print("up %s in all, %s since the last resume (%s, %llu.%03llu ms)\n",
+		       print_duration(info.uptime_ns, all),
+		       print_duration(info.since_resume_ns, since),
+		       print_resume((enum abi_resume)info.resume_reason),
+		       (unsigned long long)info.resume_us / 1000,
+		       (unsigned long long)info.resume_us % 1000);
+	terminal_print("resumed %llu times, %llu machines\n", (unsigned long long)info.resumes,
+		       (unsigned long long)info.machines);
+	return true;
+}
+
+bool command_date(int argc, char **argv)
+{
+	uint64_t wall_ns;
+	char text[PRINT_SIZE];
+	enum status status = clock_now(NULL, &wall_ns);
+
+	(void)argc;
+	(void)argv;
+	if (status != STATUS_OK)
+		return shell_error("date", "the clock", status);
+	terminal_print("%s %s UTC\n", calendar_weekday_name(calendar_from_ns(wall_ns).weekday),
+		       print_date(wall_ns, text));
+	return true;
+}
+
+bool command_about(int argc, char **argv)
+{
+	struct abi_system info;
+
+	(void)argc;
+	(void)argv;
+	if (!system_get("about", &info))
+		return false;
+	terminal_print("Perdure %.*s on %.*s%s%.*s\n", (int)sizeof(info.version), info.version,
+		       (int)sizeof(info.cpu), info.cpu, info.accelerator[0] ? ", " : "",
+		       (int)sizeof(info.accelerator), info.accelerator);
+	return true;
+}
+
+/* ---- log ------------------------------------------------------------------------ */
+
+typedef enum status (*log_source)(uint64_t *position, void *buffer, size_t *length);
+
+/* All text from *position on; at most LOG_BYTES of it are kept, the newest. */
+static size_t system_log_collect(log_source source, uint64_t *position, char *text)
+{
+	char part[MESSAGE_DATA];
+	size_t length = 0, part_length;
+
+	/* Bounded although programs go on writing: twice what the log can hold. */
+	for (unsigned i = 0; i < 2 * LOG_BYTES / MESSAGE_DATA; i++) {
+		if (source(position, part, &part_length) != STATUS_OK || part_length == 0)
+			break;
+		if (length + part_length > LOG_BYTES) {
+			size_t excess = length + part_length - LOG_BYTES;
+
+			memmove(text, text + excess, length - excess);
+			length -= excess;
+		}
+		memcpy(text + length, part, part_length);
+		length += part_length;
+	}
+	return length;
+}
+
+/* Where the last `lines` lines begin. */
+static size_t system_last_lines(const char *text, size_t length, uint64_t lines)
+{
+	size_t at = length;
+
+	if (at > 0 && text[at - 1] == '\n')
+		at--;
+	while (at > 0) {
+		if (text[at - 1] == '\n' && --lines == 0)
+			break;
+		at--;
+	}
+	return at;
+}
+
+/* Prints what is new until a key is pressed. */
+static void system_log_follow(log_source source, uint64_t position)
+{
+	char part[MESSAGE_DATA];
+	size_t length;
+	uint8_t byte;
+
+	for (;;) {
+		while (source(&position, part, &length) == STATUS_OK && length > 0)
+			terminal_write(part, length);
+		terminal_flush();
+		if (terminal_read(&byte, clock_uptime() + LOG_FOLLOW_NS) == TERMINAL_BYTE)
+			return;
+	}
+}
+
+static bool system_log_show(log_source source, bool follow, uint64_t lines)
+{
+	uint64_t position = 0;
+	char *text = heap_allocate(LOG_BYTES);
+	size_t length, begin;
+
+	if (!text)
+		return shell_error("log", "memory for the text", STATUS_ALLOWANCE);
+	length = system_log_collect(source, &position, text);
+	begin = lines ? system_last_lines(text, length, lines) : length;
+	terminal_write(text + begin, length - begin);
+	if (length > begin && text[length - 1] != '\n')
+		terminal_write("\n", 1);
+	heap_release(text);
+	if (follow)
+		system_log_follow(source, position);
+	return true;
+}
+
+bool command_log(int argc, char **argv)
+{
+	log_source source = log_read;
+	uint64_t lines = LOG_LINES;
+	bool follow = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (text_equal(argv[i], "-f"))
+			follow = true;
+		else if (text_equal(argv[i], "-k"))
+			source = kernel_log_read;
+		else if (!text_number(argv[i], &lines))
+			return shell_usage("log");
+	}
+	if (follow && terminal_captures())
+		return shell_complain("log", "-f never ends; it cannot go into an object");
+	return system_log_show(source, follow, lines);
+}
+
+/* ---- power ----------------------------------------------------------------------- */
+
+/* The call is answered when the machine is on again; it is not done twice. */
+static bool system_power(const char *command, const char *done,
+			 enum status (*operation)(struct service_resume *resume))
+{
+	struct service_resume resume;
+	enum status status;
+
+	terminal_flush();
+	status = operation(&resume);
+	if (status != STATUS_RESUMED && status != STATUS_OK)
+		return shell_error(command, "refused", status);
+	terminal_print("%s: %s\n", command, done);
+	return true;
+}
+
+bool command_reboot(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return system_power("reboot", "done, everything goes on", system_reboot);
+}
+
+bool command_poweroff(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return system_power("poweroff", "done, and the power is on again", system_power_off);
+}
+
+/* ---- the shell itself ------------------------------------------------------------- */
+
+bool command_clear(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	terminal_write("\x1b[2J\x1b[H", 7);
+	return true;
+}
+
+bool command_history(int argc, char **argv)
+{
+	const char *text;
+
+	(void)argc;
+	(void)argv;
+	for (uint32_t i = 0; (text = shell_history(i)) != NULL; i++)
+		terminal_print("%4u  %s\n", i + 1, text);
+	return true;
+}
+
+bool command_help(int argc, char **argv)
+{
+	const struct shell_command *command;
+
+	if (argc > 1) {
+		command = shell_command_find(argv[1]);
+		if (!command)
+			return shell_complain("help", "%s: no such command", argv[1]);
+		terminal_print("usage: %s %s\n%s\n", command->name, command->arguments,
+			       command->summary);
+		if (command->details)
+			terminal_print("%s\n", command->details);
+		return true;
+	}
+	for (uint32_t i = 0; i < shell_command_count; i++)
+		terminal_print("%-11s %s\n", shell_commands[i].name, shell_commands[i].summary);
+	terminal_print(
+		"\nCOMMAND > OBJECT writes what a command prints into an object, >> adds.\n"
+		"`help COMMAND` tells more. Keys: arrows, home, end, ^A ^E ^K ^U ^W ^L ^C.\n");
+	return true;
+}

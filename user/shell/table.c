@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table.c - the table of commands.  Interface in shell.h.
+ */
+#include "user/shell/shell.h"
+
+#include "user/lib/text.h"
+
+/* In the order in which `help` lists them. */
+const struct shell_command shell_commands[] = {
+	{"help", "[COMMAND]", "what there is, or more about one command", NULL, 0, 1, command_help,
+	 false},
+	{"ls", "[PATH]", "names in a directory",
+	 "Type, size in bytes, rights and name. Rights: r read, w write, x execute,\n"
+	 "s send, c control, d destroy.",
+	 0, 1, command_ls, false},
+	{"cat", "OBJECT...", "print objects as text",
+	 "Control characters are shown as dots. ^C ends it.", 1, -1, command_cat, true},
+	{"hexdump", "OBJECT [OFFSET [LENGTH]]", "print an object's bytes",
+	 "Numbers may be decimal, 0x..., and end with K, M or G. Without LENGTH: 512 bytes.", 1, 3,
+	 command_hexdump, true},
+	{"echo", "[TEXT]...", "print text, or write it: echo TEXT > OBJECT",
+	 "> replaces what is in the object, >> adds to it; a new object is made if there is\n"
+	 "none. This works with every command, as in `ps > /notes/ps`.",
+	 0, -1, command_echo, false},
+	{"cp", "FROM TO", "copy an object", "Into an object that exists, or a new one.", 2, 2,
+	 command_cp, true},
+	{"mv", "FROM TO", "rename or move", "What was called TO before is destroyed.", 2, 2,
+	 command_mv, false},
+	{"rm", "OBJECT...", "destroy objects and take their names away",
+	 "Every capability to the object is dead afterwards, programs that use it fault.\n"
+	 "Of a port or machine only the name goes.",
+	 1, -1, command_rm, false},
+	{"mkdir", "PATH...", "make directories", NULL, 1, -1, command_mkdir, false},
+	{"rmdir", "PATH...", "destroy empty directories", NULL, 1, -1, command_rmdir, false},
+	{"ps", "", "machines and what they do",
+	 "STATE is what a state machine says of itself. SENT and RECEIVED count messages.", 0, 0,
+	 command_ps, false},
+	{"state", "MACHINE", "everything about one machine",
+	 "MACHINE is a number or a name, as `ps` shows them.", 1, 1, command_state, false},
+	{"run", "[-p PRIORITY] [-n NAME] [-g] PROGRAM [ARGUMENT]...", "start a program",
+	 "PROGRAM is a path, or a name in /bin. The new machine has the bank, the root\n"
+	 "directory, log and clock; with -g also store and system. Priorities are\n"
+	 "0 (lowest) to 15, normally 5. What it says is in the log.",
+	 1, -1, command_run, true},
+	{"stop", "MACHINE", "hold a machine where it is", NULL, 1, 1, command_stop, false},
+	{"continue", "MACHINE", "let a machine go on",
+	 "One that has faulted tries the same instruction again.", 1, 1, command_continue, false},
+	{"kill", "MACHINE", "destroy a machine", NULL, 1, 1, command_kill, false},
+	{"checkpoint", "", "make everything durable now", NULL, 0, 0, command_checkpoint, false},
+	{"snapshot", "NAME", "keep the present state under a name", NULL, 1, 1, command_snapshot,
+	 false},
+	{"snapshots", "", "the states kept", NULL, 0, 0, command_snapshots, false},
+	{"restore", "NAME", "take the whole system back to a snapshot",
+	 "The state it replaces is kept as a snapshot too.", 1, 1, command_restore, false},
+	{"delete", "NAME", "delete a snapshot", NULL, 1, 1, command_delete, false},
+	{"store", "", "generation, space, compression", NULL, 0, 0, command_store, false},
+	{"interval", "[SECONDS|MILLISECONDSms]", "time between checkpoints", "0: only on request.",
+	 0, 1, command_interval, false},
+	{"mem", "", "use of memory", NULL, 0, 0, command_mem, false},
+	{"uptime", "", "how long the system has lived", NULL, 0, 0, command_uptime, false},
+	{"date", "", "wall time (UTC)", NULL, 0, 0, command_date, false},
+	{"about", "", "version and machine", NULL, 0, 0, command_about, false},
+	{"log", "[-f] [-k] [LINES]", "what programs said",
+	 "-f follows until a key is pressed, -k is the kernel's own log.", 0, 3, command_log,
+	 false},
+	{"clear", "", "clear the screen", NULL, 0, 0, command_clear, false},
+	{"history", "", "lines typed before", NULL, 0, 0, command_history, false},
+	{"reboot", "", "start the machine anew; everything goes on", NULL, 0, 0, command_reboot,
+	 false},
+	{"poweroff", "", "turn the machine off", NULL, 0, 0, command_poweroff, false},
+};
+const uint32_t shell_command_count = sizeof(shell_commands) / sizeof(shell_commands[0]);
+
+const struct shell_command *shell_command_find(const char *name)
+{
+	for (uint32_t i = 0; i < shell_command_count; i++)
+		if (text_equal(shell_commands[i].name, name))
+			return &shell_commands[i];
+	return NULL;
+}

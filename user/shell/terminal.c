@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * terminal.c - the console as the shell uses it.  Interface in terminal.h.
+ *
+ * The first call to the console after a resume is answered RESTARTED, whatever
+ * the call was.  Then the notice is printed, and a write is done again: nothing
+ * that the shell said is lost, a few bytes may be seen twice.
+ */
+#include "user/shell/terminal.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include "user/lib/heap.h"
+#include "user/lib/program.h"
+#include "user/lib/service.h"
+#include "user/lib/text.h"
+#include "user/shell/shell.h"
+
+#define KEY_INTERRUPT 3 /* ^C */
+
+static char output[MESSAGE_DATA];
+static size_t output_length;
+
+static struct {
+	char *bytes;
+	size_t length, size;
+	bool on, failed;
+} capture;
+
+/* Bytes typed and not yet asked for. */
+static uint8_t input[2 * MESSAGE_DATA];
+static size_t input_first, input_length;
+
+/* ---- output -------------------------------------------------------------------- */
+
+static void terminal_put(const char *bytes, size_t length)
+{
+	/* Bounded: each RESTARTED stands for a resume of the whole system. */
+	while (console_write(bytes, length) == STATUS_RESTARTED) {
+		char notice[120];
+		size_t notice_length = shell_resume_notice(notice, sizeof(notice));
+
+		console_write(notice, notice_length);
+	}
+}
+
+void terminal_flush(void)
+{
+	size_t length = output_length;
+
+	output_length = 0;
+	if (length > 0)
+		terminal_put(output, length);
+}
+
+void terminal_raw(const void *bytes, size_t length)
+{
+	const char *next = bytes;
+
+	while (length > 0) {
+		size_t part = sizeof(output) - output_length;
+
+		if (part > length)
+			part = length;
+		memcpy(output + output_length, next, part);
+		output_length += part;
+		next += part;
+		length -= part;
+		if (output_length == sizeof(output))
+			terminal_flush();
+	}
+}
+
+static void terminal_capture_add(const void *bytes, size_t length)
+{
+	size_t needed = capture.length + length;
+
+	if (capture.failed || needed > TERMINAL_CAPTURE_MAX) {
+		capture.failed = true;
+		return;
+	}
+	if (needed > capture.size) {
+		size_t size = needed < 2048 ? 4096 : needed * 2;
+		char *larger = heap_resize(capture.bytes, size);
+
+		if (!larger) {
+			capture.failed = true;
+			return;
+		}
+		capture.bytes = larger;
+		capture.size = size;
+	}
+	memcpy(capture.bytes + capture.length, bytes, length);
+	capture.length = needed;
+}
+
+void terminal_write(const void *bytes, size_t length)
+{
+	const char *text = bytes;
+	size_t begin = 0;
+
+	if (capture.on) {
+		terminal_capture_add(bytes, length);
+		return;
+	}
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] != '\n')
+			continue;
+		terminal_raw(text + begin, i - begin);
+		terminal_raw("\r\n", 2);
+		begin = i + 1;
+	}
+	terminal_raw(text + begin, length - begin);
+}
+
+void terminal_print(const char *format, ...)
+{
+	char text[1200];
+	va_list list;
+	size_t length;
+
+	va_start(list, format);
+	length = text_vformat(text, sizeof(text), format, list);
+	va_end(list);
+	terminal_write(text, length);
+}
+
+void terminal_capture(void)
+{
+	memset(&capture, 0, sizeof(capture));
+	capture.on = true;
+}
+
+bool terminal_captures(void)
+{
+	return capture.on;
+}
+
+bool terminal_capture_end(char **bytes, size_t *length)
+{
+	capture.on = false;
+	*bytes = capture.bytes;
+	*length = capture.length;
+	return !capture.failed;
+}
+
+/* ---- input ----------------------------------------------------------------------- */
+
+/* Reads what was typed behind what is already there. */
+static enum status terminal_fill(uint64_t deadline_ns)
+{
+	size_t length;
+	enum status status;
+
+	if (input_first > 0) {
+		memmove(input, input + input_first, input_length);
+		input_first = 0;
+	}
+	if (input_length > sizeof(input) - MESSAGE_DATA)
+		return STATUS_FULL;
+	status = console_read(input + input_length, &length, deadline_ns);
+	if (status == STATUS_OK)
+		input_length += length;
+	return status;
+}
+
+enum terminal_input terminal_read(uint8_t *byte, uint64_t deadline_ns)
+{
+	if (input_length == 0)
+		terminal_flush();
+	while (input_length == 0) {
+		enum status status = terminal_fill(deadline_ns);
+
+		if (status == STATUS_TIMEOUT)
+			return TERMINAL_TIMEOUT;
+		if (status == STATUS_RESTARTED) {
+			char notice[120];
+
+			terminal_raw(notice, shell_resume_notice(notice, sizeof(notice)));
+			return TERMINAL_RESUMED;
+		}
+		if (status != STATUS_OK)
+			program_fail("the console cannot be read: %s", status_text(status));
+	}
+	*byte = input[input_first++];
+	input_length--;
+	return TERMINAL_BYTE;
+}
+
+bool terminal_interrupted(void)
+{
+	/* Any time that has passed: takes what is there and does not wait. */
+	if (terminal_fill(1) == STATUS_RESTARTED) {
+		char notice[120];
+
+		terminal_raw(notice, shell_resume_notice(notice, sizeof(notice)));
+	}
+	for (size_t i = 0; i < input_length; i++) {
+		if (input[input_first + i] != KEY_INTERRUPT)
+			continue;
+		input_first += i + 1;
+		input_length -= i + 1;
+		return true;
+	}
+	return false;
+}
