@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.c - `verify`: runs the independent verifier and prints its findings.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/progress.h"
+#include "tools/mkstore/text.h"
+#include "tools/mkstore/verify.h"
+#include "tools/mkstore/verify_objects.h"
+
+struct check {
+	struct host host;
+	struct progress progress;
+	struct json *json; /* null: text */
+};
+
+static enum status check_read(void *context, sector_t sector, uint32_t sectors, void *data)
+{
+	struct check *check = context;
+	uint64_t first = check->host.partitioned ? check->host.partition.first_sector : 0;
+
+	return file_device_read(check->host.file, (first + sector.n) * SECTOR_SIZE, data,
+				(size_t)sectors * SECTOR_SIZE);
+}
+
+static const char *check_severity_text(enum verify_severity severity)
+{
+	if (severity == VERIFY_ERROR)
+		return "error";
+	return severity == VERIFY_WARNING ? "warning" : "note";
+}
+
+static void check_finding_json(struct json *json, const struct verify_finding *finding)
+{
+	json_object(json, NULL);
+	json_text(json, "severity", check_severity_text(finding->severity));
+	json_text(json, "code", verify_code_text(finding->code));
+	json_text(json, "text", finding->text);
+	json_number(json, "generation", finding->generation.n);
+	json_number(json, "snapshot", finding->snapshot.n);
+	if (finding->sector == UINT64_MAX)
+		json_null(json, "sector");
+	else
+		json_number(json, "sector", finding->sector);
+	if (finding->page == UINT64_MAX)
+		json_null(json, "page");
+	else
+		json_number(json, "page", finding->page);
+	json_object_end(json);
+}
+
+static void check_report(void *context, const struct verify_finding *finding)
+{
+	struct check *check = context;
+
+	progress_clear(&check->progress);
+	if (check->json)
+		check_finding_json(check->json, finding);
+	else if (finding->severity != VERIFY_NOTE || check->host.verbose)
+		printf("%s: %s: %s\n", check_severity_text(finding->severity),
+		       verify_code_text(finding->code), finding->text);
+}
+
+static void check_progress(void *context, uint64_t done, uint64_t total)
+{
+	struct check *check = context;
+
+	progress_update(&check->progress, done * SECTOR_SIZE, total * SECTOR_SIZE);
+}
+
+static void check_totals_json(struct json *json, const struct verify_totals *totals)
+{
+	json_object(json, "totals");
+	json_number(json, "errors", totals->errors);
+	json_number(json, "warnings", totals->warnings);
+	json_number(json, "notes", totals->notes);
+	json_number(json, "generation", totals->generation.n);
+	json_number(json, "torn_generation", totals->torn.n);
+	json_number(json, "predecessor", totals->predecessor.n);
+	json_number(json, "slot", totals->slot);
+	json_number(json, "sectors", totals->sectors);
+	json_number(json, "used_sectors", totals->used_sectors);
+	json_number(json, "used_blocks", totals->used_blocks);
+	json_number(json, "extents", totals->extents);
+	json_number(json, "bytes_read", totals->bytes_read);
+	json_number(json, "pages", totals->pages);
+	json_number(json, "zero_pages", totals->zero_pages);
+	json_number(json, "raw_pages", totals->raw_pages);
+	json_number(json, "compressed_pages", totals->compressed_pages);
+	json_number(json, "page_sectors", totals->page_sectors);
+	json_number(json, "node_sectors", totals->node_sectors);
+	json_number(json, "snapshots", totals->snapshots);
+	json_number(json, "records", totals->records);
+	json_number(json, "tombstones", totals->tombstones);
+	json_number(json, "empty_slots", totals->empty_slots);
+	json_number(json, "damaged_slots", totals->damaged_slots);
+	json_object_end(json);
+}
+
+static void check_totals_text(const struct verify_totals *totals)
+{
+	char used[TEXT_SIZE], size[TEXT_SIZE];
+
+	if (totals->generation.n == 0)
+		return;
+	printf("generation %" PRIu64 ", %" PRIu64 " pages, %" PRIu64 " snapshots, %s of %s used\n",
+	       totals->generation.n, totals->pages, totals->snapshots,
+	       text_size(used, totals->used_sectors * SECTOR_SIZE),
+	       text_size(size, totals->sectors * SECTOR_SIZE));
+	printf("%" PRIu64 " extents verified: %" PRIu64 " errors, %" PRIu64 " warnings\n",
+	       totals->extents, totals->errors, totals->warnings);
+}
+
+static enum command_exit check_exit(const struct check *check, enum status status)
+{
+	switch (status) {
+	case STATUS_OK:
+		return COMMAND_OK;
+	case STATUS_CORRUPT:
+		return COMMAND_FAILED;
+	case STATUS_NO_MEMORY:
+		command_error("%s: cannot verify: %s", check->host.path, status_text(status));
+		return COMMAND_FAILED;
+	default:
+		command_error("%s: nothing to verify: %s", check->host.path, status_text(status));
+		return COMMAND_NO_STORE;
+	}
+}
+
+static enum command_exit check_verify(struct check *check, bool quick)
+{
+	struct verify_reader reader = {
+		.context = check, .sectors = check->host.device->sectors, .read = check_read};
+	struct verify_options options = {.context = check,
+					 .report = check_report,
+					 .progress = check_progress,
+					 .objects = verify_objects,
+					 .skip_data = quick};
+	struct verify *verify = verify_open(&reader, &options);
+	enum status status = STATUS_NO_MEMORY;
+
+	progress_begin(&check->progress, "verifying", true);
+	if (verify)
+		status = verify_run(verify);
+	progress_end(&check->progress);
+	if (check->json) {
+		json_array_end(check->json);
+		if (verify)
+			check_totals_json(check->json, verify_totals_get(verify));
+		json_boolean(check->json, "ok", status == STATUS_OK);
+	} else if (verify) {
+		check_totals_text(verify_totals_get(verify));
+	}
+	if (verify)
+		verify_close(verify);
+	return check_exit(check, status);
+}
+
+static enum command_exit check_run(const struct command_invocation *invocation)
+{
+	struct check check = {.json = NULL};
+	struct json json;
+	enum command_exit result = host_open(&check.host, invocation, HOST_RAW);
+
+	if (result != COMMAND_OK)
+		return result;
+	if (invocation->json) {
+		check.json = &json;
+		json_begin(&json, stdout);
+		json_object(&json, NULL);
+		json_text(&json, "image", check.host.path);
+		json_array(&json, "findings");
+	}
+	result = check_verify(&check, command_value(invocation, "quick") != NULL);
+	if (invocation->json) {
+		json_object_end(&json);
+		json_end(&json);
+	}
+	host_close(&check.host);
+	return result;
+}
+
+static const struct command_option check_options[] = {
+	{"quick", NULL, "leave out the contents of pages; everything else is read"},
+	{0},
+};
+
+const struct command command_verify = {
+	.name = "verify",
+	.usage = "IMAGE",
+	.summary = "Checks a store, every block and every object",
+	.details =
+		"Code of its own, apart from the store engine's, reads the superblocks, the ring,\n"
+		"the generation that will be resumed with its predecessor, all snapshots, and the\n"
+		"free map, and accounts for every sector; then the objects: table, capabilities,\n"
+		"machines, queues, directories, banks.  Exit code 0: whole (a torn newest commit,\n"
+		"which resuming deals with, is a warning); 1: errors were found.\n",
+	.options = check_options,
+	.operands_min = 1,
+	.operands_max = 1,
+	.run = check_run,
+};

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * command.c - splits a subcommand's words and prints its help.
+ *
+ * Options may stand anywhere, `--name value` and `--name=value` are the same,
+ * and `--` ends them.  --json, --verbose and --help belong to every subcommand.
+ */
+#include "tools/mkstore/command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Finds `--name` or `--name=value`; *value is what follows '=', or null. */
+static int command_option_index(const struct command *command, const char *word, const char **value)
+{
+	for (int i = 0; command->options && command->options[i].name; i++) {
+		size_t length = strlen(command->options[i].name);
+		if (strncmp(word, command->options[i].name, length) != 0)
+			continue;
+		if (word[length] == '=')
+			*value = word + length + 1;
+		else if (word[length] == 0)
+			*value = NULL;
+		else
+			continue;
+		return i;
+	}
+	return -1;
+}
+
+static bool command_parse_common(const char *word, struct command_invocation *invocation)
+{
+	if (strcmp(word, "--json") == 0)
+		invocation->json = true;
+	else if (strcmp(word, "--verbose") == 0 || strcmp(word, "-v") == 0)
+		invocation->verbose = true;
+	else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+		invocation->help = true;
+	else
+		return false;
+	return true;
+}
+
+/* One option of the subcommand's own; *used: further words it took. */
+static bool command_parse_option(const struct command *command, int count, char **words,
+				 struct command_invocation *invocation, int *used)
+{
+	const char *value;
+	int index = command_option_index(command, words[0] + 2, &value);
+
+	*used = 0;
+	if (words[0][1] != '-' || index < 0) {
+		command_error("%s has no option '%s'; try 'mkstore %s --help'", command->name,
+			      words[0], command->name);
+		return false;
+	}
+	if (!command->options[index].value) {
+		if (value) {
+			command_error("--%s takes no value", command->options[index].name);
+			return false;
+		}
+		invocation->value[index] = "";
+		return true;
+	}
+	if (!value) {
+		if (count < 2) {
+			command_error("--%s needs a value: --%s %s", command->options[index].name,
+				      command->options[index].name, command->options[index].value);
+			return false;
+		}
+		value = words[1];
+		*used = 1;
+	}
+	invocation->value[index] = value;
+	return true;
+}
+
+static bool command_operands_fit(const struct command_invocation *invocation)
+{
+	const struct command *command = invocation->command;
+
+	if (invocation->operands >= command->operands_min &&
+	    invocation->operands <= command->operands_max)
+		return true;
+	command_error("%s operands; usage: mkstore %s %s",
+		      invocation->operands < command->operands_min ? "too few" : "too many",
+		      command->name, command->usage);
+	return false;
+}
+
+bool command_parse(const struct command *command, int count, char **words,
+		   struct command_invocation *invocation)
+{
+	bool options = true;
+
+	*invocation = (struct command_invocation){.command = command};
+	for (int i = 0; i < count; i++) {
+		/* A lone "-" is an operand: the standard input or output. */
+		if (options && words[i][0] == '-' && words[i][1]) {
+			int used = 0;
+			if (strcmp(words[i], "--") == 0)
+				options = false;
+			else if (!command_parse_common(words[i], invocation) &&
+				 !command_parse_option(command, count - i, words + i, invocation,
+						       &used))
+				return false;
+			i += used;
+			continue;
+		}
+		if (invocation->operands == COMMAND_OPERANDS_MAX) {
+			command_error("too many operands; usage: mkstore %s %s", command->name,
+				      command->usage);
+			return false;
+		}
+		invocation->operand[invocation->operands++] = words[i];
+	}
+	return invocation->help || command_operands_fit(invocation);
+}
+
+const char *command_value(const struct command_invocation *invocation, const char *option)
+{
+	const struct command_option *options = invocation->command->options;
+
+	for (int i = 0; options && options[i].name; i++)
+		if (strcmp(options[i].name, option) == 0)
+			return invocation->value[i];
+	return NULL;
+}
+
+static void command_help_option(const char *name, const char *value, const char *help)
+{
+	char left[40];
+
+	snprintf(left, sizeof(left), "--%s%s%s", name, value ? " " : "", value ? value : "");
+	printf("  %-22s %s\n", left, help);
+}
+
+void command_help(const struct command *command)
+{
+	printf("usage: mkstore %s [OPTION]... %s\n\n%s.\n\n%s\noptions:\n", command->name,
+	       command->usage, command->summary, command->details);
+	for (int i = 0; command->options && command->options[i].name; i++)
+		command_help_option(command->options[i].name, command->options[i].value,
+				    command->options[i].help);
+	command_help_option("json", NULL, "print the result as JSON");
+	command_help_option("verbose", NULL,
+			    "say what the store engine says, on the standard error");
+	command_help_option("help", NULL, "print this");
+}
+
+static void command_line(const char *format, va_list arguments)
+{
+	/* A progress line may stand there. */
+	fflush(stdout);
+	fputs("mkstore: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+}
+
+void command_error(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	command_line(format, arguments);
+	va_end(arguments);
+}
+
+void command_note(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	command_line(format, arguments);
+	va_end(arguments);
+}
+
+bool command_flush(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	command_error("cannot write the output: %s", strerror(errno));
+	return false;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * command.h - subcommands, their options, and how mkstore speaks.
+ *
+ * A subcommand is a row of the table in main.c: its name, what --help prints,
+ * the options it takes, and the function that runs it.  The function gets an
+ * invocation whose options and operands are known to be of the declared form.
+ *
+ * Results go to the standard output, everything else to the standard error,
+ * one line each, beginning with "mkstore: ".
+ */
+#ifndef TOOLS_MKSTORE_COMMAND_H
+#define TOOLS_MKSTORE_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What the process ends with; documented in docs/mkstore.md. */
+enum command_exit {
+	COMMAND_OK = 0,
+	COMMAND_FAILED = 1,   /* the operation failed, or verify found a problem */
+	COMMAND_USAGE = 2,    /* the command line is not understood */
+	COMMAND_NO_STORE = 3, /* no store there, or one that cannot be opened */
+	COMMAND_IN_USE = 4,   /* another process has the store open */
+};
+
+#define COMMAND_OPTIONS_MAX  16u
+#define COMMAND_OPERANDS_MAX 4u
+
+struct command_option {
+	const char *name;  /* without the dashes; null ends a list */
+	const char *value; /* name of its value in the help, null: a flag */
+	const char *help;  /* one line */
+};
+
+struct command_invocation {
+	const struct command *command;
+	const char *value[COMMAND_OPTIONS_MAX]; /* by index in command->options */
+	const char *operand[COMMAND_OPERANDS_MAX];
+	unsigned operands;
+	bool json, verbose, help;
+};
+
+struct command {
+	const char *name;
+	const char *usage;   /* the operands, as in "IMAGE PATH" */
+	const char *summary; /* one line */
+	const char *details; /* paragraphs for --help; ends with a newline */
+	const struct command_option *options;
+	unsigned operands_min, operands_max;
+	enum command_exit (*run)(const struct command_invocation *invocation);
+};
+
+/* Splits what follows the subcommand's name.  False: the reason was printed. */
+bool command_parse(const struct command *command, int count, char **words,
+		   struct command_invocation *invocation);
+
+/* The option's value, "" for a flag that is set, null when it is not given.
+ * The command must have declared it. */
+const char *command_value(const struct command_invocation *invocation, const char *option);
+
+void command_help(const struct command *command);
+
+/* One line on the standard error. */
+void command_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void command_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* True when all of the standard output could be written; otherwise says so. */
+bool command_flush(void);
+
+/* ---- the subcommands -------------------------------------------------------- */
+
+extern const struct command command_create;    /* create.c */
+extern const struct command command_info;      /* info.c */
+extern const struct command command_ls;	       /* list.c */
+extern const struct command command_tree;      /* list.c */
+extern const struct command command_cat;       /* transfer.c */
+extern const struct command command_get;       /* transfer.c */
+extern const struct command command_put;       /* put.c */
+extern const struct command command_mkdir;     /* names.c */
+extern const struct command command_rm;	       /* names.c */
+extern const struct command command_mv;	       /* names.c */
+extern const struct command command_ps;	       /* ps.c */
+extern const struct command command_snapshot;  /* snapshot.c */
+extern const struct command command_snapshots; /* snapshot.c */
+extern const struct command command_restore;   /* snapshot.c */
+extern const struct command command_delete;    /* snapshot.c */
+extern const struct command command_verify;    /* check.c */
+
+#endif

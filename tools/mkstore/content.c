@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * content.c - see content.h.
+ */
+#include "tools/mkstore/content.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/mkstore/progress.h"
+
+static const uint8_t content_zeros[PAGE_SIZE];
+
+/* ---- reading ------------------------------------------------------------------ */
+
+static bool content_output(struct content_sink *sink, uint64_t offset, const uint8_t *data,
+			   size_t length)
+{
+	while (length > 0) {
+		ssize_t done = sink->seekable
+				       ? pwrite(sink->descriptor, data, length, (off_t)offset)
+				       : write(sink->descriptor, data, length);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0) {
+			command_error("cannot write '%s': %s", sink->name,
+				      done < 0 ? strerror(errno) : "it takes no more");
+			return false;
+		}
+		data += done;
+		offset += (uint64_t)done;
+		length -= (size_t)done;
+	}
+	return true;
+}
+
+/* One page of the segment: its bytes, or zeros where nothing is. */
+static enum command_exit content_read_page(struct host *host, const struct disk_object *segment,
+					   struct content_sink *sink, uint64_t index)
+{
+	uint64_t offset = index * PAGE_SIZE, rest = segment->size - offset;
+	size_t length = rest < PAGE_SIZE ? (size_t)rest : PAGE_SIZE;
+	page_t page = {segment->first_page + index};
+	void *data;
+	enum status status = HOST_RETRY(host, space_read(&host->space, page, &data));
+
+	if (status == STATUS_ABSENT) {
+		if (sink->seekable)
+			return COMMAND_OK;
+		data = (void *)content_zeros;
+	} else if (status != STATUS_OK) {
+		host_error(host, status, "bytes %" PRIu64 " to %" PRIu64 " of '%s'", offset,
+			   offset + length - 1, sink->name);
+		if (!sink->keep_going)
+			return COMMAND_FAILED;
+		sink->bad_pages++;
+		data = (void *)content_zeros;
+	}
+	return content_output(sink, offset, data, length) ? COMMAND_OK : COMMAND_FAILED;
+}
+
+/* The next page worth reading: absent ones cost nothing where a hole can be
+ * left.  Damage in the map is met again, and told, by reading the page. */
+static uint64_t content_next(struct host *host, const struct disk_object *segment, uint64_t index,
+			     uint64_t pages)
+{
+	page_t from = {segment->first_page + index}, next;
+	enum status status =
+		HOST_RETRY(host, store_page_next(host->store, from, &next, &host->space.channel));
+
+	if (status == STATUS_NOT_FOUND)
+		return pages;
+	if (status != STATUS_OK || next.n < from.n)
+		return index;
+	return next.n - segment->first_page < pages ? next.n - segment->first_page : pages;
+}
+
+enum command_exit content_read(struct host *host, const struct disk_object *segment,
+			       struct content_sink *sink)
+{
+	uint64_t pages = (segment->size + PAGE_SIZE - 1) / PAGE_SIZE, index = 0;
+	enum command_exit result = COMMAND_OK;
+	struct progress progress;
+
+	progress_begin(&progress, "reading", true);
+	while (result == COMMAND_OK) {
+		if (sink->seekable && index < pages)
+			index = content_next(host, segment, index, pages);
+		if (index >= pages)
+			break;
+		result = content_read_page(host, segment, sink, index++);
+		progress_update(&progress, index * PAGE_SIZE, segment->size);
+	}
+	progress_end(&progress);
+	if (result == COMMAND_OK && sink->seekable &&
+	    ftruncate(sink->descriptor, (off_t)segment->size) != 0) {
+		command_error("cannot write '%s': %s", sink->name, strerror(errno));
+		result = COMMAND_FAILED;
+	}
+	return result == COMMAND_OK && sink->bad_pages > 0 ? COMMAND_FAILED : result;
+}
+
+/* ---- writing -------------------------------------------------------------------- */
+
+enum status content_resize(struct host *host, object_t segment, uint64_t bytes)
+{
+	enum status status = STATUS_OK;
+	bool more = true;
+
+	/* A large cut is made in bounded steps, the size changing with the last. */
+	while (status == STATUS_OK && more) {
+		status = HOST_RETRY(host, segment_resize(&host->space, segment, bytes, &more));
+		if (status == STATUS_OK)
+			status = host_relieve(host);
+	}
+	return status;
+}
+
+enum status content_write_page(struct host *host, const struct disk_object *segment, uint64_t index,
+			       const void *page)
+{
+	page_t target = {segment->first_page + index};
+	void *data;
+	enum status status;
+
+	if (memcmp(page, content_zeros, PAGE_SIZE) == 0)
+		return STATUS_OK;
+	status = HOST_RETRY(host, space_write(&host->space, target, &data));
+	if (status != STATUS_OK)
+		return status;
+	memcpy(data, page, PAGE_SIZE);
+	return host_relieve(host);
+}
+
+/* Empties the segment and gives it its new size, so that every page that is not
+ * written afterwards reads as zeros. */
+static enum status content_prepare(struct host *host, object_t segment, uint64_t bytes,
+				   struct disk_object *record)
+{
+	enum status status = HOST_RETRY(host, object_read(&host->space, segment, record));
+
+	if (status == STATUS_OK && record->size > 0)
+		status = content_resize(host, segment, 0);
+	if (status == STATUS_OK)
+		status = content_resize(host, segment, bytes);
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, object_read(&host->space, segment, record));
+	return status;
+}
+
+/* Fills `page` from the file; what lies behind its end is zeros.  False: the
+ * file is shorter than it was, or cannot be read. */
+static bool content_input(int descriptor, uint64_t offset, uint8_t *page, size_t length)
+{
+	memset(page, 0, PAGE_SIZE);
+	while (length > 0) {
+		ssize_t done = pread(descriptor, page, length, (off_t)offset);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done == 0)
+			errno = ENODATA;
+		if (done <= 0)
+			return false;
+		page += done;
+		offset += (uint64_t)done;
+		length -= (size_t)done;
+	}
+	return true;
+}
+
+enum command_exit content_write(struct host *host, object_t segment, int descriptor,
+				const char *name, uint64_t bytes)
+{
+	uint8_t page[PAGE_SIZE];
+	struct disk_object record;
+	struct progress progress;
+	bool readable = true;
+	enum status status = content_prepare(host, segment, bytes, &record);
+
+	progress_begin(&progress, "writing", true);
+	for (uint64_t offset = 0; offset < bytes && status == STATUS_OK; offset += PAGE_SIZE) {
+		size_t length = bytes - offset < PAGE_SIZE ? (size_t)(bytes - offset) : PAGE_SIZE;
+		readable = content_input(descriptor, offset, page, length);
+		if (!readable)
+			break;
+		status = content_write_page(host, &record, offset / PAGE_SIZE, page);
+		progress_update(&progress, offset, bytes);
+	}
+	progress_end(&progress);
+	if (!readable) {
+		command_error("cannot read '%s': %s", name, strerror(errno));
+		return COMMAND_FAILED;
+	}
+	return status == STATUS_OK ? COMMAND_OK
+				   : host_error(host, status, "cannot write '%s'", name);
+}
+
+enum status content_write_bytes(struct host *host, object_t segment, const void *data,
+				uint64_t bytes)
+{
+	uint8_t page[PAGE_SIZE];
+	struct disk_object record;
+	enum status status = content_prepare(host, segment, bytes, &record);
+
+	for (uint64_t offset = 0; offset < bytes && status == STATUS_OK; offset += PAGE_SIZE) {
+		size_t length = bytes - offset < PAGE_SIZE ? (size_t)(bytes - offset) : PAGE_SIZE;
+		memset(page, 0, sizeof(page));
+		memcpy(page, (const uint8_t *)data + offset, length);
+		status = content_write_page(host, &record, offset / PAGE_SIZE, page);
+	}
+	return status;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * create.c - `create`: formats a store and lays an initial system down in it.
+ *
+ * The store goes into the store partition of a disk image that exists, or into
+ * a file of its own.  Nothing that could be of use to somebody is overwritten
+ * without --force.  With --identity and --created the same inputs give the same
+ * bytes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/initial.h"
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/manifest.h"
+#include "tools/mkstore/text.h"
+
+#define CREATE_SIZE_DEFAULT (UINT64_C(1) << 30)
+#define CREATE_PROBE_BYTES  (1024u * 1024u)
+
+struct create {
+	const struct command_invocation *invocation;
+	const char *path, *manifest_name, *files;
+	struct store_format_options format;
+	uint64_t size; /* bytes asked for; 0: not given */
+	bool force;
+	bool made; /* the file was created here */
+	struct manifest manifest;
+};
+
+/* ---- options ------------------------------------------------------------------------ */
+
+static bool create_identity(struct create *create)
+{
+	const char *text = command_value(create->invocation, "identity");
+	uint8_t *identity = create->format.identity;
+
+	if (text) {
+		if (text_identity_parse(text, identity))
+			return true;
+		command_error("--identity '%s' is no UUID", text);
+		return false;
+	}
+	if (getrandom(identity, 16, 0) != 16) {
+		command_error("no random numbers: %s", strerror(errno));
+		return false;
+	}
+	/* RFC 9562: version 4, the variant of that document. */
+	identity[6] = (uint8_t)((identity[6] & 0x0f) | 0x40);
+	identity[8] = (uint8_t)((identity[8] & 0x3f) | 0x80);
+	return true;
+}
+
+/* The time of creation: --created, SOURCE_DATE_EPOCH, or now. */
+static bool create_time(struct create *create)
+{
+	const char *text = command_value(create->invocation, "created");
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	uint64_t seconds;
+
+	create->format.created_ns = host_now_ns();
+	if (text) {
+		if (text_number_parse(text, &create->format.created_ns))
+			return true;
+		command_error("--created '%s' is no number of nanoseconds", text);
+		return false;
+	}
+	if (epoch && text_number_parse(epoch, &seconds) && seconds < UINT64_C(1) << 33)
+		create->format.created_ns = seconds * UINT64_C(1000000000);
+	return true;
+}
+
+static bool create_numbers(struct create *create)
+{
+	const char *size = command_value(create->invocation, "size");
+	const char *unit = command_value(create->invocation, "write-unit");
+	uint64_t number = 0;
+
+	if (size && (!text_size_parse(size, &create->size) || create->size % BLOCK_SIZE != 0 ||
+		     create->size / SECTOR_SIZE < DISK_SECTORS_MIN ||
+		     create->size / SECTOR_SIZE > DISK_SECTORS_MAX)) {
+		command_error("--size '%s' must be a multiple of 4096 bytes and at least 4M", size);
+		return false;
+	}
+	if (unit && (!text_number_parse(unit, &number) ||
+		     (number != SECTOR_SIZE && number != BLOCK_SIZE))) {
+		command_error("--write-unit '%s' must be 512 or 4096", unit);
+		return false;
+	}
+	create->format.write_unit = (uint32_t)number; /* 0: as the device says */
+	return true;
+}
+
+/* Reads and parses the manifest, if one is named, before anything is touched. */
+static bool create_manifest(struct create *create)
+{
+	struct manifest_error error;
+	char *text;
+	size_t length;
+	FILE *file;
+	bool parsed;
+
+	if (!create->manifest_name)
+		return manifest_parse(&create->manifest, "", 0, &error);
+	file = fopen(create->manifest_name, "re");
+	text = malloc(MANIFEST_BYTES_MAX + 1);
+	if (!file || !text) {
+		command_error("cannot open the manifest '%s': %s", create->manifest_name,
+			      strerror(errno));
+		if (file)
+			fclose(file);
+		free(text);
+		return false;
+	}
+	length = fread(text, 1, MANIFEST_BYTES_MAX + 1, file);
+	parsed = !ferror(file) && manifest_parse(&create->manifest, text, length, &error);
+	if (ferror(file))
+		command_error("cannot read the manifest '%s'", create->manifest_name);
+	else if (!parsed)
+		command_error("%s:%u: %s", create->manifest_name, error.line, error.text);
+	fclose(file);
+	free(text);
+	return parsed;
+}
+
+static bool create_label(struct create *create)
+{
+	const char *label = command_value(create->invocation, "label");
+
+	if (!label)
+		label = create->manifest.label;
+	if (strlen(label) >= sizeof(create->format.label)) {
+		command_error("a label has at most %zu bytes", sizeof(create->format.label) - 1);
+		return false;
+	}
+	memcpy(create->format.label, label, strlen(label));
+	return true;
+}
+
+/* ---- the place ----------------------------------------------------------------------- */
+
+/* Makes the file if there is none, and gives an empty one its size. */
+static enum command_exit create_file(struct create *create)
+{
+	uint64_t size = create->size ? create->size : CREATE_SIZE_DEFAULT;
+	struct stat information;
+	int descriptor = open(create->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+	create->made = descriptor >= 0;
+	if (descriptor < 0 && errno == EEXIST)
+		descriptor = open(create->path, O_RDWR | O_CLOEXEC);
+	if (descriptor < 0 || fstat(descriptor, &information) != 0) {
+		command_error("cannot create '%s': %s", create->path, strerror(errno));
+		if (descriptor >= 0)
+			close(descriptor);
+		return COMMAND_FAILED;
+	}
+	if (S_ISREG(information.st_mode) && information.st_size == 0 &&
+	    ftruncate(descriptor, (off_t)size) != 0) {
+		command_error("cannot give '%s' its size: %s", create->path, strerror(errno));
+		close(descriptor);
+		return COMMAND_FAILED;
+	}
+	close(descriptor);
+	return COMMAND_OK;
+}
+
+/* Is there anything at the beginning of the place that a store would destroy? */
+static enum command_exit create_probe(const struct create *create, struct host *host)
+{
+	uint64_t first = host->partitioned ? host->partition.first_sector : 0;
+	uint64_t bytes = host->device->sectors * SECTOR_SIZE, used = 0, magic;
+	uint8_t *data;
+	enum status status = STATUS_OK;
+
+	if (create->force || create->made)
+		return COMMAND_OK;
+	if (bytes > CREATE_PROBE_BYTES)
+		bytes = CREATE_PROBE_BYTES;
+	data = calloc(1, bytes + sizeof(magic));
+	if (!data)
+		return host_error(host, STATUS_NO_MEMORY, "cannot look at what is there");
+	status = file_device_read(host->file, first * SECTOR_SIZE, data, bytes);
+	memcpy(&magic, data, sizeof(magic));
+	while (used < bytes && data[used] == 0)
+		used++;
+	free(data);
+	if (status != STATUS_OK)
+		return host_error(host, status, "cannot look at what is there");
+	if (used == bytes)
+		return COMMAND_OK;
+	command_error("%s: %s; --force overwrites it", host->path,
+		      magic == DISK_MAGIC_SUPERBLOCK ? "there is a store already"
+						     : "it is not empty");
+	return COMMAND_FAILED;
+}
+
+static enum command_exit create_sectors(struct create *create, const struct host *host)
+{
+	/* Whole blocks: what a file has beyond them is not used. */
+	create->format.sectors = host->device->sectors / BLOCK_SECTORS * BLOCK_SECTORS;
+	if (create->size && create->size / SECTOR_SIZE > host->device->sectors) {
+		command_error("%s: --size is more than the %" PRIu64 " bytes there are", host->path,
+			      host->device->sectors * SECTOR_SIZE);
+		return COMMAND_FAILED;
+	}
+	if (create->size)
+		create->format.sectors = create->size / SECTOR_SIZE;
+	if (create->format.sectors < DISK_SECTORS_MIN) {
+		command_error("%s: %" PRIu64 " bytes are too few: a store has at least 4 MiB",
+			      host->path, create->format.sectors * SECTOR_SIZE);
+		return COMMAND_FAILED;
+	}
+	if (create->format.write_unit == 0)
+		create->format.write_unit = host->device->write_unit;
+	return COMMAND_OK;
+}
+
+/* ---- the store -------------------------------------------------------------------------- */
+
+static enum command_exit create_fill(struct create *create, struct host *host)
+{
+	/* What fits uncompressed: compression makes room beyond that. */
+	uint64_t pages = create->format.sectors / BLOCK_SECTORS;
+	enum command_exit result;
+	enum status status = store_format(host->store, &create->format);
+
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, objects_format(&host->space, pages));
+	if (status != STATUS_OK)
+		return host_error(host, status, "cannot format the store");
+	result = initial_lay(host, &create->manifest, create->manifest_name, create->files);
+	if (result != COMMAND_OK)
+		return result;
+	status = host_finish(host);
+	return status == STATUS_OK ? COMMAND_OK
+				   : host_error(host, status, "cannot commit the first generation");
+}
+
+static void create_json(const struct create *create, const struct host *host)
+{
+	char identity[TEXT_IDENTITY];
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_text(&json, "image", create->path);
+	json_text(&json, "identity", text_identity(identity, create->format.identity));
+	json_text(&json, "label", create->format.label);
+	json_number(&json, "sectors", create->format.sectors);
+	json_number(&json, "partition", host->partitioned ? host->partition.number : 0);
+	json_number(&json, "generation", store_durable(host->store).n);
+	json_number(&json, "objects", create->manifest.objects);
+	json_number(&json, "machines", create->manifest.machines);
+	json_object_end(&json);
+	json_end(&json);
+}
+
+static enum command_exit create_store(struct create *create)
+{
+	struct host host;
+	enum command_exit result = create_file(create);
+
+	if (result != COMMAND_OK)
+		return result;
+	result = host_open(&host, create->invocation, HOST_FORMAT);
+	if (result == COMMAND_OK) {
+		host.wall_ns = create->format.created_ns;
+		result = create_probe(create, &host);
+		if (result == COMMAND_OK)
+			result = create_sectors(create, &host);
+		if (result == COMMAND_OK)
+			result = create_fill(create, &host);
+		if (result == COMMAND_OK && create->invocation->json)
+			create_json(create, &host);
+		host_close(&host);
+	}
+	if (result != COMMAND_OK && create->made)
+		unlink(create->path);
+	return result;
+}
+
+static enum command_exit create_run(const struct command_invocation *invocation)
+{
+	struct create create = {.invocation = invocation,
+				.path = invocation->operand[0],
+				.manifest_name = command_value(invocation, "manifest"),
+				.files = command_value(invocation, "files"),
+				.force = command_value(invocation, "force") != NULL};
+	enum command_exit result;
+
+	if (!create.files)
+		create.files = ".";
+	if (!create_identity(&create) || !create_time(&create) || !create_numbers(&create))
+		return COMMAND_USAGE;
+	if (!create_manifest(&create))
+		return COMMAND_FAILED;
+	result = create_label(&create) ? create_store(&create) : COMMAND_USAGE;
+	manifest_free(&create.manifest);
+	return result;
+}
+
+static const struct command_option create_options[] = {
+	{"manifest", "FILE", "the initial system (default: an empty root directory)"},
+	{"files", "DIR", "where the files that the manifest names are (default: here)"},
+	{"size", "SIZE", "of the store: bytes, or 64M, 1G (default: 1G, or the partition)"},
+	{"label", "TEXT", "name of the store (default: as the manifest says)"},
+	{"identity", "UUID", "instead of a random one"},
+	{"created", "NS", "time of creation, ns since 1970 (default: SOURCE_DATE_EPOCH, now)"},
+	{"write-unit", "BYTES", "512 or 4096 (default: as the disk says)"},
+	{"force", NULL, "overwrite what is there"},
+	{0},
+};
+
+const struct command command_create = {
+	.name = "create",
+	.usage = "IMAGE",
+	.summary = "Makes a store with an initial system",
+	.details =
+		"If IMAGE is a disk image with a store partition, the store fills the partition;\n"
+		"otherwise IMAGE becomes a file with nothing but the store.  The manifest's\n"
+		"machines are about to execute their first instruction: booting resumes them.\n"
+		"With --identity and --created the same inputs give the same bytes.\n",
+	.options = create_options,
+	.operands_min = 1,
+	.operands_max = 1,
+	.run = create_run,
+};

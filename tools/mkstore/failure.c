@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * failure.c - what a failed check of the engine does in a host program.
+ *
+ * It is a bug, so nothing more is written: the last durable generation stays.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/check.h"
+
+void store_check_failed(const char *file, int line, const char *what)
+{
+	fflush(stdout);
+	fprintf(stderr,
+		"mkstore: bug: %s:%d: '%s' does not hold\n"
+		"mkstore: stopped; what was durable before is untouched\n",
+		file, line, what);
+	abort();
+}

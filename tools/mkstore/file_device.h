@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file_device.h - an image file or a host block device, and a window of it as
+ * the block device of a store.
+ *
+ * Every request is done inside submit(): a host tool has nothing else to do
+ * meanwhile.  Locks are open-file-description locks on the bytes that QEMU
+ * locks, in QEMU's own meaning, so that an image in use by a running system is
+ * refused, and the system does not start while a tool writes.
+ */
+#ifndef TOOLS_MKSTORE_FILE_DEVICE_H
+#define TOOLS_MKSTORE_FILE_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "disk/status.h"
+#include "drivers/block.h"
+
+struct file_device;
+
+enum file_device_mode {
+	FILE_DEVICE_READ,      /* together with other readers, never beside a writer */
+	FILE_DEVICE_READ_LIVE, /* no lock taken or looked at: what is read may change */
+	FILE_DEVICE_WRITE,     /* alone */
+};
+
+/*
+ * Opens the file, which must exist.  On failure *device is null and `why` is
+ * one line that says what is the matter and what to do: NOT_FOUND, NO_RIGHT,
+ * READ_ONLY, INVALID (neither file nor block device), BUSY (in use), IO,
+ * NO_MEMORY.
+ */
+enum status file_device_open(struct file_device **device, const char *path,
+			     enum file_device_mode mode, char *why, size_t why_size);
+
+/* Size of the whole file or block device. */
+uint64_t file_device_bytes(const struct file_device *device);
+
+/* Reads from the whole file, synchronously; IO also past its end. */
+enum status file_device_read(struct file_device *device, uint64_t offset_bytes, void *data,
+			     size_t bytes);
+
+/* The window as a block device, owned by the file device; one window at a time.
+ * Null when it does not lie within the file. */
+struct block_device *file_device_block(struct file_device *device, uint64_t first_sector,
+				       uint64_t sectors);
+
+/* Gives locks, descriptor and memory back.  Null is allowed. */
+void file_device_close(struct file_device *device);
+
+#endif

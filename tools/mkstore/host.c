@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host.c - opens a store in a file and drives its engine; see host.h.
+ */
+#include "tools/mkstore/host.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "tools/mkstore/text.h"
+
+/* A commit may first have to read the catalogue or wait for another; it never
+ * asks for that this often. */
+#define HOST_COMMIT_TRIES 1000u
+
+static const struct store_limits host_limits = {
+	.frames = HOST_FRAMES,
+	.staging_bytes = HOST_STAGING_BYTES,
+	.read_requests = HOST_READS,
+};
+
+uint64_t host_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* ---- the engine's host ---------------------------------------------------- */
+
+static void host_wake(void *context, store_channel_t channel)
+{
+	/* Whoever waits polls. */
+	(void)context;
+	(void)channel;
+}
+
+static void host_log(void *context, const char *line)
+{
+	struct host *host = context;
+
+	snprintf(host->last_log, sizeof(host->last_log), "%s", line);
+	if (host->verbose)
+		command_note("%s: %s", host->path, line);
+}
+
+static void *host_map(size_t bytes)
+{
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* An engine without a mounted store, with all its frames. */
+static enum status host_engine(struct host *host)
+{
+	struct store_config config = {
+		.device = host->device,
+		.host = {.context = host, .wake = host_wake, .log = host_log},
+		.limits = host_limits,
+		.read_only = host->mode == HOST_READ || host->mode == HOST_READ_LIVE,
+	};
+	enum status status;
+
+	host->memory_bytes = store_memory_size(&host_limits);
+	host->memory = host_map(host->memory_bytes);
+	host->frames = host_map((size_t)HOST_FRAMES * PAGE_SIZE);
+	if (!host->memory || !host->frames)
+		return STATUS_NO_MEMORY;
+	config.memory = host->memory;
+	config.frame_base = host->frames;
+	status = store_init(&host->store, &config);
+	for (uint32_t i = 0; i < HOST_FRAMES && status == STATUS_OK; i++)
+		status = store_frame_donate(host->store, (frame_t){i});
+	host->space = (struct space){.store = host->store, .frame_base = host->frames};
+	return status;
+}
+
+static void host_engine_drop(struct host *host)
+{
+	if (host->memory)
+		munmap(host->memory, host->memory_bytes);
+	if (host->frames)
+		munmap(host->frames, (size_t)HOST_FRAMES * PAGE_SIZE);
+	host->memory = NULL;
+	host->frames = NULL;
+	host->store = NULL;
+}
+
+/* ---- opening --------------------------------------------------------------- */
+
+static enum status host_sectors_read(void *context, uint64_t sector, uint32_t sectors, void *data)
+{
+	struct host *host = context;
+
+	return file_device_read(host->file, sector * SECTOR_SIZE, data,
+				(size_t)sectors * SECTOR_SIZE);
+}
+
+/* A store of its own begins with its superblock; a disk image has a partition
+ * table.  With neither, the engine looks at the whole file and says what is
+ * wrong (the copy of the superblock may still be there). */
+static enum command_exit host_locate(struct host *host)
+{
+	uint64_t sectors = file_device_bytes(host->file) / SECTOR_SIZE, magic[SECTOR_SIZE / 8];
+	struct partition_source source = {
+		.context = host, .sectors = sectors, .read = host_sectors_read};
+	enum status status;
+
+	if (sectors > 0 && host_sectors_read(host, 0, 1, magic) == STATUS_OK &&
+	    magic[0] == DISK_MAGIC_SUPERBLOCK) {
+		host->device = file_device_block(host->file, 0, sectors);
+		return host->device ? COMMAND_OK : COMMAND_NO_STORE;
+	}
+	status = partition_find(&source, &host->partition);
+	if (status == STATUS_NOT_FOUND) {
+		host->device = file_device_block(host->file, 0, sectors);
+		return host->device ? COMMAND_OK : COMMAND_NO_STORE;
+	}
+	if (status != STATUS_OK) {
+		command_error("%s: %s: %s", host->path,
+			      status == STATUS_NOT_A_STORE ? "a partitioned disk without a store"
+							   : "its partition table cannot be used",
+			      host->partition.why);
+		return COMMAND_NO_STORE;
+	}
+	if (host->partition.backup)
+		command_note("%s: using the backup partition table: %s", host->path,
+			     host->partition.why);
+	host->partitioned = true;
+	host->device = file_device_block(host->file, host->partition.first_sector,
+					 host->partition.sectors);
+	return host->device ? COMMAND_OK : COMMAND_NO_STORE;
+}
+
+static enum command_exit host_mount(struct host *host)
+{
+	enum status status = host_engine(host);
+
+	if (status != STATUS_OK) {
+		command_error("%s: cannot set up the store engine: %s", host->path,
+			      status_text(status));
+		return COMMAND_FAILED;
+	}
+	if (host->mode == HOST_FORMAT)
+		return COMMAND_OK;
+	status = store_mount(host->store, &host->recovery);
+	if (status == STATUS_OK) {
+		if (host->recovery.torn.n)
+			command_note("%s: generation %" PRIu64
+				     " was cut off while it was written; using %" PRIu64
+				     ", the last whole one",
+				     host->path, host->recovery.torn.n,
+				     host->recovery.generation.n);
+		return COMMAND_OK;
+	}
+	command_error("%s: %s: %s", host->path, status_text(status),
+		      host->recovery.explanation[0] ? host->recovery.explanation
+						    : "it cannot be opened");
+	return COMMAND_NO_STORE;
+}
+
+enum command_exit host_open(struct host *host, const struct command_invocation *invocation,
+			    enum host_mode mode)
+{
+	static const enum file_device_mode modes[] = {
+		[HOST_READ] = FILE_DEVICE_READ,	  [HOST_READ_LIVE] = FILE_DEVICE_READ_LIVE,
+		[HOST_WRITE] = FILE_DEVICE_WRITE, [HOST_FORMAT] = FILE_DEVICE_WRITE,
+		[HOST_RAW] = FILE_DEVICE_READ,
+	};
+	char why[512];
+	enum command_exit result;
+	enum status status;
+
+	*host = (struct host){
+		.path = invocation->operand[0], .mode = mode, .verbose = invocation->verbose};
+	status = file_device_open(&host->file, host->path, modes[mode], why, sizeof(why));
+	if (status != STATUS_OK) {
+		command_error("%s", why);
+		return status == STATUS_BUSY ? COMMAND_IN_USE : COMMAND_NO_STORE;
+	}
+	result = host_locate(host);
+	if (result == COMMAND_OK && mode != HOST_RAW)
+		result = host_mount(host);
+	if (result != COMMAND_OK)
+		host_close(host);
+	return result;
+}
+
+enum command_exit host_open_read(struct host *host, const struct command_invocation *invocation)
+{
+	bool live = command_value(invocation, "live") != NULL;
+
+	return host_open(host, invocation, live ? HOST_READ_LIVE : HOST_READ);
+}
+
+void host_close(struct host *host)
+{
+	host_engine_drop(host);
+	file_device_close(host->file);
+	host->file = NULL;
+	host->device = NULL;
+}
+
+/* ---- waiting and committing ------------------------------------------------- */
+
+enum status host_failure(struct host *host)
+{
+	enum status health = store_health(host->store);
+
+	return health == STATUS_OK ? STATUS_NO_MEMORY : health;
+}
+
+bool host_wait(struct host *host)
+{
+	bool writes = host->mode == HOST_WRITE || host->mode == HOST_FORMAT;
+
+	/* Memory or reservations come back with a commit, and nobody else starts one. */
+	if (writes && host->space.channel.n < STORE_CHANNEL_FIXED &&
+	    !store_committing(host->store) && store_dirty(host->store))
+		return host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "") == STATUS_OK;
+	return store_wait(host->store, host->space.channel);
+}
+
+/* The largest object version handed out may be above what the last commit's
+ * counters say. */
+static enum status host_counters(struct host *host, struct disk_counters *counters)
+{
+	const struct disk_system *system;
+	enum status status;
+
+	*counters = host->recovery.counters;
+	do {
+		store_operation_begin(host->store);
+		status = system_read(&host->space, &system);
+	} while (status == STATUS_WAIT && store_wait(host->store, host->space.channel));
+	if (status == STATUS_ABSENT)
+		return STATUS_OK; /* formatted, and nothing laid down yet */
+	if (status == STATUS_OK && system->next_version > counters->object_version)
+		counters->object_version = system->next_version;
+	return status;
+}
+
+/* The live state is another one now: the engine begins anew. */
+static enum status host_remount(struct host *host)
+{
+	enum status status;
+
+	host_engine_drop(host);
+	status = host_engine(host);
+	return status == STATUS_OK ? store_mount(host->store, &host->recovery) : status;
+}
+
+enum status host_commit(struct host *host, enum store_action action, snapshot_t number,
+			const char *name)
+{
+	struct store_commit_request request = {
+		.action = action,
+		.number = number,
+		.wall_ns = host->wall_ns ? host->wall_ns : host_now_ns(),
+		.offline = true,
+	};
+	generation_t generation;
+	store_channel_t channel;
+	enum status status = host_counters(host, &request.counters);
+
+	if (status != STATUS_OK)
+		return status;
+	memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
+	store_operation_begin(host->store);
+	for (unsigned tries = 0; tries < HOST_COMMIT_TRIES; tries++) {
+		status = store_commit(host->store, &request, &generation, &channel);
+		if (status == STATUS_BUSY)
+			status = store_settle(host->store) == STATUS_OK ? STATUS_WAIT : STATUS_IO;
+		else if (status == STATUS_WAIT && !store_wait(host->store, channel))
+			status = host_failure(host);
+		if (status != STATUS_WAIT)
+			break;
+	}
+	if (status == STATUS_OK)
+		status = store_settle(host->store);
+	if (status != STATUS_OK)
+		return status;
+	host->recovery.counters = request.counters;
+	return store_replaced(host->store) ? host_remount(host) : STATUS_OK;
+}
+
+enum status host_relieve(struct host *host)
+{
+	if (!store_pressure(host->store))
+		return STATUS_OK;
+	return host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
+}
+
+enum status host_finish(struct host *host)
+{
+	enum status status = STATUS_OK;
+	bool more = true;
+
+	while (status == STATUS_OK && more) {
+		status = HOST_RETRY(host, object_destroy_step(&host->space, &more));
+		if (status == STATUS_OK)
+			status = host_relieve(host);
+	}
+	if (status == STATUS_OK && store_dirty(host->store))
+		status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
+	return status;
+}
+
+enum status host_versions(struct host *host)
+{
+	const struct disk_system *system;
+	uint64_t floor = host->recovery.counters.object_version;
+	enum status status = HOST_RETRY(host, system_read(&host->space, &system));
+
+	if (status != STATUS_OK || system->next_version >= floor)
+		return status;
+	return HOST_RETRY(host, objects_raise_version(&host->space, floor));
+}
+
+/* ---- errors ------------------------------------------------------------------ */
+
+enum command_exit host_error(struct host *host, enum status status, const char *format, ...)
+{
+	char what[400];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	if ((status == STATUS_IO || status == STATUS_CORRUPT) && host->last_log[0])
+		command_error("%s: %s: %s (%s)", host->path, what, status_text(status),
+			      host->last_log);
+	else
+		command_error("%s: %s: %s", host->path, what, status_text(status));
+	return COMMAND_FAILED;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host.h - drives the store engine from a program that can wait.
+ *
+ * The engine never blocks: it answers STATUS_WAIT and a channel.  Here that
+ * becomes a loop (HOST_RETRY), with a commit in between when memory is short,
+ * so that subcommands read as if everything were at once.
+ *
+ * Reading opens the file read-only and the store with read_only set: not even
+ * a tombstone is written, and what is read is the last durable generation.
+ * Writing takes the file's lock for the whole run.
+ */
+#ifndef TOOLS_MKSTORE_HOST_H
+#define TOOLS_MKSTORE_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "objects/objects.h"
+#include "store/store.h"
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/file_device.h"
+#include "tools/mkstore/partition.h"
+
+/* Most of this is touched only when the work needs it. */
+#define HOST_FRAMES	   16384u /* 64 MiB of page cache */
+#define HOST_STAGING_BYTES (8u * 1024u * 1024u)
+#define HOST_READS	   16u
+
+enum host_mode {
+	HOST_READ,
+	HOST_READ_LIVE, /* beside whoever has it open; for reading only */
+	HOST_WRITE,
+	HOST_FORMAT, /* nothing is mounted; store_format comes next */
+	HOST_RAW,    /* only the file and the place of the store in it, for reading */
+};
+
+struct host {
+	const char *path;
+	enum host_mode mode;
+	bool verbose;
+	struct file_device *file;
+	struct block_device *device;
+	bool partitioned; /* `partition` says where */
+	struct partition partition;
+	struct store *store;
+	struct space space;
+	struct store_recovery recovery;
+	uint64_t wall_ns; /* time of the commits; 0: now */
+	void *memory;
+	size_t memory_bytes;
+	uint8_t *frames;
+	char last_log[200]; /* what the engine said last: it names damaged places */
+};
+
+/* The option that readers share. */
+#define HOST_LIVE_OPTION                                                                           \
+	{                                                                                          \
+		"live", NULL, "read although the store is in use; may fail half-way"               \
+	}
+
+/* Opens IMAGE and mounts its store.  Otherwise the reason was printed and
+ * nothing is left open. */
+enum command_exit host_open(struct host *host, const struct command_invocation *invocation,
+			    enum host_mode mode);
+/* HOST_READ, or HOST_READ_LIVE with --live. */
+enum command_exit host_open_read(struct host *host, const struct command_invocation *invocation);
+void host_close(struct host *host);
+
+/* Waits for space.channel, committing what is dirty where that helps.  False:
+ * waiting is pointless. */
+bool host_wait(struct host *host);
+
+/* One operation of the owner, until it need not wait. */
+#define HOST_RETRY(host, expression)                                                               \
+	({                                                                                         \
+		enum status host_status_;                                                          \
+		do {                                                                               \
+			store_operation_begin((host)->store);                                      \
+			host_status_ = (expression);                                               \
+		} while (host_status_ == STATUS_WAIT && host_wait(host));                          \
+		host_status_ == STATUS_WAIT ? host_failure(host) : host_status_;                   \
+	})
+
+/* Why waiting is pointless: the store's health, or NO_MEMORY. */
+enum status host_failure(struct host *host);
+
+/* Commits and waits until it is durable.  After a RESTORE the store is mounted
+ * anew.  The counters that no restore turns back are carried over. */
+enum status host_commit(struct host *host, enum store_action action, snapshot_t number,
+			const char *name);
+/* Commits when the dirty pages should not wait any longer. */
+enum status host_relieve(struct host *host);
+/* Makes the changes durable and takes apart what was destroyed. */
+enum status host_finish(struct host *host);
+
+/* Object versions handed out from here on are above every one ever used. */
+enum status host_versions(struct host *host);
+
+/* "IMAGE: cannot WHAT: why", with the engine's last line for damage.  Returns
+ * COMMAND_FAILED. */
+enum command_exit host_error(struct host *host, enum status status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+uint64_t host_now_ns(void);
+
+#endif

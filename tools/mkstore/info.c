@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * info.c - `info`: one screen about a store.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/text.h"
+
+struct info {
+	const struct host *host;
+	struct store_statistics statistics;
+	struct disk_system system;
+	bool has_system; /* objects were laid down */
+	uint64_t bank_used, bank_limit, objects;
+};
+
+static const char *info_stop_text(enum store_stop stop)
+{
+	switch (stop) {
+	case STORE_STOP_FRESH:
+		return "fresh";
+	case STORE_STOP_CLEAN:
+		return "clean";
+	case STORE_STOP_POWER_CUT:
+		break;
+	}
+	return "power cut";
+}
+
+static const char *info_stop_long(const struct store_recovery *recovery)
+{
+	if (recovery->restored)
+		return "a restore replaced its state; it has not run since";
+	switch (recovery->stop) {
+	case STORE_STOP_FRESH:
+		return "fresh: it has never run";
+	case STORE_STOP_CLEAN:
+		return "clean: it was stopped on purpose";
+	case STORE_STOP_POWER_CUT:
+		break;
+	}
+	return "power cut, or still running";
+}
+
+static enum status info_gather(struct host *host, struct info *info)
+{
+	const struct disk_system *system;
+	struct disk_object bank;
+	enum status status;
+
+	*info = (struct info){.host = host};
+	store_statistics_get(host->store, &info->statistics);
+	status = HOST_RETRY(host, system_read(&host->space, &system));
+	if (status == STATUS_ABSENT)
+		return STATUS_OK;
+	if (status != STATUS_OK)
+		return status;
+	info->system = *system;
+	info->has_system = true;
+	status = HOST_RETRY(host,
+			    object_read(&host->space, (object_t){info->system.root_bank}, &bank));
+	if (status != STATUS_OK)
+		return status;
+	info->bank_used = bank.size;
+	info->bank_limit = bank.word[0];
+	info->objects = bank.word[1];
+	return STATUS_OK;
+}
+
+static void info_json_place(struct json *json, const struct host *host)
+{
+	if (!host->partitioned) {
+		json_null(json, "partition");
+		return;
+	}
+	json_object(json, "partition");
+	json_number(json, "number", host->partition.number);
+	json_number(json, "first_sector", host->partition.first_sector);
+	json_number(json, "sectors", host->partition.sectors);
+	json_boolean(json, "backup_table", host->partition.backup);
+	json_object_end(json);
+}
+
+static void info_json_objects(struct json *json, const struct info *info)
+{
+	if (!info->has_system) {
+		json_null(json, "objects");
+		return;
+	}
+	json_object(json, "objects");
+	json_number(json, "alive", info->objects);
+	json_number(json, "charged_pages", info->bank_used);
+	json_number(json, "limit_pages", info->bank_limit);
+	json_number(json, "checkpoint_ns", info->system.checkpoint_ns);
+	json_object_end(json);
+}
+
+static void info_json(const struct info *info)
+{
+	const struct store_recovery *recovery = &info->host->recovery;
+	const struct store_statistics *statistics = &info->statistics;
+	char identity[TEXT_IDENTITY];
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_text(&json, "image", info->host->path);
+	info_json_place(&json, info->host);
+	json_number(&json, "format_version", DISK_FORMAT_VERSION);
+	json_text(&json, "identity", text_identity(identity, statistics->identity));
+	json_bytes(&json, "label", statistics->label,
+		   strnlen(statistics->label, sizeof(statistics->label)));
+	json_number(&json, "sectors", statistics->sectors);
+	json_number(&json, "used_sectors", statistics->used_sectors);
+	json_number(&json, "generation", recovery->generation.n);
+	json_number(&json, "torn_generation", recovery->torn.n);
+	json_text(&json, "stop", info_stop_text(recovery->stop));
+	json_boolean(&json, "fresh", recovery->stop == STORE_STOP_FRESH);
+	json_boolean(&json, "clean", recovery->stop == STORE_STOP_CLEAN);
+	json_boolean(&json, "restored", recovery->restored);
+	json_number(&json, "wall_ns", recovery->wall_ns);
+	json_number(&json, "uptime_ns", recovery->counters.uptime_ns);
+	json_number(&json, "object_version", recovery->counters.object_version);
+	json_number(&json, "resumes", recovery->counters.resumes);
+	json_number(&json, "pages", statistics->pages);
+	json_number(&json, "snapshots", statistics->snapshots);
+	json_number(&json, "origin", statistics->origin.n);
+	json_number(&json, "dying", statistics->dying.n);
+	info_json_objects(&json, info);
+	json_object_end(&json);
+	json_end(&json);
+}
+
+static void info_text_place(const struct host *host)
+{
+	if (host->partitioned)
+		printf("store        partition %u of %s%s, from sector %" PRIu64 "\n",
+		       host->partition.number, host->path,
+		       host->partition.backup ? " (found by the backup table)" : "",
+		       host->partition.first_sector);
+	else
+		printf("store        all of %s\n", host->path);
+}
+
+static void info_text(const struct info *info)
+{
+	const struct store_recovery *recovery = &info->host->recovery;
+	const struct store_statistics *statistics = &info->statistics;
+	char identity[TEXT_IDENTITY], label[TEXT_NAME(64)], text[TEXT_SIZE], used[TEXT_SIZE];
+
+	info_text_place(info->host);
+	printf("label        %s\n",
+	       text_name(label, sizeof(label), statistics->label,
+			 strnlen(statistics->label, sizeof(statistics->label))));
+	printf("identity     %s\n", text_identity(identity, statistics->identity));
+	printf("format       %u\n", DISK_FORMAT_VERSION);
+	printf("size         %s, %s used\n", text_size(text, statistics->sectors * SECTOR_SIZE),
+	       text_size(used, statistics->used_sectors * SECTOR_SIZE));
+	printf("generation   %" PRIu64 " of %s\n", recovery->generation.n,
+	       text_time(text, recovery->wall_ns));
+	printf("stopped      %s\n", info_stop_long(recovery));
+	printf("uptime       %s, resumed %" PRIu64 " times\n",
+	       text_duration(text, recovery->counters.uptime_ns), recovery->counters.resumes);
+	printf("live pages   %" PRIu64 " (%s)\n", statistics->pages,
+	       text_size(text, statistics->pages * PAGE_SIZE));
+	printf("snapshots    %" PRIu64 "%s\n", statistics->snapshots,
+	       statistics->dying.n ? ", one of them being deleted" : "");
+	if (!info->has_system) {
+		printf("objects      none: no system was laid down\n");
+		return;
+	}
+	printf("objects      %" PRIu64 ", charged for %" PRIu64 " of %" PRIu64 " pages\n",
+	       info->objects, info->bank_used, info->bank_limit);
+	if (info->system.checkpoint_ns)
+		printf("checkpoint   every %" PRIu64 " ms\n", info->system.checkpoint_ns / 1000000);
+	else
+		printf("checkpoint   only on request\n");
+}
+
+static enum command_exit info_run(const struct command_invocation *invocation)
+{
+	struct host host;
+	struct info info;
+	enum status status;
+	enum command_exit result = host_open_read(&host, invocation);
+
+	if (result != COMMAND_OK)
+		return result;
+	status = info_gather(&host, &info);
+	if (status != STATUS_OK)
+		result = host_error(&host, status, "cannot read the system page");
+	else if (invocation->json)
+		info_json(&info);
+	else
+		info_text(&info);
+	host_close(&host);
+	return result;
+}
+
+static const struct command_option info_options[] = {HOST_LIVE_OPTION, {0}};
+
+const struct command command_info = {
+	.name = "info",
+	.usage = "IMAGE",
+	.summary = "Tells what a store is and how it stopped",
+	.details = "Reads the superblock, the ring of commit records and the system page.\n",
+	.options = info_options,
+	.operands_min = 1,
+	.operands_max = 1,
+	.run = info_run,
+};

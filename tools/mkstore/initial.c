@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * initial.c - the first generation: a system that is running already.
+ *
+ * A machine laid down here is exactly what the shell's `run` makes: the same
+ * loader builds its instance, the same slots hold the same capabilities.  It is
+ * ready, with its registers at its first instruction, so that booting it for
+ * the first time is resuming it.
+ */
+#include "tools/mkstore/initial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/mkstore/content.h"
+#include "tools/mkstore/path.h"
+#include "user/lib/loader.h"
+
+#define INITIAL_PORT_RIGHTS (RIGHT_RECEIVE | RIGHT_SEND | RIGHT_CONTROL | RIGHT_DESTROY)
+
+struct initial_machine {
+	const struct manifest_machine *described;
+	struct disk_capability machine, port;
+	struct disk_object table; /* record of its table */
+	uint64_t message_page;
+};
+
+struct initial {
+	struct host *host;
+	struct space *space;
+	const struct manifest *manifest;
+	const char *manifest_name, *files;
+	struct initial_machine *machine; /* as manifest->machine */
+};
+
+/* A file of the host, whole, in memory. */
+struct initial_file {
+	uint8_t *data;
+	uint64_t bytes;
+};
+
+static enum command_exit initial_error(const struct initial *initial, unsigned line,
+				       enum status status, const char *what, const char *name)
+{
+	command_error("%s:%u: cannot %s '%s': %s", initial->manifest_name, line, what, name,
+		      status_text(status));
+	return COMMAND_FAILED;
+}
+
+/* ---- files of the host -------------------------------------------------------------- */
+
+static int initial_open(const struct initial *initial, unsigned line, const char *name,
+			uint64_t *bytes)
+{
+	struct stat information;
+	char path[4096];
+	int descriptor;
+
+	snprintf(path, sizeof(path), "%s/%s", initial->files, name);
+	if (name[0] == '/')
+		snprintf(path, sizeof(path), "%s", name);
+	descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	if (descriptor >= 0 && fstat(descriptor, &information) == 0 &&
+	    S_ISREG(information.st_mode)) {
+		*bytes = (uint64_t)information.st_size;
+		return descriptor;
+	}
+	command_error("%s:%u: cannot open '%s': %s (--files says where files are)",
+		      initial->manifest_name, line, path,
+		      descriptor < 0 ? strerror(errno) : "it is no file");
+	if (descriptor >= 0)
+		close(descriptor);
+	return -1;
+}
+
+static bool initial_file_read(const struct initial *initial, unsigned line, const char *name,
+			      struct initial_file *file)
+{
+	int descriptor = initial_open(initial, line, name, &file->bytes);
+	ssize_t got = -1;
+
+	if (descriptor < 0)
+		return false;
+	file->data = malloc(file->bytes + 1);
+	if (file->data)
+		got = pread(descriptor, file->data, file->bytes, 0);
+	close(descriptor);
+	if (got == (ssize_t)file->bytes)
+		return true;
+	command_error("%s:%u: cannot read '%s'", initial->manifest_name, line, name);
+	free(file->data);
+	return false;
+}
+
+/* ---- objects -------------------------------------------------------------------------- */
+
+static enum status initial_create(const struct initial *initial,
+				  const struct object_request *request,
+				  struct disk_capability *capability)
+{
+	return HOST_RETRY(initial->host, object_create(initial->space, (object_t){OBJECT_ROOT_BANK},
+						       request, capability));
+}
+
+static enum status initial_link(const struct initial *initial, const char *path,
+				const struct disk_capability *capability)
+{
+	struct path_place place;
+	enum status status = path_place_find(initial->host, path, &place);
+
+	if (status != STATUS_OK)
+		return status;
+	return HOST_RETRY(initial->host, directory_link(initial->space, place.directory, place.name,
+							place.length, capability, false));
+}
+
+/* A segment with its bytes, if it has any. */
+static enum command_exit initial_segment(const struct initial *initial,
+					 const struct manifest_object *object)
+{
+	struct object_request request = {
+		.type = OBJECT_SEGMENT, .size = object->size, .size_max = object->most};
+	struct disk_capability capability;
+	enum command_exit result = COMMAND_OK;
+	uint64_t bytes = 0;
+	int descriptor = -1;
+	enum status status;
+
+	if (object->kind == MANIFEST_TEXT) {
+		bytes = strlen(object->source);
+		request.size_max = bytes ? bytes : 1;
+	} else if (object->kind != MANIFEST_SEGMENT) {
+		descriptor = initial_open(initial, object->line, object->source, &bytes);
+		if (descriptor < 0)
+			return COMMAND_FAILED;
+		request.size_max = bytes ? bytes : 1;
+	}
+	status = initial_create(initial, &request, &capability);
+	if (status == STATUS_OK)
+		status = initial_link(initial, object->path, &capability);
+	if (status == STATUS_OK && object->kind == MANIFEST_TEXT)
+		status = content_write_bytes(initial->host, (object_t){capability.object},
+					     object->source, bytes);
+	else if (status == STATUS_OK && descriptor >= 0)
+		result = content_write(initial->host, (object_t){capability.object}, descriptor,
+				       object->source, bytes);
+	if (descriptor >= 0)
+		close(descriptor);
+	return status == STATUS_OK
+		       ? result
+		       : initial_error(initial, object->line, status, "lay down", object->path);
+}
+
+static enum command_exit initial_object(const struct initial *initial,
+					const struct manifest_object *object)
+{
+	struct object_request request = {.type = OBJECT_DIRECTORY};
+	struct disk_capability capability;
+	enum status status;
+
+	if (object->kind != MANIFEST_DIRECTORY)
+		return initial_segment(initial, object);
+	status = initial_create(initial, &request, &capability);
+	if (status == STATUS_OK)
+		status = initial_link(initial, object->path, &capability);
+	return status == STATUS_OK
+		       ? COMMAND_OK
+		       : initial_error(initial, object->line, status, "make", object->path);
+}
+
+/* ---- machines: the objects ---------------------------------------------------------------- */
+
+/* The port knows its receiver, the machine the port it receives from. */
+static enum status initial_bind_prepare(struct space *space, const struct initial_machine *made,
+					struct disk_machine **machine, struct disk_object **port)
+{
+	enum status status = machine_prepare(space, (object_t){made->machine.object}, machine);
+
+	return status == STATUS_OK ? object_prepare(space, (object_t){made->port.object}, port)
+				   : status;
+}
+
+static enum status initial_bind(const struct initial *initial, struct initial_machine *made)
+{
+	struct disk_machine *machine;
+	struct disk_object *port;
+	object_t table;
+	enum status status = HOST_RETRY(
+		initial->host, initial_bind_prepare(initial->space, made, &machine, &port));
+
+	if (status != STATUS_OK)
+		return status;
+	port->word[0] = made->machine.object;
+	port->word[1] = made->machine.version;
+	machine->ports[0].object = made->port.object;
+	machine->ports[0].version = made->port.version;
+	made->message_page = machine->message_page;
+	table = (object_t){machine->table.object};
+	return HOST_RETRY(initial->host, object_read(initial->space, table, &made->table));
+}
+
+static enum status initial_machine_create(const struct initial *initial,
+					  struct initial_machine *made)
+{
+	const struct manifest_machine *described = made->described;
+	struct object_request machine = {.type = OBJECT_MACHINE, .priority = described->priority};
+	struct object_request port = {.type = OBJECT_PORT, .size = described->queue};
+	enum status status;
+
+	memcpy(machine.name, described->name, strlen(described->name));
+	status = initial_create(initial, &machine, &made->machine);
+	if (status == STATUS_OK)
+		status = initial_create(initial, &port, &made->port);
+	return status == STATUS_OK ? initial_bind(initial, made) : status;
+}
+
+/* ---- machines: capabilities ----------------------------------------------------------------- */
+
+static enum status initial_slot(const struct initial *initial, const struct initial_machine *made,
+				uint32_t slot, const struct disk_capability *capability)
+{
+	enum status status =
+		HOST_RETRY(initial->host, table_prepare(initial->space, &made->table, slot));
+
+	if (status == STATUS_OK)
+		table_put(initial->space, &made->table, slot, capability);
+	return status;
+}
+
+/* A capability to one of the fixed objects. */
+static enum status initial_fixed(const struct initial *initial, const struct initial_machine *made,
+				 uint32_t slot, uint32_t object, uint16_t rights)
+{
+	struct disk_capability capability;
+	enum status status =
+		HOST_RETRY(initial->host, object_capability(initial->space, (object_t){object},
+							    rights, &capability));
+
+	return status == STATUS_OK ? initial_slot(initial, made, slot, &capability) : status;
+}
+
+/* What every program has: kernel/abi.h, enum abi_slot. */
+static enum status initial_standard(const struct initial *initial,
+				    const struct initial_machine *made)
+{
+	static const struct {
+		uint32_t slot, object;
+		uint16_t rights;
+	} fixed[] = {
+		{SLOT_BANK, OBJECT_ROOT_BANK, RIGHT_READ | RIGHT_CREATE},
+		{SLOT_ROOT, OBJECT_ROOT_DIRECTORY, RIGHT_READ | RIGHT_WRITE},
+		{SLOT_LOG, OBJECT_THE_LOG, RIGHT_SEND | RIGHT_READ},
+		{SLOT_CLOCK, OBJECT_THE_CLOCK, RIGHT_READ},
+	};
+	struct disk_capability port = made->port;
+	enum status status = STATUS_OK;
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && status == STATUS_OK; i++)
+		status = initial_fixed(initial, made, fixed[i].slot, fixed[i].object,
+				       fixed[i].rights);
+	port.rights = INITIAL_PORT_RIGHTS;
+	return status == STATUS_OK ? initial_slot(initial, made, SLOT_PORT, &port) : status;
+}
+
+static enum status initial_grant(const struct initial *initial, const struct initial_machine *made,
+				 const struct manifest_grant *grant)
+{
+	const struct manifest_machine *peer;
+	struct disk_capability capability;
+	enum status status = STATUS_OK;
+
+	switch (grant->kind) {
+	case MANIFEST_GRANT_CONSOLE:
+		return initial_fixed(initial, made, SLOT_CONSOLE, OBJECT_THE_CONSOLE,
+				     RIGHT_SEND | RIGHT_RECEIVE);
+	case MANIFEST_GRANT_STORE:
+		return initial_fixed(initial, made, SLOT_STORE, OBJECT_THE_STORE,
+				     RIGHT_READ | RIGHT_CONTROL | RIGHT_SNAPSHOT);
+	case MANIFEST_GRANT_SYSTEM:
+		return initial_fixed(initial, made, SLOT_SYSTEM, OBJECT_THE_SYSTEM,
+				     RIGHT_READ | RIGHT_CONTROL);
+	case MANIFEST_GRANT_PORT:
+		peer = manifest_machine_find(initial->manifest, grant->target);
+		capability = initial->machine[peer - initial->manifest->machine].port;
+		capability.badge = grant->badge;
+		break;
+	case MANIFEST_GRANT_OBJECT:
+		status = path_find(initial->host, grant->target, &capability, NULL);
+		break;
+	}
+	if (status != STATUS_OK)
+		return status;
+	/* Rights only shrink: no more than the directory's capability carries. */
+	capability.rights &= grant->rights;
+	return initial_slot(initial, made, grant->slot, &capability);
+}
+
+/* ---- machines: memory --------------------------------------------------------------------------
+ */
+
+static enum status initial_attach(const struct initial *initial, const struct initial_machine *made,
+				  const struct disk_capability *capability, uint64_t first,
+				  uint64_t pages, uint16_t rights, bool owned)
+{
+	struct disk_machine *machine;
+	struct disk_object segment;
+	enum status status =
+		HOST_RETRY(initial->host,
+			   object_read(initial->space, (object_t){capability->object}, &segment));
+
+	if (status == STATUS_OK)
+		status = HOST_RETRY(initial->host,
+				    machine_prepare(initial->space,
+						    (object_t){made->machine.object}, &machine));
+	if (status != STATUS_OK)
+		return status;
+	return machine_attach(machine, &segment, capability, first, pages, rights, owned);
+}
+
+/* The program's image, stack and arguments, page by page. */
+static enum status
+initial_instance_fill(const struct initial *initial, const struct initial_machine *made,
+		      const struct loader_plan *plan, const struct initial_file *file,
+		      const struct abi_start *start, const struct disk_capability *instance)
+{
+	struct disk_object segment;
+	uint8_t page[PAGE_SIZE];
+	enum status status = HOST_RETRY(
+		initial->host, object_read(initial->space, (object_t){instance->object}, &segment));
+
+	for (uint64_t i = 0; i < plan->total_pages && status == STATUS_OK; i++) {
+		if (loader_page_empty(plan, i))
+			continue;
+		memset(page, 0, sizeof(page));
+		status = loader_page(plan, file->data, file->bytes, segment.first_page * PAGE_SIZE,
+				     made->message_page * PAGE_SIZE, start, i, page);
+		if (status == STATUS_OK)
+			status = content_write_page(initial->host, &segment, i, page);
+	}
+	return status;
+}
+
+static enum status initial_instance(const struct initial *initial,
+				    const struct initial_machine *made,
+				    const struct loader_plan *plan, const struct initial_file *file,
+				    const struct abi_start *start, uint64_t *base)
+{
+	struct object_request request = {.type = OBJECT_SEGMENT,
+					 .size = plan->total_pages * PAGE_SIZE,
+					 .size_max = plan->max_pages * PAGE_SIZE};
+	struct disk_capability capability;
+	struct disk_object segment = {0};
+	enum status status = initial_create(initial, &request, &capability);
+
+	if (status == STATUS_OK)
+		status = initial_instance_fill(initial, made, plan, file, start, &capability);
+	/* The machine owns the segment from its first attachment on. */
+	for (unsigned i = 0; i < plan->runs && status == STATUS_OK; i++)
+		status = initial_attach(initial, made, &capability, plan->run[i].first,
+					plan->run[i].pages, plan->run[i].rights, i == 0);
+	if (status == STATUS_OK)
+		status = initial_slot(initial, made, SLOT_INSTANCE, &capability);
+	if (status == STATUS_OK)
+		status = HOST_RETRY(
+			initial->host,
+			object_read(initial->space, (object_t){capability.object}, &segment));
+	*base = segment.first_page * PAGE_SIZE;
+	return status;
+}
+
+/* Empty, with room: the library resizes it as the program asks for memory. */
+static enum status initial_heap(const struct initial *initial, const struct initial_machine *made)
+{
+	struct object_request request = {.type = OBJECT_SEGMENT, .size_max = made->described->heap};
+	struct disk_capability capability;
+	enum status status;
+
+	if (made->described->heap == 0)
+		return STATUS_OK;
+	status = initial_create(initial, &request, &capability);
+	if (status == STATUS_OK)
+		status = initial_attach(initial, made, &capability, 0, 0, RIGHT_READ | RIGHT_WRITE,
+					true);
+	return status == STATUS_OK ? initial_slot(initial, made, SLOT_HEAP, &capability) : status;
+}
+
+/* ---- machines: the first instruction
+ * ---------------------------------------------------------------- */
+
+static enum status initial_start_prepare(struct space *space, object_t object,
+					 struct disk_machine **machine)
+{
+	enum status status = machine_prepare(space, object, machine);
+
+	return status == STATUS_OK ? machine_ready_prepare(space, object) : status;
+}
+
+static enum status initial_start(const struct initial *initial, const struct initial_machine *made,
+				 const struct loader_plan *plan, uint64_t base)
+{
+	object_t object = {made->machine.object};
+	struct disk_machine *machine;
+	enum status status =
+		HOST_RETRY(initial->host, initial_start_prepare(initial->space, object, &machine));
+
+	if (status != STATUS_OK)
+		return status;
+	machine->registers.rip = base + plan->entry_offset;
+	machine->registers.gpr[REGISTER_RSP] = base + plan->stack_top_offset;
+	machine->registers.gpr[REGISTER_RDI] = base + plan->start_offset;
+	machine->state = MACHINE_READY;
+	machine_ready_set(initial->space, object, true);
+	return STATUS_OK;
+}
+
+static enum status initial_arguments(const struct manifest_machine *described,
+				     struct abi_start *start)
+{
+	enum status status;
+
+	memset(start, 0, sizeof(*start));
+	status = loader_argument_add(start, described->name);
+	for (unsigned i = 0; i < described->arguments && status == STATUS_OK; i++)
+		status = loader_argument_add(start, described->argument[i]);
+	return status;
+}
+
+/* Everything of a machine but itself and its port, which others may be granted. */
+static enum command_exit initial_machine_finish(const struct initial *initial,
+						const struct initial_machine *made)
+{
+	const struct manifest_machine *described = made->described;
+	const struct manifest_object *program =
+		manifest_object_find(initial->manifest, described->program);
+	struct initial_file file;
+	struct loader_plan plan;
+	struct abi_start start;
+	uint64_t base = 0;
+	enum status status;
+
+	if (!initial_file_read(initial, program->line, program->source, &file))
+		return COMMAND_FAILED;
+	status = loader_plan(file.data, file.bytes, &plan);
+	if (status != STATUS_OK) {
+		command_error("%s:%u: '%s' cannot be loaded: %s", initial->manifest_name,
+			      program->line, program->source, plan.error);
+		free(file.data);
+		return COMMAND_FAILED;
+	}
+	status = initial_arguments(described, &start);
+	if (status == STATUS_OK)
+		status = initial_instance(initial, made, &plan, &file, &start, &base);
+	free(file.data);
+	if (status == STATUS_OK)
+		status = initial_heap(initial, made);
+	if (status == STATUS_OK)
+		status = initial_standard(initial, made);
+	for (unsigned i = 0; i < described->grants && status == STATUS_OK; i++)
+		status = initial_grant(initial, made, &described->grant[i]);
+	if (status == STATUS_OK)
+		status = initial_start(initial, made, &plan, base);
+	return status == STATUS_OK ? COMMAND_OK
+				   : initial_error(initial, described->line, status,
+						   "set up the machine", described->name);
+}
+
+/* ---- the whole
+ * ------------------------------------------------------------------------------------------- */
+
+static enum status initial_interval(const struct initial *initial)
+{
+	struct disk_system *system;
+	enum status status = HOST_RETRY(initial->host, system_prepare(initial->space, &system));
+
+	if (status == STATUS_OK)
+		system->checkpoint_ns = initial->manifest->interval_ns;
+	return status;
+}
+
+static enum command_exit initial_machines(const struct initial *initial)
+{
+	const struct manifest *manifest = initial->manifest;
+	enum command_exit result = COMMAND_OK;
+
+	/* First all machines and ports, because each may be granted to any other. */
+	for (unsigned i = 0; i < manifest->machines; i++) {
+		struct initial_machine *made = &initial->machine[i];
+		enum status status;
+		made->described = &manifest->machine[i];
+		status = initial_machine_create(initial, made);
+		if (status != STATUS_OK)
+			return initial_error(initial, made->described->line, status,
+					     "create the machine", made->described->name);
+	}
+	for (unsigned i = 0; i < manifest->machines && result == COMMAND_OK; i++)
+		result = initial_machine_finish(initial, &initial->machine[i]);
+	return result;
+}
+
+enum command_exit initial_lay(struct host *host, const struct manifest *manifest,
+			      const char *manifest_name, const char *files)
+{
+	struct initial initial = {.host = host,
+				  .space = &host->space,
+				  .manifest = manifest,
+				  .manifest_name = manifest_name,
+				  .files = files};
+	enum command_exit result = COMMAND_OK;
+	enum status status = initial_interval(&initial);
+
+	if (status != STATUS_OK)
+		return host_error(host, status, "cannot write the system page");
+	initial.machine = calloc(manifest->machines + 1, sizeof(*initial.machine));
+	if (!initial.machine)
+		return host_error(host, STATUS_NO_MEMORY, "cannot lay down the machines");
+	for (unsigned i = 0; i < manifest->objects && result == COMMAND_OK; i++)
+		result = initial_object(&initial, &manifest->object[i]);
+	if (result == COMMAND_OK)
+		result = initial_machines(&initial);
+	free(initial.machine);
+	return result;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * json.h - writes one JSON value to a stream.
+ *
+ * Numbers are integers and written as such.  Text is written as UTF-8; a byte
+ * that is not part of valid UTF-8 (names are plain bytes) becomes the escape
+ * \udcXX, as Python's "surrogateescape" has it, so that nothing is lost.
+ *
+ * A name is null inside an array and for the outermost value.
+ */
+#ifndef TOOLS_MKSTORE_JSON_H
+#define TOOLS_MKSTORE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define JSON_DEPTH_MAX 8u
+
+struct json {
+	FILE *out;
+	unsigned depth;
+	bool filled[JSON_DEPTH_MAX + 1]; /* a value was written at this depth */
+};
+
+void json_begin(struct json *json, FILE *out);
+/* All that was opened must be closed again. */
+void json_end(struct json *json);
+
+void json_object(struct json *json, const char *name);
+void json_object_end(struct json *json);
+void json_array(struct json *json, const char *name);
+void json_array_end(struct json *json);
+void json_number(struct json *json, const char *name, uint64_t value);
+void json_boolean(struct json *json, const char *name, bool value);
+void json_null(struct json *json, const char *name);
+void json_text(struct json *json, const char *name, const char *text);
+void json_bytes(struct json *json, const char *name, const void *bytes, size_t length);
+
+#endif

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * list.c - `ls` and `tree`: what directories hold.
+ *
+ * A directory names capabilities, so the same object can have several names,
+ * and directories can hold each other: `tree` goes into each only once.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/kind.h"
+#include "tools/mkstore/path.h"
+#include "tools/mkstore/text.h"
+
+#define LIST_DEPTH_MAX 64u
+#define LIST_PATH_MAX  (LIST_DEPTH_MAX * (TREE_KEY_MAX + 1) + 1)
+
+struct list_item {
+	const char *name; /* name, or path in `tree` */
+	size_t length;
+	struct disk_capability capability;
+	struct disk_object record; /* zero if it is gone */
+	bool alive;
+};
+
+static const struct command_option list_options[] = {HOST_LIVE_OPTION, {0}};
+
+/* ---- one line --------------------------------------------------------------- */
+
+static void list_json(struct json *json, const struct list_item *item, const char *key)
+{
+	json_object(json, NULL);
+	json_bytes(json, key, item->name, item->length);
+	json_text(json, "type", kind_type_text(item->capability.type));
+	json_number(json, "object", item->capability.object);
+	json_boolean(json, "alive", item->alive);
+	kind_rights_json(json, "rights", item->capability.rights);
+	if (item->alive && item->capability.type == OBJECT_SEGMENT) {
+		json_number(json, "size_bytes", item->record.size);
+		json_number(json, "most_bytes", item->record.range_pages * PAGE_SIZE);
+		json_number(json, "address", item->record.first_page * PAGE_SIZE);
+	} else if (item->alive && item->capability.type == OBJECT_DIRECTORY) {
+		json_number(json, "entries", item->record.size);
+	}
+	json_object_end(json);
+}
+
+static void list_size_text(char *out, size_t size, const struct list_item *item)
+{
+	if (!item->alive)
+		snprintf(out, size, "gone");
+	else if (item->capability.type == OBJECT_SEGMENT)
+		snprintf(out, size, "%" PRIu64, item->record.size);
+	else if (item->capability.type == OBJECT_DIRECTORY)
+		snprintf(out, size, "%" PRIu64 " names", item->record.size);
+	else
+		snprintf(out, size, "-");
+}
+
+static void list_text(const struct list_item *item)
+{
+	char rights[KIND_RIGHTS], size[40], *name = malloc(TEXT_NAME(item->length));
+
+	if (!name)
+		return;
+	list_size_text(size, sizeof(size), item);
+	printf("%-10s %s %14s  %s%s\n", kind_type_text(item->capability.type),
+	       kind_rights_text(rights, item->capability.rights), size,
+	       text_name(name, TEXT_NAME(item->length), item->name, item->length),
+	       item->capability.type == OBJECT_DIRECTORY ? "/" : "");
+	free(name);
+}
+
+/* Is the object still there?  A name may outlive it. */
+static enum status list_resolve(struct host *host, struct list_item *item)
+{
+	enum status status = HOST_RETRY(host, object_resolve(&host->space, &item->capability,
+							     OBJECT_NONE, 0, &item->record));
+
+	item->alive = status == STATUS_OK;
+	if (status != STATUS_DEAD)
+		return status;
+	item->record = (struct disk_object){0};
+	return STATUS_OK;
+}
+
+/* ---- ls ------------------------------------------------------------------------ */
+
+static enum status list_directory(struct host *host, object_t directory, struct json *json)
+{
+	struct directory_entry entry = {0};
+	enum status status;
+
+	for (;;) {
+		status = HOST_RETRY(host, directory_next(&host->space, directory, entry.name,
+							 entry.length, &entry));
+		if (status != STATUS_OK)
+			break;
+		struct list_item item = {
+			.name = entry.name, .length = entry.length, .capability = entry.capability};
+		status = list_resolve(host, &item);
+		if (status != STATUS_OK)
+			break;
+		if (json)
+			list_json(json, &item, "name");
+		else
+			list_text(&item);
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* The last part of a path, as the name of an object listed by itself. */
+static const char *list_last(const char *path, size_t *length)
+{
+	size_t end = strlen(path), begin;
+
+	while (end > 0 && path[end - 1] == '/')
+		end--;
+	begin = end;
+	while (begin > 0 && path[begin - 1] != '/')
+		begin--;
+	*length = end - begin;
+	return path + begin;
+}
+
+static enum status list_path(struct host *host, const char *path, struct json *json)
+{
+	struct list_item item = {0};
+	enum status status = path_find(host, path, &item.capability, &item.record);
+
+	if (status != STATUS_OK)
+		return status;
+	if (item.record.type == OBJECT_DIRECTORY)
+		return list_directory(host, (object_t){item.capability.object}, json);
+	item.alive = true;
+	item.name = list_last(path, &item.length);
+	if (json)
+		list_json(json, &item, "name");
+	else
+		list_text(&item);
+	return STATUS_OK;
+}
+
+static enum command_exit list_run(const struct command_invocation *invocation,
+				  enum status (*list)(struct host *, const char *, struct json *))
+{
+	const char *path = invocation->operands > 1 ? invocation->operand[1] : "/";
+	struct host host;
+	struct json json;
+	enum status status;
+	enum command_exit result = host_open_read(&host, invocation);
+
+	if (result != COMMAND_OK)
+		return result;
+	if (invocation->json) {
+		json_begin(&json, stdout);
+		json_object(&json, NULL);
+		json_text(&json, "path", path);
+		json_array(&json, "entries");
+	}
+	status = list(&host, path, invocation->json ? &json : NULL);
+	if (invocation->json) {
+		json_array_end(&json);
+		json_object_end(&json);
+		json_end(&json);
+	}
+	if (status != STATUS_OK)
+		result = host_error(&host, status, "cannot list '%s'", path);
+	host_close(&host);
+	return result;
+}
+
+static enum command_exit list_ls(const struct command_invocation *invocation)
+{
+	return list_run(invocation, list_path);
+}
+
+/* ---- tree ------------------------------------------------------------------------ */
+
+struct list_level {
+	object_t directory;
+	uint8_t length;		     /* of `name` */
+	char name[TREE_KEY_MAX + 1]; /* reached so far in it */
+	size_t path_length;	     /* of the path of the directory itself */
+};
+
+struct list_walk {
+	struct list_level level[LIST_DEPTH_MAX];
+	unsigned depth;
+	char path[LIST_PATH_MAX];
+	uint8_t seen[OBJECT_MAX / 8]; /* directories gone into */
+};
+
+static bool list_enter(struct list_walk *walk, object_t directory, size_t path_length)
+{
+	uint8_t bit = (uint8_t)(1u << directory.n % 8);
+
+	if (directory.n >= OBJECT_MAX || walk->seen[directory.n / 8] & bit ||
+	    walk->depth == LIST_DEPTH_MAX)
+		return false;
+	walk->seen[directory.n / 8] |= bit;
+	walk->level[walk->depth++] =
+		(struct list_level){.directory = directory, .path_length = path_length};
+	return true;
+}
+
+static void list_tree_text(const struct list_walk *walk, const struct list_item *item,
+			   const struct directory_entry *entry, bool entered)
+{
+	char name[TEXT_NAME(TREE_KEY_MAX)], size[40];
+	const char *note = "";
+
+	list_size_text(size, sizeof(size), item);
+	if (item->capability.type == OBJECT_DIRECTORY && item->alive && !entered)
+		note = walk->depth == LIST_DEPTH_MAX ? " (too deep to go on)" : " (shown above)";
+	printf("%*s%s%s  [%s %s]%s\n", (int)(4 * (walk->depth - (entered ? 2 : 1))), "",
+	       text_name(name, sizeof(name), entry->name, entry->length),
+	       item->capability.type == OBJECT_DIRECTORY ? "/" : "",
+	       kind_type_text(item->capability.type), size, note);
+}
+
+/* The next entry of the deepest directory; goes up when it has no more. */
+static enum status list_tree_step(struct host *host, struct list_walk *walk, struct json *json)
+{
+	struct list_level *level = &walk->level[walk->depth - 1];
+	struct directory_entry entry;
+	struct list_item item;
+	size_t length;
+	bool entered = false;
+	enum status status = HOST_RETRY(host, directory_next(&host->space, level->directory,
+							     level->name, level->length, &entry));
+
+	if (status == STATUS_NOT_FOUND) {
+		walk->depth--;
+		return STATUS_OK;
+	}
+	if (status != STATUS_OK)
+		return status;
+	memcpy(level->name, entry.name, sizeof(level->name));
+	level->length = entry.length;
+	walk->path[level->path_length] = '/';
+	memcpy(walk->path + level->path_length + 1, entry.name, entry.length);
+	length = level->path_length + 1 + entry.length;
+	item = (struct list_item){
+		.name = walk->path, .length = length, .capability = entry.capability};
+	status = list_resolve(host, &item);
+	if (status != STATUS_OK)
+		return status;
+	if (item.alive && item.capability.type == OBJECT_DIRECTORY)
+		entered = list_enter(walk, (object_t){item.capability.object}, length);
+	if (json)
+		list_json(json, &item, "path");
+	else
+		list_tree_text(walk, &item, &entry, entered);
+	return STATUS_OK;
+}
+
+static enum status list_tree_path(struct host *host, const char *path, struct json *json)
+{
+	struct disk_capability capability;
+	struct disk_object record;
+	struct list_walk *walk;
+	size_t length = strlen(path);
+	enum status status = path_find(host, path, &capability, &record);
+
+	if (status != STATUS_OK)
+		return status;
+	if (record.type != OBJECT_DIRECTORY)
+		return STATUS_WRONG_TYPE;
+	walk = calloc(1, sizeof(*walk));
+	if (!walk)
+		return STATUS_NO_MEMORY;
+	while (length > 0 && path[length - 1] == '/')
+		length--;
+	if (length >= TREE_KEY_MAX)
+		length = 0; /* keeps path[] large enough: shown relative to the start */
+	memcpy(walk->path, path, length);
+	list_enter(walk, (object_t){capability.object}, length);
+	while (status == STATUS_OK && walk->depth > 0)
+		status = list_tree_step(host, walk, json);
+	free(walk);
+	return status;
+}
+
+static enum command_exit list_tree(const struct command_invocation *invocation)
+{
+	return list_run(invocation, list_tree_path);
+}
+
+const struct command command_ls = {
+	.name = "ls",
+	.usage = "IMAGE [PATH]",
+	.summary = "Lists a directory",
+	.details =
+		"Prints type, rights, size and name of what the directory PATH (by default the\n"
+		"root) holds, or of PATH itself if it is no directory.  The letters of the rights\n"
+		"are r read, w write, x execute, s send, l receive, c control, n create,\n"
+		"d destroy, p snapshot.\n",
+	.options = list_options,
+	.operands_min = 1,
+	.operands_max = 2,
+	.run = list_ls,
+};
+
+const struct command command_tree = {
+	.name = "tree",
+	.usage = "IMAGE [PATH]",
+	.summary = "Lists a directory and all below it",
+	.details = "A directory that has several names is gone into once.\n",
+	.options = list_options,
+	.operands_min = 1,
+	.operands_max = 2,
+	.run = list_tree,
+};

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the host tool: makes stores, looks into them, changes and checks them.
+ *
+ * It works with the same store/ and objects/ code as the kernel, over a file
+ * instead of a virtio disk.  Each subcommand is a row of the table below.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "disk/format.h"
+#include "tools/mkstore/command.h"
+
+#ifndef PERDURE_VERSION
+#define PERDURE_VERSION "0.1"
+#endif
+
+static const struct command *const main_commands[] = {
+	&command_create,    &command_info,    &command_ls,     &command_tree,
+	&command_cat,	    &command_get,     &command_put,    &command_mkdir,
+	&command_mv,	    &command_rm,      &command_ps,     &command_snapshot,
+	&command_snapshots, &command_restore, &command_delete, &command_verify,
+};
+#define MAIN_COMMANDS (sizeof(main_commands) / sizeof(main_commands[0]))
+
+static void main_help(FILE *out)
+{
+	fputs("usage: mkstore COMMAND [OPTION]... IMAGE ...\n\n"
+	      "Makes, shows, changes and checks Perdure stores.  IMAGE is a store in a file of\n"
+	      "its own or a GPT disk image (or block device) with a store partition.\n\n"
+	      "commands:\n",
+	      out);
+	for (size_t i = 0; i < MAIN_COMMANDS; i++)
+		fprintf(out, "  %-10s %-24s %s\n", main_commands[i]->name, main_commands[i]->usage,
+			main_commands[i]->summary);
+	fputs("\n'mkstore COMMAND --help' explains one of them; --json gives every result as "
+	      "JSON.\n"
+	      "exit codes: 0 done, 1 failed or problem found, 2 wrong usage, 3 no usable store,\n"
+	      "4 store in use\n",
+	      out);
+}
+
+static const struct command *main_find(const char *name)
+{
+	for (size_t i = 0; i < MAIN_COMMANDS; i++)
+		if (strcmp(main_commands[i]->name, name) == 0)
+			return main_commands[i];
+	return NULL;
+}
+
+static enum command_exit main_run(const struct command *command, int count, char **words)
+{
+	struct command_invocation invocation;
+
+	if (!command_parse(command, count, words, &invocation))
+		return COMMAND_USAGE;
+	if (invocation.help) {
+		command_help(command);
+		return COMMAND_OK;
+	}
+	return command->run(&invocation);
+}
+
+/* `mkstore help` and `mkstore help COMMAND`. */
+static enum command_exit main_explain(int count, char **words)
+{
+	const struct command *command = count > 0 ? main_find(words[0]) : NULL;
+
+	if (count > 0 && !command) {
+		command_error("there is no command '%s'; 'mkstore --help' lists them", words[0]);
+		return COMMAND_USAGE;
+	}
+	if (command)
+		command_help(command);
+	else
+		main_help(stdout);
+	return COMMAND_OK;
+}
+
+int main(int count, char **words)
+{
+	const struct command *command;
+	enum command_exit result;
+
+	/* A closed pipe is an error of the write, reported like any other. */
+	signal(SIGPIPE, SIG_IGN);
+	if (count < 2) {
+		main_help(stderr);
+		return COMMAND_USAGE;
+	}
+	command = main_find(words[1]);
+	if (command) {
+		result = main_run(command, count - 2, words + 2);
+	} else if (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0 ||
+		   strcmp(words[1], "help") == 0) {
+		result = main_explain(count - 2, words + 2);
+	} else if (strcmp(words[1], "--version") == 0) {
+		printf("mkstore %s (store format %u)\n", PERDURE_VERSION, DISK_FORMAT_VERSION);
+		result = COMMAND_OK;
+	} else {
+		command_error("there is no command '%s'; 'mkstore --help' lists them", words[1]);
+		result = COMMAND_USAGE;
+	}
+	if (!command_flush() && result == COMMAND_OK)
+		result = COMMAND_FAILED;
+	return result;
+}

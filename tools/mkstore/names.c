@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * names.c - `mkdir`, `mv` and `rm`: changes of directories.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/kind.h"
+#include "tools/mkstore/path.h"
+
+/* Commits, or says what went wrong with WHAT. */
+static enum command_exit names_finish(struct host *host, enum status status, const char *what,
+				      const char *path)
+{
+	if (status == STATUS_OK)
+		status = host_finish(host);
+	return status == STATUS_OK ? COMMAND_OK
+				   : host_error(host, status, "cannot %s '%s'", what, path);
+}
+
+static void names_json(const struct host *host, const char *path, const char *key,
+		       const char *value)
+{
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_text(&json, "path", path);
+	if (key)
+		json_text(&json, key, value);
+	json_number(&json, "generation", store_durable(host->store).n);
+	json_object_end(&json);
+	json_end(&json);
+}
+
+/* ---- mkdir ------------------------------------------------------------------------ */
+
+static enum status names_create(struct host *host, const char *path)
+{
+	struct object_request request = {.type = OBJECT_DIRECTORY};
+	const struct disk_system *system;
+	struct disk_capability capability;
+	struct path_place place;
+	object_t bank;
+	enum status status = path_place_find(host, path, &place);
+
+	if (status != STATUS_OK)
+		return status;
+	status = HOST_RETRY(host, directory_lookup(&host->space, place.directory, place.name,
+						   place.length, &capability));
+	if (status != STATUS_NOT_FOUND)
+		return status == STATUS_OK ? STATUS_EXISTS : status;
+	status = HOST_RETRY(host, system_read(&host->space, &system));
+	if (status != STATUS_OK)
+		return status;
+	bank = (object_t){system->root_bank};
+	status = HOST_RETRY(host, object_create(&host->space, bank, &request, &capability));
+	if (status != STATUS_OK)
+		return status;
+	return HOST_RETRY(host, directory_link(&host->space, place.directory, place.name,
+					       place.length, &capability, false));
+}
+
+static enum command_exit names_mkdir(const struct command_invocation *invocation)
+{
+	const char *path = invocation->operand[1];
+	struct host host;
+	enum status status;
+	enum command_exit result = host_open(&host, invocation, HOST_WRITE);
+
+	if (result != COMMAND_OK)
+		return result;
+	status = host_versions(&host);
+	if (status == STATUS_OK)
+		status = names_create(&host, path);
+	result = names_finish(&host, status, "make the directory", path);
+	if (result == COMMAND_OK && invocation->json)
+		names_json(&host, path, NULL, NULL);
+	host_close(&host);
+	return result;
+}
+
+/* ---- mv ---------------------------------------------------------------------------- */
+
+/* Does the way to `path` lead through that object?  A directory moved below
+ * itself could never be reached again. */
+static enum status names_through(struct host *host, const char *path, object_t object,
+				 bool *through)
+{
+	struct disk_capability capability;
+	char *prefix = strdup(path);
+	enum status status = prefix ? STATUS_OK : STATUS_NO_MEMORY;
+
+	*through = false;
+	for (size_t end = 0; status == STATUS_OK && !*through; end++) {
+		if (path[end] != '/' && path[end] != 0)
+			continue;
+		prefix[end] = 0;
+		status = path_find(host, prefix, &capability, NULL);
+		prefix[end] = path[end];
+		/* The last part need not exist yet. */
+		if (status == STATUS_OK)
+			*through = capability.object == object.n;
+		if (path[end] == 0)
+			break;
+	}
+	free(prefix);
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status names_move(struct host *host, const char *from, const char *to, bool replace)
+{
+	struct disk_capability capability;
+	struct disk_object record;
+	struct path_place old_place, new_place;
+	bool through;
+	enum status status = path_place_find(host, from, &old_place);
+
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, directory_lookup(&host->space, old_place.directory,
+							   old_place.name, old_place.length,
+							   &capability));
+	if (status != STATUS_OK)
+		return status;
+	status = names_through(host, to, (object_t){capability.object}, &through);
+	if (status == STATUS_OK && through && capability.type == OBJECT_DIRECTORY)
+		return STATUS_INVALID;
+	if (status == STATUS_OK)
+		status = path_find(host, to, &capability, &record);
+	if (status == STATUS_OK && record.type == OBJECT_DIRECTORY) {
+		/* Into that directory, under the old name. */
+		new_place = old_place;
+		new_place.directory = (object_t){capability.object};
+	} else {
+		status = path_place_find(host, to, &new_place);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return HOST_RETRY(host, directory_rename(&host->space, old_place.directory, old_place.name,
+						 old_place.length, new_place.directory,
+						 new_place.name, new_place.length, replace));
+}
+
+static enum command_exit names_mv(const struct command_invocation *invocation)
+{
+	const char *from = invocation->operand[1], *to = invocation->operand[2];
+	struct host host;
+	enum status status;
+	enum command_exit result = host_open(&host, invocation, HOST_WRITE);
+
+	if (result != COMMAND_OK)
+		return result;
+	status = names_move(&host, from, to, command_value(invocation, "force") != NULL);
+	result = names_finish(&host, status, "move", from);
+	if (result == COMMAND_OK && invocation->json)
+		names_json(&host, from, "to", to);
+	host_close(&host);
+	return result;
+}
+
+/* ---- rm ---------------------------------------------------------------------------- */
+
+/* Ends the object too, if it is one that is nothing without its name. */
+static enum status names_destroy(struct host *host, const struct disk_capability *capability)
+{
+	struct disk_object record;
+	enum status status =
+		HOST_RETRY(host, object_resolve(&host->space, capability, OBJECT_NONE, 0, &record));
+
+	if (status == STATUS_DEAD)
+		return STATUS_OK;
+	if (status != STATUS_OK)
+		return status;
+	if (record.type != OBJECT_SEGMENT && record.type != OBJECT_DIRECTORY)
+		return STATUS_OK;
+	return HOST_RETRY(host, object_destroy(&host->space, (object_t){capability->object}));
+}
+
+static enum status names_remove(struct host *host, const char *path, bool keep)
+{
+	struct disk_capability capability;
+	struct path_place place;
+	enum status status = path_place_find(host, path, &place);
+
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, directory_lookup(&host->space, place.directory,
+							   place.name, place.length, &capability));
+	if (status == STATUS_OK && !keep)
+		status = names_destroy(host, &capability);
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, directory_unlink(&host->space, place.directory,
+							   place.name, place.length));
+	return status;
+}
+
+static enum command_exit names_rm(const struct command_invocation *invocation)
+{
+	const char *path = invocation->operand[1];
+	struct host host;
+	enum status status;
+	enum command_exit result = host_open(&host, invocation, HOST_WRITE);
+
+	if (result != COMMAND_OK)
+		return result;
+	status = host_versions(&host);
+	if (status == STATUS_OK)
+		status = names_remove(&host, path, command_value(invocation, "keep") != NULL);
+	result = names_finish(&host, status, "remove", path);
+	if (result == COMMAND_OK && invocation->json)
+		names_json(&host, path, NULL, NULL);
+	host_close(&host);
+	return result;
+}
+
+static const struct command_option names_mv_options[] = {
+	{"force", NULL, "take the new name although it is taken; its object stays nameless"},
+	{0},
+};
+
+static const struct command_option names_rm_options[] = {
+	{"keep", NULL, "remove the name only; whoever holds the object keeps it"},
+	{0},
+};
+
+const struct command command_mkdir = {
+	.name = "mkdir",
+	.usage = "IMAGE PATH",
+	.summary = "Makes a directory",
+	.details = "The directory that PATH lies in must exist.\n",
+	.operands_min = 2,
+	.operands_max = 2,
+	.run = names_mkdir,
+};
+
+const struct command command_mv = {
+	.name = "mv",
+	.usage = "IMAGE FROM TO",
+	.summary = "Gives an object another name",
+	.details = "If TO is a directory, the name stays and moves there.\n",
+	.options = names_mv_options,
+	.operands_min = 3,
+	.operands_max = 3,
+	.run = names_mv,
+};
+
+const struct command command_rm = {
+	.name = "rm",
+	.usage = "IMAGE PATH",
+	.summary = "Removes a name and its object",
+	.details = "A segment or an empty directory is destroyed: its space comes back, and every\n"
+		   "capability to it is dead.  Of other objects (a machine, a port) only the name\n"
+		   "goes.\n",
+	.options = names_rm_options,
+	.operands_min = 2,
+	.operands_max = 2,
+	.run = names_rm,
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * path.h - objects by path, as "/demo/count".
+ *
+ * The host tool has the disk in its hands, so rights are not asked for; but a
+ * name whose object is gone leads nowhere here either.  Empty parts of a path
+ * are skipped, so "/", "" and "//" are the root directory.
+ */
+#ifndef TOOLS_MKSTORE_PATH_H
+#define TOOLS_MKSTORE_PATH_H
+
+#include <stddef.h>
+#include "tools/mkstore/host.h"
+
+/* A place where a name is or could be. */
+struct path_place {
+	object_t directory;
+	const char *name; /* inside the path given; not terminated */
+	size_t length;
+};
+
+/* The object of that path, alive.  NOT_FOUND, DEAD (the name outlived the
+ * object), WRONG_TYPE (a part of the path is no directory).  record may be
+ * null. */
+enum status path_find(struct host *host, const char *path, struct disk_capability *capability,
+		      struct disk_object *record);
+
+/* The directory that holds the last part of the path.  INVALID: the path is the
+ * root itself or the last part is no valid name. */
+enum status path_place_find(struct host *host, const char *path, struct path_place *place);
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * put.c - `put`: a file of the host becomes an object of the store.
+ *
+ * A file larger than the page cache takes several commits.  A new object
+ * therefore carries the name .partial-NUMBER until all of it is there; the one
+ * rename that gives it its own is in the last commit.  An existing object is
+ * overwritten in place, because capabilities to it are in other hands.
+ */
+#define _GNU_SOURCE /* asprintf */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/content.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/kind.h"
+#include "tools/mkstore/path.h"
+#include "tools/mkstore/text.h"
+
+struct put {
+	const char *file; /* of the host */
+	int descriptor;
+	uint64_t bytes;
+	uint64_t most_bytes; /* what a new object may grow to */
+	bool most_given;
+	const char *path; /* in the store */
+	object_t object;
+	bool created;
+};
+
+/* ---- the host's file ------------------------------------------------------------ */
+
+/* A pipe has no size: its bytes go into an unnamed file first. */
+static bool put_spool(struct put *put)
+{
+	char data[65536];
+	FILE *file = tmpfile();
+	ssize_t got = 0;
+	bool written = file != NULL;
+
+	while (written && ((got = read(put->descriptor, data, sizeof(data))) > 0 ||
+			   (got < 0 && errno == EINTR)))
+		if (got > 0)
+			written = fwrite(data, 1, (size_t)got, file) == (size_t)got;
+	if (!written || got < 0 || fflush(file) != 0) {
+		command_error("cannot read '%s': %s", put->file, strerror(errno));
+		if (file)
+			fclose(file);
+		return false;
+	}
+	/* The stream stays open until the process ends, and with it the file. */
+	put->descriptor = fileno(file);
+	return true;
+}
+
+static bool put_open(struct put *put)
+{
+	struct stat information;
+
+	put->descriptor = STDIN_FILENO;
+	if (strcmp(put->file, "-") != 0)
+		put->descriptor = open(put->file, O_RDONLY | O_CLOEXEC);
+	if (put->descriptor < 0 || fstat(put->descriptor, &information) != 0) {
+		command_error("cannot open '%s': %s", put->file, strerror(errno));
+		return false;
+	}
+	if (S_ISDIR(information.st_mode)) {
+		command_error("'%s' is a directory of the host: put takes one file at a time",
+			      put->file);
+		return false;
+	}
+	if (!S_ISREG(information.st_mode) &&
+	    (!put_spool(put) || fstat(put->descriptor, &information) != 0))
+		return false;
+	put->bytes = (uint64_t)information.st_size;
+	return true;
+}
+
+/* ---- the object ------------------------------------------------------------------- */
+
+/* An object of that name is there: can it take the bytes? */
+static enum command_exit put_existing(struct host *host, struct put *put,
+				      const struct disk_capability *capability)
+{
+	char most[TEXT_SIZE];
+	struct disk_object record;
+	enum status status =
+		HOST_RETRY(host, object_resolve(&host->space, capability, OBJECT_NONE, 0, &record));
+
+	if (status != STATUS_OK)
+		return host_error(host, status, "cannot write '%s' (rm removes the name)",
+				  put->path);
+	if (record.type != OBJECT_SEGMENT) {
+		command_error("%s: '%s' is a %s: only segments have bytes", host->path, put->path,
+			      kind_type_text(record.type));
+		return COMMAND_FAILED;
+	}
+	if (put->bytes > record.range_pages * PAGE_SIZE) {
+		command_error("%s: '%s' can grow to %s only, '%s' has %" PRIu64
+			      " bytes: rm it first, or give the new object another name",
+			      host->path, put->path,
+			      text_size(most, record.range_pages * PAGE_SIZE), put->file,
+			      put->bytes);
+		return COMMAND_FAILED;
+	}
+	put->object = (object_t){capability->object};
+	return COMMAND_OK;
+}
+
+static enum command_exit put_create(struct host *host, struct put *put,
+				    const struct path_place *place)
+{
+	struct object_request request = {.type = OBJECT_SEGMENT,
+					 .size = 0,
+					 .size_max =
+						 put->most_given ? put->most_bytes : put->bytes};
+	const struct disk_system *system;
+	struct disk_capability capability;
+	object_t bank = {0};
+	char name[40];
+	enum status status;
+
+	if (request.size_max == 0)
+		request.size_max = PAGE_SIZE;
+	status = HOST_RETRY(host, system_read(&host->space, &system));
+	if (status == STATUS_OK)
+		bank = (object_t){system->root_bank};
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, object_create(&host->space, bank, &request, &capability));
+	if (status != STATUS_OK)
+		return host_error(host, status, "cannot create '%s'", put->path);
+	put->object = (object_t){capability.object};
+	put->created = true;
+	snprintf(name, sizeof(name), ".partial-%" PRIu32, put->object.n);
+	status = HOST_RETRY(host, directory_link(&host->space, place->directory, name, strlen(name),
+						 &capability, false));
+	return status == STATUS_OK ? COMMAND_OK
+				   : host_error(host, status, "cannot create '%s'", put->path);
+}
+
+/* Gives the finished object its own name. */
+static enum command_exit put_name(struct host *host, struct put *put,
+				  const struct path_place *place)
+{
+	char name[40];
+	enum status status;
+
+	snprintf(name, sizeof(name), ".partial-%" PRIu32, put->object.n);
+	status = HOST_RETRY(host,
+			    directory_rename(&host->space, place->directory, name, strlen(name),
+					     place->directory, place->name, place->length, false));
+	return status == STATUS_OK ? COMMAND_OK
+				   : host_error(host, status, "cannot name '%s'", put->path);
+}
+
+/* Takes back what earlier commits of this run made durable. */
+static void put_undo(struct host *host, const struct put *put, const struct path_place *place)
+{
+	char name[40];
+	enum status status;
+
+	snprintf(name, sizeof(name), ".partial-%" PRIu32, put->object.n);
+	status = HOST_RETRY(host,
+			    directory_unlink(&host->space, place->directory, name, strlen(name)));
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, object_destroy(&host->space, put->object));
+	if (status == STATUS_OK)
+		status = host_finish(host);
+	if (status != STATUS_OK)
+		command_note("%s: part of the object stays as '%s'; rm removes it", host->path,
+			     name);
+}
+
+static enum command_exit put_store(struct host *host, struct put *put)
+{
+	generation_t before = store_durable(host->store);
+	struct disk_capability capability;
+	struct path_place place;
+	enum command_exit result;
+	enum status status = host_versions(host);
+
+	if (status == STATUS_OK)
+		status = path_place_find(host, put->path, &place);
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, directory_lookup(&host->space, place.directory,
+							   place.name, place.length, &capability));
+	if (status == STATUS_NOT_FOUND)
+		result = put_create(host, put, &place);
+	else if (status == STATUS_OK)
+		result = put_existing(host, put, &capability);
+	else
+		return host_error(host, status, "cannot write '%s'", put->path);
+	if (result == COMMAND_OK)
+		result = content_write(host, put->object, put->descriptor, put->path, put->bytes);
+	if (result == COMMAND_OK && put->created)
+		result = put_name(host, put, &place);
+	if (result == COMMAND_OK) {
+		status = host_finish(host);
+		if (status != STATUS_OK)
+			result = host_error(host, status, "cannot commit '%s'", put->path);
+	} else if (put->created && store_durable(host->store).n != before.n) {
+		put_undo(host, put, &place);
+	}
+	return result;
+}
+
+/* ---- the command -------------------------------------------------------------------- */
+
+/* A directory as the target means the file's own name in it. */
+static bool put_target(struct host *host, struct put *put, const char *given, char **made)
+{
+	const char *slash = strrchr(put->file, '/');
+	const char *base = slash ? slash + 1 : put->file;
+	struct disk_capability capability;
+	struct disk_object record;
+
+	*made = NULL;
+	put->path = given;
+	if (path_find(host, given, &capability, &record) != STATUS_OK ||
+	    record.type != OBJECT_DIRECTORY)
+		return true;
+	if (asprintf(made, "%s/%s", given, base) < 0) {
+		command_error("memory is short");
+		return false;
+	}
+	put->path = *made;
+	return true;
+}
+
+static void put_json(const struct host *host, const struct put *put)
+{
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_text(&json, "path", put->path);
+	json_number(&json, "object", put->object.n);
+	json_number(&json, "size_bytes", put->bytes);
+	json_boolean(&json, "created", put->created);
+	json_number(&json, "generation", store_durable(host->store).n);
+	json_object_end(&json);
+	json_end(&json);
+}
+
+static enum command_exit put_run(const struct command_invocation *invocation)
+{
+	const char *most = command_value(invocation, "max");
+	const char *given = invocation->operands > 2 ? invocation->operand[2] : "/";
+	struct put put = {.file = invocation->operand[1], .most_given = most != NULL};
+	char *made = NULL;
+	struct host host;
+	enum command_exit result;
+
+	if (most && !text_size_parse(most, &put.most_bytes)) {
+		command_error("--max '%s' is no size; write bytes, or 16K, 4M, 1G", most);
+		return COMMAND_USAGE;
+	}
+	if (!put_open(&put))
+		return COMMAND_FAILED;
+	if (most && put.most_bytes < put.bytes) {
+		command_error("--max %s is less than the %" PRIu64 " bytes of '%s'", most,
+			      put.bytes, put.file);
+		return COMMAND_USAGE;
+	}
+	result = host_open(&host, invocation, HOST_WRITE);
+	if (result != COMMAND_OK)
+		return result;
+	result = put_target(&host, &put, given, &made) ? put_store(&host, &put) : COMMAND_FAILED;
+	if (result == COMMAND_OK && invocation->json)
+		put_json(&host, &put);
+	free(made);
+	host_close(&host);
+	return result;
+}
+
+static const struct command_option put_options[] = {
+	{"max", "SIZE", "what a new object may grow to (default: the file's size)"},
+	{0},
+};
+
+const struct command command_put = {
+	.name = "put",
+	.usage = "IMAGE FILE [PATH]",
+	.summary = "Copies a file into an object",
+	.details =
+		"PATH is by default the root directory; in a directory the object gets FILE's own\n"
+		"name.  FILE '-' is the standard input.  An object that exists is overwritten in\n"
+		"place, and programs that hold it see the new bytes.  A new object is there as a\n"
+		"whole or not at all; overwriting is so too if the bytes fit the page cache of\n"
+		"64 MiB, beyond that take a snapshot first.\n",
+	.options = put_options,
+	.operands_min = 2,
+	.operands_max = 3,
+	.run = put_run,
+};

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshot.c - `snapshot`, `snapshots`, `restore` and `delete`.
+ *
+ * The same operations as the shell's, on a store that is not running.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/progress.h"
+#include "tools/mkstore/text.h"
+
+/* 1 .. 63 bytes, without control characters: names are typed and printed. */
+static bool snapshot_name_check(const char *name)
+{
+	size_t length = strlen(name);
+	bool plain = true;
+
+	for (size_t i = 0; i < length; i++)
+		plain = plain && (uint8_t)name[i] >= 0x20 && name[i] != 0x7f;
+	if (length >= 1 && length < DISK_SNAPSHOT_NAME && plain)
+		return true;
+	command_error("'%s' cannot name a snapshot: 1 to %u bytes, no control characters", name,
+		      DISK_SNAPSHOT_NAME - 1);
+	return false;
+}
+
+static void snapshot_json_result(const struct host *host, const char *name)
+{
+	struct store_statistics statistics;
+	struct json json;
+
+	store_statistics_get(host->store, &statistics);
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_text(&json, "name", name);
+	json_number(&json, "generation", store_durable(host->store).n);
+	json_number(&json, "snapshots", statistics.snapshots);
+	json_number(&json, "used_sectors", statistics.used_sectors);
+	json_object_end(&json);
+	json_end(&json);
+}
+
+/* ---- snapshot ----------------------------------------------------------------------- */
+
+static enum command_exit snapshot_take(const struct command_invocation *invocation)
+{
+	const char *name = invocation->operand[1];
+	struct host host;
+	enum status status;
+	enum command_exit result;
+
+	if (!snapshot_name_check(name))
+		return COMMAND_USAGE;
+	result = host_open(&host, invocation, HOST_WRITE);
+	if (result != COMMAND_OK)
+		return result;
+	status = host_commit(&host, STORE_ACTION_SNAPSHOT, (snapshot_t){0}, name);
+	if (status != STATUS_OK)
+		result = host_error(&host, status, "cannot take the snapshot '%s'", name);
+	else if (invocation->json)
+		snapshot_json_result(&host, name);
+	host_close(&host);
+	return result;
+}
+
+/* ---- snapshots ---------------------------------------------------------------------- */
+
+static void snapshot_json(struct json *json, const struct store_snapshot *snapshot)
+{
+	json_object(json, NULL);
+	json_number(json, "number", snapshot->number.n);
+	json_bytes(json, "name", snapshot->name, strnlen(snapshot->name, sizeof(snapshot->name)));
+	json_number(json, "parent", snapshot->parent.n);
+	json_number(json, "generation", snapshot->generation.n);
+	json_number(json, "pages", snapshot->pages);
+	json_number(json, "wall_ns", snapshot->wall_ns);
+	json_number(json, "uptime_ns", snapshot->uptime_ns);
+	json_number(json, "children", snapshot->children);
+	json_boolean(json, "automatic", snapshot->flags & DISK_SNAPSHOT_AUTOMATIC);
+	json_boolean(json, "dying", snapshot->flags & DISK_SNAPSHOT_DYING);
+	json_boolean(json, "branch", snapshot->flags & DISK_SNAPSHOT_BRANCH);
+	json_object_end(json);
+}
+
+static const char *snapshot_note(const struct store_snapshot *snapshot)
+{
+	if (snapshot->flags & DISK_SNAPSHOT_DYING)
+		return "(being deleted)";
+	if (snapshot->flags & DISK_SNAPSHOT_BRANCH)
+		return "(deleted, others descend from it)";
+	return snapshot->flags & DISK_SNAPSHOT_AUTOMATIC ? "(automatic)" : "";
+}
+
+static void snapshot_text(const struct store_snapshot *snapshot)
+{
+	char name[TEXT_NAME(DISK_SNAPSHOT_NAME)], time[TEXT_SIZE], size[TEXT_SIZE],
+		parent[24] = "-";
+
+	if (snapshot->parent.n)
+		snprintf(parent, sizeof(parent), "%" PRIu64, snapshot->parent.n);
+	printf("%6" PRIu64 " %6s %10" PRIu64 " %10s  %s  %s%s%s\n", snapshot->number.n, parent,
+	       snapshot->generation.n, text_size(size, snapshot->pages * PAGE_SIZE),
+	       text_time(time, snapshot->wall_ns),
+	       text_name(name, sizeof(name), snapshot->name,
+			 strnlen(snapshot->name, sizeof(snapshot->name))),
+	       snapshot->name[0] ? " " : "", snapshot_note(snapshot));
+}
+
+static enum status snapshot_list(struct host *host, struct json *json)
+{
+	struct store_snapshot snapshot = {0};
+	enum status status;
+
+	if (!json)
+		printf("%6s %6s %10s %10s  %-23s  %s\n", "NUMBER", "PARENT", "GENERATION", "SIZE",
+		       "TAKEN", "NAME");
+	for (;;) {
+		snapshot_t after = snapshot.number;
+		status = HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot,
+							      &host->space.channel));
+		if (status != STATUS_OK)
+			break;
+		if (json)
+			snapshot_json(json, &snapshot);
+		else
+			snapshot_text(&snapshot);
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum command_exit snapshot_show(const struct command_invocation *invocation)
+{
+	struct host host;
+	struct json json;
+	enum status status;
+	enum command_exit result = host_open_read(&host, invocation);
+
+	if (result != COMMAND_OK)
+		return result;
+	if (invocation->json) {
+		json_begin(&json, stdout);
+		json_object(&json, NULL);
+		json_array(&json, "snapshots");
+	}
+	status = snapshot_list(&host, invocation->json ? &json : NULL);
+	if (invocation->json) {
+		json_array_end(&json);
+		json_object_end(&json);
+		json_end(&json);
+	}
+	if (status != STATUS_OK)
+		result = host_error(&host, status, "cannot list the snapshots");
+	host_close(&host);
+	return result;
+}
+
+/* ---- deletion steps ------------------------------------------------------------------ */
+
+/* Until no snapshot is dying: each commit gives back a bounded part. */
+static enum status snapshot_reclaim(struct host *host)
+{
+	struct store_statistics statistics;
+	struct progress progress;
+	enum status status = STATUS_OK;
+	uint64_t steps = 0;
+
+	progress_begin(&progress, "giving space back, step", false);
+	store_statistics_get(host->store, &statistics);
+	while (status == STATUS_OK && statistics.dying.n) {
+		status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
+		store_statistics_get(host->store, &statistics);
+		progress_update(&progress, ++steps, 0);
+	}
+	progress_end(&progress);
+	return status;
+}
+
+static enum status snapshot_delete_one(struct host *host, const char *name)
+{
+	struct store_snapshot snapshot;
+	/* One dies at a time, so one that was begun before goes first. */
+	enum status status = snapshot_reclaim(host);
+
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, store_snapshot_find(host->store, name, &snapshot,
+							      &host->space.channel));
+	if (status == STATUS_OK)
+		status = host_commit(host, STORE_ACTION_DELETE, snapshot.number, "");
+	if (status == STATUS_OK)
+		status = snapshot_reclaim(host);
+	return status;
+}
+
+static enum status snapshot_delete_all(struct host *host)
+{
+	struct store_snapshot snapshot = {0};
+	snapshot_t after = {0};
+	enum status status;
+
+	for (;;) {
+		status = HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot,
+							      &host->space.channel));
+		if (status != STATUS_OK)
+			break;
+		after = snapshot.number;
+		/* A branch point goes by itself when the last but one descendant does. */
+		if (snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
+			continue;
+		status = snapshot_delete_one(host, snapshot.name);
+		if (status != STATUS_OK)
+			break;
+	}
+	if (status == STATUS_NOT_FOUND)
+		status = snapshot_reclaim(host);
+	return status;
+}
+
+static enum command_exit snapshot_delete(const struct command_invocation *invocation)
+{
+	bool all = command_value(invocation, "all") != NULL;
+	const char *name = invocation->operands > 1 ? invocation->operand[1] : "";
+	struct host host;
+	enum status status;
+	enum command_exit result;
+
+	if (all == (invocation->operands > 1)) {
+		command_error("delete needs the NAME of a snapshot, or --all");
+		return COMMAND_USAGE;
+	}
+	result = host_open(&host, invocation, HOST_WRITE);
+	if (result != COMMAND_OK)
+		return result;
+	status = all ? snapshot_delete_all(&host) : snapshot_delete_one(&host, name);
+	if (status != STATUS_OK)
+		result = host_error(&host, status, "cannot delete %s%s",
+				    all ? "all snapshots" : "the snapshot ", name);
+	else if (invocation->json)
+		snapshot_json_result(&host, name);
+	host_close(&host);
+	return result;
+}
+
+/* ---- restore -------------------------------------------------------------------------- */
+
+static enum command_exit snapshot_restore(const struct command_invocation *invocation)
+{
+	const char *name = invocation->operand[1], *keep = command_value(invocation, "keep");
+	struct store_snapshot snapshot;
+	struct host host;
+	enum status status;
+	enum command_exit result;
+
+	if (keep && !snapshot_name_check(keep))
+		return COMMAND_USAGE;
+	result = host_open(&host, invocation, HOST_WRITE);
+	if (result != COMMAND_OK)
+		return result;
+	status = HOST_RETRY(&host,
+			    store_snapshot_find(host.store, name, &snapshot, &host.space.channel));
+	if (status == STATUS_OK)
+		status =
+			host_commit(&host, STORE_ACTION_RESTORE, snapshot.number, keep ? keep : "");
+	if (status != STATUS_OK)
+		result = host_error(&host, status, "cannot restore the snapshot '%s'", name);
+	else if (invocation->json)
+		snapshot_json_result(&host, name);
+	host_close(&host);
+	return result;
+}
+
+static const struct command_option snapshot_show_options[] = {HOST_LIVE_OPTION, {0}};
+
+static const struct command_option snapshot_restore_options[] = {
+	{"keep", "NAME", "name for the state that is replaced"},
+	{0},
+};
+
+static const struct command_option snapshot_delete_options[] = {
+	{"all", NULL, "delete every snapshot"},
+	{0},
+};
+
+const struct command command_snapshot = {
+	.name = "snapshot",
+	.usage = "IMAGE NAME",
+	.summary = "Keeps the present state under a name",
+	.details = "Takes one commit and no copying, whatever the size of the store.\n",
+	.operands_min = 2,
+	.operands_max = 2,
+	.run = snapshot_take,
+};
+
+const struct command command_snapshots = {
+	.name = "snapshots",
+	.usage = "IMAGE",
+	.summary = "Lists the snapshots",
+	.details =
+		"A deleted snapshot from which several others descend stays without a name until\n"
+		"one of them remains.\n",
+	.options = snapshot_show_options,
+	.operands_min = 1,
+	.operands_max = 1,
+	.run = snapshot_show,
+};
+
+const struct command command_restore = {
+	.name = "restore",
+	.usage = "IMAGE NAME",
+	.summary = "Makes a snapshot the present state",
+	.details =
+		"The system goes on from there when it is started.  The state that is replaced is\n"
+		"kept as a snapshot named before-restore-GENERATION, or as --keep says.\n",
+	.options = snapshot_restore_options,
+	.operands_min = 2,
+	.operands_max = 2,
+	.run = snapshot_restore,
+};
+
+const struct command command_delete = {
+	.name = "delete",
+	.usage = "IMAGE NAME",
+	.summary = "Deletes a snapshot",
+	.details = "Gives back at once all space that only this snapshot holds.  If it is\n"
+		   "interrupted, the next delete, or the system when it runs, goes on with it.\n",
+	.options = snapshot_delete_options,
+	.operands_min = 1,
+	.operands_max = 2,
+	.run = snapshot_delete,
+};

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * transfer.c - `cat` and `get`: objects of the store become bytes of the host.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/content.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/kind.h"
+#include "tools/mkstore/path.h"
+
+#define TRANSFER_JSON_MAX (1024u * 1024u)
+
+/* The segment of that path; prints why there is none. */
+static enum command_exit transfer_find(struct host *host, const char *path,
+				       struct disk_object *record)
+{
+	struct disk_capability capability;
+	enum status status = path_find(host, path, &capability, record);
+
+	if (status != STATUS_OK)
+		return host_error(host, status, "cannot read '%s'", path);
+	if (record->type == OBJECT_SEGMENT)
+		return COMMAND_OK;
+	command_error("%s: '%s' is a %s: only segments have bytes", host->path, path,
+		      kind_type_text(record->type));
+	return COMMAND_FAILED;
+}
+
+/* ---- cat -------------------------------------------------------------------------- */
+
+/* The content as one JSON string, for small objects. */
+static enum command_exit transfer_cat_json(struct host *host, const char *path,
+					   const struct disk_object *record)
+{
+	struct content_sink sink = {.name = path, .seekable = true};
+	enum command_exit result = COMMAND_FAILED;
+	FILE *file = tmpfile();
+	char *text = malloc(record->size + 1);
+	struct json json;
+
+	if (record->size > TRANSFER_JSON_MAX) {
+		command_error("%s: '%s' has %" PRIu64 " bytes, too many for JSON: use get",
+			      host->path, path, record->size);
+	} else if (!file || !text) {
+		command_error("cannot hold '%s': %s", path, strerror(errno));
+	} else {
+		sink.descriptor = fileno(file);
+		result = content_read(host, record, &sink);
+		if (result == COMMAND_OK &&
+		    pread(sink.descriptor, text, record->size, 0) != (ssize_t)record->size)
+			result = COMMAND_FAILED;
+	}
+	if (result == COMMAND_OK) {
+		json_begin(&json, stdout);
+		json_object(&json, NULL);
+		json_text(&json, "path", path);
+		json_number(&json, "size_bytes", record->size);
+		json_bytes(&json, "text", text, record->size);
+		json_object_end(&json);
+		json_end(&json);
+	}
+	if (file)
+		fclose(file);
+	free(text);
+	return result;
+}
+
+static enum command_exit transfer_cat(const struct command_invocation *invocation)
+{
+	const char *path = invocation->operand[1];
+	struct content_sink sink = {.descriptor = STDOUT_FILENO, .name = path};
+	struct disk_object record;
+	struct host host;
+	enum command_exit result = host_open_read(&host, invocation);
+
+	if (result != COMMAND_OK)
+		return result;
+	result = transfer_find(&host, path, &record);
+	if (result == COMMAND_OK)
+		result = invocation->json ? transfer_cat_json(&host, path, &record)
+					  : content_read(&host, &record, &sink);
+	host_close(&host);
+	return result;
+}
+
+/* ---- get -------------------------------------------------------------------------- */
+
+static const char *transfer_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Opens the host's file.  What exists is only replaced with --force. */
+static bool transfer_create(const char *file, bool force, struct content_sink *sink)
+{
+	struct stat information;
+
+	*sink = (struct content_sink){.descriptor = STDOUT_FILENO, .name = file};
+	if (strcmp(file, "-") == 0)
+		return true;
+	sink->descriptor =
+		open(file, O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0666);
+	if (sink->descriptor < 0) {
+		command_error("cannot create '%s': %s%s", file, strerror(errno),
+			      errno == EEXIST ? "; --force replaces it" : "");
+		return false;
+	}
+	sink->seekable = fstat(sink->descriptor, &information) == 0 && S_ISREG(information.st_mode);
+	return true;
+}
+
+static enum command_exit transfer_close(struct content_sink *sink, enum command_exit result)
+{
+	if (sink->descriptor == STDOUT_FILENO)
+		return result;
+	if (close(sink->descriptor) != 0 && result == COMMAND_OK) {
+		command_error("cannot write '%s': %s", sink->name, strerror(errno));
+		result = COMMAND_FAILED;
+	}
+	/* Half a file is not left behind, unless holes were asked for. */
+	if (result != COMMAND_OK && sink->seekable && !sink->keep_going)
+		unlink(sink->name);
+	return result;
+}
+
+static void transfer_get_json(const char *path, const char *file, uint64_t bytes,
+			      uint64_t bad_pages)
+{
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_text(&json, "path", path);
+	json_text(&json, "file", file);
+	json_number(&json, "size_bytes", bytes);
+	json_number(&json, "damaged_pages", bad_pages);
+	json_object_end(&json);
+	json_end(&json);
+}
+
+static enum command_exit transfer_get(const struct command_invocation *invocation)
+{
+	const char *path = invocation->operand[1];
+	const char *file = invocation->operands > 2 ? invocation->operand[2] : transfer_base(path);
+	struct content_sink sink;
+	struct disk_object record;
+	struct host host;
+	enum command_exit result;
+
+	if (invocation->json && strcmp(file, "-") == 0) {
+		command_error("the standard output cannot take both the bytes and JSON");
+		return COMMAND_USAGE;
+	}
+	result = host_open_read(&host, invocation);
+	if (result != COMMAND_OK)
+		return result;
+	result = transfer_find(&host, path, &record);
+	if (result == COMMAND_OK &&
+	    !transfer_create(file, command_value(invocation, "force") != NULL, &sink))
+		result = COMMAND_FAILED;
+	else if (result == COMMAND_OK) {
+		sink.keep_going = command_value(invocation, "keep-going") != NULL;
+		result = transfer_close(&sink, content_read(&host, &record, &sink));
+		if (invocation->json && (result == COMMAND_OK || sink.bad_pages > 0))
+			transfer_get_json(path, file, record.size, sink.bad_pages);
+	}
+	host_close(&host);
+	return result;
+}
+
+static const struct command_option transfer_cat_options[] = {HOST_LIVE_OPTION, {0}};
+
+static const struct command_option transfer_get_options[] = {
+	{"force", NULL, "replace FILE if it exists"},
+	{"keep-going", NULL, "put zeros where pages are damaged, and go on"},
+	HOST_LIVE_OPTION,
+	{0},
+};
+
+const struct command command_cat = {
+	.name = "cat",
+	.usage = "IMAGE PATH",
+	.summary = "Prints the bytes of an object",
+	.details = "With --json the bytes are one string of at most 1 MiB.\n",
+	.options = transfer_cat_options,
+	.operands_min = 2,
+	.operands_max = 2,
+	.run = transfer_cat,
+};
+
+const struct command command_get = {
+	.name = "get",
+	.usage = "IMAGE PATH [FILE]",
+	.summary = "Copies an object into a file",
+	.details =
+		"FILE is by default the last part of PATH, in the current directory; '-' is the\n"
+		"standard output.  Pages that were never written become holes of FILE.  If a page\n"
+		"is damaged, get says where, removes FILE and fails; with --keep-going it goes on\n"
+		"and fails at the end.\n",
+	.options = transfer_get_options,
+	.operands_min = 2,
+	.operands_max = 3,
+	.run = transfer_get,
+};

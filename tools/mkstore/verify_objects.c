@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verify_objects.c - system page, object table, versions and accounts.
+ *
+ * What holds in every space:
+ *   - a record is free, living or dying, and on exactly the list that says so;
+ *   - versions are unique and not above the counter, the counter not above the
+ *     one in the commit record that no restore turns back;
+ *   - a bank's figures are the sums over the objects charged to it.
+ */
+#include "tools/mkstore/verify_objects.h"
+
+#include "tools/mkstore/verify_objects_priv.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- help ------------------------------------------------------------------------ */
+
+void verify_objects_report(struct verify_objects *objects, uint64_t page, const char *format, ...)
+{
+	char text[300], prefix[40] = "";
+	va_list arguments;
+
+	if (objects->reports++ > VERIFY_OBJECTS_REPORTS)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (objects->reports > VERIFY_OBJECTS_REPORTS)
+		snprintf(text, sizeof(text), "more findings about objects are not shown");
+	if (objects->space.snapshot.n)
+		snprintf(prefix, sizeof(prefix), "snapshot %" PRIu64 ": ",
+			 objects->space.snapshot.n);
+	verify_report_object(objects->verify, VERIFY_ERROR, page, "%s%s", prefix, text);
+}
+
+bool verify_objects_read(struct verify_objects *objects, uint64_t page, void *data)
+{
+	enum status status =
+		verify_space_read(objects->verify, &objects->space, (page_t){page}, data);
+
+	if (status == STATUS_ABSENT)
+		memset(data, 0, PAGE_SIZE);
+	else if (status != STATUS_OK)
+		objects->incomplete = true;
+	return status == STATUS_OK || status == STATUS_ABSENT;
+}
+
+bool verify_objects_grow(struct verify_objects *objects, void **array, uint64_t count,
+			 uint64_t *room, size_t size)
+{
+	uint64_t larger = *room ? *room * 2 : 64;
+	void *moved;
+
+	if (count < *room)
+		return true;
+	moved = realloc(*array, larger * size);
+	if (!moved) {
+		objects->out_of_memory = true;
+		return false;
+	}
+	*array = moved;
+	*room = larger;
+	return true;
+}
+
+bool verify_objects_zero(const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+const struct disk_object *verify_objects_record(const struct verify_objects *objects,
+						uint32_t object)
+{
+	if (object == 0 || object >= objects->objects || !objects->record[object].version)
+		return NULL;
+	return &objects->record[object];
+}
+
+/* ---- system page ------------------------------------------------------------------- */
+
+static bool verify_objects_between(uint64_t value, uint64_t least, uint64_t most)
+{
+	return value >= least && value <= most;
+}
+
+/* False: nothing can be checked without what is wrong. */
+static bool verify_objects_system(struct verify_objects *objects)
+{
+	struct disk_system *system = &objects->system;
+
+	if (!verify_objects_read(objects, SYSTEM_PAGE, system))
+		return false;
+	if (system->magic != SYSTEM_MAGIC || system->version != 1) {
+		verify_objects_report(objects, SYSTEM_PAGE,
+				      "system page: magic 0x%016" PRIx64 ", version %" PRIu32
+				      " instead of 1",
+				      system->magic, system->version);
+		return false;
+	}
+	if (system->next_object < 1 || system->next_object > OBJECT_MAX ||
+	    !verify_objects_between(system->kernel_next, KERNEL_ARENA_PAGE, TREE_ARENA_PAGE) ||
+	    !verify_objects_between(system->tree_next, TREE_ARENA_PAGE, USER_ARENA_PAGE) ||
+	    !verify_objects_between(system->user_next, USER_ARENA_PAGE, USER_ARENA_END)) {
+		verify_objects_report(objects, SYSTEM_PAGE,
+				      "system page: next object or next page is out of bounds");
+		return false;
+	}
+	if (system->reserved0 || system->reserved1 ||
+	    !verify_objects_zero(system->reserved, sizeof(system->reserved)))
+		verify_objects_report(objects, SYSTEM_PAGE, "system page: a reserve is not zero");
+	if (system->next_version > objects->version_floor)
+		verify_objects_report(objects, SYSTEM_PAGE,
+				      "version %" PRIu64 " was handed out, the commit record knows "
+				      "of %" PRIu64 " only",
+				      system->next_version, objects->version_floor);
+	objects->objects = system->next_object;
+	return true;
+}
+
+/* What the system page names, once the table is known. */
+static void verify_objects_fixed(struct verify_objects *objects)
+{
+	const struct disk_object *root =
+		verify_objects_record(objects, objects->system.root_directory);
+	const struct disk_object *bank = verify_objects_record(objects, objects->system.root_bank);
+
+	if (!root || root->type != OBJECT_DIRECTORY)
+		verify_objects_report(objects, SYSTEM_PAGE,
+				      "object %" PRIu32 " is no root directory",
+				      objects->system.root_directory);
+	if (!bank || bank->type != OBJECT_BANK)
+		verify_objects_report(objects, SYSTEM_PAGE, "object %" PRIu32 " is no root bank",
+				      objects->system.root_bank);
+	for (unsigned i = 0; i < SYSTEM_RESUME_MAX; i++)
+		if (objects->system.resume[i].version > objects->system.next_version ||
+		    objects->system.resume[i].object >= objects->objects)
+			verify_objects_report(objects, SYSTEM_PAGE,
+					      "entry %u of those told of a resume names no object",
+					      i);
+}
+
+/* ---- object table --------------------------------------------------------------------- */
+
+static uint64_t verify_objects_pages(uint64_t bytes)
+{
+	return bytes / PAGE_SIZE + (bytes % PAGE_SIZE ? 1 : 0);
+}
+
+/* Pages that an object of that type and size is charged for. */
+static uint64_t verify_objects_charge(const struct disk_object *record)
+{
+	switch (record->type) {
+	case OBJECT_SEGMENT:
+		return record->size ? verify_objects_pages(record->size) : 1;
+	case OBJECT_MACHINE:
+		return 2;
+	case OBJECT_PORT:
+		return 1 + record->size / 2 + record->size % 2;
+	case OBJECT_TABLE:
+		return record->size / TABLE_SLOTS_PER_PAGE +
+		       (record->size % TABLE_SLOTS_PER_PAGE ? 1 : 0);
+	case OBJECT_DIRECTORY:
+		return 1 + record->size / 16;
+	case OBJECT_LOG:
+		return 1 + LOG_PAGES;
+	default:
+		return 0;
+	}
+}
+
+/* Size and range of a living or dying object, by its type. */
+static bool verify_objects_shape(const struct verify_objects *objects,
+				 const struct disk_object *record)
+{
+	bool kernel = verify_objects_range_sound(objects, VERIFY_ARENA_KERNEL, record->first_page,
+						 record->range_pages);
+	bool user = verify_objects_range_sound(objects, VERIFY_ARENA_USER, record->first_page,
+					       record->range_pages);
+	uint64_t charge = verify_objects_charge(record);
+
+	switch (record->type) {
+	case OBJECT_SEGMENT:
+		return user && verify_objects_pages(record->size) <= record->range_pages;
+	case OBJECT_MACHINE:
+		return kernel && record->size == 0 &&
+		       verify_objects_range_sound(objects, VERIFY_ARENA_USER, record->word[0],
+						  record->word[1]);
+	case OBJECT_PORT:
+		return kernel && record->size >= 1 && record->size <= PORT_CAPACITY_MAX &&
+		       charge <= record->range_pages;
+	case OBJECT_TABLE:
+		return kernel && record->size >= 1 && record->size <= TABLE_SLOTS_MAX &&
+		       charge <= record->range_pages;
+	case OBJECT_LOG:
+		return kernel && charge <= record->range_pages;
+	case OBJECT_DIRECTORY:
+	case OBJECT_BANK:
+	case OBJECT_CLOCK:
+	case OBJECT_CONSOLE:
+	case OBJECT_STORE:
+	case OBJECT_SYSTEM:
+		return record->first_page == 0 && record->range_pages == 0;
+	default:
+		return false;
+	}
+}
+
+static void verify_objects_record_check(struct verify_objects *objects, uint32_t object)
+{
+	const struct disk_object *record = &objects->record[object];
+	uint64_t page = OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE;
+
+	if (record->reserved0 || record->reserved1 || record->flags)
+		verify_objects_report(objects, page, "object %" PRIu32 ": a reserve is not zero",
+				      object);
+	if (record->type == OBJECT_NONE) {
+		struct disk_object free = {.next_free = record->next_free};
+		if (memcmp(&free, record, sizeof(free)) != 0)
+			verify_objects_report(objects, page,
+					      "object %" PRIu32 " is free, but its record is not "
+					      "empty",
+					      object);
+		return;
+	}
+	if (record->version > objects->system.next_version)
+		verify_objects_report(objects, page,
+				      "object %" PRIu32 " has version %" PRIu64
+				      ", but the last one handed out is %" PRIu64,
+				      object, record->version, objects->system.next_version);
+	if (!verify_objects_shape(objects, record)) {
+		verify_objects_report(objects, page,
+				      "object %" PRIu32 " of type %u: size %" PRIu64
+				      " and range %" PRIu64 " pages at 0x%" PRIx64
+				      " do not make sense",
+				      object, record->type, record->size, record->range_pages,
+				      record->first_page);
+		return;
+	}
+	if (record->range_pages)
+		verify_objects_range_add(objects, record->first_page, record->range_pages, object,
+					 false);
+	if (record->type == OBJECT_MACHINE)
+		verify_objects_range_add(objects, record->word[0], record->word[1], object, true);
+	if (record->bank && record->bank < objects->objects) {
+		objects->bank_pages[record->bank] += verify_objects_charge(record);
+		objects->bank_objects[record->bank]++;
+	} else if (record->bank) {
+		verify_objects_report(objects, page, "object %" PRIu32 " is charged to no bank",
+				      object);
+	}
+}
+
+static void verify_objects_table_read(struct verify_objects *objects)
+{
+	uint64_t pages = (objects->objects + OBJECTS_PER_PAGE - 1) / OBJECTS_PER_PAGE;
+	struct disk_object records[OBJECTS_PER_PAGE];
+
+	for (uint64_t i = 0; i < pages; i++) {
+		uint64_t first = i * OBJECTS_PER_PAGE, count = objects->objects - first;
+		if (!verify_objects_read(objects, OBJECT_TABLE_PAGE + i, records))
+			continue;
+		if (count > OBJECTS_PER_PAGE)
+			count = OBJECTS_PER_PAGE;
+		memcpy(&objects->record[first], records, count * sizeof(records[0]));
+		if (!verify_objects_zero(&records[count],
+					 (OBJECTS_PER_PAGE - count) * sizeof(records[0])))
+			verify_objects_report(objects, OBJECT_TABLE_PAGE + i,
+					      "the object table goes on behind object %" PRIu32,
+					      objects->objects - 1);
+	}
+	if (!verify_objects_zero(&objects->record[0], sizeof(objects->record[0])))
+		verify_objects_report(objects, OBJECT_TABLE_PAGE, "object 0 is not empty");
+}
+
+/* A chain of records through next_free: exactly those that are free, or dying. */
+static void verify_objects_chain(struct verify_objects *objects, uint32_t head, bool dying)
+{
+	const char *what = dying ? "being destroyed" : "free";
+	uint64_t expected = 0, found = 0;
+	uint32_t at = head;
+
+	for (uint32_t i = 1; i < objects->objects; i++)
+		if (!objects->record[i].version &&
+		    (objects->record[i].type != OBJECT_NONE) == dying)
+			expected++;
+	while (at != 0 && found <= expected) {
+		const struct disk_object *record;
+		if (at >= objects->objects)
+			break;
+		record = &objects->record[at];
+		if (record->version || (record->type != OBJECT_NONE) != dying)
+			break;
+		found++;
+		at = record->next_free;
+	}
+	if ((at != 0 || found != expected) && !objects->incomplete)
+		verify_objects_report(objects, SYSTEM_PAGE,
+				      "the list of objects %s has %" PRIu64 " of %" PRIu64
+				      " entries and ends at object %" PRIu32,
+				      what, found, expected, at);
+}
+
+static int verify_objects_version_order(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+/* A version names one life of one object for ever. */
+static void verify_objects_versions(struct verify_objects *objects)
+{
+	uint64_t *version = malloc(sizeof(*version) * objects->objects);
+	uint64_t count = 0;
+
+	if (!version) {
+		objects->out_of_memory = true;
+		return;
+	}
+	for (uint32_t i = 1; i < objects->objects; i++)
+		if (objects->record[i].version)
+			version[count++] = objects->record[i].version;
+	qsort(version, count, sizeof(*version), verify_objects_version_order);
+	for (uint64_t i = 1; i < count; i++)
+		if (version[i] == version[i - 1])
+			verify_objects_report(objects, VERIFY_OBJECTS_NOWHERE,
+					      "two objects have the version %" PRIu64, version[i]);
+	free(version);
+}
+
+static void verify_objects_banks(struct verify_objects *objects)
+{
+	for (uint32_t i = 1; i < objects->objects && !objects->incomplete; i++) {
+		const struct disk_object *record = verify_objects_record(objects, i);
+		bool bank = record && record->type == OBJECT_BANK;
+		uint64_t page = OBJECT_TABLE_PAGE + i / OBJECTS_PER_PAGE;
+		if (!bank && objects->bank_objects[i])
+			verify_objects_report(
+				objects, page,
+				"objects are charged to %" PRIu32 ", which is no bank", i);
+		if (!bank)
+			continue;
+		if (record->size != objects->bank_pages[i] ||
+		    record->word[1] != objects->bank_objects[i])
+			verify_objects_report(objects, page,
+					      "bank %" PRIu32 " counts %" PRIu64
+					      " pages and %" PRIu64 " objects, charged are %" PRIu64
+					      " and %" PRIu64,
+					      i, record->size, record->word[1],
+					      objects->bank_pages[i], objects->bank_objects[i]);
+		if (record->size > record->word[0])
+			verify_objects_report(objects, page,
+					      "bank %" PRIu32 " is over its limit: %" PRIu64
+					      " of %" PRIu64 " pages",
+					      i, record->size, record->word[0]);
+	}
+}
+
+/* ---- one space ----------------------------------------------------------------------------- */
+
+static bool verify_objects_allocate(struct verify_objects *objects)
+{
+	uint64_t tree_pages = objects->system.tree_next - TREE_ARENA_PAGE;
+
+	objects->record = calloc(objects->objects, sizeof(*objects->record));
+	objects->bank_pages = calloc(objects->objects, sizeof(*objects->bank_pages));
+	objects->bank_objects = calloc(objects->objects, sizeof(*objects->bank_objects));
+	objects->machine_listed = calloc(1, objects->objects / 8 + 1);
+	objects->tree_seen = calloc(1, tree_pages / 8 + 1);
+	objects->out_of_memory = !objects->record || !objects->bank_pages ||
+				 !objects->bank_objects || !objects->machine_listed ||
+				 !objects->tree_seen;
+	return !objects->out_of_memory;
+}
+
+static void verify_objects_space(struct verify_objects *objects)
+{
+	if (!verify_objects_system(objects) || !verify_objects_allocate(objects))
+		return;
+	verify_objects_table_read(objects);
+	for (uint32_t i = 1; i < objects->objects; i++)
+		verify_objects_record_check(objects, i);
+	verify_objects_fixed(objects);
+	verify_objects_chain(objects, objects->system.free_object, false);
+	verify_objects_chain(objects, objects->system.destroying, true);
+	verify_objects_versions(objects);
+	verify_objects_banks(objects);
+	verify_objects_queues(objects);
+	for (uint32_t i = 1; i < objects->objects; i++)
+		if (objects->record[i].version)
+			verify_objects_body(objects, i);
+	verify_objects_tree_pages(objects);
+	verify_objects_ranges(objects);
+}
+
+static enum status verify_objects_run(struct verify *verify, const struct verify_space *space)
+{
+	struct verify_objects objects = {.verify = verify, .space = *space};
+	uint8_t first[PAGE_SIZE];
+	page_t page;
+
+	objects.version_floor = verify_record(verify)->counters.object_version;
+	/* A store in which nothing was laid down has no objects to check. */
+	if (verify_space_next(verify, space, (page_t){0}, &page) == STATUS_NOT_FOUND)
+		return STATUS_OK;
+	if (verify_space_read(verify, space, (page_t){SYSTEM_PAGE}, first) == STATUS_ABSENT)
+		verify_objects_report(&objects, SYSTEM_PAGE, "there is no system page");
+	else
+		verify_objects_space(&objects);
+	free(objects.record);
+	free(objects.bank_pages);
+	free(objects.bank_objects);
+	free(objects.machine_listed);
+	free(objects.tree_seen);
+	free(objects.range);
+	free(objects.deadline);
+	return objects.out_of_memory ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+enum status verify_objects(struct verify *verify)
+{
+	const struct disk_snapshot *snapshot;
+	struct verify_space space;
+	enum status status = verify_space_live(verify, &space);
+
+	if (status == STATUS_OK)
+		status = verify_objects_run(verify, &space);
+	for (uint64_t i = 0; status == STATUS_OK; i++) {
+		snapshot = verify_snapshot_at(verify, i);
+		if (!snapshot)
+			break;
+		/* A branch point or a dying one can never be the live state again. */
+		if (snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
+			continue;
+		status = verify_space_snapshot(verify, (snapshot_t){snapshot->number}, &space);
+		if (status == STATUS_OK)
+			status = verify_objects_run(verify, &space);
+	}
+	return status;
+}

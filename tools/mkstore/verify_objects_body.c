@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verify_objects_body.c - capabilities, and the pages of tables, directories,
+ * ports and the log.
+ */
+#include "tools/mkstore/verify_objects_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- capabilities ------------------------------------------------------------------ */
+
+/* Null, or what is wrong.  A capability may outlive its object; then its version
+ * is not that of the record any more. */
+static const char *capability_wrong(const struct verify_objects *objects,
+				    const struct disk_capability *capability)
+{
+	const struct disk_object *record;
+	unsigned type = capability->type;
+
+	if (verify_objects_zero(capability, sizeof(*capability)))
+		return NULL;
+	if (capability->version == 0)
+		return "an empty slot is not all zero";
+	if (type == OBJECT_NONE || type >= OBJECT_TYPES)
+		return "its type does not exist";
+	if (capability->object == 0 || capability->object >= objects->objects)
+		return "its object does not exist";
+	if (capability->version > objects->system.next_version)
+		return "its version was never handed out";
+	if (capability->revoker >= objects->objects ||
+	    capability->revoker_version > objects->system.next_version)
+		return "its revoker does not exist";
+	if (capability->reserved0 ||
+	    !verify_objects_zero(capability->reserved, sizeof(capability->reserved)))
+		return "a reserve is not zero";
+	record = verify_objects_record(objects, capability->object);
+	if (!record || record->version != capability->version)
+		return NULL;
+	/* The right to answer a call names the machine that called. */
+	if (record->type != (type == OBJECT_REPLY ? (unsigned)OBJECT_MACHINE : type))
+		return "its type is not that of the object";
+	return NULL;
+}
+
+void verify_objects_capability(struct verify_objects *objects, uint64_t page,
+			       const struct disk_capability *capability, const char *where)
+{
+	const char *wrong = capability_wrong(objects, capability);
+
+	if (wrong && !objects->incomplete)
+		verify_objects_report(
+			objects, page,
+			"%s: capability to object %" PRIu32 " (type %u, version %" PRIu64 "): %s",
+			where, capability->object, capability->type, capability->version, wrong);
+}
+
+/* ---- tables -------------------------------------------------------------------------- */
+
+static void body_table(struct verify_objects *objects, uint32_t object)
+{
+	const struct disk_object *record = &objects->record[object];
+	struct disk_capability slots[TABLE_SLOTS_PER_PAGE];
+	char where[60];
+
+	for (uint64_t slot = 0; slot < record->size; slot++) {
+		uint64_t page = record->first_page + slot / TABLE_SLOTS_PER_PAGE;
+		if (slot % TABLE_SLOTS_PER_PAGE == 0 &&
+		    !verify_objects_read(objects, page, slots)) {
+			slot += TABLE_SLOTS_PER_PAGE - 1;
+			continue;
+		}
+		snprintf(where, sizeof(where), "table %" PRIu32 ", slot %" PRIu64, object, slot);
+		verify_objects_capability(objects, page, &slots[slot % TABLE_SLOTS_PER_PAGE],
+					  where);
+	}
+}
+
+/* ---- directories ---------------------------------------------------------------------- */
+
+static void body_directory_entry(struct verify_objects *objects, struct verify_objects_tree *tree,
+				 uint64_t page, const struct verify_objects_entry *entry)
+{
+	struct disk_capability capability;
+
+	if (memchr(entry->key, '/', entry->key_length) || memchr(entry->key, 0, entry->key_length))
+		verify_objects_report(objects, page, "%s has a name with '/' or a zero byte",
+				      tree->what);
+	if (entry->value_length != sizeof(capability)) {
+		verify_objects_report(objects, page, "%s has an entry that is no capability",
+				      tree->what);
+		return;
+	}
+	memcpy(&capability, entry->value, sizeof(capability));
+	if (capability.version == 0)
+		verify_objects_report(objects, page, "%s has a name for nothing", tree->what);
+	verify_objects_capability(objects, page, &capability, tree->what);
+}
+
+static void body_directory(struct verify_objects *objects, uint32_t object)
+{
+	const struct disk_object *record = &objects->record[object];
+	char what[40];
+	struct verify_objects_tree tree = {.what = what, .entry = body_directory_entry};
+
+	snprintf(what, sizeof(what), "directory %" PRIu32, object);
+	verify_objects_tree_walk(objects, record->word[0], &tree);
+	if (!tree.damaged && tree.entries != record->size)
+		verify_objects_report(objects, OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE,
+				      "%s counts %" PRIu64 " names and has %" PRIu64, what,
+				      record->size, tree.entries);
+}
+
+/* ---- ports ------------------------------------------------------------------------------ */
+
+static void body_message(struct verify_objects *objects, uint32_t object, uint64_t page,
+			 const struct disk_message *message, uint32_t index)
+{
+	char where[60];
+
+	snprintf(where, sizeof(where), "port %" PRIu32 ", message %" PRIu32, object, index);
+	if (message->length > MESSAGE_DATA)
+		verify_objects_report(objects, page, "%s has %" PRIu32 " bytes of data", where,
+				      message->length);
+	if (message->reply.version && message->reply.type != OBJECT_REPLY)
+		verify_objects_report(objects, page,
+				      "%s cannot be answered: its reply is of type %u", where,
+				      message->reply.type);
+	verify_objects_capability(objects, page, &message->reply, where);
+	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++)
+		verify_objects_capability(objects, page, &message->capability[i], where);
+}
+
+static void body_port(struct verify_objects *objects, uint32_t object)
+{
+	const struct disk_object *record = &objects->record[object];
+	struct disk_message messages[2];
+	struct disk_port port;
+
+	if (record->word[0] >= objects->objects || record->word[1] > objects->system.next_version)
+		verify_objects_report(objects, record->first_page,
+				      "port %" PRIu32 ": its receiver does not exist", object);
+	if (!verify_objects_read(objects, record->first_page, &port) ||
+	    verify_objects_zero(&port, sizeof(port)))
+		return;
+	if (port.magic != PORT_MAGIC || port.capacity != record->size ||
+	    port.head >= port.capacity || port.count > port.capacity) {
+		verify_objects_report(objects, record->first_page,
+				      "port %" PRIu32 ": its queue of %" PRIu64
+				      " messages is not well-formed",
+				      object, record->size);
+		return;
+	}
+	for (uint32_t i = 0; i < port.count; i++) {
+		uint32_t index = (port.head + i) % port.capacity;
+		uint64_t page = record->first_page + 1 + index / 2;
+		if (verify_objects_read(objects, page, messages))
+			body_message(objects, object, page, &messages[index % 2], index);
+	}
+}
+
+/* ---- the log ------------------------------------------------------------------------------ */
+
+static void body_log(struct verify_objects *objects, uint32_t object)
+{
+	const struct disk_object *record = &objects->record[object];
+	struct disk_log log;
+
+	if (!verify_objects_read(objects, record->first_page, &log) ||
+	    verify_objects_zero(&log, sizeof(log)))
+		return;
+	if (log.magic != LOG_MAGIC || log.pages != LOG_PAGES)
+		verify_objects_report(objects, record->first_page,
+				      "log %" PRIu32 ": its first page is not well-formed", object);
+}
+
+void verify_objects_body(struct verify_objects *objects, uint32_t object)
+{
+	switch (objects->record[object].type) {
+	case OBJECT_TABLE:
+		body_table(objects, object);
+		break;
+	case OBJECT_DIRECTORY:
+		body_directory(objects, object);
+		break;
+	case OBJECT_PORT:
+		body_port(objects, object);
+		break;
+	case OBJECT_LOG:
+		body_log(objects, object);
+		break;
+	case OBJECT_MACHINE:
+		verify_objects_machine(objects, object);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verify_objects_machine.c - machines, and the three structures that find them:
+ * the tree of all machines, the queue of deadlines, the may-be-ready bitmap.
+ */
+#include "tools/mkstore/verify_objects_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ATTACH_RIGHTS (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
+
+static uint64_t machine_big_endian(const uint8_t *bytes, unsigned count)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
+/* ---- attachments -------------------------------------------------------------------- */
+
+static bool machine_attachment_alive(const struct verify_objects *objects,
+				     const struct disk_attachment *attachment)
+{
+	const struct disk_object *record =
+		verify_objects_record(objects, attachment->segment.object);
+
+	return record && record->version == attachment->segment.version &&
+	       record->type == OBJECT_SEGMENT;
+}
+
+static const char *machine_attachment_wrong(const struct verify_objects *objects,
+					    const struct disk_attachment *attachment)
+{
+	const struct disk_object *record;
+
+	if (attachment->segment.type != OBJECT_SEGMENT)
+		return "it is not of a segment";
+	if (attachment->rights == 0 || attachment->rights & ~(uint64_t)ATTACH_RIGHTS ||
+	    attachment->rights & ~(uint64_t)attachment->segment.rights)
+		return "it has rights that its capability has not";
+	if (attachment->flags & ~(uint64_t)ATTACHMENT_OWNED)
+		return "an unknown flag is set";
+	if (!machine_attachment_alive(objects, attachment))
+		return NULL;
+	record = &objects->record[attachment->segment.object];
+	if (attachment->pages == 0 || attachment->first_page < record->first_page ||
+	    attachment->first_page - record->first_page > record->range_pages ||
+	    attachment->pages > record->range_pages - (attachment->first_page - record->first_page))
+		return "it lies outside its segment";
+	return NULL;
+}
+
+static bool machine_overlap(const struct disk_attachment *a, const struct disk_attachment *b)
+{
+	return a->first_page < b->first_page ? b->first_page - a->first_page < a->pages
+					     : a->first_page - b->first_page < b->pages;
+}
+
+static void machine_attachments(struct verify_objects *objects, uint32_t object, uint64_t page,
+				const struct disk_machine *machine)
+{
+	char where[60];
+
+	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++) {
+		const struct disk_attachment *attachment = &machine->attachments[i];
+		const char *wrong;
+		snprintf(where, sizeof(where), "machine %" PRIu32 ", attachment %u", object, i);
+		verify_objects_capability(objects, page, &attachment->segment, where);
+		if (attachment->segment.version == 0)
+			continue;
+		wrong = machine_attachment_wrong(objects, attachment);
+		for (unsigned k = 0; k < i && !wrong; k++)
+			if (machine_attachment_alive(objects, attachment) &&
+			    machine_attachment_alive(objects, &machine->attachments[k]) &&
+			    machine_overlap(attachment, &machine->attachments[k]))
+				wrong = "it overlaps with another one";
+		if (wrong && !objects->incomplete)
+			verify_objects_report(objects, page, "%s: %s", where, wrong);
+	}
+}
+
+/* ---- machines -------------------------------------------------------------------------- */
+
+static bool machine_deadline_queued(const struct verify_objects *objects, uint64_t deadline,
+				    uint32_t machine)
+{
+	uint64_t low = 0, high = objects->deadlines;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+		const struct verify_objects_deadline *at = &objects->deadline[middle];
+		if (at->deadline == deadline && at->machine == machine)
+			return true;
+		if (at->deadline < deadline || (at->deadline == deadline && at->machine < machine))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static bool machine_may_be_ready(struct verify_objects *objects, uint32_t object)
+{
+	uint8_t bits[PAGE_SIZE];
+	uint64_t page = READY_BITMAP_PAGE + object / READY_BITS_PER_PAGE;
+
+	if (!verify_objects_read(objects, page, bits))
+		return true;
+	return verify_objects_bit(bits, object % READY_BITS_PER_PAGE);
+}
+
+/* What the rest of the system must know of this machine. */
+static void machine_known(struct verify_objects *objects, uint32_t object, uint64_t page,
+			  const struct disk_machine *machine)
+{
+	bool waits = machine->state == MACHINE_RECEIVE || machine->state == MACHINE_SLEEP;
+
+	if (objects->incomplete)
+		return;
+	if (!verify_objects_bit(objects->machine_listed, object))
+		verify_objects_report(objects, page,
+				      "machine %" PRIu32 " is not in the tree of machines", object);
+	if (machine->state == MACHINE_READY && !machine->stopped &&
+	    !machine_may_be_ready(objects, object))
+		verify_objects_report(objects, page,
+				      "machine %" PRIu32 " is ready, but the bitmap says that it "
+				      "cannot be",
+				      object);
+	if (waits && machine->deadline &&
+	    !machine_deadline_queued(objects, machine->deadline, object))
+		verify_objects_report(objects, page,
+				      "machine %" PRIu32 " waits until %" PRIu64
+				      ", which is not in the queue of deadlines",
+				      object, machine->deadline);
+}
+
+static void machine_capabilities(struct verify_objects *objects, uint32_t object, uint64_t page,
+				 const struct disk_machine *machine)
+{
+	const struct disk_object *table = verify_objects_record(objects, machine->table.object);
+	char where[60];
+
+	snprintf(where, sizeof(where), "machine %" PRIu32 ", its table", object);
+	verify_objects_capability(objects, page, &machine->table, where);
+	if (!table || table->type != OBJECT_TABLE || table->version != machine->table.version)
+		verify_objects_report(objects, page, "machine %" PRIu32 " has no table", object);
+	snprintf(where, sizeof(where), "machine %" PRIu32 ", its keeper", object);
+	verify_objects_capability(objects, page, &machine->keeper, where);
+	if (machine->keeper.version && machine->keeper.type != OBJECT_PORT)
+		verify_objects_report(objects, page, "%s is no port", where);
+	snprintf(where, sizeof(where), "machine %" PRIu32 ", its reply", object);
+	verify_objects_capability(objects, page, &machine->reply, where);
+	for (unsigned i = 0; i < MACHINE_PORTS; i++)
+		if (machine->ports[i].object >= objects->objects ||
+		    machine->ports[i].version > objects->system.next_version)
+			verify_objects_report(objects, page,
+					      "machine %" PRIu32 " receives from port %" PRIu32
+					      ", which does not exist",
+					      object, machine->ports[i].object);
+}
+
+void verify_objects_machine(struct verify_objects *objects, uint32_t object)
+{
+	const struct disk_object *record = &objects->record[object];
+	uint64_t page = record->first_page;
+	struct disk_machine machine;
+
+	if (!verify_objects_read(objects, page, &machine))
+		return;
+	if (machine.magic != MACHINE_MAGIC || machine.object != object ||
+	    machine.version != record->version || machine.message_page != record->word[0]) {
+		verify_objects_report(objects, page,
+				      "machine %" PRIu32 ": its page is that of object %" PRIu32
+				      ", version %" PRIu64,
+				      object, machine.object, machine.version);
+		return;
+	}
+	if (machine.state >= MACHINE_STATES || machine.priority >= MACHINE_PRIORITIES ||
+	    machine.fault > FAULT_SYSTEM_CALL || machine.stopped > 1 ||
+	    machine.name[MACHINE_NAME - 1] != 0)
+		verify_objects_report(objects, page,
+				      "machine %" PRIu32
+				      ": state %u, priority %u, fault %u or its name is not valid",
+				      object, machine.state, machine.priority, machine.fault);
+	machine_capabilities(objects, object, page, &machine);
+	machine_attachments(objects, object, page, &machine);
+	machine_known(objects, object, page, &machine);
+}
+
+/* ---- the trees of the system page ---------------------------------------------------------- */
+
+static void machine_tree_entry(struct verify_objects *objects, struct verify_objects_tree *tree,
+			       uint64_t page, const struct verify_objects_entry *entry)
+{
+	uint64_t object = machine_big_endian(entry->key, 4);
+	const struct disk_object *record;
+
+	if (entry->key_length != 4 || entry->value_length != 0) {
+		verify_objects_report(objects, page, "%s: an entry has the wrong length",
+				      tree->what);
+		return;
+	}
+	record = verify_objects_record(objects, (uint32_t)object);
+	if (!record || record->type != OBJECT_MACHINE) {
+		verify_objects_report(objects, page,
+				      "%s names object %" PRIu64 ", which is no machine",
+				      tree->what, object);
+		return;
+	}
+	verify_objects_bit_set(objects->machine_listed, object);
+}
+
+/* Entries of the past may be there; who takes one out compares it with the
+ * machine. */
+static void machine_deadline_entry(struct verify_objects *objects, struct verify_objects_tree *tree,
+				   uint64_t page, const struct verify_objects_entry *entry)
+{
+	void *array = objects->deadline;
+	struct verify_objects_deadline deadline;
+
+	if (entry->key_length != 12 || entry->value_length != 0) {
+		verify_objects_report(objects, page, "%s: an entry has the wrong length",
+				      tree->what);
+		return;
+	}
+	deadline.deadline = machine_big_endian(entry->key, 8);
+	deadline.machine = (uint32_t)machine_big_endian(entry->key + 8, 4);
+	if (deadline.machine == 0 || deadline.machine >= objects->objects)
+		verify_objects_report(objects, page,
+				      "%s names object %" PRIu32 ", which does not exist",
+				      tree->what, deadline.machine);
+	if (!verify_objects_grow(objects, &array, objects->deadlines, &objects->deadlines_room,
+				 sizeof(deadline)))
+		return;
+	objects->deadline = array;
+	objects->deadline[objects->deadlines++] = deadline;
+}
+
+/* A range at rest, under its arena, the logarithm of its size and a sequence. */
+static void machine_quarantine_entry(struct verify_objects *objects,
+				     struct verify_objects_tree *tree, uint64_t page,
+				     const struct verify_objects_entry *entry)
+{
+	uint64_t first;
+
+	if (entry->key_length != 10 || entry->value_length != sizeof(first) ||
+	    entry->key[0] > VERIFY_ARENA_USER || entry->key[1] > 40) {
+		verify_objects_report(objects, page, "%s: an entry is not well-formed", tree->what);
+		return;
+	}
+	memcpy(&first, entry->value, sizeof(first));
+	if (!verify_objects_range_sound(objects, entry->key[0], first,
+					UINT64_C(1) << entry->key[1])) {
+		verify_objects_report(objects, page,
+				      "%s: the range of 2^%u pages at 0x%" PRIx64 " makes no sense",
+				      tree->what, entry->key[1], first);
+		return;
+	}
+	if (machine_big_endian(entry->key + 2, 8) > objects->system.quarantine_sequence)
+		verify_objects_report(objects, page, "%s: an entry is from the future", tree->what);
+	verify_objects_range_add(objects, first, UINT64_C(1) << entry->key[1], 0, false);
+}
+
+/* Bits may be set for nothing, but not beyond the last object. */
+static void machine_bitmap(struct verify_objects *objects)
+{
+	uint64_t number = READY_BITMAP_PAGE + objects->objects / READY_BITS_PER_PAGE;
+	uint8_t bits[PAGE_SIZE];
+
+	if (!verify_objects_read(objects, number, bits))
+		return;
+	for (uint32_t bit = objects->objects % READY_BITS_PER_PAGE; bit < READY_BITS_PER_PAGE;
+	     bit++)
+		if (verify_objects_bit(bits, bit)) {
+			verify_objects_report(objects, number,
+					      "the may-be-ready bitmap has a bit behind object "
+					      "%" PRIu32,
+					      objects->objects - 1);
+			return;
+		}
+}
+
+void verify_objects_queues(struct verify_objects *objects)
+{
+	struct verify_objects_tree machines = {.what = "the tree of machines",
+					       .entry = machine_tree_entry};
+	struct verify_objects_tree deadlines = {.what = "the queue of deadlines",
+						.entry = machine_deadline_entry};
+	struct verify_objects_tree quarantine = {.what = "the quarantine",
+						 .entry = machine_quarantine_entry};
+
+	verify_objects_tree_walk(objects, objects->system.machine_root, &machines);
+	verify_objects_tree_walk(objects, objects->system.deadline_root, &deadlines);
+	verify_objects_tree_walk(objects, objects->system.quarantine_root, &quarantine);
+	machine_bitmap(objects);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verify_objects_priv.h - shared by the verify_objects*.c files and nobody else.
+ *
+ * One struct verify_objects stands for one space.  What could not be read was
+ * reported by the verifier of the store; `incomplete` then keeps counts from
+ * being taken for wrong.
+ */
+#ifndef TOOLS_MKSTORE_VERIFY_OBJECTS_PRIV_H
+#define TOOLS_MKSTORE_VERIFY_OBJECTS_PRIV_H
+
+#include "disk/object.h"
+#include "tools/mkstore/verify_objects.h"
+
+#define VERIFY_OBJECTS_DEPTH   8u    /* most levels of a B+tree */
+#define VERIFY_OBJECTS_REPORTS 1000u /* findings reported for one space */
+#define VERIFY_OBJECTS_NOWHERE UINT64_MAX
+
+enum verify_objects_arena { VERIFY_ARENA_KERNEL = 0, VERIFY_ARENA_USER = 1, VERIFY_ARENA_NONE = 2 };
+
+/* Pages that somebody has. */
+struct verify_objects_range {
+	uint64_t first, pages;
+	uint32_t object; /* 0: at rest in the quarantine */
+	bool message;	 /* the message page of the machine `object` */
+};
+
+struct verify_objects_deadline {
+	uint64_t deadline;
+	uint32_t machine;
+};
+
+struct verify_objects {
+	struct verify *verify;
+	struct verify_space space;
+	struct disk_system system;
+	uint64_t version_floor; /* from the commit record */
+	uint32_t objects;	/* indexes in use: 1 .. objects - 1 */
+	struct disk_object *record;
+	struct verify_objects_range *range;
+	uint64_t ranges, ranges_room;
+	struct verify_objects_deadline *deadline; /* in the queue's order */
+	uint64_t deadlines, deadlines_room;
+	uint8_t *tree_seen;		     /* bit: page of the tree arena reached */
+	uint8_t *machine_listed;	     /* bit: object in the tree of machines */
+	uint64_t *bank_pages, *bank_objects; /* charged to a bank, by object */
+	uint64_t reports;
+	bool incomplete, out_of_memory;
+};
+
+/* ---- verify_objects.c ---- */
+
+__attribute__((format(printf, 3, 4))) void
+verify_objects_report(struct verify_objects *objects, uint64_t page, const char *format, ...);
+/* A page, zeros where it is absent.  False: it cannot be read (reported already). */
+bool verify_objects_read(struct verify_objects *objects, uint64_t page, void *data);
+/* Room for one more element; false: out of memory, noted. */
+bool verify_objects_grow(struct verify_objects *objects, void **array, uint64_t count,
+			 uint64_t *room, size_t size);
+bool verify_objects_zero(const void *data, size_t size);
+/* The living record of that index, or null. */
+const struct disk_object *verify_objects_record(const struct verify_objects *objects,
+						uint32_t object);
+
+static inline bool verify_objects_bit(const uint8_t *bits, uint64_t index)
+{
+	return bits[index / 8] >> index % 8 & 1;
+}
+
+static inline void verify_objects_bit_set(uint8_t *bits, uint64_t index)
+{
+	bits[index / 8] |= (uint8_t)(1u << index % 8);
+}
+
+/* ---- verify_objects_range.c ---- */
+
+/* Is that a naturally aligned power of two inside what was handed out? */
+bool verify_objects_range_sound(const struct verify_objects *objects,
+				enum verify_objects_arena arena, uint64_t first, uint64_t pages);
+void verify_objects_range_add(struct verify_objects *objects, uint64_t first, uint64_t pages,
+			      uint32_t object, bool message);
+/* No page has two owners; none that holds anything has no owner. */
+void verify_objects_ranges(struct verify_objects *objects);
+
+/* ---- verify_objects_tree.c ---- */
+
+struct verify_objects_entry {
+	const uint8_t *key, *value;
+	uint8_t key_length, value_length;
+};
+
+struct verify_objects_tree {
+	const char *what; /* "the quarantine", "directory 12" */
+	void *context;
+	void (*entry)(struct verify_objects *objects, struct verify_objects_tree *tree,
+		      uint64_t page, const struct verify_objects_entry *entry);
+	uint64_t entries; /* result */
+	bool damaged;	  /* something was not reached */
+};
+void verify_objects_tree_walk(struct verify_objects *objects, uint64_t root,
+			      struct verify_objects_tree *tree);
+/* The list of free pages, and that every page of the arena is somewhere. */
+void verify_objects_tree_pages(struct verify_objects *objects);
+
+/* ---- verify_objects_body.c ---- */
+
+/* Is the capability well-formed?  Dead ones are; `where` names the place. */
+void verify_objects_capability(struct verify_objects *objects, uint64_t page,
+			       const struct disk_capability *capability, const char *where);
+/* The pages of one living object. */
+void verify_objects_body(struct verify_objects *objects, uint32_t object);
+
+/* ---- verify_objects_machine.c ---- */
+
+void verify_objects_machine(struct verify_objects *objects, uint32_t object);
+/* The queue of deadlines, the tree of machines, the may-be-ready bitmap. */
+void verify_objects_queues(struct verify_objects *objects);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verify_priv.h - shared by the verify_*.c files and nobody else.
+ *
+ * A pass is the verification of one generation: the chosen one, then its
+ * predecessor.  Each pass has its own bitmap of reachable sectors, because each
+ * generation's free map must equal its own; the fingerprints of extents are
+ * common to both, because no sector may mean two things in two generations that
+ * are both kept whole (S1).
+ */
+#ifndef TOOLS_MKSTORE_VERIFY_PRIV_H
+#define TOOLS_MKSTORE_VERIFY_PRIV_H
+
+#include "tools/mkstore/verify.h"
+
+#define VERIFY_NOWHERE UINT64_MAX
+
+/* What is known of the 32768 sectors of one free-map page. */
+struct verify_chunk {
+	uint32_t *fingerprint; /* per sector: of the extent beginning there, 0: none */
+	uint32_t *birth;       /* per block, only for write unit 4096: birth + 1 */
+};
+
+/* Number of level-0 references below a verified node, by its sector: lets a
+ * shared subtree be counted without walking it again. */
+struct verify_memo {
+	uint64_t sector; /* 0: empty */
+	uint64_t pages;
+};
+
+struct verify_pass {
+	struct disk_record record;
+	bool predecessor;
+	bool incomplete;     /* a node could not be read: reachability is unknown below it */
+	uint8_t **used;	     /* per chunk, 4096 bytes of bits in the free map's own form */
+	uint8_t **map;	     /* per chunk, the page of the free map, null: all free */
+	uint64_t *map_count; /* per chunk, auxiliary word of its reference */
+	struct disk_snapshot *snapshots;
+	uint64_t snapshot_count, snapshot_room;
+	struct verify_memo *memo;
+	uint64_t memo_count, memo_room; /* room is a power of two */
+};
+
+struct verify_path {
+	uint64_t sector; /* 0: holds nothing */
+	uint64_t birth;
+	uint64_t key;
+	struct disk_node node;
+};
+
+struct verify {
+	struct verify_reader reader;
+	struct verify_options options;
+	struct verify_totals totals;
+	struct disk_superblock superblock;
+	bool superblock_valid;
+	uint64_t record_seed;
+	struct disk_record ring[DISK_RING_SLOTS]; /* or tombstones; magic 0: no valid content */
+	bool damaged[DISK_RING_SLOTS];		  /* neither valid nor zero */
+	struct verify_chunk *chunks;
+	uint64_t chunk_count;
+	struct verify_pass chosen, before;
+	struct verify_path path[DISK_HEIGHT_MAX + 1]; /* nodes last used by verify_space_* */
+	bool out_of_memory;
+};
+
+/* Where a finding was made. */
+struct verify_place {
+	enum disk_tree tree;
+	unsigned level;
+	uint64_t key;	     /* key >> 7 * level */
+	uint64_t generation; /* that the tree belongs to */
+	uint64_t snapshot;   /* 0: live */
+};
+
+/* Outcome of reading an extent. */
+enum verify_load { VERIFY_LOAD_OK, VERIFY_LOAD_IO, VERIFY_LOAD_CORRUPT };
+
+/* verify.c */
+__attribute__((format(printf, 6, 7))) void
+verify_report_at(struct verify *verify, enum verify_severity severity, enum verify_code code,
+		 const struct verify_place *place, uint64_t sector, const char *format, ...);
+void *verify_allocate(struct verify *verify, uint64_t count, uint64_t size);
+/* True when all bytes are zero. */
+bool verify_zero(const void *data, uint64_t size);
+/* "space page 0x12", "node of level 2 for pages from 0x4000 ..." into text. */
+void verify_place_text(const struct verify_place *place, char *text, uint64_t size);
+
+/* verify_ring.c: superblocks, ring, choice of the generation. */
+enum status verify_superblocks(struct verify *verify);
+void verify_ring_read(struct verify *verify);
+enum status verify_ring_choose(struct verify *verify);
+
+/* verify_tree.c: references, extents and the walk over one tree. */
+bool verify_reference_null(const struct disk_reference *reference);
+/* Field rules of a reference; reports and returns false when one is broken. */
+bool verify_reference_check(struct verify *verify, const struct verify_place *place,
+			    const struct disk_reference *reference, uint64_t birth_max);
+/* Reads, checks and unpacks an extent (not NONE, not ZERO) whose fields are
+ * known to be sound.  With quiet, says nothing. */
+enum verify_load verify_extent_load(struct verify *verify, const struct verify_place *place,
+				    const struct disk_reference *reference, void *data, bool quiet);
+
+struct verify_walk {
+	enum disk_tree tree;
+	const struct disk_root *root;
+	uint64_t generation; /* births may not be above */
+	uint64_t snapshot;
+	uint64_t cursor; /* keys below are no longer part of the tree */
+	void *context;
+	/* Called for each page that is not null, with its content (null in the
+	 * space, where it is checked and not kept).  May be null. */
+	bool (*page)(struct verify *verify, struct verify_pass *pass, const struct verify_place *p,
+		     const struct disk_reference *reference, const void *data);
+	/* Result: references of level 0 that are not null. */
+	uint64_t pages;
+};
+void verify_tree_walk(struct verify *verify, struct verify_pass *pass, struct verify_walk *walk);
+
+/* Are all extents of the record born after its `durable` as they should be?
+ * False: the commit is torn; *place and *reference tell where. */
+bool verify_tree_confirm(struct verify *verify, const struct disk_record *record,
+			 struct verify_place *place, struct disk_reference *reference);
+
+/* verify_map.c: the catalogue, the free map against what is reachable. */
+/* Collects the entries and nothing more. */
+void verify_catalogue_list(struct verify *verify, struct verify_pass *pass);
+/* Collects them, claims the extents, checks the rules. */
+void verify_catalogue_check(struct verify *verify, struct verify_pass *pass);
+void verify_map_check(struct verify *verify, struct verify_pass *pass);
+
+/* verify_space.c: the first catalogue entry at or after *number. */
+enum status verify_catalogue_next(struct verify *verify, const struct verify_space *catalogue,
+				  uint64_t *number, struct disk_snapshot *snapshot);
+
+#endif

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verify_ring.c - superblocks, commit ring, and which generation is recovered.
+ *
+ * The rule, from docs/store-format.md: the newest valid record, unless an
+ * extent born after its `durable` does not match; then, once, its predecessor.
+ * A read error is never a reason to fall back.
+ */
+#include "tools/mkstore/verify_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define FLAGS_KNOWN (DISK_RECORD_CLEAN | DISK_RECORD_FRESH | DISK_RECORD_RESTORE)
+
+/* ---- superblocks ------------------------------------------------------ */
+
+struct superblock_field {
+	const char *name;
+	uint64_t found, expected;
+};
+
+/* One line per field that is not what the format fixes. */
+static bool superblock_fields(struct verify *verify, const char *name, uint64_t sector,
+			      const struct disk_superblock *block)
+{
+	const struct superblock_field fields[] = {
+		{"header_size", block->header_size, sizeof(*block)},
+		{"sector_size", block->sector_size, SECTOR_SIZE},
+		{"block_size", block->block_size, BLOCK_SIZE},
+		{"ring_slots", block->ring_slots, DISK_RING_SLOTS},
+		{"slot_size", block->slot_size, DISK_SLOT_SIZE},
+		{"reserved0", block->reserved0, 0},
+		{"ring_sector", block->ring_sector, DISK_RING_SECTOR},
+		{"data_sector", block->data_sector, DISK_DATA_SECTOR},
+	};
+	bool sound = true;
+
+	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (fields[i].found == fields[i].expected)
+			continue;
+		sound = false;
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, sector,
+				 "%s: %s is %llu, must be %llu", name, fields[i].name,
+				 (unsigned long long)fields[i].found,
+				 (unsigned long long)fields[i].expected);
+	}
+	if (block->write_unit != SECTOR_SIZE && block->write_unit != BLOCK_SIZE) {
+		sound = false;
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, sector,
+				 "%s: write_unit is %u, must be 512 or 4096", name,
+				 block->write_unit);
+	}
+	if (!verify_zero(block->reserved, sizeof(block->reserved))) {
+		sound = false;
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, sector,
+				 "%s: the reserve is not zero", name);
+	}
+	return sound;
+}
+
+static enum status superblock_check(struct verify *verify, const char *name, uint64_t sector,
+				    struct disk_superblock *block)
+{
+	uint64_t checksum;
+	enum status status = verify->reader.read(verify->reader.context, (sector_t){sector},
+						 BLOCK_SECTORS, block);
+
+	if (status != STATUS_OK) {
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_READ, NULL, sector,
+				 "%s: cannot be read: %s", name, status_text(status));
+		return STATUS_IO;
+	}
+	if (block->magic != DISK_MAGIC_SUPERBLOCK) {
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, sector,
+				 "%s (sector %llu): no superblock: magic is 0x%016llx", name,
+				 (unsigned long long)sector, (unsigned long long)block->magic);
+		return STATUS_NOT_A_STORE;
+	}
+	checksum = block->checksum;
+	block->checksum = 0;
+	if (XXH3_64bits(block, sizeof(*block)) != checksum) {
+		block->checksum = checksum;
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, sector,
+				 "%s (sector %llu): the checksum does not match: damaged", name,
+				 (unsigned long long)sector);
+		return STATUS_CORRUPT;
+	}
+	block->checksum = checksum;
+	if (block->version != DISK_FORMAT_VERSION) {
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, sector,
+				 "%s: format version %u, this program knows version %u", name,
+				 block->version, DISK_FORMAT_VERSION);
+		return STATUS_VERSION;
+	}
+	return superblock_fields(verify, name, sector, block) ? STATUS_OK : STATUS_CORRUPT;
+}
+
+static enum status superblock_features(struct verify *verify)
+{
+	const struct disk_superblock *block = &verify->superblock;
+	uint64_t unknown = block->features_incompatible & ~DISK_FEATURES_KNOWN;
+
+	if (unknown) {
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, VERIFY_NOWHERE,
+				 "the store uses incompatible features 0x%llx, which this program "
+				 "does not know: use a newer one",
+				 (unsigned long long)unknown);
+		return STATUS_FEATURE;
+	}
+	unknown = block->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN;
+	if (unknown)
+		verify_report_at(
+			verify, VERIFY_NOTE, VERIFY_SUPERBLOCK, NULL, VERIFY_NOWHERE,
+			"the store uses features 0x%llx, unknown here, that forbid writing",
+			(unsigned long long)unknown);
+	return STATUS_OK;
+}
+
+static void zero_area_check(struct verify *verify)
+{
+	uint8_t data[BLOCK_SIZE];
+	uint64_t sector = DISK_SUPERBLOCK_COPY_SECTOR + BLOCK_SECTORS;
+
+	for (; sector < DISK_RING_SECTOR; sector += BLOCK_SECTORS) {
+		if (verify->reader.read(verify->reader.context, (sector_t){sector}, BLOCK_SECTORS,
+					data) != STATUS_OK)
+			verify_report_at(verify, VERIFY_ERROR, VERIFY_READ, NULL, sector,
+					 "sectors %llu-%llu before the ring cannot be read",
+					 (unsigned long long)sector,
+					 (unsigned long long)sector + BLOCK_SECTORS - 1);
+		else if (!verify_zero(data, sizeof(data)))
+			verify_report_at(verify, VERIFY_ERROR, VERIFY_ZERO_AREA, NULL, sector,
+					 "sectors %llu-%llu before the ring are not zero",
+					 (unsigned long long)sector,
+					 (unsigned long long)sector + BLOCK_SECTORS - 1);
+	}
+}
+
+enum status verify_superblocks(struct verify *verify)
+{
+	struct disk_superblock first, copy;
+	enum status first_status, copy_status;
+
+	if (verify->reader.sectors < DISK_SECTORS_MIN) {
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, VERIFY_NOWHERE,
+				 "%llu sectors are too few for a store: the smallest has %u",
+				 (unsigned long long)verify->reader.sectors, DISK_SECTORS_MIN);
+		return STATUS_NOT_A_STORE;
+	}
+	first_status = superblock_check(verify, "superblock", DISK_SUPERBLOCK_SECTOR, &first);
+	copy_status =
+		superblock_check(verify, "superblock copy", DISK_SUPERBLOCK_COPY_SECTOR, &copy);
+	if (first_status != STATUS_OK && copy_status != STATUS_OK) {
+		/* Most telling first: a foreign image has no magic at all. */
+		return first_status == STATUS_NOT_A_STORE ? copy_status : first_status;
+	}
+	if (first_status == STATUS_OK && copy_status == STATUS_OK &&
+	    memcmp(&first, &copy, sizeof(first)) != 0)
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL,
+				 DISK_SUPERBLOCK_COPY_SECTOR,
+				 "the superblock and its copy are both valid but differ");
+	verify->superblock = first_status == STATUS_OK ? first : copy;
+	verify->superblock_valid = true;
+	verify->record_seed =
+		XXH3_64bits(verify->superblock.identity, sizeof(verify->superblock.identity));
+	zero_area_check(verify);
+	return superblock_features(verify);
+}
+
+/* ---- one slot --------------------------------------------------------- */
+
+/* The checksum of a one-sector structure in a slot, its field at offset 16. */
+static bool slot_checksum_matches(const struct verify *verify, const void *data, uint32_t slot)
+{
+	struct disk_record copy;
+	uint64_t checksum;
+
+	memcpy(&copy, data, sizeof(copy));
+	checksum = copy.checksum;
+	copy.checksum = 0;
+	return XXH3_64bits_withSeed(&copy, sizeof(copy), verify->record_seed ^ slot) == checksum;
+}
+
+static void record_report(struct verify *verify, const struct disk_record *record, uint32_t slot,
+			  const char *what)
+{
+	verify_report_at(verify, VERIFY_ERROR, VERIFY_RECORD, NULL,
+			 DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS,
+			 "record of generation %llu in slot %u: %s",
+			 (unsigned long long)record->generation, slot, what);
+}
+
+static bool text_padded(const char *text, uint64_t size)
+{
+	const char *end = memchr(text, 0, size);
+
+	return end && verify_zero(end, size - (uint64_t)(end - text));
+}
+
+static const char *root_fault(const struct disk_root *root)
+{
+	bool null = verify_reference_null(&root->reference);
+
+	if (root->height > DISK_HEIGHT_MAX)
+		return "the height of a root is above 8";
+	if (root->reserved)
+		return "the reserve of a root is not zero";
+	if ((root->height == 0) != null)
+		return "a root is null exactly when its height is 0: it is not so";
+	if ((root->pages == 0) != null)
+		return "a root is null exactly when it counts no pages: it is not so";
+	if (!null && root->reference.codec == DISK_CODEC_ZERO)
+		return "a root is a page of zeros";
+	return NULL;
+}
+
+/* What is wrong with the fields, or null.  Only what needs no other record. */
+static const char *record_fault(const struct verify *verify, const struct disk_record *record,
+				uint32_t slot)
+{
+	const char *fault;
+
+	if (memcmp(record->identity, verify->superblock.identity, sizeof(record->identity)) != 0)
+		return "belongs to another store";
+	if (record->slot != slot)
+		return "names another slot as its own";
+	if (record->kind != DISK_RECORD_FULL)
+		return "is of a kind that this store's features do not allow";
+	if (record->length != sizeof(*record) || record->entries)
+		return "has a length or entries that a full record cannot have";
+	if (record->generation == 0 || record->predecessor >= record->generation)
+		return "its generation is not above its predecessor's";
+	if (record->durable != record->predecessor && record->durable != record->generation)
+		return "`durable` is neither the generation nor its predecessor";
+	if (record->base != record->generation)
+		return "`base` is not its own generation";
+	if (record->flags & ~(uint32_t)FLAGS_KNOWN)
+		return "has unknown flags";
+	if (record->reserved0 || record->counters.reserved ||
+	    !verify_zero(record->reserved, sizeof(record->reserved)))
+		return "a reserve is not zero";
+	if (record->sectors < DISK_SECTORS_MIN || record->sectors > DISK_SECTORS_MAX ||
+	    record->sectors % BLOCK_SECTORS)
+		return "the size of the store is out of range";
+	if (record->used_sectors > record->sectors - DISK_DATA_SECTOR)
+		return "counts more used sectors than there are";
+	if (record->origin >= record->next_snapshot || record->dying >= record->next_snapshot ||
+	    record->snapshots >= record->next_snapshot)
+		return "snapshot numbers reach `next_snapshot`";
+	if (record->catalogue.pages != record->snapshots)
+		return "the catalogue's pages are not the number of snapshots";
+	if (!text_padded(record->label, sizeof(record->label)))
+		return "the label is not padded with zeros";
+	fault = root_fault(&record->space);
+	if (!fault)
+		fault = root_fault(&record->free_map);
+	return fault ? fault : root_fault(&record->catalogue);
+}
+
+static bool tombstone_sound(struct verify *verify, const struct disk_tombstone *stone,
+			    uint32_t slot)
+{
+	bool sound = stone->slot == slot && !stone->reserved0 && stone->generation != 0 &&
+		     memcmp(stone->identity, verify->superblock.identity,
+			    sizeof(stone->identity)) == 0 &&
+		     verify_zero(stone->reserved, sizeof(stone->reserved));
+
+	if (!sound)
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_TOMBSTONE, NULL,
+				 DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS,
+				 "tombstone in slot %u: identity, slot, generation or reserve is "
+				 "wrong",
+				 slot);
+	return sound;
+}
+
+static void slot_tail_check(struct verify *verify, uint32_t slot)
+{
+	uint8_t data[BLOCK_SIZE];
+	uint64_t first = DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS;
+
+	for (uint64_t sector = first; sector < first + DISK_SLOT_SECTORS; sector += BLOCK_SECTORS) {
+		uint64_t skip = sector == first ? SECTOR_SIZE : 0;
+
+		if (verify->reader.read(verify->reader.context, (sector_t){sector}, BLOCK_SECTORS,
+					data) != STATUS_OK)
+			verify_report_at(verify, VERIFY_ERROR, VERIFY_READ, NULL, sector,
+					 "slot %u: sectors %llu-%llu cannot be read", slot,
+					 (unsigned long long)sector,
+					 (unsigned long long)sector + BLOCK_SECTORS - 1);
+		else if (!verify_zero(data + skip, sizeof(data) - skip))
+			verify_report_at(verify, VERIFY_ERROR, VERIFY_SLOT, NULL, sector,
+					 "slot %u: the part behind the record is not zero", slot);
+	}
+}
+
+static void slot_damaged(struct verify *verify, uint32_t slot, const char *what)
+{
+	verify->totals.damaged_slots++;
+	verify->damaged[slot] = true;
+	verify_report_at(verify, VERIFY_ERROR, VERIFY_SLOT, NULL,
+			 DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS,
+			 "slot %u (sector %llu): %s", slot,
+			 (unsigned long long)DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS,
+			 what);
+}
+
+static void slot_read(struct verify *verify, uint32_t slot)
+{
+	struct disk_record *record = &verify->ring[slot];
+	struct disk_record data;
+	const char *fault;
+	enum status status = verify->reader.read(
+		verify->reader.context,
+		(sector_t){DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS}, 1, &data);
+
+	memset(record, 0, sizeof(*record));
+	if (!verify->options.skip_slot_tails)
+		slot_tail_check(verify, slot);
+	if (status != STATUS_OK) {
+		slot_damaged(verify, slot, "cannot be read");
+		return;
+	}
+	if (verify_zero(&data, sizeof(data))) {
+		verify->totals.empty_slots++;
+		return;
+	}
+	if (data.magic != DISK_MAGIC_RECORD && data.magic != DISK_MAGIC_TOMBSTONE) {
+		slot_damaged(verify, slot, "neither a record, nor a tombstone, nor zero");
+		return;
+	}
+	if (!slot_checksum_matches(verify, &data, slot)) {
+		slot_damaged(verify, slot,
+			     data.magic == DISK_MAGIC_RECORD
+				     ? "the checksum of the record does not match"
+				     : "the checksum of the tombstone does not match");
+		return;
+	}
+	if (data.magic == DISK_MAGIC_TOMBSTONE) {
+		struct disk_tombstone stone;
+
+		memcpy(&stone, &data, sizeof(stone));
+		if (tombstone_sound(verify, &stone, slot)) {
+			verify->totals.tombstones++;
+			*record = data;
+		}
+		return;
+	}
+	fault = record_fault(verify, &data, slot);
+	if (fault) {
+		record_report(verify, &data, slot, fault);
+		return;
+	}
+	verify->totals.records++;
+	*record = data;
+}
+
+void verify_ring_read(struct verify *verify)
+{
+	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++)
+		slot_read(verify, slot);
+}
+
+/* ---- order and choice ------------------------------------------------- */
+
+static const struct disk_record *ring_at(const struct verify *verify, uint32_t slot, uint64_t magic)
+{
+	const struct disk_record *record = &verify->ring[slot % DISK_RING_SLOTS];
+
+	return record->magic == magic ? record : NULL;
+}
+
+static uint64_t tombstone_generation(const struct disk_record *record)
+{
+	struct disk_tombstone stone;
+
+	memcpy(&stone, record, sizeof(stone));
+	return stone.generation;
+}
+
+static void counters_check(struct verify *verify, const struct disk_record *earlier,
+			   const struct disk_record *later)
+{
+	if (later->counters.uptime_ns < earlier->counters.uptime_ns ||
+	    later->counters.object_version < earlier->counters.object_version ||
+	    later->counters.resumes < earlier->counters.resumes)
+		record_report(verify, later, later->slot,
+			      "a counter is below its predecessor's: they never go back");
+	if (later->next_snapshot < earlier->next_snapshot)
+		record_report(verify, later, later->slot,
+			      "`next_snapshot` is below its predecessor's");
+}
+
+/*
+ * From the newest record back, each slot must hold the predecessor of the one
+ * after it, until the first generation or until the ring is once around.  The
+ * slot after the newest may hold a tombstone instead.
+ */
+static void ring_order_check(struct verify *verify, const struct disk_record *newest)
+{
+	const struct disk_record *later = newest;
+	const struct disk_record *stone = ring_at(verify, newest->slot + 1, DISK_MAGIC_TOMBSTONE);
+
+	for (uint32_t i = 1; i < DISK_RING_SLOTS; i++) {
+		uint32_t slot = (newest->slot + DISK_RING_SLOTS - i) % DISK_RING_SLOTS;
+		const struct disk_record *record = &verify->ring[slot];
+
+		if (i == DISK_RING_SLOTS - 1 && stone)
+			return;
+		if (later && later->predecessor == 0) {
+			if (record->magic)
+				verify_report_at(verify, VERIFY_ERROR, VERIFY_RING, NULL,
+						 VERIFY_NOWHERE,
+						 "slot %u is in use, but slot %u holds the first "
+						 "generation",
+						 slot, later->slot);
+			continue;
+		}
+		if (record->magic != DISK_MAGIC_RECORD) {
+			if (later && record->magic == DISK_MAGIC_TOMBSTONE)
+				verify_report_at(verify, VERIFY_ERROR, VERIFY_RING, NULL,
+						 VERIFY_NOWHERE,
+						 "slot %u holds a tombstone among records", slot);
+			else if (later && verify->totals.damaged_slots == 0)
+				verify_report_at(
+					verify, VERIFY_ERROR, VERIFY_RING, NULL, VERIFY_NOWHERE,
+					"slot %u does not hold generation %llu, the "
+					"predecessor of slot %u",
+					slot, (unsigned long long)later->predecessor, later->slot);
+			later = NULL;
+			continue;
+		}
+		if (later && record->generation != later->predecessor)
+			verify_report_at(verify, VERIFY_ERROR, VERIFY_RING, NULL, VERIFY_NOWHERE,
+					 "slot %u holds generation %llu, slot %u names %llu as its "
+					 "predecessor",
+					 slot, (unsigned long long)record->generation, later->slot,
+					 (unsigned long long)later->predecessor);
+		else if (later)
+			counters_check(verify, record, later);
+		later = record;
+	}
+}
+
+static void ring_tombstones_check(struct verify *verify, const struct disk_record *newest)
+{
+	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++) {
+		const struct disk_record *stone = ring_at(verify, slot, DISK_MAGIC_TOMBSTONE);
+
+		if (stone && tombstone_generation(stone) <= newest->generation)
+			verify_report_at(
+				verify, VERIFY_ERROR, VERIFY_TOMBSTONE, NULL, VERIFY_NOWHERE,
+				"the tombstone in slot %u spends generation %llu, not above "
+				"the newest, %llu",
+				slot, (unsigned long long)tombstone_generation(stone),
+				(unsigned long long)newest->generation);
+	}
+}
+
+static const struct disk_record *ring_find(const struct verify *verify, uint64_t generation)
+{
+	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++) {
+		const struct disk_record *record = ring_at(verify, slot, DISK_MAGIC_RECORD);
+
+		if (record && record->generation == generation)
+			return record;
+	}
+	return NULL;
+}
+
+static const struct disk_record *ring_newest(struct verify *verify)
+{
+	const struct disk_record *newest = NULL;
+
+	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++) {
+		const struct disk_record *record = ring_at(verify, slot, DISK_MAGIC_RECORD);
+
+		if (!record)
+			continue;
+		if (newest && record->generation == newest->generation)
+			verify_report_at(verify, VERIFY_ERROR, VERIFY_RING, NULL, VERIFY_NOWHERE,
+					 "slots %u and %u both hold generation %llu", newest->slot,
+					 slot, (unsigned long long)newest->generation);
+		if (!newest || record->generation > newest->generation)
+			newest = record;
+	}
+	return newest;
+}
+
+static bool size_fits(struct verify *verify, const struct disk_record *record)
+{
+	if (record->sectors <= verify->reader.sectors)
+		return true;
+	verify_report_at(verify, VERIFY_ERROR, VERIFY_RECORD, NULL, VERIFY_NOWHERE,
+			 "generation %llu describes a store of %llu sectors, the device has %llu: "
+			 "the image is truncated",
+			 (unsigned long long)record->generation,
+			 (unsigned long long)record->sectors,
+			 (unsigned long long)verify->reader.sectors);
+	return false;
+}
+
+/* The record to recover from, given the newest: itself or its predecessor. */
+static const struct disk_record *ring_fall_back(struct verify *verify,
+						const struct disk_record *newest)
+{
+	struct verify_place place;
+	struct disk_reference reference;
+	const struct disk_record *earlier;
+	char where[160];
+
+	if (verify_tree_confirm(verify, newest, &place, &reference))
+		return newest;
+	verify->totals.torn.n = newest->generation;
+	verify_place_text(&place, where, sizeof(where));
+	earlier = ring_find(verify, newest->predecessor);
+	if (!earlier) {
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_RECOVERY, NULL, VERIFY_NOWHERE,
+				 "the commit of generation %llu is torn (%s, sector %llu, does not "
+				 "match) and there is no predecessor to fall back to",
+				 (unsigned long long)newest->generation, where,
+				 (unsigned long long)disk_reference_sector(&reference).n);
+		return NULL;
+	}
+	verify_report_at(verify, VERIFY_WARNING, VERIFY_RECOVERY, NULL, VERIFY_NOWHERE,
+			 "the commit of generation %llu is torn (%s, sector %llu, does not match): "
+			 "recovery falls back to generation %llu",
+			 (unsigned long long)newest->generation, where,
+			 (unsigned long long)disk_reference_sector(&reference).n,
+			 (unsigned long long)earlier->generation);
+	return earlier;
+}
+
+/* A newer record would lie in the next slot.  If that holds nothing sensible,
+ * its number counts as spent. */
+static void next_slot_judge(struct verify *verify, const struct disk_record *newest)
+{
+	uint32_t next = (newest->slot + 1) % DISK_RING_SLOTS;
+
+	if (verify->damaged[next])
+		verify->totals.torn.n = newest->generation + 1;
+}
+
+enum status verify_ring_choose(struct verify *verify)
+{
+	const struct disk_record *newest = ring_newest(verify), *chosen, *before;
+
+	if (!newest) {
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_RECOVERY, NULL, VERIFY_NOWHERE,
+				 "the ring holds no valid commit record: nothing can be recovered");
+		return STATUS_CORRUPT;
+	}
+	ring_order_check(verify, newest);
+	ring_tombstones_check(verify, newest);
+	if (!size_fits(verify, newest))
+		return STATUS_TRUNCATED;
+	next_slot_judge(verify, newest);
+	chosen = ring_fall_back(verify, newest);
+	if (!chosen)
+		return STATUS_CORRUPT;
+	if (!size_fits(verify, chosen))
+		return STATUS_TRUNCATED;
+	verify->chosen.record = *chosen;
+	verify->totals.generation.n = chosen->generation;
+	verify->totals.slot = chosen->slot;
+	verify->totals.sectors = chosen->sectors;
+	before = chosen->predecessor ? ring_find(verify, chosen->predecessor) : NULL;
+	if (before && size_fits(verify, before)) {
+		verify->before.record = *before;
+		verify->before.predecessor = true;
+	}
+	return STATUS_OK;
+}

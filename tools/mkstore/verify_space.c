@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verify_space.c - reads single pages of the verified generation, its snapshots
+ * and its catalogue.
+ *
+ * The nodes on the way to the last page are kept, one per level, so reading in
+ * ascending order reads each node once.  Spaces share subtrees and therefore
+ * the kept nodes: what is kept is known by its extent, not by its space.
+ */
+#include "tools/mkstore/verify_priv.h"
+
+#include <string.h>
+
+enum status verify_space_live(const struct verify *verify, struct verify_space *space)
+{
+	const struct disk_record *record = &verify->chosen.record;
+
+	if (!record->generation)
+		return STATUS_NOT_FOUND;
+	*space = (struct verify_space){.root = record->space, .generation = {record->generation}};
+	return STATUS_OK;
+}
+
+enum status verify_space_snapshot(const struct verify *verify, snapshot_t number,
+				  struct verify_space *space)
+{
+	for (uint64_t i = 0; i < verify->chosen.snapshot_count; i++) {
+		const struct disk_snapshot *snapshot = &verify->chosen.snapshots[i];
+
+		if (snapshot->number != number.n)
+			continue;
+		*space = (struct verify_space){.root = snapshot->root,
+					       .generation = {snapshot->generation},
+					       .snapshot = number};
+		return STATUS_OK;
+	}
+	return STATUS_NOT_FOUND;
+}
+
+/* The node that the reference names, from memory or from the disk. */
+static enum status node_get(struct verify *verify, const struct verify_place *place,
+			    const struct disk_reference *reference, uint64_t birth_max,
+			    const struct disk_node **node)
+{
+	struct verify_path *path = &verify->path[place->level];
+	uint64_t sector = disk_reference_sector(reference).n;
+	enum verify_load load;
+
+	if (!verify_reference_check(verify, place, reference, birth_max))
+		return STATUS_CORRUPT;
+	*node = &path->node;
+	if (path->sector == sector && path->birth == reference->birth && path->key == place->key)
+		return STATUS_OK;
+	path->sector = 0;
+	load = verify_extent_load(verify, place, reference, &path->node, false);
+	if (load != VERIFY_LOAD_OK)
+		return load == VERIFY_LOAD_IO ? STATUS_IO : STATUS_CORRUPT;
+	path->sector = sector;
+	path->birth = reference->birth;
+	path->key = place->key;
+	return STATUS_OK;
+}
+
+/* A step down towards `key`.  In: a node's place and reference.  Out: those of
+ * its child, which may be null. */
+static enum status descend(struct verify *verify, struct verify_place *place,
+			   struct disk_reference *reference, uint64_t *birth_max, uint64_t key)
+{
+	const struct disk_node *node;
+	enum status status = node_get(verify, place, reference, *birth_max, &node);
+
+	if (status != STATUS_OK)
+		return status;
+	*birth_max = reference->birth;
+	place->level--;
+	place->key = key >> (place->level * DISK_NODE_SHIFT);
+	*reference = node->entry[place->key % DISK_NODE_ENTRIES];
+	return STATUS_OK;
+}
+
+static enum status page_load(struct verify *verify, const struct verify_place *place,
+			     const struct disk_reference *reference, uint64_t birth_max, void *data)
+{
+	enum verify_load load;
+
+	if (!verify_reference_check(verify, place, reference, birth_max))
+		return STATUS_CORRUPT;
+	if (reference->codec == DISK_CODEC_ZERO) {
+		memset(data, 0, PAGE_SIZE);
+		return STATUS_OK;
+	}
+	load = verify_extent_load(verify, place, reference, data, false);
+	if (load == VERIFY_LOAD_OK)
+		return STATUS_OK;
+	return load == VERIFY_LOAD_IO ? STATUS_IO : STATUS_CORRUPT;
+}
+
+static enum status tree_read(struct verify *verify, enum disk_tree tree,
+			     const struct verify_space *space, uint64_t key, void *data)
+{
+	struct verify_place place = {.tree = tree,
+				     .level = space->root.height,
+				     .generation = space->generation.n,
+				     .snapshot = space->snapshot.n};
+	struct disk_reference reference = space->root.reference;
+	uint64_t birth_max = space->generation.n;
+
+	if (place.level > DISK_HEIGHT_MAX)
+		return STATUS_CORRUPT;
+	if (place.level == 0 || key >> (place.level * DISK_NODE_SHIFT))
+		return STATUS_ABSENT;
+	while (place.level) {
+		enum status status = descend(verify, &place, &reference, &birth_max, key);
+
+		if (status != STATUS_OK)
+			return status;
+		if (verify_reference_null(&reference))
+			return STATUS_ABSENT;
+	}
+	return page_load(verify, &place, &reference, birth_max, data);
+}
+
+/* The first key at or after *key with a reference; see verify_space_next. */
+static enum status tree_next(struct verify *verify, enum disk_tree tree,
+			     const struct verify_space *space, uint64_t *key)
+{
+	unsigned height = space->root.height;
+
+	if (height > DISK_HEIGHT_MAX)
+		return STATUS_CORRUPT;
+	while (height && !(*key >> (height * DISK_NODE_SHIFT))) {
+		struct verify_place place = {.tree = tree,
+					     .level = height,
+					     .generation = space->generation.n,
+					     .snapshot = space->snapshot.n};
+		struct disk_reference reference = space->root.reference;
+		uint64_t birth_max = space->generation.n;
+		enum status status = STATUS_OK;
+		unsigned shift;
+
+		while (place.level && status == STATUS_OK && !verify_reference_null(&reference))
+			status = descend(verify, &place, &reference, &birth_max, *key);
+		if (status == STATUS_OK && !verify_reference_null(&reference))
+			return STATUS_OK;
+		/* Nothing below this reference: go on behind its subtree. */
+		shift = place.level * DISK_NODE_SHIFT;
+		*key = ((*key >> shift) + 1) << shift;
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_NOT_FOUND;
+}
+
+enum status verify_space_read(struct verify *verify, const struct verify_space *space, page_t page,
+			      void *data)
+{
+	return tree_read(verify, DISK_TREE_SPACE, space, page.n, data);
+}
+
+enum status verify_space_next(struct verify *verify, const struct verify_space *space, page_t from,
+			      page_t *page)
+{
+	page->n = from.n;
+	return tree_next(verify, DISK_TREE_SPACE, space, &page->n);
+}
+
+enum status verify_page_read(struct verify *verify, page_t page, void *data)
+{
+	struct verify_space space;
+	enum status status = verify_space_live(verify, &space);
+
+	return status == STATUS_OK ? verify_space_read(verify, &space, page, data) : status;
+}
+
+enum status verify_page_next(struct verify *verify, page_t from, page_t *page)
+{
+	struct verify_space space;
+	enum status status = verify_space_live(verify, &space);
+
+	return status == STATUS_OK ? verify_space_next(verify, &space, from, page) : status;
+}
+
+enum status verify_catalogue_next(struct verify *verify, const struct verify_space *catalogue,
+				  uint64_t *number, struct disk_snapshot *snapshot)
+{
+	enum status status = tree_next(verify, DISK_TREE_CATALOGUE, catalogue, number);
+
+	return status == STATUS_OK
+		       ? tree_read(verify, DISK_TREE_CATALOGUE, catalogue, *number, snapshot)
+		       : status;
+}
