@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+#
+# Builds Perdure: kernel, user programs, mkstore and the disk image, all below
+# build/.  `make help` lists what there is to ask for.
+
+SHELL         := /bin/bash
+MAKEFLAGS     += --no-builtin-rules --no-builtin-variables
+.SUFFIXES:
+.SECONDARY:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+B       := build
+CC      := gcc
+PYTHON  := /usr/bin/python3
+IMAGE   := $(B)/perdure.img
+SIZE    := 1G
+VERSION := 0.1
+
+LZ4_VERSION := 1.9.4-1
+LZ4_SHA256  := 0b0e3aa07c8c063ddf40b082bdf7e37a1562bda40a0ff5272957f3e987e0e54b
+
+# One short line per step; V=1 shows the commands.
+SAY = $(if $(V),,@)echo " "
+
+# ---- sources ---------------------------------------------------------------------
+
+tree = $(sort $(foreach file,$(wildcard $1/*),$(call tree,$(file),$2) $(filter $2,$(file))))
+
+STORE_C   := $(call tree,store,%.c)
+OBJECTS_C := $(call tree,objects,%.c)
+MKSTORE_C := $(call tree,tools/mkstore,%.c)
+KERNEL_C  := $(call tree,kernel,%.c) $(call tree,drivers,%.c) $(STORE_C) $(OBJECTS_C)
+KERNEL_S  := $(call tree,kernel,%.S) $(call tree,drivers,%.S)
+LIBRARY_C := $(wildcard user/lib/*.c)
+LIBRARY_S := $(wildcard user/lib/*.S)
+SHELL_C   := $(wildcard user/shell/*.c)
+PROGRAMS  := $(sort shell $(basename $(notdir $(wildcard user/programs/*.c))) \
+	$(notdir $(patsubst %/,%,$(wildcard user/programs/*/))))
+
+# ---- flags -----------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Werror
+COMMON   := -std=gnu11 -g $(WARNINGS) -I. -MMD -MP -ffile-prefix-map=$(CURDIR)=.
+# Asked for by the recipes' shell: there may be no gcc yet when this is read.
+GCC_INCLUDE  := $$($(CC) -print-file-name=include)
+FREESTANDING := -ffreestanding -nostdinc -isystem $(GCC_INCLUDE)
+
+KERNEL_FLAGS := $(COMMON) $(FREESTANDING) -isystem kernel/include -isystem $(B)/third_party/xxhash \
+	-isystem $(B)/third_party/lz4 -O2 -mcmodel=kernel -mgeneral-regs-only -mno-red-zone -fno-pic \
+	-fno-pie -fstack-protector-strong -mstack-protector-guard=global -fno-omit-frame-pointer \
+	-fno-asynchronous-unwind-tables -fno-strict-aliasing -DPERDURE_VERSION='"$(VERSION)"'
+LZ4_FLAGS := -DLZ4_FREESTANDING=1 -DLZ4_memcpy=__builtin_memcpy -DLZ4_memmove=__builtin_memmove \
+	-DLZ4_memset=__builtin_memset
+KERNEL_LINK := -nostdlib -static -no-pie -Wl,-T,kernel/x86_64/kernel.ld -Wl,--build-id=none \
+	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings
+USER_FLAGS := $(COMMON) $(FREESTANDING) -isystem $(if $(wildcard user/include),user,kernel)/include \
+	-O2 -fPIE -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections
+USER_LINK := -static-pie -nostdlib -Wl,-z,separate-code -Wl,-z,noexecstack -Wl,-z,now \
+	-Wl,-z,max-page-size=4096 -Wl,--no-dynamic-linker -Wl,--build-id=none \
+	-Wl,--gc-sections -Wl,--strip-debug
+HOST_FLAGS := $(COMMON) -O2 -DPERDURE_VERSION='"$(VERSION)"'
+TEST_FLAGS := $(COMMON) -O1 -DPERDURE_VERSION='"$(VERSION)"' -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+
+# ---- what there is to ask for ------------------------------------------------------
+
+.PHONY: all kernel programs mkstore image run run-window fresh unit test test-long check bench deps \
+	need-build need-run need-window need-test need-check clean help
+
+all: image
+
+kernel: $(B)/perdure/kernel.elf
+mkstore: $(B)/mkstore
+programs: $(PROGRAMS:%=$(B)/user/%.elf)
+
+# What is missing is installed; asking takes milliseconds.
+need-build need-run need-window need-test need-check: need-%:
+	@tools/build/deps.sh $*
+deps:
+	@tools/build/deps.sh build run window test check
+
+clean:
+	rm -rf $(filter-out $(B)/third_party,$(wildcard $(B)/*))
+
+help:
+	@sed -n 's/^#: \?//p' Makefile
+
+# ---- third-party sources, never committed ------------------------------------------
+
+$(B)/third_party/lz4/lz4.c: | need-build
+	@tools/build/lz4.sh $(B)/third_party $(LZ4_VERSION) $(LZ4_SHA256)
+$(B)/third_party/lz4/lz4.h: $(B)/third_party/lz4/lz4.c ;
+$(B)/third_party/xxhash/xxhash.h: | need-build
+	@mkdir -p $(@D) && cp /usr/include/xxhash.h $@
+THIRD_PARTY := $(B)/third_party/lz4/lz4.h $(B)/third_party/xxhash/xxhash.h
+
+# ---- kernel ------------------------------------------------------------------------
+
+KERNEL_O := $(KERNEL_C:%.c=$(B)/kernel/%.o) $(KERNEL_S:%=$(B)/kernel/%.o) $(B)/kernel/lz4.o
+
+$(B)/kernel/%.o: %.c | $(THIRD_PARTY)
+	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(KERNEL_FLAGS) -c $< -o $@
+$(B)/kernel/%.S.o: %.S | need-build
+	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(KERNEL_FLAGS) -c $< -o $@
+$(B)/kernel/lz4.o: $(B)/third_party/lz4/lz4.c
+	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(KERNEL_FLAGS) $(LZ4_FLAGS) -w -c $< -o $@
+
+# Linked twice: the second time with the table of function names that the first
+# linking tells, for the call chains of panics.
+$(B)/perdure/first.elf: $(KERNEL_O) kernel/x86_64/kernel.ld
+	$(SAY) ld $@ && mkdir -p $(@D) && $(CC) $(KERNEL_LINK) $(KERNEL_O) -o $@
+$(B)/perdure/symbols.S: $(B)/perdure/first.elf $(wildcard kernel/x86_64/symbols.*)
+	$(SAY) symbols $@ && $(PYTHON) kernel/x86_64/symbols.py $< >$@
+$(B)/perdure/symbols.o: $(B)/perdure/symbols.S
+	$(SAY) cc $@ && $(CC) $(KERNEL_FLAGS) -c $< -o $@
+$(B)/perdure/kernel.debug: $(KERNEL_O) $(B)/perdure/symbols.o
+	$(SAY) ld $@ && $(CC) $(KERNEL_LINK) $^ -o $@
+$(B)/perdure/kernel.elf: $(B)/perdure/kernel.debug
+	$(SAY) strip $@ && objcopy --strip-all $< $@
+
+# ---- user programs: static position-independent executables --------------------------
+
+LIBRARY_O := $(LIBRARY_C:%.c=$(B)/ring3/%.o) $(LIBRARY_S:%=$(B)/ring3/%.o)
+
+$(B)/ring3/%.o: %.c | need-build
+	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(USER_FLAGS) -c $< -o $@
+$(B)/ring3/%.S.o: %.S | need-build
+	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(USER_FLAGS) -c $< -o $@
+# A program is a file in user/programs/, or a folder there or, the shell, in user/.
+.SECONDEXPANSION:
+$(B)/user/%.elf: $$(addsuffix .o,$$(addprefix $(B)/ring3/,$$(basename $$(wildcard \
+		user/programs/$$*.c user/programs/$$*/*.c user/$$*/*.c)))) $(LIBRARY_O)
+	$(SAY) ld $@ && mkdir -p $(@D) && $(CC) $(USER_LINK) $^ -o $@
+
+# ---- mkstore and the simulator -------------------------------------------------------
+
+VERIFY_C := $(wildcard tools/mkstore/verify.c tools/mkstore/verify_*.c)
+SIM_C    := $(call tree,tests/sim,%.c) $(STORE_C) $(filter-out tools/mkstore/verify_objects%,$(VERIFY_C))
+HOST_C   := $(MKSTORE_C) $(STORE_C) $(OBJECTS_C) $(wildcard user/lib/loader.c)
+
+$(B)/host/%.o: %.c | need-build
+	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(HOST_FLAGS) -c $< -o $@
+$(B)/mkstore: $(HOST_C:%.c=$(B)/host/%.o)
+	$(SAY) ld $@ && $(CC) $^ -llz4 -o $@
+$(B)/sim: $(SIM_C:%.c=$(B)/host/%.o)
+	$(SAY) ld $@ && $(CC) $^ -llz4 -o $@
+
+# ---- unit tests, under sanitizers ----------------------------------------------------
+
+# One executable per file.  It takes what it needs from an archive: everything
+# that runs on the host; the user library; the drivers; or objects/ over a fake store.
+UNIT_C := $(shell find tests/unit -name 'test_*.c' -o -name '*_test.c' 2>/dev/null)
+UNIT   := $(UNIT_C:tests/unit/%.c=$(B)/unit/%)
+ARCHIVED_C := $(STORE_C) $(OBJECTS_C) $(filter-out %/main.c,$(MKSTORE_C)) $(wildcard user/lib/loader.c) \
+	kernel/print.c kernel/x86_64/multiboot.c kernel/x86_64/root.c
+RING3_C    := $(filter-out %/memory.c,$(LIBRARY_C) $(filter-out %/main.c,$(SHELL_C)))
+S := $(B)/sanitized
+
+$(S)/%.o: %.c | need-build need-test
+	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(TEST_FLAGS) -c $< -o $@
+$(S)/host.a: $(ARCHIVED_C:%.c=$(S)/%.o)
+$(S)/user.a: $(RING3_C:%.c=$(S)/%.o)
+$(S)/drivers.a: $(patsubst %.c,$(S)/%.o,$(call tree,drivers,%.c))
+$(S)/fake.a: $(OBJECTS_C:%.c=$(S)/%.o) $(S)/tests/unit/objects/fake_store.o
+$(S)/%.a:
+	$(SAY) ar $@ && rm -f $@ && ar rcsT $@ $^ 2>/dev/null
+
+UNIT_LINK = $(SAY) ld $@ && mkdir -p $(@D) && $(CC) -fsanitize=address,undefined $^ -llz4 -lcmocka -o $@
+$(B)/unit/user/%: $(S)/tests/unit/user/%.o $(S)/user.a
+	$(UNIT_LINK)
+# Hostile files are made from a real program.
+$(B)/unit/user/test_loader: | $(B)/user/hello.elf
+$(B)/unit/drivers/%: $(S)/tests/unit/drivers/%.o $(S)/drivers.a
+	$(UNIT_LINK)
+$(B)/unit/objects/test_fake_%: $(S)/tests/unit/objects/test_fake_%.o $(S)/fake.a
+	$(UNIT_LINK)
+$(B)/unit/%: $(S)/tests/unit/%.o $(S)/host.a
+	$(UNIT_LINK)
+
+unit: $(UNIT)
+	@$(PYTHON) tests/run.py unit
+
+# ---- the image -----------------------------------------------------------------------
+
+GRUB_MODULES := part_gpt fat normal test configfile serial terminal multiboot2 reboot halt minicmd echo
+P := $(B)/perdure
+
+$(P)/core.img: Makefile | need-build
+	$(SAY) grub $@ && mkdir -p $(@D) && grub-mkimage -O i386-pc -p '(,gpt2)/perdure' -o $@ biosdisk $(GRUB_MODULES)
+$(P)/bootx64.efi: Makefile | need-build
+	$(SAY) grub $@ && mkdir -p $(@D) && grub-mkimage -O x86_64-efi -p /perdure -o $@ $(GRUB_MODULES)
+$(P)/esp.img: $(P)/bootx64.efi $(P)/kernel.elf disk/grub.cfg tools/build/image.py
+	$(SAY) fat $@ && $(PYTHON) tools/build/image.py fat $@ $(P)/bootx64.efi=/EFI/BOOT/BOOTX64.EFI \
+		$(P)/kernel.elf=/perdure/kernel.elf disk/grub.cfg=/perdure/grub.cfg
+
+IMAGE_INPUTS  := $(P)/esp.img $(P)/core.img $(B)/mkstore programs
+IMAGE_OPTIONS := --size $(SIZE) --esp $(P)/esp.img --core $(P)/core.img --mkstore $(B)/mkstore \
+	--manifest disk/system.manifest --files $(B)/user $(if $(IDENTITY),--identity $(IDENTITY))
+
+# An image that is there is kept; only its kernel is replaced by a newer one.
+image: $(IMAGE_INPUTS)
+	@$(PYTHON) tools/build/image.py ensure $(IMAGE) $(IMAGE_OPTIONS)
+fresh: $(IMAGE_INPUTS)
+	@$(PYTHON) tools/build/image.py fresh $(IMAGE) $(IMAGE_OPTIONS) $(if $(YES),--yes)
+$(B)/perdure.img: image ;
+
+run: image | need-run
+	@tools/build/run.sh terminal $(IMAGE)
+run-window: image | need-run need-window
+	@tools/build/run.sh window $(IMAGE)
+
+# ---- tests ---------------------------------------------------------------------------
+
+check: | need-build need-check
+	@$(PYTHON) tests/check/run.py
+test: $(UNIT) $(B)/sim $(IMAGE_INPUTS) | need-run need-test
+	@$(PYTHON) tests/run.py
+test-long: $(UNIT) $(B)/sim $(IMAGE_INPUTS) | need-run need-test
+	@$(PYTHON) tests/run.py --long $(MINUTES)
+bench: $(IMAGE_INPUTS) | need-run
+	@$(PYTHON) bench/bench.py
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+#: Perdure - what make can do (products are below build/)
+#:
+#:   make              kernel, programs, mkstore and the disk image build/perdure.img
+#:   make run          boot the image in this terminal; leave with Ctrl-A X
+#:   make run-window   boot it in a window that shows the serial console
+#:   make fresh        a new image; asks before it discards one that has been used
+#:   make test         all tests, at most 30 minutes; ends with `N passed, M failed`
+#:   make test-long    simulation and power cuts for MINUTES=60
+#:   make unit         the unit tests only
+#:   make check        style, layers, static analysis; ends with `N passed, M failed`
+#:   make bench        resume time, memory, cost of checkpoints
+#:   make deps         install every package that any of this needs
+#:   make clean        remove build/ except downloaded sources
+#:
+#:   SIZE=1G           size of a new image (make fresh SIZE=64G)
+#:   IMAGE=FILE        another image than build/perdure.img
+#:   QEMU_ARGS='...'   more arguments for QEMU, in every run target
+#:   ACCEL=tcg|kvm     instead of what is found to work
+#:   MEMORY=512        MiB of memory in the run targets
+#:   UEFI=1            boot by UEFI firmware instead of a BIOS

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: MIT
+"""rules.py - what `make check` asks of the text of the tree.
+
+Each rule is a function from the tree to a list of complaints, "file:line:
+what is wrong".  A tree is a dictionary from path to text, so that the rules
+can be tried on samples (see samples.py).
+"""
+
+import ast
+import os
+import re
+
+# Arrows point down: a folder includes itself and what is left of it.
+LAYERS = ["disk", "drivers", "store", "objects", "kernel", "user"]
+# Of the kernel, programs see what both share.
+KERNEL_FOR_USER = {"kernel/abi.h"}
+# disk/ needs nothing but integers and their sizes.
+DISK_HEADERS = {"stdint.h", "stddef.h", "stdbool.h", "assert.h"}
+
+FILE_LINES = 700
+FUNCTION_LINES = 70
+EXCEPTIONS = "tests/check/exceptions.txt"
+
+C_FILE = re.compile(r"\.[ch]$")
+INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
+
+# Split, so that this file does not match itself.
+FORBIDDEN = {
+    r"(?<![\w.])/wo" r"rk/": "a path of one machine",
+    r"/ho" r"me/\w": "a path of one machine",
+    r"shared/des" r"ign": "a page that is not in the tree",
+    r"\bTO" r"DO\b|\bFIX" r"ME\b|\bX" r"XX\b|\bHA" r"CK\b": "unfinished work",
+    r"^\s*#\s*if\s+" r"0\b": "code that is switched off",
+    r"de" r"b\.deb" r"ian\.org|pyp" r"i\.org|npm" r"js\.|prox" r"y\.golang": "a registry's host",
+    r"\x{a7}".replace(r"\x{a7}", "\u00a7"): "a section sign: write `section 1.2`",
+}
+
+
+def line_of(text, position):
+    return text.count("\n", 0, position) + 1
+
+
+def c_files(tree):
+    return {path: text for path, text in tree.items() if C_FILE.search(path)}
+
+
+def includes(text):
+    for match in INCLUDE.finditer(text):
+        yield line_of(text, match.start()), match[1] == '"', match[2]
+
+
+def layers(tree):
+    """Includes point downwards, are written from the root, and name files that exist."""
+    bad = []
+    for path, text in c_files(tree).items():
+        folder = path.split("/")[0]
+        for line, quoted, name in includes(text):
+            where = f"{path}:{line}"
+            if not quoted:
+                if folder == "disk" and name not in DISK_HEADERS:
+                    bad.append(f"{where}: disk/ includes <{name}>")
+                continue
+            if name not in tree:
+                bad.append(f"{where}: \"{name}\" is no file, seen from the root of the tree")
+                continue
+            target = name.split("/")[0]
+            if folder not in LAYERS:
+                continue
+            if target not in LAYERS or LAYERS.index(target) > LAYERS.index(folder):
+                bad.append(f"{where}: {folder}/ includes {name}, which lies above it")
+            elif folder == "user" and target == "kernel" and name not in KERNEL_FOR_USER:
+                bad.append(f"{where}: programs include {name}, which is the kernel's own")
+    return bad
+
+
+def private_headers(tree):
+    """A *_priv.h is included from its own folder and by tests only."""
+    bad = []
+    for path, text in c_files(tree).items():
+        for line, quoted, name in includes(text):
+            if quoted and name.endswith("_priv.h") and not path.startswith("tests/"):
+                if os.path.dirname(name) != os.path.dirname(path):
+                    bad.append(f"{path}:{line}: {name} is private to its folder")
+    return bad
+
+
+def own_header_first(tree):
+    bad = []
+    for path, text in c_files(tree).items():
+        own = path[:-2] + ".h"
+        if path.endswith(".c") and own in tree:
+            first = next(includes(text), (1, False, ""))
+            if first[2] not in (own, os.path.basename(own)):
+                bad.append(f"{path}:{first[0]}: the first include is not \"{own}\"")
+    return bad
+
+
+def include_cycles(tree):
+    graph = {
+        path: [name for _, quoted, name in includes(text) if quoted and name in tree]
+        for path, text in c_files(tree).items()
+    }
+    bad = []
+    finished = set()
+    for start in sorted(graph):
+        stack = [(start, iter(graph[start]))]
+        trail = [start]
+        while stack:
+            following = next(stack[-1][1], None)
+            if following is None:
+                finished.add(stack.pop()[0])
+                trail.pop()
+            elif following in trail:
+                bad.append(f"{following}:1: includes itself: {' -> '.join(trail + [following])}")
+            elif following not in finished:
+                stack.append((following, iter(graph[following])))
+                trail.append(following)
+    return bad
+
+
+def c_functions(text):
+    """Name, line and length of each function, told by the braces in column 0."""
+    lines = text.split("\n")
+    heading = ""
+    begin = None
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            begin = number
+        elif line.startswith("}") and begin is not None:
+            name = re.findall(r"(\w+)\s*\(", heading)
+            yield (name[0] if name else "?"), begin, number - begin + 1
+            begin = None
+            heading = ""
+        elif begin is None:
+            if re.match(r"[A-Za-z_]", line):
+                heading = line
+            elif line.startswith(("\t", " ")):
+                heading += line
+
+
+def exceptions(tree):
+    """Lines `path[:function] reason` of what may be longer."""
+    found = {}
+    for line in tree.get(EXCEPTIONS, "").splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, _, reason = line.partition(" ")
+            found[name] = reason.strip()
+    return found
+
+
+def lengths(tree):
+    """Files of at most 700 lines, functions of at most 70."""
+    bad = []
+    allowed = exceptions(tree)
+    used = set()
+
+    def complain(name, message):
+        if allowed.get(name):
+            used.add(name)
+        else:
+            bad.append(message)
+
+    for path, text in tree.items():
+        if not re.search(r"\.(c|h|S|py|sh)$", path):
+            continue
+        if text.count("\n") > FILE_LINES:
+            complain(path, f"{path}:1: {text.count(chr(10))} lines, at most {FILE_LINES}")
+        if path.endswith(".c"):
+            functions = c_functions(text)
+        elif path.endswith(".py"):
+            functions = [
+                (node.name, node.lineno, node.end_lineno - node.lineno + 1)
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, ast.FunctionDef)
+            ]
+        else:
+            continue
+        for name, line, length in functions:
+            if length > FUNCTION_LINES:
+                message = f"{path}:{line}: {name} has {length} lines, at most {FUNCTION_LINES}"
+                complain(f"{path}:{name}", message)
+    bad += [f"{EXCEPTIONS}:1: {name} needs no exception" for name in allowed.keys() - used]
+    return bad
+
+
+def licence_lines(tree):
+    """The SPDX line first (behind a #! line), then what the file is for."""
+    bad = []
+    for path, text in tree.items():
+        name = os.path.basename(path)
+        if not re.search(r"\.(c|h|S|ld|py|sh)$", path) and name not in ("Makefile", "run"):
+            continue
+        lines = text.split("\n")
+        if lines[0].startswith("#!"):
+            lines = lines[1:]
+        if "SPDX-License-Identifier: MIT" not in lines[0]:
+            bad.append(f"{path}:1: the first line is not the SPDX line")
+        elif C_FILE.search(path) and (len(lines) < 2 or not lines[1].startswith("/*")):
+            bad.append(f"{path}:2: no comment that says what the file is for")
+    return bad
+
+
+def forbidden_words(tree):
+    bad = []
+    for path, text in tree.items():
+        for pattern, what in FORBIDDEN.items():
+            for match in re.finditer(pattern, text, re.M):
+                bad.append(f"{path}:{line_of(text, match.start())}: {match[0]!r}: {what}")
+    return bad
+
+
+def white_space(tree):
+    bad = []
+    for path, text in tree.items():
+        for match in re.finditer(r"[ \t]+$", text, re.M):
+            bad.append(f"{path}:{line_of(text, match.start())}: white space at the end of the line")
+        if text and (not text.endswith("\n") or text.endswith("\n\n")):
+            bad.append(f"{path}:{text.count(chr(10))}: must end with exactly one newline")
+        if "\r" in text:
+            bad.append(f"{path}:1: carriage returns")
+    return bad
+
+
+def readme_folders(tree):
+    """README's list has every folder that holds files, or one above it, and no other."""
+    text = tree.get("README.md", "")
+    listed = {name.rstrip("/") for name in re.findall(r"^\| `([\w./]+/)` \|", text, re.M)}
+    folders = {os.path.dirname(path) for path in tree if "/" in path and path[0] != "."}
+    missing = {
+        folder
+        for folder in folders
+        if not any(folder == name or folder.startswith(name + "/") for name in listed)
+    }
+    existing = {os.path.dirname(path) for path in tree}
+    existing |= {path.rsplit("/", 1)[0] for path in existing if "/" in path}
+    bad = [f"README.md:1: folder {name}/ is not listed" for name in sorted(missing)]
+    for name in sorted(listed):
+        if name not in existing:
+            bad.append(f"README.md:1: lists {name}/, which holds nothing")
+    return bad
+
+
+def links(tree):
+    """Links between pages, and paths written as code, lead to files of the tree."""
+    bad = []
+    known = set(tree)
+    for path in tree:
+        while "/" in path:
+            path = path.rsplit("/", 1)[0]
+            known.add(path)
+    roots = {path.split("/")[0] for path in known if "/" in path}
+    for path, text in tree.items():
+        if not path.endswith(".md"):
+            continue
+        for match in re.finditer(r"\]\(([^)#\s]+)(#[^)]*)?\)", text):
+            if "://" not in match[1]:
+                target = os.path.normpath(os.path.join(os.path.dirname(path), match[1]))
+                if target not in known:
+                    bad.append(f"{path}:{line_of(text, match.start())}: no such page: {match[1]}")
+        for match in re.finditer(r"`([\w.-]+/[\w./-]*)`", text):
+            target = match[1].rstrip("/")
+            if target.split("/")[0] in roots and target not in known:
+                bad.append(f"{path}:{line_of(text, match.start())}: no such file: {match[1]}")
+    return bad
+
+
+RULES = [
+    layers,
+    private_headers,
+    own_header_first,
+    include_cycles,
+    lengths,
+    licence_lines,
+    forbidden_words,
+    white_space,
+    readme_folders,
+    links,
+]

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""samples.py - a bad tree for every rule: a rule that finds nothing is broken."""
+
+import rules
+
+HEAD = "/* SPDX-License-Identifier: MIT */\n/* x.c - a sample. */\n"
+LONG = "static void sample_long(void)\n{\n" + "\tx();\n" * 70 + "}\n"
+
+# rule, tree, part of the complaint that is expected
+BAD = [
+    ("layers", {"store/a.c": '#include "kernel/a.h"\n', "kernel/a.h": ""}, "lies above"),
+    ("layers", {"store/a.c": '#include "b.h"\n', "store/b.h": ""}, "no file"),
+    ("layers", {"disk/a.h": "#include <stdio.h>\n"}, "<stdio.h>"),
+    ("layers", {"user/a.c": '#include "kernel/b.h"\n', "kernel/b.h": ""}, "kernel's own"),
+    (
+        "private_headers",
+        {"objects/a.c": '#include "store/a_priv.h"\n', "store/a_priv.h": ""},
+        "private",
+    ),
+    (
+        "own_header_first",
+        {"store/a.c": '#include <stdint.h>\n#include "store/a.h"\n', "store/a.h": ""},
+        "first include",
+    ),
+    (
+        "include_cycles",
+        {"store/a.h": '#include "store/b.h"\n', "store/b.h": '#include "store/a.h"\n'},
+        "includes itself",
+    ),
+    ("lengths", {"store/a.c": "\n" * 701}, "701 lines"),
+    ("lengths", {"store/a.c": LONG}, "sample_long has 72 lines"),
+    ("lengths", {"tests/a.py": "def f():\n" + "    x()\n" * 70}, "f has 71 lines"),
+    ("lengths", {rules.EXCEPTIONS: "store/a.c because\n"}, "needs no exception"),
+    ("licence_lines", {"store/a.c": "int x;\n"}, "SPDX"),
+    ("licence_lines", {"store/a.c": HEAD.split("\n")[0] + "\nint x;\n"}, "what the file is for"),
+    ("forbidden_words", {"docs/a.md": "see /wo" "rk/x\n"}, "one machine"),
+    ("forbidden_words", {"store/a.c": "/* TO" "DO: all */\n"}, "unfinished"),
+    ("forbidden_words", {"store/a.c": "#if " "0\n"}, "switched off"),
+    ("white_space", {"store/a.c": "int x; \n"}, "end of the line"),
+    ("white_space", {"store/a.c": "int x;"}, "newline"),
+    ("readme_folders", {"README.md": "| `a/` | first |\n", "b/c.c": ""}, "b/ is not listed"),
+    ("readme_folders", {"README.md": "| `a/` | first |\n"}, "which holds nothing"),
+    ("links", {"docs/a.md": "[b](b.md)\n"}, "no such page"),
+    ("links", {"docs/a.md": "`store/x.c`\n", "store/y.c": ""}, "no such file"),
+]
+
+
+def broken_rules():
+    """Rules that do not complain about their sample, or none of whose samples exist."""
+    bad = []
+    for name, tree, part in BAD:
+        complaints = getattr(rules, name)(tree)
+        if not any(part in complaint for complaint in complaints):
+            bad.append(f"tests/check/samples.py:1: rule {name} misses a sample ({part})")
+    tried = {name for name, _, _ in BAD}
+    bad += [
+        f"tests/check/samples.py:1: rule {rule.__name__} has no sample"
+        for rule in rules.RULES
+        if rule.__name__ not in tried
+    ]
+    return bad

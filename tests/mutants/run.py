@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Seeded faults: every one must be caught by a short run of the simulator.
+
+Each *.mutant file in this folder names a file of the store, a text that occurs
+in it exactly once, and what to put in its place.  The changed file is compiled
+into a simulator of its own below build/mutants/, which must then fail.
+
+    tests/mutants/run.py [--seconds N] [NAME ...]
+
+Ends with `N of N caught` and exit code 0 when none survives.
+
+A mutant file:
+
+    what: one line, the fault
+    file: store/....c
+    mode: crash            (optional: the simulator's mode, default crash)
+    ----
+    the text as it is
+    ----
+    the text as it shall be
+"""
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = ROOT / "build" / "mutants"
+CC = os.environ.get("CC", "gcc")
+FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused", "-I."]
+
+
+def sources():
+    """What a simulator is made of, as paths from the root."""
+    found = [*ROOT.glob("store/*.c"), *ROOT.glob("tests/sim/*.c"),
+             ROOT / "tools/mkstore/verify.c", *ROOT.glob("tools/mkstore/verify_*.c")]
+    return [path.relative_to(ROOT) for path in sorted(found)
+            if path.name != "verify_objects.c"]
+
+
+def compile_file(source, output, flags=()):
+    subprocess.run([CC, *FLAGS, *flags, "-c", str(source), "-o", str(output)],
+                   cwd=ROOT, check=True)
+
+
+def compile_all():
+    """The objects of the unchanged tree, by source path; each only when it is
+    older than anything it could depend on."""
+    newest = max(path.stat().st_mtime for folder in ("store", "disk", "drivers", "tests/sim",
+                                                     "tools/mkstore")
+                 for path in (ROOT / folder).glob("*.[ch]"))
+    objects = {}
+    for source in sources():
+        output = BUILD / "objects" / (str(source).replace("/", "_") + ".o")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if not output.exists() or output.stat().st_mtime < newest:
+            compile_file(source, output)
+        objects[str(source)] = output
+    return objects
+
+
+class Mutant:
+    def __init__(self, path):
+        self.name = path.stem
+        head, self.before, self.after = path.read_text().split("\n----\n")
+        self.after = self.after.rstrip("\n")
+        fields = dict(line.split(": ", 1) for line in head.splitlines())
+        self.what = fields["what"]
+        self.file = fields["file"]
+        self.mode = fields.get("mode", "crash")
+
+    def build(self, objects):
+        text = (ROOT / self.file).read_text()
+        if text.count(self.before) != 1:
+            sys.exit(f"mutant {self.name} does not apply: its text occurs "
+                     f"{text.count(self.before)} times in {self.file}")
+        folder = BUILD / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        changed = folder / pathlib.Path(self.file).name
+        changed.write_text(text.replace(self.before, self.after))
+        compile_file(changed, folder / "changed.o")
+        linked = [str(folder / "changed.o" if name == self.file else path)
+                  for name, path in objects.items()]
+        subprocess.run([CC, *linked, "-llz4", "-o", str(folder / "sim")], check=True)
+        return folder / "sim"
+
+    def caught(self, objects, seconds):
+        """The line with which the simulator fails, or None."""
+        result = subprocess.run([str(self.build(objects)), "--mode", self.mode,
+                                 "--seconds", str(seconds)],
+                                capture_output=True, text=True, timeout=20 * seconds + 120,
+                                check=False)
+        for line in result.stdout.splitlines():
+            if "FAILURE" in line and result.returncode == 1:
+                return line.split(": ", 2)[-1]
+        return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description="runs the seeded faults")
+    parser.add_argument("--seconds", type=int, default=10, help="limit for each mutant")
+    parser.add_argument("names", nargs="*", help="only these")
+    options = parser.parse_args()
+    mutants = [Mutant(path) for path in sorted(HERE.glob("*.mutant"))
+               if not options.names or path.stem in options.names]
+    objects = compile_all()
+    caught = 0
+    for mutant in mutants:
+        how = mutant.caught(objects, options.seconds)
+        caught += how is not None
+        print(f"{'caught' if how else 'SURVIVES'}: {mutant.name}: {mutant.what}"
+              + (f" [{how}]" if how else ""), flush=True)
+    print(f"{caught} of {len(mutants)} caught")
+    return 0 if mutants and caught == len(mutants) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * disk.c - the lying disk; see disk.h.
+ *
+ * A flush covers the writes whose completion had been told before it was
+ * submitted, no others.  Requests complete in an order chosen by the seed; a
+ * read returns what is there when it completes.
+ */
+#include "tests/sim/disk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- images ----------------------------------------------------------- */
+
+void image_create_flat(struct image *image, uint64_t sectors)
+{
+	memset(image, 0, sizeof(*image));
+	image->sectors = sectors;
+	image->data = sim_allocate(sectors * SECTOR_SIZE);
+}
+
+void image_create_overlay(struct image *image, uint64_t sectors)
+{
+	memset(image, 0, sizeof(*image));
+	image->sectors = sectors;
+	image->room = 256;
+	image->data = sim_allocate((uint64_t)image->room * SECTOR_SIZE);
+	image->owner = sim_allocate(image->room * sizeof(*image->owner));
+	image->place = sim_allocate(sectors * sizeof(*image->place));
+	image->present = sim_allocate((sectors + 63) / 64 * sizeof(*image->present));
+}
+
+void image_free(struct image *image)
+{
+	free(image->data);
+	free(image->owner);
+	free(image->place);
+	free(image->present);
+	memset(image, 0, sizeof(*image));
+}
+
+void image_reset(struct image *image, const struct image *base)
+{
+	for (uint32_t i = 0; i < image->used; i++)
+		image->present[image->owner[i] / 64] = 0;
+	image->used = 0;
+	image->base = base;
+}
+
+static bool image_has(const struct image *image, uint64_t sector)
+{
+	return image->present[sector / 64] >> (sector % 64) & 1;
+}
+
+/* Lays the overlay's sectors over what was read from below. */
+static void overlay_read(const struct image *image, uint64_t sector, uint32_t count, uint8_t *data)
+{
+	uint64_t end = sector + count;
+
+	if (image->used < count / 8) {
+		for (uint32_t i = 0; i < image->used; i++) {
+			uint64_t owner = image->owner[i];
+
+			if (owner >= sector && owner < end)
+				memcpy(data + (owner - sector) * SECTOR_SIZE,
+				       image->data + (uint64_t)i * SECTOR_SIZE, SECTOR_SIZE);
+		}
+		return;
+	}
+	for (uint64_t at = sector; at < end; at++)
+		if (image_has(image, at))
+			memcpy(data + (at - sector) * SECTOR_SIZE,
+			       image->data + (uint64_t)image->place[at] * SECTOR_SIZE, SECTOR_SIZE);
+}
+
+void image_read(const struct image *image, uint64_t sector, uint32_t count, void *data)
+{
+	const struct image *layers[8];
+	unsigned depth = 0;
+
+	SIM_CHECK(sector <= image->sectors && count <= image->sectors - sector,
+		  "read of sectors %llu+%u beyond the end of the disk", (unsigned long long)sector,
+		  count);
+	for (; image->base; image = image->base) {
+		SIM_CHECK(depth < 8, "too many layers of images");
+		layers[depth++] = image;
+	}
+	memcpy(data, image->data + sector * SECTOR_SIZE, (uint64_t)count * SECTOR_SIZE);
+	while (depth)
+		overlay_read(layers[--depth], sector, count, data);
+}
+
+static void image_grow(struct image *image)
+{
+	uint32_t room = image->room * 2;
+	uint8_t *data = sim_allocate((uint64_t)room * SECTOR_SIZE);
+	uint32_t *owner = sim_allocate(room * sizeof(*owner));
+
+	memcpy(data, image->data, (uint64_t)image->used * SECTOR_SIZE);
+	memcpy(owner, image->owner, image->used * sizeof(*owner));
+	free(image->data);
+	free(image->owner);
+	image->data = data;
+	image->owner = owner;
+	image->room = room;
+}
+
+void image_write(struct image *image, uint64_t sector, uint32_t count, const void *data)
+{
+	const uint8_t *from = data;
+
+	SIM_CHECK(sector <= image->sectors && count <= image->sectors - sector,
+		  "write of sectors %llu+%u beyond the end of the disk", (unsigned long long)sector,
+		  count);
+	if (!image->base) {
+		memcpy(image->data + sector * SECTOR_SIZE, data, (uint64_t)count * SECTOR_SIZE);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++, sector++, from += SECTOR_SIZE) {
+		if (!image_has(image, sector)) {
+			if (image->used == image->room)
+				image_grow(image);
+			image->present[sector / 64] |= UINT64_C(1) << (sector % 64);
+			image->owner[image->used] = (uint32_t)sector;
+			image->place[sector] = image->used++;
+		}
+		memcpy(image->data + (uint64_t)image->place[sector] * SECTOR_SIZE, from,
+		       SECTOR_SIZE);
+	}
+}
+
+void image_flip(struct image *image, uint64_t sector, uint32_t bit)
+{
+	uint8_t data[SECTOR_SIZE];
+
+	image_read(image, sector, 1, data);
+	data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+	image_write(image, sector, 1, data);
+}
+
+/* ---- pending writes --------------------------------------------------- */
+
+static void write_free(struct disk_write *write)
+{
+	free(write->data);
+	free(write);
+}
+
+static struct disk_write *write_create(struct disk *disk, const struct block_request *request)
+{
+	struct disk_write *write = sim_allocate(sizeof(*write));
+	uint64_t bytes = (uint64_t)request->sectors * SECTOR_SIZE;
+
+	write->sector = request->sector.n;
+	write->count = request->sectors;
+	write->order = disk->writes_submitted++;
+	write->data = sim_allocate(bytes);
+	memcpy(write->data, request->data, bytes);
+	return write;
+}
+
+static void write_pend(struct disk *disk, struct disk_write *write)
+{
+	SIM_CHECK(disk->pending_count < DISK_PENDING_MAX, "more than %u writes without a flush",
+		  DISK_PENDING_MAX);
+	disk->pending[disk->pending_count++] = write;
+	image_write(&disk->current, write->sector, write->count, write->data);
+}
+
+/* Two writes of the same sector in flight at once have no order: the store must
+ * never do that. */
+static void write_check_overlap(const struct disk *disk, const struct block_request *request)
+{
+	for (uint32_t i = 0; i < disk->queued; i++) {
+		const struct block_request *other = disk->queue[i];
+
+		if (other->operation == BLOCK_FLUSH || other->operation == BLOCK_READ)
+			continue;
+		SIM_CHECK(request->sector.n + request->sectors <= other->sector.n ||
+				  other->sector.n + other->sectors <= request->sector.n,
+			  "writes of sectors %llu+%u and %llu+%u are in flight together",
+			  (unsigned long long)request->sector.n, request->sectors,
+			  (unsigned long long)other->sector.n, other->sectors);
+	}
+}
+
+/* The flush with this number has taken effect. */
+static void flush_apply(struct disk *disk, uint32_t flush)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < disk->pending_count; i++) {
+		struct disk_write *write = disk->pending[i];
+
+		if (write->covers && write->covers <= flush) {
+			image_write(disk->durable, write->sector, write->count, write->data);
+			write_free(write);
+		} else {
+			disk->pending[kept++] = write;
+		}
+	}
+	disk->pending_count = kept;
+	image_reset(&disk->current, disk->durable);
+	for (uint32_t i = 0; i < kept; i++)
+		image_write(&disk->current, disk->pending[i]->sector, disk->pending[i]->count,
+			    disk->pending[i]->data);
+}
+
+/* ---- requests --------------------------------------------------------- */
+
+static enum disk_fault request_kind(const struct block_request *request)
+{
+	switch (request->operation) {
+	case BLOCK_READ:
+		return DISK_FAULT_READ;
+	case BLOCK_FLUSH:
+		return DISK_FAULT_FLUSH;
+	default:
+		return DISK_FAULT_WRITE;
+	}
+}
+
+static bool request_fails(struct disk *disk, const struct block_request *request)
+{
+	enum disk_fault kind = request_kind(request);
+	uint64_t index = disk->counts[kind]++;
+
+	if (disk->fault != kind)
+		return false;
+	if (index != disk->fault_index && !(disk->fault_for_ever && index > disk->fault_index))
+		return false;
+	disk->fault_hits++;
+	return true;
+}
+
+/* A failed write may have arrived all the same, in whole or in part. */
+static void write_fail(struct disk *disk, struct disk_write *write)
+{
+	uint32_t arrived = sim_random_below(disk->random, write->count + 1);
+
+	if (arrived == 0) {
+		write_free(write);
+		return;
+	}
+	write->count = arrived;
+	write_pend(disk, write);
+}
+
+static void request_execute(struct disk *disk, struct block_request *request,
+			    struct disk_write *write)
+{
+	static const char *const names[] = {"read", "write", "flush", "discard"};
+	bool fails = request_fails(disk, request);
+	uint32_t flush = request->operation == BLOCK_FLUSH ? (uint32_t)request->sector.n : 0;
+
+	request->status = fails ? STATUS_IO : STATUS_OK;
+	if (disk->strict)
+		sim_trace("    %s %llu+%u%s", names[request->operation],
+			  (unsigned long long)request->sector.n, request->sectors,
+			  fails ? " fails" : "");
+	if (write && disk->strict)
+		SIM_CHECK(memcmp(write->data, request->data,
+				 (uint64_t)write->count * SECTOR_SIZE) == 0,
+			  "the buffer of a write to sector %llu changed while the disk owned it",
+			  (unsigned long long)write->sector);
+	if (write && fails) {
+		write_fail(disk, write);
+	} else if (write) {
+		write->completed = true;
+		write_pend(disk, write);
+	} else if (request->operation == BLOCK_READ && !fails) {
+		image_read(&disk->current, request->sector.n, request->sectors, request->data);
+	} else if (request->operation == BLOCK_FLUSH) {
+		if (disk->crash_point)
+			disk->crash_point(disk->crash_context, disk);
+		if (!fails)
+			flush_apply(disk, flush);
+	}
+}
+
+static void queue_complete(struct disk *disk, uint32_t index)
+{
+	struct block_request *request = disk->queue[index];
+	struct disk_write *write = disk->queue_write[index];
+
+	disk->queued--;
+	memmove(&disk->queue[index], &disk->queue[index + 1],
+		(disk->queued - index) * sizeof(disk->queue[0]));
+	memmove(&disk->queue_write[index], &disk->queue_write[index + 1],
+		(disk->queued - index) * sizeof(disk->queue_write[0]));
+	request_execute(disk, request, write);
+	request->complete(request);
+}
+
+/* Takes the request's data and numbers a flush: its sector field, which means
+ * nothing for a flush, remembers which one it is. */
+static struct disk_write *request_take(struct disk *disk, struct block_request *request)
+{
+	SIM_CHECK(request->complete, "a request without complete()");
+	if (request->operation == BLOCK_FLUSH) {
+		uint32_t flush = ++disk->flushes_submitted;
+
+		request->sector.n = flush;
+		for (uint32_t i = 0; i < disk->pending_count; i++)
+			if (disk->pending[i]->completed && !disk->pending[i]->covers)
+				disk->pending[i]->covers = flush;
+		return NULL;
+	}
+	SIM_CHECK(request->sectors > 0 && request->sectors <= disk->device.request_sectors,
+		  "a request of %u sectors, allowed are 1 to %u", request->sectors,
+		  disk->device.request_sectors);
+	SIM_CHECK(request->sector.n < disk->durable->sectors &&
+			  request->sectors <= disk->durable->sectors - request->sector.n,
+		  "a request beyond the end: sectors %llu+%u",
+		  (unsigned long long)request->sector.n, request->sectors);
+	if (request->operation == BLOCK_READ) {
+		if (disk->strict)
+			memset(request->data, 0xa5, (uint64_t)request->sectors * SECTOR_SIZE);
+		return NULL;
+	}
+	SIM_CHECK(request->operation == BLOCK_WRITE, "an operation that was not offered");
+	write_check_overlap(disk, request);
+	return write_create(disk, request);
+}
+
+static bool disk_submit(struct block_device *device, struct block_request *request)
+{
+	struct disk *disk = device->context;
+
+	if (disk->queued == DISK_QUEUE_DEPTH)
+		return false;
+	disk->queue_write[disk->queued] = request_take(disk, request);
+	disk->queue[disk->queued++] = request;
+	if (disk->immediate)
+		queue_complete(disk, disk->queued - 1);
+	return true;
+}
+
+static void disk_poll(struct block_device *device, bool wait)
+{
+	struct disk *disk = device->context;
+	uint32_t finish;
+
+	if (disk->queued == 0)
+		return;
+	finish = sim_random_below(disk->random, disk->queued + 1);
+	if (wait && finish == 0)
+		finish = 1;
+	for (; finish && disk->queued; finish--)
+		queue_complete(disk, sim_random_below(disk->random, disk->queued));
+}
+
+static const struct block_operations disk_operations = {
+	.submit = disk_submit,
+	.poll = disk_poll,
+};
+
+/* ---- life ------------------------------------------------------------- */
+
+void disk_create(struct disk *disk, uint64_t sectors, struct sim_random *random)
+{
+	memset(disk, 0, sizeof(*disk));
+	disk->random = random;
+	image_create_overlay(&disk->current, sectors);
+	disk->device.request_sectors = 2048;
+	disk->device.queue_depth = DISK_QUEUE_DEPTH;
+	disk->device.operations = &disk_operations;
+	disk->device.context = disk;
+}
+
+static void disk_forget(struct disk *disk)
+{
+	for (uint32_t i = 0; i < disk->pending_count; i++)
+		write_free(disk->pending[i]);
+	for (uint32_t i = 0; i < disk->queued; i++)
+		if (disk->queue_write[i])
+			write_free(disk->queue_write[i]);
+	disk->pending_count = 0;
+	disk->queued = 0;
+}
+
+void disk_free(struct disk *disk)
+{
+	disk_forget(disk);
+	image_free(&disk->current);
+}
+
+void disk_attach(struct disk *disk, struct image *durable, uint32_t write_unit)
+{
+	disk_forget(disk);
+	disk->durable = durable;
+	image_reset(&disk->current, durable);
+	disk->device.sectors = durable->sectors;
+	disk->device.write_unit = write_unit;
+	disk->flushes_submitted = 0;
+	disk->fault = DISK_FAULT_NONE;
+	disk->fault_hits = 0;
+	disk->crash_point = NULL;
+	memset(disk->counts, 0, sizeof(disk->counts));
+}
+
+void disk_restart(struct disk *disk)
+{
+	while (disk->queued) {
+		uint32_t index = sim_random_below(disk->random, disk->queued);
+		struct disk_write *write = disk->queue_write[index];
+
+		disk->queued--;
+		disk->queue[index] = disk->queue[disk->queued];
+		disk->queue_write[index] = disk->queue_write[disk->queued];
+		if (write && sim_random_once_in(disk->random, 2))
+			write_free(write);
+		else if (write)
+			write_pend(disk, write);
+	}
+	/* For the new system every write that has arrived lies in the past. */
+	for (uint32_t i = 0; i < disk->pending_count; i++)
+		disk->pending[i]->completed = true;
+}
+
+/* ---- power cuts ------------------------------------------------------- */
+
+/* Where the write unit is a block, a block written in part may be lost in
+ * whole: neither what was there nor what came. */
+static void block_destroy(struct image *image, uint64_t sector, uint64_t seed)
+{
+	struct sim_random random = {seed ^ sector};
+	uint64_t block[BLOCK_SIZE / sizeof(uint64_t)];
+
+	for (unsigned i = 0; i < sizeof(block) / sizeof(block[0]); i++)
+		block[i] = sim_random_next(&random);
+	image_write(image, sector - sector % BLOCK_SECTORS, BLOCK_SECTORS, block);
+}
+
+static bool cut_keeps(const struct cut *cut, uint32_t index, const struct disk_write *write,
+		      uint32_t i)
+{
+	struct sim_random random = {cut->seed + ((uint64_t)index << 32 | i)};
+
+	switch (cut->kind[index]) {
+	case CUT_WHOLE:
+		return true;
+	case CUT_PREFIX:
+		return i < cut->length[index];
+	case CUT_SUFFIX:
+		return i >= write->count - cut->length[index];
+	case CUT_SOME:
+		return sim_random_next(&random) & 1;
+	default:
+		return false;
+	}
+}
+
+static void cut_apply(const struct disk *disk, const struct cut *cut, uint32_t index,
+		      struct image *image)
+{
+	const struct disk_write *write = disk->pending[index];
+
+	if (cut->kind[index] == CUT_NONE)
+		return;
+	if (cut->kind[index] == CUT_WHOLE) {
+		image_write(image, write->sector, write->count, write->data);
+		return;
+	}
+	for (uint32_t i = 0; i < write->count; i++) {
+		if (cut_keeps(cut, index, write, i))
+			image_write(image, write->sector + i, 1,
+				    write->data + (uint64_t)i * SECTOR_SIZE);
+		else if (disk->device.write_unit == BLOCK_SIZE && (cut->seed >> 8 & 1) &&
+			 (write->sector + i) % BLOCK_SECTORS == 0)
+			block_destroy(image, write->sector + i, cut->seed);
+	}
+}
+
+void disk_cut(const struct disk *disk, const struct cut *cut, struct image *image)
+{
+	image_reset(image, disk->durable);
+	for (uint32_t i = 0; i < disk->pending_count; i++)
+		cut_apply(disk, cut, i, image);
+}

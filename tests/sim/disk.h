@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * disk.h - a disk in memory that lies, tears, reorders and fails on purpose.
+ *
+ * An image is what a disk holds: flat, or an overlay of changed sectors over
+ * another image.  A disk has a durable image, which survives a power cut, and
+ * over it what was written since: pending writes, each of which may after a cut
+ * be there, not be there, or be there in part.
+ *
+ *   disk_flat ---- crash image ---- the next crash image ...
+ *       ^  durable of       ^ durable of
+ *     the workload's disk   the disk on which recovery runs
+ */
+#ifndef TESTS_SIM_DISK_H
+#define TESTS_SIM_DISK_H
+
+#include "drivers/block.h"
+#include "tests/sim/sim.h"
+
+/* ---- images ----------------------------------------------------------- */
+
+struct image {
+	const struct image *base; /* null: flat */
+	uint64_t sectors;
+	uint8_t *data;	   /* flat: all sectors; overlay: `used` sectors */
+	uint64_t *present; /* overlay: bit per sector */
+	uint32_t *place;   /* overlay: sector -> index in data */
+	uint32_t *owner;   /* overlay: index in data -> sector */
+	uint32_t used, room;
+};
+
+void image_create_flat(struct image *image, uint64_t sectors);
+void image_create_overlay(struct image *image, uint64_t sectors);
+/* Empties an overlay and puts it over another image of the same size. */
+void image_reset(struct image *image, const struct image *base);
+void image_free(struct image *image);
+void image_read(const struct image *image, uint64_t sector, uint32_t count, void *data);
+void image_write(struct image *image, uint64_t sector, uint32_t count, const void *data);
+void image_flip(struct image *image, uint64_t sector, uint32_t bit);
+
+/* ---- disks ------------------------------------------------------------ */
+
+#define DISK_QUEUE_DEPTH 32u
+#define DISK_PENDING_MAX 4096u
+
+struct disk_write {
+	uint64_t sector;
+	uint32_t count;
+	uint64_t order;	 /* of submission */
+	bool completed;	 /* the submitter was told */
+	uint32_t covers; /* flush submitted after the completion, 0: none yet */
+	uint8_t *data;
+};
+
+enum disk_fault { DISK_FAULT_NONE, DISK_FAULT_READ, DISK_FAULT_WRITE, DISK_FAULT_FLUSH };
+
+struct disk {
+	struct block_device device;
+	struct image *durable;
+	struct image current; /* overlay over durable: what reads see */
+	struct sim_random *random;
+	bool immediate; /* complete everything inside submit() */
+	bool strict;	/* watch that buffers do not change while the disk owns them */
+
+	struct block_request *queue[DISK_QUEUE_DEPTH];
+	struct disk_write *queue_write[DISK_QUEUE_DEPTH];
+	uint32_t queued;
+	uint32_t flushes_submitted;
+
+	struct disk_write *pending[DISK_PENDING_MAX];
+	uint32_t pending_count;
+	uint64_t writes_submitted;
+
+	enum disk_fault fault;
+	uint64_t fault_index; /* counted per kind since disk_attach, from 0 */
+	bool fault_for_ever;
+	uint64_t fault_hits;
+	uint64_t counts[4]; /* requests completed, by enum disk_fault */
+
+	/* Called when a flush is about to take effect: the moment at which the
+	 * most writes are pending.  May be null. */
+	void (*crash_point)(void *context, struct disk *disk);
+	void *crash_context;
+};
+
+void disk_create(struct disk *disk, uint64_t sectors, struct sim_random *random);
+void disk_free(struct disk *disk);
+
+/* Power on: over this durable image, nothing pending, no faults set. */
+void disk_attach(struct disk *disk, struct image *durable, uint32_t write_unit);
+
+/* The system restarts without a power cut: requests in the queue take effect
+ * in any order, nobody is told, and what was pending stays pending. */
+void disk_restart(struct disk *disk);
+
+/* ---- power cuts ------------------------------------------------------- */
+
+/* Which of the pending writes are on the disk after the cut. */
+enum cut_kind { CUT_NONE, CUT_WHOLE, CUT_PREFIX, CUT_SUFFIX, CUT_SOME };
+
+struct cut {
+	uint8_t kind[DISK_PENDING_MAX];	   /* enum cut_kind, per pending write */
+	uint32_t length[DISK_PENDING_MAX]; /* PREFIX, SUFFIX: sectors that arrived */
+	uint64_t seed;			   /* SOME: which sectors */
+};
+
+/* Puts `image` (an overlay) over the durable image with what the cut leaves. */
+void disk_cut(const struct disk *disk, const struct cut *cut, struct image *image);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model.c - the model of a store; see model.h.
+ */
+#include "tests/sim/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* ---- contents --------------------------------------------------------- */
+
+enum content_class { CLASS_TEXT, CLASS_SPARSE, CLASS_HALF, CLASS_NOISE, CLASSES };
+
+static void fill_noise(struct sim_random *random, uint8_t *data, uint32_t bytes)
+{
+	for (uint32_t i = 0; i < bytes; i += sizeof(uint64_t)) {
+		uint64_t word = sim_random_next(random);
+
+		memcpy(data + i, &word, sizeof(word));
+	}
+}
+
+static void fill_text(struct sim_random *random, uint8_t *data)
+{
+	static const char words[] = "page store commit write flush torn ring node free used ";
+	uint32_t at = 0;
+
+	while (at < PAGE_SIZE) {
+		uint32_t from = sim_random_below(random, sizeof(words) - 12);
+		uint32_t count = 4 + sim_random_below(random, 8);
+
+		if (count > PAGE_SIZE - at)
+			count = PAGE_SIZE - at;
+		memcpy(data + at, words + from, count);
+		at += count;
+	}
+}
+
+/* The low bits of the number choose the class, so that it is known from it. */
+void model_content_fill(const struct model *model, uint32_t content, void *data)
+{
+	struct sim_random random = {model->seed ^ (uint64_t)content << 20};
+	uint8_t *bytes = data;
+
+	if (content <= CONTENT_ZERO) {
+		memset(data, 0, PAGE_SIZE);
+		return;
+	}
+	switch (content % CLASSES) {
+	case CLASS_TEXT:
+		fill_text(&random, bytes);
+		break;
+	case CLASS_SPARSE:
+		memset(bytes, 0, PAGE_SIZE);
+		bytes[sim_random_below(&random, PAGE_SIZE)] = 1;
+		memcpy(bytes + 8 * sim_random_below(&random, PAGE_SIZE / 8), &content,
+		       sizeof(content));
+		break;
+	case CLASS_HALF:
+		memset(bytes, (int)(content & 0xff), PAGE_SIZE);
+		fill_noise(&random, bytes, 8 + 8 * sim_random_below(&random, PAGE_SIZE / 8 - 1));
+		break;
+	default:
+		fill_noise(&random, bytes, PAGE_SIZE);
+	}
+}
+
+static uint32_t content_number(struct model *model, uint32_t class)
+{
+	uint8_t data[PAGE_SIZE];
+	uint32_t content = model->contents;
+
+	while (content % CLASSES != class)
+		content++;
+	model->contents = content + 1;
+	if (model->contents > model->room) {
+		uint32_t room = 2 * model->contents;
+		uint64_t *hash = sim_allocate(room * sizeof(*hash));
+
+		memcpy(hash, model->hash, model->room * sizeof(*hash));
+		free(model->hash);
+		model->hash = hash;
+		model->room = room;
+	}
+	model_content_fill(model, content, data);
+	model->hash[content] = XXH3_64bits(data, sizeof(data));
+	return content;
+}
+
+uint32_t model_content_new(struct model *model, struct sim_random *random)
+{
+	if (sim_random_once_in(random, 12))
+		return CONTENT_ZERO;
+	return content_number(model, sim_random_below(random, CLASSES));
+}
+
+uint32_t model_content_noise(struct model *model)
+{
+	return content_number(model, CLASS_NOISE);
+}
+
+bool model_content_matches(const struct model *model, uint32_t content, const void *data)
+{
+	uint32_t zero = content == CONTENT_ABSENT ? CONTENT_ZERO : content;
+
+	sim_totals.pages_compared++;
+	return XXH3_64bits(data, PAGE_SIZE) == model->hash[zero];
+}
+
+/* ---- the universe ----------------------------------------------------- */
+
+static uint64_t page_number(enum model_shape shape, uint32_t i, struct sim_random *random)
+{
+	static const uint64_t clusters[] = {0x100000, 0x7ffff80, 0x123456789, 0x7fffffff00};
+
+	switch (shape) {
+	case MODEL_DENSE:
+		return 0x100000 + i;
+	case MODEL_CLUSTERS:
+		return clusters[i % 4] + i / 4;
+	default:
+		/* Strictly ascending with gaps of very different width. */
+		return 0x100000 + ((uint64_t)i << 30) +
+		       (sim_random_next(random) &
+			((UINT64_C(1) << sim_random_below(random, 30)) - 1));
+	}
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	const uint64_t *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+void model_create(struct model *model, uint64_t seed, uint32_t pages, enum model_shape shape)
+{
+	struct sim_random random = {seed};
+	uint8_t zeros[PAGE_SIZE] = {0};
+
+	memset(model, 0, sizeof(*model));
+	SIM_CHECK(pages <= MODEL_PAGES, "%u pages are too many for the model", pages);
+	model->seed = sim_random_next(&random);
+	model->pages = pages;
+	for (uint32_t i = 0; i < pages; i++)
+		model->page[i] = page_number(shape, i, &random);
+	qsort(model->page, pages, sizeof(model->page[0]), compare_numbers);
+	model->contents = 2;
+	model->room = 64;
+	model->hash = sim_allocate(model->room * sizeof(*model->hash));
+	model->hash[CONTENT_ZERO] = XXH3_64bits(zeros, sizeof(zeros));
+}
+
+void model_free(struct model *model)
+{
+	free(model->hash);
+	model->hash = NULL;
+}
+
+int model_page_index(const struct model *model, page_t page)
+{
+	const uint64_t *found = bsearch(&page.n, model->page, model->pages, sizeof(model->page[0]),
+					compare_numbers);
+
+	return found ? (int)(found - model->page) : -1;
+}
+
+uint32_t model_pages_present(const uint32_t *content, uint32_t pages)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < pages; i++)
+		count += content[i] != CONTENT_ABSENT;
+	return count;
+}
+
+/* ---- states ----------------------------------------------------------- */
+
+struct model_snapshot *model_snapshot_find(struct model_state *state, const char *name)
+{
+	for (uint32_t i = 0; i < state->snapshots; i++)
+		if (strncmp(state->snapshot[i].name, name, DISK_SNAPSHOT_NAME) == 0)
+			return &state->snapshot[i];
+	return NULL;
+}
+
+void model_snapshot_add(struct model_state *state, const char *name, const uint32_t *content)
+{
+	struct model_snapshot *snapshot;
+
+	SIM_CHECK(state->snapshots < MODEL_SNAPSHOTS, "too many snapshots for the model");
+	snapshot = &state->snapshot[state->snapshots++];
+	memset(snapshot->name, 0, sizeof(snapshot->name));
+	memcpy(snapshot->name, name, strnlen(name, DISK_SNAPSHOT_NAME - 1));
+	memcpy(snapshot->content, content, sizeof(snapshot->content));
+}
+
+void model_snapshot_remove(struct model_state *state, const char *name)
+{
+	struct model_snapshot *snapshot = model_snapshot_find(state, name);
+
+	SIM_CHECK(snapshot, "the model has no snapshot %s", name);
+	*snapshot = state->snapshot[--state->snapshots];
+}
+
+struct model_state *model_freeze(struct model *model, generation_t generation)
+{
+	struct model_state *state = &model->flight[model->flights];
+
+	SIM_CHECK(model->flights < 2, "more than two generations in flight");
+	*state = model->flights ? model->flight[model->flights - 1] : model->durable;
+	state->generation = generation;
+	state->clean = false;
+	memcpy(state->content, model->working, sizeof(state->content));
+	model->flights++;
+	return state;
+}
+
+void model_acknowledge(struct model *model, generation_t generation)
+{
+	while (model->flights && model->flight[0].generation.n <= generation.n) {
+		model->previous = model->durable;
+		model->durable = model->flight[0];
+		model->flight[0] = model->flight[1];
+		model->flights--;
+	}
+}
+
+struct model_state *model_state_find(struct model *model, generation_t generation)
+{
+	if (model->durable.generation.n == generation.n)
+		return &model->durable;
+	for (uint32_t i = 0; i < model->flights; i++)
+		if (model->flight[i].generation.n == generation.n)
+			return &model->flight[i];
+	return NULL;
+}
+
+void model_recover(struct model *model, const struct model_state *state)
+{
+	if (state == &model->previous) {
+		model->durable = *state;
+	} else if (state != &model->durable) {
+		model->previous = model->durable;
+		model->durable = *state;
+	}
+	model->flights = 0;
+	memcpy(model->working, model->durable.content, sizeof(model->working));
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model.h - what a store ought to hold, as plainly as it can be said.
+ *
+ * A model knows a small universe of pages.  The content of a page is a number,
+ * from which its 4096 bytes follow; 0 stands for a page that does not exist.
+ * A state is one generation: the content of every page and of every page of
+ * every snapshot.  The states kept are the last acknowledged one and those
+ * which a commit in flight may leave behind.
+ */
+#ifndef TESTS_SIM_MODEL_H
+#define TESTS_SIM_MODEL_H
+
+#include "disk/format.h"
+#include "disk/types.h"
+#include "tests/sim/sim.h"
+
+#define MODEL_PAGES	512u
+#define MODEL_SNAPSHOTS 12u
+#define CONTENT_ABSENT	0u
+#define CONTENT_ZERO	1u
+
+struct model_snapshot {
+	char name[DISK_SNAPSHOT_NAME];
+	uint32_t content[MODEL_PAGES];
+};
+
+struct model_state {
+	generation_t generation;
+	bool clean; /* the system was stopped on purpose after it */
+	uint32_t content[MODEL_PAGES];
+	uint32_t snapshots; /* those with a name that are not dying */
+	struct model_snapshot snapshot[MODEL_SNAPSHOTS];
+};
+
+struct model {
+	uint64_t seed;
+	uint32_t pages;		    /* of the universe */
+	uint64_t page[MODEL_PAGES]; /* their numbers, ascending */
+	uint32_t working[MODEL_PAGES];
+	uint32_t contents; /* numbers given out */
+	uint32_t room;
+	uint64_t *hash;		     /* of each content */
+	struct model_state previous; /* acknowledged before `durable` */
+	struct model_state durable;
+	struct model_state flight[2]; /* a restore has two commits */
+	uint32_t flights;
+};
+
+/* How the universe's pages lie in the address space. */
+enum model_shape { MODEL_DENSE, MODEL_CLUSTERS, MODEL_SPARSE, MODEL_SHAPES };
+
+void model_create(struct model *model, uint64_t seed, uint32_t pages, enum model_shape shape);
+void model_free(struct model *model);
+
+/* A new content for a page: of a class (zeros, text, sparse, noise) that the
+ * random numbers choose. */
+uint32_t model_content_new(struct model *model, struct sim_random *random);
+/* The same, always noise: it does not compress. */
+uint32_t model_content_noise(struct model *model);
+void model_content_fill(const struct model *model, uint32_t content, void *data);
+/* Are these the bytes of the content?  ABSENT: zeros. */
+bool model_content_matches(const struct model *model, uint32_t content, const void *data);
+
+/* Index of a page in the universe, or -1. */
+int model_page_index(const struct model *model, page_t page);
+uint32_t model_pages_present(const uint32_t *content, uint32_t pages);
+
+struct model_snapshot *model_snapshot_find(struct model_state *state, const char *name);
+/* A commit was accepted: the working content becomes the state in flight. */
+struct model_state *model_freeze(struct model *model, generation_t generation);
+void model_snapshot_add(struct model_state *state, const char *name, const uint32_t *content);
+void model_snapshot_remove(struct model_state *state, const char *name);
+/* The engine says that this generation is durable. */
+void model_acknowledge(struct model *model, generation_t generation);
+/* The state of this generation, acknowledged or in flight, or null. */
+struct model_state *model_state_find(struct model *model, generation_t generation);
+/* After a recovery of this state: it is the only one, and the working one. */
+void model_recover(struct model *model, const struct model_state *state);
+
+#endif

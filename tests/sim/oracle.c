@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * oracle.c - the judgement on an image after a power cut; see oracle.h.
+ */
+#include "tests/sim/oracle.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SUBSETS_MAX 12u
+
+/* ---- the verifier ----------------------------------------------------- */
+
+static enum status image_reader(void *context, sector_t sector, uint32_t sectors, void *data)
+{
+	const struct image *image = context;
+
+	if (sector.n >= image->sectors || sectors > image->sectors - sector.n)
+		return STATUS_IO;
+	image_read(image, sector.n, sectors, data);
+	return STATUS_OK;
+}
+
+static void finding_note(void *context, const struct verify_finding *finding)
+{
+	struct oracle_findings *findings = context;
+
+	if (finding->severity == VERIFY_NOTE)
+		return;
+	sim_trace("    verify: %s", finding->text);
+	if (finding->severity == VERIFY_WARNING) {
+		findings->warnings++;
+		return;
+	}
+	if (finding->code == VERIFY_SLOT)
+		findings->slot_errors++;
+	if (findings->errors++ == 0)
+		snprintf(findings->first, sizeof(findings->first), "%s: %s",
+			 verify_code_text(finding->code), finding->text);
+}
+
+struct verify *oracle_verify(const struct image *image, bool everything,
+			     struct oracle_findings *findings, enum status *status)
+{
+	struct verify_reader reader = {
+		.context = (void *)image, .sectors = image->sectors, .read = image_reader};
+	struct verify_options options = {
+		.context = findings, .report = finding_note, .skip_slot_tails = !everything};
+	struct verify *verify;
+
+	memset(findings, 0, sizeof(*findings));
+	verify = verify_open(&reader, &options);
+	SIM_CHECK(verify, "memory is short");
+	*status = verify_run(verify);
+	sim_totals.verify_runs++;
+	return verify;
+}
+
+void oracle_compare_space(struct verify *verify, const struct verify_space *space,
+			  const struct model *model, const uint32_t *content)
+{
+	uint8_t data[PAGE_SIZE];
+	uint32_t found = 0;
+	page_t page = {0};
+
+	for (; verify_space_next(verify, space, page, &page) == STATUS_OK; page.n++) {
+		int index = model_page_index(model, page);
+
+		SIM_CHECK(index >= 0 && content[index] != CONTENT_ABSENT,
+			  "page 0x%llx of snapshot %llu exists and should not",
+			  (unsigned long long)page.n, (unsigned long long)space->snapshot.n);
+		SIM_CHECK(verify_space_read(verify, space, page, data) == STATUS_OK,
+			  "page 0x%llx of snapshot %llu cannot be read by the verifier",
+			  (unsigned long long)page.n, (unsigned long long)space->snapshot.n);
+		SIM_CHECK(model_content_matches(model, content[index], data),
+			  "page 0x%llx of snapshot %llu has a wrong content",
+			  (unsigned long long)page.n, (unsigned long long)space->snapshot.n);
+		found++;
+	}
+	SIM_CHECK(found == model_pages_present(content, model->pages),
+		  "snapshot %llu has %u pages, the model %u", (unsigned long long)space->snapshot.n,
+		  found, model_pages_present(content, model->pages));
+}
+
+/* Every snapshot of the state is on the disk, byte for byte, and no other. */
+static void compare_catalogue(struct verify *verify, const struct model *model,
+			      const struct model_state *state)
+{
+	const struct disk_snapshot *snapshot;
+	struct verify_space space;
+	uint32_t living = 0;
+
+	for (uint64_t i = 0; (snapshot = verify_snapshot_at(verify, i)) != NULL; i++) {
+		struct model_snapshot *expected;
+
+		if (snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
+			continue;
+		living++;
+		expected = model_snapshot_find((struct model_state *)state, snapshot->name);
+		SIM_CHECK(expected, "snapshot \"%s\" exists and should not", snapshot->name);
+		SIM_CHECK(verify_space_snapshot(verify, (snapshot_t){snapshot->number}, &space) ==
+				  STATUS_OK,
+			  "snapshot %llu cannot be found", (unsigned long long)snapshot->number);
+		oracle_compare_space(verify, &space, model, expected->content);
+	}
+	SIM_CHECK(living == state->snapshots, "%u living snapshots, the model has %u", living,
+		  state->snapshots);
+}
+
+/* ---- the engine ------------------------------------------------------- */
+
+void oracle_compare_engine(struct engine *engine, const struct model *model,
+			   const uint32_t *content)
+{
+	page_t next = {0};
+
+	for (uint32_t i = 0; i < model->pages; i++) {
+		page_t page = {model->page[i]};
+		void *data = NULL;
+		enum status status;
+
+		if (content[i] == CONTENT_ABSENT)
+			continue;
+		status = engine_page_next(engine, next, &next);
+		SIM_CHECK(status == STATUS_OK && next.n == page.n,
+			  "the next page is 0x%llx (%s), expected 0x%llx",
+			  (unsigned long long)next.n, status_text(status),
+			  (unsigned long long)page.n);
+		next.n++;
+		status = engine_page_read(engine, page, &data);
+		SIM_CHECK(status == STATUS_OK, "page 0x%llx cannot be read: %s",
+			  (unsigned long long)page.n, status_text(status));
+		SIM_CHECK(model_content_matches(model, content[i], data),
+			  "page 0x%llx has a wrong content", (unsigned long long)page.n);
+	}
+	SIM_CHECK(engine_page_next(engine, next, &next) == STATUS_NOT_FOUND,
+		  "page 0x%llx exists and should not", (unsigned long long)next.n);
+}
+
+void oracle_compare_snapshots(struct engine *engine, const struct model_state *state)
+{
+	struct store_snapshot snapshot = {.number = {0}};
+	uint32_t living = 0;
+
+	while (engine_snapshot_next(engine, snapshot.number, &snapshot) == STATUS_OK) {
+		if (snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
+			continue;
+		living++;
+		SIM_CHECK(model_snapshot_find((struct model_state *)state, snapshot.name),
+			  "the engine lists snapshot \"%s\", which should not exist",
+			  snapshot.name);
+	}
+	SIM_CHECK(living == state->snapshots, "the engine lists %u snapshots, the model has %u",
+		  living, state->snapshots);
+}
+
+/* ---- one image -------------------------------------------------------- */
+
+static const struct model_state *expectation_find(const struct expectation *expectation,
+						  generation_t generation)
+{
+	for (uint32_t i = 0; i < expectation->states; i++)
+		if (expectation->state[i]->generation.n == generation.n)
+			return expectation->state[i];
+	return NULL;
+}
+
+/* (1), (3), (4) by the verifier alone, and sometimes (2). */
+static const struct model_state *image_verify(struct oracle *oracle, struct oracle_level *level,
+					      const struct expectation *expectation,
+					      generation_t *torn)
+{
+	struct oracle_findings findings;
+	enum status status;
+	struct verify *verify = oracle_verify(&level->image, sim_random_once_in(oracle->random, 32),
+					      &findings, &status);
+	const struct verify_totals *totals = verify_totals_get(verify);
+	const struct model_state *state = expectation_find(expectation, totals->generation);
+	struct verify_space space;
+
+	/* Where the block is the write unit, a torn block may take its whole slot
+	 * with it; only there is a slot without sense no damage. */
+	if (oracle->write_unit == BLOCK_SIZE)
+		findings.errors -= findings.slot_errors;
+	SIM_CHECK(findings.errors == 0, "depth %u: the verifier says: %s", level->depth,
+		  findings.first);
+	SIM_CHECK(state, "depth %u: generation %llu is on the disk, acknowledged is %llu",
+		  level->depth, (unsigned long long)totals->generation.n,
+		  (unsigned long long)expectation->state[0]->generation.n);
+	*torn = totals->torn;
+	if (state->snapshots)
+		compare_catalogue(verify, expectation->model, state);
+	if (sim_random_once_in(oracle->random, 4) && verify_space_live(verify, &space) == STATUS_OK)
+		oracle_compare_space(verify, &space, expectation->model, state->content);
+	verify_close(verify);
+	return state;
+}
+
+/* (5): some pages are written and committed, then it is all verified again. */
+static void image_aftermath(struct oracle *oracle, struct oracle_level *level,
+			    const struct model_state *state)
+{
+	struct model *model = (struct model *)level->expectation.model;
+	struct oracle_findings findings;
+	generation_t generation;
+	enum status status;
+	uint32_t writes = 1 + sim_random_below(oracle->random, 3);
+
+	level->after = *state;
+	level->after.clean = false;
+	for (uint32_t i = 0; i < writes; i++) {
+		uint32_t index = sim_random_below(oracle->random, model->pages);
+		uint32_t content = model_content_new(model, oracle->random);
+		void *data = NULL;
+
+		status = engine_page_write(&level->engine, (page_t){model->page[index]}, &data);
+		/* Short of space or memory: what there is must still commit. */
+		if (status == STATUS_NO_SPACE || status == STATUS_WAIT)
+			break;
+		SIM_CHECK(status == STATUS_OK, "after recovery a page cannot be written: %s",
+			  status_text(status));
+		SIM_CHECK(model_content_matches(model, level->after.content[index], data),
+			  "after recovery page 0x%llx is wrong before it is written",
+			  (unsigned long long)model->page[index]);
+		model_content_fill(model, content, data);
+		level->after.content[index] = content;
+	}
+	status = engine_commit_start(&level->engine, STORE_ACTION_NONE, (snapshot_t){0}, NULL,
+				     UINT64_C(1) << 40, &generation);
+	SIM_CHECK(status == STATUS_OK, "after recovery a commit is refused: %s",
+		  status_text(status));
+	SIM_CHECK(generation.n > state->generation.n, "generation %llu after generation %llu",
+		  (unsigned long long)generation.n, (unsigned long long)state->generation.n);
+	level->after.generation = generation;
+	level->expectation.state[1] = &level->after;
+	level->expectation.states = 2;
+	status = engine_settle(&level->engine);
+	SIM_CHECK(status == STATUS_OK, "after recovery a commit fails: %s", status_text(status));
+	verify_close(oracle_verify(level->disk.durable, false, &findings, &status));
+	SIM_CHECK(findings.errors == 0, "after recovery and a commit the verifier says: %s",
+		  findings.first);
+	if (sim_random_once_in(oracle->random, 4)) {
+		engine_off(&level->engine);
+		disk_attach(&level->disk, &level->image, oracle->write_unit);
+		status = engine_mount(&level->engine, &level->disk);
+		SIM_CHECK(status == STATUS_OK, "the second mount fails: %s",
+			  level->engine.recovery.explanation);
+		SIM_CHECK(level->engine.recovery.generation.n == generation.n,
+			  "the second mount finds generation %llu, committed was %llu",
+			  (unsigned long long)level->engine.recovery.generation.n,
+			  (unsigned long long)generation.n);
+		oracle_compare_engine(&level->engine, model, level->after.content);
+	}
+}
+
+static void recovery_crash_point(void *context, struct disk *disk)
+{
+	struct oracle_level *level = context;
+
+	oracle_check_cuts(level->oracle, disk, &level->expectation, level->depth + 1, 2);
+}
+
+/* (1), (2), (5) by the engine. */
+static void image_recover(struct oracle *oracle, struct oracle_level *level,
+			  const struct model_state *state, generation_t torn)
+{
+	struct engine *engine = &level->engine;
+	bool cut = oracle->recovery_once_in && level->depth + 1 < ORACLE_DEPTH &&
+		   sim_random_once_in(oracle->random, oracle->recovery_once_in);
+	bool aftermath = cut || sim_random_once_in(oracle->random, oracle->aftermath_once_in);
+	enum status status;
+
+	disk_attach(&level->disk, &level->image, oracle->write_unit);
+	level->disk.immediate = sim_random_once_in(oracle->random, 2);
+	if (cut) {
+		level->disk.crash_point = recovery_crash_point;
+		level->disk.crash_context = level;
+	}
+	status = engine_mount(engine, &level->disk);
+	SIM_CHECK(status == STATUS_OK, "depth %u: mount fails: %s: %s", level->depth,
+		  status_text(status), engine->recovery.explanation);
+	SIM_CHECK(engine->recovery.generation.n == state->generation.n,
+		  "depth %u: the engine recovers generation %llu, the verifier %llu", level->depth,
+		  (unsigned long long)engine->recovery.generation.n,
+		  (unsigned long long)state->generation.n);
+	SIM_CHECK(engine->recovery.torn.n == torn.n,
+		  "depth %u: the engine finds generation %llu torn, the verifier %llu",
+		  level->depth, (unsigned long long)engine->recovery.torn.n,
+		  (unsigned long long)torn.n);
+	sim_totals.fall_backs += torn.n != 0;
+	SIM_CHECK(torn.n || (engine->recovery.stop == STORE_STOP_CLEAN) == state->clean,
+		  "depth %u: stop is %d, the model says clean = %d", level->depth,
+		  (int)engine->recovery.stop, state->clean);
+	oracle_compare_engine(engine, level->expectation.model, state->content);
+	if (state->snapshots && sim_random_once_in(oracle->random, 8))
+		oracle_compare_snapshots(engine, state);
+	if (aftermath)
+		image_aftermath(oracle, level, state);
+	engine_off(engine);
+}
+
+static void image_check(struct oracle *oracle, struct oracle_level *level,
+			const struct expectation *expectation)
+{
+	generation_t torn;
+	const struct model_state *state = image_verify(oracle, level, expectation, &torn);
+
+	level->expectation.model = expectation->model;
+	level->expectation.state[0] = state;
+	level->expectation.states = 1;
+	image_recover(oracle, level, state, torn);
+	sim_totals.crash_states++;
+	sim_totals.recovery_crashes += level->depth > 0;
+}
+
+/* ---- which images ----------------------------------------------------- */
+
+static void cut_check(struct oracle *oracle, const struct disk *disk, struct oracle_level *level,
+		      const struct expectation *expectation)
+{
+	disk_cut(disk, &level->cut, &level->image);
+	image_check(oracle, level, expectation);
+}
+
+/* Any mixture, leaning towards few and small faults. */
+static void cut_choose(struct sim_random *random, const struct disk *disk, struct cut *cut)
+{
+	uint32_t style = sim_random_below(random, 4);
+	uint32_t victim = disk->pending_count ? sim_random_below(random, disk->pending_count) : 0;
+
+	cut->seed = sim_random_next(random);
+	for (uint32_t i = 0; i < disk->pending_count; i++) {
+		uint32_t count = disk->pending[i]->count;
+		bool torn = style == 3 || i == victim;
+
+		cut->kind[i] = style == 0 ? CUT_NONE : CUT_WHOLE;
+		if (style == 2)
+			cut->kind[i] = sim_random_once_in(random, 2) ? CUT_NONE : CUT_WHOLE;
+		if (torn)
+			cut->kind[i] = (uint8_t)sim_random_below(random, CUT_SOME + 1);
+		cut->length[i] = sim_random_below(random, count + 1);
+	}
+}
+
+void oracle_cut_random(struct oracle *oracle, const struct disk *disk, struct image *image)
+{
+	struct oracle_level *level = &oracle->level[0];
+
+	cut_choose(oracle->random, disk, &level->cut);
+	disk_cut(disk, &level->cut, image);
+}
+
+void oracle_check_cuts(struct oracle *oracle, const struct disk *disk,
+		       const struct expectation *expectation, uint32_t depth, uint32_t samples)
+{
+	struct oracle_level *level = &oracle->level[depth];
+	uint32_t count = disk->pending_count;
+
+	if (count <= SUBSETS_MAX) {
+		/* Every subset at depth 0; deeper ones are many, so all or one. */
+		for (uint32_t subset = 0; subset < 1u << count; subset++) {
+			if (depth && subset && subset != (1u << count) - 1)
+				continue;
+			for (uint32_t i = 0; i < count; i++)
+				level->cut.kind[i] = subset >> i & 1 ? CUT_WHOLE : CUT_NONE;
+			cut_check(oracle, disk, level, expectation);
+		}
+	}
+	for (uint32_t i = 0; count && i < samples; i++) {
+		cut_choose(oracle->random, disk, &level->cut);
+		cut_check(oracle, disk, level, expectation);
+	}
+}
+
+/* ---- life ------------------------------------------------------------- */
+
+void oracle_create(struct oracle *oracle, uint64_t sectors, const struct store_limits *limits,
+		   struct sim_random *random)
+{
+	memset(oracle, 0, sizeof(*oracle));
+	oracle->random = random;
+	oracle->aftermath_once_in = 8;
+	for (uint32_t depth = 0; depth < ORACLE_DEPTH; depth++) {
+		struct oracle_level *level = &oracle->level[depth];
+
+		level->oracle = oracle;
+		level->depth = depth;
+		engine_create(&level->engine, limits);
+		disk_create(&level->disk, sectors, random);
+		image_create_overlay(&level->image, sectors);
+	}
+}
+
+void oracle_free(struct oracle *oracle)
+{
+	for (uint32_t depth = 0; depth < ORACLE_DEPTH; depth++) {
+		engine_free(&oracle->level[depth].engine);
+		disk_free(&oracle->level[depth].disk);
+		image_free(&oracle->level[depth].image);
+	}
+}

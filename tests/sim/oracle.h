@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * oracle.h - what must hold after a power cut, checked on every image.
+ *
+ *   1. the recovered generation is the last acknowledged one or one in flight
+ *   2. every page equals the model at that generation
+ *   3. every snapshot equals the model
+ *   4. sectors are accounted for exactly (the independent verifier)
+ *   5. the store mounts, takes writes, commits, mounts again
+ *
+ * A recovery can be cut as well, and the recovery from that: each depth has its
+ * own engine, disk and image.
+ */
+#ifndef TESTS_SIM_ORACLE_H
+#define TESTS_SIM_ORACLE_H
+
+#include "tests/sim/disk.h"
+#include "tests/sim/engine.h"
+#include "tests/sim/model.h"
+#include "tools/mkstore/verify.h"
+
+#define ORACLE_DEPTH  3u
+#define ORACLE_STATES 4u
+
+/* The states that a recovery may find. */
+struct expectation {
+	const struct model *model; /* knows the contents and the universe */
+	const struct model_state *state[ORACLE_STATES];
+	uint32_t states;
+};
+
+struct oracle;
+
+struct oracle_level {
+	struct oracle *oracle;
+	uint32_t depth;
+	struct engine engine;
+	struct disk disk;
+	struct image image;
+	struct cut cut;
+	struct expectation expectation; /* while this level's recovery runs */
+	struct model_state after;	/* what its aftermath commits */
+};
+
+struct oracle {
+	struct sim_random *random;
+	uint32_t write_unit;
+	uint32_t recovery_once_in;  /* cut this fraction of the recoveries; 0: none */
+	uint32_t aftermath_once_in; /* go on working after this fraction */
+	struct oracle_level level[ORACLE_DEPTH];
+};
+
+void oracle_create(struct oracle *oracle, uint64_t sectors, const struct store_limits *limits,
+		   struct sim_random *random);
+void oracle_free(struct oracle *oracle);
+
+/* Checks what `disk` may hold after a power cut now: every subset of up to 12
+ * pending writes, and at most `samples` torn or larger ones. */
+void oracle_check_cuts(struct oracle *oracle, const struct disk *disk,
+		       const struct expectation *expectation, uint32_t depth, uint32_t samples);
+
+/* One cut, chosen at random, left in the image: for workloads that go on. */
+void oracle_cut_random(struct oracle *oracle, const struct disk *disk, struct image *image);
+
+/* The content of a mounted engine's live space against a state. */
+void oracle_compare_engine(struct engine *engine, const struct model *model,
+			   const uint32_t *content);
+void oracle_compare_snapshots(struct engine *engine, const struct model_state *state);
+
+/* ---- the independent verifier on an image ----------------------------- */
+
+struct oracle_findings {
+	uint32_t errors, warnings;
+	uint32_t slot_errors; /* errors of code SLOT among them */
+	char first[400];      /* text of the first error */
+};
+struct verify *oracle_verify(const struct image *image, bool everything,
+			     struct oracle_findings *findings, enum status *status);
+/* Pages of a space, read by the verifier, against a content. */
+void oracle_compare_space(struct verify *verify, const struct verify_space *space,
+			  const struct model *model, const uint32_t *content);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim.h - what all parts of the simulator share: random numbers, the counters,
+ * and how a failure is told.
+ *
+ * One seed determines a case: there are no threads, no clock and no real I/O in
+ * it, so that the command printed with a failure repeats it exactly.
+ */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* ---- random numbers --------------------------------------------------- */
+
+struct sim_random {
+	uint64_t state;
+};
+
+static inline uint64_t sim_random_next(struct sim_random *random)
+{
+	uint64_t z = random->state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+/* 0 .. below - 1. */
+static inline uint32_t sim_random_below(struct sim_random *random, uint32_t below)
+{
+	return (uint32_t)((sim_random_next(random) >> 32) * below >> 32);
+}
+
+/* True once in `n` times. */
+static inline bool sim_random_once_in(struct sim_random *random, uint32_t n)
+{
+	return sim_random_below(random, n) == 0;
+}
+
+/* ---- counters and failures -------------------------------------------- */
+
+struct sim_totals {
+	uint64_t crash_states;	   /* images checked after a power cut */
+	uint64_t recovery_crashes; /* of these, cut during a recovery */
+	uint64_t io_failures;	   /* runs with an injected read, write or flush error */
+	uint64_t flips;		   /* images with one changed bit, answered rightly */
+	uint64_t full_disks;	   /* operations refused because the disk was full */
+	uint64_t commits, restores, deletes, remounts, warm_restarts, fall_backs;
+	uint64_t verify_runs, mounts, pages_compared;
+	uint64_t failures;
+};
+extern struct sim_totals sim_totals;
+
+/* Prints what is wrong, the seed and the command that repeats it, and ends the
+ * program with exit code 1. */
+__attribute__((noreturn, format(printf, 1, 2))) void sim_fail(const char *format, ...);
+
+/* One line for people who look on (--verbose). */
+__attribute__((format(printf, 1, 2))) void sim_trace(const char *format, ...);
+
+#define SIM_CHECK(condition, ...)                                                                  \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			sim_fail(__VA_ARGS__);                                                     \
+	} while (0)
+
+/* Memory, zeroed, 4096-aligned, never null. */
+void *sim_allocate(uint64_t bytes);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * workload.h - what happens to a store in a case: an owner that writes, clears,
+ * reads, commits, takes, restores and deletes snapshots, and power that fails.
+ */
+#ifndef TESTS_SIM_WORKLOAD_H
+#define TESTS_SIM_WORKLOAD_H
+
+#include "tests/sim/disk.h"
+#include "tests/sim/engine.h"
+#include "tests/sim/model.h"
+#include "tests/sim/oracle.h"
+
+#define WORKLOAD_BORROWED 4u
+
+struct workload {
+	struct sim_random random;
+	uint64_t sectors;
+	uint32_t write_unit;
+	struct store_limits limits;
+	uint32_t crash_samples; /* torn images at each flush; 0: check none at all */
+	bool faults;		/* errors of the disk are expected */
+	bool broken;		/* one was seen: only reading makes sense */
+	bool fill;		/* write noise until the disk is full */
+	uint64_t clock;		/* counters, never back */
+	generation_t verified;	/* the last one that was, right after its commit */
+	uint32_t names;		/* snapshots named so far */
+	int pinned;		/* index of the page that is pinned, -1: none */
+	void *pinned_data;
+	uint32_t borrowed; /* frames taken out of the cache */
+	frame_t borrowed_frame[WORKLOAD_BORROWED];
+	struct image flat;
+	struct disk disk;
+	struct engine engine;
+	struct model model;
+	struct oracle oracle;
+};
+
+/* Everything of a case follows from the seed. */
+void workload_create(struct workload *workload, uint64_t seed);
+void workload_free(struct workload *workload);
+
+/* Formats and commits the first generation.  False: a fault came first. */
+bool workload_begin(struct workload *workload);
+
+/* Some operations, chosen at random. */
+void workload_run(struct workload *workload, uint32_t operations);
+
+/* No commit in flight any more; what was in flight is acknowledged. */
+void workload_settle(struct workload *workload);
+/* Commits what is dirty, and every step of a deletion. */
+void workload_commit_all(struct workload *workload);
+
+/* Power cut: a random mixture of what was pending stays; mounts again. */
+void workload_power_cut(struct workload *workload);
+/* The system starts anew without a power cut. */
+void workload_warm_restart(struct workload *workload);
+
+/* Deletes every snapshot, waits until all is given back, verifies. */
+void workload_drain(struct workload *workload);
+
+/* All states that a power cut now may leave. */
+void workload_expectation(struct workload *workload, struct expectation *expectation);
+
+/* Verifies what is durable now against the model; with everything, the unused
+ * parts of the ring's slots too. */
+void workload_verify(struct workload *workload, bool everything);
+
+/* The cases, by mode. */
+void case_crash(uint64_t seed);
+void case_recovery(uint64_t seed);
+void case_errors(uint64_t seed);
+void case_flip(uint64_t seed);
+void case_full(uint64_t seed);
+
+#endif

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""conftest.py - images for the system tests: one made anew, copied for each test."""
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WORK = os.path.join(ROOT, "build/tests/system")
+PARTS = os.path.join(ROOT, "build/perdure")
+MKSTORE = os.path.join(ROOT, "build/mkstore")
+STORE_OFFSET = 36864 * 512  # where image.py puts the store partition
+
+os.chdir(ROOT)
+
+
+def copy_sparse(source, target):
+    subprocess.run(["cp", "--sparse=always", "--reflink=auto", source, target], check=True)
+
+
+def make_image(path, size="1G", *options):
+    """A fresh image, as `make fresh` makes it."""
+    command = ["/usr/bin/python3", "tools/build/image.py", "fresh", str(path), "--yes"]
+    command += ["--size", size, "--esp", f"{PARTS}/esp.img", "--core", f"{PARTS}/core.img"]
+    command += ["--mkstore", MKSTORE, "--manifest", "disk/system.manifest"]
+    command += ["--files", "build/user", *options]
+    subprocess.run(command, check=True)
+
+
+def mkstore(*arguments, code=0):
+    """Runs mkstore; fails unless it ends with this code (None: any)."""
+    command = [MKSTORE, *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace")
+    said = f"{' '.join(command)}: {result.returncode}\n{result.stdout[-3000:]}{result.stderr[-3000:]}"
+    assert code is None or result.returncode == code, said
+    return result
+
+
+def mkstore_json(*arguments):
+    return json.loads(mkstore(arguments[0], "--json", *arguments[1:]).stdout)
+
+
+def verify(image):
+    """The store in this image is without fault."""
+    mkstore("verify", image)
+
+
+def cat(image, path):
+    return mkstore("cat", image, path).stdout
+
+
+def numbers(text):
+    """The numbers of a line, in order."""
+    return [int(number) for number in re.findall(r"\d+", text)]
+
+
+def named_numbers(text):
+    """A line of `word number` pairs, as `lost 0`, by word."""
+    return {word: int(number) for word, number in re.findall(r"([a-z]+) (\d+)", text)}
+
+
+@pytest.fixture(scope="session")
+def base_image():
+    """One fresh image for all tests of this run, shared by the processes."""
+    os.makedirs(WORK, exist_ok=True)
+    path = os.path.join(WORK, "base.img")
+    inputs = [f"{PARTS}/esp.img", MKSTORE, "disk/system.manifest"]
+    inputs += [f"build/user/{name}" for name in os.listdir("build/user")]
+    with open(os.path.join(WORK, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        newest = max(map(os.path.getmtime, inputs))
+        if not os.path.exists(path) or os.path.getmtime(path) < newest:
+            make_image(path)
+        # A test that wrote to it would spoil all others.
+        os.chmod(path, 0o444)
+    return path
+
+
+@pytest.fixture
+def image(base_image, request):
+    """A copy for one test; kept when the test fails, for a look at it."""
+    name = re.sub(r"\W+", "-", request.node.name)
+    path = os.path.join(WORK, f"{name}.img")
+    copy_sparse(base_image, path)
+    os.chmod(path, 0o644)
+    yield path
+    if getattr(request.node, "succeeded", False):
+        os.unlink(path)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.succeeded = outcome.get_result().passed

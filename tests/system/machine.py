@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""machine.py - a computer made by QEMU, with Perdure on its disk.
+
+    with Machine(image) as machine:
+        boot = machine.wait_prompt()
+        text = machine.command("cat /demo/count")
+        machine.cut()                    # pulls the plug
+
+Always TCG: /dev/kvm may exist where guests cannot run.  Nothing waits for a
+fixed time; every wait is for something to appear, and fails with what was seen
+instead.  The limits are generous, because two tests share two CPUs.
+"""
+
+import codecs
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+LIMIT_S = 120
+PROMPT = "perdure> "
+OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+OVMF_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+RESUMED = re.compile(r"perdure: generation (\d+) resumed in ([\d.]+) ms \(([a-z ]+)\)")
+# Cursor movements, colours and the like; what they do to a line is not modelled.
+ESCAPE = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[=>()][A-Z0-9]?")
+
+
+class Unexpected(AssertionError):
+    pass
+
+
+class Boot:
+    """What the line printed at resume says."""
+
+    def __init__(self, match):
+        self.generation = int(match[1])
+        self.milliseconds = float(match[2])
+        self.reason = match[3]
+
+
+class Machine:
+    def __init__(self, image, memory=512, uefi=False, cpu="max", disk=None, drive=True, arguments=()):
+        """`disk`: arguments that attach drive `disk`, instead of one modern virtio-blk.
+
+        `drive=False`: the arguments define the drive as well.
+        """
+        self.image = str(image)
+        self.folder = tempfile.mkdtemp(prefix="perdure-", dir="/tmp")
+        self.text = ""
+        self.position = 0
+        self.changed = threading.Condition()
+        command = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", cpu]
+        command += ["-m", str(memory), "-nodefaults", "-display", "none"]
+        command += ["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]
+        command += ["-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
+        if drive:
+            command += ["-drive", f"if=none,id=disk,format=raw,file={self.image}"]
+        command += disk or ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on"]
+        if uefi:
+            variables = os.path.join(self.folder, "variables")
+            shutil.copy(OVMF_VARIABLES, variables)
+            command += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF_CODE}"]
+            command += ["-drive", f"if=pflash,format=raw,file={variables}"]
+        command += list(arguments)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.cut()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read(self):
+        raw = ""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        while True:
+            data = os.read(self.process.stdout.fileno(), 65536)
+            if not data:
+                break
+            raw += decoder.decode(data)
+            # Keep back what may be the beginning of an escape sequence.
+            cut = raw.rfind("\x1b", -16)
+            ready, raw = (raw, "") if cut < 0 or ESCAPE.match(raw, cut) else (raw[:cut], raw[cut:])
+            with self.changed:
+                self.text += ESCAPE.sub("", ready).replace("\r", "")
+                self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    def running(self):
+        return self.process.poll() is None
+
+    def seen(self):
+        with self.changed:
+            return self.text[self.position :]
+
+    def wait(self, pattern, limit_s=LIMIT_S):
+        """Waits until the pattern appears; what follows it is for the next wait."""
+        pattern = re.compile(pattern, re.M) if isinstance(pattern, str) else pattern
+        deadline = time.monotonic() + limit_s
+        with self.changed:
+            while True:
+                match = pattern.search(self.text, self.position)
+                if match:
+                    self.position = match.end()
+                    return match
+                left = deadline - time.monotonic()
+                if not self.reader.is_alive():
+                    left = 0
+                if left <= 0:
+                    why = "" if self.running() else f"; QEMU ended, {self.process.returncode}"
+                    raise Unexpected(
+                        f"no {pattern.pattern!r} within {limit_s} s{why}; seen:\n"
+                        + self.text[self.position :][-4000:]
+                    )
+                self.changed.wait(min(left, 1))
+
+    def wait_resumed(self, limit_s=LIMIT_S):
+        return Boot(self.wait(RESUMED, limit_s))
+
+    def wait_prompt(self, limit_s=LIMIT_S):
+        """Waits for the resume line and then the prompt."""
+        boot = self.wait_resumed(limit_s)
+        self.wait(rf"^{PROMPT}", limit_s)
+        return boot
+
+    def type(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def command(self, line, limit_s=LIMIT_S):
+        """Types a command at the prompt; what it prints before the next prompt."""
+        self.type(line + "\r")
+        # The echo may be drawn in pieces; the newline after it is the command's start.
+        self.wait(r"\n", limit_s)
+        with self.changed:
+            start = self.position
+        match = self.wait(rf"^{PROMPT}", limit_s)
+        with self.changed:
+            return self.text[start : match.start()]
+
+    def qmp(self, execute, **arguments):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(f"{self.folder}/qmp")
+            stream = connection.makefile("rw")
+            stream.readline()
+            answers = []
+            for message in (
+                {"execute": "qmp_capabilities"},
+                {"execute": execute, "arguments": arguments},
+            ):
+                stream.write(json.dumps(message) + "\n")
+                stream.flush()
+                answer = json.loads(stream.readline())
+                while "event" in answer:
+                    answer = json.loads(stream.readline())
+                answers.append(answer)
+        if "error" in answers[-1]:
+            raise Unexpected(f"QMP {execute}: {answers[-1]['error']['desc']}")
+        return answers[-1]["return"]
+
+    def cut(self):
+        """Power cut: the process is killed, the disk is as it is."""
+        if self.running():
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.reader.join()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def wait_off(self, limit_s=LIMIT_S):
+        """Waits until the machine has switched itself off."""
+        try:
+            self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            raise Unexpected(f"not off after {limit_s} s; seen:\n{self.seen()[-4000:]}") from None
+        self.reader.join()

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""test_boot.py - every way to boot ends at the prompt; panics are readable."""
+
+import os
+import subprocess
+
+import pytest
+from conftest import MKSTORE, PARTS, mkstore_json, verify
+
+from machine import Machine
+
+MACHINES = ["shell", "counter", "primes", "exchange", "traffic"]
+
+
+def set_command_line(image, words):
+    """The same image with other words behind the kernel's name in GRUB's menu."""
+    with open("disk/grub.cfg", encoding="ascii") as file:
+        config = file.read().replace("kernel.elf\n", f"kernel.elf {words}\n", 1)
+    path = image + ".grub.cfg"
+    esp = image + ".esp"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(config)
+    script = "tools/build/image.py"
+    files = [f"{PARTS}/bootx64.efi=/EFI/BOOT/BOOTX64.EFI", f"{path}=/perdure/grub.cfg"]
+    files += [f"{PARTS}/kernel.elf=/perdure/kernel.elf"]
+    subprocess.run(["/usr/bin/python3", script, "fat", esp, *files], check=True)
+    command = ["/usr/bin/python3", script, "ensure", image, "--esp", esp]
+    command += ["--core", f"{PARTS}/core.img", "--mkstore", MKSTORE]
+    command += ["--manifest", "disk/system.manifest", "--files", "build/user"]
+    subprocess.run(command, check=True)
+    os.unlink(path)
+    os.unlink(esp)
+
+
+@pytest.mark.parametrize(
+    "firmware, memory",
+    [("bios", 32), ("bios", 512), ("bios", 8192), ("uefi", 64), ("uefi", 512), ("uefi", 8192)],
+)
+def test_boots_and_goes_on(image, firmware, memory):
+    uefi = firmware == "uefi"
+    with Machine(image, memory=memory, uefi=uefi) as machine:
+        first = machine.wait_prompt()
+        assert first.reason == "fresh"
+        listed = machine.command("ps")
+        for name in MACHINES:
+            assert name in listed
+        assert "hello world" in machine.command("echo hello world")
+    with Machine(image, memory=memory, uefi=uefi) as machine:
+        second = machine.wait_prompt()
+        assert second.reason == "power cut"
+        assert second.generation > first.generation
+        machine.command("checkpoint")
+    verify(image)
+
+
+def test_clean_stop_is_told(image):
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.type("poweroff\r")
+        machine.wait_off()
+    assert mkstore_json("info", image)["stop"] == "clean"
+    with Machine(image) as machine:
+        assert machine.wait_prompt().reason == "clean"
+
+
+def test_verbose_log(image):
+    """The second entry of GRUB's menu says more on its way to the same prompt."""
+    with Machine(image) as machine:
+        machine.wait("Resume with verbose log")
+        machine.type("\x1b[B\r")
+        machine.wait_prompt()
+        verbose = machine.text
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        quiet = machine.text
+    assert verbose.count("\n") > quiet.count("\n") + 3
+
+
+def test_panic_is_readable(image):
+    """A non-maskable interrupt stands for any fault in the kernel."""
+    set_command_line(image, "panic=halt")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.qmp("inject-nmi")
+        machine.wait(r"panic")
+        report = machine.wait(r"(?s).*?(halted|stopped)")[0]
+        assert "rip" in report.lower()
+        assert "rsp" in report.lower()
+        # The call chain has names of functions.
+        assert any(name in report for name in ("arch_", "kernel_", "loop_", "trap_")), report
+        assert machine.running()
+    with Machine(image) as machine:
+        assert machine.wait_prompt().reason == "power cut"
+
+
+def test_panic_reboots_when_told(image):
+    set_command_line(image, "panic=reboot")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.qmp("inject-nmi")
+        machine.wait(r"panic")
+        assert machine.wait_prompt().reason == "power cut"
+    verify(image)

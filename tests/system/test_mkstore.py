@@ -1,0 +1,444 @@
+# SPDX-License-Identifier: MIT
+"""test_mkstore.py - the host tool: every subcommand on a store in a file."""
+
+import json
+import os
+import random
+import re
+import subprocess
+
+import pytest
+from conftest import MKSTORE, mkstore, mkstore_json
+from stores import (  # noqa: F401 (fixtures)
+    FAILED,
+    IDENTITY,
+    OK,
+    READERS,
+    SECTOR,
+    USAGE,
+    get,
+    names,
+    on,
+    put,
+    sound,
+    store,
+    system,
+)
+
+COMMANDS = """create info ls tree cat get put mkdir mv rm ps snapshot snapshots restore delete
+verify""".split()
+
+
+# ---- the command line ---------------------------------------------------------------
+
+
+def test_help():
+    overall = mkstore("--help").stdout
+    for command in COMMANDS:
+        assert f"  {command} " in overall
+        text = mkstore(command, "--help").stdout
+        assert text.startswith(f"usage: mkstore {command} ")
+        assert "--json" in text
+        assert mkstore("help", command).stdout == text
+    assert mkstore("help").stdout == overall
+    assert mkstore(code=USAGE).stderr.startswith("usage:")
+
+
+def test_version():
+    assert re.fullmatch(r"mkstore \d+\.\d+.* \(store format 1\)\n", mkstore("--version").stdout)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["frobnicate"],
+        ["help", "frobnicate"],
+        ["info"],
+        ["info", "a", "b"],
+        ["info", "a", "--frobnicate"],
+        ["cat", "a"],
+        ["put", "a", "b", "c", "d", "e"],
+        ["delete", "a"],
+        ["delete", "a", "b", "--all"],
+        ["snapshot", "a", ""],
+        ["snapshot", "a", "x" * 64],
+        ["snapshot", "a", "x\ny"],
+        ["restore", "a", "b", "--keep", ""],
+        ["put", "a", "/dev/null", "/x", "--max", "lots"],
+        ["get", "a", "/x", "-", "--json"],
+        ["create", "a", "--size", "1M"],
+        ["create", "a", "--size", "5000001"],
+        ["create", "a", "--identity", "xyz"],
+        ["create", "a", "--created", "now"],
+        ["create", "a", "--write-unit", "1024"],
+        ["create", "a", "--label", "x" * 64],
+    ],
+)
+def test_wrong_usage(tmp_path, words):
+    words = [str(tmp_path / "a") if word == "a" else word for word in words]
+    result = mkstore(*words, code=USAGE)
+    assert result.stderr.startswith("mkstore: ") and result.stdout == ""
+    assert not os.path.exists(tmp_path / "a")
+
+
+def test_output_closed(store):
+    """What cannot be written is an error."""
+    with open("/dev/full", "w", encoding="ascii") as full:
+        for command in READERS:
+            result = subprocess.run(
+                [MKSTORE, *map(str, on(store, command))], stdout=full, stderr=subprocess.PIPE, check=False
+            )
+            assert result.returncode == FAILED, command
+            assert b"cannot write" in result.stderr
+
+
+# ---- create --------------------------------------------------------------------------
+
+
+def test_create(store):
+    info = mkstore_json("info", store)
+    assert info["label"] == "tested" and info["fresh"] and info["stop"] == "fresh"
+    assert info["generation"] == 1 and info["resumes"] == 0 and info["uptime_ns"] == 0
+    assert info["sectors"] * SECTOR == 64 << 20 == os.path.getsize(store)
+    assert info["objects"]["checkpoint_ns"] == 250_000_000
+    assert names(store) == ["bin", "notes", "room"]
+    assert mkstore("cat", store, "/notes/hello").stdout == "Hello,\nworld!\n"
+    assert mkstore("cat", store, "/room").stdout == "\0" * 5
+    sound(store)
+
+
+def test_create_empty(tmp_path):
+    path = tmp_path / "empty.img"
+    made = mkstore_json("create", path, "--size", "4M", "--identity", IDENTITY, "--label", "näme")
+    assert made["identity"] == IDENTITY and made["label"] == "näme" and made["generation"] == 1
+    assert names(path) == []
+    sound(path)
+
+
+def test_create_reproducible(tmp_path, store):
+    images = []
+    for number in range(2):
+        path = tmp_path / f"{number}.img"
+        words = ["--manifest", "disk/system.manifest", "--files", "build/user", "--size", "64M"]
+        mkstore("create", path, *words, "--identity", IDENTITY, "--created", "1000")
+        images.append(path.read_bytes())
+    assert images[0] == images[1]
+    assert mkstore_json("info", path)["wall_ns"] == 1000
+    assert mkstore_json("info", store)["identity"] != IDENTITY
+
+
+def test_create_source_date_epoch(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    mkstore("create", tmp_path / "a.img", "--size", "4M")
+    assert mkstore_json("info", tmp_path / "a.img")["wall_ns"] == 1_700_000_000 * 10**9
+
+
+def test_create_refuses_to_overwrite(store, tmp_path):
+    before = store.read_bytes()
+    assert "there is a store already" in mkstore("create", store, code=FAILED).stderr
+    assert store.read_bytes() == before
+    other = tmp_path / "other"
+    other.write_bytes(b"\0" * 5000 + b"precious" + b"\0" * (8 << 20))
+    assert "not empty" in mkstore("create", other, code=FAILED).stderr
+    mkstore("create", other, "--force")
+    assert sound(other)["sectors"] == os.path.getsize(other) // SECTOR
+    mkstore("create", store, "--force")
+    assert names(store) == []
+    sound(store)
+
+
+def test_create_write_unit(tmp_path):
+    path = tmp_path / "unit.img"
+    words = ["--manifest", "disk/system.manifest", "--files", "build/user", "--size", "64M"]
+    mkstore("create", path, *words, "--write-unit", "4096")
+    for number in range(5):
+        put(path, tmp_path, b"%d" % number * 3000, f"/{number % 2}")
+    sound(path)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("nonsense", ":1: 'nonsense'"),
+        ("\n\nfile /x missing.bin", ":3: cannot open"),
+        ("program /p manifest\nmachine m program /p\nend", ":1: 'manifest' cannot be loaded: "),
+    ],
+)
+def test_create_bad_manifest(tmp_path, text, message):
+    """Says in which line; and leaves no half-made file."""
+    (tmp_path / "manifest").write_text(text)
+    path = tmp_path / "new.img"
+    words = ["--manifest", tmp_path / "manifest", "--files", tmp_path]
+    result = mkstore("create", path, *words, code=FAILED)
+    assert message in result.stderr
+    assert not path.exists()
+
+
+def test_create_too_small_for_the_system(tmp_path):
+    (tmp_path / "large").write_bytes(random.Random(1).randbytes(8 << 20))
+    (tmp_path / "manifest").write_text("file /large large")
+    path = tmp_path / "new.img"
+    words = ["--manifest", tmp_path / "manifest", "--files", tmp_path, "--size", "4M"]
+    result = mkstore("create", path, *words, code=FAILED)
+    assert "allowance" in result.stderr or "full" in result.stderr
+    assert not path.exists()
+
+
+# ---- looking -------------------------------------------------------------------------
+
+
+def test_ls(store):
+    entries = {entry["name"]: entry for entry in mkstore_json("ls", store)["entries"]}
+    assert entries["bin"]["type"] == "directory" and entries["bin"]["entries"] == 1
+    room = entries["room"]
+    assert room["type"] == "segment" and room["alive"]
+    assert room["size_bytes"] == 5 and room["most_bytes"] == 65536
+    assert {"read", "write"} <= set(room["rights"])
+    text = mkstore("ls", store, "/bin").stdout
+    assert re.fullmatch(r"segment +\S+ +8448  data\n", text)
+    assert names(store, "/bin/data") == ["data"]
+    assert names(store, "//notes//") == ["hello"]
+
+
+def test_ls_refuses(store):
+    assert "no such name" in mkstore("ls", store, "/nothing", code=FAILED).stderr
+    assert "another type" in mkstore("ls", store, "/bin/data/x", code=FAILED).stderr
+
+
+def test_tree(store):
+    paths = [entry["path"] for entry in mkstore_json("tree", store)["entries"]]
+    assert paths == ["/bin", "/bin/data", "/notes", "/notes/hello", "/room"]
+    text = mkstore("tree", store).stdout
+    assert text.splitlines()[0].startswith("bin/") and "    data " in text
+    assert [e["path"] for e in mkstore_json("tree", store, "/bin")["entries"]] == ["/bin/data"]
+    mkstore("tree", store, "/room", code=FAILED)
+
+
+def test_cat(store):
+    assert mkstore_json("cat", store, "/notes/hello")["text"] == "Hello,\nworld!\n"
+    # Bytes that are no text survive JSON, in Python's own way.
+    text = mkstore_json("cat", store, "/bin/data")["text"]
+    assert os.fsencode(text) == bytes(range(256)) * 33
+    assert "only segments" in mkstore("cat", store, "/bin", code=FAILED).stderr
+
+
+def test_names_are_made_safe(store, tmp_path):
+    name = "a\x1b[2Jb\udcff"
+    put(store, tmp_path, b"x", f"/{name}")
+    assert name in names(store)
+    assert "a\\x1b[2Jb\\xff" in mkstore("ls", store).stdout
+    assert "a\\x1b[2Jb\\xff" in mkstore("tree", store).stdout
+
+
+def test_ps(system):
+    machines = {m["name"]: m for m in mkstore_json("ps", system)["machines"]}
+    assert {"shell", "counter", "primes", "exchange", "traffic"} <= set(machines)
+    for machine in machines.values():
+        assert machine["state"] == "ready" and machine["cpu_ns"] == 0
+        assert machine["fault"] == "none" and machine["rip"] > 64 << 30
+    assert machines["shell"]["priority"] > machines["primes"]["priority"]
+    text = mkstore("ps", system).stdout
+    assert re.search(r"^ +\d+ counter +ready +- +\d+ +00:00:00", text, re.M)
+
+
+def test_system_is_sound(system):
+    totals = sound(system)
+    assert totals["pages"] > 100
+    entries = {e["path"]: e for e in mkstore_json("tree", system)["entries"]}
+    for line in open("disk/system.manifest", encoding="utf-8"):
+        words = line.split()
+        if words and words[0] in ("program", "segment", "text", "directory"):
+            assert words[1] in entries
+    shell = entries["/bin/shell"]
+    assert shell["size_bytes"] == os.path.getsize("build/user/shell.elf")
+
+
+# ---- bytes in and out ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 3 << 20])
+@pytest.mark.parametrize("kind", ["random", "zeros", "text"])
+def test_round_trip(store, tmp_path, size, kind):
+    content = {
+        "random": random.Random(size).randbytes(size),
+        "zeros": bytes(size),
+        "text": (b"all work and no play makes a dull system " * (size // 40 + 1))[:size],
+    }[kind]
+    put(store, tmp_path, content, "/it")
+    assert get(store, tmp_path, "/it") == content
+    assert mkstore_json("ls", store, "/it")["entries"][0]["size_bytes"] == size
+    sound(store)
+
+
+def test_round_trip_larger_than_the_cache(tmp_path):
+    """150 MiB of all kinds of pages, through a cache of 64 MiB."""
+    path, source, target = tmp_path / "big.img", tmp_path / "source", tmp_path / "target"
+    mkstore("create", path, "--size", "1G")
+    generator = random.Random(7)
+    with open(source, "wb") as file:
+        for _ in range(50):
+            file.write(generator.randbytes(1 << 20))
+            file.write(bytes(1 << 20))
+            file.write(b"%d " % generator.randrange(10**9) * 99999)
+        file.truncate(150 << 20)
+    said = mkstore_json("put", path, source, "/big")
+    assert said["size_bytes"] == 150 << 20 and said["generation"] > 2
+    mkstore("get", path, "/big", target)
+    assert subprocess.run(["cmp", source, target], check=False).returncode == 0
+    assert names(path) == ["big"]
+    sound(path)
+
+
+def test_put_existing(store, tmp_path):
+    """Overwritten in place: the same object, and no rest of the old bytes."""
+    number = mkstore_json("ls", store, "/room")["entries"][0]["object"]
+    for content in [b"x" * 65536, b"short", b"", b"y" * 5000]:
+        put(store, tmp_path, content, "/room")
+        assert get(store, tmp_path, "/room") == content
+        entry = mkstore_json("ls", store, "/room")["entries"][0]
+        assert entry["object"] == number and entry["most_bytes"] == 65536
+        sound(store)
+    (tmp_path / "source").write_bytes(b"z" * 65537)
+    result = mkstore("put", store, tmp_path / "source", "/room", code=FAILED)
+    assert "can grow to 64.0 KiB only" in result.stderr
+    assert get(store, tmp_path, "/room") == b"y" * 5000
+
+
+def test_put_targets(store, tmp_path):
+    source = tmp_path / "my file"
+    source.write_bytes(b"mine")
+    mkstore("put", store, source)
+    mkstore("put", store, source, "/notes")
+    mkstore("put", store, source, "/notes/other", "--max", "1M")
+    assert "my file" in names(store)
+    assert names(store, "/notes") == ["hello", "my file", "other"]
+    assert mkstore_json("ls", store, "/notes/other")["entries"][0]["most_bytes"] == 1 << 20
+    piped = subprocess.run(
+        [MKSTORE, "put", store, "-", "/piped"], input=b"through a pipe" * 9999, check=False
+    )
+    assert piped.returncode == OK
+    assert get(store, tmp_path, "/piped") == b"through a pipe" * 9999
+    sound(store)
+
+
+def test_put_refuses(store, tmp_path):
+    before = store.read_bytes()
+    source = tmp_path / "source"
+    source.write_bytes(b"12345")
+    assert "no such name" in mkstore("put", store, source, "/a/b", code=FAILED).stderr
+    assert "No such file" in mkstore("put", store, tmp_path / "none", "/a", code=FAILED).stderr
+    assert "directory of the host" in mkstore("put", store, tmp_path, "/a", code=FAILED).stderr
+    mkstore("put", store, source, "/a", "--max", "4", code=USAGE)
+    assert "argument is not valid" in mkstore("put", store, source, "/" + "x" * 256, code=FAILED).stderr
+    assert store.read_bytes() == before
+
+
+def test_put_into_a_full_store(tmp_path):
+    path = tmp_path / "small.img"
+    mkstore("create", path, "--size", "8M")
+    (tmp_path / "source").write_bytes(random.Random(3).randbytes(7 << 20))
+    before = mkstore_json("info", path)["objects"]
+    result = mkstore("put", path, tmp_path / "source", "/big", code=FAILED)
+    assert "full" in result.stderr or "allowance" in result.stderr
+    assert names(path) == []
+    assert mkstore_json("info", path)["objects"] == before
+    sound(path)
+    put(path, tmp_path, b"still works", "/small")
+    assert get(path, tmp_path, "/small") == b"still works"
+
+
+def test_get_refuses(store, tmp_path):
+    target = tmp_path / "target"
+    target.write_bytes(b"precious")
+    assert "--force" in mkstore("get", store, "/bin/data", target, code=FAILED).stderr
+    assert target.read_bytes() == b"precious"
+    mkstore("get", store, "/nothing", target, "--force", code=FAILED)
+    assert target.read_bytes() == b"precious"
+    assert mkstore_json("get", store, "/bin/data", target, "--force") == {
+        "path": "/bin/data",
+        "file": str(target),
+        "size_bytes": 8448,
+        "damaged_pages": 0,
+    }
+    assert len(target.read_bytes()) == 8448
+    assert mkstore("get", store, "/notes/hello", "-").stdout == "Hello,\nworld!\n"
+
+
+def test_get_damaged(store, tmp_path):
+    """A page that is damaged is named; never zeros or other bytes in silence."""
+    content = random.Random(5).randbytes(5 * 4096)
+    put(store, tmp_path, content, "/it")
+    image = bytearray(store.read_bytes())
+    place = image.find(content[8192:8192 + 512])
+    assert place > 0
+    image[place] ^= 1
+    store.write_bytes(image)
+    target = tmp_path / "damaged"
+    result = mkstore("get", store, "/it", target, code=FAILED)
+    assert "bytes 8192 to 12287" in result.stderr and "checksum" in result.stderr
+    assert not target.exists()
+    mkstore("cat", store, "/it", code=FAILED)
+    result = mkstore("get", store, "/it", target, "--keep-going", "--json", code=FAILED)
+    assert json.loads(result.stdout)["damaged_pages"] == 1
+    assert target.read_bytes() == content[:8192] + bytes(4096) + content[12288:]
+    assert "Hello" in mkstore("cat", store, "/notes/hello").stdout
+    report = mkstore("verify", store, "--json", code=FAILED)
+    findings = json.loads(report.stdout)["findings"]
+    assert [f["code"] for f in findings if f["severity"] == "error"] == ["checksum"]
+    assert findings[0]["sector"] is not None and findings[0]["page"] is not None
+
+
+# ---- names -----------------------------------------------------------------------------
+
+
+def test_mkdir_mv_rm(store):
+    before = mkstore_json("info", store)["objects"]
+    mkstore("mkdir", store, "/new")
+    mkstore("mkdir", store, "/new/inner")
+    mkstore("mv", store, "/notes/hello", "/new/inner/greeting")
+    assert names(store, "/notes") == []
+    assert "Hello" in mkstore("cat", store, "/new/inner/greeting").stdout
+    mkstore("mv", store, "/new/inner/greeting", "/new")
+    assert names(store, "/new") == ["greeting", "inner"]
+    mkstore("mv", store, "/new/greeting", "/notes/hello")
+    sound(store)
+    assert "not empty" in mkstore("rm", store, "/new", code=FAILED).stderr
+    mkstore("rm", store, "/new/inner")
+    assert mkstore_json("rm", store, "/new")["path"] == "/new"
+    assert mkstore_json("info", store)["objects"] == before
+    sound(store)
+
+
+def test_names_refuse(store):
+    before = store.read_bytes()
+    assert "taken" in mkstore("mkdir", store, "/bin", code=FAILED).stderr
+    assert "no such name" in mkstore("mkdir", store, "/a/b", code=FAILED).stderr
+    assert "not valid" in mkstore("mkdir", store, "/", code=FAILED).stderr
+    assert "no such name" in mkstore("mv", store, "/a", "/b", code=FAILED).stderr
+    assert "taken" in mkstore("mv", store, "/bin/data", "/room", code=FAILED).stderr
+    assert "no such name" in mkstore("rm", store, "/a", code=FAILED).stderr
+    assert "not valid" in mkstore("rm", store, "/", code=FAILED).stderr
+    for target in ["/bin", "/bin/x", "/bin/bin"]:
+        assert "not valid" in mkstore("mv", store, "/bin", target, code=FAILED).stderr
+    assert store.read_bytes() == before
+
+
+def test_rm_gives_space_back(store, tmp_path):
+    used = sound(store)["used_sectors"]
+    objects = mkstore_json("info", store)["objects"]
+    put(store, tmp_path, random.Random(2).randbytes(2 << 20), "/it")
+    assert sound(store)["used_sectors"] > used + 4096
+    mkstore("rm", store, "/it")
+    mkstore("mkdir", store, "/x")
+    mkstore("rm", store, "/x")
+    # The range at rest is remembered in a page of its own, and its path.
+    assert sound(store)["used_sectors"] <= used + 64
+    assert mkstore_json("info", store)["objects"] == objects
+
+
+def test_rm_keep(store):
+    objects = mkstore_json("info", store)["objects"]["alive"]
+    mkstore("rm", store, "/room", "--keep")
+    assert "room" not in names(store)
+    assert mkstore_json("info", store)["objects"]["alive"] == objects
+    sound(store)

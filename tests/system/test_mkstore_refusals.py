@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""test_mkstore_refusals.py - mkstore refuses what it must, changing nothing."""
+
+import fcntl
+import json
+import os
+import random
+import shutil
+import struct
+import uuid
+import zlib
+
+import pytest
+from conftest import mkstore, mkstore_json
+from stores import (  # noqa: F401 (fixtures)
+    FAILED,
+    IN_USE,
+    NO_STORE,
+    READERS,
+    SECTOR,
+    WRITERS,
+    forge,
+    get,
+    names,
+    on,
+    put,
+    sound,
+    store,
+)
+
+STORE_TYPE = "50524455-5245-4F53-8D3A-6B1F0C29E7A4"
+
+
+# ---- reading changes nothing, refusing changes nothing -----------------------------------
+
+
+@pytest.mark.parametrize("command", READERS, ids=lambda words: words[0])
+def test_reading_writes_nothing(store, command):
+    before = store.read_bytes()
+    os.chmod(store, 0o444)
+    mkstore(*on(store, command))
+    assert store.read_bytes() == before
+
+
+def tear_newest(image):
+    """Damages the newest commit as a power cut does: its record is there, its data not.
+
+    A new object of one random page: that page is overwritten.
+    """
+    content = random.Random(9).randbytes(4096)
+    (image.parent / "torn").write_bytes(content)
+    mkstore("put", image, image.parent / "torn", "/torn")
+    bytes_ = bytearray(image.read_bytes())
+    place = bytes_.find(content)
+    assert place > 0
+    bytes_[place:place + 4096] = bytes(4096)
+    image.write_bytes(bytes_)
+
+
+def test_torn_newest_generation(store, tmp_path):
+    generation = mkstore_json("info", store)["generation"]
+    tear_newest(store)
+    before = store.read_bytes()
+    for command in READERS:
+        result = mkstore(*on(store, command))
+        assert "cut off" in result.stderr or command == ["verify"], command
+    info = mkstore_json("info", store)
+    assert info["generation"] == generation and info["torn_generation"] == generation + 1
+    assert "torn" not in names(store)
+    assert store.read_bytes() == before
+    report = mkstore_json("verify", store)
+    assert report["ok"] and report["totals"]["torn_generation"] == generation + 1
+    put(store, tmp_path, b"goes on", "/next")
+    info = mkstore_json("info", store)
+    assert info["generation"] == generation + 2 and info["torn_generation"] == 0
+    assert mkstore_json("verify", store)["totals"]["tombstones"] == 1
+
+
+def refused(image, code, message):
+    """By every command, with the reason, and without a change."""
+    before = image.read_bytes() if image.exists() else None
+    for command in READERS + WRITERS:
+        result = mkstore(*on(image, command), code=code)
+        if command != ["verify"]:
+            assert message in result.stderr, (command, result.stderr)
+        assert str(image) in result.stderr
+    assert before is None or image.read_bytes() == before
+
+
+def test_refuses_nothing(tmp_path):
+    refused(tmp_path / "none.img", NO_STORE, "No such file")
+
+
+def test_refuses_foreign_files(tmp_path):
+    path = tmp_path / "foreign.img"
+    for content in [b"", b"x", b"hello " * 300000, random.Random(1).randbytes(9 << 20), bytes(1 << 20)]:
+        path.write_bytes(content)
+        refused(path, NO_STORE, "not a Perdure store")
+
+
+def test_refuses_directory(tmp_path):
+    result = mkstore("info", tmp_path, code=NO_STORE)
+    assert str(tmp_path) in result.stderr
+
+
+def test_refuses_version(store, forge):
+    forge(store, 8, 2)
+    refused(store, NO_STORE, "version")
+
+
+def test_refuses_unknown_feature(store, forge):
+    forge(store, 16, 1 << 40, 8)
+    refused(store, NO_STORE, "feature")
+
+
+def test_refuses_truncated(store):
+    os.truncate(store, 32 << 20)
+    refused(store, NO_STORE, "smaller")
+
+
+def test_superblock_copy(store):
+    image = bytearray(store.read_bytes())
+    image[0:4096] = bytes(4096)
+    store.write_bytes(image)
+    assert mkstore_json("info", store)["label"] == "tested"
+    result = mkstore("verify", store, "--json", code=FAILED)
+    assert {f["code"] for f in json.loads(result.stdout)["findings"]} == {"superblock"}
+
+
+# ---- in use -------------------------------------------------------------------------------
+
+
+def qemu_lock(file):
+    """The locks that QEMU holds on an image that it writes (bytes 100 + and 200 + permission)."""
+    for start in (100, 101, 103, 201, 203):
+        lock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, start, 1, 0)
+        fcntl.fcntl(file, 37, lock)  # F_OFD_SETLK
+
+
+def test_in_use(store):
+    with open(store, "r+b") as file:
+        qemu_lock(file)
+        refused(store, IN_USE, "in use")
+        for command in READERS[:-1]:
+            mkstore(*on(store, command), "--live")
+    mkstore("info", store)
+
+
+def test_in_use_by_a_reader(store):
+    """Readers go together; a writer does not come in."""
+    with open(store, "r+b") as file:
+        for start in (100, 201, 203):
+            lock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, start, 1, 0)
+            fcntl.fcntl(file, 37, lock)
+        mkstore("info", store)
+        mkstore("mkdir", store, "/x", code=IN_USE)
+
+
+# ---- disk images ----------------------------------------------------------------------------
+
+
+def gpt(path, sectors, first, last, store_type=STORE_TYPE):
+    """A disk image with one partition."""
+    entry = uuid.UUID(store_type).bytes_le + uuid.uuid4().bytes + struct.pack("<QQQ", first, last, 0)
+    array = entry.ljust(128 * 128, b"\0")
+
+    def header(own, other, table):
+        fields = [b"EFI PART", 0x10000, 92, 0, 0, own, other, 34, sectors - 34, bytes(16)]
+        fields += [table, 128, 128, zlib.crc32(array)]
+        packed = struct.pack("<8sIIIIQQQQ16sQIII", *fields)
+        fields[3] = zlib.crc32(packed)
+        return struct.pack("<8sIIIIQQQQ16sQIII", *fields)
+
+    with open(path, "wb") as file:
+        file.truncate(sectors * SECTOR)
+        for place, data in [
+            (1, header(1, sectors - 1, 2)),
+            (2, array),
+            (sectors - 33, array),
+            (sectors - 1, header(sectors - 1, 1, sectors - 33)),
+        ]:
+            file.seek(place * SECTOR)
+            file.write(data)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    path = tmp_path / "disk.img"
+    gpt(path, 40960, 2048, 36863)
+    mkstore("create", path)
+    return path
+
+
+def test_disk_image(disk, tmp_path):
+    info = mkstore_json("info", disk)
+    assert info["partition"] == {
+        "number": 1,
+        "first_sector": 2048,
+        "sectors": 34816,
+        "backup_table": False,
+    }
+    assert info["sectors"] == 34816
+    image = disk.read_bytes()
+    assert not any(image[34 * SECTOR : 2048 * SECTOR]), "written in front of the partition"
+    put(disk, tmp_path, b"inside", "/it")
+    assert get(disk, tmp_path, "/it") == b"inside"
+    sound(disk)
+    tail = disk.read_bytes()[36864 * SECTOR :]
+    assert tail == image[36864 * SECTOR :], "written behind the partition"
+    assert "already" in mkstore("create", disk, code=FAILED).stderr
+
+
+def test_disk_image_backup_table(disk):
+    with open(disk, "r+b") as file:
+        file.seek(SECTOR + 20)
+        file.write(b"\1")
+    result = mkstore("info", disk, "--json")
+    assert json.loads(result.stdout)["partition"]["backup_table"]
+    assert "backup partition table" in result.stderr
+    with open(disk, "r+b") as file:
+        file.seek(40959 * SECTOR + 20)
+        file.write(b"\1")
+    refused(disk, NO_STORE, "damaged")
+
+
+def test_disk_image_without_store(tmp_path):
+    path = tmp_path / "disk.img"
+    gpt(path, 40960, 2048, 36863, "0FC63DAF-8483-4772-8E79-3D69D8477DE4")
+    refused(path, NO_STORE, "without a store")
+
+
+def test_disk_image_truncated(disk):
+    os.truncate(disk, 30000 * SECTOR)
+    refused(disk, NO_STORE, "truncated")
+
+
+def test_create_larger_than_the_partition(tmp_path):
+    path = tmp_path / "disk.img"
+    gpt(path, 40960, 2048, 36863)
+    assert "more than" in mkstore("create", path, "--size", "64M", code=FAILED).stderr
+    shutil.copy(path, tmp_path / "second.img")
+    assert mkstore_json("create", path, "--size", "8M")["sectors"] == 16384
+    sound(path)

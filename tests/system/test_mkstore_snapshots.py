@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""test_mkstore_snapshots.py - snapshots without the system running."""
+
+import random
+import re
+
+from conftest import mkstore, mkstore_json
+from stores import (  # noqa: F401 (fixtures)
+    FAILED,
+    get,
+    names,
+    put,
+    sound,
+    store,
+)
+
+
+# ---- snapshots --------------------------------------------------------------------------
+
+
+def snapshots(image):
+    return {s["name"]: s for s in mkstore_json("snapshots", image)["snapshots"]}
+
+
+def test_snapshot_restore_delete(store, tmp_path):
+    mkstore("snapshot", store, "one")
+    used = sound(store)["used_sectors"]
+    put(store, tmp_path, random.Random(1).randbytes(1 << 20), "/it")
+    put(store, tmp_path, b"changed", "/room")
+    said = mkstore_json("snapshot", store, "two")
+    assert said["snapshots"] == 2
+    found = snapshots(store)
+    assert found["two"]["parent"] == found["one"]["number"]
+    assert found["two"]["pages"] > found["one"]["pages"] + 255
+    mkstore("restore", store, "one")
+    assert names(store) == ["bin", "notes", "room"]
+    assert mkstore("cat", store, "/room").stdout == "\0" * 5
+    sound(store)
+    kept = [name for name in snapshots(store) if name.startswith("before-restore-")]
+    assert len(kept) == 1
+    mkstore("restore", store, "two", "--keep", "mine")
+    assert "mine" in snapshots(store)
+    assert mkstore("cat", store, "/room").stdout == "changed"
+    assert len(get(store, tmp_path, "/it")) == 1 << 20
+    mkstore("restore", store, "one", "--keep", "again")
+    sound(store)
+    for name in ["two", "mine", "again", kept[0]]:
+        mkstore("delete", store, name)
+        assert name not in snapshots(store)
+        sound(store)
+    # Nothing but the snapshot and what it shares with the live state is left.
+    assert sound(store)["used_sectors"] <= used + 16
+    mkstore("delete", store, "one")
+    assert mkstore_json("snapshots", store)["snapshots"] == []
+    sound(store)
+
+
+def test_deleting_all_leaves_what_was(store, tmp_path):
+    """To the byte: the extents of pages, before and after a life with snapshots."""
+    put(store, tmp_path, random.Random(1).randbytes(300000), "/room2")
+    before = sound(store)
+    generator = random.Random(4)
+    for number in range(12):
+        mkstore("snapshot", store, f"s{number}")
+        put(store, tmp_path, generator.randbytes(generator.randrange(65536)), "/room")
+        if number % 4 == 3:
+            mkstore("restore", store, f"s{generator.randrange(number)}")
+    mkstore("restore", store, "s0", "--keep", "last")
+    sound(store)
+    said = mkstore_json("delete", store, "--all")
+    assert said["snapshots"] == 0
+    after = sound(store)
+    for figure in ["pages", "page_sectors", "zero_pages", "raw_pages", "compressed_pages"]:
+        assert after[figure] == before[figure], figure
+    assert after["snapshots"] == 0
+    assert get(store, tmp_path, "/room2") == random.Random(1).randbytes(300000)
+
+
+def test_snapshots_refuse(store):
+    mkstore("snapshot", store, "one")
+    before = store.read_bytes()
+    assert "taken" in mkstore("snapshot", store, "one", code=FAILED).stderr
+    assert "no such name" in mkstore("restore", store, "none", code=FAILED).stderr
+    assert "no such name" in mkstore("delete", store, "none", code=FAILED).stderr
+    assert "taken" in mkstore("restore", store, "one", "--keep", "one", code=FAILED).stderr
+    assert store.read_bytes() == before
+    text = mkstore("snapshots", store).stdout
+    assert re.search(r"^ +1 +- +\d+ +\S+ KiB  \d{4}-\d\d-\d\d \S+ UTC  one *$", text, re.M)
+
+
+def test_counters_survive_restore(store, tmp_path):
+    """Object versions go on above all that were ever handed out."""
+    mkstore("snapshot", store, "one")
+    for number in range(5):
+        put(store, tmp_path, b"x", f"/{number}")
+    versions = mkstore_json("info", store)["object_version"]
+    mkstore("restore", store, "one")
+    info = mkstore_json("info", store)
+    assert info["object_version"] >= versions and info["restored"]
+    put(store, tmp_path, b"y", "/new")
+    assert mkstore_json("info", store)["object_version"] > versions
+    sound(store)
+
+
+def test_stop_is_carried_over(store, tmp_path):
+    """What mkstore does to a store is no run of the system."""
+    put(store, tmp_path, b"x", "/x")
+    mkstore("snapshot", store, "one")
+    info = mkstore_json("info", store)
+    assert info["fresh"] and info["resumes"] == 0 and info["generation"] == 3
+    mkstore("restore", store, "one")
+    mkstore("delete", store, "--all")
+    assert mkstore_json("info", store)["restored"]

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""test_refusals.py - what Perdure cannot run on gets a clear message, and is not changed."""
+
+import hashlib
+import os
+import subprocess
+
+import pytest
+from conftest import MKSTORE, STORE_OFFSET, WORK, copy_sparse, mkstore
+
+from machine import Machine
+
+# Fields of struct disk_superblock.
+VERSION = (8, 4)
+INCOMPATIBLE = (16, 8)
+READ_ONLY = (24, 8)
+
+NO_STORE = 3  # mkstore's exit code
+
+
+@pytest.fixture(scope="module")
+def forge():
+    os.makedirs(WORK, exist_ok=True)
+    program = os.path.join(WORK, f"forge-{os.getpid()}")
+    source = "tests/system/forge.c"
+    subprocess.run(["gcc", "-std=gnu11", "-I.", source, "-o", program], check=True)
+
+    def change(image, field, value):
+        words = [image, STORE_OFFSET, *field, value]
+        subprocess.run([program, *map(str, words)], check=True)
+
+    yield change
+    os.unlink(program)
+
+
+def store_digest(image):
+    with open(image, "rb") as file:
+        file.seek(STORE_OFFSET)
+        return hashlib.sha256(file.read(48 << 20)).hexdigest()
+
+
+def refused_by_kernel(image, pattern, **options):
+    """Boots and expects the message; the store must be as it was."""
+    before = store_digest(image)
+    with Machine(image, **options) as machine:
+        machine.wait(pattern)
+        machine.wait("stopped|halted")
+    assert store_digest(image) == before
+
+
+def refused_by_mkstore(image, pattern):
+    for command in ("info", "ls", "verify"):
+        result = mkstore(command, image, code=NO_STORE)
+        assert pattern in result.stderr, result.stderr
+
+
+def test_unknown_version(image, forge):
+    forge(image, VERSION, 2)
+    refused_by_kernel(image, "version")
+    refused_by_mkstore(image, "version")
+
+
+def test_unknown_incompatible_feature(image, forge):
+    forge(image, INCOMPATIBLE, 1 << 40)
+    refused_by_kernel(image, "feature")
+    refused_by_mkstore(image, "feature")
+
+
+def test_foreign_partition(image):
+    """A partition of the right type whose contents are something else."""
+    with open(image, "r+b") as file:
+        file.seek(STORE_OFFSET)
+        file.write(b"\xEB\x3C\x90MSDOS5.0".ljust(64 * 1024, b"\xA5"))
+    refused_by_kernel(image, "not a Perdure store")
+    refused_by_mkstore(image, "not a Perdure store")
+
+
+def test_truncated_image(image):
+    """The disk ends in the middle of the store."""
+    with open(image, "r+b") as file:
+        file.truncate(STORE_OFFSET + (8 << 20))
+    refused_by_kernel(image, "smaller than|beyond the end")
+    result = mkstore("info", image, code=None)
+    assert result.returncode == NO_STORE
+    assert "smaller" in result.stderr or "truncated" in result.stderr, result.stderr
+
+
+def test_store_larger_than_its_partition(image):
+    """Moved to a smaller disk: the partition table is right, the store too large."""
+    smaller = image + ".smaller"
+    subprocess.run(
+        [
+            "/usr/bin/python3",
+            "-c",
+            "import sys; sys.path.insert(0, 'tools/build'); import image\n"
+            "from types import SimpleNamespace as N\n"
+            f"image.write_disk(N(size='64M', boot='/usr/lib/grub/i386-pc/boot.img',"
+            f" core='build/perdure/core.img', esp='build/perdure/esp.img'), {smaller!r})",
+        ],
+        check=True,
+    )
+    with open(image, "rb") as source, open(smaller, "r+b") as target:
+        source.seek(STORE_OFFSET)
+        target.seek(STORE_OFFSET)
+        target.write(source.read(32 << 20))
+    try:
+        refused_by_kernel(smaller, "smaller than")
+        refused_by_mkstore(smaller, "smaller than")
+    finally:
+        os.unlink(smaller)
+
+
+def test_no_store_partition(image):
+    """The same disk with another type of partition."""
+    import_gpt = "import sys; sys.path.insert(0, 'tools/build'); import image, uuid\n"
+    other = image + ".other"
+    subprocess.run(
+        [
+            "/usr/bin/python3",
+            "-c",
+            import_gpt + "from types import SimpleNamespace as N\n"
+            "image.store_type = lambda: uuid.UUID('0FC63DAF-8483-4772-8E79-3D69D8477DE4')\n"
+            f"image.write_disk(N(size='64M', boot='/usr/lib/grub/i386-pc/boot.img',"
+            f" core='build/perdure/core.img', esp='build/perdure/esp.img'), {other!r})",
+        ],
+        check=True,
+    )
+    try:
+        refused_by_kernel(other, "no store")
+        result = mkstore("info", other, code=NO_STORE)
+        assert "partition" in result.stderr, result.stderr
+    finally:
+        os.unlink(other)
+
+
+def test_no_virtio_disk(image):
+    """Booted from a SATA disk: GRUB reads it, the kernel has no driver for it."""
+    refused_by_kernel(image, "virtio", disk=["-device", "ide-hd,drive=disk"])
+
+
+def test_disk_without_flush(image):
+    """A cache that cannot be flushed breaks every promise; without FLUSH it is refused."""
+    disk = ["-device"]
+    disk += ["virtio-blk-pci,drive=disk,disable-legacy=on,write-cache=off,config-wce=off"]
+    refused_by_kernel(image, "(?i)flush", disk=disk)
+
+
+def test_too_little_memory(image):
+    refused_by_kernel(image, "not enough memory", memory=16)
+
+
+def test_plain_qemu64_cpu(image):
+    """It lacks SMEP, SMAP and UMIP, which are used where they are; it has NX and runs."""
+    with Machine(image, cpu="qemu64") as machine:
+        machine.wait_prompt()
+        assert "hello" in machine.command("echo hello")
+
+
+def test_cpu_without_nx(image):
+    refused_by_kernel(image, r"\bNX\b", cpu="qemu64,-nx")
+
+
+def test_two_stores(image, base_image):
+    """Two disks with a store: the first is resumed, and the second is not touched."""
+    second = image + ".second"
+    copy_sparse(base_image, second)
+    os.chmod(second, 0o644)
+    before = store_digest(second)
+    arguments = ["-drive", f"if=none,id=more,format=raw,file={second}"]
+    arguments += ["-device", "virtio-blk-pci,drive=more,disable-legacy=on"]
+    try:
+        with Machine(image, arguments=arguments) as machine:
+            machine.wait_prompt()
+        assert store_digest(second) == before
+    finally:
+        os.unlink(second)
+
+
+def test_image_in_use(image):
+    """mkstore does not touch a store that a running system has open."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        result = subprocess.run(
+            [MKSTORE, "snapshot", image, "never"], capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 4
+        assert "in use" in result.stderr

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: MIT
+"""test_shell.py - every command of the shell does what its help says."""
+
+import re
+import time
+
+import pytest
+from conftest import cat, mkstore, named_numbers, numbers, verify
+
+from machine import Machine
+
+
+@pytest.fixture(scope="module")
+def shell(base_image, tmp_path_factory):
+    """One running system for all tests of this file that leave it running."""
+    from conftest import WORK, copy_sparse
+    import os
+
+    path = os.path.join(WORK, "shell.img")
+    copy_sparse(base_image, path)
+    os.chmod(path, 0o644)
+    with Machine(path) as machine:
+        machine.wait_prompt()
+        yield machine
+    verify(path)
+    os.unlink(path)
+
+
+def listed_commands(shell):
+    return re.findall(r"^ *([a-z]+) ", shell.command("help"), re.M)
+
+
+def test_help_lists_what_this_file_tests(shell):
+    with open(__file__, encoding="utf-8") as file:
+        tested = file.read()
+    commands = listed_commands(shell)
+    assert len(commands) >= 28
+    for command in commands:
+        assert re.search(rf'"{command}\b', tested), f"{command} is not tested"
+
+
+def test_help_explains_each_command(shell):
+    for command in listed_commands(shell):
+        said = shell.command(f"help {command}")
+        assert command in said and len(said) > len(command) + 10, said
+    assert "no such command" in shell.command("help frobnicate")
+
+
+def test_wrong_commands_get_a_helpful_answer(shell):
+    assert "Did you mean `snapshot`" in shell.command("snapshto")
+    assert "no such command" in shell.command("frobnicate")
+    assert "usage: cp FROM TO" in shell.command("cp /bin/shell")
+    assert "usage: " in shell.command("cat")
+    assert "no such" in shell.command("cat /does/not/exist")
+    assert "before >" in shell.command("> /notes/x")
+
+
+def test_ls(shell):
+    root = shell.command("ls")
+    for name in ("bin", "demo", "notes"):
+        assert name in root
+    programs = shell.command("ls /bin")
+    for name in ("shell", "counter", "primes", "exchange", "traffic"):
+        assert name in programs
+
+
+def test_echo_cat_and_redirection(shell):
+    assert shell.command("echo one two").strip() == "one two"
+    shell.command("echo first line > /notes/echo")
+    assert shell.command("cat /notes/echo") == "first line\n"
+    shell.command("echo second line >> /notes/echo")
+    assert shell.command("cat /notes/echo") == "first line\nsecond line\n"
+    shell.command("echo replaced > /notes/echo")
+    assert shell.command("cat /notes/echo") == "replaced\n"
+    shell.command('echo "with  spaces" > /notes/echo')
+    assert shell.command("cat /notes/echo") == "with  spaces\n"
+
+
+def test_hexdump(shell):
+    shell.command("echo ABCDEFGH > /notes/hex")
+    said = shell.command("hexdump /notes/hex")
+    assert "41 42 43 44" in said and "ABCDEFGH" in said
+    assert "45 46" in shell.command("hexdump /notes/hex 4 2")
+    assert "7f 45 4c 46" in shell.command("hexdump /bin/shell 0 16")
+
+
+def test_cp_mv_rm(shell):
+    shell.command("echo precious > /notes/one")
+    shell.command("cp /notes/one /notes/two")
+    assert shell.command("cat /notes/two") == "precious\n"
+    shell.command("mv /notes/two /notes/three")
+    assert "two" not in shell.command("ls /notes")
+    assert shell.command("cat /notes/three") == "precious\n"
+    shell.command("rm /notes/three")
+    assert "no such" in shell.command("cat /notes/three")
+    shell.command("cp /bin/shell /notes/large")
+    assert shell.command("hexdump /notes/large 0 64") == shell.command("hexdump /bin/shell 0 64")
+    shell.command("rm /notes/large /notes/one")
+    assert "one" not in shell.command("ls /notes")
+
+
+def test_mkdir_rmdir(shell):
+    shell.command("mkdir /notes/folder")
+    shell.command("echo inside > /notes/folder/file")
+    assert "file" in shell.command("ls /notes/folder")
+    assert "empty" in shell.command("rmdir /notes/folder")
+    shell.command("rm /notes/folder/file")
+    shell.command("rmdir /notes/folder")
+    assert "folder" not in shell.command("ls /notes")
+
+
+def test_ps_and_state(shell):
+    said = shell.command("ps")
+    for name in ("shell", "counter", "primes", "exchange", "traffic"):
+        assert name in said
+    assert "counter" in shell.command("state counter")
+    # The traffic light says in which state it is, and moves.
+    seen = set()
+    deadline = time.monotonic() + 90
+    while len(seen) < 2 and time.monotonic() < deadline:
+        line = next(line for line in shell.command("ps").splitlines() if "traffic" in line)
+        seen.add(next(word for word in re.findall(r"[a-z]+(?:-[a-z]+)*", line.split("traffic")[1])))
+    assert len(seen) >= 2, seen
+    assert "no such machine" in shell.command("state nobody")
+
+
+def test_run_stop_continue_kill(shell):
+    assert "counter" in shell.command("ls /bin")
+    shell.command("run -n second -p 4 traffic")
+    line = next(line for line in shell.command("ps").splitlines() if "second" in line)
+    assert " 4 " in line
+    assert "stopped" in shell.command("stop second")
+    assert "stopped" in shell.command("state second")
+    assert "goes on" in shell.command("continue second")
+    assert "stopped" not in shell.command("ps")
+    assert "destroyed" in shell.command("kill second")
+    assert "second" not in shell.command("ps")
+    assert "no such" in shell.command("run /bin/nothing")
+    shell.command("echo no program > /notes/text")
+    assert shell.command("run /notes/text").strip() != ""
+    assert "text" not in shell.command("ps")
+
+
+def test_stopped_counter_stands_still(shell):
+    shell.command("stop counter")
+    first = numbers(shell.command("cat /demo/count"))
+    uptime = time.monotonic() + 2.5
+    while time.monotonic() < uptime:
+        shell.command("echo waiting")
+    assert numbers(shell.command("cat /demo/count")) == first
+    shell.command("continue counter")
+    deadline = time.monotonic() + 60
+    while numbers(shell.command("cat /demo/count")) == first:
+        assert time.monotonic() < deadline
+
+
+def generation(shell):
+    return int(re.search(r"(?i)generation\D*(\d+)", shell.command("store"))[1])
+
+
+def test_checkpoint_and_store(shell):
+    before = generation(shell)
+    shell.command("checkpoint")
+    assert generation(shell) > before
+    said = shell.command("store")
+    for word in ("generation", "free", "dirty"):
+        assert word in said.lower()
+
+
+def test_interval(shell):
+    assert "1" in shell.command("interval")
+    shell.command("interval 0")
+    assert "request" in shell.command("interval")
+    before = generation(shell)
+    shell.command("echo dirty > /notes/dirty")
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        shell.command("echo waiting")
+    assert generation(shell) == before
+    shell.command("interval 500ms")
+    deadline = time.monotonic() + 60
+    while generation(shell) == before:
+        assert time.monotonic() < deadline
+    shell.command("interval 1")
+
+
+def test_snapshots_and_delete(shell):
+    shell.command("snapshot shell-test")
+    assert "shell-test" in shell.command("snapshots")
+    shell.command("delete shell-test")
+    assert "shell-test" not in shell.command("snapshots")
+
+
+def test_mem_uptime_date_about(shell):
+    said = shell.command("mem")
+    assert all(word in said for word in ("memory", "free", "clean", "dirty", "staging"))
+    assert re.search(r"\d", shell.command("uptime"))
+    assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", shell.command("date"))
+    assert "Perdure" in shell.command("about")
+
+
+def test_log(shell):
+    said = shell.command("log 5")
+    assert 1 <= said.count("\n") <= 6
+    assert shell.command("log -k").strip() != ""
+    shell.type("log -f\r")
+    shell.wait(r"\n")
+    shell.type("q")
+    shell.wait(r"^perdure> ")
+
+
+def test_history_and_line_editing(shell):
+    shell.command("echo remember this")
+    assert "echo remember this" in shell.command("history")
+    shell.type("\x1b[A\x1b[A")
+    shell.wait("echo remember this")
+    shell.type("\r")
+    shell.wait(r"^remember this\n")
+    shell.wait(r"^perdure> ")
+    # Left, backspace, delete, home and end change the line as everywhere.
+    shell.type("echo abXd\x1b[D\x7fc\x1b[F!\r")
+    shell.wait(r"^abcd!\n")
+    shell.wait(r"^perdure> ")
+    shell.type("garbage\x15echo clean\r")
+    shell.wait(r"^clean\n")
+    shell.wait(r"^perdure> ")
+
+
+def test_clear(shell):
+    shell.type("clear\r")
+    shell.wait("perdure> ")
+
+
+def test_programs_do_not_disturb_the_line(shell):
+    """What programs say goes to the log; the line being typed stays as it is."""
+    shell.type("echo half a line")
+    shell.wait("half a line")
+    before = len(shell.text)
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        assert shell.running()
+        time.sleep(0.1)
+    assert len(shell.text) == before
+    shell.type("\r")
+    shell.wait(r"^half a line\n")
+    shell.wait(r"^perdure> ")
+
+
+def test_demo_objects(shell):
+    """The names people rely on."""
+    assert re.fullmatch(r"\d+\n?", shell.command("cat /demo/count"))
+    exchange = shell.command("cat /demo/exchange")
+    assert exchange.count("\n") <= 1
+    found = named_numbers(exchange)
+    assert found["lost"] == 0 and found["repeated"] == 0
+    assert found["sent"] >= found["received"] > 0
+    assert named_numbers(shell.command("cat /demo/primes"))["errors"] == 0
+
+
+def test_inside_and_outside_read_the_same(image):
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("echo same text > /notes/same")
+        machine.command("stop counter")
+        inside = machine.command("cat /demo/count")
+        machine.command("checkpoint")
+    assert cat(image, "/demo/count") == inside
+    assert cat(image, "/notes/same") == "same text\n"
+
+
+def test_half_typed_line_survives_a_cut(image):
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.type("echo begun before")
+        machine.wait("begun before")
+        # Durable when a later checkpoint is: the counter's value on the disk moves on.
+        first = machine.qmp("query-status")
+        assert first["running"]
+        start = time.monotonic()
+        while time.monotonic() < start + 4:
+            time.sleep(0.1)
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.wait("begun before")
+        machine.type(" and ended after\r")
+        machine.wait(r"^begun before and ended after\n")
+
+
+def test_reboot_and_poweroff(image):
+    """More about these in test_stop.py."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("restore nothing")
+        machine.type("reboot\r")
+        machine.wait_prompt()
+        machine.type("poweroff\r")
+        machine.wait_off()
+    mkstore("verify", image)

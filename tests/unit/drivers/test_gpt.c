@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_gpt.c - partition tables: whole, damaged, hostile.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include "disk/partition.h"
+#include "drivers/gpt.h"
+
+#define SECTORS 256u
+#define ENTRIES 128u
+
+static uint8_t disk_bytes[SECTORS * SECTOR_SIZE];
+static uint64_t reads;
+static uint64_t failing_sector; /* 0: none */
+static const uint8_t type[16] = DISK_PARTITION_TYPE;
+
+static bool disk_submit(struct block_device *device, struct block_request *request)
+{
+	assert_int_equal(request->operation, BLOCK_READ);
+	assert_true(request->sector.n + request->sectors <= device->sectors);
+	assert_true(request->sectors * SECTOR_SIZE <= GPT_BUFFER);
+	memcpy(request->data, disk_bytes + request->sector.n * SECTOR_SIZE,
+	       (size_t)request->sectors * SECTOR_SIZE);
+	reads++;
+	request->status = STATUS_OK;
+	if (failing_sector != 0 && request->sector.n <= failing_sector &&
+	    failing_sector < request->sector.n + request->sectors)
+		request->status = STATUS_IO;
+	request->complete(request);
+	return true;
+}
+
+static void disk_poll(struct block_device *device, bool wait)
+{
+	(void)device;
+	(void)wait;
+	fail_msg("nothing is outstanding");
+}
+
+static const struct block_operations operations = {disk_submit, disk_poll};
+static struct block_device disk = {
+	.sectors = SECTORS, .write_unit = 512, .request_sectors = 8, .operations = &operations};
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	memcpy(at, &value, sizeof value);
+}
+
+static void put64(uint8_t *at, uint64_t value)
+{
+	memcpy(at, &value, sizeof value);
+}
+
+static uint8_t *sector(uint64_t n)
+{
+	return disk_bytes + n * SECTOR_SIZE;
+}
+
+static void header_seal(uint8_t *header)
+{
+	put32(header + 16, 0);
+	put32(header + 16, gpt_crc32(0, header, 92));
+}
+
+static void header_make(uint64_t own, uint64_t other, uint64_t entries, uint32_t bytes)
+{
+	uint8_t *h = sector(own);
+
+	memcpy(h, "EFI PART", 8);
+	put32(h + 8, 0x10000);
+	put32(h + 12, 92);
+	put64(h + 24, own);
+	put64(h + 32, other);
+	put64(h + 72, entries);
+	put32(h + 80, ENTRIES * 128 / bytes);
+	put32(h + 84, bytes);
+	put32(h + 88, gpt_crc32(0, sector(entries), ENTRIES * 128));
+	header_seal(h);
+}
+
+static void entry_make(uint64_t entries, uint32_t index, const uint8_t kind[16], uint64_t first,
+		       uint64_t last)
+{
+	uint8_t *e = sector(entries) + (size_t)index * 128;
+
+	memcpy(e, kind, 16);
+	put64(e + 32, first);
+	put64(e + 40, last);
+}
+
+/* Two other partitions and the store's, at sectors 100 to 149, both tables. */
+static int disk_make(void **state)
+{
+	static const uint8_t other[16] = {1, 2, 3};
+
+	(void)state;
+	memset(disk_bytes, 0, sizeof disk_bytes);
+	for (uint64_t entries = 2; entries < SECTORS; entries += SECTORS - 35) {
+		entry_make(entries, 0, other, 40, 49);
+		entry_make(entries, 1, other, 50, 99);
+		entry_make(entries, 100, type, 100, 149);
+	}
+	header_make(1, SECTORS - 1, 2, 128);
+	header_make(SECTORS - 1, 1, SECTORS - 33, 128);
+	failing_sector = 0;
+	return 0;
+}
+
+static enum status find(struct gpt_partition *found, const char **why)
+{
+	uint8_t buffer[GPT_BUFFER];
+
+	return gpt_find(&disk, type, buffer, found, why);
+}
+
+static void expect(enum status status)
+{
+	struct gpt_partition found;
+	const char *why;
+
+	assert_int_equal(find(&found, &why), status);
+	if (status != STATUS_OK)
+		assert_non_null(why);
+}
+
+static void test_crc(void **state)
+{
+	(void)state;
+	assert_int_equal(gpt_crc32(0, "123456789", 9), 0xcbf43926);
+	assert_int_equal(gpt_crc32(gpt_crc32(0, "1234", 4), "56789", 5), 0xcbf43926);
+}
+
+static void test_found(void **state)
+{
+	struct gpt_partition found;
+	const char *why;
+
+	(void)state;
+	assert_int_equal(find(&found, &why), STATUS_OK);
+	assert_null(why);
+	assert_int_equal(found.first, 100);
+	assert_int_equal(found.sectors, 50);
+}
+
+static void test_second_table_serves(void **state)
+{
+	struct gpt_partition found;
+	const char *why;
+
+	(void)state;
+	sector(2)[200]++;
+	assert_int_equal(find(&found, &why), STATUS_OK);
+	assert_non_null(why);
+	assert_int_equal(found.first, 100);
+}
+
+static void test_no_table(void **state)
+{
+	(void)state;
+	memset(disk_bytes, 0, sizeof disk_bytes);
+	expect(STATUS_FORMAT);
+}
+
+/* Every single byte of the first header and of the entries in use: the second
+ * table serves, or the damage lies in a field that is not used. */
+static void test_every_byte_of_the_first_table(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 92; i++) {
+		sector(1)[i] ^= 0x55;
+		struct gpt_partition found;
+		const char *why;
+		assert_int_equal(find(&found, &why), STATUS_OK);
+		assert_non_null(why);
+		assert_int_equal(found.first, 100);
+		assert_int_equal(found.sectors, 50);
+		sector(1)[i] ^= 0x55;
+	}
+	for (uint32_t i = 0; i < 128 * ENTRIES; i += 61) {
+		sector(2)[i] ^= 0x55;
+		struct gpt_partition found;
+		const char *why;
+		assert_int_equal(find(&found, &why), STATUS_OK);
+		assert_non_null(why);
+		sector(2)[i] ^= 0x55;
+	}
+}
+
+static void test_no_store_partition(void **state)
+{
+	(void)state;
+	memset(sector(2) + 100 * 128, 0, 128);
+	header_make(1, SECTORS - 1, 2, 128);
+	expect(STATUS_NOT_FOUND);
+}
+
+static void test_partition_beyond_the_disk(void **state)
+{
+	(void)state;
+	entry_make(2, 100, type, 100, SECTORS);
+	header_make(1, SECTORS - 1, 2, 128);
+	expect(STATUS_TRUNCATED);
+	entry_make(2, 100, type, SECTORS + 5, SECTORS + 9);
+	header_make(1, SECTORS - 1, 2, 128);
+	expect(STATUS_TRUNCATED);
+}
+
+/* Nonsense with right checksums: refused, and nothing is read outside the disk
+ * (the model asserts that). */
+static void test_hostile_headers(void **state)
+{
+	static const struct {
+		uint32_t offset, value;
+	} lies[] = {
+		{80, 0},       {80, 1025},	  {80, UINT32_MAX}, {84, 0},
+		{84, 64},      {84, 129},	  {84, 192},	    {84, 0x80000000u},
+		{72, SECTORS}, {72, SECTORS - 1}, {76, UINT32_MAX}, {12, 91},
+		{12, 513},     {12, UINT32_MAX},
+	};
+
+	(void)state;
+	memset(sector(SECTORS - 1), 0, SECTOR_SIZE);
+	for (uint32_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+		header_make(1, SECTORS - 1, 2, 128);
+		put32(sector(1) + lies[i].offset, lies[i].value);
+		header_seal(sector(1));
+		expect(STATUS_FORMAT);
+	}
+}
+
+static void test_empty_and_inverted_ranges(void **state)
+{
+	(void)state;
+	entry_make(2, 100, type, 100, 99);
+	header_make(1, SECTORS - 1, 2, 128);
+	expect(STATUS_NOT_FOUND);
+	entry_make(2, 100, type, 0, UINT64_MAX);
+	header_make(1, SECTORS - 1, 2, 128);
+	expect(STATUS_NOT_FOUND);
+}
+
+static void test_read_errors(void **state)
+{
+	(void)state;
+	failing_sector = 1;
+	expect(STATUS_IO);
+	failing_sector = 20;
+	expect(STATUS_IO);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_crc),
+		cmocka_unit_test_setup(test_found, disk_make),
+		cmocka_unit_test_setup(test_second_table_serves, disk_make),
+		cmocka_unit_test_setup(test_no_table, disk_make),
+		cmocka_unit_test_setup(test_every_byte_of_the_first_table, disk_make),
+		cmocka_unit_test_setup(test_no_store_partition, disk_make),
+		cmocka_unit_test_setup(test_partition_beyond_the_disk, disk_make),
+		cmocka_unit_test_setup(test_hostile_headers, disk_make),
+		cmocka_unit_test_setup(test_empty_and_inverted_ranges, disk_make),
+		cmocka_unit_test_setup(test_read_errors, disk_make),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

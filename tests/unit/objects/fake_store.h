@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fake_store.h - a store in memory that is strict about prepare and commit.
+ *
+ * It gives a page to a commit phase only if the operation has obtained it, for
+ * writing only if it was obtained for writing, and notices when a page changes
+ * that was only read.  Any call can be made to fail, so that every position of
+ * every prepare is tried.
+ */
+#ifndef TESTS_UNIT_OBJECTS_FAKE_STORE_H
+#define TESTS_UNIT_OBJECTS_FAKE_STORE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "objects/objects.h"
+#include "objects/objects_priv.h"
+
+/* An empty store; everything older is forgotten. */
+struct space fake_space_new(void);
+/* The same, formatted. */
+struct space fake_space_formatted(uint64_t bank_limit_pages);
+/* store_operation_begin, after a check that the last operation kept the rules. */
+void fake_begin(void);
+
+/* The nth store call from now on (from 1) answers `status` once; 0: none. */
+void fake_fail(uint32_t nth, enum status status);
+bool fake_failed(void);
+
+/* Remembers all pages / are they as remembered (absent equals zeros)? / puts them
+ * back. */
+void fake_save(void);
+bool fake_unchanged(void);
+void fake_restore(void);
+
+/* After a test has written into pages itself: a new operation starts from them. */
+void fake_adopt(void);
+
+/* Existing pages in [first, end); pages obtained for writing in this operation;
+ * a page's bytes, for tests that damage them (null: absent). */
+uint64_t fake_pages(uint64_t first, uint64_t end);
+uint64_t fake_written(void);
+uint8_t *fake_page(uint64_t page);
+/* The nth existing page, in no order; null past the last. */
+uint8_t *fake_page_nth(uint64_t nth, uint64_t *page);
+
+/* Runs `call` with a failure at every position: each time the failure must come
+ * back and nothing may have changed.  The last run is undisturbed; its status. */
+enum status fake_try_all(enum status (*call)(struct space *space, void *context),
+			 struct space *space, void *context);
+
+/* Repeatable random numbers. */
+uint64_t fake_random(uint64_t *state);
+
+/* Pages charged to the root bank. */
+uint64_t fake_bank_pages(struct space *space);
+/* Every living or dying object's charge is the bank's sum; ranges are aligned, inside
+ * their arena, and do not overlap. */
+void fake_invariants(struct space *space);
+
+/* Destroys step by step until nothing is dying. */
+void fake_reclaim(struct space *space);
+
+#endif

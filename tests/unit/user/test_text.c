@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_text.c - user/lib/text.c and calendar.c: formatting against the C library's,
+ * numbers, dates.
+ */
+#include "user/lib/text.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+#include "user/lib/calendar.h"
+
+#define SAME(...)                                                                                  \
+	do {                                                                                       \
+		char wanted_text[256], got_text[256];                                              \
+		int wanted_length = snprintf(wanted_text, sizeof(wanted_text), __VA_ARGS__);       \
+		size_t got_length = text_format(got_text, sizeof(got_text), __VA_ARGS__);          \
+		assert_string_equal(got_text, wanted_text);                                        \
+		assert_int_equal(got_length, wanted_length);                                       \
+	} while (0)
+
+static void test_format_like_printf(void **state)
+{
+	(void)state;
+	SAME("plain");
+	SAME("%s|%10s|%-10s|%.2s|%.*s|%*s", "abc", "abc", "abc", "abc", 1, "abc", 6, "abc");
+	SAME("%d %d %d %i", 0, INT_MAX, INT_MIN, -1);
+	SAME("%5d|%-5d|%05d|%+d|%+d|%.4d", 42, 42, -42, 7, -7, 42);
+	SAME("%u %u %x %X %08x", 0u, UINT_MAX, 0xdeadbeefu, 0xabcu, 0x1234u);
+	SAME("%lu %ld %llu %lld %zu %jd", ULONG_MAX, LONG_MIN, ULLONG_MAX, LLONG_MIN, SIZE_MAX,
+	     INTMAX_MIN);
+	SAME("%llx %016llx %-20llx|", 1ull << 60, 255ull, 255ull);
+	SAME("%c%c%c %5c| %-5c|", 'a', 'b', 'c', 'd', 'e');
+	SAME("100%% %hhu %hd", 7, 8);
+	SAME("%p", (void *)0x12345678);
+}
+
+static void test_format_null_and_unknown(void **state)
+{
+	char text[32];
+	const char *volatile none = NULL;
+	/* Through a variable: the compiler would refuse the conversion. */
+	const char *volatile strange = "%q%", *volatile end = "x%";
+
+	(void)state;
+	text_format(text, sizeof(text), "%s", none);
+	assert_string_equal(text, "(none)");
+	assert_int_equal(text_format(text, sizeof(text), strange), 1);
+	assert_string_equal(text, "q");
+	assert_int_equal(text_format(text, sizeof(text), end), 1);
+}
+
+/* Whatever the size, nothing behind it is touched and the text ends with NUL. */
+static void test_format_is_bounded(void **state)
+{
+	(void)state;
+	for (size_t size = 0; size < 40; size++) {
+		char text[64];
+		size_t length;
+
+		memset(text, '#', sizeof(text));
+		length = text_format(text, size, "%s %20d %-20s %c", "some text", 5, "more", 'x');
+		assert_true(size == 0 ? length == 0 : length == size - 1);
+		for (size_t i = size; i < sizeof(text); i++)
+			assert_int_equal(text[i], '#');
+		if (size > 0)
+			assert_int_equal(text[size - 1], '\0');
+	}
+}
+
+static void test_huge_width_is_cut(void **state)
+{
+	char text[16];
+
+	(void)state;
+	assert_int_equal(text_format(text, sizeof(text), "%*d", 1000000, 1), 15);
+	assert_int_equal(text_format(text, sizeof(text), "%-*d", 1000000, 1), 15);
+	assert_int_equal(text[0], '1');
+}
+
+static void test_numbers(void **state)
+{
+	static const struct {
+		const char *text;
+		bool valid;
+		uint64_t value;
+	} cases[] = {
+		{"0", true, 0},
+		{"42", true, 42},
+		{"0x1F", true, 31},
+		{"0Xff", true, 255},
+		{"18446744073709551615", true, UINT64_MAX},
+		{"18446744073709551616", false, 0},
+		{"0xffffffffffffffff", true, UINT64_MAX},
+		{"0x10000000000000000", false, 0},
+		{"4K", true, 4096},
+		{"3M", true, 3 << 20},
+		{"2G", true, UINT64_C(2) << 30},
+		{"17179869184G", false, 0},
+		{"", false, 0},
+		{"0x", false, 0},
+		{"-1", false, 0},
+		{"1 ", false, 0},
+		{"1KK", false, 0},
+		{"K", false, 0},
+		{"12a", false, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t value = 0;
+
+		assert_int_equal(text_number(cases[i].text, &value), cases[i].valid);
+		if (cases[i].valid)
+			assert_true(value == cases[i].value);
+	}
+}
+
+static void test_comparison(void **state)
+{
+	const char *text = "abc";
+
+	(void)state;
+	assert_true(text_equal("", "") && text_equal("abc", "abc"));
+	assert_false(text_equal("abc", "ab") || text_equal("ab", "abc") || text_equal("a", "b"));
+	assert_true(text_begins("abc", "") && text_begins("abc", "ab") && text_begins("a", "a"));
+	assert_false(text_begins("ab", "abc") || text_begins("xbc", "ab"));
+	assert_ptr_equal(text_find(text, 'b'), text + 1);
+	assert_null(text_find(text, 'x'));
+}
+
+static void test_dates_like_the_c_library(void **state)
+{
+	(void)state;
+	/* Odd steps over 500 years, so that leap days and ends of months are met. */
+	for (uint64_t seconds = 0; seconds < UINT64_C(500) * 366 * 86400; seconds += 40123) {
+		struct calendar_time ours = calendar_from_ns(seconds * 1000000000u);
+		time_t theirs_seconds = (time_t)seconds;
+		struct tm theirs;
+
+		/* 64-bit ns end in the year 2554. */
+		if (seconds > UINT64_MAX / 1000000000u)
+			break;
+		gmtime_r(&theirs_seconds, &theirs);
+		assert_int_equal(ours.year, theirs.tm_year + 1900);
+		assert_int_equal(ours.month, theirs.tm_mon + 1);
+		assert_int_equal(ours.day, theirs.tm_mday);
+		assert_int_equal(ours.hour, theirs.tm_hour);
+		assert_int_equal(ours.minute, theirs.tm_min);
+		assert_int_equal(ours.second, theirs.tm_sec);
+		assert_int_equal(ours.weekday, theirs.tm_wday);
+	}
+	assert_string_equal(calendar_weekday_name(calendar_from_ns(0).weekday), "Thu");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_format_like_printf),
+		cmocka_unit_test(test_format_null_and_unknown),
+		cmocka_unit_test(test_format_is_bounded),
+		cmocka_unit_test(test_huge_width_is_cut),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_comparison),
+		cmocka_unit_test(test_dates_like_the_c_library),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

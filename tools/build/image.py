@@ -1,0 +1,337 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""image.py - makes the disk image and keeps its EFI partition up to date.
+
+    image.py fat ESP.img HOST=PATH ...   the EFI partition's file system
+    image.py ensure IMAGE OPTIONS        makes IMAGE, or brings its EFI partition up to date
+    image.py fresh IMAGE OPTIONS         makes IMAGE anew; asks if it has been used
+
+The disk, in sectors of 512 bytes (UEFI specification, section 5):
+
+    0       protective MBR, with GRUB's first stage for BIOS machines
+    1       GPT header, 2 .. 33 its 128 entries
+    2048    BIOS boot partition: GRUB's core image
+    4096    EFI system partition, FAT16: GRUB for UEFI, kernel, grub.cfg
+    36864   the store, to the last whole MiB before the backup GPT
+
+Nothing here needs root or a loop device, and nothing depends on the time or
+on chance: the same inputs give the same bytes.  The store partition is left as
+zeros for `mkstore create`, and stays a hole in the file.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import uuid
+import zlib
+
+SECTOR = 512
+MIB = 1 << 20
+GPT_ENTRIES = 128
+GPT_ENTRY_SECTORS = GPT_ENTRIES * 128 // SECTOR
+BIOS_FIRST = 2048
+ESP_FIRST = 4096
+STORE_FIRST = 36864
+SIZE_MIN = 32 * MIB
+
+TYPE_BIOS_BOOT = uuid.UUID("21686148-6449-6E6F-744E-656564454649")
+TYPE_ESP = uuid.UUID("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")
+HEADER = "disk/partition.h"
+
+# Names for what must be unique within the disk but need not be across disks.
+NAMESPACE = uuid.UUID("50524455-5245-5444-4953-4B0000000000")
+
+# grub-2.06: where boot.img and diskboot.img keep what an installer fills in
+# (GRUB_BOOT_MACHINE_KERNEL_SECTOR, GRUB_BOOT_MACHINE_DRIVE_CHECK and the last
+# entry of the block list).
+BOOT_KERNEL_SECTOR = 0x5C
+BOOT_DRIVE_CHECK = 0x66
+DISKBOOT_LIST = SECTOR - 12
+
+
+class Failure(Exception):
+    pass
+
+
+def size_bytes(text):
+    match = re.fullmatch(r"(\d+)([KMGT]?)", text)
+    if not match:
+        raise Failure(f"size '{text}': expected a number with K, M, G or T, as in 1G")
+    size = int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[match[2]]
+    if size < SIZE_MIN or size % MIB:
+        raise Failure(f"size '{text}': the image needs at least 32M and whole MiB")
+    return size
+
+
+def store_type():
+    """The type GUID of a store, from the header that the kernel uses."""
+    with open(HEADER, encoding="ascii") as header:
+        match = re.search(r'DISK_PARTITION_TYPE_TEXT "([^"]+)"', header.read())
+    if not match:
+        raise Failure(f"{HEADER}: no DISK_PARTITION_TYPE_TEXT")
+    return uuid.UUID(match[1])
+
+
+def open_exclusive(path, flags):
+    """Opens a disk image that no running QEMU has open."""
+    descriptor = os.open(path, flags, 0o644)
+    lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise Failure(f"{path}: in use by a running system; power it off first") from None
+    return descriptor
+
+
+def gpt_entry(kind, name, first, last):
+    return struct.pack(
+        "<16s16sQQQ72s",
+        kind.bytes_le,
+        uuid.uuid5(NAMESPACE, name).bytes_le,
+        first,
+        last,
+        0,
+        name.encode("utf-16-le"),
+    )
+
+
+def gpt_header(sectors, own, other, entries_at, entries):
+    def pack(checksum):
+        return struct.pack(
+            "<8sIIIIQQQQ16sQIII",
+            b"EFI PART",
+            0x00010000,
+            92,
+            checksum,
+            0,
+            own,
+            other,
+            2 + GPT_ENTRY_SECTORS,
+            sectors - 2 - GPT_ENTRY_SECTORS,
+            uuid.uuid5(NAMESPACE, f"disk of {sectors} sectors").bytes_le,
+            entries_at,
+            GPT_ENTRIES,
+            128,
+            zlib.crc32(entries),
+        )
+
+    return pack(zlib.crc32(pack(0))).ljust(SECTOR, b"\0")
+
+
+def boot_sector(boot, sectors):
+    """GRUB's first stage over a protective MBR."""
+    sector = bytearray(boot)
+    struct.pack_into("<Q", sector, BOOT_KERNEL_SECTOR, BIOS_FIRST)
+    # On hard disks GRUB's installer disarms the check of the drive number.
+    sector[BOOT_DRIVE_CHECK : BOOT_DRIVE_CHECK + 2] = b"\x90\x90"
+    covered = min(sectors - 1, 0xFFFFFFFF)
+    entry = struct.pack("<B3sB3sII", 0, b"\0\x02\0", 0xEE, b"\xff\xff\xff", 1, covered)
+    sector[440:510] = bytes(6) + entry + bytes(48)
+    sector[510:512] = b"\x55\xaa"
+    return bytes(sector)
+
+
+def core_image(core):
+    """GRUB's core image, told where its second sector lies."""
+    image = bytearray(core)
+    struct.pack_into("<Q", image, DISKBOOT_LIST, BIOS_FIRST + 1)
+    if len(image) > (ESP_FIRST - BIOS_FIRST) * SECTOR:
+        raise Failure("GRUB's core image does not fit its partition")
+    return bytes(image)
+
+
+def read_file(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def write_changes(descriptor, data, offset):
+    """Writes what differs from the file, so that holes and unchanged bytes stay."""
+    step = 1 << 16
+    changed = False
+    for start in range(0, len(data), step):
+        piece = data[start : start + step]
+        if os.pread(descriptor, len(piece), offset + start) != piece:
+            os.pwrite(descriptor, piece, offset + start)
+            changed = True
+    return changed
+
+
+def read_esp(path):
+    esp = read_file(path)
+    if len(esp) != (STORE_FIRST - ESP_FIRST) * SECTOR:
+        raise Failure(f"{path}: not of the EFI partition's size")
+    return esp
+
+
+def write_disk(arguments, path):
+    """The whole disk but for the contents of the store."""
+    size = size_bytes(arguments.size)
+    sectors = size // SECTOR
+    store_last = sectors - MIB // SECTOR - 1
+    entries = b"".join(
+        [
+            gpt_entry(TYPE_BIOS_BOOT, "BIOS boot", BIOS_FIRST, ESP_FIRST - 1),
+            gpt_entry(TYPE_ESP, "EFI system", ESP_FIRST, STORE_FIRST - 1),
+            gpt_entry(store_type(), "Perdure store", STORE_FIRST, store_last),
+        ]
+    ).ljust(GPT_ENTRIES * 128, b"\0")
+    last = sectors - 1
+    backup = last - GPT_ENTRY_SECTORS
+
+    descriptor = open_exclusive(path, os.O_RDWR | os.O_CREAT)
+    os.ftruncate(descriptor, 0)
+    os.ftruncate(descriptor, size)
+    os.pwrite(descriptor, boot_sector(read_file(arguments.boot), sectors), 0)
+    os.pwrite(descriptor, gpt_header(sectors, 1, last, 2, entries) + entries, SECTOR)
+    os.pwrite(descriptor, core_image(read_file(arguments.core)), BIOS_FIRST * SECTOR)
+    write_changes(descriptor, read_esp(arguments.esp), ESP_FIRST * SECTOR)
+    header = gpt_header(sectors, last, 1, backup, entries)
+    os.pwrite(descriptor, entries + header, backup * SECTOR)
+    os.close(descriptor)
+
+
+def system_files(arguments):
+    """What the initial system is made from."""
+    folder = arguments.files
+    return [arguments.manifest] + sorted(os.path.join(folder, name) for name in os.listdir(folder))
+
+
+def stamp(arguments):
+    return os.path.join(os.path.dirname(arguments.esp), os.path.basename(arguments.image) + ".made")
+
+
+def create(arguments):
+    """Makes the image under another name first: there is never half of one."""
+    new = arguments.image + ".new"
+    os.makedirs(os.path.dirname(new) or ".", exist_ok=True)
+    try:
+        write_disk(arguments, new)
+        command = [arguments.mkstore, "create", new, "--manifest", arguments.manifest]
+        command += ["--files", arguments.files]
+        if arguments.identity:
+            command += ["--identity", arguments.identity]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        os.replace(new, arguments.image)
+    finally:
+        if os.path.exists(new):
+            os.unlink(new)
+    with open(stamp(arguments), "w", encoding="ascii"):
+        pass
+    print(f"image: made {arguments.image}, {arguments.size}")
+
+
+def update(arguments):
+    """Puts a new EFI partition into an image; the store is not touched."""
+    esp = read_esp(arguments.esp)
+    descriptor = os.open(arguments.image, os.O_RDONLY)
+    known = os.pread(descriptor, 8, SECTOR) == b"EFI PART"
+    same = os.pread(descriptor, len(esp), ESP_FIRST * SECTOR) == esp
+    os.close(descriptor)
+    if not known:
+        raise Failure(f"{arguments.image}: not a GPT disk; `make fresh` makes a new one")
+    if not same:
+        descriptor = open_exclusive(arguments.image, os.O_RDWR)
+        write_changes(descriptor, esp, ESP_FIRST * SECTOR)
+        os.close(descriptor)
+        print(f"image: put the new kernel into {arguments.image}; its store is as it was")
+
+
+def ensure(arguments):
+    if not os.path.exists(arguments.image):
+        create(arguments)
+        return
+    update(arguments)
+    made = stamp(arguments)
+    if os.path.exists(made):
+        newer = [f for f in system_files(arguments) if os.path.getmtime(f) > os.path.getmtime(made)]
+        if newer:
+            print(f"image: note: the store in {arguments.image} has older programs than these:")
+            print(f"image:   {' '.join(newer)}")
+            print("image: `make fresh` makes a new store")
+
+
+def is_used(arguments):
+    """Has the system in this image ever run?  What cannot be read may be valuable too."""
+    command = [arguments.mkstore, "info", "--json", arguments.image]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        return True
+    return not json.loads(result.stdout)["fresh"]
+
+
+def fresh(arguments):
+    if os.path.exists(arguments.image):
+        os.close(open_exclusive(arguments.image, os.O_RDWR))
+        if is_used(arguments) and not arguments.yes:
+            question = f"{arguments.image} has been used. Discard what is in it? [y/N] "
+            if not sys.stdin.isatty():
+                raise Failure(f"{arguments.image} has been used; `make fresh YES=1` discards it")
+            if input(question).strip().lower() not in ("y", "yes"):
+                raise Failure("nothing was changed")
+    create(arguments)
+
+
+def fat(arguments):
+    """A FAT16 file system with these files, by mtools."""
+    kib = (STORE_FIRST - ESP_FIRST) * SECTOR // 1024
+    environment = dict(os.environ, TZ="UTC", SOURCE_DATE_EPOCH="946684800", MTOOLS_SKIP_CHECK="1")
+
+    def mtool(*command):
+        subprocess.run(command, check=True, env=environment)
+
+    new = arguments.esp + ".new"
+    with open(new, "wb") as file:
+        file.truncate(kib * 1024)
+    # Heads and sectors per track only matter to mtools' own arithmetic.
+    geometry = ["-h", "64", "-s", "32", "-t", str(kib // 1024), "-H", str(ESP_FIRST)]
+    mtool("mformat", "-i", new, *geometry, "-c", "4", "-N", "50524431", "-v", "PERDURE", "::")
+    made = set()
+    for pair in arguments.files:
+        source, _, target = pair.partition("=")
+        parts = target.strip("/").split("/")
+        for depth in range(1, len(parts)):
+            directory = "/".join(parts[:depth])
+            if directory not in made:
+                mtool("mmd", "-i", new, f"::/{directory}")
+                made.add(directory)
+        mtool("mcopy", "-i", new, source, f"::/{'/'.join(parts)}")
+    os.replace(new, arguments.esp)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Makes the disk image of Perdure.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("fat", help="make the EFI partition's file system")
+    command.add_argument("esp")
+    command.add_argument("files", nargs="+", metavar="HOST=PATH")
+    command.set_defaults(function=fat)
+    for name, function in (("ensure", ensure), ("fresh", fresh)):
+        command = commands.add_parser(name)
+        command.add_argument("image")
+        command.add_argument("--size", default="1G", help="of the whole disk (default 1G)")
+        command.add_argument("--esp", required=True, help="the EFI partition's file system")
+        command.add_argument("--core", required=True, help="GRUB's core image for BIOS")
+        command.add_argument("--boot", default="/usr/lib/grub/i386-pc/boot.img")
+        command.add_argument("--mkstore", required=True, help="the program that fills the store")
+        command.add_argument("--manifest", required=True, help="the initial system")
+        command.add_argument("--files", required=True, help="folder of the files it names")
+        command.add_argument("--identity", help="of the store, to make it reproducible too")
+        command.add_argument("--yes", action="store_true", help="discard without asking")
+        command.set_defaults(function=function)
+    arguments = parser.parse_args()
+    try:
+        arguments.function(arguments)
+    except (Failure, OSError, subprocess.CalledProcessError) as error:
+        print(f"image: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
