@@ -40,7 +40,7 @@ struct kernel {
 	uint64_t interval_ns; /* between checkpoints, 0: only on request */
 	uint32_t staging_bytes;
 	bool verbose;
-	bool warm; /* resumed by a restore, not by a boot */
+	bool warm;	    /* resumed by a restore, not by a boot */
 	bool first_machine; /* the first machine has been entered */
 };
 extern struct kernel kernel;
@@ -117,6 +117,8 @@ struct checkpoint_figures checkpoint_figures(void);
 
 /* The objects being destroyed, one bounded step; true: more at once. */
 bool service_destroy_step(void);
+/* Is something still being taken apart, and its allowance on the way back? */
+bool service_destroying(void);
 void service_reset(void);
 
 /* A line from the kernel into the system's log; its pages must be prepared. */

@@ -23,6 +23,11 @@
 #define KERNEL_STAGING_UNIT  (64u << 10)
 #define KERNEL_READ_REQUESTS 16u
 
+/* Frames given to the store before it is mounted, and then in one step of kernel
+ * work: the first machine need not wait for all of memory. */
+#define KERNEL_DONATE_FIRST 4096u
+#define KERNEL_DONATE_STEP  256u
+
 /* Callers that one commit can answer. */
 #define KERNEL_REQUESTS_MAX 16u
 

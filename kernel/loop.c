@@ -86,6 +86,9 @@ static bool loop_work(void)
 	more |= time_step();
 	more |= service_destroy_step();
 	more |= resume_step();
+	/* Only once a machine runs: the first touch of memory takes time. */
+	if (kernel.first_machine)
+		more |= memory_donate(kernel.space.store, KERNEL_DONATE_STEP);
 	return more;
 }
 

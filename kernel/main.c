@@ -79,7 +79,7 @@ static void boot_take_memory(void)
 	boot_memory.tasks = memory_boot_take(boot_memory.task_count * sizeof(struct task));
 	limits->frames = (uint32_t)memory_frames();
 	boot_memory.store_bytes = store_memory_size(limits);
-	boot_memory.config.memory = memory_boot_take(boot_memory.store_bytes);
+	boot_memory.config.memory = memory_boot_take_dirty(boot_memory.store_bytes);
 	boot_memory.config.frame_base = arch_direct(0);
 	kernel.staging_bytes = limits->staging_bytes;
 }
@@ -117,7 +117,6 @@ void kernel_warm_restart(void)
 	kernel.entry_ns = arch_time_ns();
 	memory_roots_destroy();
 	arch_devices_reset();
-	memset(boot_memory.config.memory, 0, boot_memory.store_bytes);
 	boot_find_store();
 	task_init(boot_memory.tasks, boot_memory.task_count);
 	kernel_resume(&boot_memory.config);

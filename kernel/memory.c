@@ -13,7 +13,8 @@
 static struct {
 	struct arch_memory_range range[ARCH_MEMORY_RANGES];
 	uint32_t ranges;
-	uint64_t boot_bytes;
+	uint32_t next_range; /* where memory_donate goes on */
+	uint64_t next_page, boot_bytes;
 	struct task *roots; /* all tasks with page tables */
 	uint64_t zero_physical;
 } memory;
@@ -29,11 +30,10 @@ void memory_init(const struct arch_boot *boot)
 
 /* Takes from the end of the highest range below 4 GiB that is large enough:
  * low memory stays in one piece, and old devices can reach what is taken. */
-void *memory_boot_take(uint64_t bytes)
+void *memory_boot_take_dirty(uint64_t bytes)
 {
 	uint64_t pages = (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
 	struct arch_memory_range *best = NULL;
-	void *data;
 
 	for (uint32_t i = 0; i < memory.ranges; i++) {
 		struct arch_memory_range *range = &memory.range[i];
@@ -46,9 +46,12 @@ void *memory_boot_take(uint64_t bytes)
 			     (unsigned long)(pages * 4));
 	best->pages -= pages;
 	memory.boot_bytes += pages * PAGE_SIZE;
-	data = arch_direct(best->first + best->pages * PAGE_SIZE);
-	memset(data, 0, pages * PAGE_SIZE);
-	return data;
+	return arch_direct(best->first + best->pages * PAGE_SIZE);
+}
+
+void *memory_boot_take(uint64_t bytes)
+{
+	return memset(memory_boot_take_dirty(bytes), 0, bytes);
 }
 
 uint64_t memory_frames(void)
@@ -65,15 +68,32 @@ uint64_t memory_boot_bytes(void)
 	return memory.boot_bytes;
 }
 
-void memory_donate(struct store *store)
+void memory_donate_reset(void)
 {
-	for (uint32_t i = 0; i < memory.ranges; i++)
-		for (uint64_t n = 0; n < memory.range[i].pages; n++) {
-			frame_t frame = {(uint32_t)(memory.range[i].first / PAGE_SIZE + n)};
+	memory.next_range = 0;
+	memory.next_page = 0;
+}
 
-			if (store_frame_donate(store, frame) != STATUS_OK)
-				return;
+bool memory_donate(struct store *store, uint64_t frames)
+{
+	while (memory.next_range < memory.ranges) {
+		const struct arch_memory_range *range = &memory.range[memory.next_range];
+		frame_t frame = {(uint32_t)(range->first / PAGE_SIZE + memory.next_page)};
+
+		if (memory.next_page == range->pages) {
+			memory.next_range++;
+			memory.next_page = 0;
+			continue;
 		}
+		if (!frames--)
+			return true;
+		if (store_frame_donate(store, frame) != STATUS_OK) {
+			memory.next_range = memory.ranges;
+			break;
+		}
+		memory.next_page++;
+	}
+	return false;
 }
 
 /* ---- tables -------------------------------------------------------------- */

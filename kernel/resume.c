@@ -69,7 +69,8 @@ static void resume_mount(const struct store_config *config)
 	if (status != STATUS_OK)
 		resume_fail("the store's tables do not fit in memory");
 	kernel.space.frame_base = config->frame_base;
-	memory_donate(kernel.space.store);
+	memory_donate_reset();
+	memory_donate(kernel.space.store, KERNEL_DONATE_FIRST);
 	status = store_mount(kernel.space.store, &kernel.recovery);
 	if (status != STATUS_OK)
 		resume_fail(kernel.recovery.explanation[0] ? kernel.recovery.explanation

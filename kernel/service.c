@@ -142,13 +142,67 @@ enum status service_answer_object(struct service *service, object_t object, uint
 
 /* ---- destruction ---------------------------------------------------------------- */
 
-/* A machine's end: nobody may wait for it any more, its tables are dropped, then
- * the object goes, with its table, message page and owned segments. */
+/* What has to be known of a machine after it may have left memory. */
+struct ending {
+	object_t object;
+	object_t table, port[MACHINE_PORTS];
+	uint64_t version[MACHINE_PORTS];
+};
+
+/* Nobody may wait for an answer of the machine any more. */
+static enum status ending_replies(const struct ending *ending)
+{
+	enum status status = reply_abandon_table(ending->table);
+
+	for (unsigned i = 0; i < MACHINE_PORTS && status == STATUS_OK; i++) {
+		struct disk_object record;
+
+		if (!ending->port[i].n)
+			continue;
+		store_operation_begin(kernel.space.store);
+		status = object_read(&kernel.space, ending->port[i], &record);
+		if (status == STATUS_OK && record.version == ending->version[i])
+			status = reply_abandon_port(ending->port[i]);
+		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND)
+			status = STATUS_OK;
+	}
+	return status;
+}
+
+/* Its own port dies with it, if it may destroy it. */
+static enum status ending_port(const struct ending *ending)
+{
+	struct disk_capability port;
+	struct disk_object table;
+	enum status status;
+
+	store_operation_begin(kernel.space.store);
+	status = object_read(&kernel.space, ending->table, &table);
+	if (status == STATUS_OK)
+		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_DESTROY, NULL);
+	if (status == STATUS_WAIT)
+		return status;
+	return status == STATUS_OK ? service_destroy((object_t){port.object}, OBJECT_PORT)
+				   : STATUS_OK;
+}
+
+static void ending_unmap(const struct disk_machine *machine)
+{
+	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++)
+		if (machine->attachments[i].segment.version)
+			memory_unmap_run((page_t){machine->attachments[i].first_page},
+					 machine->attachments[i].pages);
+}
+
+/* A machine's end, in steps that each leave a sound state: its callers are
+ * answered, its port goes, then the object, with its table, message page and owned
+ * segments. */
 static enum status destroy_machine(object_t object)
 {
 	static const struct disk_capability none;
-	struct disk_capability port = {0};
-	struct disk_object table, record;
+	struct ending ending = {.object = object};
 	struct disk_machine *machine;
 	struct task *task;
 	enum status status;
@@ -160,39 +214,22 @@ static enum status destroy_machine(object_t object)
 	if (status != STATUS_OK)
 		return status;
 	machine->reply = none;
-	status = reply_abandon_table((object_t){machine->table.object});
-	for (unsigned i = 0; i < MACHINE_PORTS && status == STATUS_OK; i++) {
-		object_t bound = {machine->ports[i].object};
-
-		if (!bound.n)
-			continue;
-		status = object_read(&kernel.space, bound, &record);
-		if (status == STATUS_OK && record.version == machine->ports[i].version)
-			status = reply_abandon_port(bound);
-		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND)
-			status = STATUS_OK;
+	ending.table = (object_t){machine->table.object};
+	for (unsigned i = 0; i < MACHINE_PORTS; i++) {
+		ending.port[i] = (object_t){machine->ports[i].object};
+		ending.version[i] = machine->ports[i].version;
 	}
+	status = ending_replies(&ending);
+	if (status == STATUS_OK)
+		status = ending_port(&ending);
 	if (status != STATUS_OK)
 		return status;
 	store_operation_begin(kernel.space.store);
-	status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, &table);
-	if (status == STATUS_OK)
-		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
-	if (status == STATUS_WAIT)
-		return status;
-	/* Its own port dies with it, if it may destroy it. */
-	if (status == STATUS_OK && port.version &&
-	    object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_DESTROY, NULL) == STATUS_OK) {
-		status = service_destroy((object_t){port.object}, OBJECT_PORT);
-		if (status != STATUS_OK)
-			return status;
+	status = machine_read(&kernel.space, object, &machine);
+	if (status == STATUS_OK) {
+		ending_unmap(machine);
+		status = object_destroy(&kernel.space, object);
 	}
-	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++)
-		if (machine->attachments[i].segment.version)
-			memory_unmap_run((page_t){machine->attachments[i].first_page},
-					 machine->attachments[i].pages);
-	store_operation_begin(kernel.space.store);
-	status = object_destroy(&kernel.space, object);
 	if (status != STATUS_OK)
 		return status;
 	task = task_find(object);
@@ -226,9 +263,12 @@ enum status service_destroy(object_t object, enum object_type type)
 		if (status == STATUS_OK && type == OBJECT_PORT)
 			task_wake_channel(kernel_port_channel(object));
 	}
-	if (status == STATUS_BUSY)
-		return kernel_wait(CHANNEL_DESTROY);
 	return status;
+}
+
+bool service_destroying(void)
+{
+	return service_state.destroying;
 }
 
 bool service_destroy_step(void)

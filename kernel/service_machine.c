@@ -374,6 +374,8 @@ static enum status machine_op_attach(struct service *service)
 	if (status == STATUS_OK)
 		status = target_prepare(service, &machine);
 	if (status == STATUS_OK)
+		status = machine_attachments_prune(&kernel.space, machine);
+	if (status == STATUS_OK)
 		status = machine_attach(machine, &record, segment, word[0], word[1], rights,
 					word[3] != 0);
 	return status;

@@ -235,10 +235,16 @@ const struct operation table_operations[SERVICE_OPERATIONS_MAX] = {
 /* Without a slot for its capability the new object would be lost at once. */
 static enum status bank_create(struct service *service, const struct object_request *request)
 {
+	enum status status;
+
 	if (call_slot(service->call->gpr[REGISTER_R15], 0) == SLOT_NONE)
 		return STATUS_INVALID;
-	return object_create(&kernel.space, (object_t){service->target->object}, request,
-			     &service->capability);
+	status = object_create(&kernel.space, (object_t){service->target->object}, request,
+			       &service->capability);
+	/* What is being taken apart gives its allowance back: wait for that first. */
+	if (status == STATUS_ALLOWANCE && service_destroying())
+		return kernel_wait(CHANNEL_DESTROY);
+	return status;
 }
 
 static enum status bank_segment(struct service *service)

@@ -132,7 +132,7 @@ void arch_console_write_sync(const char *text, uint32_t length)
 
 uint32_t arch_console_write(const uint8_t *data, uint32_t length)
 {
-	return serial_write(data, length);
+	return serial_write(data, length) ? length : 0;
 }
 
 uint32_t arch_console_read(uint8_t *data, uint32_t size)
