@@ -32,7 +32,7 @@ enum {
 #define IDENTIFICATION_NONE 1u	  /* no interrupt is pending */
 #define FIFO_BYTES	    16u
 
-#define OUTPUT_BYTES 8192u /* two screens of text */
+#define OUTPUT_BYTES (2 * SERIAL_WRITE_MAX)
 #define INPUT_BYTES  4096u /* what is pasted in one go */
 
 /* A byte at 115200 baud takes 87 us and a full FIFO 1.4 ms; one poll of a real
@@ -138,7 +138,8 @@ unsigned serial_interrupt(void)
 	for (unsigned i = 0; i < CAUSES; i++) {
 		if (serial_receive())
 			happened |= SERIAL_INPUT;
-		if (serial_transmit())
+		/* Whoever waits for room may need all that one write can take. */
+		if (serial_transmit() && serial.out.head - serial.out.tail <= OUTPUT_BYTES / 2)
 			happened |= SERIAL_OUTPUT;
 		serial_update();
 		if (port_read8(IDENTIFICATION) & IDENTIFICATION_NONE)
@@ -148,17 +149,17 @@ unsigned serial_interrupt(void)
 	return happened;
 }
 
-uint32_t serial_write(const uint8_t *data, uint32_t length)
+bool serial_write(const uint8_t *data, uint32_t length)
 {
-	uint32_t taken = 0;
-
 	if (!serial.present)
-		return length;
-	while (taken < length && serial.out.head - serial.out.tail < OUTPUT_BYTES)
-		serial.output[serial.out.head++ % OUTPUT_BYTES] = data[taken++];
+		return true;
+	if (length > OUTPUT_BYTES - (serial.out.head - serial.out.tail))
+		return false;
+	for (uint32_t i = 0; i < length; i++)
+		serial.output[serial.out.head++ % OUTPUT_BYTES] = data[i];
 	serial_transmit();
 	serial_update();
-	return taken;
+	return true;
 }
 
 uint32_t serial_read(uint8_t *data, uint32_t size)

@@ -26,8 +26,11 @@ void serial_interrupt_enable(void);
 enum { SERIAL_INPUT = 1, SERIAL_OUTPUT = 2 };
 unsigned serial_interrupt(void);
 
-/* Bytes taken into the output ring, bytes taken from the input ring. */
-uint32_t serial_write(const uint8_t *data, uint32_t length);
+/* Puts all of it into the output ring, or nothing: false when there is no room,
+ * which is there again after SERIAL_OUTPUT (for up to SERIAL_WRITE_MAX bytes). */
+#define SERIAL_WRITE_MAX 4096u
+bool serial_write(const uint8_t *data, uint32_t length);
+/* Bytes taken from the input ring. */
 uint32_t serial_read(uint8_t *data, uint32_t size);
 
 /* Writes at once, behind all that is in the ring; a newline becomes CR LF.  The
