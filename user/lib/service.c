@@ -117,7 +117,7 @@ enum status console_read(void *data, size_t *length, uint64_t deadline_ns)
 
 /* A call with a name (or none) that may be answered before or after a resume. */
 static enum status service_resumable(uint32_t slot, uint64_t label, const char *name,
-				     struct service_resume *resume)
+				     uint64_t *generation)
 {
 	struct message message = {0};
 	enum status status = message_put(&message, name, strlen(name));
@@ -125,29 +125,28 @@ static enum status service_resumable(uint32_t slot, uint64_t label, const char *
 	if (status != STATUS_OK)
 		return status;
 	status = message_request(slot, label, &message);
-	resume->generation = message.word[0];
-	resume->reason = (enum abi_resume)message.word[1];
+	*generation = message.word[0];
 	return status;
 }
 
-enum status store_checkpoint(struct service_resume *resume)
+enum status store_checkpoint(uint64_t *generation)
 {
-	return service_resumable(SLOT_STORE, STORE_CHECKPOINT, "", resume);
+	return service_resumable(SLOT_STORE, STORE_CHECKPOINT, "", generation);
 }
 
-enum status store_snapshot(const char *name, struct service_resume *resume)
+enum status store_snapshot(const char *name, uint64_t *generation)
 {
-	return service_resumable(SLOT_STORE, STORE_SNAPSHOT, name, resume);
+	return service_resumable(SLOT_STORE, STORE_SNAPSHOT, name, generation);
 }
 
-enum status store_restore(const char *name, struct service_resume *resume)
+enum status store_restore(const char *name, uint64_t *generation)
 {
-	return service_resumable(SLOT_STORE, STORE_RESTORE, name, resume);
+	return service_resumable(SLOT_STORE, STORE_RESTORE, name, generation);
 }
 
 enum status store_delete(const char *name)
 {
-	struct service_resume ignored;
+	uint64_t ignored;
 
 	return service_resumable(SLOT_STORE, STORE_DELETE, name, &ignored);
 }
@@ -185,14 +184,14 @@ enum status system_info(struct abi_system *info)
 	return service_take_data(status, info, sizeof(*info));
 }
 
-enum status system_power_off(struct service_resume *resume)
+enum status system_power_off(uint64_t *generation)
 {
-	return service_resumable(SLOT_SYSTEM, SYSTEM_POWER_OFF, "", resume);
+	return service_resumable(SLOT_SYSTEM, SYSTEM_POWER_OFF, "", generation);
 }
 
-enum status system_reboot(struct service_resume *resume)
+enum status system_reboot(uint64_t *generation)
 {
-	return service_resumable(SLOT_SYSTEM, SYSTEM_REBOOT, "", resume);
+	return service_resumable(SLOT_SYSTEM, SYSTEM_REBOOT, "", generation);
 }
 
 enum status system_machine_next(uint32_t object, struct abi_machine_info *info, uint32_t to)

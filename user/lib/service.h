@@ -41,15 +41,11 @@ enum status console_read(void *data, size_t *length, uint64_t deadline_ns);
 
 /* ---- store ---- */
 
-/* How a call ended that can be followed by a resume. */
-struct service_resume {
-	uint64_t generation;
-	enum abi_resume reason; /* when the status is RESUMED */
-};
-
-enum status store_checkpoint(struct service_resume *resume);
-enum status store_snapshot(const char *name, struct service_resume *resume);
-enum status store_restore(const char *name, struct service_resume *resume);
+/* These are answered OK when what they ask for is durable, RESUMED when the system
+ * was resumed from the very generation that they made; system_info tells why. */
+enum status store_checkpoint(uint64_t *generation);
+enum status store_snapshot(const char *name, uint64_t *generation);
+enum status store_restore(const char *name, uint64_t *generation);
 enum status store_delete(const char *name);
 /* The snapshot after the one with that number (0: the first). */
 enum status store_snapshot_next(uint64_t number, struct abi_snapshot *snapshot);
@@ -59,8 +55,8 @@ enum status store_interval(uint64_t interval_ns);
 /* ---- system ---- */
 
 enum status system_info(struct abi_system *info);
-enum status system_power_off(struct service_resume *resume);
-enum status system_reboot(struct service_resume *resume);
+enum status system_power_off(uint64_t *generation);
+enum status system_reboot(uint64_t *generation);
 /* The machine after `object` (0: the first); its capability into slot `to`, 0:
  * none. */
 enum status system_machine_next(uint32_t object, struct abi_machine_info *info, uint32_t to);

@@ -25,7 +25,8 @@
 #define HOSTILE_ANSWERS	 64u	/* counted by status, the last one: any other */
 #define HOSTILE_CHILD	 20000u /* calls of one child */
 #define HOSTILE_POLL_NS	 (20 * NS_PER_MILLISECOND)
-#define HOSTILE_PATIENCE 25u /* polls without progress */
+#define HOSTILE_PATIENCE 500u /* polls without progress; one in which it waits counts more */
+#define HOSTILE_WAITING	 100u
 #define HOSTILE_VICTIM	 SLOT_FIRST_GRANT
 
 /* In the shared segment. */
@@ -263,7 +264,7 @@ static uint32_t hostile_start_child(struct hostile_run *run)
 	char *arguments[] = {"child", number, address, NULL};
 	struct spawn_request request = {
 		.name = "hostile-child",
-		.priority = 3,
+		.priority = 5,
 		.program = run->program,
 		.arguments = 3,
 		.argument = arguments,
@@ -311,7 +312,10 @@ static void hostile_watch_child(struct hostile_run *run, uint32_t child)
 		}
 		if (info.state == MACHINE_STOPPED || info.held)
 			break;
-		still = shared->done == last ? still + 1 : 0;
+		if (shared->done != last)
+			still = 0;
+		else
+			still += info.state == MACHINE_READY ? 1 : HOSTILE_WAITING;
 		last = shared->done;
 	}
 	run->stuck++;

@@ -126,7 +126,7 @@ static void machines_print_all(const struct abi_machine_info *info, uint64_t now
 
 	terminal_print("machine   %u %.*s\n", info->object, (int)MACHINE_NAME, info->name);
 	terminal_print("status    %s, priority %u\n", machines_state(info), info->priority);
-	if (info->waits_for)
+	if (info->state == MACHINE_AWAIT_REPLY)
 		terminal_print("waits     for an answer of port %u\n", info->waits_for);
 	if (info->state == MACHINE_FAULTED)
 		terminal_print("fault     %s, address 0x%llx\n", print_fault(info->fault),

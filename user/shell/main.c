@@ -65,6 +65,8 @@ static void shell_read_line(void)
 		}
 	}
 	terminal_raw(output.bytes, output.length);
+	/* What was typed is on the screen before anything else happens. */
+	terminal_flush();
 }
 
 int main(int argc, char **argv)

@@ -17,17 +17,17 @@
 
 bool command_checkpoint(int argc, char **argv)
 {
-	struct service_resume resume;
-	enum status status = store_checkpoint(&resume);
+	uint64_t generation;
+	enum status status = store_checkpoint(&generation);
 
 	(void)argc;
 	(void)argv;
 	if (status == STATUS_RESUMED)
 		terminal_print("checkpoint: the system was resumed from it, generation %llu\n",
-			       (unsigned long long)resume.generation);
+			       (unsigned long long)generation);
 	else if (status == STATUS_OK)
 		terminal_print("checkpoint: generation %llu is durable\n",
-			       (unsigned long long)resume.generation);
+			       (unsigned long long)generation);
 	else
 		return shell_error("checkpoint", "nothing new is durable", status);
 	return true;
@@ -48,20 +48,19 @@ static bool store_name_fits(const char *command, const char *name)
 
 bool command_snapshot(int argc, char **argv)
 {
-	struct service_resume resume;
+	uint64_t generation;
 	enum status status;
 
 	(void)argc;
 	if (!store_name_fits("snapshot", argv[1]))
 		return false;
-	status = store_snapshot(argv[1], &resume);
+	status = store_snapshot(argv[1], &generation);
 	if (status == STATUS_RESUMED)
-		terminal_print("snapshot: the system goes on from %s, generation %llu (%s)\n",
-			       argv[1], (unsigned long long)resume.generation,
-			       print_resume(resume.reason));
+		terminal_print("snapshot: the system goes on from %s, generation %llu\n", argv[1],
+			       (unsigned long long)generation);
 	else if (status == STATUS_OK)
 		terminal_print("snapshot: %s is kept, generation %llu\n", argv[1],
-			       (unsigned long long)resume.generation);
+			       (unsigned long long)generation);
 	else if (status == STATUS_EXISTS)
 		return shell_complain("snapshot",
 				      "%s: there is one with this name; `delete` it "
@@ -137,19 +136,19 @@ static bool store_unknown(const char *command, const char *name)
 
 bool command_restore(int argc, char **argv)
 {
-	struct service_resume resume;
+	uint64_t generation;
 	enum status status;
 
 	(void)argc;
 	if (!store_name_fits("restore", argv[1]))
 		return false;
-	status = store_restore(argv[1], &resume);
+	status = store_restore(argv[1], &generation);
 	if (status == STATUS_NOT_FOUND)
 		return store_unknown("restore", argv[1]);
 	if (status != STATUS_RESUMED)
 		return shell_error("restore", argv[1], status);
 	terminal_print("restore: this is the state that `restore %s` replaced, generation %llu\n",
-		       argv[1], (unsigned long long)resume.generation);
+		       argv[1], (unsigned long long)generation);
 	return true;
 }
 

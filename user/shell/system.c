@@ -198,13 +198,13 @@ bool command_log(int argc, char **argv)
 
 /* The call is answered when the machine is on again; it is not done twice. */
 static bool system_power(const char *command, const char *done,
-			 enum status (*operation)(struct service_resume *resume))
+			 enum status (*operation)(uint64_t *generation))
 {
-	struct service_resume resume;
+	uint64_t generation;
 	enum status status;
 
 	terminal_flush();
-	status = operation(&resume);
+	status = operation(&generation);
 	if (status != STATUS_RESUMED && status != STATUS_OK)
 		return shell_error(command, "refused", status);
 	terminal_print("%s: %s\n", command, done);

@@ -40,7 +40,7 @@ void selftest_log(void)
 void selftest_services(void)
 {
 	struct abi_machine_info machine = {.object = 0};
-	struct service_resume resume;
+	uint64_t generation;
 	struct abi_store store;
 	struct abi_system system;
 	struct table_info info;
@@ -48,17 +48,17 @@ void selftest_services(void)
 
 	if (table_info(SLOT_TABLE, SLOT_STORE, &info) != STATUS_OK || info.type != OBJECT_STORE)
 		return;
-	EXPECT(store_checkpoint(&resume), OK);
-	CHECK(store_statistics(&store) == STATUS_OK && store.durable >= resume.generation);
-	EXPECT(store_restore("no-such-snapshot", &resume), NOT_FOUND);
+	EXPECT(store_checkpoint(&generation), OK);
+	CHECK(store_statistics(&store) == STATUS_OK && store.durable >= generation);
+	EXPECT(store_restore("no-such-snapshot", &generation), NOT_FOUND);
 	EXPECT(store_delete("no-such-snapshot"), NOT_FOUND);
-	EXPECT(store_snapshot("two words", &resume), INVALID);
+	EXPECT(store_snapshot("two words", &generation), INVALID);
 	EXPECT(table_reduce(SLOT_TABLE, SLOT_STORE, SLOT_A, RIGHT_READ), OK);
 	CHECK(message_request(SLOT_A, STORE_CHECKPOINT, &(struct message){0}) == STATUS_NO_RIGHT);
 	CHECK(system_info(&system) == STATUS_OK && system.frames > 0);
 	while (system_machine_next(machine.object, &machine, 0) == STATUS_OK)
 		machines++;
-	CHECK(machines > 1 && machines == system.machines);
+	CHECK(machines > 1);
 	EXPECT(table_reduce(SLOT_TABLE, SLOT_SYSTEM, SLOT_A, RIGHT_READ), OK);
 	CHECK(message_request(SLOT_A, SYSTEM_POWER_OFF, &(struct message){0}) == STATUS_NO_RIGHT);
 }
