@@ -11,6 +11,12 @@
 
 #include "tools/mkstore/progress.h"
 
+/* Blocks left alone by bulk writing, beyond two for each page of the free map:
+ * enough to take the object apart again if it does not fit. */
+#define CONTENT_MARGIN_BLOCKS 256u
+/* Most that one page can take: its extent and its share of map nodes. */
+#define CONTENT_PAGE_SECTORS (BLOCK_SECTORS + 2u)
+
 static const uint8_t content_zeros[PAGE_SIZE];
 
 /* ---- reading ------------------------------------------------------------------ */
@@ -118,6 +124,32 @@ enum status content_resize(struct host *host, object_t segment, uint64_t bytes)
 	return status;
 }
 
+static bool content_fits(struct host *host)
+{
+	struct store_statistics statistics;
+	uint64_t need;
+
+	store_statistics_get(host->store, &statistics);
+	need = DISK_DATA_SECTOR + CONTENT_MARGIN_BLOCKS * BLOCK_SECTORS +
+	       2 * BLOCK_SECTORS * (statistics.sectors / DISK_FREE_MAP_SECTORS + 1) +
+	       CONTENT_PAGE_SECTORS * (statistics.dirty_pages + statistics.frozen_pages + 1);
+	return statistics.used_sectors + need <= statistics.sectors;
+}
+
+/* A store filled to the last block could not even remove what fills it.  How
+ * much the dirty pages really take is known when they are committed. */
+static enum status content_room(struct host *host)
+{
+	enum status status;
+
+	if (content_fits(host))
+		return STATUS_OK;
+	status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
+	if (status == STATUS_OK && !content_fits(host))
+		status = STATUS_NO_SPACE;
+	return status;
+}
+
 enum status content_write_page(struct host *host, const struct disk_object *segment, uint64_t index,
 			       const void *page)
 {
@@ -127,7 +159,9 @@ enum status content_write_page(struct host *host, const struct disk_object *segm
 
 	if (memcmp(page, content_zeros, PAGE_SIZE) == 0)
 		return STATUS_OK;
-	status = HOST_RETRY(host, space_write(&host->space, target, &data));
+	status = content_room(host);
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, space_write(&host->space, target, &data));
 	if (status != STATUS_OK)
 		return status;
 	memcpy(data, page, PAGE_SIZE);

@@ -26,12 +26,14 @@
 
 #define CREATE_SIZE_DEFAULT (UINT64_C(1) << 30)
 #define CREATE_PROBE_BYTES  (1024u * 1024u)
+#define CREATE_MARGIN_PAGES 192u /* map nodes, free map and a commit of a small store */
 
 struct create {
 	const struct command_invocation *invocation;
 	const char *path, *manifest_name, *files;
 	struct store_format_options format;
-	uint64_t size; /* bytes asked for; 0: not given */
+	uint64_t size;	    /* bytes asked for; 0: not given */
+	uint64_t allowance; /* the same for --allowance */
 	bool force;
 	bool made; /* the file was created here */
 	struct manifest manifest;
@@ -83,6 +85,7 @@ static bool create_numbers(struct create *create)
 {
 	const char *size = command_value(create->invocation, "size");
 	const char *unit = command_value(create->invocation, "write-unit");
+	const char *allowance = command_value(create->invocation, "allowance");
 	uint64_t number = 0;
 
 	if (size && (!text_size_parse(size, &create->size) || create->size % BLOCK_SIZE != 0 ||
@@ -94,6 +97,10 @@ static bool create_numbers(struct create *create)
 	if (unit && (!text_number_parse(unit, &number) ||
 		     (number != SECTOR_SIZE && number != BLOCK_SIZE))) {
 		command_error("--write-unit '%s' must be 512 or 4096", unit);
+		return false;
+	}
+	if (allowance && (!text_size_parse(allowance, &create->allowance) || !create->allowance)) {
+		command_error("--allowance '%s' is no size; write bytes, or 64M, 1G", allowance);
 		return false;
 	}
 	create->format.write_unit = (uint32_t)number; /* 0: as the device says */
@@ -227,15 +234,25 @@ static enum command_exit create_sectors(struct create *create, const struct host
 
 /* ---- the store -------------------------------------------------------------------------- */
 
+/* Limit of the first bank.  By default what fits without compression, so that
+ * objects alone never fill the store; what they do not take is for snapshots. */
+static uint64_t create_limit_pages(const struct create *create)
+{
+	uint64_t blocks = (create->format.sectors - DISK_DATA_SECTOR) / BLOCK_SECTORS;
+
+	if (create->allowance)
+		return (create->allowance + PAGE_SIZE - 1) / PAGE_SIZE;
+	return blocks - blocks / 16 - CREATE_MARGIN_PAGES;
+}
+
 static enum command_exit create_fill(struct create *create, struct host *host)
 {
-	/* What fits uncompressed: compression makes room beyond that. */
-	uint64_t pages = create->format.sectors / BLOCK_SECTORS;
+	uint64_t limit_pages = create_limit_pages(create);
 	enum command_exit result;
 	enum status status = store_format(host->store, &create->format);
 
 	if (status == STATUS_OK)
-		status = HOST_RETRY(host, objects_format(&host->space, pages));
+		status = HOST_RETRY(host, objects_format(&host->space, limit_pages));
 	if (status != STATUS_OK)
 		return host_error(host, status, "cannot format the store");
 	result = initial_lay(host, &create->manifest, create->manifest_name, create->files);
@@ -313,6 +330,7 @@ static const struct command_option create_options[] = {
 	{"manifest", "FILE", "the initial system (default: an empty root directory)"},
 	{"files", "DIR", "where the files that the manifest names are (default: here)"},
 	{"size", "SIZE", "of the store: bytes, or 64M, 1G (default: 1G, or the partition)"},
+	{"allowance", "SIZE", "most that objects may take (default: what fits uncompressed)"},
 	{"label", "TEXT", "name of the store (default: as the manifest says)"},
 	{"identity", "UUID", "instead of a random one"},
 	{"created", "NS", "time of creation, ns since 1970 (default: SOURCE_DATE_EPOCH, now)"},

@@ -230,22 +230,21 @@ bool host_wait(struct host *host)
 }
 
 /* The largest object version handed out may be above what the last commit's
- * counters say. */
-static enum status host_counters(struct host *host, struct disk_counters *counters)
+ * counters say.  If the system page cannot be read, nothing was created since,
+ * and a snapshot can still be restored. */
+static struct disk_counters host_counters(struct host *host)
 {
+	struct disk_counters counters = host->recovery.counters;
 	const struct disk_system *system;
 	enum status status;
 
-	*counters = host->recovery.counters;
 	do {
 		store_operation_begin(host->store);
 		status = system_read(&host->space, &system);
 	} while (status == STATUS_WAIT && store_wait(host->store, host->space.channel));
-	if (status == STATUS_ABSENT)
-		return STATUS_OK; /* formatted, and nothing laid down yet */
-	if (status == STATUS_OK && system->next_version > counters->object_version)
-		counters->object_version = system->next_version;
-	return status;
+	if (status == STATUS_OK && system->next_version > counters.object_version)
+		counters.object_version = system->next_version;
+	return counters;
 }
 
 /* The live state is another one now: the engine begins anew. */
@@ -264,15 +263,14 @@ enum status host_commit(struct host *host, enum store_action action, snapshot_t 
 	struct store_commit_request request = {
 		.action = action,
 		.number = number,
+		.counters = host_counters(host),
 		.wall_ns = host->wall_ns ? host->wall_ns : host_now_ns(),
 		.offline = true,
 	};
 	generation_t generation;
 	store_channel_t channel;
-	enum status status = host_counters(host, &request.counters);
+	enum status status = STATUS_OK;
 
-	if (status != STATUS_OK)
-		return status;
 	memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
 	store_operation_begin(host->store);
 	for (unsigned tries = 0; tries < HOST_COMMIT_TRIES; tries++) {

@@ -294,8 +294,8 @@ const struct command command_put = {
 		"PATH is by default the root directory; in a directory the object gets FILE's own\n"
 		"name.  FILE '-' is the standard input.  An object that exists is overwritten in\n"
 		"place, and programs that hold it see the new bytes.  A new object is there as a\n"
-		"whole or not at all; overwriting is so too if the bytes fit the page cache of\n"
-		"64 MiB, beyond that take a snapshot first.\n",
+		"whole or not at all; overwriting is so too up to 8 MiB, beyond that take a\n"
+		"snapshot first.\n",
 	.options = put_options,
 	.operands_min = 2,
 	.operands_max = 3,

@@ -277,13 +277,15 @@ static bool tombstone_sound(struct verify *verify, const struct disk_tombstone *
 	return sound;
 }
 
+/* Where the write unit is a block, a power cut may leave anything in the rest of
+ * the block that a record was being written to. */
 static void slot_tail_check(struct verify *verify, uint32_t slot)
 {
 	uint8_t data[BLOCK_SIZE];
 	uint64_t first = DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS;
 
 	for (uint64_t sector = first; sector < first + DISK_SLOT_SECTORS; sector += BLOCK_SECTORS) {
-		uint64_t skip = sector == first ? SECTOR_SIZE : 0;
+		uint64_t skip = sector == first ? verify->superblock.write_unit : 0;
 
 		if (verify->reader.read(verify->reader.context, (sector_t){sector}, BLOCK_SECTORS,
 					data) != STATUS_OK)

@@ -120,35 +120,71 @@ static enum status tree_read(struct verify *verify, enum disk_tree tree,
 	return page_load(verify, &place, &reference, birth_max, data);
 }
 
+/*
+ * Moves *key to the first reference of this node at or after it, and down to
+ * that.  False: there is none; *key is behind the node then.
+ */
+static bool descend_next(const struct disk_node *node, struct verify_place *place,
+			 struct disk_reference *reference, uint64_t *key)
+{
+	unsigned shift = (place->level - 1) * DISK_NODE_SHIFT;
+	uint64_t index = *key >> shift;
+	uint64_t end = (place->key + 1) << DISK_NODE_SHIFT;
+
+	while (index < end && verify_reference_null(&node->entry[index % DISK_NODE_ENTRIES]))
+		index++;
+	if (index != *key >> shift)
+		*key = index << shift;
+	if (index == end)
+		return false;
+	place->level--;
+	place->key = index;
+	*reference = node->entry[index % DISK_NODE_ENTRIES];
+	return true;
+}
+
+/* One descent from the root.  WAIT: nothing was left in a node on the way;
+ * *key is behind it. */
+static enum status tree_next_try(struct verify *verify, enum disk_tree tree,
+				 const struct verify_space *space, uint64_t *key)
+{
+	struct verify_place place = {.tree = tree,
+				     .level = space->root.height,
+				     .generation = space->generation.n,
+				     .snapshot = space->snapshot.n};
+	struct disk_reference reference = space->root.reference;
+	uint64_t birth_max = space->generation.n;
+
+	while (place.level) {
+		const struct disk_node *node;
+		enum status status = node_get(verify, &place, &reference, birth_max, &node);
+
+		if (status != STATUS_OK) {
+			*key = (place.key + 1) << (place.level * DISK_NODE_SHIFT);
+			return status;
+		}
+		birth_max = reference.birth;
+		if (!descend_next(node, &place, &reference, key))
+			return STATUS_WAIT;
+	}
+	return STATUS_OK;
+}
+
 /* The first key at or after *key with a reference; see verify_space_next. */
 static enum status tree_next(struct verify *verify, enum disk_tree tree,
 			     const struct verify_space *space, uint64_t *key)
 {
 	unsigned height = space->root.height;
+	enum status status = STATUS_WAIT;
 
 	if (height > DISK_HEIGHT_MAX)
 		return STATUS_CORRUPT;
-	while (height && !(*key >> (height * DISK_NODE_SHIFT))) {
-		struct verify_place place = {.tree = tree,
-					     .level = height,
-					     .generation = space->generation.n,
-					     .snapshot = space->snapshot.n};
-		struct disk_reference reference = space->root.reference;
-		uint64_t birth_max = space->generation.n;
-		enum status status = STATUS_OK;
-		unsigned shift;
-
-		while (place.level && status == STATUS_OK && !verify_reference_null(&reference))
-			status = descend(verify, &place, &reference, &birth_max, *key);
-		if (status == STATUS_OK && !verify_reference_null(&reference))
-			return STATUS_OK;
-		/* Nothing below this reference: go on behind its subtree. */
-		shift = place.level * DISK_NODE_SHIFT;
-		*key = ((*key >> shift) + 1) << shift;
-		if (status != STATUS_OK)
-			return status;
+	while (status == STATUS_WAIT) {
+		if (!height || *key >> (height * DISK_NODE_SHIFT))
+			return STATUS_NOT_FOUND;
+		status = tree_next_try(verify, tree, space, key);
 	}
-	return STATUS_NOT_FOUND;
+	return status;
 }
 
 enum status verify_space_read(struct verify *verify, const struct verify_space *space, page_t page,

@@ -18,7 +18,10 @@
 
 bool verify_reference_null(const struct disk_reference *reference)
 {
-	return verify_zero(reference, sizeof(*reference));
+	uint64_t words[sizeof(*reference) / sizeof(uint64_t)];
+
+	memcpy(words, reference, sizeof(words));
+	return (words[0] | words[1] | words[2] | words[3]) == 0;
 }
 
 static const char *extent_fault(const struct disk_reference *reference, uint64_t sectors)
