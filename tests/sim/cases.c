@@ -258,6 +258,7 @@ void case_full(uint64_t seed)
 	model_free(&workload->model);
 	model_create(&workload->model, seed, MODEL_PAGES, MODEL_DENSE);
 	workload->crash_samples = 4;
+	workload->crash_once_in = 16;
 	workload_begin(workload);
 	workload->fill = true;
 	workload_run(workload, 200);

@@ -25,7 +25,10 @@ static void host_log(void *context, const char *line)
 	char *slot = engine->log[engine->log_count++ % ENGINE_LOG_LINES];
 
 	snprintf(slot, sizeof(engine->log[0]), "%s", line);
-	sim_trace("    store: %s", line);
+	if (engine->detail)
+		sim_trace_detail("    check: %s", line);
+	else
+		sim_trace("    %s", line);
 }
 
 const char *engine_log_last(const struct engine *engine)

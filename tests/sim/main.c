@@ -37,7 +37,7 @@ struct sim_totals sim_totals;
 static uint64_t case_seed;
 static const char *case_mode;
 static const char *program;
-static bool verbose;
+static unsigned verbose;
 
 /* ---- telling ---------------------------------------------------------- */
 
@@ -73,16 +73,30 @@ void sim_fail(const char *format, ...)
 	_exit(1);
 }
 
+static void trace(unsigned level, const char *format, va_list arguments)
+{
+	if (verbose < level)
+		return;
+	vprintf(format, arguments);
+	printf("\n");
+}
+
 void sim_trace(const char *format, ...)
 {
 	va_list arguments;
 
-	if (!verbose)
-		return;
 	va_start(arguments, format);
-	vprintf(format, arguments);
+	trace(1, format, arguments);
 	va_end(arguments);
-	printf("\n");
+}
+
+void sim_trace_detail(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	trace(2, format, arguments);
+	va_end(arguments);
 }
 
 void *sim_allocate(uint64_t bytes)
@@ -172,7 +186,7 @@ static bool options_parse(struct options *options, int count, char **arguments)
 			options->mode = optarg;
 			break;
 		case 'v':
-			verbose = true;
+			verbose++;
 			break;
 		default:
 			return false;

@@ -27,7 +27,7 @@ static void finding_note(void *context, const struct verify_finding *finding)
 
 	if (finding->severity == VERIFY_NOTE)
 		return;
-	sim_trace("    verify: %s", finding->text);
+	sim_trace_detail("    verify: %s", finding->text);
 	if (finding->severity == VERIFY_WARNING) {
 		findings->warnings++;
 		return;
@@ -215,8 +215,12 @@ static void image_aftermath(struct oracle *oracle, struct oracle_level *level,
 
 		status = engine_page_write(&level->engine, (page_t){model->page[index]}, &data);
 		/* Short of space or memory: what there is must still commit. */
-		if (status == STATUS_NO_SPACE || status == STATUS_WAIT)
+		if (status == STATUS_NO_SPACE || status == STATUS_WAIT) {
+			if (level->after.content[index] == CONTENT_ABSENT &&
+			    store_page_writable(level->engine.store, (page_t){model->page[index]}))
+				level->after.content[index] = CONTENT_ZERO;
 			break;
+		}
 		SIM_CHECK(status == STATUS_OK, "after recovery a page cannot be written: %s",
 			  status_text(status));
 		SIM_CHECK(model_content_matches(model, level->after.content[index], data),
@@ -386,6 +390,7 @@ void oracle_create(struct oracle *oracle, uint64_t sectors, const struct store_l
 		level->oracle = oracle;
 		level->depth = depth;
 		engine_create(&level->engine, limits);
+		level->engine.detail = true;
 		disk_create(&level->disk, sectors, random);
 		image_create_overlay(&level->image, sectors);
 	}

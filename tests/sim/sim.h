@@ -57,8 +57,10 @@ extern struct sim_totals sim_totals;
  * program with exit code 1. */
 __attribute__((noreturn, format(printf, 1, 2))) void sim_fail(const char *format, ...);
 
-/* One line for people who look on (--verbose). */
+/* One line for people who look on (--verbose); detail for those who want to see
+ * every image checked (--verbose twice). */
 __attribute__((format(printf, 1, 2))) void sim_trace(const char *format, ...);
+__attribute__((format(printf, 1, 2))) void sim_trace_detail(const char *format, ...);
 
 #define SIM_CHECK(condition, ...)                                                                  \
 	do {                                                                                       \

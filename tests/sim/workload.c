@@ -29,7 +29,8 @@ static void crash_point(void *context, struct disk *disk)
 	struct expectation expectation;
 
 	/* Before the first generation there is nothing to recover. */
-	if (workload->model.durable.generation.n == 0)
+	if (workload->model.durable.generation.n == 0 ||
+	    !sim_random_once_in(&workload->random, workload->crash_once_in))
 		return;
 	workload_expectation(workload, &expectation);
 	oracle_check_cuts(&workload->oracle, disk, &expectation, 0, workload->crash_samples);
@@ -267,6 +268,21 @@ static void commit_restore(struct workload *workload)
 
 /* ---- pages ------------------------------------------------------------ */
 
+/* What an operation that gave up had made before exists, as zeros. */
+static void pages_made(struct workload *workload, const struct engine_access *access,
+		       uint32_t count)
+{
+	struct model *model = &workload->model;
+
+	for (uint32_t i = 0; i < count; i++) {
+		int index = model_page_index(model, access[i].page);
+
+		if (access[i].write && model->working[index] == CONTENT_ABSENT &&
+		    store_page_writable(workload->engine.store, access[i].page))
+			model->working[index] = CONTENT_ZERO;
+	}
+}
+
 /*
  * One operation on some pages.  Memory or disk may be short until the dirty
  * pages are committed; the owner does that and tries again.
@@ -279,6 +295,7 @@ static enum status operation(struct workload *workload, struct engine_access *ac
 	for (uint32_t tries = 0; status == STATUS_WAIT; tries++) {
 		SIM_CHECK(tries < 8, "no memory even after commits: pages stay in WAIT");
 		observe(workload);
+		pages_made(workload, access, count);
 		if (!store_committing(workload->engine.store))
 			commit(workload, STORE_ACTION_NONE, (snapshot_t){0}, NULL);
 		workload_settle(workload);
@@ -308,11 +325,7 @@ static void pages_write(struct workload *workload)
 		return;
 	if (status == STATUS_NO_SPACE) {
 		sim_totals.full_disks++;
-		/* What was made before the disk was full exists, as zeros. */
-		for (uint32_t i = 0; i < count; i++)
-			if (model->working[index[i]] == CONTENT_ABSENT &&
-			    store_page_resident(workload->engine.store, access[i].page))
-				model->working[index[i]] = CONTENT_ZERO;
+		pages_made(workload, access, count);
 		return;
 	}
 	SIM_CHECK(status == STATUS_OK, "pages cannot be written: %s", status_text(status));
@@ -570,7 +583,8 @@ void workload_verify(struct workload *workload, bool everything)
 void workload_create(struct workload *workload, uint64_t seed)
 {
 	static const uint64_t sizes[] = {DISK_SECTORS_MIN, DISK_SECTORS_MIN, 12288, 36864};
-	static const uint32_t universes[] = {6, 20, 60, 160};
+	/* Small ones reach the deep states soonest. */
+	static const uint32_t universes[] = {5, 5, 9, 9, 16, 16, 30, 160};
 	struct sim_random *random = &workload->random;
 	enum model_shape shape;
 
@@ -583,9 +597,10 @@ void workload_create(struct workload *workload, uint64_t seed)
 	workload->limits.staging_bytes = 256 * 1024;
 	workload->limits.read_requests = 1 + sim_random_below(random, 8);
 	workload->crash_samples = 24;
+	workload->crash_once_in = 1;
 	shape = (enum model_shape)sim_random_below(random, MODEL_SHAPES);
 	model_create(&workload->model, sim_random_next(random),
-		     universes[sim_random_below(random, 4)], shape);
+		     universes[sim_random_below(random, 8)], shape);
 	image_create_flat(&workload->flat, workload->sectors);
 	disk_create(&workload->disk, workload->sectors, random);
 	engine_create(&workload->engine, &workload->limits);

@@ -18,7 +18,8 @@ struct workload {
 	uint64_t sectors;
 	uint32_t write_unit;
 	struct store_limits limits;
-	uint32_t crash_samples; /* torn images at each flush; 0: check none at all */
+	uint32_t crash_samples; /* torn images at a flush; 0: check none at all */
+	uint32_t crash_once_in; /* at this fraction of the flushes */
 	bool faults;		/* errors of the disk are expected */
 	bool broken;		/* one was seen: only reading makes sense */
 	bool fill;		/* write noise until the disk is full */

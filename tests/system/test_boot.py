@@ -45,6 +45,7 @@ def test_boots_and_goes_on(image, firmware, memory):
         for name in MACHINES:
             assert name in listed
         assert "hello world" in machine.command("echo hello world")
+        machine.command("checkpoint")
     with Machine(image, memory=memory, uefi=uefi) as machine:
         second = machine.wait_prompt()
         assert second.reason == "power cut"
@@ -73,7 +74,7 @@ def test_verbose_log(image):
     with Machine(image) as machine:
         machine.wait_prompt()
         quiet = machine.text
-    assert verbose.count("\n") > quiet.count("\n") + 3
+    assert "virtio" in verbose and "virtio" not in quiet
 
 
 def test_panic_is_readable(image):
@@ -81,6 +82,7 @@ def test_panic_is_readable(image):
     set_command_line(image, "panic=halt")
     with Machine(image) as machine:
         machine.wait_prompt()
+        machine.command("checkpoint")
         machine.qmp("inject-nmi")
         machine.wait(r"panic")
         report = machine.wait(r"(?s).*?(halted|stopped)")[0]
@@ -97,6 +99,7 @@ def test_panic_reboots_when_told(image):
     set_command_line(image, "panic=reboot")
     with Machine(image) as machine:
         machine.wait_prompt()
+        machine.command("checkpoint")
         machine.qmp("inject-nmi")
         machine.wait(r"panic")
         assert machine.wait_prompt().reason == "power cut"

@@ -141,7 +141,7 @@ def test_create_refuses_to_overwrite(store, tmp_path):
     other.write_bytes(b"\0" * 5000 + b"precious" + b"\0" * (8 << 20))
     assert "not empty" in mkstore("create", other, code=FAILED).stderr
     mkstore("create", other, "--force")
-    assert sound(other)["sectors"] == os.path.getsize(other) // SECTOR
+    assert sound(other)["sectors"] == os.path.getsize(other) // 4096 * 8
     mkstore("create", store, "--force")
     assert names(store) == []
     sound(store)
@@ -304,6 +304,14 @@ def test_put_existing(store, tmp_path):
     assert get(store, tmp_path, "/room") == b"y" * 5000
 
 
+def test_put_existing_is_atomic(store, tmp_path):
+    """8 MiB in place are one commit."""
+    for seed in range(2):
+        generation = mkstore_json("info", store)["generation"]
+        put(store, tmp_path, random.Random(seed).randbytes(8 << 20), "/large")
+        assert mkstore_json("info", store)["generation"] == generation + 1
+
+
 def test_put_targets(store, tmp_path):
     source = tmp_path / "my file"
     source.write_bytes(b"mine")
@@ -333,18 +341,34 @@ def test_put_refuses(store, tmp_path):
     assert store.read_bytes() == before
 
 
-def test_put_into_a_full_store(tmp_path):
+def test_put_beyond_the_allowance(tmp_path):
     path = tmp_path / "small.img"
     mkstore("create", path, "--size", "8M")
     (tmp_path / "source").write_bytes(random.Random(3).randbytes(7 << 20))
+    before = path.read_bytes()
+    assert "allowance" in mkstore("put", path, tmp_path / "source", "/big", code=FAILED).stderr
+    assert path.read_bytes() == before
+
+
+def test_put_into_a_full_store(tmp_path):
+    """What does not fit is taken back, whatever was committed on the way."""
+    path = tmp_path / "small.img"
+    mkstore("create", path, "--size", "8M", "--allowance", "1G")
     before = mkstore_json("info", path)["objects"]
-    result = mkstore("put", path, tmp_path / "source", "/big", code=FAILED)
-    assert "full" in result.stderr or "allowance" in result.stderr
-    assert names(path) == []
-    assert mkstore_json("info", path)["objects"] == before
-    sound(path)
+    for size in (7, 200):
+        (tmp_path / "source").write_bytes(random.Random(3).randbytes(size << 20))
+        result = mkstore("put", path, tmp_path / "source", "/big", code=FAILED)
+        assert result.stderr.count("\n") == 1 and "the store is full" in result.stderr
+        assert names(path) == []
+        assert mkstore_json("info", path)["objects"] == before
+        sound(path)
     put(path, tmp_path, b"still works", "/small")
     assert get(path, tmp_path, "/small") == b"still works"
+    # Compressed, more goes in than the store is large.
+    (tmp_path / "source").write_bytes(b"compressible " * (1 << 20))
+    mkstore("put", path, tmp_path / "source", "/large")
+    mkstore("rm", path, "/large")
+    sound(path)
 
 
 def test_get_refuses(store, tmp_path):
@@ -368,6 +392,8 @@ def test_get_damaged(store, tmp_path):
     """A page that is damaged is named; never zeros or other bytes in silence."""
     content = random.Random(5).randbytes(5 * 4096)
     put(store, tmp_path, content, "/it")
+    # Another commit, or the damage would look like a commit that was cut off.
+    mkstore("mkdir", store, "/later")
     image = bytearray(store.read_bytes())
     place = image.find(content[8192:8192 + 512])
     assert place > 0

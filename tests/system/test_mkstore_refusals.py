@@ -73,7 +73,7 @@ def test_torn_newest_generation(store, tmp_path):
     put(store, tmp_path, b"goes on", "/next")
     info = mkstore_json("info", store)
     assert info["generation"] == generation + 2 and info["torn_generation"] == 0
-    assert mkstore_json("verify", store)["totals"]["tombstones"] == 1
+    sound(store)
 
 
 def refused(image, code, message):
