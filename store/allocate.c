@@ -38,8 +38,8 @@ void allocator_begin(struct store *store)
 	window_begin(&allocator->blocks);
 	window_begin(&allocator->holes);
 	allocator->open_room = 0;
-	allocator->scarce = store->write_unit == SECTOR_SIZE &&
-			    reserve_blocks_available(store) < blocks / 8;
+	allocator->scarce =
+		store->write_unit == SECTOR_SIZE && reserve_blocks_available(store) < blocks / 8;
 }
 
 /* ---- windows -------------------------------------------------------------- */
@@ -150,8 +150,8 @@ static enum status window_next(struct store *store, struct allocator_window *win
 		return STATUS_NO_SPACE;
 	status = with_used_blocks ? map_next(store, &store->record.free_map, DISK_TREE_FREE_MAP,
 					     window->leaf, &leaf, channel)
-				  : map_next_with_room(store, &store->record.free_map,
-						       window->leaf, &leaf, channel);
+				  : map_next_with_room(store, &store->record.free_map, window->leaf,
+						       &leaf, channel);
 	if (status == STATUS_WAIT)
 		return status;
 	if (status == STATUS_IO || status == STATUS_CORRUPT)

@@ -283,8 +283,7 @@ void cache_step(struct store *store)
 
 /* Whatever was cached for this sector is of an older extent now.  The cache is
  * a convenience here: without a frame to spare the extent is read when needed. */
-void cache_extent_put(struct store *store, const struct disk_reference *reference,
-		      const void *data)
+void cache_extent_put(struct store *store, const struct disk_reference *reference, const void *data)
 {
 	uint64_t key = KEY_EXTENT | disk_reference_sector(reference).n;
 	uint32_t slot = cache_find(store, key);

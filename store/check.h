@@ -12,10 +12,10 @@
 /* Provided by each home: reports the place and does not return. */
 void store_check_failed(const char *file, int line, const char *what) __attribute__((noreturn));
 
-#define STORE_CHECK(condition)                                                                    \
-	do {                                                                                      \
-		if (!(condition))                                                                 \
-			store_check_failed(__FILE__, __LINE__, #condition);                       \
+#define STORE_CHECK(condition)                                                                     \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			store_check_failed(__FILE__, __LINE__, #condition);                        \
 	} while (0)
 
 #endif

@@ -224,8 +224,8 @@ static void drain_begin(struct store *store)
 static enum status drain_step(struct store *store)
 {
 	struct commit *commit = &store->commit;
-	enum status status = commit->joint && commit->io_state != IO_NONE ? io_wait(store)
-									   : STATUS_OK;
+	enum status status =
+		commit->joint && commit->io_state != IO_NONE ? io_wait(store) : STATUS_OK;
 
 	if (status == STATUS_OK && !stage_empty(store))
 		status = STATUS_WAIT;
@@ -280,10 +280,10 @@ static bool commit_fail(struct store *store)
 	commit->io_state = IO_NONE;
 	store->health = STATUS_IO;
 	store->outcome = commit->failed;
-	store_log(store, "store: generation %u failed (%s); the store is read-only now and its "
-			 "last generation is %u",
-		  commit->record.generation, status_text(commit->failed),
-		  store->record.generation);
+	store_log(store,
+		  "store: generation %u failed (%s); the store is read-only now and its "
+		  "last generation is %u",
+		  commit->record.generation, status_text(commit->failed), store->record.generation);
 	commit->phase = COMMIT_IDLE;
 	commit_wake(store);
 	return true;

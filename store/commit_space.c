@@ -137,8 +137,7 @@ static enum status clear_step(struct store *store, uint64_t before, store_channe
 	struct commit *commit = &store->commit;
 	uint64_t position = commit->clear_position;
 	uint64_t end = store->clears[1].run[commit->clear_index].end;
-	enum status status =
-		update_clear(store, &position, end < before ? end : before, channel);
+	enum status status = update_clear(store, &position, end < before ? end : before, channel);
 
 	clear_advance(store, position);
 	return status;

@@ -207,8 +207,9 @@ static enum status leaf_write(struct store *store, store_channel_t *channel)
 	memcpy(store->page, old, PAGE_SIZE);
 	for (; end < store->changes.count && change_leaf(entry[end]) == leaf; end++) {
 		if (!change_apply(store->page, entry[end])) {
-			store_log(store, "store: the free map and the references disagree at "
-					 "sectors %u to %u: verify the store",
+			store_log(store,
+				  "store: the free map and the references disagree at "
+				  "sectors %u to %u: verify the store",
 				  change_sector(entry[end]),
 				  change_sector(entry[end]) + change_count(entry[end]) - 1);
 			return STATUS_CORRUPT;
@@ -246,9 +247,8 @@ static void sorted(struct store *store)
 	struct freemap *freemap = &store->freemap;
 
 	if (freemap->phase == FREEMAP_SORT) {
-		freemap->position = freemap->boundaries
-					    ? freemap->boundary[freemap->boundaries - 1]
-					    : 0;
+		freemap->position =
+			freemap->boundaries ? freemap->boundary[freemap->boundaries - 1] : 0;
 		freemap->boundary[freemap->boundaries++] = store->changes.count;
 		freemap->phase = FREEMAP_CLOSE;
 	} else if (freemap->phase == FREEMAP_MERGE) {

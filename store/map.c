@@ -173,7 +173,8 @@ static enum status map_scan(struct store *store, const struct disk_root *root, e
 	bool found = false;
 
 	while (key_within(root, from)) {
-		enum status status = map_descend(store, root, tree, from, wanted, &found, key, channel);
+		enum status status =
+			map_descend(store, root, tree, from, wanted, &found, key, channel);
 
 		if (status != STATUS_OK || found)
 			return status;

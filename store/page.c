@@ -28,8 +28,8 @@ uint64_t store_operation(const struct store *store)
 /* ---- finding ------------------------------------------------------------------ */
 
 /* Where the newest durable generation has the page, unless it was cleared. */
-static enum status page_locate(struct store *store, uint64_t page,
-			       struct disk_reference *reference, store_channel_t *channel)
+static enum status page_locate(struct store *store, uint64_t page, struct disk_reference *reference,
+			       store_channel_t *channel)
 {
 	memset(reference, 0, sizeof(*reference));
 	if (clears_contain(&store->clears[0], page) || clears_contain(&store->clears[1], page))
@@ -261,8 +261,8 @@ static enum status next_durable(struct store *store, uint64_t from, uint64_t *pa
 {
 	for (;;) {
 		uint64_t visible;
-		enum status status = map_next(store, &store->record.space, DISK_TREE_SPACE, from,
-					      page, channel);
+		enum status status =
+			map_next(store, &store->record.space, DISK_TREE_SPACE, from, page, channel);
 
 		if (status != STATUS_OK)
 			return status;

@@ -10,8 +10,8 @@
  */
 #include "store/store_priv.h"
 
-void extent_report(struct store *store, const struct disk_reference *reference,
-		   struct place place, const char *what)
+void extent_report(struct store *store, const struct disk_reference *reference, struct place place,
+		   const char *what)
 {
 	static const char *const names[] = {"?", "space", "free map", "catalogue"};
 

@@ -44,8 +44,8 @@ static enum status reclaim_load(struct store *store, store_channel_t *channel)
 		return status;
 	reclaim->parent_generation = parent.generation;
 	reclaim->position = dying->cursor;
-	reclaim->end = dying->root.height ? UINT64_C(1) << (DISK_NODE_SHIFT * dying->root.height)
-					  : 0;
+	reclaim->end =
+		dying->root.height ? UINT64_C(1) << (DISK_NODE_SHIFT * dying->root.height) : 0;
 	reclaim->child_is_live = store->record.origin == dying->number;
 	if (reclaim->dying != dying->number) {
 		reclaim->dying = dying->number;
@@ -294,8 +294,7 @@ static void reclaim_limits(struct store *store)
 	if (!reclaim->child_is_live)
 		return;
 	store->commit.limit_passed = reclaim->parent_generation;
-	store->commit.cursor =
-		reclaim->position >= reclaim->end ? UINT64_MAX : reclaim->position;
+	store->commit.cursor = reclaim->position >= reclaim->end ? UINT64_MAX : reclaim->position;
 }
 
 static enum status reclaim_phase_step(struct store *store, bool *done, store_channel_t *channel)

@@ -53,9 +53,9 @@ static bool record_sound(const struct store *store, const struct disk_record *re
 	       record->generation && record->predecessor < record->generation &&
 	       (record->durable == record->generation || record->durable == record->predecessor) &&
 	       record->base == record->generation && record->sectors >= DISK_SECTORS_MIN &&
-	       record->sectors <= DISK_SECTORS_MAX &&
-	       record->used_sectors <= record->sectors && record->next_snapshot &&
-	       record->origin < record->next_snapshot && record->dying < record->next_snapshot &&
+	       record->sectors <= DISK_SECTORS_MAX && record->used_sectors <= record->sectors &&
+	       record->next_snapshot && record->origin < record->next_snapshot &&
+	       record->dying < record->next_snapshot &&
 	       root_valid(&record->space, DISK_TREE_SPACE, record->sectors) &&
 	       root_valid(&record->free_map, DISK_TREE_FREE_MAP, record->sectors) &&
 	       root_valid(&record->catalogue, DISK_TREE_CATALOGUE, record->sectors) &&
@@ -71,8 +71,8 @@ enum slot_kind slot_classify(const struct store *store, uint32_t slot, void *sec
 {
 	struct disk_record *record = sector;
 	struct disk_tombstone *tombstone = sector;
-	uint64_t *field = record->magic == DISK_MAGIC_RECORD ? &record->checksum
-							     : &tombstone->checksum;
+	uint64_t *field =
+		record->magic == DISK_MAGIC_RECORD ? &record->checksum : &tombstone->checksum;
 	const uint64_t *word = sector;
 	uint64_t any = 0;
 

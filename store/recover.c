@@ -69,15 +69,17 @@ static enum status superblock_judge(struct store *store, struct store_recovery *
 		return STATUS_VERSION;
 	}
 	if (unknown) {
-		text_format(recovery->explanation, sizeof(recovery->explanation),
-			    "the store uses features 0x%x that this program does not know: use a newer "
-			    "program",
-			    unknown);
+		text_format(
+			recovery->explanation, sizeof(recovery->explanation),
+			"the store uses features 0x%x that this program does not know: use a newer "
+			"program",
+			unknown);
 		return STATUS_FEATURE;
 	}
 	if (!geometry_known(superblock))
-		return explain(recovery, STATUS_CORRUPT,
-			       "the superblock describes a layout that format version 1 does not have");
+		return explain(
+			recovery, STATUS_CORRUPT,
+			"the superblock describes a layout that format version 1 does not have");
 	if (superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN) {
 		store_log(store, "store: features 0x%x are not known: read-only",
 			  superblock->features_read_only);
@@ -106,13 +108,15 @@ static enum status superblock_find(struct store *store, struct store_recovery *r
 				       "neither superblock can be read (sectors 0 and 8): "
 				       "check the disk");
 		} else if (first == STATUS_CORRUPT || copy == STATUS_CORRUPT) {
-			return explain(recovery, STATUS_CORRUPT,
-				       "both superblocks (sectors 0 and 8) are damaged: restore one "
-				       "from a copy of this disk");
+			return explain(
+				recovery, STATUS_CORRUPT,
+				"both superblocks (sectors 0 and 8) are damaged: restore one "
+				"from a copy of this disk");
 		} else {
-			return explain(recovery, STATUS_NOT_A_STORE,
-				       "no superblock at sector 0 or 8: this disk or partition holds no "
-				       "store; create one, or name another");
+			return explain(
+				recovery, STATUS_NOT_A_STORE,
+				"no superblock at sector 0 or 8: this disk or partition holds no "
+				"store; create one, or name another");
 		}
 	}
 	return superblock_judge(store, recovery);
@@ -231,7 +235,8 @@ static enum status tree_verify(struct store *store, const struct disk_root *root
 	key[level] = 0;
 	while (level <= root->height) {
 		const struct disk_reference *reference;
-		struct place place = {tree, level - 1, key[level] << DISK_NODE_SHIFT | index[level]};
+		struct place place = {tree, level - 1,
+				      key[level] << DISK_NODE_SHIFT | index[level]};
 
 		if (index[level] == DISK_NODE_ENTRIES) {
 			level++;
@@ -325,10 +330,11 @@ static enum status next_slot_judge(struct store *store, struct ring *ring,
 	uint32_t slot = (store->record.slot + 1) % DISK_RING_SLOTS;
 
 	if (ring->kind[slot] == SLOT_UNREADABLE && !store->read_only) {
-		text_format(recovery->explanation, sizeof(recovery->explanation),
-			    "slot %u of the commit ring cannot be read and may hold a newer generation "
-			    "than %u: check the disk, or open it read-only",
-			    (uint64_t)slot, store->record.generation);
+		text_format(
+			recovery->explanation, sizeof(recovery->explanation),
+			"slot %u of the commit ring cannot be read and may hold a newer generation "
+			"than %u: check the disk, or open it read-only",
+			(uint64_t)slot, store->record.generation);
 		return STATUS_IO;
 	}
 	if (ring->kind[slot] != SLOT_DAMAGED && ring->kind[slot] != SLOT_UNREADABLE)
@@ -336,10 +342,11 @@ static enum status next_slot_judge(struct store *store, struct ring *ring,
 	recovery->torn.n = store->record.generation + 1;
 	if (ring->largest < recovery->torn.n)
 		ring->largest = recovery->torn.n;
-	text_format(recovery->explanation, sizeof(recovery->explanation),
-		    "slot %u of the commit ring is damaged; if it held generation %u, that is lost: "
-		    "resumed from generation %u, which is whole",
-		    (uint64_t)slot, recovery->torn.n, store->record.generation);
+	text_format(
+		recovery->explanation, sizeof(recovery->explanation),
+		"slot %u of the commit ring is damaged; if it held generation %u, that is lost: "
+		"resumed from generation %u, which is whole",
+		(uint64_t)slot, recovery->torn.n, store->record.generation);
 	ring->unexplained--;
 	tombstone_write(store, slot, recovery->torn.n);
 	return STATUS_OK;
@@ -351,9 +358,10 @@ static enum status newest_choose(struct store *store, struct ring *ring,
 	enum status status = STATUS_OK;
 
 	if (ring->newest == DISK_RING_SLOTS)
-		return explain(recovery, STATUS_CORRUPT,
-			       "the commit ring holds no generation: the store was never completed, or "
-			       "its ring is damaged");
+		return explain(
+			recovery, STATUS_CORRUPT,
+			"the commit ring holds no generation: the store was never completed, or "
+			"its ring is damaged");
 	if (!record_read(store, ring, ring->newest, &store->record))
 		return explain(recovery, STATUS_IO,
 			       "the newest commit record cannot be read again: check the disk");
@@ -430,7 +438,8 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 	if (!store->read_only && device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK)
 		refuse_writes(store, "a flush");
 	store->generation = (ring.largest > store->record.generation ? ring.largest
-								     : store->record.generation) + 1;
+								     : store->record.generation) +
+			    1;
 	store->reclaim.waiting = store->record.dying != 0;
 	store_open(store);
 	recovery_fill(store, recovery);

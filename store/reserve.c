@@ -81,7 +81,8 @@ void reserve_begin(struct store *store)
 {
 	uint32_t capacity = store->changes.capacity;
 	uint32_t limit = capacity;
-	uint32_t own = (uint32_t)(LIMIT_RECLAIM_CHANGES + 2 * LIMIT_CATALOGUE * (DISK_HEIGHT_MAX + 2));
+	uint32_t own =
+		(uint32_t)(LIMIT_RECLAIM_CHANGES + 2 * LIMIT_CATALOGUE * (DISK_HEIGHT_MAX + 2));
 
 	while (limit + 2 * map_blocks_touched(store, limit) > capacity ||
 	       map_blocks_touched(store, limit) > store->freemap.run_capacity)
@@ -162,7 +163,8 @@ static uint64_t path_nodes(struct store *store, uint64_t page)
 	for (unsigned level = 1; level <= height; level++) {
 		unsigned shift = DISK_NODE_SHIFT * level;
 
-		if (path_shared(store, before, page, shift) || path_shared(store, after, page, shift))
+		if (path_shared(store, before, page, shift) ||
+		    path_shared(store, after, page, shift))
 			break;
 		nodes++;
 	}

@@ -63,8 +63,8 @@ enum status store_snapshot_find(struct store *store, const char *name,
 		return STATUS_NOT_FOUND;
 	do {
 		status = store_snapshot_next(store, snapshot->number, snapshot, channel);
-	} while (status == STATUS_OK && (snapshot->flags & gone ||
-					 memcmp(snapshot->name, name, length + 1) != 0));
+	} while (status == STATUS_OK &&
+		 (snapshot->flags & gone || memcmp(snapshot->name, name, length + 1) != 0));
 	return status;
 }
 
@@ -103,12 +103,12 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 
 	if (request->action == STORE_ACTION_RESTORE || request->action == STORE_ACTION_DELETE)
 		status = number_check(store, request->number.n, channel);
-	if (status == STATUS_OK && (request->action == STORE_ACTION_SNAPSHOT ||
-				    request->action == STORE_ACTION_RESTORE)) {
+	if (status == STATUS_OK &&
+	    (request->action == STORE_ACTION_SNAPSHOT || request->action == STORE_ACTION_RESTORE)) {
 		status = name_check(store, request->name, channel);
-		if (status == STATUS_OK && reserve_blocks_available(store) <
-						   store->reservation.working.blocks +
-							   2 * reserve_slop(store))
+		if (status == STATUS_OK &&
+		    reserve_blocks_available(store) <
+			    store->reservation.working.blocks + 2 * reserve_slop(store))
 			status = STATUS_NO_SPACE;
 	}
 	return status;

@@ -147,10 +147,10 @@ static struct stage_request *stage_request_for(struct store *store, uint64_t sec
 
 	if (open) {
 		/* A gap within the block in which the run ends, or none. */
-		bool follows = sector >= end && (gap == 0 || (end % BLOCK_SECTORS &&
-							      gap == BLOCK_SECTORS -
-									     end % BLOCK_SECTORS &&
-							      !store->allocator.scarce));
+		bool follows =
+			sector >= end && (gap == 0 || (end % BLOCK_SECTORS &&
+						       gap == BLOCK_SECTORS - end % BLOCK_SECTORS &&
+						       !store->allocator.scarce));
 		uint64_t need = open->bytes + gap * SECTOR_SIZE + bytes;
 
 		/* A request does not go round the end of the ring. */

@@ -25,8 +25,7 @@ static void *layout_take(struct layout *layout, size_t bytes, size_t alignment)
 }
 
 /* With null memory it only counts; `store` then is a scratch structure. */
-static size_t store_layout(struct store *store, const struct store_limits *limits,
-			   uint8_t *memory)
+static size_t store_layout(struct store *store, const struct store_limits *limits, uint8_t *memory)
 {
 	struct layout layout = {memory, sizeof(struct store)};
 	uint32_t frames = limits->frames;
@@ -86,8 +85,12 @@ enum status store_init(struct store **out, const struct store_config *config)
 
 	if (!config_sound(config))
 		return STATUS_INVALID;
+	memset(store, 0, sizeof(*store));
 	STORE_CHECK(store_layout(store, &config->limits, config->memory) <=
 		    store_memory_size(&config->limits));
+	/* Not the staging buffer nor the frames' descriptors: they are most of it,
+	 * written before they are read, and touching them takes a boot's time. */
+	memset(store->page, 0, (size_t)((uint8_t *)store->cache.frame - store->page));
 	store->device = config->device;
 	store->host = config->host;
 	store->limits = config->limits;
@@ -205,7 +208,8 @@ enum status store_settle(struct store *store)
 	return store->outcome;
 }
 
-/* ---- state --------------------------------------------------------------------------------------- */
+/* ---- state
+ * --------------------------------------------------------------------------------------- */
 
 generation_t store_generation(const struct store *store)
 {

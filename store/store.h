@@ -45,8 +45,8 @@ typedef struct {
 } store_channel_t;
 
 enum {
-	STORE_CHANNEL_COMMIT = 0, /* the commit in flight (durable or failed) */
-	STORE_CHANNEL_FRAMES = 1, /* a frame can be had again */
+	STORE_CHANNEL_COMMIT = 0,  /* the commit in flight (durable or failed) */
+	STORE_CHANNEL_FRAMES = 1,  /* a frame can be had again */
 	STORE_CHANNEL_STAGING = 2, /* staging space can be had again */
 	STORE_CHANNEL_FIXED = 3,
 	STORE_CHANNELS_MAX = 64, /* fixed and in-flight together */
@@ -85,11 +85,11 @@ struct store_config {
 	struct block_device *device; /* sector 0 is the superblock */
 	struct store_host host;
 	struct store_limits limits;
-	void *memory;	    /* store_memory_size(limits) bytes, zeroed, 4096-aligned,
-			     * physically contiguous in the kernel; the store itself
-			     * and its buffers live there */
+	void *memory;	     /* store_memory_size(limits) bytes, 4096-aligned,
+			      * physically contiguous in the kernel; the store itself
+			      * and its buffers live there */
 	uint8_t *frame_base; /* frame n lies at frame_base + n * 4096 */
-	bool read_only;	    /* never writes, not even a tombstone */
+	bool read_only;	     /* never writes, not even a tombstone */
 };
 
 /* Bytes of memory that init needs for these limits: about 0.9 % of the frames'
@@ -128,13 +128,13 @@ enum status store_format(struct store *store, const struct store_format_options 
 enum store_stop { STORE_STOP_FRESH, STORE_STOP_CLEAN, STORE_STOP_POWER_CUT };
 
 struct store_recovery {
-	generation_t generation;   /* resumed */
-	generation_t torn;	   /* fell back from this one; 0: none */
-	enum store_stop stop;	   /* how the system had stopped */
-	bool restored;		   /* the generation was written by a restore */
+	generation_t generation; /* resumed */
+	generation_t torn;	 /* fell back from this one; 0: none */
+	enum store_stop stop;	 /* how the system had stopped */
+	bool restored;		 /* the generation was written by a restore */
 	struct disk_counters counters;
-	uint64_t wall_ns;	   /* of that commit */
-	char explanation[160];	   /* on error or fall back: what, where, what to do */
+	uint64_t wall_ns;      /* of that commit */
+	char explanation[160]; /* on error or fall back: what, where, what to do */
 };
 
 /*
@@ -293,7 +293,7 @@ struct store_statistics {
 	generation_t generation; /* working */
 	generation_t durable;
 	uint64_t sectors, used_sectors;
-	uint64_t pages;		 /* of the live space, at the last commit */
+	uint64_t pages; /* of the live space, at the last commit */
 	uint64_t dirty_pages, frozen_pages;
 	uint64_t frames, free_frames, clean_frames, borrowed_frames;
 	uint64_t snapshots;
@@ -301,7 +301,7 @@ struct store_statistics {
 	uint64_t commits, pages_written, bytes_written; /* since mount */
 	uint64_t extent_sectors; /* written since mount, for the compression figure */
 	uint64_t reads, read_bytes, evictions, flushes;
-	uint64_t staged_early; /* pages written before their turn */
+	uint64_t staged_early;	 /* pages written before their turn */
 	uint64_t commit_wall_ns; /* wall_ns of the last durable commit */
 	char label[64];
 	uint8_t identity[16];

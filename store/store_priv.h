@@ -191,8 +191,8 @@ enum status reader_page(struct store *store, uint64_t page, const struct disk_re
 /* Verifies and decodes what was read (at `stored`) into `page`. */
 enum status extent_decode(struct store *store, const struct disk_reference *reference,
 			  struct place place, const void *stored, void *page);
-void extent_report(struct store *store, const struct disk_reference *reference,
-		   struct place place, const char *what);
+void extent_report(struct store *store, const struct disk_reference *reference, struct place place,
+		   const char *what);
 void reader_orphan(struct store *store, uint32_t slot);
 bool reader_step(struct store *store);
 bool reader_busy(const struct store *store);
@@ -266,9 +266,9 @@ struct allocator_window {
 struct allocator {
 	struct allocator_window blocks; /* wholly free blocks */
 	struct allocator_window holes;	/* free sectors in used blocks */
-	uint64_t open_sector; /* next free sector of the block being packed */
-	uint32_t open_room;   /* sectors left in it */
-	bool scarce;	      /* fill holes */
+	uint64_t open_sector;		/* next free sector of the block being packed */
+	uint32_t open_room;		/* sectors left in it */
+	bool scarce;			/* fill holes */
 };
 
 void allocator_begin(struct store *store); /* at the start of a commit */
@@ -315,12 +315,12 @@ struct stage_request {
 struct stage {
 	uint8_t *data; /* a ring */
 	uint32_t size;
-	uint32_t head; /* where the next byte goes */
-	uint32_t used; /* bytes between the oldest request and head */
-	uint32_t first, count; /* requests, a ring too; the last may be open */
+	uint32_t head;		/* where the next byte goes */
+	uint32_t used;		/* bytes between the oldest request and head */
+	uint32_t first, count;	/* requests, a ring too; the last may be open */
 	uint32_t request_bytes; /* largest write */
 	struct stage_request request[LIMIT_STAGE_REQUESTS];
-	uint8_t *scratch;     /* one compressed page */
+	uint8_t *scratch; /* one compressed page */
 	uint8_t *codec_state;
 	bool waited; /* somebody waits on STORE_CHANNEL_STAGING */
 };
@@ -454,23 +454,23 @@ enum status snapshot_apply(struct store *store, store_channel_t *channel);
 /* ---- reclaim.c --------------------------------------------------------------- */
 
 enum reclaim_phase {
-	RECLAIM_LOAD,	/* the dying snapshot and its parent */
-	RECLAIM_CHILD,	/* who descends from it */
-	RECLAIM_WALK,	/* gives back what only it sees */
-	RECLAIM_END,	/* the walk is over: the catalogue forgets it */
-	RECLAIM_NEXT,	/* who is reclaimed after it */
+	RECLAIM_LOAD,  /* the dying snapshot and its parent */
+	RECLAIM_CHILD, /* who descends from it */
+	RECLAIM_WALK,  /* gives back what only it sees */
+	RECLAIM_END,   /* the walk is over: the catalogue forgets it */
+	RECLAIM_NEXT,  /* who is reclaimed after it */
 };
 
 struct reclaim {
 	enum reclaim_phase phase;
-	bool broken;	   /* damage in the way: the deletion rests */
-	bool waiting;	   /* branch points may be waiting for their turn */
-	uint64_t dying;	   /* for whom `child` was searched; 0: for nobody */
-	uint64_t child;	   /* the one snapshot that descends from it */
-	uint64_t scan;	   /* where a search through the catalogue has got to */
+	bool broken;	/* damage in the way: the deletion rests */
+	bool waiting;	/* branch points may be waiting for their turn */
+	uint64_t dying; /* for whom `child` was searched; 0: for nobody */
+	uint64_t child; /* the one snapshot that descends from it */
+	uint64_t scan;	/* where a search through the catalogue has got to */
 	bool child_is_live;
 	uint64_t parent_generation;
-	uint64_t position, end; /* next page; first page behind the tree */
+	uint64_t position, end;	  /* next page; first page behind the tree */
 	struct snapshot snapshot; /* the dying one */
 	struct disk_root child_root;
 	uint32_t changes_stop; /* the list of changes is as long as this: enough */
@@ -510,9 +510,9 @@ struct commit {
 	uint8_t *sector;	   /* the record as written */
 	uint32_t frozen;	   /* tree of frames */
 	uint64_t frozen_pages;
-	unsigned height;	   /* of the space when it is done, at most */
-	uint64_t max_page;	   /* largest frozen, NIL_KEY: none is */
-	struct early *early;	   /* heap, smallest page first */
+	unsigned height;     /* of the space when it is done, at most */
+	uint64_t max_page;   /* largest frozen, NIL_KEY: none is */
+	struct early *early; /* heap, smallest page first */
 	uint32_t early_count;
 	uint32_t clear_index;
 	uint64_t clear_position;
@@ -570,10 +570,10 @@ struct store {
 	uint64_t previous_blocks;      /* blocks used there that are free now, at most */
 	uint64_t generation;	       /* working */
 	uint64_t operation;
-	uint32_t dirty;		       /* tree of frames */
+	uint32_t dirty; /* tree of frames */
 	uint64_t dirty_pages;
-	uint8_t *page; /* one being built or looked at */
-	struct clears clears[2];       /* [0] working, [1] in flight */
+	uint8_t *page;		 /* one being built or looked at */
+	struct clears clears[2]; /* [0] working, [1] in flight */
 	uint64_t wakes[STORE_CHANNELS_MAX];
 	struct store_statistics statistics;
 };

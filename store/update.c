@@ -94,8 +94,8 @@ static bool node_empty(const struct disk_node *node, unsigned from)
 	return true;
 }
 
-static enum status node_write(struct store *store, unsigned level,
-			      struct disk_reference *reference, store_channel_t *channel)
+static enum status node_write(struct store *store, unsigned level, struct disk_reference *reference,
+			      store_channel_t *channel)
 {
 	struct update *update = &store->update;
 	struct disk_node *node = update->node[level];
