@@ -116,6 +116,8 @@ void fault_page(const struct arch_trap_info *info)
 		status = fault_read(task, page, flags);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
+	if (status == STATUS_NO_SPACE && !machine->keeper.version)
+		kernel_park_for_space();
 	if (status != STATUS_OK)
 		fault_raise(FAULT_STORAGE, info->address, status);
 	machine->faults_served++;

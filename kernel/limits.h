@@ -38,6 +38,10 @@
  * want to run: its guaranteed share of the CPU. */
 #define KERNEL_STORE_SHARE_NS 3000000u
 
+/* How long a machine that cannot go on because the store is full waits before it
+ * tries again, if no commit gives space back earlier. */
+#define KERNEL_SPACE_RETRY_NS UINT64_C(1000000000)
+
 /* Messages the keeper or a service can leave in one go: bytes of one log line
  * that the kernel writes itself. */
 #define KERNEL_LOG_LINE 200u

@@ -58,6 +58,12 @@ void kernel_park(uint64_t wake_ns)
 	kernel_leave();
 }
 
+void kernel_park_for_space(void)
+{
+	kernel.space.channel = (store_channel_t){STORE_CHANNEL_COMMIT};
+	kernel_park(time_uptime_ns() + KERNEL_SPACE_RETRY_NS);
+}
+
 /* What interrupt handlers have noted. */
 static void loop_events(void)
 {
@@ -153,6 +159,8 @@ static void loop_enter(struct task *task)
 	status = machine_prepare(&kernel.space, task->object, &machine);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
+	if (status == STATUS_NO_SPACE)
+		kernel_park_for_space();
 	if (status != STATUS_OK || machine->version != task->version ||
 	    machine->state != MACHINE_READY || machine->stopped) {
 		if (status != STATUS_OK && status != STATUS_DEAD)
