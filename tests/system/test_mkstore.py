@@ -25,6 +25,8 @@ from stores import (  # noqa: F401 (fixtures)
     system,
 )
 
+HELLO = f"program /p {os.getcwd()}/build/user/hello.elf\nmachine m program /p\n"
+LONG = f"end\nmachine n program /p arguments \"{'x' * 600}\"\nend"
 COMMANDS = """create info ls tree cat get put mkdir mv rm ps snapshot snapshots restore delete
 verify""".split()
 
@@ -162,6 +164,8 @@ def test_create_write_unit(tmp_path):
         ("nonsense", ":1: 'nonsense'"),
         ("\n\nfile /x missing.bin", ":3: cannot open"),
         ("program /p manifest\nmachine m program /p\nend", ":1: 'manifest' cannot be loaded: "),
+        (HELLO + "grant 16 /p read control\nend", ":2: cannot set up the machine 'm': "),
+        (HELLO + LONG, ":4: cannot set up the machine 'n': "),
     ],
 )
 def test_create_bad_manifest(tmp_path, text, message):
@@ -368,6 +372,24 @@ def test_put_into_a_full_store(tmp_path):
     (tmp_path / "source").write_bytes(b"compressible " * (1 << 20))
     mkstore("put", path, tmp_path / "source", "/large")
     mkstore("rm", path, "/large")
+    sound(path)
+
+
+def test_put_killed(tmp_path):
+    """Killed half-way, a put leaves a whole store, and a part that rm removes."""
+    path, source = tmp_path / "store.img", tmp_path / "source"
+    mkstore("create", path, "--size", "1G")
+    objects = mkstore_json("info", path)["objects"]
+    source.write_bytes(random.Random(8).randbytes(50 << 20) * 8)
+    with subprocess.Popen([MKSTORE, "put", path, source, "/big"]) as process:
+        while mkstore("info", path, "--json", "--live", code=None).stdout.find('"generation": 1,') > 0:
+            assert process.poll() is None, "ended before anything was committed"
+        process.kill()
+    assert mkstore_json("verify", path)["ok"]
+    (partial,) = names(path)
+    assert partial.startswith(".partial-")
+    mkstore("rm", path, f"/{partial}")
+    assert mkstore_json("info", path)["objects"] == objects
     sound(path)
 
 

@@ -181,6 +181,8 @@ bool command_flush(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return true;
-	command_error("cannot write the output: %s", strerror(errno));
+	/* A reader who has seen enough, as in `| head`, needs no message. */
+	if (errno != EPIPE)
+		command_error("cannot write the output: %s", strerror(errno));
 	return false;
 }

@@ -31,8 +31,10 @@ static bool content_output(struct content_sink *sink, uint64_t offset, const uin
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0) {
-			command_error("cannot write '%s': %s", sink->name,
-				      done < 0 ? strerror(errno) : "it takes no more");
+			/* A reader who has seen enough, as in `| head`, needs no message. */
+			if (done == 0 || errno != EPIPE)
+				command_error("cannot write '%s': %s", sink->name,
+					      done < 0 ? strerror(errno) : "it takes no more");
 			return false;
 		}
 		data += done;

@@ -296,8 +296,10 @@ static enum status initial_grant(const struct initial *initial, const struct ini
 	}
 	if (status != STATUS_OK)
 		return status;
-	/* Rights only shrink: no more than the directory's capability carries. */
-	capability.rights &= grant->rights;
+	/* Rights only shrink: no more than the name's capability carries. */
+	if (grant->rights & ~capability.rights)
+		return STATUS_NO_RIGHT;
+	capability.rights = grant->rights;
 	return initial_slot(initial, made, grant->slot, &capability);
 }
 

@@ -83,7 +83,7 @@ int main(int count, char **words)
 	const struct command *command;
 	enum command_exit result;
 
-	/* A closed pipe is an error of the write, reported like any other. */
+	/* A closed pipe is an error of the write, not the end in the middle of a commit. */
 	signal(SIGPIPE, SIG_IGN);
 	if (count < 2) {
 		main_help(stderr);

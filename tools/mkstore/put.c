@@ -111,6 +111,8 @@ static enum command_exit put_existing(struct host *host, struct put *put,
 			      put->bytes);
 		return COMMAND_FAILED;
 	}
+	if (put->most_given)
+		command_note("%s: '%s' exists: --max is for new objects", host->path, put->path);
 	put->object = (object_t){capability->object};
 	return COMMAND_OK;
 }

@@ -291,9 +291,6 @@ static void map_page_check(struct verify *verify, struct verify_pass *pass, uint
 
 	*bits += bits_set(map);
 	*blocks += count;
-	if (pass->map[index] && count == 0)
-		verify_report_at(verify, VERIFY_ERROR, VERIFY_NODE, &place, VERIFY_NOWHERE,
-				 "a page without any used sector should not exist");
 	if (count != pass->map_count[index])
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_AUXILIARY, &place, VERIFY_NOWHERE,
 				 "its reference counts %llu used blocks, its bits %llu",

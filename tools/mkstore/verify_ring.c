@@ -242,8 +242,7 @@ static const char *record_fault(const struct verify *verify, const struct disk_r
 	if (record->reserved0 || record->counters.reserved ||
 	    !verify_zero(record->reserved, sizeof(record->reserved)))
 		return "a reserve is not zero";
-	if (record->sectors < DISK_SECTORS_MIN || record->sectors > DISK_SECTORS_MAX ||
-	    record->sectors % BLOCK_SECTORS)
+	if (record->sectors < DISK_SECTORS_MIN || record->sectors > DISK_SECTORS_MAX)
 		return "the size of the store is out of range";
 	if (record->used_sectors > record->sectors - DISK_DATA_SECTOR)
 		return "counts more used sectors than there are";
