@@ -115,6 +115,11 @@ void kernel_trap(const struct arch_trap_info *info) __attribute__((noreturn));
  */
 void arch_user_enter(struct disk_registers *registers, uint64_t root) __attribute__((noreturn));
 
+/* Goes on in `next`, which does not return, at the top of this CPU's stack: what
+ * was on it is given up, so that a loop that is entered anew from its own depth
+ * does not use the stack up. */
+void arch_stack_reset(void (*next)(void)) __attribute__((noreturn));
+
 /* FPU: load before entering a machine other than the last, save before switching
  * away and before a freeze.  512 bytes, 16-aligned; load sanitises MXCSR. */
 void arch_fpu_load(const uint8_t *image);

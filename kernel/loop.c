@@ -190,7 +190,7 @@ static void loop_enter(struct task *task)
 	arch_user_enter(&machine->registers, task->root);
 }
 
-void kernel_leave(void)
+static void __attribute__((noreturn)) loop_run(void)
 {
 	struct cpu *cpu = cpu_this();
 
@@ -213,4 +213,10 @@ void kernel_leave(void)
 			cpu->idle_ns += arch_time_ns() - start;
 		}
 	}
+}
+
+/* Always at the top of the stack, so that a wait within the loop does not nest. */
+void kernel_leave(void)
+{
+	arch_stack_reset(loop_run);
 }

@@ -59,8 +59,6 @@ struct trap_frame {
 
 /* GS, descriptor tables, exceptions; works from the first C code on. */
 void cpu_descriptors_init(void);
-/* Points GS back at the structure, whatever state a trap interrupted. */
-void cpu_gs_restore(void);
 /* Stops with a message when something needed is missing; sets the control
  * registers and SYSCALL. */
 void cpu_features_init(void);

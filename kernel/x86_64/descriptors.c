@@ -12,6 +12,7 @@
 #define VECTOR_BREAKPOINT    3u
 #define VECTOR_DOUBLE_FAULT  8u
 #define VECTOR_MACHINE_CHECK 18u
+#define VECTOR_INTERRUPTS    32u
 
 struct gate { /* SDM volume 3, figure 6-8 */
 	uint16_t offset_low, selector;
@@ -41,7 +42,10 @@ static uint8_t gate_stack(unsigned vector)
 	case VECTOR_MACHINE_CHECK:
 		return 4;
 	default:
-		return 0;
+		/* Interrupts: they are off in the kernel, but QEMU's emulation can get the
+		 * flag wrong for a few instructions after a fault in user mode, and then
+		 * rsp may be the user's. */
+		return vector >= VECTOR_INTERRUPTS ? 5 : 0;
 	}
 }
 
@@ -86,12 +90,6 @@ static void task_init(struct cpu *cpu)
 	cpu->task.io_map = sizeof cpu->task;
 }
 
-void cpu_gs_restore(void)
-{
-	msr_write(MSR_GS_BASE, (uint64_t)&cpu_first);
-	msr_write(MSR_KERNEL_GS_BASE, 0);
-}
-
 static void descriptors_load(struct cpu *cpu)
 {
 	struct table_pointer segments = {sizeof cpu->descriptors - 1, (uint64_t)cpu->descriptors};
@@ -129,5 +127,6 @@ void cpu_descriptors_init(void)
 	task_init(cpu);
 	descriptors_load(cpu);
 	msr_write(MSR_FS_BASE, 0);
-	cpu_gs_restore(); /* loading the selector has cleared the base */
+	msr_write(MSR_GS_BASE, (uint64_t)cpu); /* loading the selector has cleared it */
+	msr_write(MSR_KERNEL_GS_BASE, 0);
 }

@@ -17,11 +17,11 @@
 #define KERNEL_BASE  0xffffffff80000000
 #define KERNEL_LOAD  0x100000
 
-/* The one stack of a CPU, and those for the exceptions that must not trust it
- * (debug, NMI, double fault, machine check); each above a page without mapping. */
+/* The one stack of a CPU, and those for traps that must not trust it: debug, NMI,
+ * double fault, machine check, and interrupts; each above a page without mapping. */
 #define STACK_BYTES	      0x8000
 #define EXCEPTION_STACK_BYTES 0x2000
-#define EXCEPTION_STACKS      4
+#define EXCEPTION_STACKS      5
 #define GUARD_BYTES	      0x1000
 
 /* Segment selectors; the order is what SYSCALL and SYSRET demand. */

@@ -133,11 +133,23 @@ trap_from_kernel:
 	pushq %r14
 	pushq %r15
 	cld
-	movq %rsp, %rdi
+	/* Whose is GS?  A trap can come between SWAPGS and the border to user
+	 * mode; the kernel's base is negative, the user's 0. */
+	xorl %r12d, %r12d
+	movl $0xc0000101, %ecx		/* GS base */
+	rdmsr
+	testl %edx, %edx
+	js 1f
+	swapgs
+	incl %r12d
+1:	movq %rsp, %rdi
 	movq %rsp, %rbx
 	andq $-16, %rsp
 	call trap_kernel
-	movq %rbx, %rsp
+	testl %r12d, %r12d
+	jz 1f
+	swapgs
+1:	movq %rbx, %rsp
 	popq %r15
 	popq %r14
 	popq %r13
@@ -173,6 +185,14 @@ trap_ignore:
 	movq RCX(%rdi), %rcx
 	movq R11(%rdi), %r11
 	.endm
+
+	.globl arch_stack_reset
+	.type arch_stack_reset, @function
+arch_stack_reset:
+	movq %gs:CPU_STACK_TOP, %rsp
+	xorl %ebp, %ebp
+	call *%rdi
+	ud2
 
 	/* rcx = rip and r11 = rflags already, as SYSCALL left them. */
 	.globl user_leave_sysret

@@ -107,8 +107,7 @@ void trap_kernel(const struct trap_frame *frame)
 		interrupt_dispatch((uint8_t)frame->vector);
 		return;
 	}
-	/* No way back from here.  The trap may have come before GS was ours. */
-	cpu_gs_restore();
+	/* No way back from here. */
 	panic_frame = frame;
 	uint64_t address = cr2_read();
 	if (frame->vector == VECTOR_DOUBLE_FAULT && address >= (uint64_t)kernel_stack_guard &&
