@@ -25,7 +25,7 @@ uint64_t store_leaves(const struct store *store)
 
 static void window_begin(struct allocator_window *window)
 {
-	window->loaded = false;
+	window->loaded = window->half_loaded = false;
 	window->exhausted = false;
 	window->passed = 0;
 }
@@ -86,41 +86,49 @@ static void window_mark_implied(struct store *store, struct allocator_window *wi
 		window_mark(window, store->allocator.open_sector, store->allocator.open_room);
 }
 
-/* The predecessor's map only guards against later damage of the newest
- * generation; when it cannot be read itself, there is nothing to guard. */
-static enum status window_read(struct store *store, struct allocator_window *window,
-			       const struct disk_root *root, bool predecessor,
+static enum status window_read(struct store *store, const struct allocator_window *window,
+			       const struct disk_root *root, const uint8_t **bits,
 			       store_channel_t *channel)
 {
 	struct place place = {DISK_TREE_FREE_MAP, 0, window->leaf};
 	struct disk_reference reference;
-	const uint8_t *bits = NULL;
-	const void *data;
+	const void *data = NULL;
 	enum status status =
 		map_lookup(store, root, DISK_TREE_FREE_MAP, window->leaf, &reference, channel);
 
-	if (status == STATUS_OK && !reference_is_null(&reference)) {
+	if (status == STATUS_OK && !reference_is_null(&reference))
 		status = extent_get(store, &reference, place, &data, channel);
-		bits = status == STATUS_OK ? data : NULL;
-	}
-	if (status == STATUS_WAIT)
-		return status;
-	if (!predecessor)
-		memset(window->bits, status == STATUS_OK ? 0 : 0xff, PAGE_SIZE);
-	for (unsigned i = 0; bits && i < PAGE_SIZE; i++)
-		window->bits[i] |= bits[i];
-	return STATUS_OK;
+	*bits = data;
+	return status;
 }
 
+/*
+ * First the newest map's page, then its predecessor's, each read only once: a
+ * failure must not be tried again without end.  Where the newest cannot be
+ * read nothing is free.  The predecessor's only guards against later damage of
+ * the newest generation; when it cannot be read, there is nothing to guard.
+ */
 static enum status window_load(struct store *store, struct allocator_window *window,
 			       store_channel_t *channel)
 {
-	enum status status = window_read(store, window, &store->record.free_map, false, channel);
+	const uint8_t *bits;
+	enum status status;
 
-	if (status == STATUS_OK)
-		status = window_read(store, window, &store->previous_map, true, channel);
-	if (status != STATUS_OK)
+	if (!window->half_loaded) {
+		status = window_read(store, window, &store->record.free_map, &bits, channel);
+		if (status == STATUS_WAIT)
+			return status;
+		memset(window->bits, status == STATUS_OK ? 0 : 0xff, PAGE_SIZE);
+		if (status == STATUS_OK && bits)
+			memcpy(window->bits, bits, PAGE_SIZE);
+		window->half_loaded = true;
+	}
+	status = window_read(store, window, &store->previous_map, &bits, channel);
+	if (status == STATUS_WAIT)
 		return status;
+	for (unsigned i = 0; status == STATUS_OK && bits && i < PAGE_SIZE; i++)
+		window->bits[i] |= bits[i];
+	window->half_loaded = false;
 	window->loaded = true;
 	window->cursor = 0;
 	window_mark_implied(store, window);
@@ -134,7 +142,7 @@ static void window_move(struct store *store, struct allocator_window *window, ui
 
 	window->passed += leaf - window->leaf;
 	window->leaf = leaf < leaves ? leaf : 0;
-	window->loaded = false;
+	window->loaded = window->half_loaded = false;
 	/* Once more than the whole: the first window was entered in its middle. */
 	window->exhausted = window->passed > leaves + 1;
 }
@@ -148,6 +156,8 @@ static enum status window_next(struct store *store, struct allocator_window *win
 
 	if (window->exhausted)
 		return STATUS_NO_SPACE;
+	if (window->half_loaded)
+		return window_load(store, window, channel);
 	status = with_used_blocks ? map_next(store, &store->record.free_map, DISK_TREE_FREE_MAP,
 					     window->leaf, &leaf, channel)
 				  : map_next_with_room(store, &store->record.free_map, window->leaf,

@@ -52,6 +52,7 @@ static void commit_begin(struct store *store, uint64_t generation)
 	store->catalogue.count = 0;
 	record_prepare(store, generation);
 	commit->early_count = 0;
+	commit->read_errors = 0;
 	commit->blocks = 0;
 	commit->joint = false;
 	commit->frozen = store->dirty;
@@ -125,7 +126,7 @@ static enum status limit_read(struct store *store, uint64_t number, struct snaps
 {
 	enum status status = catalogue_read(store, number, snapshot, channel);
 
-	if (status != STATUS_OK && status != STATUS_WAIT) {
+	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
 		/* Whose space it is cannot be told any more: nothing is given back. */
 		store_log(store, "store: snapshot %u cannot be read; its space is kept", number);
 		memset(snapshot, 0, sizeof(*snapshot));
@@ -354,6 +355,11 @@ static enum status commit_unit(struct store *store)
 		status = build_step(store, &done, &channel);
 		if (status == STATUS_OK && done)
 			build_next(store);
+		/* Every step can be repeated, so a read that failed can be. */
+		if (status == STATUS_IO && ++commit->read_errors < LIMIT_COMMIT_READS)
+			return STATUS_OK;
+		if (status == STATUS_OK)
+			commit->read_errors = 0;
 		return status;
 	}
 	if (commit->phase == COMMIT_DRAIN)

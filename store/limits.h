@@ -31,6 +31,7 @@
 #define LIMIT_RECLAIM_CHANGES 1024u  /* extents given back by one deletion step */
 #define LIMIT_RECLAIM_VISITS  4096u  /* references compared by one deletion step */
 #define LIMIT_CLEAR_BLOCKS    32u    /* blocks of the slop that clearing may count on */
+#define LIMIT_COMMIT_READS    3u     /* tries of a read that a commit cannot do without */
 #define LIMIT_PRESSURE_BLOCKS 64u    /* blocks reserved that never press for a checkpoint */
 
 /* One call of store_step: about eight pages compressed. */

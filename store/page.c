@@ -140,8 +140,9 @@ static enum status page_prepare_write(struct store *store, uint64_t page, uint32
 {
 	struct cache_frame *frame;
 	enum status status = page_fetch(store, page, slot, channel);
+	bool made = status == STATUS_ABSENT;
 
-	if (status == STATUS_ABSENT)
+	if (made)
 		status = page_make_zero(store, page, slot, channel);
 	if (status != STATUS_OK)
 		return status;
@@ -150,7 +151,11 @@ static enum status page_prepare_write(struct store *store, uint64_t page, uint32
 		return STATUS_OK;
 	if (frame->state == FRAME_DIRTY)
 		return page_unfreeze(store, *slot, channel);
-	return page_take_dirty(store, page, *slot, channel);
+	status = page_take_dirty(store, page, *slot, channel);
+	/* What could not be made writable stays absent. */
+	if (status != STATUS_OK && made)
+		cache_drop(store, *slot);
+	return status;
 }
 
 enum status store_page_write(struct store *store, page_t page, frame_t *frame,
@@ -277,6 +282,8 @@ enum status store_page_next(struct store *store, page_t from, page_t *page,
 			    store_channel_t *channel)
 {
 	uint32_t slot = tree_at_or_after(store, store->dirty, from.n);
+	uint64_t dirty = slot == NIL ? NIL_KEY : cache_frame(store, slot)->key & KEY_NUMBER;
+	uint64_t next = NIL_KEY;
 	enum status status;
 
 	/* Pages in flight are in neither tree; soon they are on the disk. */
@@ -284,15 +291,13 @@ enum status store_page_next(struct store *store, page_t from, page_t *page,
 		channel->n = STORE_CHANNEL_COMMIT;
 		return STATUS_WAIT;
 	}
-	status = next_durable(store, from.n, &page->n, channel);
+	status = next_durable(store, from.n, &next, channel);
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
 		return status;
-	if (slot != NIL) {
-		uint64_t dirty = cache_frame(store, slot)->key & KEY_NUMBER;
-
-		if (status == STATUS_NOT_FOUND || dirty < page->n)
-			page->n = dirty;
-		return STATUS_OK;
-	}
-	return status;
+	if (status == STATUS_NOT_FOUND && slot == NIL)
+		return STATUS_NOT_FOUND;
+	if (status == STATUS_NOT_FOUND || dirty < next)
+		next = dirty;
+	page->n = next;
+	return STATUS_OK;
 }

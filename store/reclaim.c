@@ -349,6 +349,8 @@ enum status reclaim_step(struct store *store, bool *done, store_channel_t *chann
 	if (*done)
 		return STATUS_OK;
 	status = reclaim_phase_step(store, done, channel);
+	if (status == STATUS_IO && store->commit.read_errors + 1 < LIMIT_COMMIT_READS)
+		return status;
 	if (status != STATUS_OK && status != STATUS_WAIT) {
 		reclaim_break(store);
 		status = STATUS_OK;

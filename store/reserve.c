@@ -15,7 +15,8 @@
  * what this one gives back.
  *
  * When space is short, two checkpoints are asked for (the first gives back what
- * was replaced, the second may use it); after them the answer is NO_SPACE.
+ * was replaced, the second may use it); after them the answer is NO_SPACE, until
+ * the next checkpoint that happens anyway.
  */
 #include "store/store_priv.h"
 
@@ -104,7 +105,8 @@ static enum status reserve_short(struct store *store, store_channel_t *channel)
 {
 	struct reservation *reservation = &store->reservation;
 
-	if (!reservation->short_generation)
+	if (!reservation->short_generation ||
+	    store->generation > reservation->short_generation + 2)
 		reservation->short_generation = store->generation;
 	if (store->record.dying || store_is_committing(store) ||
 	    store->record.generation <= reservation->short_generation)
@@ -123,7 +125,6 @@ static enum status reserve_take(struct store *store, uint64_t blocks, uint64_t c
 		return reserve_short(store, channel);
 	working->blocks += blocks;
 	working->changes += changes;
-	store->reservation.short_generation = 0;
 	return STATUS_OK;
 }
 

@@ -259,7 +259,7 @@ struct allocator_window {
 	uint64_t leaf;
 	uint32_t cursor; /* next block to look at */
 	uint64_t passed; /* leaves left behind by this commit */
-	bool loaded;
+	bool loaded, half_loaded; /* the latter: without the predecessor's */
 	bool exhausted; /* been round once: nothing more to find */
 };
 
@@ -286,7 +286,7 @@ struct reserve {
 
 struct reservation {
 	struct reserve working, inflight;
-	uint64_t short_generation; /* since which generation space is short; 0: it is not */
+	uint64_t short_generation; /* the working one when space was found short */
 	bool waiting;		   /* a writer waits for a checkpoint */
 	uint32_t changes_limit;	   /* entries that pages and clears may fill */
 };
@@ -524,6 +524,7 @@ struct commit {
 	struct block_request io; /* record and flushes */
 	enum { IO_NONE, IO_QUEUED, IO_SUBMITTED } io_state;
 	volatile bool io_done;
+	unsigned read_errors; /* one after the other */
 	enum status failed;
 };
 
