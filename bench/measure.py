@@ -46,58 +46,36 @@ def kernel_bytes(path="build/perdure/kernel.elf"):
     return os.path.getsize(path)
 
 
-def uptime_s(machine):
-    """The persistent uptime, from `uptime`."""
-    said = machine.command("uptime")
-    text = re.search(r"up (.*?) in all", said)[1]
-    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-    parts = re.findall(r"([\d.]+) ?([dhms])", text)
-    return sum(float(number) * units[unit] for number, unit in parts)
-
-
-def primes_found(machine):
-    return int(re.search(r"found (\d+)", machine.command("cat /demo/primes"))[1])
-
-
 def generation(machine):
     return int(re.search(r"generation +(\d+) durable", machine.command("store"))[1])
 
 
-def computation(image, interval, until_s, shift):
-    """Lets the primes be computed until `until_s` of uptime, counted in instructions.
+def computation_ms(image, interval, millions, shift):
+    """Time that a computation of so many million steps takes, and how many checkpoints.
 
     QEMU's -icount makes the guest's clock a count of instructions, 2^shift ns each:
-    the same work takes the same time, whatever the host does.  Gives points of
-    (uptime in s, primes found), and how many checkpoints there were.
+    the same work takes the same time, whatever the host does.  Nothing is typed
+    while it computes: `log -f` waits for what it says at its end.
     """
     arguments = ["-icount", f"shift={shift},sleep=off"]
     with Machine(image, arguments=arguments) as machine:
         machine.wait_prompt()
         machine.command(f"interval {interval}")
         first = generation(machine)
-        points = [(uptime_s(machine), primes_found(machine))]
-        while points[-1][0] < until_s:
-            points.append((uptime_s(machine), primes_found(machine)))
-        return points, generation(machine) - first
+        machine.command(f"run spin {millions}")
+        machine.type("log -f\r")
+        passed = int(machine.wait(r"steps: .*?(\d+) ms passed", 600)[1])
+        machine.type("q")
+        machine.wait(r"^perdure> ")
+        return passed, generation(machine) - first
 
 
-def time_of(points, found):
-    """When that many primes had been found, between two points linearly."""
-    for (time_1, found_1), (time_2, found_2) in zip(points, points[1:]):
-        if found_1 <= found <= found_2 and found_2 > found_1:
-            return time_1 + (time_2 - time_1) * (found - found_1) / (found_2 - found_1)
-    raise ValueError(f"{found} primes are not between {points[0][1]} and {points[-1][1]}")
-
-
-def checkpoint_cost(image_with, image_without, checkpoints=50, shift=2):
+def checkpoint_cost(image_with, image_without, millions=2200, shift=2):
     """How much longer the same computation takes with checkpoints every second.
 
     As a fraction; and the number of checkpoints.
     """
-    until_s = checkpoints * 1.1 + 3
-    points_with, count = computation(image_with, 1, until_s, shift)
-    points_without, _ = computation(image_without, 0, until_s, shift)
-    begin = max(points_with[0][1], points_without[0][1])
-    end = min(points_with[-1][1], points_without[-1][1])
-    spent = [time_of(points, end) - time_of(points, begin) for points in (points_with, points_without)]
-    return spent[0] / spent[1] - 1, count
+    spent, count = computation_ms(image_with, 1, millions, shift)
+    alone, none = computation_ms(image_without, 0, millions, shift)
+    assert none <= 1, "the run without checkpoints made some"
+    return spent / alone - 1, count

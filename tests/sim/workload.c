@@ -368,7 +368,7 @@ static void pages_clear(struct workload *workload)
 	uint64_t count = 1 + sim_random_below(&workload->random, 12);
 	enum status status;
 
-	if (sim_random_once_in(&workload->random, 4))
+	if (!workload->fill && sim_random_once_in(&workload->random, 4))
 		count = 1 + sim_random_below(&workload->random, STORE_CLEAR_PAGES);
 	/* Pinned pages may not be cleared. */
 	if (workload->pinned >= 0 && model->page[workload->pinned] >= first &&
@@ -580,7 +580,7 @@ void workload_verify(struct workload *workload, bool everything)
 
 /* ---- life ------------------------------------------------------------- */
 
-void workload_create(struct workload *workload, uint64_t seed)
+void workload_create(struct workload *workload, uint64_t seed, bool small)
 {
 	static const uint64_t sizes[] = {DISK_SECTORS_MIN, DISK_SECTORS_MIN, 12288, 36864};
 	/* Small ones reach the deep states soonest. */
@@ -591,16 +591,16 @@ void workload_create(struct workload *workload, uint64_t seed)
 	memset(workload, 0, sizeof(*workload));
 	random->state = seed;
 	workload->pinned = -1;
-	workload->sectors = sizes[sim_random_below(random, 4)];
+	workload->sectors = small ? DISK_SECTORS_MIN : sizes[sim_random_below(random, 4)];
 	workload->write_unit = sim_random_once_in(random, 5) ? BLOCK_SIZE : SECTOR_SIZE;
-	workload->limits.frames = 32 + sim_random_below(random, 60);
+	workload->limits.frames = 32 + sim_random_below(random, small ? 400 : 60);
 	workload->limits.staging_bytes = 256 * 1024;
 	workload->limits.read_requests = 1 + sim_random_below(random, 8);
 	workload->crash_samples = 24;
 	workload->crash_once_in = 1;
-	shape = (enum model_shape)sim_random_below(random, MODEL_SHAPES);
+	shape = small ? MODEL_DENSE : (enum model_shape)sim_random_below(random, MODEL_SHAPES);
 	model_create(&workload->model, sim_random_next(random),
-		     universes[sim_random_below(random, 8)], shape);
+		     small ? MODEL_PAGES : universes[sim_random_below(random, 8)], shape);
 	image_create_flat(&workload->flat, workload->sectors);
 	disk_create(&workload->disk, workload->sectors, random);
 	engine_create(&workload->engine, &workload->limits);

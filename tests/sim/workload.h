@@ -37,8 +37,9 @@ struct workload {
 	struct oracle oracle;
 };
 
-/* Everything of a case follows from the seed. */
-void workload_create(struct workload *workload, uint64_t seed);
+/* Everything of a case follows from the seed.  With small, the store is the
+ * smallest there can be and the universe has more pages than it can hold twice. */
+void workload_create(struct workload *workload, uint64_t seed, bool small);
 void workload_free(struct workload *workload);
 
 /* Formats and commits the first generation.  False: a fault came first. */

@@ -71,8 +71,8 @@ def test_foreign_partition(image):
     with open(image, "r+b") as file:
         file.seek(STORE_OFFSET)
         file.write(b"\xEB\x3C\x90MSDOS5.0".ljust(64 * 1024, b"\xA5"))
-    refused_by_kernel(image, "not a Perdure store")
-    refused_by_mkstore(image, "not a Perdure store")
+    refused_by_kernel(image, "holds no store")
+    refused_by_mkstore(image, "holds no store")
 
 
 def test_truncated_image(image):

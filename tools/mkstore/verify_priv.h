@@ -61,6 +61,7 @@ struct verify {
 	uint64_t chunk_count;
 	struct verify_pass chosen, before;
 	struct verify_path path[DISK_HEIGHT_MAX + 1]; /* nodes last used by verify_space_* */
+	uint64_t unflushed_sectors; /* of the newest generation, not known to be flushed */
 	bool out_of_memory;
 };
 

@@ -488,6 +488,21 @@ void verify_tree_walk(struct verify *verify, struct verify_pass *pass, struct ve
 
 /* ---- was the commit torn? --------------------------------------------- */
 
+/* What is verified by recovery: is it as much as a joint commit may have? */
+static void confirm_count(struct verify *verify, const struct disk_record *record,
+			  const struct disk_reference *reference)
+{
+	uint64_t most = DISK_JOINT_COMMIT_BLOCKS * BLOCK_SECTORS;
+	uint64_t before = verify->unflushed_sectors;
+
+	verify->unflushed_sectors += reference->sectors;
+	if (before <= most && verify->unflushed_sectors > most)
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_RECORD, NULL, VERIFY_NOWHERE,
+				 "generation %llu was written with its record under one flush, but "
+				 "has more than %u blocks",
+				 (unsigned long long)record->generation, DISK_JOINT_COMMIT_BLOCKS);
+}
+
 static bool confirm_one(struct verify *verify, const struct disk_record *record,
 			const struct verify_place *place, const struct disk_reference *reference,
 			void *data, bool *descend)
@@ -501,6 +516,7 @@ static bool confirm_one(struct verify *verify, const struct disk_record *record,
 	    reference_fault(place, reference, record->sectors, record->generation) ||
 	    disk_reference_sector(reference).n + reference->sectors > verify->reader.sectors)
 		return true;
+	confirm_count(verify, record, reference);
 	load = verify_extent_load(verify, place, reference, data, true);
 	*descend = load == VERIFY_LOAD_OK;
 	return load != VERIFY_LOAD_CORRUPT;

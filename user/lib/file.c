@@ -64,6 +64,7 @@ enum status file_create(struct file *file, uint64_t size_max, bool owned)
 		slot_forget(slot);
 		return status;
 	}
+	slot_set_new(slot);
 	status = file_attach_as(file, slot, RIGHT_READ | RIGHT_WRITE, owned);
 	if (status != STATUS_OK) {
 		table_destroy(SLOT_TABLE, slot);

@@ -6,7 +6,7 @@
 
 #include "user/lib/table.h"
 
-static struct slot_set taken;
+static struct slot_set taken, new;
 
 bool slot_set_has(const struct slot_set *set, uint32_t slot)
 {
@@ -28,6 +28,17 @@ bool slot_is_taken(uint32_t slot)
 	return slot_is_ours(slot) && slot_set_has(&taken, slot);
 }
 
+void slot_set_new(uint32_t slot)
+{
+	if (slot_is_taken(slot))
+		new.bits[slot / 64] |= UINT64_C(1) << (slot % 64);
+}
+
+bool slot_is_new(uint32_t slot)
+{
+	return slot_is_taken(slot) && slot_set_has(&new, slot);
+}
+
 uint32_t slot_take(void)
 {
 	for (uint32_t slot = SLOT_FIRST_FREE; slot < SLOTS_DEFAULT; slot++) {
@@ -41,8 +52,10 @@ uint32_t slot_take(void)
 
 void slot_forget(uint32_t slot)
 {
-	if (slot_is_ours(slot))
+	if (slot_is_ours(slot)) {
 		taken.bits[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+		new.bits[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+	}
 }
 
 void slot_give(uint32_t slot)

@@ -20,6 +20,10 @@ void slot_give(uint32_t slot);
 /* Makes it free without emptying it, when it is known to be empty. */
 void slot_forget(uint32_t slot);
 bool slot_is_taken(uint32_t slot);
+/* Marks a taken slot as the only one that names a new object, until it is given
+ * back: whoever has to clean up after a fault destroys the object. */
+void slot_set_new(uint32_t slot);
+bool slot_is_new(uint32_t slot);
 
 /* Which slots were taken at some time. */
 struct slot_set {

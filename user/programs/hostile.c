@@ -28,6 +28,7 @@
 #define HOSTILE_PATIENCE 500u /* polls without progress; one in which it waits counts more */
 #define HOSTILE_WAITING	 100u
 #define HOSTILE_VICTIM	 SLOT_FIRST_GRANT
+#define HOSTILE_CREATED	 250u /* slot of a child */
 
 /* In the shared segment. */
 struct hostile_shared {
@@ -180,32 +181,46 @@ static void hostile_choose(struct hostile_registers *r, const struct hostile_sha
 		r->rax |= hostile_random() << 32;
 }
 
-/* What was made must be taken away again, or the bank would run dry. */
-static void hostile_undo_creation(const struct hostile_registers *before,
-				  const struct hostile_registers *after)
+/* A creation as hostile as any other call, but the new object comes into a slot from
+ * which it is taken away again, or the bank would run dry.  An asynchronous one is
+ * not even told that it succeeded. */
+static void hostile_create(struct hostile_registers *r)
 {
-	for (unsigned i = 0; i < 4; i++)
-		if (after->rax >> (32 + i) & 1)
-			table_destroy(SLOT_TABLE, before->r15 >> (16 * i) & 0xffff);
+	r->r15 = (r->r15 & ~UINT64_C(0xffff)) | HOSTILE_CREATED;
+	if (hostile_below(8) == 0)
+		r->r15 = hostile_below(2) ? 0 : 0xffff;
+	hostile_invoke(r);
+	table_destroy(SLOT_TABLE, HOSTILE_CREATED);
+}
+
+/* Is the table in SLOT_TABLE still the one that this machine began with? */
+static bool hostile_has_table(uint32_t object)
+{
+	struct table_info info;
+
+	return table_info(SLOT_TABLE, SLOT_TABLE, &info) == STATUS_OK &&
+	       info.type == OBJECT_TABLE && info.object == object;
 }
 
 static int hostile_child(struct hostile_shared *shared)
 {
 	struct hostile_registers before, after;
-	struct table_info info;
+	struct table_info own;
 
+	if (table_info(SLOT_TABLE, SLOT_TABLE, &own) != STATUS_OK)
+		return 1;
 	for (uint64_t call = 0; call < HOSTILE_CHILD; call++) {
 		uint64_t answer;
 
 		hostile_choose(&before, shared);
-		if (hostile_is_creation(before.rsi) &&
-		    table_info(SLOT_TABLE, SLOT_TABLE, &info) != STATUS_OK)
+		if (hostile_is_creation(before.rsi) && !hostile_has_table(own.object))
 			break;
 		hostile_fill_page();
 		after = before;
-		hostile_invoke(&after);
 		if (hostile_is_creation(before.rsi))
-			hostile_undo_creation(&before, &after);
+			hostile_create(&after);
+		else
+			hostile_invoke(&after);
 		answer = after.rax & 0xffff;
 		if (answer == STATUS_OK && (before.rax & 0xff) == ENTRY_CALL)
 			answer = after.rsi;
@@ -221,7 +236,7 @@ static int hostile_child(struct hostile_shared *shared)
 struct hostile_run {
 	struct file shared;
 	uint32_t program;
-	uint32_t victims[5];
+	uint32_t victims[5], port; /* slots of what the present child has */
 	uint64_t machines, ended, faulted, stuck;
 };
 
@@ -249,8 +264,21 @@ static void hostile_make_victims(struct hostile_run *run)
 		      "make a machine");
 }
 
+/* Only an empty directory can be destroyed. */
+static void hostile_empty_directory(uint32_t directory)
+{
+	static struct directory_item item;
+
+	item.name[0] = '\0';
+	while (directory_next(directory, &item) == STATUS_OK) {
+		directory_unlink(directory, item.name);
+		item.name[0] = '\0';
+	}
+}
+
 static void hostile_end_victims(struct hostile_run *run)
 {
+	hostile_empty_directory(run->victims[3]);
 	for (unsigned i = 0; i < 5; i++) {
 		/* The child may have destroyed it already. */
 		table_destroy(SLOT_TABLE, run->victims[i]);
@@ -285,6 +313,9 @@ static uint32_t hostile_start_child(struct hostile_run *run)
 	hostile_check(machine_attach(spawned.machine, run->shared.slot, 0, 0,
 				     RIGHT_READ | RIGHT_WRITE, false),
 		      "share memory with it");
+	/* A port dies with its machine, unless that has lost the capability. */
+	run->port = slot_take();
+	hostile_check(machine_take(spawned.machine, SLOT_PORT, run->port), "take its port");
 	hostile_check(machine_start(spawned.machine, spawned.rip, spawned.rsp, spawned.rdi),
 		      "let it run");
 	run->machines++;
@@ -295,7 +326,7 @@ static uint32_t hostile_start_child(struct hostile_run *run)
 static void hostile_watch_child(struct hostile_run *run, uint32_t child)
 {
 	struct hostile_shared *shared = file_data(&run->shared);
-	uint64_t last = 0;
+	uint64_t last = 0, cpu_ns = 0;
 	unsigned still = 0;
 
 	while (still < HOSTILE_PATIENCE) {
@@ -315,8 +346,9 @@ static void hostile_watch_child(struct hostile_run *run, uint32_t child)
 		if (shared->done != last)
 			still = 0;
 		else
-			still += info.state == MACHINE_READY ? 1 : HOSTILE_WAITING;
+			still += info.cpu_ns == cpu_ns ? HOSTILE_WAITING : 1;
 		last = shared->done;
+		cpu_ns = info.cpu_ns;
 	}
 	run->stuck++;
 }
@@ -332,6 +364,8 @@ static uint64_t hostile_run_child(struct hostile_run *run)
 	hostile_watch_child(run, child);
 	machine_destroy(child);
 	slot_give(child);
+	table_destroy(SLOT_TABLE, run->port);
+	slot_give(run->port);
 	hostile_end_victims(run);
 	return shared->done;
 }

@@ -21,6 +21,7 @@
 
 static struct file progress, table;
 static uint32_t found;	   /* in this cycle */
+static uint32_t limit;	   /* entries that this cycle goes up to */
 static uint32_t complete;  /* entries that an earlier cycle has filled */
 static uint32_t candidate; /* looked at last */
 static uint32_t checking;  /* next entry to be checked again */
@@ -87,12 +88,26 @@ static void primes_report(void)
 		program_fail("cannot write the progress");
 }
 
-static void primes_add(uint32_t prime)
+/* Makes room for one entry more; without it the cycle ends here. */
+static bool primes_grow(void)
 {
 	uint64_t bytes = (uint64_t)(found + 1) * sizeof(uint32_t);
+	enum status status = STATUS_OK;
 
-	if (bytes > table.size && file_resize(&table, table.size + PRIMES_STEP) != STATUS_OK)
-		program_fail("the table cannot grow");
+	if (bytes > table.size)
+		status = file_resize(&table, table.size + PRIMES_STEP);
+	if (status == STATUS_OK)
+		return true;
+	if (found == 0)
+		program_fail("no room for a table: %s", status_text(status));
+	limit = found;
+	return false;
+}
+
+static void primes_add(uint32_t prime)
+{
+	if (!primes_grow())
+		return;
 	if (found < complete && *primes_entry(found) != prime)
 		primes_error("differs from the cycle before", found);
 	/* What is there already is not written again: the page stays clean. */
@@ -109,13 +124,17 @@ static void primes_add(uint32_t prime)
 static void primes_cycle(void)
 {
 	found = checking = 0;
+	limit = PRIMES_MAX;
 	primes_add(2);
-	for (candidate = 3; found < PRIMES_MAX; candidate += 2)
+	for (candidate = 3; found < limit; candidate += 2)
 		if (primes_is_prime(candidate))
 			primes_add(candidate);
-	complete = found;
-	log_print("cycle done: %u primes, largest %u, %llu errors", found, candidate - 2,
-		  (unsigned long long)errors);
+	if (complete < found)
+		complete = found;
+	/* Short cycles, for lack of room, would fill the log. */
+	if (found == PRIMES_MAX)
+		log_print("cycle done: %u primes, largest %u, %llu errors", found, candidate - 2,
+			  (unsigned long long)errors);
 }
 
 int main(int argc, char **argv)

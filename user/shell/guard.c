@@ -21,6 +21,7 @@
 #include "user/lib/service.h"
 #include "user/lib/slot.h"
 #include "user/lib/spawn.h"
+#include "user/lib/table.h"
 #include "user/lib/text.h"
 
 #define GUARD_PROGRAM  "/bin/shell"
@@ -156,7 +157,9 @@ static void guard_clean_up(const struct slot_set *before)
 
 		if (slot_set_has(before, slot) || !slot_is_taken(slot))
 			continue;
-		if (segment_info(slot, &info) == STATUS_OK)
+		if (slot_is_new(slot))
+			table_destroy(SLOT_TABLE, slot);
+		else if (segment_info(slot, &info) == STATUS_OK)
 			machine_detach(SLOT_SELF, info.address);
 		slot_give(slot);
 	}

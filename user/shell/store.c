@@ -11,6 +11,7 @@
 
 #include <string.h>
 #include "user/lib/service.h"
+#include "user/lib/table.h"
 #include "user/lib/text.h"
 #include "user/shell/suggest.h"
 #include "user/shell/terminal.h"
@@ -186,6 +187,20 @@ static void store_print_space(const struct abi_store *store)
 			       (unsigned long long)(store->extent_sectors * 100 / full));
 }
 
+/* What all objects together may use, and what they do. */
+static void store_print_bank(void)
+{
+	char used[PRINT_SIZE], limit[PRINT_SIZE];
+	struct bank_usage usage;
+
+	if (bank_usage(SLOT_BANK, &usage) != STATUS_OK)
+		return;
+	terminal_print("bank         %llu objects charged with %s, of %s\n",
+		       (unsigned long long)usage.objects,
+		       print_bytes(usage.pages * PAGE_SIZE, used),
+		       print_bytes(usage.limit * PAGE_SIZE, limit));
+}
+
 static void store_print_commits(const struct abi_store *store, uint64_t now_ns)
 {
 	char age[PRINT_SIZE], freeze[PRINT_SIZE], commit[PRINT_SIZE];
@@ -224,6 +239,7 @@ bool command_store(int argc, char **argv)
 	terminal_print("label        %.*s\n", (int)sizeof(store.label), store.label);
 	store_print_commits(&store, now_ns);
 	store_print_space(&store);
+	store_print_bank();
 	terminal_print("disk         %llu reads, %llu flushes, %llu bytes written since the "
 		       "start\n",
 		       (unsigned long long)store.reads, (unsigned long long)store.flushes,

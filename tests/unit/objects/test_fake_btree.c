@@ -266,6 +266,26 @@ static void test_sequences(void **state)
 	}
 }
 
+/* Keys that come in descending order behind full pages do not get a page each. */
+static void test_pages_filled(void **state)
+{
+	struct model_entry entry = {.key_length = 12};
+	struct space space = fake_space_formatted(100);
+	uint64_t root = 0;
+
+	(void)state;
+	model_count = 0;
+	for (uint32_t i = 0; i < 4000; i++) {
+		uint32_t n = i < 1000 ? i : 5000 - i;
+
+		entry.key[0] = (uint8_t)(n >> 8);
+		entry.key[1] = (uint8_t)n;
+		put(&space, &root, &entry);
+	}
+	tree_verify(&space, root);
+	assert_true(tree_count_pages(root) <= 4000 / 127 + 4);
+}
+
 /* Several changes of one operation, prepared in one order and done in another. */
 static void many_run(uint64_t seed, uint32_t rounds, uint32_t key_length_max, uint32_t letters)
 {
@@ -520,11 +540,11 @@ static void test_million(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),	     cmocka_unit_test(test_value_length),
-		cmocka_unit_test(test_model),	     cmocka_unit_test(test_sequences),
-		cmocka_unit_test(test_many_changes), cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_damage),	     cmocka_unit_test(test_destroy_steps),
-		cmocka_unit_test(test_million),
+		cmocka_unit_test(test_empty),	      cmocka_unit_test(test_value_length),
+		cmocka_unit_test(test_model),	      cmocka_unit_test(test_sequences),
+		cmocka_unit_test(test_pages_filled),  cmocka_unit_test(test_many_changes),
+		cmocka_unit_test(test_failures),      cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_destroy_steps), cmocka_unit_test(test_million),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

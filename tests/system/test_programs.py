@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""test_programs.py - programs that try what is not allowed, and what the others notice."""
+
+import mmap
+import os
+import re
+import time
+
+import pytest
+from conftest import mkstore, named_numbers, numbers, verify
+
+from machine import Machine
+
+FAULTS = {
+    "divide": "division by zero",
+    "null": "not attached",
+    "privileged": "protection violation",
+    "undefined": "undefined or privileged instruction",
+    "code": "not attached, or not for this use",
+    "data": "not attached, or not for this use",
+    "stack": "not attached",
+    "kernel": "not attached",
+    "entry": "system call that does not exist",
+    "breakpoint": "breakpoint",
+}
+
+
+def wait_for(machine, command, pattern, limit_s=240):
+    """Asks again and again until the answer matches."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        said = machine.command(command)
+        match = re.search(pattern, said)
+        if match:
+            return match
+        assert time.monotonic() < deadline, said
+
+
+def others_are_well(machine):
+    """The first machines work, none has seen anything wrong."""
+    before = numbers(machine.command("cat /demo/count"))[0]
+    deadline = time.monotonic() + 120
+    while numbers(machine.command("cat /demo/count"))[0] == before:
+        assert time.monotonic() < deadline
+    found = named_numbers(machine.command("cat /demo/exchange"))
+    assert found["lost"] == 0 and found["repeated"] == 0
+    assert named_numbers(machine.command("cat /demo/primes"))["errors"] == 0
+
+
+def test_selftest(image):
+    """Every operation of kernel/abi.h, with its errors, from ring 3; twice, the
+    second time after a power cut in the middle of it."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("run -g selftest")
+        assert wait_for(machine, "cat /demo/selftest", r"(\d+) failed")[1] == "0", machine.command(
+            "log 40"
+        )
+        machine.command("rm /demo/selftest")
+        machine.command("run -g selftest")
+        machine.command("checkpoint")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        assert wait_for(machine, "cat /demo/selftest", r"(\d+) failed")[1] == "0", machine.command(
+            "log 40"
+        )
+        others_are_well(machine)
+        machine.type("poweroff\r")
+        machine.wait_off()
+    verify(image)
+
+
+def test_faults_are_visible_and_stop_nobody_else(image):
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        for kind in FAULTS:
+            machine.command(f"run -n fault-{kind} fault {kind}")
+        for kind, reason in FAULTS.items():
+            wait_for(machine, f"state fault-{kind}", f"faulted(?s:.*){reason}")
+        others_are_well(machine)
+        # Trying again is no cure, but does no harm either; killing is one.
+        assert "goes on" in machine.command("continue fault-null")
+        wait_for(machine, "state fault-null", "faulted")
+        for kind in FAULTS:
+            assert "destroyed" in machine.command(f"kill fault-{kind}")
+        assert "fault-" not in machine.command("ps")
+
+
+def test_hostile_calls(image):
+    """Senseless system calls: the kernel answers, and the rest goes on.  The bank has
+    as many objects as before: nothing that was made is lost."""
+    calls = 100000
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("stop primes")
+        machine.command("cat /demo/count /notes/welcome > /notes/warm")
+        before = wait_for(machine, "store", r"(\d+) objects")[1]
+        machine.command(f"run hostile {calls} {int.from_bytes(os.urandom(4), 'little') | 1}")
+        match = wait_for(machine, "log 5", r"(\d+) calls by (\d+) machines", limit_s=600)
+        assert int(match[1]) >= calls
+        machine.command("continue primes")
+        wait_for(machine, "log 5", "hostile ended, code 0")
+        assert "hostile" not in machine.command("ps")
+        wait_for(machine, "store", rf"\b{before} objects", limit_s=30)
+        others_are_well(machine)
+        machine.type("poweroff\r")
+        machine.wait_off()
+    verify(image)
+
+
+@pytest.fixture
+def damaged(image, tmp_path):
+    """An image in which the second page of /notes/random is damaged."""
+    content = os.urandom(4 * 4096)
+    (tmp_path / "random").write_bytes(content)
+    mkstore("put", image, tmp_path / "random", "/notes/random")
+    # Two generations more: damage in the newest one would be a torn commit.
+    for name in ("one", "two"):
+        mkstore("put", image, "LICENSE", f"/notes/{name}")
+    with open(image, "r+b") as file, mmap.mmap(file.fileno(), 0) as disk:
+        place = disk.find(content[4096:4608])
+        assert place > 0
+        disk[place + 77] ^= 1
+    return image
+
+
+def test_damaged_page_costs_only_the_command(damaged):
+    with Machine(damaged) as machine:
+        machine.wait_prompt()
+        assert "given up" in machine.command("hexdump /notes/random 4096 16")
+        assert "given up" not in machine.command("hexdump /notes/random 8192 16")
+        assert "given up" in machine.command("cp /notes/random /notes/copy")
+        assert "copy" not in machine.command("ls /notes")
+        assert "given up" in machine.command("cat /notes/random > /notes/copy")
+        assert "checksum" in machine.command("log -k")
+        others_are_well(machine)
+        machine.command("echo goes on > /notes/after")
+        machine.command("checkpoint")
+    with Machine(damaged) as machine:
+        machine.wait_prompt()
+        assert machine.command("cat /notes/after") == "goes on\n"
+        # The keeper is as persistent as the shell that it keeps.
+        assert "given up" in machine.command("hexdump /notes/random 4096 16")
+
+
+def test_new_program_from_the_host(image):
+    """A program put into the store from outside runs; what is none is refused."""
+    mkstore("put", image, "build/user/hello.elf", "/notes/mine")
+    mkstore("put", image, "LICENSE", "/notes/licence")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        assert "started" in machine.command("run /notes/mine one 'two words'")
+        wait_for(machine, "log 20", "mine: hello from mine, 2 arguments")
+        wait_for(machine, "log 20", "argument 2: two words")
+        assert "not a program" in machine.command("run /notes/licence")
+        assert "no such name" in machine.command("run mine")
+        assert "priority is 0 to 15" in machine.command("run -p 16 hello")
+        assert "usage: run" in machine.command("run -x hello")
+
+
+def test_traffic_light_serves_its_queue(image):
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("run press 5")
+        wait_for(machine, "log 20", r"press: \d+ wait, \d+ have crossed")
+        crossed = int(wait_for(machine, "log 20", r"traffic: (\d+) cross, \d+ in all")[1])
+        assert crossed >= 5

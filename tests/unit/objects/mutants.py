@@ -1,0 +1,219 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Seeded faults in objects/: each must make a unit test fail.
+
+Each fault replaces the first occurrence of a text in one file of objects/. It is
+compiled below build/mutants-objects/, with the files beside it unchanged, and the
+tests over the fake store run until one fails. About five minutes in all.
+
+    tests/unit/objects/mutants.py [NUMBER ...]
+
+Ends with a line "N killed, M survived"; exits 1 if one survived or does not apply.
+"""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BUILD = ROOT / "build" / "mutants-objects"
+HERE = pathlib.Path("tests/unit/objects")
+FLAGS = ["-std=gnu11", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I."]
+SECONDS = 120  # limit of one test: an endless loop counts as noticed
+
+# Cheap tests first; the million entries of the last one are left out.
+TESTS = ["object", "content", "machine", "range", "btree_page", "damage", "btree"]
+
+# File, text, replacement.
+FAULTS = [
+    ('btree_node.c', 'last && index == left->count',
+     'index == left->count'),
+    ('btree.c', 'status = btree_neighbours_prepare(space, &path);',
+     'status = STATUS_OK;'),
+    ('btree.c', 'spares = path.height + 1 + before;',
+     'spares = splits;'),
+    ('btree.c', 'before ? path.height : splits',
+     'splits'),
+    ('btree.c', 'before ? path.height : level',
+     'level'),
+    ('btree.c', 'if (before)\n\t\tspares',
+     'if (before > 100)\n\t\tspares'),
+    ('btree.c', 'status = btree_pool_prepare(space, path.height + 1 + before);',
+     'status = system_prepare(space, &system);'),
+    ('btree.c', 'need = TREE_INNER_ROOM;',
+     'need = 20;'),
+    ('btree.c', 'room += 2u + 2u + old.key_length',
+     'room += 40u + 2u + old.key_length'),
+    ('btree.c', 'step->index + (level > 0)',
+     'step->index + 0'),
+    ('btree.c', '<= 0)\n\t\treturn STATUS_CORRUPT',
+     '< -1)\n\t\treturn STATUS_CORRUPT'),
+    ('btree.c', 'level && level + 1 == path->height && node->count == 1',
+     '0'),
+    ('btree.c', 'spares = splits + (splits == path.height);',
+     'spares = splits;'),
+    ('btree_node.c', 'if (begins[i])\n\t\t\treturn false;',
+     ''),
+    ('btree_node.c', 'at != TREE_NODE_BYTES',
+     '0'),
+    ('btree_node.c', 'offset + entry_size(entry) > TREE_NODE_BYTES',
+     '0'),
+    ('btree_node.c', 'entry.value_length != sizeof(child)',
+     '0'),
+    ('btree_node.c', '(uint32_t)node->count * OFFSET_SIZE <= node->heap',
+     '1'),
+    ('btree_node.c', '(level == TREE_LEVEL_ANY || node->level == level)',
+     '1'),
+    ('btree_pool.c', 'if (pool_met(met, i, page))\n\t\t\t\treturn STATUS_CORRUPT;',
+     ''),
+    ('btree_pool.c', 'node->magic == TREE_FREE_MAGIC ? STATUS_OK : STATUS_CORRUPT',
+     'STATUS_OK'),
+    ('btree_pool.c', 'node->next = system->tree_free;\n\tsystem',
+     'node->next = 0;\n\tsystem'),
+    ('range.c', 'if (!range_planned(plan, key))\n',
+     'if (1)\n'),
+    ('range.c', 'key[0] != arena',
+     '0'),
+    ('range.c', '++system->quarantine_sequence',
+     'system->quarantine_sequence'),
+    ('range.c', '(plan->next[arena] + pages - 1) & ~(pages - 1)',
+     'plan->next[arena]'),
+    ('object.c', 'found.version != capability->version',
+     'found.version < capability->version'),
+    ('object.c', 'record.version != capability->revoker_version',
+     '0'),
+    ('object.c', '(capability->rights & rights) != rights',
+     '!(capability->rights & rights) && rights'),
+    ('object.c', '++creation->system->next_version',
+     'creation->system->next_version'),
+    ('object.c', 'creation.system->free_object = creation.free_object;',
+     ''),
+    ('object.c', 'if (!(*record)->version)\n\t\treturn STATUS_DEAD;',
+     ''),
+    ('object.c', 'type != OBJECT_NONE && capability->type != type',
+     '0'),
+    ('bank.c', 'pages > record.word[0] - record.size',
+     '0'),
+    ('bank.c', 'record->word[1] += objects;',
+     ''),
+    ('destroy.c', 'record->version = 0;',
+     ''),
+    ('destroy.c', 'if (destruction->object[i].n == object.n)\n\t\t\treturn STATUS_OK;',
+     ''),
+    ('destroy.c', 'if (machine->attachments[i].flags & ATTACHMENT_OWNED)',
+     ''),
+    ('destroy.c', 'deadline_remove(space, destruction.deadline, object);',
+     ';'),
+    ('destroy.c', 'machine_ready_set(space, object, false);',
+     ''),
+    ('destroy.c', 'bank_credit(space, bank, charge, 1);',
+     ''),
+    ('destroy.c', 'if (message_pages)\n\t\trange_rest',
+     'if (0)\n\t\trange_rest'),
+    ('destroy.c', 'if (record.size)\n',
+     'if (0)\n'),
+    ('segment.c', 'memset(tail, 0, PAGE_SIZE - bytes % PAGE_SIZE);',
+     ';'),
+    ('segment.c', 'if (status == STATUS_OK && cleared)\n',
+     'if (status == STATUS_OK)\n'),
+    ('segment.c', 'bank_charge(space, bank, charge, 0);',
+     ';'),
+    ('table.c', 'if (slot >= table->size)\n\t\treturn STATUS_INVALID;\n\tstatus',
+     'if (0)\n\t\treturn STATUS_INVALID;\n\tstatus'),
+    ('port.c', '% (uint32_t)port->size;\n\theader->count--',
+     '% 256;\n\theader->count--'),
+    ('port.c', '(*header)->head >= port->size ||',
+     ''),
+    ('port.c', 'header->count == port->size',
+     'header->count > port->size'),
+    ('directory.c', 'if (!same && !exists)\n',
+     'if (!exists)\n'),
+    ('directory.c', 'if (!same || exists)\n',
+     'if (!same)\n'),
+    ('directory.c', 'if (exists && !replace)\n\t\treturn STATUS_EXISTS;\n\tstatus',
+     'if (0)\n\t\treturn STATUS_EXISTS;\n\tstatus'),
+    ('machine.c', 'page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END',
+     '0'),
+    ('machine.c', '(owned && !(capability->rights & RIGHT_DESTROY))',
+     '0'),
+    ('machine.c', 'word &= UINT64_MAX << bit % 64;',
+     ';'),
+    ('machine.c', 'machine->version == record->version &&',
+     ''),
+    ('log.c', 'if (at > header->written)\n\t\tat = header->written;',
+     ''),
+    ('log.c', 'at = header->written - LOG_BYTES;',
+     ';'),
+    ('log.c', 'header->written + space->log_bytes + length',
+     'header->written + length'),
+    ('space.c', 'space->tree_changes = 0;',
+     ''),
+    ('space.c', 'if (system->next_version < floor)\n',
+     ''),
+]
+
+
+def compile_file(source, output):
+    return subprocess.run(["gcc", *FLAGS, "-c", source, "-o", output], cwd=BUILD).returncode == 0
+
+
+def prepare():
+    shutil.rmtree(BUILD, ignore_errors=True)
+    for folder in ["disk", "drivers", "kernel", "objects", "store", HERE]:
+        shutil.copytree(ROOT / folder, BUILD / folder)
+    tests = BUILD / HERE / "test_fake_btree.c"
+    text = tests.read_text()
+    tests.write_text(text.replace("i < 1000000", "i < 10000"))
+    sources = sorted(path.relative_to(BUILD) for path in (BUILD / "objects").glob("*.c"))
+    sources += [HERE / "fake_store.c"] + [HERE / f"test_fake_{test}.c" for test in TESTS]
+    for source in sources:
+        if not compile_file(source, source.stem + ".o"):
+            sys.exit(f"{source}: does not compile")
+    return [source.stem + ".o" for source in sources if "test_" not in source.stem]
+
+
+def failing_test(objects):
+    """The first test that notices, or None."""
+    for test in TESTS:
+        name = f"test_fake_{test}"
+        subprocess.run(["gcc", "-fsanitize=address,undefined", name + ".o", *objects,
+                        "-lcmocka", "-o", name], cwd=BUILD, check=True)
+        try:
+            done = subprocess.run([BUILD / name], capture_output=True, timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            return name
+        if done.returncode:
+            return name
+    return None
+
+
+def run_fault(number, objects):
+    """True if a test noticed it."""
+    name, text, replacement = FAULTS[number]
+    path = BUILD / "objects" / name
+    sound = path.read_text()
+    if text not in sound:
+        print(f"{number}: does not apply: {name} has no {text!r}")
+        return False
+    path.write_text(sound.replace(text, replacement, 1))
+    compiled = compile_file(path, path.stem + ".o")
+    noticed = failing_test(objects) if compiled else None
+    path.write_text(sound)
+    compile_file(path, path.stem + ".o")
+    print(f"{number}: {noticed or 'SURVIVED'}: {name} {text!r}", flush=True)
+    return noticed is not None
+
+
+def main():
+    numbers = [int(word) for word in sys.argv[1:]] or range(len(FAULTS))
+    objects = prepare()
+    if failing_test(objects):
+        sys.exit("the tests fail without a fault")
+    killed = sum(run_fault(number, objects) for number in numbers)
+    print(f"{killed} killed, {len(numbers) - killed} survived")
+    sys.exit(killed != len(numbers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_pages.c - pages as their owner sees them: read, write, clear, freeze.
+ */
+#include "tests/unit/store/fixture.h"
+
+static void test_round_trip(void **state)
+{
+	struct fixture *f = fixture_new(16384, 200, 512);
+	uint64_t used;
+
+	(void)state;
+	assert_false(store_dirty(f->store));
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(fixture_write(f, i * 7, i + 1), STATUS_OK);
+	assert_true(store_dirty(f->store));
+	fixture_compare(f);
+	fixture_checkpoint(f);
+	fixture_compare(f);
+	used = fixture_account(f);
+	fixture_remount(f);
+	assert_int_equal(f->recovery.generation.n, 1);
+	assert_int_equal(store_generation(f->store).n, 2);
+	fixture_compare(f);
+	/* A checkpoint of nothing writes nothing but its record. */
+	f->writes = 0;
+	fixture_checkpoint(f);
+	assert_int_equal(f->writes, 1);
+	assert_int_equal(fixture_account(f), used);
+	fixture_free(f);
+}
+
+static void test_absent_and_zero(void **state)
+{
+	struct fixture *f = fixture_new(8192, 64, 512);
+	void *data;
+
+	(void)state;
+	assert_int_equal(fixture_try(f, false, 5, &data), STATUS_ABSENT);
+	assert_null(store_page_resident(f->store, (page_t){5}));
+	assert_int_equal(fixture_write(f, 5, 1), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_true(fixture_record(f)->space.pages == 1);
+	fixture_remount(f);
+	assert_int_equal(fixture_try(f, false, f->base + 5, &data), STATUS_OK);
+	fixture_compare(f);
+	assert_int_equal(fixture_try(f, false, DISK_PAGE_MAX, &data), STATUS_INVALID);
+	fixture_free(f);
+}
+
+/* Many generations of random writes and clears against the model, for caches
+ * from tiny to ample and both write units. */
+static void random_generations(uint32_t frames, uint32_t write_unit, unsigned generations)
+{
+	struct fixture *f = fixture_new(24576, frames, write_unit);
+
+	for (unsigned g = 0; g < generations; g++) {
+		unsigned changes = fixture_random(f, 120);
+
+		for (unsigned i = 0; i < changes; i++) {
+			uint32_t index = fixture_random(f, 10) ? fixture_random(f, 400)
+							       : fixture_random(f, FIXTURE_PAGES);
+
+			assert_int_equal(fixture_write(f, index, 1 + fixture_random(f, 1000000)),
+					 STATUS_OK);
+			if (!fixture_random(f, 40)) {
+				uint32_t count = 1 + fixture_random(f, 300);
+
+				index = fixture_random(f, FIXTURE_PAGES - count);
+				fixture_clear(f, index, count);
+			}
+		}
+		fixture_checkpoint(f);
+		if (g % 10 == 0)
+			fixture_account(f);
+		if (g % 7 == 0)
+			fixture_remount(f);
+		if (g % 10 == 3)
+			fixture_compare(f);
+	}
+	fixture_compare(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+static void test_random_tiny_cache(void **state)
+{
+	(void)state;
+	random_generations(40, 512, 60);
+}
+
+static void test_random_ample_cache(void **state)
+{
+	(void)state;
+	random_generations(1000, 512, 60);
+}
+
+static void test_random_large_units(void **state)
+{
+	(void)state;
+	random_generations(100, 4096, 60);
+}
+
+/* Pages written while their generation is being committed: the commit has the
+ * old content, the owner at once the new. */
+static void test_freeze(void **state)
+{
+	struct fixture *f = fixture_new(24576, 600, 512);
+	struct store_commit_request request = {.action = STORE_ACTION_NONE};
+	struct store_statistics statistics;
+	generation_t generation;
+	store_channel_t channel;
+
+	(void)state;
+	for (uint32_t i = 0; i < 200; i++)
+		assert_int_equal(fixture_write(f, i, 1000 + i), STATUS_OK);
+	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_OK);
+	memcpy(f->stable_model, f->model, sizeof(f->model));
+	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_BUSY);
+	assert_null(store_page_writable(f->store, (page_t){f->base + 150}));
+	for (uint32_t i = 0; i < 200; i += 3)
+		assert_int_equal(fixture_write(f, 199 - i, 5000 + i), STATUS_OK);
+	fixture_clear(f, 40, 20);
+	assert_int_equal(fixture_write(f, 50, 77), STATUS_OK);
+	fixture_compare(f);
+	store_statistics_get(f->store, &statistics);
+	assert_true(statistics.staged_early > 0);
+	assert_int_equal(store_settle(f->store), STATUS_OK);
+	fixture_compare(f);
+	fixture_remount(f);
+	fixture_compare(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+static void test_clear(void **state)
+{
+	struct fixture *f = fixture_new(24576, 300, 512);
+	uint64_t empty;
+	page_t page;
+	store_channel_t channel;
+
+	(void)state;
+	assert_int_equal(fixture_write(f, 1400, 3), STATUS_OK);
+	fixture_checkpoint(f);
+	fixture_checkpoint(f);
+	empty = fixture_account(f);
+	for (uint32_t i = 0; i < 500; i++)
+		assert_int_equal(fixture_write(f, i, i + 2), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_true(fixture_account(f) > empty);
+	fixture_clear(f, 100, 300);
+	fixture_compare(f);
+	assert_int_equal(store_page_next(f->store, (page_t){f->base + 100}, &page, &channel),
+			 STATUS_OK);
+	assert_int_equal(page.n, f->base + 400);
+	assert_int_equal(fixture_write(f, 200, 9), STATUS_OK);
+	assert_int_equal(store_page_next(f->store, (page_t){f->base + 100}, &page, &channel),
+			 STATUS_OK);
+	assert_int_equal(page.n, f->base + 200);
+	fixture_checkpoint(f);
+	fixture_compare(f);
+	fixture_clear(f, 0, 600);
+	fixture_checkpoint(f);
+	/* All that was written and cleared is free again. */
+	assert_int_equal(fixture_account(f), empty);
+	fixture_clear(f, 1400, 1);
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_record(f)->space.height, 0);
+	fixture_compare(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+static void test_page_next(void **state)
+{
+	struct fixture *f = fixture_new(16384, 100, 512);
+	store_channel_t channel;
+	page_t from = {0}, page;
+	enum status status;
+
+	(void)state;
+	for (unsigned i = 0; i < 60; i++)
+		assert_int_equal(fixture_write(f, fixture_random(f, FIXTURE_PAGES), 5), STATUS_OK);
+	fixture_checkpoint(f);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(fixture_write(f, fixture_random(f, FIXTURE_PAGES), 6), STATUS_OK);
+	for (uint32_t i = 0; i < FIXTURE_PAGES; i++) {
+		if (!f->model[i])
+			continue;
+		while ((status = store_page_next(f->store, from, &page, &channel)) == STATUS_WAIT)
+			fixture_wait(f, channel);
+		assert_int_equal(status, STATUS_OK);
+		assert_int_equal(page.n, f->base + i);
+		from.n = page.n + 1;
+	}
+	assert_int_equal(store_page_next(f->store, from, &page, &channel), STATUS_NOT_FOUND);
+	fixture_free(f);
+}
+
+/* Pages all over the 52 bits of page numbers: the tree grows and shrinks. */
+static void test_far_pages(void **state)
+{
+	static const uint64_t pages[] = {
+		0, 127, 128, 16384, 1u << 20, UINT64_C(1) << 36, DISK_PAGE_MAX - 1};
+	struct fixture *f = fixture_new(16384, 100, 512);
+	store_channel_t channel;
+	void *data;
+
+	(void)state;
+	for (unsigned i = 0; i < 7; i++) {
+		assert_int_equal(fixture_try(f, true, pages[i], &data), STATUS_OK);
+		fixture_fill(data, i + 2);
+		if (i != 3)
+			fixture_checkpoint(f);
+	}
+	fixture_account(f);
+	assert_int_equal(fixture_record(f)->space.height, 8);
+	fixture_remount(f);
+	for (unsigned i = 0; i < 7; i++) {
+		uint32_t expected[PAGE_SIZE / 4];
+
+		assert_int_equal(fixture_try(f, false, pages[i], &data), STATUS_OK);
+		fixture_fill(expected, i + 2);
+		assert_memory_equal(data, expected, PAGE_SIZE);
+	}
+	for (unsigned i = 6; i > 0; i--) {
+		assert_int_equal(store_pages_clear(f->store, (page_t){pages[i]}, 1, &channel),
+				 STATUS_OK);
+		fixture_checkpoint(f);
+		fixture_account(f);
+	}
+	assert_true(fixture_record(f)->space.height < 8);
+	assert_int_equal(fixture_record(f)->space.pages, 1);
+	fixture_free(f);
+}
+
+static void test_frames(void **state)
+{
+	struct fixture *f = fixture_new(16384, 100, 512);
+	frame_t frame, lent[100];
+	store_channel_t channel;
+	unsigned count = 0;
+	void *data;
+
+	(void)state;
+	while (store_frame_borrow(f->store, &lent[count]) == STATUS_OK)
+		count++;
+	/* Some are kept back, and the store still works with them. */
+	assert_true(count > 20 && count < 90);
+	for (uint32_t i = 0; i < 300; i++)
+		assert_int_equal(fixture_write(f, i, i + 2), STATUS_OK);
+	fixture_checkpoint(f);
+	fixture_compare(f);
+	while (count)
+		store_frame_return(f->store, lent[--count]);
+	assert_int_equal(fixture_try(f, false, f->base + 7, &data), STATUS_OK);
+	frame.n = (uint32_t)(((uint8_t *)data - f->frames) / PAGE_SIZE);
+	store_frame_pin(f->store, frame);
+	fixture_compare(f);
+	assert_ptr_equal(store_page_resident(f->store, (page_t){f->base + 7}), data);
+	store_frame_unpin(f->store, frame);
+	fixture_compare(f);
+	assert_int_equal(store_page_read(f->store, (page_t){f->base + 7}, &frame, &channel),
+			 STATUS_WAIT);
+	assert_true(f->unmapped > 0);
+	assert_int_equal(store_frame_donate(f->store, (frame_t){5}), STATUS_LIMIT);
+	fixture_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_absent_and_zero),
+		cmocka_unit_test(test_random_tiny_cache),
+		cmocka_unit_test(test_random_ample_cache),
+		cmocka_unit_test(test_random_large_units),
+		cmocka_unit_test(test_freeze),
+		cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_page_next),
+		cmocka_unit_test(test_far_pages),
+		cmocka_unit_test(test_frames),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
