@@ -15,9 +15,10 @@
 #define LIMIT_RELEASE_FRAMES 64u  /* frames made evictable again in one step */
 
 /* Requests. */
-#define LIMIT_READS	     32u    /* reads in flight */
-#define LIMIT_STAGE_REQUESTS 64u    /* writes built or in flight */
-#define LIMIT_STAGE_BYTES    65536u /* largest write: more gains nothing on any disk */
+#define LIMIT_READS	     32u     /* reads in flight */
+#define LIMIT_STAGE_REQUESTS 64u     /* writes built or in flight */
+#define LIMIT_STAGING_MIN    262144u /* bytes: four of the largest writes */
+#define LIMIT_STAGE_BYTES    65536u  /* largest write: more gains nothing on any disk */
 
 /* One commit.  A change is a run of sectors taken or given back; a third of
  * the list belongs to the data, the rest to the free map's own pages, unless

@@ -199,14 +199,52 @@ static bool predecessor_read(struct store *store, const struct ring *ring,
 
 /* ---- is the newest generation whole? --------------------------------------------------- */
 
-static enum status extent_verify(struct store *store, const struct disk_reference *reference,
-				 struct place place)
-{
-	uint8_t *stored = store->stage.data;
-	void *page = place.level ? (void *)store->update.node[place.level] : store->page;
+/*
+ * A commit's extents lie close together, so they are read a window at a time:
+ * the staging buffer holds the last few, each at the place that its number
+ * leaves it.  On a slow disk this is most of the time that a mount takes.
+ */
+#define WINDOW_SECTORS 128u
+#define WINDOWS	       4u
 
-	if (device_transfer(store, BLOCK_READ, disk_reference_sector(reference).n,
-			    reference->sectors, stored) != STATUS_OK) {
+static_assert(WINDOWS * WINDOW_SECTORS * SECTOR_SIZE <= LIMIT_STAGING_MIN, "they must fit");
+
+struct windows {
+	uint64_t held[WINDOWS]; /* number of the window there, plus 1; 0: none */
+};
+
+/* The extent as it is stored; null when the disk cannot read it. */
+static const uint8_t *window_get(struct store *store, struct windows *windows,
+				 const struct disk_reference *reference)
+{
+	uint64_t sector = disk_reference_sector(reference).n;
+	uint64_t number = sector / WINDOW_SECTORS, first = number * WINDOW_SECTORS;
+	uint32_t place = number % WINDOWS, count = WINDOW_SECTORS;
+	uint8_t *data = store->stage.data + (size_t)place * WINDOW_SECTORS * SECTOR_SIZE;
+	uint8_t *alone = store->reader.read[0].bounce;
+
+	if (store->device->sectors - first < count)
+		count = (uint32_t)(store->device->sectors - first);
+	if (windows->held[place] != number + 1) {
+		windows->held[place] = 0;
+		if (device_transfer(store, BLOCK_READ, first, count, data) == STATUS_OK)
+			windows->held[place] = number + 1;
+	}
+	if (windows->held[place])
+		return data + (sector - first) * SECTOR_SIZE;
+	/* A neighbour may be what cannot be read. */
+	return device_transfer(store, BLOCK_READ, sector, reference->sectors, alone) == STATUS_OK
+		       ? alone
+		       : NULL;
+}
+
+static enum status extent_verify(struct store *store, struct windows *windows,
+				 const struct disk_reference *reference, struct place place)
+{
+	void *page = place.level ? (void *)store->update.node[place.level] : store->page;
+	const uint8_t *stored = window_get(store, windows, reference);
+
+	if (!stored) {
 		extent_report(store, reference, place, "the disk reported an error");
 		return STATUS_IO;
 	}
@@ -218,8 +256,9 @@ static enum status extent_verify(struct store *store, const struct disk_referenc
  * mismatch.  What cannot be read is passed over: it is no sign of a torn
  * commit.  No recursion: one index per level.
  */
-static enum status tree_verify(struct store *store, const struct disk_root *root,
-			       enum disk_tree tree, uint64_t durable, uint32_t *budget)
+static enum status tree_verify(struct store *store, struct windows *windows,
+			       const struct disk_root *root, enum disk_tree tree, uint64_t durable,
+			       uint32_t *budget)
 {
 	unsigned index[DISK_HEIGHT_MAX + 1];
 	uint64_t key[DISK_HEIGHT_MAX + 1];
@@ -228,7 +267,7 @@ static enum status tree_verify(struct store *store, const struct disk_root *root
 
 	if (!level || root->reference.birth <= durable)
 		return STATUS_OK;
-	status = extent_verify(store, &root->reference, (struct place){tree, level, 0});
+	status = extent_verify(store, windows, &root->reference, (struct place){tree, level, 0});
 	if (status != STATUS_OK)
 		return status == STATUS_IO ? STATUS_OK : status;
 	index[level] = 0;
@@ -247,7 +286,7 @@ static enum status tree_verify(struct store *store, const struct disk_root *root
 			continue;
 		if (!(*budget)--)
 			return STATUS_CORRUPT;
-		status = extent_verify(store, reference, place);
+		status = extent_verify(store, windows, reference, place);
 		if (status == STATUS_CORRUPT)
 			return status;
 		if (status == STATUS_OK && place.level) {
@@ -263,17 +302,19 @@ static enum status generation_verify(struct store *store)
 {
 	const struct disk_record *record = &store->record;
 	uint32_t budget = DISK_JOINT_COMMIT_BLOCKS * BLOCK_SECTORS;
+	struct windows windows = {0};
 	enum status status = STATUS_OK;
 
 	if (record->durable == record->generation)
 		return STATUS_OK;
-	status = tree_verify(store, &record->space, DISK_TREE_SPACE, record->durable, &budget);
+	status = tree_verify(store, &windows, &record->space, DISK_TREE_SPACE, record->durable,
+			     &budget);
 	if (status == STATUS_OK)
-		status = tree_verify(store, &record->catalogue, DISK_TREE_CATALOGUE,
+		status = tree_verify(store, &windows, &record->catalogue, DISK_TREE_CATALOGUE,
 				     record->durable, &budget);
 	if (status == STATUS_OK)
-		status = tree_verify(store, &record->free_map, DISK_TREE_FREE_MAP, record->durable,
-				     &budget);
+		status = tree_verify(store, &windows, &record->free_map, DISK_TREE_FREE_MAP,
+				     record->durable, &budget);
 	return status;
 }
 

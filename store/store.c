@@ -75,7 +75,7 @@ static bool config_sound(const struct store_config *config)
 	return device && device->queue_depth >= 2 && device->request_sectors >= BLOCK_SECTORS &&
 	       config->host.log && config->memory && (uintptr_t)config->memory % PAGE_SIZE == 0 &&
 	       limits->frames && limits->frames < NIL - 2 && limits->staging_bytes % 65536 == 0 &&
-	       limits->staging_bytes >= 4 * 65536 && limits->read_requests >= 1 &&
+	       limits->staging_bytes >= LIMIT_STAGING_MIN && limits->read_requests >= 1 &&
 	       limits->read_requests <= LIMIT_READS;
 }
 
