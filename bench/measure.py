@@ -70,7 +70,7 @@ def computation_ms(image, interval, millions, shift):
         return passed, generation(machine) - first
 
 
-def checkpoint_cost(image_with, image_without, millions=2200, shift=2):
+def checkpoint_cost(image_with, image_without, millions=1300, shift=2):
     """How much longer the same computation takes with checkpoints every second.
 
     As a fraction; and the number of checkpoints.
