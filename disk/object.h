@@ -332,10 +332,8 @@ struct disk_port {
 	uint32_t capacity;
 	uint32_t head; /* index of the oldest message */
 	uint32_t count;
-	uint64_t received, refused; /* counters */
-	/* Notification word: signals coalesce here. */
-	uint64_t signals;
-	uint8_t reserved[4056];
+	uint64_t received; /* messages taken out so far */
+	uint8_t reserved[4072];
 };
 DISK_ASSERT_SIZE(disk_port, 4096);
 

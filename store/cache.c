@@ -260,10 +260,12 @@ enum status cache_wait_frames(struct store *store, bool to_keep, store_channel_t
 	return STATUS_WAIT;
 }
 
-/* Is somebody held up by what only a checkpoint changes? */
+/* Is somebody held up by dirty pages, which a checkpoint makes evictable? */
 bool cache_pressure(const struct store *store)
 {
-	return (store->cache.wanted & WANT_TO_KEEP) ||
+	if (!store->dirty_pages)
+		return false;
+	return (store->cache.wanted & (WANT_TO_KEEP | WANT_TO_BORROW)) ||
 	       (store->cache.wanted && cache_evictable(store) <= LIMIT_FRAMES_COMMIT);
 }
 
@@ -273,6 +275,8 @@ void cache_step(struct store *store)
 
 	if (cache_available(store, 0))
 		had |= WANT_TO_KEEP;
+	if (cache_available(store, LIMIT_FRAMES_BORROW))
+		had |= WANT_TO_BORROW;
 	if (cache_evictable(store) > LIMIT_FRAMES_COMMIT && reader_can_start(store))
 		had |= WANT_TO_READ;
 	if (!(store->cache.wanted & had))
@@ -361,11 +365,12 @@ enum status store_frame_borrow(struct store *store, frame_t *frame)
 {
 	uint32_t slot;
 
-	if (!cache_available(store, LIMIT_FRAMES_BORROW))
+	slot = cache_available(store, LIMIT_FRAMES_BORROW) ? cache_take(store) : NIL;
+	if (slot == NIL) {
+		/* Who waits for frames now is woken when one can be lent. */
+		store->cache.wanted |= WANT_TO_BORROW;
 		return STATUS_NO_MEMORY;
-	slot = cache_take(store);
-	if (slot == NIL)
-		return STATUS_NO_MEMORY;
+	}
 	cache_state_set(store, slot, FRAME_BORROWED);
 	frame->n = cache_frame(store, slot)->number;
 	return STATUS_OK;

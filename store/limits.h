@@ -23,17 +23,20 @@
 /* One commit.  A change is a run of sectors taken or given back; a third of
  * the list belongs to the data, the rest to the free map's own pages, unless
  * the free map is small (see reserve.c). */
-#define LIMIT_CHANGES	      24576u /* entries of 8 bytes */
-#define LIMIT_MAP_RUNS	      8192u  /* runs of blocks for free-map pages */
-#define LIMIT_CHANGE_RUNS     16u    /* sorted runs in the closure of the free map */
-#define LIMIT_EARLY	      512u   /* pages staged before their turn */
-#define LIMIT_CLEARS	      64u    /* runs of cleared pages in one generation */
-#define LIMIT_CATALOGUE	      8u     /* snapshots changed by one commit */
-#define LIMIT_RECLAIM_CHANGES 1024u  /* extents given back by one deletion step */
-#define LIMIT_RECLAIM_VISITS  4096u  /* references compared by one deletion step */
-#define LIMIT_CLEAR_BLOCKS    32u    /* blocks of the slop that clearing may count on */
-#define LIMIT_COMMIT_READS    3u     /* tries of a read that a commit cannot do without */
-#define LIMIT_PRESSURE_BLOCKS 64u    /* blocks reserved that never press for a checkpoint */
+#define LIMIT_CHANGES		  24576u /* entries of 8 bytes */
+#define LIMIT_MAP_RUNS		  8192u	 /* runs of blocks for free-map pages */
+#define LIMIT_CHANGE_RUNS	  16u	 /* sorted runs in the closure of the free map */
+#define LIMIT_EARLY		  512u	 /* pages staged before their turn */
+#define LIMIT_CLEARS		  64u	 /* runs of cleared pages in one generation */
+#define LIMIT_CATALOGUE		  8u	 /* snapshots changed by one commit */
+#define LIMIT_RECLAIM_CHANGES	  1024u	 /* extents given back by one deletion step */
+#define LIMIT_RECLAIM_VISITS	  4096u	 /* references compared by one deletion step */
+#define LIMIT_EXISTING_BLOCKS_MIN 256u	 /* blocks kept for pages that exist: 1/32 of ... */
+#define LIMIT_EXISTING_BLOCKS_MAX 4096u	 /* ... the store within these, at most 1/16 */
+#define LIMIT_SYSTEM_BLOCKS	  256u	 /* blocks kept for the owner's own pages */
+#define LIMIT_CLEAR_BLOCKS	  32u	 /* blocks of the slop that clearing may count on */
+#define LIMIT_COMMIT_READS	  3u	 /* tries of a read that a commit cannot do without */
+#define LIMIT_PRESSURE_BLOCKS	  64u	 /* blocks reserved that never press for a checkpoint */
 
 /* One call of store_step: about eight pages compressed. */
 #define LIMIT_STEP_UNITS 8u

@@ -109,7 +109,7 @@ static enum status page_unfreeze(struct store *store, uint32_t slot, store_chann
 {
 	uint64_t page = cache_frame(store, slot)->key & KEY_NUMBER;
 	struct reserve before = store->reservation.working;
-	enum status status = reserve_page(store, page, channel);
+	enum status status = reserve_page(store, page, true, channel);
 
 	if (status != STATUS_OK)
 		return status;
@@ -122,14 +122,14 @@ static enum status page_unfreeze(struct store *store, uint32_t slot, store_chann
 }
 
 /* A clean page that becomes dirty is one that cannot be evicted any more. */
-static enum status page_take_dirty(struct store *store, uint64_t page, uint32_t slot,
+static enum status page_take_dirty(struct store *store, uint64_t page, uint32_t slot, bool made,
 				   store_channel_t *channel)
 {
 	enum status status;
 
 	if (cache_frame(store, slot)->state == FRAME_CLEAN && !cache_available(store, 0))
 		return cache_wait_frames(store, true, channel);
-	status = reserve_page(store, page, channel);
+	status = reserve_page(store, page, !made, channel);
 	if (status == STATUS_OK)
 		page_dirty(store, slot);
 	return status;
@@ -151,7 +151,7 @@ static enum status page_prepare_write(struct store *store, uint64_t page, uint32
 		return STATUS_OK;
 	if (frame->state == FRAME_DIRTY)
 		return page_unfreeze(store, *slot, channel);
-	status = page_take_dirty(store, page, *slot, channel);
+	status = page_take_dirty(store, page, *slot, made, channel);
 	/* What could not be made writable stays absent. */
 	if (status != STATUS_OK && made)
 		cache_drop(store, *slot);

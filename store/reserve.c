@@ -14,6 +14,12 @@
  * it stays back twice, for this commit and for the next, which cannot use yet
  * what this one gives back.
  *
+ * A full store must stay usable, or nobody could delete anything.  So there are
+ * three tiers, each stopping short of what the next may use: a page that does not
+ * exist yet, and a snapshot; a page that exists (the extent it replaces comes
+ * back, unless a snapshot holds it); and the owner's own pages, below
+ * limits.system_pages_end.
+ *
  * When space is short, two checkpoints are asked for (the first gives back what
  * was replaced, the second may use it); after them the answer is NO_SPACE, until
  * the next checkpoint that happens anyway.
@@ -45,6 +51,31 @@ uint64_t reserve_slop(const struct store *store)
 	return map_blocks_total(store) + catalogue_blocks(store) + LIMIT_CLEAR_BLOCKS;
 }
 
+static uint64_t total_blocks(const struct store *store)
+{
+	return (store->record.sectors - DISK_DATA_SECTOR) / BLOCK_SECTORS;
+}
+
+/* Blocks that a request of this tier leaves alone. */
+uint64_t reserve_kept(const struct store *store, enum reserve_tier tier)
+{
+	uint64_t total = total_blocks(store);
+	uint64_t system = store->limits.system_pages_end ? LIMIT_SYSTEM_BLOCKS : 0;
+	uint64_t existing = total / 32;
+
+	if (existing < LIMIT_EXISTING_BLOCKS_MIN)
+		existing = LIMIT_EXISTING_BLOCKS_MIN;
+	if (existing > LIMIT_EXISTING_BLOCKS_MAX)
+		existing = LIMIT_EXISTING_BLOCKS_MAX;
+	if (existing > total / 16)
+		existing = total / 16;
+	if (system > total / 32)
+		system = total / 32;
+	if (tier == RESERVE_SYSTEM)
+		return 2 * reserve_slop(store);
+	return 2 * reserve_slop(store) + system + (tier == RESERVE_NEW ? existing : 0);
+}
+
 /* Blocks of the data area that the map of this generation has in use. */
 static uint64_t blocks_used(const struct disk_root *free_map)
 {
@@ -53,7 +84,7 @@ static uint64_t blocks_used(const struct disk_root *free_map)
 
 uint64_t reserve_blocks_available(const struct store *store)
 {
-	uint64_t total = (store->record.sectors - DISK_DATA_SECTOR) / BLOCK_SECTORS;
+	uint64_t total = total_blocks(store);
 	uint64_t used = blocks_used(&store->record.free_map);
 
 	if (store_is_committing(store))
@@ -105,8 +136,7 @@ static enum status reserve_short(struct store *store, store_channel_t *channel)
 {
 	struct reservation *reservation = &store->reservation;
 
-	if (!reservation->short_generation ||
-	    store->generation > reservation->short_generation + 2)
+	if (!reservation->short_generation || store->generation > reservation->short_generation + 2)
 		reservation->short_generation = store->generation;
 	if (store->record.dying || store_is_committing(store) ||
 	    store->record.generation <= reservation->short_generation)
@@ -172,11 +202,14 @@ static uint64_t path_nodes(struct store *store, uint64_t page)
 	return nodes;
 }
 
-enum status reserve_page(struct store *store, uint64_t page, store_channel_t *channel)
+enum status reserve_page(struct store *store, uint64_t page, bool exists, store_channel_t *channel)
 {
 	uint64_t blocks = 1 + path_nodes(store, page);
+	enum reserve_tier tier = exists ? RESERVE_EXISTING : RESERVE_NEW;
 
-	return reserve_take(store, blocks, 2 * blocks, 2 * reserve_slop(store), channel);
+	if (page < store->limits.system_pages_end)
+		tier = RESERVE_SYSTEM;
+	return reserve_take(store, blocks, 2 * blocks, reserve_kept(store, tier), channel);
 }
 
 /* Clearing gives space back in the end, so it may use the slop made for it

@@ -51,6 +51,23 @@ enum status store_snapshot_next(struct store *store, snapshot_t after,
 	return status;
 }
 
+/*
+ * Where to begin looking for a name.  A search that had to wait goes on where
+ * it was: a catalogue larger than the cache could not be passed in one go.
+ */
+static uint64_t search_begin(struct store *store, const char *name, size_t length)
+{
+	struct name_search *search = &store->search;
+
+	if (memcmp(search->name, name, length + 1) != 0 ||
+	    search->generation != store->record.generation) {
+		memcpy(search->name, name, length + 1);
+		search->generation = store->record.generation;
+		search->after = 0;
+	}
+	return search->after;
+}
+
 enum status store_snapshot_find(struct store *store, const char *name,
 				struct store_snapshot *snapshot, store_channel_t *channel)
 {
@@ -58,13 +75,16 @@ enum status store_snapshot_find(struct store *store, const char *name,
 	size_t length = strlen(name);
 	enum status status;
 
-	snapshot->number.n = 0;
 	if (length == 0 || length >= DISK_SNAPSHOT_NAME)
 		return STATUS_NOT_FOUND;
+	snapshot->number.n = search_begin(store, name, length);
 	do {
+		store->search.after = snapshot->number.n;
 		status = store_snapshot_next(store, snapshot->number, snapshot, channel);
 	} while (status == STATUS_OK &&
 		 (snapshot->flags & gone || memcmp(snapshot->name, name, length + 1) != 0));
+	if (status != STATUS_WAIT)
+		store->search.name[0] = 0;
 	return status;
 }
 
@@ -108,7 +128,7 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 		status = name_check(store, request->name, channel);
 		if (status == STATUS_OK &&
 		    reserve_blocks_available(store) <
-			    store->reservation.working.blocks + 2 * reserve_slop(store))
+			    store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW))
 			status = STATUS_NO_SPACE;
 	}
 	return status;

@@ -5,6 +5,8 @@
  * store_step is the engine's only clock.  Each call looks after what the device
  * has completed, then gives the commit a bounded share.
  */
+#include "store/store.h"
+
 #include "store/store_priv.h"
 
 /* ---- memory ----------------------------------------------------------------------- */

@@ -76,9 +76,11 @@ struct store_host {
 };
 
 struct store_limits {
-	uint32_t frames;	/* most frames ever donated */
-	uint32_t staging_bytes; /* multiple of 64 KiB, at least 256 KiB */
-	uint32_t read_requests; /* reads in flight, 1 .. 32 */
+	uint32_t frames;	   /* most frames ever donated */
+	uint32_t staging_bytes;	   /* multiple of 64 KiB, at least 256 KiB */
+	uint32_t read_requests;	   /* reads in flight, 1 .. 32 */
+	uint64_t system_pages_end; /* pages below are the owner's own: on a full store they
+				    * are the last to be refused; 0: none are */
 };
 
 struct store_config {

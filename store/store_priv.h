@@ -100,7 +100,7 @@ struct frame_range {
 	uint32_t first, slot, count;
 };
 
-enum { WANT_TO_READ = 1, WANT_TO_KEEP = 2 };
+enum { WANT_TO_READ = 1, WANT_TO_KEEP = 2, WANT_TO_BORROW = 4 };
 
 struct cache {
 	struct cache_frame *frame; /* limits.frames, then the two list heads */
@@ -257,10 +257,10 @@ bool changes_touches(const struct changes *changes, uint32_t first, uint32_t end
 struct allocator_window {
 	uint8_t bits[PAGE_SIZE];
 	uint64_t leaf;
-	uint32_t cursor; /* next block to look at */
-	uint64_t passed; /* leaves left behind by this commit */
+	uint32_t cursor;	  /* next block to look at */
+	uint64_t passed;	  /* leaves left behind by this commit */
 	bool loaded, half_loaded; /* the latter: without the predecessor's */
-	bool exhausted; /* been round once: nothing more to find */
+	bool exhausted;		  /* been round once: nothing more to find */
 };
 
 struct allocator {
@@ -291,7 +291,10 @@ struct reservation {
 	uint32_t changes_limit;	   /* entries that pages and clears may fill */
 };
 
-enum status reserve_page(struct store *store, uint64_t page, store_channel_t *channel);
+/* Who asks; see reserve.c. */
+enum reserve_tier { RESERVE_NEW, RESERVE_EXISTING, RESERVE_SYSTEM };
+uint64_t reserve_kept(const struct store *store, enum reserve_tier tier);
+enum status reserve_page(struct store *store, uint64_t page, bool exists, store_channel_t *channel);
 enum status reserve_clear(struct store *store, uint64_t first, uint64_t count,
 			  store_channel_t *channel);
 uint64_t reserve_blocks_available(const struct store *store);
@@ -420,6 +423,13 @@ struct snapshot {
 	uint32_t flags, children;
 	uint64_t cursor;
 	char name[DISK_SNAPSHOT_NAME];
+};
+
+/* A search for a name that waits: where it goes on, if nothing has changed. */
+struct name_search {
+	char name[DISK_SNAPSHOT_NAME]; /* empty: none */
+	uint64_t generation;
+	uint64_t after;
 };
 
 /* Entries changed by the commit in flight. */
@@ -560,6 +570,7 @@ struct store {
 	struct update update;
 	struct freemap freemap;
 	struct catalogue catalogue;
+	struct name_search search;
 	struct reclaim reclaim;
 	struct commit commit;
 
