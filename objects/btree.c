@@ -9,11 +9,11 @@
  *     level 0  [a c e]  [f h]    [m p]    [t v]       leaves: keys and values
  *
  * Insertion splits full pages on the way up; removal gives empty pages back and
- * drops a root with one child, and does not merge pages.  So a tree is at most as
- * deep as splits have made it, and no deeper than TREE_DEPTH_MAX: an insertion
- * that would need more is refused with LIMIT.  A split leaves at least 6 entries of
- * any length on either side, or comes from keys in ascending order and leaves a
- * full page: n insertions without removals build no more than log7(n) + 1 levels.
+ * drops a root with one child, and does not merge pages.  A split leaves at least 6
+ * entries in a leaf and 7 in an inner page on either side, however long their keys;
+ * only the last page of a level can have fewer.  So without removals a ninth level
+ * takes more than 2 * 7^7 * 6 entries, nine million.  A tree is never deeper than
+ * TREE_DEPTH_MAX: an insertion that would need more is refused with LIMIT.
  *
  * Changes are prepared before they are done, several in one operation, and any of
  * them can be done first.  Preparing obtains everything that the change can touch:
@@ -405,6 +405,15 @@ static void btree_grow(struct space *space, uint64_t *root, const struct btree_p
 	btree_node_insert(node, 1, &carry->entry);
 }
 
+/* Is it the tree's last page of that level?  Asked before anything is changed. */
+static bool btree_path_last(const struct btree_path *path, uint32_t level)
+{
+	while (++level < path->height)
+		if (path->step[level].index + 1u < path->step[level].node->count)
+			return false;
+	return true;
+}
+
 /* Inserts at the leaf; splits go up as long as pages are full. */
 static void btree_insert_at(struct space *space, uint64_t *root, const struct btree_path *path,
 			    const struct btree_entry *entry)
@@ -415,6 +424,7 @@ static void btree_insert_at(struct space *space, uint64_t *root, const struct bt
 		const struct btree_step *step = &path->step[level];
 		struct disk_tree_page *node = step_writable(space, step), *right;
 		uint32_t index = step->index + (level > 0);
+		bool last = btree_path_last(path, level);
 		uint64_t page;
 
 		if (btree_node_fits(node, entry)) {
@@ -422,7 +432,7 @@ static void btree_insert_at(struct space *space, uint64_t *root, const struct bt
 			return;
 		}
 		page = btree_pool_take(space, &right);
-		btree_node_split(node, right, index, entry);
+		btree_node_split(node, right, index, entry, last);
 		/* `entry` may lie in the carry: it has been inserted by now. */
 		carry_set(&carry, right, page);
 		entry = &carry.entry;

@@ -218,9 +218,9 @@ static uint32_t split_point(const struct disk_tree_page *node)
 }
 
 void btree_node_split(struct disk_tree_page *left, struct disk_tree_page *right, uint32_t index,
-		      const struct btree_entry *entry)
+		      const struct btree_entry *entry, bool last)
 {
-	uint32_t stay = index == left->count ? left->count : split_point(left);
+	uint32_t stay = last && index == left->count ? left->count : split_point(left);
 
 	btree_node_initialise(right, left->level);
 	for (uint32_t i = stay; i < left->count; i++) {
@@ -231,8 +231,6 @@ void btree_node_split(struct disk_tree_page *left, struct disk_tree_page *right,
 	}
 	while (left->count > stay)
 		btree_node_remove(left, left->count - 1u);
-	/* Keys that come in order fill page after page: an entry behind all others
-	 * leaves the left page as it is. */
 	if (index > stay || right->count == 0)
 		btree_node_insert(right, index - stay, entry);
 	else

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * objects_priv.h - what the files of objects/ share; included nowhere else.
+ * objects_priv.h - what the files of objects/ share; their tests include it too,
+ * nobody else does.
  *
- *   space.c      pages, the system page
- *   object.c     object table: records, versions, indexes, creation, capabilities
- *   destroy.c    destruction and its steps
- *   range.c      address ranges and their quarantine
- *   bank.c       allowances
+ *   space.c       pages, the system page
+ *   object.c      object table: records, versions, indexes, creation, capabilities
+ *   format.c      the first objects of an empty space
+ *   destroy.c     destruction and its steps
+ *   range.c       address ranges and their quarantine
+ *   bank.c        allowances
  *   btree.c       B+trees: descent, insertion, removal, order
  *   btree_node.c  one page of a B+tree
  *   btree_pool.c  pages for B+trees
@@ -100,7 +102,7 @@ enum status bank_credit_prepare(struct space *space, object_t bank);
 void bank_charge(struct space *space, object_t bank, uint64_t pages, uint64_t objects);
 void bank_credit(struct space *space, object_t bank, uint64_t pages, uint64_t objects);
 
-/* ---- table.c, machine.c ------------------------------------------------------- */
+/* ---- machine.c ---------------------------------------------------------------- */
 
 /* Fills the prepared, empty page of a new machine. */
 void machine_initialise(struct disk_machine *machine, const struct object_request *request,
@@ -113,7 +115,7 @@ enum status machine_unregister_prepare(struct space *space, const struct disk_sy
 				       object_t machine);
 void machine_unregister(struct space *space, struct disk_system *system, object_t machine);
 
-/* ---- directory.c, log.c -------------------------------------------------------- */
+/* ---- log.c -------------------------------------------------------------------- */
 
 #define LOG_BYTES ((uint64_t)LOG_PAGES * PAGE_SIZE)
 
@@ -151,9 +153,11 @@ void btree_node_insert(struct disk_tree_page *node, uint32_t index,
 		       const struct btree_entry *entry);
 void btree_node_remove(struct disk_tree_page *node, uint32_t index);
 /* Moves the upper half to the empty page `right` and inserts the entry where it
- * belongs; an entry at the very end goes to the right page alone. */
+ * belongs.  `last`: no page of this level lies behind `left`; then an entry behind
+ * all others goes to the right page alone, so that keys that come in order fill
+ * page after page.  Elsewhere that would leave pages with one entry. */
 void btree_node_split(struct disk_tree_page *left, struct disk_tree_page *right, uint32_t index,
-		      const struct btree_entry *entry);
+		      const struct btree_entry *entry, bool last);
 
 static inline bool btree_page_valid(uint64_t page)
 {

@@ -119,13 +119,17 @@ enum status system_prepare(struct space *space, struct disk_system **system)
 
 enum status objects_raise_version(struct space *space, uint64_t floor)
 {
+	const struct disk_system *found;
 	struct disk_system *system;
-	enum status status = system_prepare(space, &system);
+	enum status status = system_read(space, &found);
 
+	/* Written only if it must be: a full store can be resumed. */
+	if (status != STATUS_OK || found->next_version >= floor)
+		return status;
+	status = system_prepare(space, &system);
 	if (status != STATUS_OK)
 		return status;
 	/* Commit point. */
-	if (system->next_version < floor)
-		system->next_version = floor;
+	system->next_version = floor;
 	return STATUS_OK;
 }

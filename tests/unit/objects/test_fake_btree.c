@@ -276,7 +276,7 @@ static void test_pages_filled(void **state)
 	(void)state;
 	model_count = 0;
 	for (uint32_t i = 0; i < 4000; i++) {
-		uint32_t n = i < 1000 ? i : 5000 - i;
+		uint32_t n = i < 4 * 254 ? i : 9000 - i; /* 254 fill a page */
 
 		entry.key[0] = (uint8_t)(n >> 8);
 		entry.key[1] = (uint8_t)n;
