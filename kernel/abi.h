@@ -135,26 +135,32 @@ enum abi_operation {
 
 	/* -> data struct abi_machine_info [READ] */
 	MACHINE_INFO = LABEL(OBJECT_MACHINE, 1),
-	/* w0 rip, w1 rsp, w2 rdi: makes a stopped machine run [CONTROL] */
+	/* w0 rip, w1 rsp, w2 rdi: makes a machine run that never did; else BUSY [CONTROL] */
 	MACHINE_START = LABEL(OBJECT_MACHINE, 2),
-	MACHINE_STOP = LABEL(OBJECT_MACHINE, 3),     /* holds it, whatever its state [CONTROL] */
-	MACHINE_CONTINUE = LABEL(OBJECT_MACHINE, 4), /* lets it go on; a faulted one tries
-							anew [CONTROL] */
+	MACHINE_STOP = LABEL(OBJECT_MACHINE, 3), /* holds it, whatever its state [CONTROL] */
+	/* Lets it go on; a faulted one tries anew.  STOPPED if it was never started or
+	 * has exited [CONTROL] */
+	MACHINE_CONTINUE = LABEL(OBJECT_MACHINE, 4),
 	/* w0 code; never answered.  Without a keeper the machine is destroyed,
 	 * with one it stays, exited, until somebody destroys it [CONTROL, self only] */
 	MACHINE_EXIT = LABEL(OBJECT_MACHINE, 5),
 	MACHINE_REGISTERS = LABEL(OBJECT_MACHINE, 6), /* -> data struct disk_registers [CONTROL] */
-	MACHINE_SET_REGISTERS = LABEL(OBJECT_MACHINE, 7), /* data; while held [CONTROL] */
-	MACHINE_SET_KEEPER = LABEL(OBJECT_MACHINE, 8),	  /* c0 port with SEND, none: no keeper
-							     [CONTROL] */
-	MACHINE_SET_PRIORITY = LABEL(OBJECT_MACHINE, 9),  /* w0 0 .. 15 [CONTROL] */
-	MACHINE_PLACE = LABEL(OBJECT_MACHINE, 10),	  /* c0, w0 slot of its table [CONTROL] */
-	MACHINE_TAKE = LABEL(OBJECT_MACHINE, 11),	  /* w0 slot -> c0 [CONTROL] */
-	/* c0 segment, w0 first page of it, w1 pages (0: all it can grow to), w2 rights,
-	 * w3 1: destroy the segment with the machine (needs DESTROY on it).  ATTACHED on
-	 * overlap, LIMIT beyond MACHINE_ATTACHMENTS [CONTROL] */
+	/* data; only while it is held, faulted or not started: BUSY [CONTROL] */
+	MACHINE_SET_REGISTERS = LABEL(OBJECT_MACHINE, 7),
+	MACHINE_SET_KEEPER = LABEL(OBJECT_MACHINE, 8), /* c0 port with SEND, none: no keeper
+							  [CONTROL] */
+	/* w0 0 .. 15, not above the caller's own: NO_RIGHT [CONTROL] */
+	MACHINE_SET_PRIORITY = LABEL(OBJECT_MACHINE, 9),
+	/* c0 (none: the slot is emptied), w0 slot of its table [CONTROL] */
+	MACHINE_PLACE = LABEL(OBJECT_MACHINE, 10),
+	MACHINE_TAKE = LABEL(OBJECT_MACHINE, 11), /* w0 slot -> c0, a copy [CONTROL] */
+	/* c0 segment, w0 first page of it, w1 pages (0: all it can grow to), w2 rights
+	 * (WRITE and EXECUTE together are INVALID), w3 1: destroy the segment with the machine
+	 * (needs DESTROY on it).  ATTACHED on overlap, LIMIT beyond MACHINE_ATTACHMENTS [CONTROL]
+	 */
 	MACHINE_ATTACH = LABEL(OBJECT_MACHINE, 12),
-	MACHINE_DETACH = LABEL(OBJECT_MACHINE, 13), /* w0 address inside the run [CONTROL] */
+	/* w0 address inside the run; NOT_FOUND [CONTROL] */
+	MACHINE_DETACH = LABEL(OBJECT_MACHINE, 13),
 	/* Destroys machine, table, message page and owned segments; callers waiting
 	 * for it are answered GONE [DESTROY] */
 	MACHINE_DESTROY = LABEL(OBJECT_MACHINE, 14),
@@ -190,8 +196,9 @@ enum abi_operation {
 	DIRECTORY_INFO = LABEL(OBJECT_DIRECTORY, 6), /* -> w0 entries [READ] */
 
 	BANK_SEGMENT = LABEL(OBJECT_BANK, 1), /* w0 bytes, w1 most bytes -> c0 [CREATE] */
-	/* data name, w0 priority -> c0 machine (stopped, with a new table in which
-	 * SLOT_SELF and SLOT_TABLE are set), w0 address of its message page [CREATE] */
+	/* data name (visible characters), w0 priority as above -> c0 machine (stopped, with a new
+	 * table in which SLOT_SELF and SLOT_TABLE are set), w0 address of its message page [CREATE]
+	 */
 	BANK_MACHINE = LABEL(OBJECT_BANK, 2),
 	BANK_PORT = LABEL(OBJECT_BANK, 3),	/* w0 messages it can queue -> c0 [CREATE] */
 	BANK_TABLE = LABEL(OBJECT_BANK, 4),	/* w0 slots -> c0 [CREATE] */

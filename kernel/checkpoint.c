@@ -2,11 +2,21 @@
 /*
  * checkpoint.c - when the system commits, and who waits for it.
  *
- *            due: interval, request, pressure          durable or failed
- *   IDLE --------------------------------> RUNNING ----------------------> ANSWER
- *    ^      freeze (the only pause)                                          |
- *    +-----------------------------------------------------------------------+
- *                     every caller has its real outcome
+ *             due: interval, request, pressure
+ *    idle -------------------------------------> running
+ *     ^         freeze (the only pause)             |
+ *     +---------------------------------------------+
+ *                   durable or failed
+ *
+ * and of a request:
+ *
+ *    WAITING ------> COMMITTING ------> DONE ------> answered
+ *       |   freeze              ended     ^
+ *       +---------------------------------+
+ *                   refused
+ *
+ * To answer a caller its page is written, which may itself have to wait for the
+ * next commit; so that one can begin while some are not answered yet.
  *
  * A caller's answer is in its registers twice.  Before the freeze RESUMED is
  * written there: that is what it sees if the system is ever resumed from this
@@ -20,6 +30,7 @@
 #include <string.h>
 
 struct request {
+	enum { REQUEST_WAITING, REQUEST_COMMITTING, REQUEST_DONE } stage;
 	object_t object;
 	uint64_t version;
 	enum store_action action;
@@ -27,15 +38,19 @@ struct request {
 	char name[DISK_SNAPSHOT_NAME];
 	enum checkpoint_end end;
 	struct disk_registers call; /* the registers before RESUMED was written */
+	/* DONE: */
+	enum status outcome;
+	generation_t generation;
+	bool advanced;	   /* RESUMED stands in its registers already */
+	uint64_t retry_ns; /* not before this: the store is full */
 };
 
 static struct {
-	enum { CHECKPOINT_IDLE, CHECKPOINT_RUNNING, CHECKPOINT_ANSWERING } state;
-	struct request waiting[KERNEL_REQUESTS_MAX], served[KERNEL_REQUESTS_MAX];
-	uint32_t waiting_count, served_count;
+	bool running;
+	struct request request[KERNEL_REQUESTS_MAX];
+	uint32_t count;
 	generation_t generation; /* of the commit in flight */
-	enum status outcome;
-	uint64_t frozen_ns; /* persistent uptime of the last freeze */
+	uint64_t frozen_ns;	 /* persistent uptime of the last freeze */
 	struct checkpoint_figures figures;
 } checkpoint;
 
@@ -53,10 +68,11 @@ struct checkpoint_figures checkpoint_figures(void)
 /* One commit carries at most one action on the snapshot tree. */
 static bool request_fits(enum store_action action)
 {
-	if (checkpoint.waiting_count == KERNEL_REQUESTS_MAX)
+	if (checkpoint.count == KERNEL_REQUESTS_MAX)
 		return false;
-	for (uint32_t i = 0; i < checkpoint.waiting_count; i++)
-		if (checkpoint.waiting[i].action != STORE_ACTION_NONE &&
+	for (uint32_t i = 0; i < checkpoint.count; i++)
+		if (checkpoint.request[i].stage == REQUEST_WAITING &&
+		    checkpoint.request[i].action != STORE_ACTION_NONE &&
 		    action != STORE_ACTION_NONE)
 			return false;
 	return true;
@@ -73,7 +89,7 @@ void checkpoint_request(enum store_action action, snapshot_t number, const char 
 		kernel.space.channel = (store_channel_t){STORE_CHANNEL_COMMIT};
 		kernel_park(0);
 	}
-	request = &checkpoint.waiting[checkpoint.waiting_count++];
+	request = &checkpoint.request[checkpoint.count++];
 	memset(request, 0, sizeof(*request));
 	request->object = task->object;
 	request->version = task->version;
@@ -96,15 +112,17 @@ static struct task *request_task(const struct request *request)
 											: NULL;
 }
 
-static void request_forget(uint32_t index)
+static void request_done(struct request *request, enum status outcome, generation_t generation,
+			 bool advanced)
 {
-	checkpoint.waiting[index] = checkpoint.waiting[--checkpoint.waiting_count];
+	request->stage = REQUEST_DONE;
+	request->outcome = outcome;
+	request->generation = generation;
+	request->advanced = advanced;
 }
 
-/* Gives a caller its outcome and lets it run.  advanced: RESUMED stands in its
- * registers already. */
-static enum status request_answer(const struct request *request, enum status outcome,
-				  generation_t generation, bool advanced)
+/* Gives a caller its outcome and lets it run. */
+static enum status request_answer(struct request *request)
 {
 	struct task *task = request_task(request);
 	struct disk_machine *machine;
@@ -114,31 +132,54 @@ static enum status request_answer(const struct request *request, enum status out
 		return STATUS_OK;
 	store_operation_begin(kernel.space.store);
 	status = machine_prepare(&kernel.space, request->object, &machine);
-	if (status == STATUS_WAIT)
+	if (status == STATUS_NO_SPACE)
+		request->retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	if (status == STATUS_WAIT || status == STATUS_NO_SPACE)
 		return status;
 	if (status == STATUS_OK) {
-		machine->registers.gpr[REGISTER_RSI] = outcome;
-		machine->registers.gpr[call_word_register[0]] = generation.n;
-		if (!advanced)
+		machine->registers.gpr[REGISTER_RSI] = request->outcome;
+		machine->registers.gpr[call_word_register[0]] = request->generation.n;
+		if (!request->advanced)
 			call_registers_done(machine, STATUS_OK, 0, 0);
 	}
 	task_queue(task);
 	return STATUS_OK;
 }
 
+/* All that can be answered now; true if there were any. */
+static bool checkpoint_answer(void)
+{
+	bool answered = false;
+
+	for (uint32_t i = checkpoint.count; i-- > 0;) {
+		if (checkpoint.request[i].stage != REQUEST_DONE ||
+		    time_uptime_ns() < checkpoint.request[i].retry_ns ||
+		    request_answer(&checkpoint.request[i]) != STATUS_OK)
+			continue;
+		checkpoint.request[i] = checkpoint.request[--checkpoint.count];
+		answered = true;
+	}
+	/* Others may be waiting to be taken on, and no commit need follow. */
+	if (answered)
+		task_wake_channel(STORE_CHANNEL_COMMIT);
+	return answered;
+}
+
 /* ---- freeze -------------------------------------------------------------------- */
 
-/* P7: what is about to be committed must be sound.  A broken system is not
- * persisted; the last good generation stays. */
-static void checkpoint_check(const struct disk_system *system)
+/* What is about to be committed must be sound.  A broken system is not persisted;
+ * the last good generation stays. */
+static enum status checkpoint_check(const struct disk_system **system)
 {
-	if (system->magic != SYSTEM_MAGIC)
-		kernel_panic("refusing to commit: the system page has lost its magic number");
-	if (system->next_version < kernel.recovery.counters.object_version)
+	enum status status = system_read(&kernel.space, system);
+
+	if (status == STATUS_WAIT)
+		return status;
+	if (status != STATUS_OK)
+		kernel_panic("refusing to commit: the system page: %s", status_text(status));
+	if ((*system)->next_version < kernel.recovery.counters.object_version)
 		kernel_panic("refusing to commit: object versions would go back");
-	if (system->user_next < USER_ARENA_PAGE || system->user_next > USER_ARENA_END ||
-	    system->kernel_next < KERNEL_ARENA_PAGE || system->kernel_next > USER_ARENA_PAGE)
-		kernel_panic("refusing to commit: an arena's bound is outside the arena");
+	return STATUS_OK;
 }
 
 /* Writes RESUMED into the registers of all callers; undo puts them back. */
@@ -146,18 +187,19 @@ static enum status checkpoint_callers(generation_t generation, bool undo)
 {
 	struct disk_machine *machine[KERNEL_REQUESTS_MAX];
 
-	for (uint32_t i = 0; i < checkpoint.waiting_count; i++) {
+	for (uint32_t i = 0; i < checkpoint.count; i++) {
+		struct request *request = &checkpoint.request[i];
 		enum status status;
 
 		machine[i] = NULL;
-		if (!request_task(&checkpoint.waiting[i]))
+		if (request->stage != REQUEST_WAITING || !request_task(request))
 			continue;
-		status = machine_prepare(&kernel.space, checkpoint.waiting[i].object, &machine[i]);
+		status = machine_prepare(&kernel.space, request->object, &machine[i]);
 		if (status != STATUS_OK)
 			return status;
 	}
-	for (uint32_t i = 0; i < checkpoint.waiting_count; i++) {
-		struct request *request = &checkpoint.waiting[i];
+	for (uint32_t i = 0; i < checkpoint.count; i++) {
+		struct request *request = &checkpoint.request[i];
 
 		if (!machine[i])
 			continue;
@@ -174,12 +216,21 @@ static enum status checkpoint_callers(generation_t generation, bool undo)
 }
 
 /* The request whose action this commit carries, or null. */
-static struct request *checkpoint_actor(uint32_t *index)
+static struct request *checkpoint_actor(void)
 {
-	for (*index = 0; *index < checkpoint.waiting_count; (*index)++)
-		if (checkpoint.waiting[*index].action != STORE_ACTION_NONE)
-			return &checkpoint.waiting[*index];
+	for (uint32_t i = 0; i < checkpoint.count; i++)
+		if (checkpoint.request[i].stage == REQUEST_WAITING &&
+		    checkpoint.request[i].action != STORE_ACTION_NONE)
+			return &checkpoint.request[i];
 	return NULL;
+}
+
+static bool checkpoint_asked(void)
+{
+	for (uint32_t i = 0; i < checkpoint.count; i++)
+		if (checkpoint.request[i].stage == REQUEST_WAITING)
+			return true;
+	return false;
 }
 
 static enum status checkpoint_freeze(struct store_commit_request *commit)
@@ -191,9 +242,7 @@ static enum status checkpoint_freeze(struct store_commit_request *commit)
 	enum status status;
 
 	store_operation_begin(kernel.space.store);
-	status = system_read(&kernel.space, &system);
-	if (status == STATUS_OK)
-		checkpoint_check(system);
+	status = checkpoint_check(&system);
 	if (status == STATUS_OK)
 		status = checkpoint_callers(generation, false);
 	if (status != STATUS_OK)
@@ -217,9 +266,7 @@ static bool checkpoint_due(void)
 {
 	struct store *store = kernel.space.store;
 
-	if (checkpoint.waiting_count)
-		return true;
-	if (store_pressure(store))
+	if (checkpoint_asked() || store_pressure(store))
 		return true;
 	return kernel.interval_ns && store_dirty(store) &&
 	       time_uptime_ns() - checkpoint.frozen_ns >= kernel.interval_ns;
@@ -228,109 +275,98 @@ static bool checkpoint_due(void)
 static bool checkpoint_begin(void)
 {
 	struct store_commit_request commit = {.action = STORE_ACTION_NONE};
-	uint32_t actor;
-	struct request *request = checkpoint_actor(&actor);
+	struct request *actor = checkpoint_actor();
 	enum status status;
 
-	if (request) {
-		commit.action = request->action;
-		commit.number = request->number;
-		memcpy(commit.name, request->name, sizeof(commit.name));
+	if (actor) {
+		commit.action = actor->action;
+		commit.number = actor->number;
+		memcpy(commit.name, actor->name, sizeof(commit.name));
 	}
 	status = checkpoint_freeze(&commit);
 	if (status == STATUS_WAIT || status == STATUS_BUSY)
 		return false;
-	if (status != STATUS_OK) {
+	if (status != STATUS_OK && actor) {
 		/* Refused before anything happened: only who asked is told. */
-		if (!request) {
-			checkpoint.frozen_ns = time_uptime_ns();
-			kernel_print("checkpoint refused: %s", status_text(status));
-		} else if (request_answer(request, status, (generation_t){0}, false) == STATUS_OK) {
-			request_forget(actor);
-		}
-		return false;
+		request_done(actor, status, (generation_t){0}, false);
+		return true;
 	}
 	checkpoint.frozen_ns = time_uptime_ns();
-	memcpy(checkpoint.served, checkpoint.waiting, sizeof(checkpoint.served));
-	checkpoint.served_count = checkpoint.waiting_count;
-	checkpoint.waiting_count = 0;
-	checkpoint.state = CHECKPOINT_RUNNING;
+	if (status != STATUS_OK) {
+		kernel_print("checkpoint refused: %s", status_text(status));
+		return false;
+	}
+	for (uint32_t i = 0; i < checkpoint.count; i++)
+		if (checkpoint.request[i].stage == REQUEST_WAITING)
+			checkpoint.request[i].stage = REQUEST_COMMITTING;
+	checkpoint.running = true;
 	return true;
 }
 
 /* ---- the end of a commit -------------------------------------------------------- */
 
+static void checkpoint_stop(enum checkpoint_end end)
+{
+	if (end == CHECKPOINT_POWER_OFF)
+		arch_power_off();
+	if (end == CHECKPOINT_REBOOT)
+		arch_reboot();
+}
+
 static void checkpoint_ended(void)
 {
-	uint64_t spent = time_uptime_ns() - checkpoint.frozen_ns;
+	enum status outcome = store_health(kernel.space.store);
 
-	checkpoint.figures.last_commit_ns = spent;
-	checkpoint.outcome = store_health(kernel.space.store);
-	checkpoint.state = CHECKPOINT_ANSWERING;
-	if (checkpoint.outcome != STATUS_OK) {
+	checkpoint.running = false;
+	checkpoint.figures.last_commit_ns = time_uptime_ns() - checkpoint.frozen_ns;
+	if (outcome != STATUS_OK) {
 		kernel_print_serial(true);
 		kernel_print("perdure: generation %lu could not be written (%s); the store is "
 			     "read-only, generation %lu stays",
-			     (unsigned long)checkpoint.generation.n,
-			     status_text(checkpoint.outcome),
+			     (unsigned long)checkpoint.generation.n, status_text(outcome),
 			     (unsigned long)store_durable(kernel.space.store).n);
 		kernel_print_serial(kernel.verbose);
 	}
 	if (store_replaced(kernel.space.store))
 		kernel_warm_restart();
-}
+	for (uint32_t i = 0; i < checkpoint.count; i++) {
+		struct request *request = &checkpoint.request[i];
 
-static bool checkpoint_answer(void)
-{
-	while (checkpoint.served_count) {
-		struct request *request = &checkpoint.served[checkpoint.served_count - 1];
-
-		if (checkpoint.outcome == STATUS_OK && request->end == CHECKPOINT_POWER_OFF)
-			arch_power_off();
-		if (checkpoint.outcome == STATUS_OK && request->end == CHECKPOINT_REBOOT)
-			arch_reboot();
-		if (request_answer(request, checkpoint.outcome, checkpoint.generation, true) !=
-		    STATUS_OK)
-			return false;
-		checkpoint.served_count--;
+		if (request->stage != REQUEST_COMMITTING)
+			continue;
+		if (outcome == STATUS_OK)
+			checkpoint_stop(request->end);
+		request_done(request, outcome, checkpoint.generation, true);
 	}
-	checkpoint.state = CHECKPOINT_IDLE;
-	return true;
 }
 
 /* The store is read-only: nothing can be committed any more, but power off and
  * reboot still work. */
 static void checkpoint_refuse(void)
 {
-	for (uint32_t i = 0; i < checkpoint.waiting_count; i++) {
-		struct request *request = &checkpoint.waiting[i];
+	for (uint32_t i = 0; i < checkpoint.count; i++) {
+		struct request *request = &checkpoint.request[i];
 
-		if (request->end == CHECKPOINT_POWER_OFF)
-			arch_power_off();
-		if (request->end == CHECKPOINT_REBOOT)
-			arch_reboot();
-		if (request_answer(request, store_health(kernel.space.store), (generation_t){0},
-				   false) == STATUS_OK)
-			request_forget(i--);
+		if (request->stage != REQUEST_WAITING)
+			continue;
+		checkpoint_stop(request->end);
+		request_done(request, store_health(kernel.space.store), (generation_t){0}, false);
 	}
 }
 
 bool checkpoint_step(void)
 {
-	switch (checkpoint.state) {
-	case CHECKPOINT_RUNNING:
+	bool more = checkpoint_answer();
+
+	if (checkpoint.running) {
 		if (store_committing(kernel.space.store))
-			return false;
+			return more;
 		checkpoint_ended();
 		return true;
-	case CHECKPOINT_ANSWERING:
-		return checkpoint_answer();
-	case CHECKPOINT_IDLE:
-		break;
 	}
 	if (store_health(kernel.space.store) != STATUS_OK)
 		checkpoint_refuse();
 	else if (checkpoint_due())
-		return checkpoint_begin();
-	return false;
+		more |= checkpoint_begin();
+	return more;
 }

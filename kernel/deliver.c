@@ -26,10 +26,53 @@ static bool is_reply(const struct disk_capability *capability)
 	return capability->version && capability->type == OBJECT_REPLY;
 }
 
+/* A capability that is about to be lost: if it is a reply, its caller is told
+ * GONE.  Prepare, then COMMIT; OK also if nobody waits, or the page of the one that
+ * waits cannot be read. */
+static enum status lost_prepare(const struct disk_capability *capability)
+{
+	struct disk_machine *target;
+	enum status status;
+
+	if (!is_reply(capability))
+		return STATUS_OK;
+	status = reply_target(capability, &target);
+	if (status == STATUS_OK)
+		return machine_ready_prepare(&kernel.space, (object_t){target->object});
+	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
+}
+
+static void lost_commit(const struct disk_capability *capability)
+{
+	struct disk_machine *target;
+
+	if (!is_reply(capability) || reply_target(capability, &target) != STATUS_OK)
+		return;
+	target->call_number++;
+	if (target->state == MACHINE_FAULTED)
+		return; /* it stays where it is, visibly */
+	call_registers_done(target, STATUS_GONE, 0, 0);
+	target->callee = 0;
+	target->callee_version = 0;
+	target->state = MACHINE_READY;
+	machine_ready_set(&kernel.space, (object_t){target->object}, true);
+	kernel_make_ready((object_t){target->object}, target);
+}
+
+/* Any capability of the message may turn out to be refused. */
+static enum status deliver_lost_prepare(const struct message *message)
+{
+	enum status status = STATUS_OK;
+
+	for (unsigned i = 0; i < MESSAGE_CAPABILITIES && status == STATUS_OK; i++)
+		status = lost_prepare(&message->capability[i]);
+	return status;
+}
+
 /* Where the receiver wants capability `index`, 0 if it refuses or the slot
  * cannot take it.  A slot that holds a reply capability is never overwritten. */
-static enum status deliver_slot(struct disk_machine *to, const struct disk_object *table,
-				unsigned index, uint32_t *slot)
+static enum status deliver_slot(struct disk_machine *to, unsigned index, struct disk_object *table,
+				uint32_t *slot)
 {
 	struct disk_capability held;
 	enum status status;
@@ -37,8 +80,12 @@ static enum status deliver_slot(struct disk_machine *to, const struct disk_objec
 	*slot = call_slot(to->registers.gpr[REGISTER_R15], index);
 	if (*slot == SLOT_NONE || *slot == SLOT_REPLY)
 		goto refuse;
-	status = table_get(&kernel.space, table, *slot, &held);
-	if (status == STATUS_INVALID || (status == STATUS_OK && is_reply(&held)))
+	status = object_resolve(&kernel.space, &to->table, OBJECT_TABLE, 0, table);
+	if (status == STATUS_OK)
+		status = table_get(&kernel.space, table, *slot, &held);
+	/* Without a table there is no slot; that must not be the sender's trouble. */
+	if (status == STATUS_INVALID || status == STATUS_DEAD ||
+	    (status == STATUS_OK && is_reply(&held)))
 		goto refuse;
 	return status;
 refuse:
@@ -66,14 +113,15 @@ enum status deliver_prepare(struct disk_machine *to, const struct message *messa
 		if (status != STATUS_OK)
 			return status;
 	}
+	status = deliver_lost_prepare(message);
+	if (status != STATUS_OK)
+		return status;
 	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++) {
 		uint32_t slot;
 
 		if (!message->capability[i].version)
 			continue;
-		status = object_resolve(&kernel.space, &to->table, OBJECT_TABLE, 0, &table);
-		if (status == STATUS_OK)
-			status = deliver_slot(to, &table, i, &slot);
+		status = deliver_slot(to, i, &table, &slot);
 		if (status == STATUS_OK && slot)
 			status = table_prepare(&kernel.space, &table, slot);
 		if (status != STATUS_OK)
@@ -93,10 +141,10 @@ static unsigned deliver_capabilities(struct disk_machine *to, const struct messa
 
 		if (!message->capability[i].version)
 			continue;
-		if (object_resolve(&kernel.space, &to->table, OBJECT_TABLE, 0, &table) != STATUS_OK)
-			break;
-		if (deliver_slot(to, &table, i, &slot) != STATUS_OK || !slot)
+		if (deliver_slot(to, i, &table, &slot) != STATUS_OK || !slot) {
+			lost_commit(&message->capability[i]);
 			continue;
+		}
 		table_put(&kernel.space, &table, slot, &message->capability[i]);
 		got |= 1u << i;
 	}
@@ -184,13 +232,19 @@ enum status reply_target(const struct disk_capability *reply, struct disk_machin
 
 enum status reply_prepare(struct disk_machine *target, const struct message *message)
 {
-	if (target->state == MACHINE_FAULTED)
-		return machine_ready_prepare(&kernel.space, (object_t){target->object});
-	return deliver_prepare(target, message);
+	enum status status;
+
+	if (target->state != MACHINE_FAULTED)
+		return deliver_prepare(target, message);
+	status = deliver_lost_prepare(message);
+	if (status == STATUS_OK)
+		status = machine_ready_prepare(&kernel.space, (object_t){target->object});
+	return status;
 }
 
 /* An answer to a faulted machine comes from its keeper: OK lets it try again
- * with registers untouched, anything else leaves it where it is. */
+ * with registers untouched, anything else leaves it where it is.  It takes no
+ * capabilities. */
 void reply_commit(struct disk_machine *target, const struct message *message)
 {
 	object_t object = {target->object};
@@ -199,6 +253,8 @@ void reply_commit(struct disk_machine *target, const struct message *message)
 		deliver_commit(target, message);
 		return;
 	}
+	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++)
+		lost_commit(&message->capability[i]);
 	target->call_number++;
 	if (message->label != STATUS_OK)
 		return;
@@ -210,29 +266,12 @@ void reply_commit(struct disk_machine *target, const struct message *message)
 
 enum status reply_abandon(const struct disk_capability *reply)
 {
-	struct disk_machine *target;
-	enum status status;
+	enum status status = lost_prepare(reply);
 
-	if (!is_reply(reply))
-		return STATUS_OK;
-	status = reply_target(reply, &target);
-	if (status == STATUS_DEAD)
-		return STATUS_OK;
-	if (status == STATUS_OK)
-		status = machine_ready_prepare(&kernel.space, (object_t){target->object});
-	if (status != STATUS_OK)
-		return status;
 	/* COMMIT POINT */
-	target->call_number++;
-	if (target->state == MACHINE_FAULTED)
-		return STATUS_OK;
-	call_registers_done(target, STATUS_GONE, 0, 0);
-	target->callee = 0;
-	target->callee_version = 0;
-	target->state = MACHINE_READY;
-	machine_ready_set(&kernel.space, (object_t){target->object}, true);
-	kernel_make_ready((object_t){target->object}, target);
-	return STATUS_OK;
+	if (status == STATUS_OK)
+		lost_commit(reply);
+	return status;
 }
 
 enum status reply_abandon_port(object_t port)
@@ -255,6 +294,8 @@ enum status reply_abandon_port(object_t port)
 		if (status != STATUS_OK)
 			return status;
 		port_drop(&kernel.space, &record);
+		/* The port may live on, and with it who waits for room in its queue. */
+		task_wake_channel(kernel_port_channel(port));
 	}
 }
 

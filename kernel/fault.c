@@ -9,6 +9,7 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/memory.h"
+#include "kernel/print.h"
 #include "kernel/syscall.h"
 #include <string.h>
 
@@ -45,18 +46,18 @@ static enum status fault_rights(struct disk_machine *machine, page_t page, uint1
 /* Makes the page writable and maps it so. */
 static enum status fault_write(struct task *task, page_t page, unsigned flags)
 {
-	bool resident = store_page_resident(kernel.space.store, page) != NULL;
 	store_channel_t channel;
 	enum status status;
 	frame_t frame;
 
+	/* It may be absent and mapped as the page of zeros elsewhere.  Before it is
+	 * made: a wait after that finds it resident already. */
+	if (!store_page_resident(kernel.space.store, page))
+		memory_unmap(page);
 	status = store_page_write(kernel.space.store, page, &frame, &channel);
 	kernel.space.channel = channel;
 	if (status != STATUS_OK)
 		return status;
-	/* It may have been absent and mapped as the page of zeros elsewhere. */
-	if (!resident)
-		memory_unmap(page);
 	if (memory_map(task, page, frame, flags | ARCH_MAP_WRITE))
 		return STATUS_OK;
 	kernel.space.channel = (store_channel_t){STORE_CHANNEL_FRAMES};
@@ -178,6 +179,24 @@ static struct message fault_message(const struct disk_machine *machine, enum mac
 	};
 }
 
+/* A line for `log -k`; a page that the disk cannot give back is said loudly. */
+static void fault_print(const struct disk_machine *machine)
+{
+	if (machine->fault == FAULT_STORAGE && machine->fault_code != STATUS_NO_SPACE)
+		kernel_print_loud("perdure: machine %u (%s) stopped: the page at address 0x%lx "
+				  "cannot be had: %s",
+				  machine->object, machine->name,
+				  (unsigned long)machine->fault_address,
+				  status_text((enum status)machine->fault_code));
+	else
+		kernel_print("machine %u (%s) stopped: %s, address 0x%lx, instruction 0x%lx, "
+			     "code 0x%lx",
+			     machine->object, machine->name, fault_names[machine->fault],
+			     (unsigned long)machine->fault_address,
+			     (unsigned long)machine->registers.rip,
+			     (unsigned long)machine->fault_code);
+}
+
 /* The instruction is executed anew after a wait and faults again, so a fault that
  * cannot be told at once is simply raised once more. */
 void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
@@ -199,6 +218,8 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	status = machine->keeper.version ? fault_tell(machine, &message) : STATUS_NO_CAPABILITY;
 	if (status == STATUS_WAIT)
 		kernel_park(0);
+	if (status == STATUS_NO_SPACE)
+		kernel_park_for_space(); /* a keeper must not miss a fault */
 	/* COMMIT POINT */
 	if (status == STATUS_OK)
 		machine->call_number++;
@@ -211,9 +232,7 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 				 machine->name, fault_names[fault], (unsigned long)address,
 				 (unsigned long)machine->registers.rip,
 				 status == STATUS_OK ? ", its keeper was told" : "");
-	kernel_print("machine %u (%s) stopped: %s, address 0x%lx, instruction 0x%lx, code 0x%lx",
-		     machine->object, machine->name, fault_names[fault], (unsigned long)address,
-		     (unsigned long)machine->registers.rip, (unsigned long)code);
+	fault_print(machine);
 	task_idle(task);
 	cpu_this()->running = NULL;
 	kernel_leave();

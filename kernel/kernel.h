@@ -74,8 +74,7 @@ void kernel_leave(void) __attribute__((noreturn));
 /* Ends the running machine's trap: its call or fault is executed anew when the
  * channel in kernel.space is woken, or at wake_ns. */
 void kernel_park(uint64_t wake_ns) __attribute__((noreturn));
-/* The same while the store is full: until a commit has given space back, or a
- * while has passed. */
+/* The same while the store is full: until a while has passed. */
 void kernel_park_for_space(void) __attribute__((noreturn));
 /* A machine whose persistent state is READY may run; finds or makes its task. */
 void kernel_make_ready(object_t machine, const struct disk_machine *data);

@@ -38,8 +38,9 @@
  * want to run: its guaranteed share of the CPU. */
 #define KERNEL_STORE_SHARE_NS 3000000u
 
-/* How long a machine that cannot go on because the store is full waits before it
- * tries again, if no commit gives space back earlier. */
+/* How long a machine, or a step of kernel work, that cannot go on because the store
+ * is full waits before it tries again.  Not until the next commit: each try can
+ * cause one, so they would drive each other. */
 #define KERNEL_SPACE_RETRY_NS UINT64_C(1000000000)
 
 /* Messages the keeper or a service can leave in one go: bytes of one log line
@@ -52,6 +53,7 @@ enum kernel_channel {
 	CHANNEL_CONSOLE_OUTPUT,
 	CHANNEL_LOG,	 /* something was written to the log */
 	CHANNEL_DESTROY, /* an object has been taken apart */
+	CHANNEL_SPACE,	 /* the store is full: woken by time only */
 	CHANNEL_PORT,	 /* a queue has room again; 16 of them, by port */
 	CHANNEL_LAST = CHANNEL_PORT + 15,
 	CHANNELS,

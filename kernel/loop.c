@@ -21,15 +21,11 @@ static struct {
 void kernel_fpu_save(void)
 {
 	struct cpu *cpu = cpu_this();
-	struct disk_machine *machine;
 
-	if (!cpu->fpu_live)
-		return;
-	/* Writable still: it was prepared when the machine was entered, and every
-	 * freeze saves first. */
-	if (machine_prepare(&kernel.space, cpu->fpu->object, &machine) != STATUS_OK)
-		kernel_panic("the page of machine %u is not writable", cpu->fpu->object.n);
-	arch_fpu_save(machine->fpu);
+	/* The machine page is where it was, and writable: it has been dirty since the
+	 * machine was entered, and every freeze saves first. */
+	if (cpu->fpu_live)
+		arch_fpu_save(cpu->fpu_image);
 	cpu->fpu_live = false;
 }
 
@@ -60,7 +56,7 @@ void kernel_park(uint64_t wake_ns)
 
 void kernel_park_for_space(void)
 {
-	kernel.space.channel = (store_channel_t){STORE_CHANNEL_COMMIT};
+	kernel.space.channel = (store_channel_t){CHANNEL_SPACE};
 	kernel_park(time_uptime_ns() + KERNEL_SPACE_RETRY_NS);
 }
 
@@ -164,8 +160,8 @@ static void loop_enter(struct task *task)
 	if (status != STATUS_OK || machine->version != task->version ||
 	    machine->state != MACHINE_READY || machine->stopped) {
 		if (status != STATUS_OK && status != STATUS_DEAD)
-			kernel_print("machine %u cannot run: %s", task->object.n,
-				     status_text(status));
+			kernel_print_loud("perdure: machine %u cannot run: %s", task->object.n,
+					  status_text(status));
 		cpu->running = NULL;
 		task_idle(task);
 		return;
@@ -184,6 +180,7 @@ static void loop_enter(struct task *task)
 		cpu->fpu = task;
 	}
 	cpu->fpu_live = true;
+	cpu->fpu_image = machine->fpu;
 	if (!kernel.first_machine)
 		loop_first_machine();
 	cpu->entered_ns = arch_time_ns();

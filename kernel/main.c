@@ -74,6 +74,7 @@ static void boot_take_memory(void)
 		(uint32_t)clamp(bytes / 64 / KERNEL_STAGING_UNIT * KERNEL_STAGING_UNIT,
 				KERNEL_STAGING_MIN, KERNEL_STAGING_MAX);
 	limits->read_requests = KERNEL_READ_REQUESTS;
+	limits->system_pages_end = USER_ARENA_PAGE;
 	boot_memory.task_count =
 		(uint32_t)clamp(bytes / KERNEL_TASK_MEMORY, KERNEL_TASKS_MIN, KERNEL_TASKS_MAX);
 	boot_memory.tasks = memory_boot_take(boot_memory.task_count * sizeof(struct task));

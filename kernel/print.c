@@ -269,6 +269,15 @@ void kernel_print(const char *format, ...)
 	va_end(arguments);
 }
 
+void kernel_print_loud(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	line_out(true, format, arguments);
+	va_end(arguments);
+}
+
 void kernel_note_list(const char *format, va_list arguments)
 {
 	line_out(verbose && !serial_off, format, arguments);

@@ -27,8 +27,9 @@ size_t print_format(char *out, size_t size, const char *format, ...)
 size_t print_format_list(char *out, size_t size, const char *format, va_list arguments)
 	__attribute__((format(printf, 3, 0)));
 
-/* kernel_print is declared in kernel/arch.h.  A note is a line that only goes to
- * the serial port when verbose. */
+/* kernel_print is declared in kernel/arch.h.  A loud line always goes to the serial
+ * port, a note only when verbose. */
+void kernel_print_loud(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void kernel_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void kernel_print_list(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 void kernel_note_list(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));

@@ -14,7 +14,10 @@
 static struct {
 	object_t cursor; /* next object of the bitmap to look at */
 	bool looking;
+	bool again;	  /* this look began in the middle: once more from the start */
 	uint64_t to_tell; /* bit i: subscriber i of the system page gets its message */
+	unsigned telling; /* whose turn it is */
+	uint64_t tell_ns; /* not before this: the store is full */
 	uint64_t away_ns;
 } resume;
 
@@ -203,15 +206,18 @@ static enum status resume_send(const struct disk_machine *machine)
 	return STATUS_OK;
 }
 
-/* One subscriber; a full queue or a wait leaves its bit for a later step. */
+/* One subscriber; a full queue or a wait leaves its bit for a later step, and others
+ * get their turn first. */
 static bool resume_tell(void)
 {
-	unsigned index = (unsigned)__builtin_ctzll(resume.to_tell);
+	uint64_t ahead = resume.to_tell >> resume.telling << resume.telling;
+	unsigned index = (unsigned)__builtin_ctzll(ahead ? ahead : resume.to_tell);
 	const struct disk_system *system;
 	struct disk_machine *machine;
 	struct disk_object record;
 	enum status status;
 
+	resume.telling = (index + 1) % SYSTEM_RESUME_MAX;
 	store_operation_begin(kernel.space.store);
 	status = system_read(&kernel.space, &system);
 	if (status != STATUS_OK)
@@ -226,10 +232,24 @@ static bool resume_tell(void)
 			status = STATUS_DEAD;
 		if (status == STATUS_OK)
 			status = resume_send(machine);
-		if (status == STATUS_WAIT || status == STATUS_FULL)
+		if (status == STATUS_NO_SPACE)
+			resume.tell_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+		if (status == STATUS_WAIT || status == STATUS_FULL || status == STATUS_NO_SPACE)
 			return false;
 	}
 	resume.to_tell &= ~(UINT64_C(1) << index);
+	return true;
+}
+
+/* A page of the bitmap that cannot be read costs its own machines only. */
+static bool resume_skip(enum status status)
+{
+	uint32_t next = (resume.cursor.n / READY_BITS_PER_PAGE + 1) * READY_BITS_PER_PAGE;
+
+	kernel_print_loud("perdure: machines %u to %u are not looked for: %s", resume.cursor.n,
+			  next - 1, status_text(status));
+	resume.cursor.n = next;
+	resume.looking = next < OBJECT_MAX;
 	return true;
 }
 
@@ -239,18 +259,23 @@ bool resume_step(void)
 	enum status status;
 
 	if (!resume.looking && task_overflow()) {
+		/* From where the last look had to stop, so that all get their turn. */
 		task_overflow_clear();
 		resume.looking = true;
-		resume.cursor = (object_t){1};
+		resume.again = true;
 	}
 	if (!resume.looking)
-		return resume.to_tell && resume_tell();
+		return resume.to_tell && time_uptime_ns() >= resume.tell_ns && resume_tell();
 	store_operation_begin(kernel.space.store);
 	status = machine_ready_next(&kernel.space, resume.cursor, &object);
 	if (status == STATUS_NOT_FOUND) {
-		resume.looking = false;
+		resume.cursor = (object_t){1};
+		resume.looking = resume.again;
+		resume.again = false;
 		return true;
 	}
+	if (status != STATUS_OK && status != STATUS_WAIT)
+		return resume_skip(status);
 	if (status == STATUS_OK)
 		status = resume_machine(object);
 	if (status == STATUS_FULL) {

@@ -9,12 +9,14 @@
 #include <string.h>
 
 static struct {
-	bool destroying; /* there may be objects to take apart */
+	bool destroying;   /* there may be objects to take apart */
+	uint64_t retry_ns; /* not before this: the store is full */
 } service_state;
 
 void service_reset(void)
 {
 	service_state.destroying = true;
+	service_state.retry_ns = 0;
 }
 
 static const struct operation *operation_find(const struct disk_capability *target, uint64_t label)
@@ -123,8 +125,8 @@ enum status service_run(struct call *call, const struct disk_capability *capabil
 		status = STATUS_NO_OPERATION;
 	else if ((capability->rights & operation->right) != operation->right)
 		status = STATUS_NO_RIGHT;
-	else if (call->moved && !(operation->flags & SERVICE_REPLIES))
-		status = STATUS_INVALID;
+	else if (call->moved)
+		status = STATUS_INVALID; /* nothing here keeps a reply capability */
 	else
 		status = service_prepare(service, operation);
 	if (status == STATUS_OK)
@@ -144,7 +146,6 @@ enum status service_answer_object(struct service *service, object_t object, uint
 
 /* What has to be known of a machine after it may have left memory. */
 struct ending {
-	object_t object;
 	object_t table, port[MACHINE_PORTS];
 	uint64_t version[MACHINE_PORTS];
 };
@@ -188,23 +189,33 @@ static enum status ending_port(const struct ending *ending)
 				   : STATUS_OK;
 }
 
-static void ending_unmap(const struct disk_machine *machine)
+/* The segments that it owns go with it: all of them, wherever they are mapped, not
+ * only the pages that it had attached itself. */
+static enum status ending_unmap(const struct disk_machine *machine)
 {
-	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++)
-		if (machine->attachments[i].segment.version)
-			memory_unmap_run((page_t){machine->attachments[i].first_page},
-					 machine->attachments[i].pages);
+	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++) {
+		const struct disk_attachment *attachment = &machine->attachments[i];
+		struct disk_object segment;
+		enum status status;
+
+		if (!(attachment->flags & ATTACHMENT_OWNED))
+			continue;
+		status = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0,
+					&segment);
+		if (status == STATUS_WAIT)
+			return status;
+		if (status == STATUS_OK)
+			memory_unmap_run((page_t){segment.first_page}, segment.range_pages);
+	}
+	return STATUS_OK;
 }
 
-/* A machine's end, in steps that each leave a sound state: its callers are
- * answered, its port goes, then the object, with its table, message page and owned
- * segments. */
-static enum status destroy_machine(object_t object)
+/* Before its end: its callers are answered, its port goes. */
+static enum status ending_begin(object_t object)
 {
 	static const struct disk_capability none;
-	struct ending ending = {.object = object};
+	struct ending ending;
 	struct disk_machine *machine;
-	struct task *task;
 	enum status status;
 
 	store_operation_begin(kernel.space.store);
@@ -220,16 +231,26 @@ static enum status destroy_machine(object_t object)
 		ending.version[i] = machine->ports[i].version;
 	}
 	status = ending_replies(&ending);
-	if (status == STATUS_OK)
-		status = ending_port(&ending);
-	if (status != STATUS_OK)
+	return status == STATUS_OK ? ending_port(&ending) : status;
+}
+
+/* A machine's end, in steps that each leave a sound state; the last one takes the
+ * object, with its table, message page and owned segments.  What a damaged machine
+ * owned is not known any more, but it goes all the same. */
+static enum status destroy_machine(object_t object)
+{
+	struct disk_machine *machine;
+	struct task *task;
+	enum status status = ending_begin(object);
+
+	if (status != STATUS_OK && status != STATUS_CORRUPT)
 		return status;
 	store_operation_begin(kernel.space.store);
 	status = machine_read(&kernel.space, object, &machine);
-	if (status == STATUS_OK) {
-		ending_unmap(machine);
+	if (status == STATUS_OK)
+		status = ending_unmap(machine);
+	if (status == STATUS_OK || status == STATUS_CORRUPT)
 		status = object_destroy(&kernel.space, object);
-	}
 	if (status != STATUS_OK)
 		return status;
 	task = task_find(object);
@@ -276,13 +297,19 @@ bool service_destroy_step(void)
 	enum status status;
 	bool more = false;
 
-	if (!service_state.destroying)
+	if (!service_state.destroying || time_uptime_ns() < service_state.retry_ns)
 		return false;
 	store_operation_begin(kernel.space.store);
 	status = object_destroy_step(&kernel.space, &more);
+	if (status == STATUS_NO_SPACE)
+		service_state.retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	if (status == STATUS_WAIT || status == STATUS_NO_SPACE)
+		return false; /* again when something has completed */
 	if (status != STATUS_OK)
-		return false; /* WAIT: again when something has completed */
-	if (!more) {
+		kernel_print_loud("perdure: a destroyed object cannot be taken apart, and its "
+				  "space is not given back: %s",
+				  status_text(status));
+	if (!more || status != STATUS_OK) {
 		service_state.destroying = false;
 		task_wake_channel(CHANNEL_DESTROY);
 	}

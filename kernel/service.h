@@ -21,16 +21,14 @@ struct service {
 	/* the answer */
 	uint64_t word[MESSAGE_WORDS];
 	struct disk_capability capability; /* goes to the first receive slot */
+	uint64_t wake_ns;		   /* with WAIT: latest time to be executed anew, 0: none */
 	uint32_t length;
-	uint8_t data[MESSAGE_DATA];
-	uint64_t wake_ns; /* with WAIT: latest time to be executed anew, 0: none */
+	uint8_t data[MESSAGE_DATA]; /* last: all before it is zero at first */
 };
 
 enum service_flags {
 	SERVICE_DATA = 1,	/* answers with data */
 	SERVICE_CAPABILITY = 2, /* answers with a capability */
-	SERVICE_REPLIES = 4,	/* is also given reply capabilities (they never are
-				 * copied: it refuses or moves them) */
 };
 
 struct operation {
@@ -57,6 +55,8 @@ enum status service_answer_object(struct service *service, object_t object, uint
 
 /* Ends an object of any type, with all that depends on it. */
 enum status service_destroy(object_t object, enum object_type type);
+/* May the caller give a machine that priority?  INVALID, NO_RIGHT. */
+enum status service_priority(const struct service *service, uint64_t priority);
 /* Fills in what is known of a machine. */
 enum status service_machine_info(object_t object, struct abi_machine_info *info);
 

@@ -15,6 +15,14 @@ static enum status target_prepare(struct service *service, struct disk_machine *
 	return machine_prepare(&kernel.space, (object_t){service->target->object}, machine);
 }
 
+/* Nobody can put a machine above itself: it could keep all others from running. */
+enum status service_priority(const struct service *service, uint64_t priority)
+{
+	if (priority >= MACHINE_PRIORITIES)
+		return STATUS_INVALID;
+	return priority <= service->call->machine->priority ? STATUS_OK : STATUS_NO_RIGHT;
+}
+
 static bool target_is_self(const struct service *service)
 {
 	return service->target->object == service->call->machine->object;
@@ -111,12 +119,11 @@ static enum status machine_stop(struct service *service)
 	struct task *task = task_find((object_t){service->target->object});
 	enum status status = target_prepare(service, &machine);
 
-	if (status == STATUS_OK && task && task->place == TASK_REQUEST)
-		status = STATUS_BUSY; /* it is being told of a checkpoint: in a moment */
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
 	machine->stopped = 1;
+	/* One that has asked for a checkpoint gets its answer, and stops then. */
 	if (task && (task->place == TASK_QUEUED || task->place == TASK_WAITING))
 		task_idle(task);
 	return STATUS_OK;
@@ -164,10 +171,13 @@ static enum status machine_registers(struct service *service)
 static enum status machine_set_registers(struct service *service)
 {
 	struct disk_machine *machine;
+	struct task *task = task_find((object_t){service->target->object});
 	enum status status;
 
 	if (service->message.length != sizeof(machine->registers) || target_is_self(service))
 		return STATUS_INVALID;
+	if (task && task->place == TASK_REQUEST)
+		return STATUS_BUSY; /* an answer is on its way into them: in a moment */
 	status = target_prepare(service, &machine);
 	if (status == STATUS_OK && !machine->stopped && machine->state != MACHINE_FAULTED &&
 	    machine->state != MACHINE_STOPPED)
@@ -183,8 +193,9 @@ static enum status machine_set_priority(struct service *service)
 	struct task *task = task_find((object_t){service->target->object});
 	enum status status;
 
-	if (service->message.word[0] >= MACHINE_PRIORITIES)
-		return STATUS_INVALID;
+	status = service_priority(service, service->message.word[0]);
+	if (status != STATUS_OK)
+		return status;
 	status = target_prepare(service, &machine);
 	if (status != STATUS_OK)
 		return status;

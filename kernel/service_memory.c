@@ -264,11 +264,17 @@ static enum status bank_machine(struct service *service)
 	struct disk_object record;
 	enum status status;
 
-	if (!service->message.length || service->message.length >= MACHINE_NAME ||
-	    service->message.word[0] >= MACHINE_PRIORITIES)
+	if (!service->message.length || service->message.length >= MACHINE_NAME)
 		return STATUS_INVALID;
+	status = service_priority(service, service->message.word[0]);
+	if (status != STATUS_OK)
+		return status;
 	request.priority = (uint8_t)service->message.word[0];
 	memcpy(request.name, service->message.data, service->message.length);
+	/* It stands in lines of the log, which nobody may forge. */
+	for (uint32_t i = 0; i < service->message.length; i++)
+		if ((unsigned char)request.name[i] < ' ' || request.name[i] == 0x7f)
+			return STATUS_INVALID;
 	status = bank_create(service, &request);
 	if (status != STATUS_OK)
 		return status;

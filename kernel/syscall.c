@@ -195,7 +195,8 @@ port_send(struct call *call, const struct disk_capability *port)
 /* ---- replies ------------------------------------------------------------------ */
 
 /* Answers the call behind `reply`, which lies in `slot`.  A caller that is gone
- * is no error: the capability is spent all the same. */
+ * is no error: the capability is spent all the same.  A caller whose pages cannot
+ * be read is told GONE if it can be: its trouble is not the server's. */
 static enum status reply_send(struct call *call, uint32_t slot, const struct disk_capability *reply)
 {
 	struct disk_machine *target;
@@ -215,15 +216,17 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 	status = reply_target(reply, &target);
 	if (status == STATUS_OK) {
 		status = reply_prepare(target, &message);
-		if (status != STATUS_OK)
-			return status;
-		/* COMMIT POINT */
-		reply_commit(target, &message);
-		call_moves_commit(call);
-		call->machine->messages_sent++;
-	} else if (status != STATUS_DEAD) {
-		return status;
+		if (status == STATUS_OK) {
+			/* COMMIT POINT */
+			reply_commit(target, &message);
+			call_moves_commit(call);
+			call->machine->messages_sent++;
+		} else if (status != STATUS_WAIT && status != STATUS_NO_SPACE) {
+			status = reply_abandon(reply);
+		}
 	}
+	if (status == STATUS_WAIT || status == STATUS_NO_SPACE)
+		return status;
 	slot_clear(call, slot);
 	return STATUS_OK;
 }
@@ -405,7 +408,6 @@ static void __attribute__((noreturn)) reply_receive(struct call *call)
 		call_fail(call, status);
 	/* What remains is a receive. */
 	call->gpr[REGISTER_RAX] = ENTRY_RECEIVE;
-	call->gpr[REGISTER_R14] = 0;
 	call->entry = ENTRY_RECEIVE;
 	store_operation_begin(kernel.space.store);
 	receive(call);

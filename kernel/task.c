@@ -7,6 +7,7 @@
  */
 #include "kernel/task.h"
 #include <string.h>
+#include "kernel/kernel.h"
 #include "kernel/memory.h"
 #include "store/check.h"
 
@@ -152,8 +153,11 @@ struct task *task_get(object_t object, uint64_t version, uint8_t priority)
 		return task;
 	if (task)
 		task_forget(task);
-	if (!all.free.first && all.idle.first)
+	if (!all.free.first && all.idle.first) {
+		if (cpu_this()->fpu == all.idle.first)
+			kernel_fpu_save();
 		task_forget(all.idle.first);
+	}
 	task = all.free.first;
 	if (!task) {
 		all.overflow = true;

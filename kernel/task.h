@@ -52,7 +52,8 @@ struct task {
 struct cpu {
 	struct task *running; /* null in the idle loop */
 	struct task *fpu;     /* whose FPU state the registers hold; null: nobody's */
-	bool fpu_live;	      /* they hold newer state than its machine page */
+	bool fpu_live;	      /* they hold newer state than its machine page, */
+	uint8_t *fpu_image;   /* which is writable as long as that is so: here */
 	uint64_t entered_ns;  /* when it last went to user mode */
 	uint64_t idle_ns;
 };

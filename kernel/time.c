@@ -10,7 +10,7 @@
 #include "kernel/syscall.h"
 
 static struct {
-	uint64_t earliest_ns; /* no deadline in the queue is earlier than this */
+	uint64_t earliest_ns; /* nothing is to be done in the queue before this */
 } time;
 
 uint64_t time_uptime_ns(void)
@@ -57,10 +57,12 @@ static enum status time_expire(uint64_t deadline, object_t object)
 
 	status = deadline_remove_prepare(&kernel.space, deadline, object);
 	if (status == STATUS_OK)
-		status = machine_prepare(&kernel.space, object, &machine);
-	if (status == STATUS_OK)
 		status = machine_ready_prepare(&kernel.space, object);
-	if (status != STATUS_OK && status != STATUS_DEAD && status != STATUS_NOT_FOUND)
+	if (status != STATUS_OK)
+		return status;
+	status = machine_prepare(&kernel.space, object, &machine);
+	/* A machine that is gone or damaged must not hold up those behind it. */
+	if (status == STATUS_WAIT || status == STATUS_NO_SPACE)
 		return status;
 	/* COMMIT POINT */
 	deadline_remove(&kernel.space, deadline, object);
@@ -93,6 +95,8 @@ bool time_step(void)
 	}
 	if (status == STATUS_OK)
 		status = time_expire(deadline, object);
+	if (status == STATUS_NO_SPACE)
+		time.earliest_ns = now + KERNEL_SPACE_RETRY_NS;
 	/* WAIT: the step is simply done again when something has completed. */
 	return status == STATUS_OK;
 }
