@@ -236,7 +236,7 @@ static int hostile_child(struct hostile_shared *shared)
 struct hostile_run {
 	struct file shared;
 	uint32_t program;
-	uint32_t victims[5], port; /* slots of what the present child has */
+	uint32_t victims[5], port, instance; /* slots of what the present child has */
 	uint64_t machines, ended, faulted, stuck;
 };
 
@@ -313,9 +313,12 @@ static uint32_t hostile_start_child(struct hostile_run *run)
 	hostile_check(machine_attach(spawned.machine, run->shared.slot, 0, 0,
 				     RIGHT_READ | RIGHT_WRITE, false),
 		      "share memory with it");
-	/* A port dies with its machine, unless that has lost the capability. */
+	/* These end with their machine, unless it has lost them before. */
 	run->port = slot_take();
+	run->instance = slot_take();
 	hostile_check(machine_take(spawned.machine, SLOT_PORT, run->port), "take its port");
+	hostile_check(machine_take(spawned.machine, SLOT_INSTANCE, run->instance),
+		      "take its instance");
 	hostile_check(machine_start(spawned.machine, spawned.rip, spawned.rsp, spawned.rdi),
 		      "let it run");
 	run->machines++;
@@ -366,6 +369,8 @@ static uint64_t hostile_run_child(struct hostile_run *run)
 	slot_give(child);
 	table_destroy(SLOT_TABLE, run->port);
 	slot_give(run->port);
+	table_destroy(SLOT_TABLE, run->instance);
+	slot_give(run->instance);
 	hostile_end_victims(run);
 	return shared->done;
 }

@@ -37,12 +37,40 @@ static int selftest_echo(void)
 	}
 }
 
+/* Calls what it was given; the result is how it ends. */
+static int selftest_call(void)
+{
+	struct message message = {.label = SELFTEST_LABEL, .take = {SLOT_A}};
+
+	return (int)message_call(SELFTEST_SECOND, &message);
+}
+
+/* Becomes the receiver of what it was given, and waits elsewhere. */
+static int selftest_bind(void)
+{
+	struct message message = {.deadline = 1};
+
+	message_receive(SELFTEST_SECOND, &message);
+	message = (struct message){0};
+	return (int)message_receive(SLOT_PORT, &message);
+}
+
 int selftest_child(int argc, char **argv)
 {
 	if (text_equal(argv[1], "echo"))
 		return selftest_echo();
 	if (text_equal(argv[1], "read") && argc > 2)
 		return *(volatile uint8_t *)(uintptr_t)selftest_argument(argv[2]);
+	if (text_equal(argv[1], "peek") && argc > 2) {
+		volatile uint8_t *byte = (uint8_t *)(uintptr_t)selftest_argument(argv[2]);
+		int before = *byte;
+
+		return before + selftest_call() + *byte;
+	}
+	if (text_equal(argv[1], "call"))
+		return selftest_call();
+	if (text_equal(argv[1], "bind"))
+		return selftest_bind();
 	if (text_equal(argv[1], "spin"))
 		for (;;)
 			message_yield();

@@ -31,6 +31,8 @@ void selftest_control(void)
 	CHECK(machine_set_registers(child.machine, &registers) != STATUS_OK);
 	EXPECT(machine_set_priority(child.machine, 1), OK);
 	EXPECT(machine_set_priority(child.machine, MACHINE_PRIORITIES), INVALID);
+	EXPECT(machine_set_priority(child.machine, MACHINE_PRIORITIES - 1), NO_RIGHT);
+	EXPECT(machine_set_priority(SLOT_SELF, MACHINE_PRIORITIES - 1), NO_RIGHT);
 	CHECK(machine_info(child.machine, &info) == STATUS_OK && info.priority == 1);
 	EXPECT(machine_place(child.machine, SLOT_CLOCK, 40), OK);
 	EXPECT(machine_take(child.machine, 40, SLOT_C), OK);

@@ -117,6 +117,7 @@ int main(int argc, char **argv)
 	selftest_waiting_sender();
 	selftest_control();
 	selftest_keepers();
+	selftest_replies();
 	selftest_clock();
 	selftest_log();
 	selftest_heap();

@@ -45,6 +45,7 @@ void selftest_calls(void);
 void selftest_waiting_sender(void);
 void selftest_control(void);
 void selftest_keepers(void);
+void selftest_replies(void);
 void selftest_clock(void);
 void selftest_log(void);
 void selftest_services(void);

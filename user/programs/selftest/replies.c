@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * replies.c - every way in which a caller, a sender or a mapping could be forgotten.
+ */
+#include "user/programs/selftest/selftest.h"
+
+#include "user/lib/machine.h"
+#include "user/lib/message.h"
+#include "user/lib/segment.h"
+#include "user/lib/service.h"
+#include "user/lib/slot.h"
+#include "user/lib/table.h"
+#include "user/lib/text.h"
+
+#define REPLIES_WAIT (100 * NS_PER_MILLISECOND)
+
+static void replies_pause(void)
+{
+	clock_sleep_until(clock_uptime() + REPLIES_WAIT);
+}
+
+/* A child that calls SLOT_A, and that call received: its reply is in SLOT_REPLY. */
+static bool replies_called(const char *what, const char *argument, struct spawned *child)
+{
+	struct message message = {.deadline = clock_uptime() + 5 * NS_PER_SECOND};
+
+	if (!selftest_start(what, argument, SLOT_A, true, child))
+		return false;
+	EXPECT(machine_set_keeper(child->machine, SLOT_A), OK);
+	return selftest_go(child) && EXPECT(message_receive(SLOT_A, &message), OK) &&
+	       CHECK(message.label == SELFTEST_LABEL);
+}
+
+/* A reply capability that is passed on to somebody who has no slot for it. */
+static void replies_refused(void)
+{
+	struct message message = {.label = 1, .pass = {SLOT_REPLY}};
+	struct abi_machine_info info;
+	struct spawned child;
+
+	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_B), OK) || !replies_called("call", NULL, &child))
+		return;
+	EXPECT(message_send(SLOT_B, &message, false), OK);
+	message = (struct message){.deadline = 1};
+	EXPECT(message_receive(SLOT_B, &message), OK);
+	CHECK(message.got == 0);
+	replies_pause();
+	CHECK(machine_info(child.machine, &info) == STATUS_OK && info.state == MACHINE_EXITED &&
+	      info.exit_code == STATUS_GONE);
+	EXPECT(machine_destroy(child.machine), OK);
+	slot_give(child.machine);
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_B), OK);
+}
+
+/* A caller whose table is gone cannot take the capability that answers it; that is
+ * no trouble of the server's. */
+static void replies_without_table(void)
+{
+	struct message message = {.label = 1, .pass = {SLOT_CLOCK}};
+	struct spawned child;
+
+	if (!replies_called("call", NULL, &child))
+		return;
+	EXPECT(machine_take(child.machine, SLOT_PORT, SLOT_B), OK);
+	EXPECT(machine_take(child.machine, SLOT_TABLE, SLOT_C), OK);
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_C), OK);
+	message.deadline = 1;
+	EXPECT(message_reply_receive(SLOT_A, &message), TIMEOUT);
+	EXPECT(machine_destroy(child.machine), OK);
+	slot_give(child.machine);
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_B), OK);
+}
+
+/* The receiver of a full queue ends; the queue is emptied and the sender goes on. */
+static void replies_receiver_ends(void)
+{
+	struct abi_machine_info before = {.messages_sent = 0}, after = before;
+	struct message message;
+	struct spawned receiver, sender;
+
+	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_B), OK) ||
+	    !selftest_start("bind", NULL, SLOT_B, false, &receiver))
+		return;
+	replies_pause();
+	if (!selftest_start("fill", NULL, SLOT_B, false, &sender))
+		return;
+	replies_pause();
+	EXPECT(machine_info(sender.machine, &before), OK);
+	EXPECT(machine_destroy(receiver.machine), OK);
+	replies_pause();
+	EXPECT(machine_info(sender.machine, &after), OK);
+	CHECK(after.messages_sent > before.messages_sent);
+	do
+		message = (struct message){.deadline = clock_uptime() + REPLIES_WAIT};
+	while (message_receive(SLOT_B, &message) == STATUS_OK);
+	EXPECT(machine_info(sender.machine, &after), DEAD);
+	slot_give(receiver.machine);
+	slot_give(sender.machine);
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_B), OK);
+}
+
+/* A segment goes with its owner, also where others have more of it mapped. */
+static void replies_owner_ends(void)
+{
+	struct message message = {.deadline = clock_uptime() + 5 * NS_PER_SECOND};
+	struct segment_info info = {0};
+	struct spawned owner, reader;
+	char address[24];
+
+	EXPECT(bank_segment(SLOT_BANK, 2 * PAGE_SIZE, 2 * PAGE_SIZE, SLOT_B), OK);
+	EXPECT(segment_info(SLOT_B, &info), OK);
+	text_format(address, sizeof(address), "0x%llx",
+		    (unsigned long long)(info.address + PAGE_SIZE));
+	if (!selftest_start("spin", NULL, 0, true, &owner) ||
+	    !selftest_start("peek", address, SLOT_A, true, &reader))
+		return;
+	EXPECT(machine_attach(owner.machine, SLOT_B, 0, 1, RIGHT_READ, true), OK);
+	EXPECT(machine_attach(reader.machine, SLOT_B, 0, 2, RIGHT_READ, false), OK);
+	EXPECT(machine_set_keeper(reader.machine, SLOT_A), OK);
+	if (!selftest_go(&reader) || !EXPECT(message_receive(SLOT_A, &message), OK))
+		return;
+	CHECK(message.label == SELFTEST_LABEL);
+	EXPECT(machine_destroy(owner.machine), OK);
+	message = (struct message){.deadline = clock_uptime() + NS_PER_SECOND};
+	EXPECT(message_reply_receive(SLOT_A, &message), OK);
+	CHECK(message.label == EVENT_FAULT && message.word[1] == info.address + PAGE_SIZE);
+	EXPECT(machine_destroy(reader.machine), OK);
+	slot_give(owner.machine);
+	slot_give(reader.machine);
+}
+
+/* What a call does not return it leaves alone. */
+static void replies_registers(void)
+{
+	uint64_t rax = ENTRY_REPLY_RECEIVE, rdi = SLOT_A, deadline = 1;
+	register uint64_t r14 __asm__("r14") = SLOT_CLOCK;
+	register uint64_t r15 __asm__("r15") = SLOT_C;
+
+	__asm__ volatile("syscall"
+			 : "+a"(rax), "+D"(rdi), "+b"(deadline), "+r"(r14), "+r"(r15)
+			 :
+			 : "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "memory");
+	CHECK((rax & 0xffff) == STATUS_TIMEOUT);
+	CHECK(deadline == 1 && r14 == SLOT_CLOCK && r15 == SLOT_C);
+}
+
+void selftest_replies(void)
+{
+	uint64_t message_page;
+
+	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_A), OK))
+		return;
+	replies_refused();
+	replies_without_table();
+	replies_receiver_ends();
+	replies_owner_ends();
+	replies_registers();
+	/* Names stand in the log, one machine a line. */
+	EXPECT(bank_machine(SLOT_BANK, "two\nlines", 1, SLOT_C, &message_page), INVALID);
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_A), OK);
+}
