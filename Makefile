@@ -99,9 +99,9 @@ THIRD_PARTY := $(B)/third_party/lz4/lz4.h $(B)/third_party/xxhash/xxhash.h
 
 KERNEL_O := $(KERNEL_C:%.c=$(B)/kernel/%.o) $(KERNEL_S:%=$(B)/kernel/%.o) $(B)/kernel/lz4.o
 
-$(B)/kernel/%.o: %.c | $(THIRD_PARTY)
+$(B)/kernel/%.o: %.c Makefile | $(THIRD_PARTY)
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(KERNEL_FLAGS) -c $< -o $@
-$(B)/kernel/%.S.o: %.S | need-build
+$(B)/kernel/%.S.o: %.S Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(KERNEL_FLAGS) -c $< -o $@
 $(B)/kernel/lz4.o: $(B)/third_party/lz4/lz4.c
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(KERNEL_FLAGS) $(LZ4_FLAGS) -w -c $< -o $@
@@ -123,9 +123,9 @@ $(B)/perdure/kernel.elf: $(B)/perdure/kernel.debug
 
 LIBRARY_O := $(LIBRARY_C:%.c=$(B)/ring3/%.o) $(LIBRARY_S:%=$(B)/ring3/%.o)
 
-$(B)/ring3/%.o: %.c | need-build
+$(B)/ring3/%.o: %.c Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(USER_FLAGS) -c $< -o $@
-$(B)/ring3/%.S.o: %.S | need-build
+$(B)/ring3/%.S.o: %.S Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(USER_FLAGS) -c $< -o $@
 # A program is a file in user/programs/, or a folder there or, the shell, in user/.
 .SECONDEXPANSION:
@@ -139,7 +139,7 @@ VERIFY_C := $(wildcard tools/mkstore/verify.c tools/mkstore/verify_*.c)
 SIM_C    := $(call tree,tests/sim,%.c) $(STORE_C) $(filter-out tools/mkstore/verify_objects%,$(VERIFY_C))
 HOST_C   := $(MKSTORE_C) $(STORE_C) $(OBJECTS_C) $(wildcard user/lib/loader.c)
 
-$(B)/host/%.o: %.c | need-build
+$(B)/host/%.o: %.c Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(HOST_FLAGS) -c $< -o $@
 $(B)/mkstore: $(HOST_C:%.c=$(B)/host/%.o)
 	$(SAY) ld $@ && $(CC) $^ -llz4 -o $@
@@ -157,7 +157,7 @@ ARCHIVED_C := $(STORE_C) $(OBJECTS_C) $(filter-out %/main.c,$(MKSTORE_C)) $(wild
 RING3_C    := $(filter-out %/memory.c,$(LIBRARY_C) $(filter-out %/main.c,$(SHELL_C)))
 S := $(B)/sanitized
 
-$(S)/%.o: %.c | need-build need-test
+$(S)/%.o: %.c Makefile | need-build need-test
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(TEST_FLAGS) -c $< -o $@
 $(S)/host.a: $(ARCHIVED_C:%.c=$(S)/%.o)
 $(S)/user.a: $(RING3_C:%.c=$(S)/%.o)

@@ -31,7 +31,10 @@ REPORT = "build/test-report.txt"
 JOBS = 2
 LIMIT_S = 1500
 # What each mode of the simulator gets in `make test`; in a long run, its share.
-SIM_SECONDS = {"crash": 240, "recovery": 90, "errors": 60, "flip": 90, "full": 60}
+SIM_SECONDS = {"crash": 160, "recovery": 60, "errors": 40, "flip": 60, "full": 40}
+MUTANTS = {"store": "tests/mutants/run.py", "objects": "tests/unit/objects/mutants.py"}
+# Measures time, so nothing runs beside it.
+ALONE = "system/test_speed"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rfE", "--tb=short"]
 
 
@@ -74,8 +77,11 @@ def count_pytest(output):
 
 def count_mutants(output):
     """A seeded fault that is caught is a test passed."""
-    found = re.findall(r"(\d+) of (\d+) caught", output)
-    return (int(found[-1][0]), int(found[-1][1]) - int(found[-1][0])) if found else (0, 0)
+    found = re.findall(r"^(\d+) of (\d+) caught$", output, re.M)
+    if found:
+        return int(found[-1][0]), int(found[-1][1]) - int(found[-1][0])
+    found = re.findall(r"^(\d+) killed, (\d+) survived", output, re.M)
+    return (int(found[-1][0]), int(found[-1][1])) if found else (0, 0)
 
 
 def count_sim(output):
@@ -143,8 +149,8 @@ def all_jobs(long_minutes):
         jobs.append(Job("system", name, PYTEST + [path], environment, limit_s))
     if long_minutes:
         return [job for job in jobs if job.kind == "sim" or "power" in job.name]
-    if os.path.exists("tests/mutants/run.py"):
-        jobs.append(Job("mutants", "mutants", ["/usr/bin/python3", "tests/mutants/run.py"]))
+    for name, script in MUTANTS.items():
+        jobs.append(Job("mutants", f"mutants/{name}", ["/usr/bin/python3", script]))
     return jobs + unit_jobs()
 
 
@@ -156,6 +162,17 @@ def previous_seconds():
     except FileNotFoundError:
         return {}
     return {name: float(seconds) for name, seconds in found}
+
+
+def tell(outcome, number, total):
+    word = "FAILED" if outcome.failed else "ok"
+    print(
+        f"[{number:3}/{total}] {word:6} {outcome.job.name} "
+        f"({outcome.passed} passed, {outcome.seconds:.1f} s)",
+        flush=True,
+    )
+    if outcome.failed:
+        print(outcome.output.rstrip()[-20000:], flush=True)
 
 
 def main():
@@ -176,18 +193,14 @@ def main():
     jobs.sort(key=lambda job: -seconds.get(job.name, 0 if job.kind == "unit" else LIMIT_S))
     start = time.monotonic()
     outcomes = []
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        for future in concurrent.futures.as_completed(pool.submit(run, job) for job in jobs):
-            outcome = future.result()
-            outcomes.append(outcome)
-            word = "FAILED" if outcome.failed else "ok"
-            print(
-                f"[{len(outcomes):3}/{len(jobs)}] {word:6} {outcome.job.name} "
-                f"({outcome.passed} passed, {outcome.seconds:.1f} s)",
-                flush=True,
-            )
-            if outcome.failed:
-                print(outcome.output.rstrip()[-20000:], flush=True)
+    for parallel, some in (
+        (JOBS, [job for job in jobs if job.name != ALONE]),
+        (1, [job for job in jobs if job.name == ALONE]),
+    ):
+        with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
+            for future in concurrent.futures.as_completed(pool.submit(run, job) for job in some):
+                outcomes.append(future.result())
+                tell(outcomes[-1], len(outcomes), len(jobs))
 
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)

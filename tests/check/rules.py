@@ -90,7 +90,7 @@ def own_header_first(tree):
         own = path[:-2] + ".h"
         if path.endswith(".c") and own in tree:
             first = next(includes(text), (1, False, ""))
-            if first[2] not in (own, os.path.basename(own)):
+            if first[2] not in (own, path[:-2] + "_priv.h", os.path.basename(own)):
                 bad.append(f"{path}:{first[0]}: the first include is not \"{own}\"")
     return bad
 

@@ -277,8 +277,10 @@ void case_full(uint64_t seed)
 	workload->crash_once_in = 60;
 	workload_begin(workload);
 	workload->fill = true;
-	for (uint32_t i = 0; i < 100 && sim_totals.full_disks < refused + 40; i++)
+	for (uint32_t i = 0; i < 100 && sim_totals.full_disks < refused + 40; i++) {
 		workload_run(workload, 20);
+		workload_burst(workload, i % 4 == 0 ? 80 : 0);
+	}
 	SIM_CHECK(sim_totals.full_disks > refused, "the disk did not become full");
 	/* All pages go, then all snapshots: everything is given back. */
 	workload_drain(workload);

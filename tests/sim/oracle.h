@@ -40,6 +40,8 @@ struct oracle_level {
 	struct cut cut;
 	struct expectation expectation; /* while this level's recovery runs */
 	struct model_state after;	/* what its aftermath commits */
+	generation_t torn;		/* fallen back from; 0: none */
+	generation_t largest;		/* number spent in the ring */
 };
 
 struct oracle {

@@ -546,6 +546,14 @@ void workload_run(struct workload *workload, uint32_t operations)
 	}
 }
 
+void workload_burst(struct workload *workload, uint32_t operations)
+{
+	for (uint32_t i = 0; i < operations && !workload->broken; i++)
+		pages_write(workload);
+	if (!workload->broken)
+		workload_commit_all(workload);
+}
+
 void workload_drain(struct workload *workload)
 {
 	workload_settle(workload);
@@ -584,7 +592,8 @@ void workload_create(struct workload *workload, uint64_t seed, bool small)
 {
 	static const uint64_t sizes[] = {DISK_SECTORS_MIN, DISK_SECTORS_MIN, 12288, 36864};
 	/* Small ones reach the deep states soonest. */
-	static const uint32_t universes[] = {5, 5, 9, 9, 16, 16, 30, 160};
+	static const uint32_t universes[] = {5,	 5,  5,	 9,  9,	 9,  9,	 16,
+					     16, 16, 16, 16, 30, 30, 30, 100};
 	struct sim_random *random = &workload->random;
 	enum model_shape shape;
 
@@ -593,6 +602,8 @@ void workload_create(struct workload *workload, uint64_t seed, bool small)
 	workload->pinned = -1;
 	workload->sectors = small ? DISK_SECTORS_MIN : sizes[sim_random_below(random, 4)];
 	workload->write_unit = sim_random_once_in(random, 5) ? BLOCK_SIZE : SECTOR_SIZE;
+	if (small)
+		workload->write_unit = seed % 2 ? BLOCK_SIZE : SECTOR_SIZE;
 	workload->limits.frames = 32 + sim_random_below(random, small ? 400 : 60);
 	workload->limits.staging_bytes = 256 * 1024;
 	workload->limits.read_requests = 1 + sim_random_below(random, 8);
@@ -600,7 +611,7 @@ void workload_create(struct workload *workload, uint64_t seed, bool small)
 	workload->crash_once_in = 1;
 	shape = small ? MODEL_DENSE : (enum model_shape)sim_random_below(random, MODEL_SHAPES);
 	model_create(&workload->model, sim_random_next(random),
-		     small ? MODEL_PAGES : universes[sim_random_below(random, 8)], shape);
+		     small ? MODEL_PAGES : universes[sim_random_below(random, 16)], shape);
 	image_create_flat(&workload->flat, workload->sectors);
 	disk_create(&workload->disk, workload->sectors, random);
 	engine_create(&workload->engine, &workload->limits);

@@ -48,6 +48,9 @@ bool workload_begin(struct workload *workload);
 /* Some operations, chosen at random. */
 void workload_run(struct workload *workload, uint32_t operations);
 
+/* Many pages written for one commit. */
+void workload_burst(struct workload *workload, uint32_t operations);
+
 /* No commit in flight any more; what was in flight is acknowledged. */
 void workload_settle(struct workload *workload);
 /* Commits what is dirty, and every step of a deletion. */

@@ -130,6 +130,7 @@ def fresh(image):
 def test_fresh_asks_before_it_discards(image):
     with Machine(image) as machine:
         machine.wait_prompt()
+        machine.command("checkpoint")
         refused = fresh(image)
         assert refused.returncode == 1
         assert "in use by a running system" in refused.stderr

@@ -92,6 +92,8 @@ def test_hostile_calls(image):
     calls = 100000
     with Machine(image) as machine:
         machine.wait_prompt()
+        # When all have made what they need, the shell's heap and guard included.
+        wait_for(machine, "cat /demo/primes", "found [1-9]")
         machine.command("stop primes")
         machine.command("cat /demo/count /notes/welcome > /notes/warm")
         before = wait_for(machine, "store", r"(\d+) objects")[1]
@@ -161,6 +163,8 @@ def test_new_program_from_the_host(image):
 def test_traffic_light_serves_its_queue(image):
     with Machine(image) as machine:
         machine.wait_prompt()
+        # The button is there when the light has put its port under a name.
+        wait_for(machine, "ls /demo", "traffic")
         machine.command("run press 5")
         wait_for(machine, "log 20", r"press: \d+ wait, \d+ have crossed")
         crossed = int(wait_for(machine, "log 20", r"traffic: (\d+) cross, \d+ in all")[1])

@@ -3,12 +3,20 @@
 
 import hashlib
 import os
+import re
 import subprocess
+import sys
+import uuid
+from types import SimpleNamespace
 
 import pytest
-from conftest import MKSTORE, STORE_OFFSET, WORK, copy_sparse, mkstore
+from conftest import MKSTORE, ROOT, STORE_OFFSET, WORK, copy_sparse, mkstore
 
 from machine import Machine
+
+sys.path.insert(0, os.path.join(ROOT, "tools/build"))
+
+import image as disk_image  # noqa: E402
 
 # Fields of struct disk_superblock.
 VERSION = (8, 4)
@@ -39,19 +47,19 @@ def store_digest(image):
         return hashlib.sha256(file.read(48 << 20)).hexdigest()
 
 
-def refused_by_kernel(image, pattern, **options):
-    """Boots and expects the message; the store must be as it was."""
+def refused_by_kernel(image, pattern, end="stopped|halted", **options):
+    """Boots and expects the message, whole; the store must be as it was."""
     before = store_digest(image)
     with Machine(image, **options) as machine:
         machine.wait(pattern)
-        machine.wait("stopped|halted")
+        machine.wait(end)
     assert store_digest(image) == before
 
 
 def refused_by_mkstore(image, pattern):
     for command in ("info", "ls", "verify"):
         result = mkstore(command, image, code=NO_STORE)
-        assert pattern in result.stderr, result.stderr
+        assert re.search(pattern, result.stderr), result.stderr
 
 
 def test_unknown_version(image, forge):
@@ -72,63 +80,60 @@ def test_foreign_partition(image):
         file.seek(STORE_OFFSET)
         file.write(b"\xEB\x3C\x90MSDOS5.0".ljust(64 * 1024, b"\xA5"))
     refused_by_kernel(image, "holds no store")
-    refused_by_mkstore(image, "holds no store")
+    refused_by_mkstore(image, "not a Perdure store|holds no store")
 
 
 def test_truncated_image(image):
     """The disk ends in the middle of the store."""
     with open(image, "r+b") as file:
         file.truncate(STORE_OFFSET + (8 << 20))
-    refused_by_kernel(image, "smaller than|beyond the end")
-    result = mkstore("info", image, code=None)
-    assert result.returncode == NO_STORE
-    assert "smaller" in result.stderr or "truncated" in result.stderr, result.stderr
+    refused_by_kernel(image, "cut off|smaller|beyond the end")
+    refused_by_mkstore(image, "truncated")
+
+
+def make_disk(path, store_type=None):
+    """A disk of 64 MiB with an empty third partition; its type may be another."""
+    parts = "build/perdure"
+    if store_type:
+        real = disk_image.store_type
+        disk_image.store_type = lambda: uuid.UUID(store_type)
+    try:
+        disk_image.write_disk(
+            SimpleNamespace(
+                size="64M",
+                boot="/usr/lib/grub/i386-pc/boot.img",
+                core=f"{parts}/core.img",
+                esp=f"{parts}/esp.img",
+            ),
+            path,
+        )
+    finally:
+        if store_type:
+            disk_image.store_type = real
 
 
 def test_store_larger_than_its_partition(image):
     """Moved to a smaller disk: the partition table is right, the store too large."""
     smaller = image + ".smaller"
-    subprocess.run(
-        [
-            "/usr/bin/python3",
-            "-c",
-            "import sys; sys.path.insert(0, 'tools/build'); import image\n"
-            "from types import SimpleNamespace as N\n"
-            f"image.write_disk(N(size='64M', boot='/usr/lib/grub/i386-pc/boot.img',"
-            f" core='build/perdure/core.img', esp='build/perdure/esp.img'), {smaller!r})",
-        ],
-        check=True,
-    )
+    make_disk(smaller)
     with open(image, "rb") as source, open(smaller, "r+b") as target:
         source.seek(STORE_OFFSET)
         target.seek(STORE_OFFSET)
         target.write(source.read(32 << 20))
     try:
-        refused_by_kernel(smaller, "smaller than")
-        refused_by_mkstore(smaller, "smaller than")
+        refused_by_kernel(smaller, "has 2058240 sectors, the disk only 92160")
+        refused_by_mkstore(smaller, "2058240 sectors|smaller")
     finally:
         os.unlink(smaller)
 
 
 def test_no_store_partition(image):
     """The same disk with another type of partition."""
-    import_gpt = "import sys; sys.path.insert(0, 'tools/build'); import image, uuid\n"
     other = image + ".other"
-    subprocess.run(
-        [
-            "/usr/bin/python3",
-            "-c",
-            import_gpt + "from types import SimpleNamespace as N\n"
-            "image.store_type = lambda: uuid.UUID('0FC63DAF-8483-4772-8E79-3D69D8477DE4')\n"
-            f"image.write_disk(N(size='64M', boot='/usr/lib/grub/i386-pc/boot.img',"
-            f" core='build/perdure/core.img', esp='build/perdure/esp.img'), {other!r})",
-        ],
-        check=True,
-    )
+    make_disk(other, "0FC63DAF-8483-4772-8E79-3D69D8477DE4")
     try:
         refused_by_kernel(other, "no store")
-        result = mkstore("info", other, code=NO_STORE)
-        assert "partition" in result.stderr, result.stderr
+        assert "partition" in mkstore("info", other, code=NO_STORE).stderr
     finally:
         os.unlink(other)
 
@@ -157,7 +162,7 @@ def test_plain_qemu64_cpu(image):
 
 
 def test_cpu_without_nx(image):
-    refused_by_kernel(image, r"\bNX\b", cpu="qemu64,-nx")
+    refused_by_kernel(image, r"\bNX\b", end="switched them off", cpu="qemu64,-nx")
 
 
 def test_two_stores(image, base_image):

@@ -21,6 +21,7 @@ zeros for `mkstore create`, and stays a hole in the file.
 
 import argparse
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -45,6 +46,10 @@ HEADER = "disk/partition.h"
 
 # Names for what must be unique within the disk but need not be across disks.
 NAMESPACE = uuid.UUID("50524455-5245-5444-4953-4B0000000000")
+
+# The time in everything that must be the same each time: the year 2000.
+CREATED_S = "946684800"
+CREATED_NS = CREATED_S + "000000000"
 
 # grub-2.06: where boot.img and diskboot.img keep what an installer fills in
 # (GRUB_BOOT_MACHINE_KERNEL_SECTOR, GRUB_BOOT_MACHINE_DRIVE_CHECK and the last
@@ -203,6 +208,12 @@ def system_files(arguments):
     return [arguments.manifest] + sorted(os.path.join(folder, name) for name in os.listdir(folder))
 
 
+def digests(arguments):
+    """A line for each of these files, by which changes are noticed."""
+    files = system_files(arguments)
+    return [f"{hashlib.sha256(read_file(path)).hexdigest()}  {path}\n" for path in files]
+
+
 def stamp(arguments):
     return os.path.join(os.path.dirname(arguments.esp), os.path.basename(arguments.image) + ".made")
 
@@ -216,14 +227,14 @@ def create(arguments):
         command = [arguments.mkstore, "create", new, "--manifest", arguments.manifest]
         command += ["--files", arguments.files]
         if arguments.identity:
-            command += ["--identity", arguments.identity]
+            command += ["--identity", arguments.identity, "--created", CREATED_NS]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         os.replace(new, arguments.image)
     finally:
         if os.path.exists(new):
             os.unlink(new)
-    with open(stamp(arguments), "w", encoding="ascii"):
-        pass
+    with open(stamp(arguments), "w", encoding="utf-8") as file:
+        file.writelines(digests(arguments))
     print(f"image: made {arguments.image}, {arguments.size}")
 
 
@@ -250,10 +261,12 @@ def ensure(arguments):
     update(arguments)
     made = stamp(arguments)
     if os.path.exists(made):
-        newer = [f for f in system_files(arguments) if os.path.getmtime(f) > os.path.getmtime(made)]
-        if newer:
-            print(f"image: note: the store in {arguments.image} has older programs than these:")
-            print(f"image:   {' '.join(newer)}")
+        with open(made, encoding="utf-8") as file:
+            known = set(file)
+        changed = [line.split()[1] for line in digests(arguments) if line not in known]
+        if changed:
+            print(f"image: note: these have changed since the store in {arguments.image} was made:")
+            print(f"image:   {' '.join(changed)}")
             print("image: `make fresh` makes a new store")
 
 
@@ -281,7 +294,7 @@ def fresh(arguments):
 def fat(arguments):
     """A FAT16 file system with these files, by mtools."""
     kib = (STORE_FIRST - ESP_FIRST) * SECTOR // 1024
-    environment = dict(os.environ, TZ="UTC", SOURCE_DATE_EPOCH="946684800", MTOOLS_SKIP_CHECK="1")
+    environment = dict(os.environ, TZ="UTC", SOURCE_DATE_EPOCH=CREATED_S, MTOOLS_SKIP_CHECK="1")
 
     def mtool(*command):
         subprocess.run(command, check=True, env=environment)
@@ -322,7 +335,7 @@ def main():
         command.add_argument("--mkstore", required=True, help="the program that fills the store")
         command.add_argument("--manifest", required=True, help="the initial system")
         command.add_argument("--files", required=True, help="folder of the files it names")
-        command.add_argument("--identity", help="of the store, to make it reproducible too")
+        command.add_argument("--identity", help="of the store; fixes its time too")
         command.add_argument("--yes", action="store_true", help="discard without asking")
         command.set_defaults(function=function)
     arguments = parser.parse_args()

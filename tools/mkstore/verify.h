@@ -86,6 +86,7 @@ struct verify_totals {
 	generation_t generation;  /* that recovery chooses; 0: none */
 	generation_t torn;	  /* fallen back from, or lost with its slot; 0: none */
 	generation_t predecessor; /* also verified; 0: none */
+	generation_t largest;	  /* number spent in the ring, tombstones included */
 	uint32_t slot;		  /* of the chosen record */
 	uint64_t sectors;	  /* size of the store */
 	uint64_t used_sectors;	  /* reachable in the chosen generation */
@@ -111,6 +112,7 @@ struct verify_options {
 	 * mkstore passes verify_objects.  May be null. */
 	enum status (*objects)(struct verify *verify);
 	bool skip_data;	       /* leave out the content of pages; nodes are always read */
+	bool skip_unpack;      /* of pages only compare the checksums, do not unpack them */
 	bool skip_predecessor; /* leave out the generation before the chosen one */
 	bool skip_slot_tails;  /* leave out the unused rest of the ring slots */
 };

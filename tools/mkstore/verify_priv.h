@@ -98,7 +98,8 @@ bool verify_reference_null(const struct disk_reference *reference);
 bool verify_reference_check(struct verify *verify, const struct verify_place *place,
 			    const struct disk_reference *reference, uint64_t birth_max);
 /* Reads, checks and unpacks an extent (not NONE, not ZERO) whose fields are
- * known to be sound.  With quiet, says nothing. */
+ * known to be sound.  With quiet, says nothing.  Without data, only the checksum
+ * is checked. */
 enum verify_load verify_extent_load(struct verify *verify, const struct verify_place *place,
 				    const struct disk_reference *reference, void *data, bool quiet);
 

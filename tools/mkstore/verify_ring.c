@@ -309,6 +309,12 @@ static void slot_damaged(struct verify *verify, uint32_t slot, const char *what)
 			 what);
 }
 
+static void number_note(struct verify *verify, uint64_t generation)
+{
+	if (generation > verify->totals.largest.n)
+		verify->totals.largest.n = generation;
+}
+
 static void slot_read(struct verify *verify, uint32_t slot)
 {
 	struct disk_record *record = &verify->ring[slot];
@@ -346,6 +352,7 @@ static void slot_read(struct verify *verify, uint32_t slot)
 		memcpy(&stone, &data, sizeof(stone));
 		if (tombstone_sound(verify, &stone, slot)) {
 			verify->totals.tombstones++;
+			number_note(verify, stone.generation);
 			*record = data;
 		}
 		return;
@@ -356,6 +363,7 @@ static void slot_read(struct verify *verify, uint32_t slot)
 		return;
 	}
 	verify->totals.records++;
+	number_note(verify, data.generation);
 	*record = data;
 }
 

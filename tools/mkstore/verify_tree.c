@@ -130,6 +130,8 @@ enum verify_load verify_extent_load(struct verify *verify, const struct verify_p
 				reference->sectors, (unsigned long long)reference->birth);
 		return VERIFY_LOAD_CORRUPT;
 	}
+	if (!data)
+		return VERIFY_LOAD_OK;
 	fault = extent_unpack(reference, stored, data);
 	if (!fault)
 		return VERIFY_LOAD_OK;
@@ -323,6 +325,7 @@ static bool walk_page(struct verify *verify, struct verify_pass *pass,
 		      const struct disk_reference *reference, uint64_t birth_max)
 {
 	bool space = place->tree == DISK_TREE_SPACE;
+	bool unpack = !space || !verify->options.skip_unpack;
 	uint8_t data[PAGE_SIZE];
 	enum claim claim;
 
@@ -351,14 +354,14 @@ static bool walk_page(struct verify *verify, struct verify_pass *pass,
 			walk->page(verify, pass, place, reference, NULL);
 		return true;
 	}
-	if (verify_extent_load(verify, place, reference, data, claim == CLAIM_KNOWN) !=
-	    VERIFY_LOAD_OK) {
+	if (verify_extent_load(verify, place, reference, unpack ? data : NULL,
+			       claim == CLAIM_KNOWN) != VERIFY_LOAD_OK) {
 		/* A damaged page of the space hides nothing below it. */
 		if (!space)
 			pass->incomplete = true;
 		return true;
 	}
-	if (space && verify_zero(data, sizeof(data)))
+	if (space && unpack && verify_zero(data, sizeof(data)))
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_CONTENT, place,
 				 disk_reference_sector(reference).n,
 				 "a page of zeros has an extent");

@@ -31,6 +31,8 @@ struct fixture {
 	uint8_t *stable; /* what survives for certain */
 	struct block_request *queue[FIXTURE_QUEUE];
 	unsigned queued;
+	uint64_t *written; /* sectors since the last flush, with repetitions */
+	size_t written_count, written_room;
 	uint64_t random;
 	uint64_t writes, flushes, reads;
 	/* Fail the requests of this kind from the nth on, `fail_count` times. */
@@ -71,6 +73,27 @@ static inline bool fixture_submit(struct block_device *device, struct block_requ
 	return true;
 }
 
+static inline void fixture_flushed(struct fixture *f)
+{
+	while (f->written_count) {
+		size_t at = f->written[--f->written_count] * SECTOR_SIZE;
+
+		memcpy(f->stable + at, f->disk + at, SECTOR_SIZE);
+	}
+}
+
+static inline void fixture_written(struct fixture *f, const struct block_request *request)
+{
+	memcpy(f->disk + request->sector.n * SECTOR_SIZE, request->data,
+	       (size_t)request->sectors * SECTOR_SIZE);
+	if (f->written_count + request->sectors > f->written_room) {
+		f->written_room = 2 * f->written_room + request->sectors;
+		f->written = realloc(f->written, f->written_room * sizeof(*f->written));
+	}
+	for (uint32_t i = 0; i < request->sectors; i++)
+		f->written[f->written_count++] = request->sector.n + i;
+}
+
 static inline enum status fixture_perform(struct fixture *f, struct block_request *request)
 {
 	uint64_t offset = request->sector.n * SECTOR_SIZE;
@@ -85,14 +108,14 @@ static inline enum status fixture_perform(struct fixture *f, struct block_reques
 		return STATUS_IO;
 	}
 	if (request->operation == BLOCK_FLUSH) {
-		memcpy(f->stable, f->disk, f->device.sectors * SECTOR_SIZE);
+		fixture_flushed(f);
 		return STATUS_OK;
 	}
 	assert_true(request->sector.n + request->sectors <= f->device.sectors);
 	if (request->operation == BLOCK_READ)
 		memcpy(request->data, f->disk + offset, bytes);
 	else
-		memcpy(f->disk + offset, request->data, bytes);
+		fixture_written(f, request);
 	return STATUS_OK;
 }
 
@@ -173,7 +196,8 @@ static inline struct fixture *fixture_new(uint64_t sectors, uint32_t frames, uin
 	f->disk = calloc(sectors, SECTOR_SIZE);
 	f->stable = calloc(sectors, SECTOR_SIZE);
 	f->random = 88172645463325252u;
-	f->limits = (struct store_limits){frames, 256 * 1024, 8};
+	f->limits = (struct store_limits){
+		.frames = frames, .staging_bytes = 256 * 1024, .read_requests = 8};
 	f->memory = aligned_alloc(4096, store_memory_size(&f->limits));
 	f->frames = aligned_alloc(4096, (size_t)frames * PAGE_SIZE);
 	f->base = 0x100000;
@@ -186,6 +210,7 @@ static inline void fixture_free(struct fixture *f)
 {
 	free(f->disk);
 	free(f->stable);
+	free(f->written);
 	free(f->memory);
 	free(f->frames);
 	free(f);
@@ -196,13 +221,13 @@ static inline void fixture_crash(struct fixture *f)
 {
 	while (f->queued && fixture_random(f, 2))
 		fixture_poll(&f->device, true);
-	for (uint64_t i = 0; i < f->device.sectors; i++) {
-		size_t at = i * SECTOR_SIZE;
+	for (size_t i = 0; i < f->written_count; i++) {
+		size_t at = f->written[i] * SECTOR_SIZE;
 
-		if (memcmp(f->disk + at, f->stable + at, SECTOR_SIZE) != 0 && fixture_random(f, 2))
+		if (fixture_random(f, 2))
 			memcpy(f->disk + at, f->stable + at, SECTOR_SIZE);
 	}
-	memcpy(f->stable, f->disk, f->device.sectors * SECTOR_SIZE);
+	fixture_flushed(f);
 }
 
 /* ---- operations ------------------------------------------------------------------- */

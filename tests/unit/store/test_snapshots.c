@@ -227,6 +227,7 @@ static void random_history(uint64_t seed, uint32_t frames, uint32_t write_unit)
 
 	h->f = fixture_new(65536, frames, write_unit);
 	h->f->random += seed * 1000003;
+	fixture_checkpoint(h->f);
 	for (unsigned step = 0; step < 100; step++) {
 		unsigned what = fixture_random(h->f, 20);
 
