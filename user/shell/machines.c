@@ -239,7 +239,9 @@ static bool machines_run_options(int argc, char **argv, int *at, struct spawn_re
 			request->name = argv[++*at];
 		} else if (text_equal(option, "-p") && *at + 1 < argc) {
 			if (!text_number(argv[++*at], &priority) || priority >= MACHINE_PRIORITIES)
-				return shell_complain("run", "%s: a priority is 0 to 15",
+				return shell_complain("run",
+						      "%s: a priority is 0 to 15, and none above "
+						      "that of the shell can be given",
 						      argv[*at]);
 			request->priority = (uint32_t)priority;
 		} else {
