@@ -14,6 +14,7 @@
 static struct {
 	object_t cursor; /* next object of the bitmap to look at */
 	bool looking;
+	bool damaged;	  /* a machine, or where machines are noted, cannot be read */
 	bool again;	  /* this look began in the middle: once more from the start */
 	uint64_t to_tell; /* bit i: subscriber i of the system page gets its message */
 	unsigned telling; /* whose turn it is */
@@ -51,9 +52,17 @@ static bool host_referenced(void *context, page_t page)
 	return memory_referenced(page);
 }
 
+/* What is damaged is met again and again: one line for the same place is enough. */
 static void host_log(void *context, const char *line)
 {
+	static char last[KERNEL_LOG_LINE];
+	size_t length = strlen(line);
+
 	(void)context;
+	if (length < sizeof(last) && memcmp(last, line, length + 1) == 0)
+		return;
+	if (length < sizeof(last))
+		memcpy(last, line, length + 1);
 	kernel_print("store: %s", line);
 }
 
@@ -161,8 +170,11 @@ static enum status resume_machine(object_t object)
 		kernel_make_ready(object, machine);
 		return STATUS_OK;
 	}
-	if (status != STATUS_OK && status != STATUS_DEAD && status != STATUS_NOT_FOUND)
-		kernel_print("machine %u cannot be resumed: %s", object.n, status_text(status));
+	if (status != STATUS_OK && status != STATUS_DEAD && status != STATUS_NOT_FOUND) {
+		resume.damaged = true;
+		kernel_print_loud("perdure: machine %u cannot be resumed: %s", object.n,
+				  status_text(status));
+	}
 	status = machine_ready_prepare(&kernel.space, object);
 	if (status == STATUS_OK)
 		machine_ready_set(&kernel.space, object, false);
@@ -241,15 +253,26 @@ static bool resume_tell(void)
 	return true;
 }
 
+/* All were looked for, some cannot be read, and none is left that could run. */
+static void resume_nobody(void)
+{
+	if (!resume.looking && resume.damaged && !kernel.first_machine && !task_count())
+		resume_fail("no machine of this generation can be read, see above; restore a "
+			    "snapshot with mkstore, or a copy of this disk");
+}
+
 /* A page of the bitmap that cannot be read costs its own machines only. */
 static bool resume_skip(enum status status)
 {
 	uint32_t next = (resume.cursor.n / READY_BITS_PER_PAGE + 1) * READY_BITS_PER_PAGE;
 
-	kernel_print_loud("perdure: machines %u to %u are not looked for: %s", resume.cursor.n,
-			  next - 1, status_text(status));
+	if (!resume.damaged)
+		kernel_print_loud("perdure: machines from %u on may not be found: %s",
+				  resume.cursor.n, status_text(status));
 	resume.cursor.n = next;
 	resume.looking = next < OBJECT_MAX;
+	resume.damaged = true;
+	resume_nobody();
 	return true;
 }
 
@@ -269,6 +292,8 @@ bool resume_step(void)
 	store_operation_begin(kernel.space.store);
 	status = machine_ready_next(&kernel.space, resume.cursor, &object);
 	if (status == STATUS_NOT_FOUND) {
+		resume.looking = false;
+		resume_nobody();
 		resume.cursor = (object_t){1};
 		resume.looking = resume.again;
 		resume.again = false;

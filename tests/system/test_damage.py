@@ -65,7 +65,7 @@ def boot_outcome(image):
     copy_sparse(image, copy)
     try:
         with Machine(copy) as machine:
-            match = machine.wait(rf"{RESUMED.pattern}|perdure: cannot resume: .*|(?i:panic)")
+            match = machine.wait(rf"{RESUMED.pattern}|perdure: cannot resume: .*\n|(?i:panic)")
             assert "panic" not in match[0].lower(), machine.text[-2000:]
             if not match[1]:
                 machine.wait("stopped")
