@@ -149,8 +149,8 @@ FAULTS = [
      'header->written + length'),
     ('space.c', 'space->tree_changes = 0;',
      ''),
-    ('space.c', 'if (system->next_version < floor)\n',
-     ''),
+    ('space.c', ' || found->next_version >= floor)',
+     ')'),
 ]
 
 
