@@ -153,7 +153,7 @@ struct ending {
 /* Nobody may wait for an answer of the machine any more. */
 static enum status ending_replies(const struct ending *ending)
 {
-	enum status status = reply_abandon_table(ending->table);
+	enum status status = ending->table.n ? reply_abandon_table(ending->table) : STATUS_OK;
 
 	for (unsigned i = 0; i < MACHINE_PORTS && status == STATUS_OK; i++) {
 		struct disk_object record;
@@ -177,6 +177,8 @@ static enum status ending_port(const struct ending *ending)
 	struct disk_object table;
 	enum status status;
 
+	if (!ending->table.n)
+		return STATUS_OK;
 	store_operation_begin(kernel.space.store);
 	status = object_read(&kernel.space, ending->table, &table);
 	if (status == STATUS_OK)
@@ -225,7 +227,12 @@ static enum status ending_begin(object_t object)
 	if (status != STATUS_OK)
 		return status;
 	machine->reply = none;
-	ending.table = (object_t){machine->table.object};
+	/* By capability, not by number (P4): if its table was destroyed before it, the
+	 * number may be that of somebody else's by now. */
+	status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, NULL);
+	if (status == STATUS_WAIT)
+		return status;
+	ending.table = (object_t){status == STATUS_OK ? machine->table.object : 0};
 	for (unsigned i = 0; i < MACHINE_PORTS; i++) {
 		ending.port[i] = (object_t){machine->ports[i].object};
 		ending.version[i] = machine->ports[i].version;
