@@ -164,11 +164,10 @@ DISK_ASSERT_AT(disk_superblock, ring_sector, 88);
 DISK_ASSERT_AT(disk_superblock, data_sector, 96);
 DISK_ASSERT_AT(disk_superblock, checksum, 4088);
 
-/* Incompatible features.  A store without delta records, automatic retention
- * or streams has none set; the first commit that needs one cannot set it
- * either (the superblock never changes), so create sets what may be used. */
+/* Incompatible features.  The superblock never changes, so create sets what
+ * may be used later. */
 #define DISK_FEATURE_DELTA	      UINT64_C(1) /* commit records of kind DELTA may occur */
-#define DISK_FEATURES_KNOWN	      UINT64_C(0)
+#define DISK_FEATURES_KNOWN	      DISK_FEATURE_DELTA
 #define DISK_READ_ONLY_FEATURES_KNOWN UINT64_C(0)
 
 /* A root of one of the three trees. */
@@ -198,6 +197,40 @@ struct disk_counters {
 	uint64_t reserved;
 };
 DISK_ASSERT_SIZE(disk_counters, 32);
+
+/*
+ * Which recent generations are kept as automatic snapshots: not more than one
+ * per interval; of those that are older than a minute, an hour, a day one for
+ * each of so many minutes, hours, days; all within a part of the store's space.
+ */
+struct disk_retention {
+	uint32_t interval_s; /* least time between two; 0: none are taken */
+	uint16_t minutes, hours, days;
+	uint16_t budget; /* most space they may hold, in thousandths of the store */
+	uint8_t reserved[20];
+};
+DISK_ASSERT_SIZE(disk_retention, 32);
+DISK_ASSERT_AT(disk_retention, minutes, 4);
+DISK_ASSERT_AT(disk_retention, hours, 6);
+DISK_ASSERT_AT(disk_retention, days, 8);
+DISK_ASSERT_AT(disk_retention, budget, 10);
+
+/*
+ * A stream that is being received.  While `source` is not zero the live state
+ * is a part of another store's generation and no system to resume.
+ */
+struct disk_receiving {
+	uint8_t source[16];  /* identity of the store it comes from; zero: none is */
+	uint64_t generation; /* which of its generations */
+	uint64_t base;	     /* its generation that the stream builds on, 0: none */
+	uint64_t position;   /* pages before this one are durable */
+	uint64_t replaced;   /* snapshot of what was live before, 0: none */
+};
+DISK_ASSERT_SIZE(disk_receiving, 48);
+DISK_ASSERT_AT(disk_receiving, generation, 16);
+DISK_ASSERT_AT(disk_receiving, base, 24);
+DISK_ASSERT_AT(disk_receiving, position, 32);
+DISK_ASSERT_AT(disk_receiving, replaced, 40);
 
 /*
  * A commit record: alone it recovers a generation.  It lies in slot
@@ -232,7 +265,10 @@ struct disk_record {
 	struct disk_root free_map;
 	struct disk_root catalogue;
 	char label[64]; /* UTF-8, zero-padded */
-	uint8_t reserved[128];
+	struct disk_retention retention;
+	struct disk_receiving receiving;
+	uint64_t held_sectors; /* replaced since `origin` was taken and kept for it */
+	uint8_t reserved[40];
 };
 DISK_ASSERT_SIZE(disk_record, 512);
 DISK_ASSERT_AT(disk_record, kind, 8);
@@ -258,13 +294,27 @@ DISK_ASSERT_AT(disk_record, space, 176);
 DISK_ASSERT_AT(disk_record, free_map, 224);
 DISK_ASSERT_AT(disk_record, catalogue, 272);
 DISK_ASSERT_AT(disk_record, label, 320);
+DISK_ASSERT_AT(disk_record, retention, 384);
+DISK_ASSERT_AT(disk_record, receiving, 416);
+DISK_ASSERT_AT(disk_record, held_sectors, 464);
 
-/* One changed page in a delta record (feature DELTA). */
+/*
+ * One changed page in a delta record (feature DELTA).  The entries follow the
+ * header, in rising order of their pages, and say for every page written since
+ * the full generation `base` where it is now; the record's roots are that
+ * generation's.  No entry is absent (NONE): clearing pages takes a full commit.
+ * The sectors of the entries are free in the free map; what they replace stays
+ * in use there until the next full commit.
+ */
 struct disk_delta {
 	uint64_t page;
 	struct disk_reference reference;
 };
 DISK_ASSERT_SIZE(disk_delta, 40);
+DISK_ASSERT_AT(disk_delta, reference, 8);
+
+/* Most entries of a delta record: as many as a slot has room for. */
+#define DISK_DELTA_MAX ((DISK_SLOT_SIZE - SECTOR_SIZE) / 40u)
 
 /* A tombstone: replaces a torn record, keeps its number from being reused.
  * One sector; checksum as in a record, over 512 bytes. */
@@ -303,7 +353,10 @@ struct disk_snapshot {
 	uint32_t children;	       /* snapshots and live state descending directly from it */
 	uint64_t cursor;	       /* dying: first page not yet reclaimed */
 	char name[DISK_SNAPSHOT_NAME]; /* UTF-8, zero-padded; empty for a branch point */
-	uint8_t reserved[3920];
+	uint8_t source[16];	       /* received: identity of the store it comes from, else 0 */
+	uint64_t source_generation;    /* received: its generation there */
+	uint64_t held_sectors;	       /* replaced in its child and kept for it and those before */
+	uint8_t reserved[3888];
 };
 DISK_ASSERT_SIZE(disk_snapshot, 4096);
 DISK_ASSERT_AT(disk_snapshot, number, 8);
@@ -316,6 +369,9 @@ DISK_ASSERT_AT(disk_snapshot, flags, 96);
 DISK_ASSERT_AT(disk_snapshot, children, 100);
 DISK_ASSERT_AT(disk_snapshot, cursor, 104);
 DISK_ASSERT_AT(disk_snapshot, name, 112);
-DISK_ASSERT_AT(disk_snapshot, reserved, 176);
+DISK_ASSERT_AT(disk_snapshot, source, 176);
+DISK_ASSERT_AT(disk_snapshot, source_generation, 192);
+DISK_ASSERT_AT(disk_snapshot, held_sectors, 200);
+DISK_ASSERT_AT(disk_snapshot, reserved, 208);
 
 #endif

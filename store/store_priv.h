@@ -455,6 +455,20 @@ void catalogue_remove(struct store *store, uint64_t number);
 void catalogue_update_begin(struct store *store);
 enum status catalogue_update_step(struct store *store, bool *done, store_channel_t *channel);
 
+/* ---- overlay.c: pages changed since the last full commit ------------------------ */
+
+/* What a delta record holds: for each page its newest reference, in rising
+ * order of pages.  `entry` lies behind the header in an image of a ring slot. */
+struct overlay {
+	uint32_t count;
+	struct disk_delta *entry; /* DISK_DELTA_MAX of them */
+};
+
+/* The page's reference; null: the page is as the full generation has it. */
+const struct disk_reference *overlay_find(const struct overlay *overlay, uint64_t page);
+/* Index of the first entry at or after `page`; count: there is none. */
+uint32_t overlay_at_or_after(const struct overlay *overlay, uint64_t page);
+
 /* ---- snapshot.c: what the actions of a commit do to the catalogue ----------- */
 
 enum status snapshot_check(struct store *store, const struct store_commit_request *request,
@@ -578,7 +592,9 @@ struct store {
 	uint32_t write_unit;
 	uint64_t identity_seed;
 	struct disk_record record;     /* of the newest durable generation */
+	struct overlay overlay;	       /* what it changes in its full generation's space */
 	struct disk_root previous_map; /* free map of the one before it */
+	struct overlay previous;       /* overlay of the one before it */
 	uint64_t previous_blocks;      /* blocks used there that are free now, at most */
 	uint64_t generation;	       /* working */
 	uint64_t operation;

@@ -422,7 +422,7 @@ static void sealed_changes_of_the_record_are_found(void **state)
 		{offsetof(struct disk_record, space.height), 1, VERIFY_CHECKSUM},
 		{offsetof(struct disk_record, free_map.reference.auxiliary_low), 1,
 		 VERIFY_AUXILIARY},
-		{offsetof(struct disk_record, reserved) + 64, 1, VERIFY_RECORD},
+		{offsetof(struct disk_record, reserved) + 8, 1, VERIFY_RECORD},
 		{offsetof(struct disk_record, label) + 56, 1, VERIFY_RECORD},
 	};
 
