@@ -8,6 +8,7 @@
  *      commit) is verified
  *   -> a mismatch there: the power went during that commit.  Fall back, once,
  *      to its predecessor, which S1 kept whole; put a tombstone in its slot
+ *   -> a superblock that is damaged is written anew from the other one
  *   -> flush, so that nothing builds on what a volatile cache still holds
  *
  * A read error, or damage in anything older, never leads back: the generation
@@ -27,99 +28,6 @@ static enum status explain(struct store_recovery *recovery, enum status status, 
 {
 	text_format(recovery->explanation, sizeof(recovery->explanation), "%s", text);
 	return status;
-}
-
-/* ---- superblock ------------------------------------------------------------------ */
-
-static enum status superblock_read(struct store *store, uint64_t sector)
-{
-	struct disk_superblock *superblock = store->superblock;
-
-	if (device_transfer(store, BLOCK_READ, sector, BLOCK_SECTORS, superblock) != STATUS_OK)
-		return STATUS_IO;
-	if (superblock->magic != DISK_MAGIC_SUPERBLOCK)
-		return STATUS_NOT_A_STORE;
-	if (checksum_with_hole(superblock, sizeof(*superblock), &superblock->checksum, 0) !=
-	    superblock->checksum)
-		return STATUS_CORRUPT;
-	return STATUS_OK;
-}
-
-static bool geometry_known(const struct disk_superblock *superblock)
-{
-	return superblock->header_size == sizeof(*superblock) &&
-	       superblock->sector_size == SECTOR_SIZE && superblock->block_size == BLOCK_SIZE &&
-	       (superblock->write_unit == SECTOR_SIZE || superblock->write_unit == BLOCK_SIZE) &&
-	       superblock->ring_slots == DISK_RING_SLOTS &&
-	       superblock->slot_size == DISK_SLOT_SIZE &&
-	       superblock->ring_sector == DISK_RING_SECTOR &&
-	       superblock->data_sector == DISK_DATA_SECTOR;
-}
-
-static enum status superblock_judge(struct store *store, struct store_recovery *recovery)
-{
-	const struct disk_superblock *superblock = store->superblock;
-	uint64_t unknown = superblock->features_incompatible & ~DISK_FEATURES_KNOWN;
-
-	if (superblock->version != DISK_FORMAT_VERSION) {
-		text_format(recovery->explanation, sizeof(recovery->explanation),
-			    "the store has format version %u, this program knows version %u: use a "
-			    "program that knows it",
-			    (uint64_t)superblock->version, (uint64_t)DISK_FORMAT_VERSION);
-		return STATUS_VERSION;
-	}
-	if (unknown) {
-		text_format(
-			recovery->explanation, sizeof(recovery->explanation),
-			"the store uses features 0x%x that this program does not know: use a newer "
-			"program",
-			unknown);
-		return STATUS_FEATURE;
-	}
-	if (!geometry_known(superblock))
-		return explain(
-			recovery, STATUS_CORRUPT,
-			"the superblock describes a layout that format version 1 does not have");
-	if (superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN) {
-		store_log(store, "store: features 0x%x are not known: read-only",
-			  superblock->features_read_only);
-		store->read_only = true;
-	}
-	store->write_unit = superblock->write_unit;
-	store->identity_seed = checksum(superblock->identity, sizeof(superblock->identity), 0);
-	return STATUS_OK;
-}
-
-static enum status superblock_find(struct store *store, struct store_recovery *recovery)
-{
-	enum status first, copy;
-
-	if (store->device->sectors < DISK_RING_SECTOR)
-		return explain(recovery, STATUS_NOT_A_STORE,
-			       "the disk is too small to hold a store: is it the right one?");
-	first = superblock_read(store, DISK_SUPERBLOCK_SECTOR);
-	if (first != STATUS_OK) {
-		copy = superblock_read(store, DISK_SUPERBLOCK_COPY_SECTOR);
-		if (copy == STATUS_OK) {
-			store_log(store, "store: superblock at sector 0: %s; its copy is used",
-				  status_text(first));
-		} else if (first == STATUS_IO || copy == STATUS_IO) {
-			return explain(recovery, STATUS_IO,
-				       "neither superblock can be read (sectors 0 and 8): "
-				       "check the disk");
-		} else if (first == STATUS_CORRUPT || copy == STATUS_CORRUPT) {
-			return explain(
-				recovery, STATUS_CORRUPT,
-				"both superblocks (sectors 0 and 8) are damaged: restore one "
-				"from a copy of this disk");
-		} else {
-			return explain(
-				recovery, STATUS_NOT_A_STORE,
-				"no superblock at sector 0 or 8: this disk or partition holds no "
-				"store; create one, or name another");
-		}
-	}
-	return superblock_judge(store, recovery);
 }
 
 /* ---- ring --------------------------------------------------------------------------- */
@@ -454,11 +362,12 @@ static void recovery_fill(const struct store *store, struct store_recovery *reco
 enum status store_mount(struct store *store, struct store_recovery *recovery)
 {
 	struct ring ring;
+	uint64_t damaged;
 	enum status status;
 
 	STORE_CHECK(!store->mounted);
 	memset(recovery, 0, sizeof(*recovery));
-	status = superblock_find(store, recovery);
+	status = superblock_find(store, recovery, &damaged);
 	if (status != STATUS_OK)
 		return status;
 	if (store->device->sectors < DISK_DATA_SECTOR)
@@ -474,6 +383,7 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 		store_log(store, "store: %u slots of the commit ring are damaged or unreadable",
 			  (uint64_t)ring.unexplained);
 	previous_find(store, &ring);
+	superblock_repair(store, damaged);
 	/* The record may have come out of a volatile cache, and the tombstone must
 	 * be there before its generation's sectors are used again. */
 	if (!store->read_only && device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK)

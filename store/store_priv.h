@@ -161,6 +161,18 @@ uint32_t tree_before(struct store *store, uint32_t root, uint64_t page);
 enum status device_transfer(struct store *store, enum block_operation operation, uint64_t sector,
 			    uint32_t sectors, void *data);
 
+/* ---- superblock.c ------------------------------------------------------------ */
+
+/* Does this block hold a superblock as it was written: magic, checksum? */
+enum status superblock_check(struct disk_superblock *superblock);
+/* Finds the superblock, at mount.  *damaged: where the one of the two lies that
+ * must be written anew; SUPERBLOCK_NONE: none must. */
+#define SUPERBLOCK_NONE UINT64_MAX
+enum status superblock_find(struct store *store, struct store_recovery *recovery,
+			    uint64_t *damaged);
+/* Writes it there, synchronously; the next flush makes it durable. */
+void superblock_repair(struct store *store, uint64_t damaged);
+
 /* ---- reader.c ------------------------------------------------------------ */
 
 enum read_state { READ_IDLE, READ_QUEUED, READ_SUBMITTED };

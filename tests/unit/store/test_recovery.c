@@ -180,15 +180,49 @@ static void test_damaged_record(void **state)
 	fixture_free(f);
 }
 
+static void superblock_seal(struct fixture *f, uint64_t sector)
+{
+	struct disk_superblock *superblock = (void *)sector_at(f, sector);
+
+	superblock->checksum = 0;
+	superblock->checksum = XXH3_64bits_withSeed(superblock, sizeof(*superblock), 0);
+}
+
 static void test_superblock(void **state)
 {
 	struct fixture *f = with_generations(2);
 
 	(void)state;
 	fixture_checkpoint(f);
-	sector_at(f, DISK_SUPERBLOCK_SECTOR)[100] ^= 1;
+	/* Either is written anew from the other, and that is durable. */
+	for (unsigned sector = 0; sector <= 8; sector += 8) {
+		uint8_t good[BLOCK_SIZE];
+
+		memcpy(good, sector_at(f, sector), BLOCK_SIZE);
+		sector_at(f, sector)[100] ^= 1;
+		fixture_remount(f);
+		fixture_compare(f);
+		assert_memory_equal(sector_at(f, sector), good, BLOCK_SIZE);
+		assert_int_equal(f->written_count, 0);
+	}
+	/* A disk that cannot take it is no reason not to go on. */
+	memset(sector_at(f, DISK_SUPERBLOCK_SECTOR), 0xff, BLOCK_SIZE);
+	f->fail_operation = BLOCK_WRITE;
+	f->fail_at = f->writes + 1;
+	f->fail_count = 1;
 	fixture_remount(f);
+	assert_int_equal(f->fail_count, 0);
+	assert_non_null(strstr(f->log_last, "cannot be written"));
 	fixture_compare(f);
+	fixture_remount(f);
+	assert_memory_equal(sector_at(f, 0), sector_at(f, 8), BLOCK_SIZE);
+	/* Two stores' superblocks: nobody guesses, nothing is written. */
+	sector_at(f, DISK_SUPERBLOCK_SECTOR)[40] ^= 1;
+	superblock_seal(f, DISK_SUPERBLOCK_SECTOR);
+	assert_int_equal(fixture_mount(f), STATUS_CORRUPT);
+	assert_non_null(strstr(f->recovery.explanation, "differ"));
+	memcpy(sector_at(f, 0), sector_at(f, 8), BLOCK_SIZE);
+	sector_at(f, DISK_SUPERBLOCK_SECTOR)[100] ^= 1;
 	sector_at(f, DISK_SUPERBLOCK_COPY_SECTOR)[100] ^= 1;
 	assert_int_equal(fixture_mount(f), STATUS_CORRUPT);
 	assert_non_null(strstr(f->recovery.explanation, "both superblocks"));
@@ -202,11 +236,8 @@ static void test_superblock(void **state)
 static void superblock_change(struct fixture *f, size_t offset, uint32_t value)
 {
 	for (unsigned sector = 0; sector <= 8; sector += 8) {
-		struct disk_superblock *superblock = (void *)sector_at(f, sector);
-
-		memcpy((uint8_t *)superblock + offset, &value, sizeof(value));
-		superblock->checksum = 0;
-		superblock->checksum = XXH3_64bits_withSeed(superblock, sizeof(*superblock), 0);
+		memcpy(sector_at(f, sector) + offset, &value, sizeof(value));
+		superblock_seal(f, sector);
 	}
 }
 

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * superblock.c - the two superblocks at mount: which one counts, and repair.
+ *
+ * They are written once and alike, so they check each other.  One that cannot
+ * be read, or is no superblock any more, is written anew from the other, but
+ * only when the store behind it has been recovered: before that, nothing says
+ * that this disk has not become somebody else's.  Two that are both valid and
+ * differ are of different stores, and which one is meant is not for a program
+ * to guess.
+ */
+#include "store/store_priv.h"
+
+enum status superblock_check(struct disk_superblock *superblock)
+{
+	if (superblock->magic != DISK_MAGIC_SUPERBLOCK)
+		return STATUS_NOT_A_STORE;
+	if (checksum_with_hole(superblock, sizeof(*superblock), &superblock->checksum, 0) !=
+	    superblock->checksum)
+		return STATUS_CORRUPT;
+	return STATUS_OK;
+}
+
+static enum status superblock_read(struct store *store, uint64_t sector,
+				   struct disk_superblock *superblock)
+{
+	if (device_transfer(store, BLOCK_READ, sector, BLOCK_SECTORS, superblock) != STATUS_OK)
+		return STATUS_IO;
+	return superblock_check(superblock);
+}
+
+static enum status explain(struct store_recovery *recovery, enum status status, const char *text)
+{
+	text_format(recovery->explanation, sizeof(recovery->explanation), "%s", text);
+	return status;
+}
+
+static bool geometry_known(const struct disk_superblock *superblock)
+{
+	return superblock->header_size == sizeof(*superblock) &&
+	       superblock->sector_size == SECTOR_SIZE && superblock->block_size == BLOCK_SIZE &&
+	       (superblock->write_unit == SECTOR_SIZE || superblock->write_unit == BLOCK_SIZE) &&
+	       superblock->ring_slots == DISK_RING_SLOTS &&
+	       superblock->slot_size == DISK_SLOT_SIZE &&
+	       superblock->ring_sector == DISK_RING_SECTOR &&
+	       superblock->data_sector == DISK_DATA_SECTOR;
+}
+
+static enum status superblock_judge(struct store *store, struct store_recovery *recovery)
+{
+	const struct disk_superblock *superblock = store->superblock;
+	uint64_t unknown = superblock->features_incompatible & ~DISK_FEATURES_KNOWN;
+
+	if (superblock->version != DISK_FORMAT_VERSION) {
+		text_format(recovery->explanation, sizeof(recovery->explanation),
+			    "the store has format version %u, this program knows version %u: use a "
+			    "program that knows it",
+			    (uint64_t)superblock->version, (uint64_t)DISK_FORMAT_VERSION);
+		return STATUS_VERSION;
+	}
+	if (unknown) {
+		text_format(
+			recovery->explanation, sizeof(recovery->explanation),
+			"the store uses features 0x%x that this program does not know: use a newer "
+			"program",
+			unknown);
+		return STATUS_FEATURE;
+	}
+	if (!geometry_known(superblock))
+		return explain(
+			recovery, STATUS_CORRUPT,
+			"the superblock describes a layout that format version 1 does not have");
+	if (superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN) {
+		store_log(store, "store: features 0x%x are not known: read-only",
+			  superblock->features_read_only);
+		store->read_only = true;
+	}
+	store->write_unit = superblock->write_unit;
+	store->identity_seed = checksum(superblock->identity, sizeof(superblock->identity), 0);
+	return STATUS_OK;
+}
+
+/* Neither can be used: what is most likely wrong. */
+static enum status superblocks_refuse(struct store_recovery *recovery, enum status first,
+				      enum status copy)
+{
+	if (first == STATUS_IO || copy == STATUS_IO)
+		return explain(recovery, STATUS_IO,
+			       "neither superblock can be read (sectors 0 and 8): check the disk");
+	if (first == STATUS_CORRUPT || copy == STATUS_CORRUPT)
+		return explain(recovery, STATUS_CORRUPT,
+			       "both superblocks (sectors 0 and 8) are damaged: restore one from a "
+			       "copy of this disk, or salvage the store");
+	return explain(recovery, STATUS_NOT_A_STORE,
+		       "no superblock at sector 0 or 8: this disk or partition holds no store; "
+		       "create one, or name another");
+}
+
+enum status superblock_find(struct store *store, struct store_recovery *recovery, uint64_t *damaged)
+{
+	struct disk_superblock *superblock = store->superblock;
+	struct disk_superblock *other = (struct disk_superblock *)store->stage.data;
+	enum status first, copy;
+
+	*damaged = SUPERBLOCK_NONE;
+	if (store->device->sectors < DISK_RING_SECTOR)
+		return explain(recovery, STATUS_NOT_A_STORE,
+			       "the disk is too small to hold a store: is it the right one?");
+	first = superblock_read(store, DISK_SUPERBLOCK_SECTOR, superblock);
+	copy = superblock_read(store, DISK_SUPERBLOCK_COPY_SECTOR, other);
+	if (first != STATUS_OK && copy != STATUS_OK)
+		return superblocks_refuse(recovery, first, copy);
+	if (first != STATUS_OK) {
+		*damaged = DISK_SUPERBLOCK_SECTOR;
+		*superblock = *other;
+		store_log(store, "store: superblock at sector 0: %s; its copy is used",
+			  status_text(first));
+	} else if (copy != STATUS_OK) {
+		*damaged = DISK_SUPERBLOCK_COPY_SECTOR;
+		store_log(store, "store: superblock copy at sector 8: %s", status_text(copy));
+	} else if (memcmp(superblock, other, sizeof(*superblock)) != 0) {
+		return explain(recovery, STATUS_CORRUPT,
+			       "the superblocks at sectors 0 and 8 are both valid but differ: one "
+			       "is another store's; overwrite it with the right one");
+	}
+	return superblock_judge(store, recovery);
+}
+
+void superblock_repair(struct store *store, uint64_t damaged)
+{
+	if (damaged == SUPERBLOCK_NONE || store->read_only)
+		return;
+	if (device_transfer(store, BLOCK_WRITE, damaged, BLOCK_SECTORS, store->superblock) ==
+	    STATUS_OK)
+		store_log(store,
+			  "store: the superblock at sector %u is written anew from the other",
+			  damaged);
+	else
+		store_log(store,
+			  "store: the superblock at sector %u cannot be written: check the "
+			  "disk",
+			  damaged);
+}
