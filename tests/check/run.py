@@ -34,7 +34,7 @@ def read_tree():
     for folder, folders, names in os.walk("."):
         skipped = SKIPPED if folder != "." else SKIPPED | {"build"}
         folders[:] = sorted(name for name in folders if name not in skipped)
-        for name in sorted(names):
+        for name in sorted(set(names) - SKIPPED):
             path = os.path.relpath(os.path.join(folder, name), ".")
             try:
                 with open(path, encoding="utf-8", newline="") as file:
