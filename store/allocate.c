@@ -3,8 +3,8 @@
  * allocate.c - where the next extent goes.
  *
  * S1, literally: a sector may be taken when its bit is clear in the free maps
- * of both newest durable generations and this commit has not taken it yet.
- * The union of the three is kept for one free-map page at a time (a window,
+ * of both newest durable generations, neither's delta uses it, and this commit
+ * has not taken it yet.  The union of these is kept for one free-map page at a time (a window,
  * 16 MiB of disk); it moves forward and comes round (next fit), so what one
  * commit writes lies in long runs.
  *
@@ -65,8 +65,17 @@ static void window_mark_run(struct allocator_window *window, uint64_t sector, ui
 	}
 }
 
-/* What is used although no bit says so: outside of the data area, taken by this
- * commit, and the rest of the block that is being packed. */
+static void window_mark_overlay(struct allocator_window *window, const struct overlay *overlay)
+{
+	for (uint32_t i = 0; i < overlay->count; i++) {
+		const struct disk_reference *reference = &overlay->entry[i].reference;
+
+		window_mark_run(window, disk_reference_sector(reference).n, reference->sectors);
+	}
+}
+
+/* What is used although no bit says so: outside of the data area, held by a
+ * delta, taken by this commit, and the rest of the block that is being packed. */
 static void window_mark_implied(struct store *store, struct allocator_window *window)
 {
 	uint64_t first = window->leaf * DISK_FREE_MAP_SECTORS;
@@ -76,6 +85,8 @@ static void window_mark_implied(struct store *store, struct allocator_window *wi
 		window_mark_run(window, first, DISK_DATA_SECTOR - first);
 	if (end < first + DISK_FREE_MAP_SECTORS)
 		window_mark_run(window, end, first + DISK_FREE_MAP_SECTORS - end);
+	window_mark_overlay(window, &store->overlay);
+	window_mark_overlay(window, &store->previous);
 	for (uint32_t i = 0; i < store->changes.count; i++) {
 		uint64_t entry = store->changes.entry[i];
 

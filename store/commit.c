@@ -3,7 +3,8 @@
  * commit.c - the one write path: from the freeze to the flush.
  *
  *   IDLE -> PREPARE -> RECLAIM -> SPACE -> ACTION -> CATALOGUE -> FREEMAP -> DRAIN
- *     ^        (RECLAIM only in commits without an action)                    |
+ *     ^        (RECLAIM only in commits without an action;                    |
+ *     |         a delta goes from SPACE to DRAIN)                             |
  *     |                                                       joint           | else
  *     |                     record goes out with the last     +---------------+
  *     |                     extents, durable = predecessor    |               v
@@ -33,6 +34,8 @@ static void record_prepare(struct store *store, uint64_t generation)
 	record->generation = generation;
 	record->predecessor = last->generation;
 	record->slot = last->generation ? (last->slot + 1) % DISK_RING_SLOTS : 0;
+	record->kind = commit->delta ? DISK_RECORD_DELTA : DISK_RECORD_FULL;
+	record->base = commit->delta ? last->base : generation;
 	record->wall_ns = commit->request.wall_ns;
 	record->counters = commit->request.counters;
 	record->flags = commit->request.offline ? last->flags & kept : 0;
@@ -42,11 +45,38 @@ static void record_prepare(struct store *store, uint64_t generation)
 		record->flags |= DISK_RECORD_RESTORE;
 }
 
+/* The largest page that the commit puts into the tree; NIL_KEY: none. */
+static uint64_t max_page(struct store *store)
+{
+	const struct overlay *overlay = &store->overlay;
+	uint32_t last = tree_last(store, store->dirty);
+	uint64_t page = last == NIL ? NIL_KEY : cache_frame(store, last)->key & KEY_NUMBER;
+
+	if (overlay->count && (page == NIL_KEY || overlay->entry[overlay->count - 1].page > page))
+		page = overlay->entry[overlay->count - 1].page;
+	return page;
+}
+
+/* What the dirty pages have reserved, and the deltas before, belongs to this
+ * commit; a delta leaves it to the next full one. */
+static void reservation_begin(struct store *store)
+{
+	struct reservation *reservation = &store->reservation;
+
+	reserve_add(&reservation->carried, &reservation->working);
+	reservation->working = (struct reserve){0, 0, 0};
+	reservation->waiting = false;
+	if (store->commit.delta)
+		return;
+	reservation->inflight = reservation->carried;
+	reservation->carried = (struct reserve){0, 0, 0};
+}
+
 static void commit_begin(struct store *store, uint64_t generation)
 {
 	struct commit *commit = &store->commit;
-	uint32_t last = tree_last(store, store->dirty);
 
+	commit->delta = overlay_suits(store);
 	allocator_begin(store);
 	changes_reset(&store->changes);
 	store->catalogue.count = 0;
@@ -55,19 +85,19 @@ static void commit_begin(struct store *store, uint64_t generation)
 	commit->read_errors = 0;
 	commit->blocks = 0;
 	commit->joint = false;
+	commit->overlay.count = 0;
+	commit->superseded = 0;
+	commit->max_page = max_page(store);
 	commit->frozen = store->dirty;
 	commit->frozen_pages = store->dirty_pages;
-	commit->max_page = last == NIL ? NIL_KEY : cache_frame(store, last)->key & KEY_NUMBER;
 	commit->height = store->record.space.height;
-	if (last != NIL && map_height_for(commit->max_page) > commit->height)
+	if (commit->max_page != NIL_KEY && map_height_for(commit->max_page) > commit->height)
 		commit->height = map_height_for(commit->max_page);
 	store->dirty = NIL;
 	store->dirty_pages = 0;
 	store->clears[1] = store->clears[0];
 	store->clears[0].count = 0;
-	store->reservation.inflight = store->reservation.working;
-	store->reservation.working = (struct reserve){0, 0};
-	store->reservation.waiting = false;
+	reservation_begin(store);
 	commit->phase = COMMIT_PREPARE;
 }
 
@@ -174,12 +204,12 @@ static void io_start(struct store *store, enum block_operation operation)
 	commit->io = (struct block_request){
 		.operation = operation, .complete = io_complete, .owner = commit};
 	if (operation == BLOCK_WRITE) {
-		memcpy(commit->sector, &commit->record, sizeof(commit->record));
-		record_seal(store, (struct disk_record *)commit->sector);
+		commit->record.entries = commit->overlay.count;
+		record_seal(store, &commit->record, &commit->overlay);
 		commit->io.sector.n = record_sector(commit->record.slot);
-		commit->io.sectors = 1;
-		commit->io.data = commit->sector;
-		store->statistics.bytes_written += SECTOR_SIZE;
+		commit->io.sectors = record_sectors(commit->overlay.count);
+		commit->io.data = overlay_slot(&commit->overlay);
+		store->statistics.bytes_written += commit->io.sectors * SECTOR_SIZE;
 	} else {
 		store->statistics.flushes++;
 	}
@@ -245,16 +275,32 @@ static void commit_wake(struct store *store)
 		store_wake(store, (store_channel_t){n});
 }
 
+/* The predecessor's blocks that are free now but must be left alone (S1).  Those
+ * of a delta's predecessor are counted in what is carried over. */
+static void previous_advance(struct store *store)
+{
+	struct commit *commit = &store->commit;
+
+	store->previous_map = store->record.free_map;
+	store->previous_blocks =
+		commit->delta ? 0 : store->freemap.blocks_freed + commit->superseded;
+	if (commit->delta)
+		store->delta_sectors += record_sectors(commit->overlay.count);
+	else
+		store->delta_sectors = 0;
+	store->statistics.deltas += commit->delta;
+	overlay_advance(store);
+}
+
 /* The flush is complete: the generation is durable (S2). */
 static void commit_complete(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
-	store->previous_map = store->record.free_map;
-	store->previous_blocks = store->freemap.blocks_freed;
+	previous_advance(store);
 	store->record = commit->record;
 	store->clears[1].count = 0;
-	store->reservation.inflight = (struct reserve){0, 0};
+	store->reservation.inflight = (struct reserve){0, 0, 0};
 	store->statistics.commits++;
 	commit->phase = COMMIT_IDLE;
 	if (commit->second) {
@@ -298,7 +344,7 @@ static enum status build_step(struct store *store, bool *done, store_channel_t *
 	*done = true;
 	switch (store->commit.phase) {
 	case COMMIT_PREPARE:
-		return commit_prepare(store, channel);
+		return store->commit.delta ? STATUS_OK : commit_prepare(store, channel);
 	case COMMIT_RECLAIM:
 		return reclaim_step(store, done, channel);
 	case COMMIT_SPACE:
@@ -319,7 +365,8 @@ static void build_next(struct store *store)
 
 	switch (commit->phase) {
 	case COMMIT_PREPARE:
-		if (action == STORE_ACTION_NONE || action == STORE_ACTION_STOP) {
+		if (!commit->delta &&
+		    (action == STORE_ACTION_NONE || action == STORE_ACTION_STOP)) {
 			reclaim_begin(store);
 			commit->phase = COMMIT_RECLAIM;
 			return;
@@ -329,7 +376,10 @@ static void build_next(struct store *store)
 		commit->phase = COMMIT_SPACE;
 		return;
 	case COMMIT_SPACE:
-		commit->phase = COMMIT_ACTION;
+		if (commit->delta)
+			drain_begin(store);
+		else
+			commit->phase = COMMIT_ACTION;
 		return;
 	case COMMIT_ACTION:
 		catalogue_update_begin(store);

@@ -2,10 +2,15 @@
 /*
  * commit_space.c - the part of a commit that writes the space.
  *
- * Three things in order of their page numbers are merged into one pass over the
- * tree: frozen pages, pages staged before their turn (their references wait in
- * a heap), and cleared runs.  A page that was cleared and then written again is
- * in a run and frozen too; it is written, the rest of the run vanishes.
+ * Four things in order of their page numbers are merged into one pass: frozen
+ * pages, pages staged before their turn (their references wait in a heap), the
+ * overlay of the deltas before, and cleared runs.  A page that was cleared and
+ * then written again is in a run and frozen too; it is written, the rest of the
+ * run vanishes.  What the overlay has of a page that was written again or cleared
+ * is passed over.
+ *
+ * A full commit puts all this into the tree; a delta, which has no cleared runs,
+ * into the next overlay.
  */
 #include "store/store_priv.h"
 
@@ -115,8 +120,11 @@ static void clear_next(struct store *store)
 
 void commit_space_begin(struct store *store)
 {
+	store->commit.overlay_index = 0;
 	store->commit.clear_index = 0;
 	clear_next(store);
+	if (store->commit.delta)
+		return;
 	update_begin(store, DISK_TREE_SPACE, &store->record.space, store->commit.max_page);
 }
 
@@ -143,18 +151,38 @@ static enum status clear_step(struct store *store, uint64_t before, store_channe
 	return status;
 }
 
+/* ---- where a reference goes ------------------------------------------------------ */
+
+/* Makes page_put succeed at once. */
+static enum status page_seek(struct store *store, uint64_t page, store_channel_t *channel)
+{
+	return store->commit.delta ? STATUS_OK : update_seek(store, page, channel);
+}
+
+static void page_put(struct store *store, uint64_t page, const struct disk_reference *reference)
+{
+	struct overlay *next = &store->commit.overlay;
+
+	if (!store->commit.delta) {
+		update_set(store, page, reference);
+		return;
+	}
+	STORE_CHECK(next->count < DISK_DELTA_MAX);
+	next->entry[next->count++] = (struct disk_delta){page, *reference};
+}
+
 static enum status frozen_write(struct store *store, uint32_t slot, store_channel_t *channel)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 	uint64_t page = frame->key & KEY_NUMBER;
 	struct disk_reference reference;
-	enum status status = update_seek(store, page, channel);
+	enum status status = page_seek(store, page, channel);
 
 	if (status == STATUS_OK)
 		status = page_stage(store, page, cache_data(store, slot), &reference, channel);
 	if (status != STATUS_OK)
 		return status;
-	update_set(store, page, &reference);
+	page_put(store, page, &reference);
 	frozen_remove(store, slot);
 	if (frame->state == FRAME_HIDDEN) {
 		cache_drop(store, slot);
@@ -168,13 +196,64 @@ static enum status frozen_write(struct store *store, uint32_t slot, store_channe
 static enum status early_write(struct store *store, store_channel_t *channel)
 {
 	struct commit *commit = &store->commit;
-	enum status status = update_seek(store, commit->early[0].page, channel);
+	enum status status = page_seek(store, commit->early[0].page, channel);
 
 	if (status != STATUS_OK)
 		return status;
-	update_set(store, commit->early[0].page, &commit->early[0].reference);
+	page_put(store, commit->early[0].page, &commit->early[0].reference);
 	early_pop(commit);
 	return STATUS_OK;
+}
+
+/* ---- the overlay of the deltas before ------------------------------------------------ */
+
+/* The next page of it that this commit neither writes (at `written`, the next
+ * one it does) nor clears; NIL_KEY: none. */
+static uint64_t overlay_next(struct store *store, uint64_t written)
+{
+	struct commit *commit = &store->commit;
+
+	while (commit->overlay_index < store->overlay.count) {
+		uint64_t page = store->overlay.entry[commit->overlay_index].page;
+
+		if (page != written && !clears_contain(&store->clears[1], page))
+			return page;
+		commit->overlay_index++;
+		commit->superseded++;
+	}
+	return NIL_KEY;
+}
+
+/* Its sectors were free in the map of the last full generation; from now on
+ * they are in use there. */
+static enum status overlay_write(struct store *store, store_channel_t *channel)
+{
+	struct commit *commit = &store->commit;
+	const struct disk_delta *entry = &store->overlay.entry[commit->overlay_index];
+	enum status status = page_seek(store, entry->page, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	if (!commit->delta && entry->reference.sectors)
+		changes_push(&store->changes, CHANGE_TAKE,
+			     disk_reference_sector(&entry->reference).n, entry->reference.sectors);
+	page_put(store, entry->page, &entry->reference);
+	commit->overlay_index++;
+	return STATUS_OK;
+}
+
+/* ---- steps ------------------------------------------------------------------------- */
+
+static enum status space_finish(struct store *store, bool *done, store_channel_t *channel)
+{
+	enum status status = STATUS_OK;
+
+	if (!store->commit.delta)
+		status = update_finish(store, channel);
+	*done = status == STATUS_OK;
+	if (*done && !store->commit.delta)
+		store->commit.record.space = store->update.result;
+	return status;
 }
 
 enum status commit_space_step(struct store *store, bool *done, store_channel_t *channel)
@@ -184,18 +263,16 @@ enum status commit_space_step(struct store *store, bool *done, store_channel_t *
 	uint64_t frozen = slot == NIL ? NIL_KEY : cache_frame(store, slot)->key & KEY_NUMBER;
 	uint64_t early = commit->early_count ? commit->early[0].page : NIL_KEY;
 	uint64_t page = frozen < early ? frozen : early;
+	uint64_t kept = overlay_next(store, page);
 	enum status status;
 
 	*done = false;
-	if (commit->clear_position < page)
-		return clear_step(store, page, channel);
-	if (page == NIL_KEY) {
-		status = update_finish(store, channel);
-		*done = status == STATUS_OK;
-		if (*done)
-			commit->record.space = store->update.result;
-		return status;
-	}
+	if (commit->clear_position < page && commit->clear_position < kept)
+		return clear_step(store, page < kept ? page : kept, channel);
+	if (kept < page)
+		return overlay_write(store, channel);
+	if (page == NIL_KEY)
+		return space_finish(store, done, channel);
 	status = frozen < early ? frozen_write(store, slot, channel) : early_write(store, channel);
 	if (status == STATUS_OK && commit->clear_position == page)
 		clear_advance(store, page + 1);

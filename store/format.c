@@ -27,6 +27,7 @@ static void superblock_make(struct disk_superblock *superblock,
 	superblock->magic = DISK_MAGIC_SUPERBLOCK;
 	superblock->version = DISK_FORMAT_VERSION;
 	superblock->header_size = sizeof(*superblock);
+	superblock->features_incompatible = options->deltas ? DISK_FEATURE_DELTA : 0;
 	memcpy(superblock->identity, options->identity, sizeof(superblock->identity));
 	superblock->created_ns = options->created_ns;
 	superblock->sector_size = SECTOR_SIZE;
@@ -87,6 +88,7 @@ enum status store_format(struct store *store, const struct store_format_options 
 	memcpy(store->record.label, options->label, sizeof(options->label));
 	memset(&store->previous_map, 0, sizeof(store->previous_map));
 	store->previous_blocks = 0;
+	store->overlay.count = store->previous.count = 0;
 	store->generation = 1;
 	store_open(store);
 	return STATUS_OK;

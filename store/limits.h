@@ -35,6 +35,7 @@
 #define LIMIT_EXISTING_BLOCKS_MAX 4096u	 /* ... the store within these, at most 1/16 */
 #define LIMIT_SYSTEM_BLOCKS	  256u	 /* blocks kept for the owner's own pages */
 #define LIMIT_CLEAR_BLOCKS	  32u	 /* blocks of the slop that clearing may count on */
+#define LIMIT_NODE_SECTORS	  6u	 /* a node compressed: for an estimate only */
 #define LIMIT_COMMIT_READS	  3u	 /* tries of a read that a commit cannot do without */
 #define LIMIT_PRESSURE_BLOCKS	  64u	 /* blocks reserved that never press for a checkpoint */
 

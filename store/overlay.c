@@ -8,6 +8,15 @@
  * until the next full commit puts it in.  It is short (one slot of the ring),
  * sorted, and never changed in place: every commit makes the next one from the
  * one before.
+ *
+ *     page 7      overlay: 4 -> A   7 -> B   9 -> C      found here: B
+ *     page 8      tree of the last full commit           not in the overlay: here
+ *
+ * Which kind suits.  A delta writes its list anew each time, longer and longer;
+ * a full commit writes every node that a page changed since the last one is
+ * below.  The sum per commit is least when a full commit comes as soon as the
+ * lists written since the last one have cost as much as it will.  What it will
+ * cost is known from the reservation.
  */
 #include "store/store_priv.h"
 
@@ -36,4 +45,50 @@ const struct disk_reference *overlay_find(const struct overlay *overlay, uint64_
 
 	return i < overlay->count && overlay->entry[i].page == page ? &overlay->entry[i].reference
 								    : NULL;
+}
+
+uint64_t overlay_sectors(const struct overlay *overlay)
+{
+	uint64_t sectors = 0;
+
+	for (uint32_t i = 0; i < overlay->count; i++)
+		sectors += overlay->entry[i].reference.sectors;
+	return sectors;
+}
+
+void *overlay_slot(const struct overlay *overlay)
+{
+	return (uint8_t *)overlay->entry - sizeof(struct disk_record);
+}
+
+void overlay_advance(struct store *store)
+{
+	struct overlay spare = store->previous;
+
+	store->previous = store->overlay;
+	store->overlay = store->commit.overlay;
+	store->commit.overlay = spare;
+}
+
+/* Sectors that a full commit would write beyond its pages. */
+static uint64_t full_cost(const struct store *store, uint64_t pages)
+{
+	const struct reservation *reservation = &store->reservation;
+
+	return (reservation->carried.nodes + reservation->working.nodes) * LIMIT_NODE_SECTORS +
+	       map_blocks_touched(store, pages) * BLOCK_SECTORS;
+}
+
+bool overlay_suits(const struct store *store)
+{
+	uint64_t pages = store->overlay.count + store->dirty_pages;
+
+	/* Only a full commit gives space back, takes pages away, or changes what
+	 * snapshots there are. */
+	if (!(store->superblock->features_incompatible & DISK_FEATURE_DELTA) ||
+	    !store->record.generation || store->commit.second ||
+	    store->commit.request.action != STORE_ACTION_NONE || store->clears[0].count ||
+	    store->reservation.waiting || (store->record.dying && !store->reclaim.broken))
+		return false;
+	return pages <= store->delta_max && store->delta_sectors < full_cost(store, pages);
 }

@@ -31,9 +31,15 @@ uint64_t store_operation(const struct store *store)
 static enum status page_locate(struct store *store, uint64_t page, struct disk_reference *reference,
 			       store_channel_t *channel)
 {
+	const struct disk_reference *changed = overlay_find(&store->overlay, page);
+
 	memset(reference, 0, sizeof(*reference));
 	if (clears_contain(&store->clears[0], page) || clears_contain(&store->clears[1], page))
 		return STATUS_OK;
+	if (changed) {
+		*reference = *changed;
+		return STATUS_OK;
+	}
 	return map_lookup(store, &store->record.space, DISK_TREE_SPACE, page, reference, channel);
 }
 
@@ -265,11 +271,17 @@ static enum status next_durable(struct store *store, uint64_t from, uint64_t *pa
 				store_channel_t *channel)
 {
 	for (;;) {
+		uint32_t changed = overlay_at_or_after(&store->overlay, from);
 		uint64_t visible;
 		enum status status =
 			map_next(store, &store->record.space, DISK_TREE_SPACE, from, page, channel);
 
-		if (status != STATUS_OK)
+		if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+			return status;
+		if (changed < store->overlay.count &&
+		    (status == STATUS_NOT_FOUND || store->overlay.entry[changed].page < *page))
+			*page = store->overlay.entry[changed].page;
+		else if (status == STATUS_NOT_FOUND)
 			return status;
 		visible = clears_skip(&store->clears[0], *page);
 		if (visible == *page)

@@ -19,15 +19,28 @@ static uint64_t slot_seed(const struct store *store, uint32_t slot)
 	return store->identity_seed ^ slot;
 }
 
-void record_seal(const struct store *store, struct disk_record *record)
+uint32_t record_sectors(uint32_t entries)
 {
-	record->magic = DISK_MAGIC_RECORD;
-	record->kind = DISK_RECORD_FULL;
-	record->length = sizeof(*record);
-	record->base = record->generation;
-	memcpy(record->identity, store->superblock->identity, sizeof(record->identity));
-	record->checksum = checksum_with_hole(record, sizeof(*record), &record->checksum,
-					      slot_seed(store, record->slot));
+	uint32_t bytes =
+		(uint32_t)(sizeof(struct disk_record) + entries * sizeof(struct disk_delta));
+
+	return (bytes + SECTOR_SIZE - 1) / SECTOR_SIZE;
+}
+
+void record_seal(const struct store *store, const struct disk_record *record,
+		 const struct overlay *overlay)
+{
+	struct disk_record *image = overlay_slot(overlay);
+	uint32_t sectors = record_sectors(overlay->count);
+	uint8_t *end = (uint8_t *)(overlay->entry + overlay->count);
+
+	memcpy(image, record, sizeof(*image));
+	memset(end, 0, (size_t)((uint8_t *)image + sectors * SECTOR_SIZE - end));
+	image->magic = DISK_MAGIC_RECORD;
+	image->length = (uint32_t)(end - (uint8_t *)image);
+	memcpy(image->identity, store->superblock->identity, sizeof(image->identity));
+	image->checksum = checksum_with_hole(image, sectors * SECTOR_SIZE, &image->checksum,
+					     slot_seed(store, image->slot));
 }
 
 void tombstone_make(const struct store *store, uint32_t slot, uint64_t generation, void *sector)
@@ -43,44 +56,93 @@ void tombstone_make(const struct store *store, uint32_t slot, uint64_t generatio
 						 &tombstone->checksum, slot_seed(store, slot));
 }
 
+/* ---- reading ------------------------------------------------------------------- */
+
+/* A full record has no entries, a delta builds on an earlier generation. */
+static bool kind_sound(const struct store *store, const struct disk_record *record)
+{
+	uint64_t length = sizeof(*record) + record->entries * sizeof(struct disk_delta);
+
+	if (record->entries > DISK_DELTA_MAX || record->length != length)
+		return false;
+	if (record->kind == DISK_RECORD_FULL)
+		return record->base == record->generation && !record->entries;
+	return record->kind == DISK_RECORD_DELTA && record->base &&
+	       record->base <= record->predecessor &&
+	       store->superblock->features_incompatible & DISK_FEATURE_DELTA;
+}
+
+static bool entries_sound(const struct disk_record *record)
+{
+	const struct disk_delta *entry = (const struct disk_delta *)(record + 1);
+
+	for (uint32_t i = 0; i < record->entries; i++) {
+		struct place place = {DISK_TREE_SPACE, 0, entry[i].page};
+
+		if (entry[i].page >= DISK_PAGE_MAX || (i && entry[i].page <= entry[i - 1].page) ||
+		    reference_is_null(&entry[i].reference) ||
+		    !reference_valid(&entry[i].reference, place, record->sectors) ||
+		    entry[i].reference.birth <= record->base ||
+		    entry[i].reference.birth > record->generation)
+			return false;
+	}
+	return true;
+}
+
 /* Every field that is used later is within its bounds. */
 static bool record_sound(const struct store *store, const struct disk_record *record)
 {
 	uint64_t leaves = (record->sectors + DISK_FREE_MAP_SECTORS - 1) / DISK_FREE_MAP_SECTORS;
 
-	return record->kind == DISK_RECORD_FULL && record->length == sizeof(*record) &&
+	return kind_sound(store, record) &&
 	       memcmp(record->identity, store->superblock->identity, 16) == 0 &&
 	       record->generation && record->predecessor < record->generation &&
 	       (record->durable == record->generation || record->durable == record->predecessor) &&
-	       record->base == record->generation && record->sectors >= DISK_SECTORS_MIN &&
-	       record->sectors <= DISK_SECTORS_MAX && record->used_sectors <= record->sectors &&
-	       record->next_snapshot && record->origin < record->next_snapshot &&
-	       record->dying < record->next_snapshot &&
+	       record->sectors >= DISK_SECTORS_MIN && record->sectors <= DISK_SECTORS_MAX &&
+	       record->used_sectors <= record->sectors && record->next_snapshot &&
+	       record->origin < record->next_snapshot && record->dying < record->next_snapshot &&
 	       root_valid(&record->space, DISK_TREE_SPACE, record->sectors) &&
 	       root_valid(&record->free_map, DISK_TREE_FREE_MAP, record->sectors) &&
 	       root_valid(&record->catalogue, DISK_TREE_CATALOGUE, record->sectors) &&
 	       (!record->free_map.height ||
 		record->free_map.height == map_height_for(leaves - 1)) &&
-	       record->space.reference.birth <= record->generation &&
-	       record->free_map.reference.birth <= record->generation &&
-	       record->catalogue.reference.birth <= record->generation &&
-	       !record->label[sizeof(record->label) - 1];
+	       record->space.reference.birth <= record->base &&
+	       record->free_map.reference.birth <= record->base &&
+	       record->catalogue.reference.birth <= record->base &&
+	       !record->label[sizeof(record->label) - 1] && entries_sound(record);
 }
 
-enum slot_kind slot_classify(const struct store *store, uint32_t slot, void *sector)
+uint32_t slot_sectors(const void *image)
 {
-	struct disk_record *record = sector;
-	struct disk_tombstone *tombstone = sector;
-	uint64_t *field =
-		record->magic == DISK_MAGIC_RECORD ? &record->checksum : &tombstone->checksum;
+	const struct disk_record *record = image;
+
+	if (record->magic != DISK_MAGIC_RECORD || record->length > DISK_SLOT_SIZE ||
+	    record->length < sizeof(*record))
+		return 1;
+	return (record->length + SECTOR_SIZE - 1) / SECTOR_SIZE;
+}
+
+static bool sector_is_zero(const void *sector)
+{
 	const uint64_t *word = sector;
 	uint64_t any = 0;
 
 	for (unsigned i = 0; i < SECTOR_SIZE / sizeof(*word); i++)
 		any |= word[i];
-	if (!any)
+	return !any;
+}
+
+enum slot_kind slot_classify(const struct store *store, uint32_t slot, void *image)
+{
+	struct disk_record *record = image;
+	struct disk_tombstone *tombstone = image;
+	uint64_t *field =
+		record->magic == DISK_MAGIC_RECORD ? &record->checksum : &tombstone->checksum;
+
+	if (sector_is_zero(image))
 		return SLOT_ZERO;
-	if (checksum_with_hole(sector, SECTOR_SIZE, field, slot_seed(store, slot)) != *field)
+	if (checksum_with_hole(image, slot_sectors(image) * SECTOR_SIZE, field,
+			       slot_seed(store, slot)) != *field)
 		return SLOT_DAMAGED;
 	if (record->magic == DISK_MAGIC_RECORD && record->slot == slot &&
 	    record_sound(store, record))

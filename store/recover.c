@@ -32,17 +32,17 @@ static enum status explain(struct store_recovery *recovery, enum status status, 
 
 /* ---- ring --------------------------------------------------------------------------- */
 
-static void slot_note(struct store *store, struct ring *ring, uint32_t slot, void *sector)
+static void slot_note(struct store *store, struct ring *ring, uint32_t slot, void *image)
 {
-	struct disk_record *record = sector;
-	enum slot_kind kind = sector ? slot_classify(store, slot, sector) : SLOT_UNREADABLE;
+	struct disk_record *record = image;
+	enum slot_kind kind = image ? slot_classify(store, slot, image) : SLOT_UNREADABLE;
 
 	ring->kind[slot] = (uint8_t)kind;
 	ring->generation[slot] = 0;
 	if (kind == SLOT_RECORD)
 		ring->generation[slot] = record->generation;
 	else if (kind == SLOT_TOMBSTONE)
-		ring->generation[slot] = ((struct disk_tombstone *)sector)->generation;
+		ring->generation[slot] = ((struct disk_tombstone *)image)->generation;
 	else if (kind != SLOT_ZERO)
 		ring->unexplained++;
 	if (ring->generation[slot] > ring->largest)
@@ -52,8 +52,20 @@ static void slot_note(struct store *store, struct ring *ring, uint32_t slot, voi
 		ring->newest = slot;
 }
 
-/* Reads many slots at once into the staging buffer; where that fails, the
- * first sectors one by one. */
+/* Reads what a slot's record covers: its first sector says how much. */
+static bool slot_read(struct store *store, uint32_t slot, void *image)
+{
+	uint8_t *rest = (uint8_t *)image + SECTOR_SIZE;
+
+	if (device_transfer(store, BLOCK_READ, record_sector(slot), 1, image) != STATUS_OK)
+		return false;
+	return slot_sectors(image) == 1 ||
+	       device_transfer(store, BLOCK_READ, record_sector(slot) + 1, slot_sectors(image) - 1,
+			       rest) == STATUS_OK;
+}
+
+/* Reads many slots at once into the staging buffer; where that fails, one by
+ * one what their records cover. */
 static void ring_read(struct store *store, struct ring *ring)
 {
 	const uint32_t batch = store->stage.size / DISK_SLOT_SIZE;
@@ -67,40 +79,40 @@ static void ring_read(struct store *store, struct ring *ring)
 						     count * DISK_SLOT_SECTORS, data);
 
 		for (uint32_t i = 0; i < count; i++) {
-			uint8_t *sector = data + (uint64_t)i * DISK_SLOT_SIZE;
-			bool readable = status == STATUS_OK ||
-					device_transfer(store, BLOCK_READ, record_sector(slot + i),
-							1, sector) == STATUS_OK;
+			uint8_t *image = data + (uint64_t)i * DISK_SLOT_SIZE;
+			bool readable = status == STATUS_OK || slot_read(store, slot + i, image);
 
-			slot_note(store, ring, slot + i, readable ? sector : NULL);
+			slot_note(store, ring, slot + i, readable ? image : NULL);
 		}
 	}
 }
 
-/* Reads a record again that ring_read has seen valid. */
+/* Reads a record again that ring_read has seen valid, and its entries. */
 static bool record_read(struct store *store, const struct ring *ring, uint32_t slot,
-			struct disk_record *record)
+			struct disk_record *record, struct overlay *overlay)
 {
-	uint8_t *sector = store->stage.data;
+	void *image = overlay_slot(overlay);
 
-	if (ring->kind[slot] != SLOT_RECORD ||
-	    device_transfer(store, BLOCK_READ, record_sector(slot), 1, sector) != STATUS_OK ||
-	    slot_classify(store, slot, sector) != SLOT_RECORD)
+	overlay->count = 0;
+	if (ring->kind[slot] != SLOT_RECORD || !slot_read(store, slot, image) ||
+	    slot_classify(store, slot, image) != SLOT_RECORD)
 		return false;
-	memcpy(record, sector, sizeof(*record));
+	memcpy(record, image, sizeof(*record));
+	overlay->count = record->entries;
 	return true;
 }
 
 /* The record of this one's predecessor: normally in the slot before. */
 static bool predecessor_read(struct store *store, const struct ring *ring,
-			     const struct disk_record *record, struct disk_record *predecessor)
+			     const struct disk_record *record, struct disk_record *predecessor,
+			     struct overlay *overlay)
 {
 	for (uint32_t back = 1; back < DISK_RING_SLOTS && record->predecessor; back++) {
 		uint32_t slot = (record->slot + DISK_RING_SLOTS - back) % DISK_RING_SLOTS;
 
 		if (ring->kind[slot] == SLOT_RECORD &&
 		    ring->generation[slot] == record->predecessor)
-			return record_read(store, ring, slot, predecessor);
+			return record_read(store, ring, slot, predecessor, overlay);
 	}
 	return false;
 }
@@ -206,6 +218,20 @@ static enum status tree_verify(struct store *store, struct windows *windows,
 	return STATUS_OK;
 }
 
+/* The same for the pages of a delta. */
+static enum status overlay_verify(struct store *store, struct windows *windows, uint64_t durable)
+{
+	for (uint32_t i = 0; i < store->overlay.count; i++) {
+		const struct disk_delta *entry = &store->overlay.entry[i];
+		struct place place = {DISK_TREE_SPACE, 0, entry->page};
+
+		if (entry->reference.sectors && entry->reference.birth > durable &&
+		    extent_verify(store, windows, &entry->reference, place) == STATUS_CORRUPT)
+			return STATUS_CORRUPT;
+	}
+	return STATUS_OK;
+}
+
 static enum status generation_verify(struct store *store)
 {
 	const struct disk_record *record = &store->record;
@@ -215,8 +241,10 @@ static enum status generation_verify(struct store *store)
 
 	if (record->durable == record->generation)
 		return STATUS_OK;
-	status = tree_verify(store, &windows, &record->space, DISK_TREE_SPACE, record->durable,
-			     &budget);
+	status = overlay_verify(store, &windows, record->durable);
+	if (status == STATUS_OK)
+		status = tree_verify(store, &windows, &record->space, DISK_TREE_SPACE,
+				     record->durable, &budget);
 	if (status == STATUS_OK)
 		status = tree_verify(store, &windows, &record->catalogue, DISK_TREE_CATALOGUE,
 				     record->durable, &budget);
@@ -239,12 +267,13 @@ static void refuse_writes(struct store *store, const char *what)
  * come back and its number is never used for another. */
 static void tombstone_write(struct store *store, uint32_t slot, uint64_t generation)
 {
+	void *sector = overlay_slot(&store->commit.overlay);
+
 	if (store->read_only)
 		return;
-	tombstone_make(store, slot, generation, store->commit.sector);
+	tombstone_make(store, slot, generation, sector);
 	if (device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK ||
-	    device_transfer(store, BLOCK_WRITE, record_sector(slot), 1, store->commit.sector) !=
-		    STATUS_OK)
+	    device_transfer(store, BLOCK_WRITE, record_sector(slot), 1, sector) != STATUS_OK)
 		refuse_writes(store, "writing a tombstone");
 }
 
@@ -253,7 +282,7 @@ static enum status fall_back(struct store *store, struct ring *ring,
 {
 	struct disk_record torn = store->record;
 
-	if (!predecessor_read(store, ring, &torn, &store->record)) {
+	if (!predecessor_read(store, ring, &torn, &store->record, &store->overlay)) {
 		text_format(recovery->explanation, sizeof(recovery->explanation),
 			    "generation %u is torn and no predecessor is to be found in the commit "
 			    "ring: use a copy of this disk",
@@ -311,7 +340,7 @@ static enum status newest_choose(struct store *store, struct ring *ring,
 			recovery, STATUS_CORRUPT,
 			"the commit ring holds no generation: the store was never completed, or "
 			"its ring is damaged");
-	if (!record_read(store, ring, ring->newest, &store->record))
+	if (!record_read(store, ring, ring->newest, &store->record, &store->overlay))
 		return explain(recovery, STATUS_IO,
 			       "the newest commit record cannot be read again: check the disk");
 	if (store->record.sectors > store->device->sectors) {
@@ -333,15 +362,20 @@ static void previous_find(struct store *store, const struct ring *ring)
 	struct disk_record predecessor;
 
 	memset(&store->previous_map, 0, sizeof(store->previous_map));
-	if (predecessor_read(store, ring, &store->record, &predecessor))
+	store->previous.count = 0;
+	if (predecessor_read(store, ring, &store->record, &predecessor, &store->previous))
 		store->previous_map = predecessor.free_map;
 	else if (store->record.predecessor)
 		store_log(store, "store: the record of generation %u is gone from the ring",
 			  store->record.predecessor);
 	/* Which of its blocks are free now is not known before the next commit. */
-	store->previous_blocks = disk_reference_auxiliary(&store->previous_map.reference);
+	store->previous_blocks =
+		disk_reference_auxiliary(&store->previous_map.reference) + store->previous.count;
 	if (reference_equal(&store->previous_map.reference, &store->record.free_map.reference))
-		store->previous_blocks = 0;
+		store->previous_blocks = store->previous.count;
+	/* The records before this one were half as long, on average. */
+	store->delta_sectors = (store->record.generation - store->record.base) *
+			       record_sectors(store->overlay.count) / 2;
 }
 
 static void recovery_fill(const struct store *store, struct store_recovery *recovery)

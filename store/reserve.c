@@ -7,6 +7,11 @@
  * and for each of these two entries in the list of changes (one taken, one
  * given back).  So a commit itself never fails for space.
  *
+ * A delta commit uses the blocks of its pages; those of the nodes, and all
+ * entries, are used by the next full commit, which puts the pages into the tree.
+ * So what a delta has reserved is carried over to it, as a whole: the extents of
+ * earlier deltas, which the free map does not show, are counted by that, too.
+ *
  * What there is: blocks free in both newest durable generations, which is what
  * the next commit may use (S1).  While a commit is in flight, those are the
  * blocks free now less all that it may take.  Of these the slop stays back:
@@ -87,15 +92,15 @@ uint64_t reserve_blocks_available(const struct store *store)
 	uint64_t total = total_blocks(store);
 	uint64_t used = blocks_used(&store->record.free_map);
 
-	if (store_is_committing(store))
+	used += store->reservation.carried.blocks;
+	if (store_is_committing(store) && !store->commit.delta)
 		used += store->reservation.inflight.blocks + reserve_slop(store);
 	else
 		used += store->previous_blocks;
 	return used < total ? total - used : 0;
 }
 
-/* Pages and nodes of the free map that `changes` scattered changes touch. */
-static uint64_t map_blocks_touched(const struct store *store, uint64_t changes)
+uint64_t map_blocks_touched(const struct store *store, uint64_t changes)
 {
 	uint64_t count = store_leaves(store);
 	uint64_t total = count < changes ? count : changes;
@@ -105,22 +110,6 @@ static uint64_t map_blocks_touched(const struct store *store, uint64_t changes)
 		total += count < changes ? count : changes;
 	} while (count > 1);
 	return total;
-}
-
-/* Each page and node of the free map that is touched is moved itself: two more
- * changes and a block.  All must fit; what is left is for pages and clears. */
-void reserve_begin(struct store *store)
-{
-	uint32_t capacity = store->changes.capacity;
-	uint32_t limit = capacity;
-	uint32_t own =
-		(uint32_t)(LIMIT_RECLAIM_CHANGES + 2 * LIMIT_CATALOGUE * (DISK_HEIGHT_MAX + 2));
-
-	while (limit + 2 * map_blocks_touched(store, limit) > capacity ||
-	       map_blocks_touched(store, limit) > store->freemap.run_capacity)
-		limit -= limit / 16;
-	STORE_CHECK(limit > 2 * own);
-	store->reservation = (struct reservation){.changes_limit = limit - own};
 }
 
 /* ---- shortage ---------------------------------------------------------------- */
@@ -144,17 +133,24 @@ static enum status reserve_short(struct store *store, store_channel_t *channel)
 	return STATUS_NO_SPACE;
 }
 
-static enum status reserve_take(struct store *store, uint64_t blocks, uint64_t changes,
-				uint64_t slop, store_channel_t *channel)
+void reserve_add(struct reserve *sum, const struct reserve *more)
+{
+	sum->blocks += more->blocks;
+	sum->nodes += more->nodes;
+	sum->changes += more->changes;
+}
+
+static enum status reserve_take(struct store *store, const struct reserve *wanted, uint64_t slop,
+				store_channel_t *channel)
 {
 	struct reserve *working = &store->reservation.working;
+	uint64_t carried = store->reservation.carried.changes;
 
-	if (working->changes + changes > store->reservation.changes_limit)
+	if (carried + working->changes + wanted->changes > store->reservation.changes_limit)
 		return reserve_wait(store, channel);
-	if (working->blocks + blocks + slop > reserve_blocks_available(store))
+	if (working->blocks + wanted->blocks + slop > reserve_blocks_available(store))
 		return reserve_short(store, channel);
-	working->blocks += blocks;
-	working->changes += changes;
+	reserve_add(working, wanted);
 	return STATUS_OK;
 }
 
@@ -171,17 +167,45 @@ static unsigned space_height(const struct store *store)
 	return height;
 }
 
-static bool path_shared(struct store *store, uint32_t neighbour, uint64_t page, unsigned shift)
+/* The pages next to this one that have reserved their paths: dirty ones, and
+ * those in the overlay, unless a full commit is using that up. */
+struct neighbours {
+	uint64_t page[4];
+	unsigned count;
+};
+
+static struct neighbours neighbours_find(struct store *store, uint64_t page)
 {
-	return neighbour != NIL &&
-	       (cache_frame(store, neighbour)->key & KEY_NUMBER) >> shift == page >> shift;
+	const uint32_t slots[] = {tree_before(store, store->dirty, page),
+				  tree_at_or_after(store, store->dirty, page)};
+	const struct overlay *overlay = &store->overlay;
+	struct neighbours found = {.count = 0};
+	uint32_t at;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (slots[i] != NIL)
+			found.page[found.count++] = cache_frame(store, slots[i])->key & KEY_NUMBER;
+	if (store_is_committing(store) && !store->commit.delta)
+		return found;
+	at = overlay_at_or_after(overlay, page);
+	if (at)
+		found.page[found.count++] = overlay->entry[at - 1].page;
+	if (at < overlay->count)
+		found.page[found.count++] = overlay->entry[at].page;
+	return found;
 }
 
-/* Nodes on the page's path that no page dirty already has on its own. */
-static uint64_t path_nodes(struct store *store, uint64_t page)
+static bool path_shared(const struct neighbours *neighbours, uint64_t page, unsigned shift)
 {
-	uint32_t before = tree_before(store, store->dirty, page);
-	uint32_t after = tree_at_or_after(store, store->dirty, page);
+	for (unsigned i = 0; i < neighbours->count; i++)
+		if (neighbours->page[i] >> shift == page >> shift)
+			return true;
+	return false;
+}
+
+/* Nodes on the page's path that no neighbour has reserved on its own. */
+static uint64_t path_nodes(struct store *store, const struct neighbours *neighbours, uint64_t page)
+{
 	unsigned height = space_height(store);
 	unsigned needed = map_height_for(page);
 	uint64_t nodes = 0;
@@ -192,24 +216,65 @@ static uint64_t path_nodes(struct store *store, uint64_t page)
 		height = needed;
 	}
 	for (unsigned level = 1; level <= height; level++) {
-		unsigned shift = DISK_NODE_SHIFT * level;
-
-		if (path_shared(store, before, page, shift) ||
-		    path_shared(store, after, page, shift))
+		if (path_shared(neighbours, page, DISK_NODE_SHIFT * level))
 			break;
 		nodes++;
 	}
 	return nodes;
 }
 
+static struct reserve reserve_of_page(struct store *store, const struct neighbours *neighbours,
+				      uint64_t page)
+{
+	uint64_t nodes = path_nodes(store, neighbours, page);
+
+	return (struct reserve){.blocks = 1 + nodes, .nodes = nodes, .changes = 2 * (1 + nodes)};
+}
+
 enum status reserve_page(struct store *store, uint64_t page, bool exists, store_channel_t *channel)
 {
-	uint64_t blocks = 1 + path_nodes(store, page);
+	struct neighbours neighbours = neighbours_find(store, page);
+	struct reserve wanted = reserve_of_page(store, &neighbours, page);
 	enum reserve_tier tier = exists ? RESERVE_EXISTING : RESERVE_NEW;
 
 	if (page < store->limits.system_pages_end)
 		tier = RESERVE_SYSTEM;
-	return reserve_take(store, blocks, 2 * blocks, reserve_kept(store, tier), channel);
+	return reserve_take(store, &wanted, reserve_kept(store, tier), channel);
+}
+
+/* The store was mounted with an overlay: what its pages need of a full commit. */
+static struct reserve reserve_of_overlay(struct store *store)
+{
+	const struct overlay *overlay = &store->overlay;
+	struct reserve sum = {0, 0, 0};
+
+	for (uint32_t i = 0; i < overlay->count; i++) {
+		struct neighbours before = {.count = i ? 1 : 0};
+		struct reserve one;
+
+		if (i)
+			before.page[0] = overlay->entry[i - 1].page;
+		one = reserve_of_page(store, &before, overlay->entry[i].page);
+		reserve_add(&sum, &one);
+	}
+	return sum;
+}
+
+/* Each page and node of the free map that is touched is moved itself: two more
+ * changes and a block.  All must fit; what is left is for pages and clears. */
+void reserve_begin(struct store *store)
+{
+	uint32_t capacity = store->changes.capacity;
+	uint32_t limit = capacity;
+	uint32_t own =
+		(uint32_t)(LIMIT_RECLAIM_CHANGES + 2 * LIMIT_CATALOGUE * (DISK_HEIGHT_MAX + 2));
+
+	while (limit + 2 * map_blocks_touched(store, limit) > capacity ||
+	       map_blocks_touched(store, limit) > store->freemap.run_capacity)
+		limit -= limit / 16;
+	STORE_CHECK(limit > 2 * own);
+	store->reservation = (struct reservation){.carried = reserve_of_overlay(store),
+						  .changes_limit = limit - own};
 }
 
 /* Clearing gives space back in the end, so it may use the slop made for it
@@ -220,10 +285,11 @@ enum status reserve_clear(struct store *store, uint64_t first, uint64_t count,
 	unsigned height = space_height(store);
 	uint64_t blocks = 2 * (uint64_t)height;
 	uint64_t changes = count + blocks;
+	struct reserve wanted;
 
 	for (unsigned level = 1; level <= height; level++)
 		changes += ((first + count - 1) >> (DISK_NODE_SHIFT * level)) -
 			   (first >> (DISK_NODE_SHIFT * level)) + 1;
-	return reserve_take(store, blocks, changes, 2 * reserve_slop(store) - LIMIT_CLEAR_BLOCKS,
-			    channel);
+	wanted = (struct reserve){.blocks = blocks, .nodes = blocks, .changes = changes};
+	return reserve_take(store, &wanted, 2 * reserve_slop(store) - LIMIT_CLEAR_BLOCKS, channel);
 }

@@ -26,6 +26,20 @@ static void *layout_take(struct layout *layout, size_t bytes, size_t alignment)
 	return at;
 }
 
+/* Three overlays, each in an image of a slot: newest, previous and next. */
+static void slots_lay_out(struct store *store, struct layout *layout)
+{
+	struct overlay *const overlays[] = {&store->overlay, &store->previous,
+					    &store->commit.overlay};
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct disk_record *slot = layout_take(layout, DISK_SLOT_SIZE, PAGE_SIZE);
+
+		overlays[i]->count = 0;
+		overlays[i]->entry = slot ? (struct disk_delta *)(slot + 1) : NULL;
+	}
+}
+
 /* With null memory it only counts; `store` then is a scratch structure. */
 static size_t store_layout(struct store *store, const struct store_limits *limits, uint8_t *memory)
 {
@@ -42,7 +56,7 @@ static size_t store_layout(struct store *store, const struct store_limits *limit
 	for (uint32_t i = 0; i < limits->read_requests; i++)
 		store->reader.read[i].bounce = layout_take(&layout, PAGE_SIZE, 4096);
 	store->stage.scratch = layout_take(&layout, PAGE_SIZE, 4096);
-	store->commit.sector = layout_take(&layout, SECTOR_SIZE, 512);
+	slots_lay_out(store, &layout);
 	store->stage.codec_state = layout_take(&layout, CODEC_STATE_BYTES, 64);
 	store->commit.early = layout_take(&layout, LIMIT_EARLY * sizeof(struct early), 64);
 	store->changes.entry = layout_take(&layout, store->changes.capacity * sizeof(uint64_t), 64);
@@ -60,7 +74,7 @@ size_t store_memory_size(const struct store_limits *limits)
 	size_t frames = limits->frames;
 	size_t fixed = sizeof(struct store) + limits->staging_bytes +
 		       (size_t)(limits->read_requests + DISK_HEIGHT_MAX + 3) * PAGE_SIZE +
-		       SECTOR_SIZE + CODEC_STATE_BYTES + LIMIT_EARLY * sizeof(struct early) +
+		       3 * DISK_SLOT_SIZE + CODEC_STATE_BYTES + LIMIT_EARLY * sizeof(struct early) +
 		       (LIMIT_CHANGES + LIMIT_MAP_RUNS) * sizeof(uint64_t);
 	size_t growing = (frames + 2) * sizeof(struct cache_frame) + frames * sizeof(uint32_t) +
 			 frames / 128 * 12 * sizeof(uint64_t);
@@ -111,7 +125,12 @@ enum status store_init(struct store **out, const struct store_config *config)
 
 void store_open(struct store *store)
 {
+	uint32_t room = store->device->request_sectors * SECTOR_SIZE - sizeof(struct disk_record);
+
 	store->mounted = true;
+	store->delta_max = room / (uint32_t)sizeof(struct disk_delta);
+	if (store->delta_max > DISK_DELTA_MAX)
+		store->delta_max = DISK_DELTA_MAX;
 	reserve_begin(store);
 	/* Go on writing near where the last generation was written. */
 	store->allocator.blocks.leaf =
@@ -273,7 +292,7 @@ void store_statistics_get(const struct store *store, struct store_statistics *st
 	statistics->generation.n = store->generation;
 	statistics->durable.n = record->generation;
 	statistics->sectors = record->sectors;
-	statistics->used_sectors = record->used_sectors;
+	statistics->used_sectors = record->used_sectors + overlay_sectors(&store->overlay);
 	statistics->pages = record->space.pages;
 	statistics->dirty_pages = store->dirty_pages;
 	statistics->frozen_pages = store->commit.frozen_pages;

@@ -95,7 +95,7 @@ struct store_config {
 };
 
 /* Bytes of memory that init needs for these limits: about 0.9 % of the frames'
- * memory plus staging plus 512 KiB. */
+ * memory plus staging plus 640 KiB. */
 size_t store_memory_size(const struct store_limits *limits);
 
 /* Builds an empty store object in config->memory.  No I/O. */
@@ -118,6 +118,7 @@ struct store_format_options {
 	uint64_t sectors; /* size of the store; at most the device's */
 	uint32_t write_unit;
 	char label[64];
+	bool deltas; /* commits may be deltas: for good, it is a feature of the format */
 };
 
 /* Formats the device (superblocks, empty ring) and leaves the store mounted
@@ -295,12 +296,13 @@ struct store_statistics {
 	generation_t generation; /* working */
 	generation_t durable;
 	uint64_t sectors, used_sectors;
-	uint64_t pages; /* of the live space, at the last commit */
+	uint64_t pages; /* of the live space, at the last full commit */
 	uint64_t dirty_pages, frozen_pages;
 	uint64_t frames, free_frames, clean_frames, borrowed_frames;
 	uint64_t snapshots;
 	snapshot_t origin, dying;
 	uint64_t commits, pages_written, bytes_written; /* since mount */
+	uint64_t deltas;				/* of the commits */
 	uint64_t extent_sectors; /* written since mount, for the compression figure */
 	uint64_t reads, read_bytes, evictions, flushes;
 	uint64_t staged_early;	 /* pages written before their turn */

@@ -293,11 +293,14 @@ uint64_t store_leaves(const struct store *store); /* free-map pages of a full ma
 
 struct reserve {
 	uint64_t blocks;  /* promised to this generation's commit */
+	uint64_t nodes;	  /* of these for nodes */
 	uint64_t changes; /* entries of the list of changes, likewise */
 };
 
 struct reservation {
 	struct reserve working, inflight;
+	struct reserve carried;	   /* of the deltas since the last full commit: the next
+				    * one uses it up */
 	uint64_t short_generation; /* the working one when space was found short */
 	bool waiting;		   /* a writer waits for a checkpoint */
 	uint32_t changes_limit;	   /* entries that pages and clears may fill */
@@ -312,6 +315,9 @@ enum status reserve_clear(struct store *store, uint64_t first, uint64_t count,
 uint64_t reserve_blocks_available(const struct store *store);
 uint64_t reserve_slop(const struct store *store);
 void reserve_begin(struct store *store); /* once the size of the store is known */
+void reserve_add(struct reserve *sum, const struct reserve *more);
+/* Pages and nodes of the free map that `changes` scattered changes touch. */
+uint64_t map_blocks_touched(const struct store *store, uint64_t changes);
 uint64_t map_blocks_total(const struct store *store);
 
 /* ---- stage.c -------------------------------------------------------------- */
@@ -480,6 +486,14 @@ struct overlay {
 const struct disk_reference *overlay_find(const struct overlay *overlay, uint64_t page);
 /* Index of the first entry at or after `page`; count: there is none. */
 uint32_t overlay_at_or_after(const struct overlay *overlay, uint64_t page);
+/* Sectors of its extents. */
+uint64_t overlay_sectors(const struct overlay *overlay);
+/* The image of the ring slot in which the entries lie. */
+void *overlay_slot(const struct overlay *overlay);
+/* Does a delta suit the commit that is about to begin?  See overlay.c. */
+bool overlay_suits(const struct store *store);
+/* The next overlay is durable: it becomes the newest, the newest the previous. */
+void overlay_advance(struct store *store);
 
 /* ---- snapshot.c: what the actions of a commit do to the catalogue ----------- */
 
@@ -542,12 +556,15 @@ struct commit {
 	enum commit_phase phase;
 	struct store_commit_request request;
 	bool second;		   /* the second commit of a restore */
+	bool delta;		   /* no tree is written */
 	struct disk_record record; /* as it will be */
-	uint8_t *sector;	   /* the record as written */
+	struct overlay overlay;	   /* as it will be; its slot is what is written */
+	uint32_t overlay_index;	   /* full: next entry of the newest overlay */
+	uint64_t superseded;	   /* of these: replaced or cleared by this commit */
 	uint32_t frozen;	   /* tree of frames */
 	uint64_t frozen_pages;
 	unsigned height;     /* of the space when it is done, at most */
-	uint64_t max_page;   /* largest frozen, NIL_KEY: none is */
+	uint64_t max_page;   /* largest written, NIL_KEY: none is */
 	struct early *early; /* heap, smallest page first */
 	uint32_t early_count;
 	uint32_t clear_index;
@@ -607,6 +624,8 @@ struct store {
 	struct overlay overlay;	       /* what it changes in its full generation's space */
 	struct disk_root previous_map; /* free map of the one before it */
 	struct overlay previous;       /* overlay of the one before it */
+	uint64_t delta_sectors;	       /* of records written since the last full commit */
+	uint32_t delta_max;	       /* entries of a record that one request can write */
 	uint64_t previous_blocks;      /* blocks used there that are free now, at most */
 	uint64_t generation;	       /* working */
 	uint64_t operation;
@@ -635,12 +654,17 @@ static inline bool store_is_committing(const struct store *store)
 /* ---- record.c: the commit ring ------------------------------------------------ */
 
 uint64_t record_sector(uint32_t slot);
-/* Length, magic and checksum; `record` is the sector as it is written. */
-void record_seal(const struct store *store, struct disk_record *record);
+/* Sectors that a record with this many entries takes. */
+uint32_t record_sectors(uint32_t entries);
+/* Puts the record before the entries in the overlay's slot, as it is written. */
+void record_seal(const struct store *store, const struct disk_record *record,
+		 const struct overlay *overlay);
 void tombstone_make(const struct store *store, uint32_t slot, uint64_t generation, void *sector);
 
 enum slot_kind { SLOT_ZERO, SLOT_RECORD, SLOT_TOMBSTONE, SLOT_DAMAGED, SLOT_UNREADABLE };
-/* What lies in a slot, judged by its first sector alone. */
-enum slot_kind slot_classify(const struct store *store, uint32_t slot, void *sector);
+/* What lies in a slot, of which all is there that a record in it covers. */
+enum slot_kind slot_classify(const struct store *store, uint32_t slot, void *image);
+/* Sectors that the record in this slot claims to have, judged by its first. */
+uint32_t slot_sectors(const void *image);
 
 #endif
