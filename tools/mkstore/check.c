@@ -90,6 +90,7 @@ static void check_totals_json(struct json *json, const struct verify_totals *tot
 	json_number(json, "extents", totals->extents);
 	json_number(json, "bytes_read", totals->bytes_read);
 	json_number(json, "pages", totals->pages);
+	json_number(json, "delta_pages", totals->delta_pages);
 	json_number(json, "zero_pages", totals->zero_pages);
 	json_number(json, "raw_pages", totals->raw_pages);
 	json_number(json, "compressed_pages", totals->compressed_pages);

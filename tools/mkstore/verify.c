@@ -173,6 +173,8 @@ void verify_close(struct verify *verify)
 		free(verify->chunks[i].birth);
 	}
 	free(verify->chunks);
+	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++)
+		free(verify->delta[slot]);
 	free(verify);
 }
 
@@ -192,9 +194,12 @@ static bool page_count(struct verify *verify, struct verify_pass *pass,
 		       const struct verify_place *place, const struct disk_reference *reference,
 		       const void *data)
 {
-	(void)place;
+	uint32_t index;
+
 	(void)data;
-	if (!pass->predecessor && reference->codec == DISK_CODEC_ZERO)
+	if (verify_delta_find(pass->delta, pass->record.entries, place->key, &index))
+		pass->replaced++;
+	else if (!pass->predecessor && reference->codec == DISK_CODEC_ZERO)
 		verify->totals.zero_pages++;
 	return true;
 }
@@ -214,8 +219,12 @@ static void pass_walk_live(struct verify *verify, struct verify_pass *pass)
 			(unsigned long long)pass->record.generation,
 			(unsigned long long)pass->record.space.pages,
 			(unsigned long long)walk.pages);
-	if (!pass->predecessor)
-		verify->totals.pages = walk.pages;
+	if (pass->predecessor)
+		return;
+	verify->totals.delta_pages = pass->record.entries;
+	verify->totals.pages = walk.pages - pass->replaced + pass->record.entries;
+	for (uint32_t i = 0; i < pass->record.entries; i++)
+		verify->totals.zero_pages += pass->delta[i].reference.codec == DISK_CODEC_ZERO;
 }
 
 static void pass_walk_snapshot(struct verify *verify, struct verify_pass *pass,
@@ -261,6 +270,7 @@ static void pass_run(struct verify *verify, struct verify_pass *pass)
 	pass_walk_live(verify, pass);
 	pass_walk_snapshots(verify, pass);
 	verify_map_check(verify, pass);
+	verify_delta_check(verify, pass);
 }
 
 /* ---- interface -------------------------------------------------------- */
@@ -274,7 +284,6 @@ static enum status generation_choose(struct verify *verify)
 
 	if (status != STATUS_OK)
 		return status;
-	verify_ring_read(verify);
 	status = verify_ring_choose(verify);
 	if (status != STATUS_OK)
 		return status;

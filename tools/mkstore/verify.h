@@ -59,6 +59,7 @@ enum verify_severity { VERIFY_NOTE, VERIFY_WARNING, VERIFY_ERROR };
 	X(LEAKED, "sector leaked")                                                                 \
 	X(LOST, "sector in use but free")                                                          \
 	X(AUXILIARY, "free-map count")                                                             \
+	X(DELTA, "delta entry")                                                                    \
 	X(TOTALS, "totals")                                                                        \
 	X(CATALOGUE, "catalogue")                                                                  \
 	X(OBJECT, "object")                                                                        \
@@ -89,11 +90,12 @@ struct verify_totals {
 	generation_t largest;	  /* number spent in the ring, tombstones included */
 	uint32_t slot;		  /* of the chosen record */
 	uint64_t sectors;	  /* size of the store */
-	uint64_t used_sectors;	  /* reachable in the chosen generation */
+	uint64_t used_sectors;	  /* reachable in the chosen generation, its delta included */
 	uint64_t used_blocks;	  /* blocks with any of them */
 	uint64_t extents;	  /* verified, both generations */
 	uint64_t bytes_read;
-	uint64_t pages; /* of the live space, zero pages included */
+	uint64_t delta_pages; /* that the chosen record holds itself */
+	uint64_t pages;	      /* of the live space, zero pages included */
 	uint64_t zero_pages;
 	uint64_t raw_pages, compressed_pages; /* extents of pages in space and snapshots */
 	uint64_t page_sectors;		      /* used by those */
@@ -150,7 +152,9 @@ bool verify_sector_used(const struct verify *verify, sector_t sector);
 struct verify_space {
 	struct disk_root root;
 	generation_t generation;
-	snapshot_t snapshot; /* 0: live */
+	snapshot_t snapshot;		/* 0: live */
+	const struct disk_delta *delta; /* entries that replace what the root leads to */
+	uint32_t entries;
 };
 enum status verify_space_live(const struct verify *verify, struct verify_space *space);
 /* By number; NOT_FOUND. */

@@ -108,6 +108,12 @@ static const char *snapshot_fault(const struct verify_pass *pass,
 		return "its name is not padded with zeros";
 	if (!dying && branch != (snapshot->name[0] == 0))
 		return "it has no name, or is a branch point with one";
+	if (verify_zero(snapshot->source, sizeof(snapshot->source)) !=
+	    (snapshot->source_generation == 0))
+		return "it names a store that it was received from without a generation, or the "
+		       "other way round";
+	if (snapshot->held_sectors > pass->record.used_sectors)
+		return "it holds more sectors than are in use";
 	if (!verify_zero(snapshot->reserved, sizeof(snapshot->reserved)))
 		return "its reserve is not zero";
 	return snapshot_root_fault(snapshot);

@@ -30,7 +30,9 @@ struct verify_memo {
 
 struct verify_pass {
 	struct disk_record record;
+	const struct disk_delta *delta; /* its entries, record.entries of them */
 	bool predecessor;
+	uint64_t replaced;   /* pages of the live tree that its delta has newer */
 	bool incomplete;     /* a node could not be read: reachability is unknown below it */
 	uint8_t **used;	     /* per chunk, 4096 bytes of bits in the free map's own form */
 	uint8_t **map;	     /* per chunk, the page of the free map, null: all free */
@@ -55,8 +57,10 @@ struct verify {
 	struct disk_superblock superblock;
 	bool superblock_valid;
 	uint64_t record_seed;
-	struct disk_record ring[DISK_RING_SLOTS]; /* or tombstones; magic 0: no valid content */
-	bool damaged[DISK_RING_SLOTS];		  /* neither valid nor zero */
+	struct disk_record ring[DISK_RING_SLOTS];  /* or tombstones; magic 0: no valid content */
+	struct disk_delta *delta[DISK_RING_SLOTS]; /* entries of the record there */
+	const char *damage[DISK_RING_SLOTS];	   /* why it is neither valid nor zero */
+	bool torn_slot[DISK_RING_SLOTS];	   /* damaged as a long record that was cut off */
 	struct verify_chunk *chunks;
 	uint64_t chunk_count;
 	struct verify_pass chosen, before;
@@ -89,12 +93,32 @@ void verify_place_text(const struct verify_place *place, char *text, uint64_t si
 
 /* verify_ring.c: superblocks, ring, choice of the generation. */
 enum status verify_superblocks(struct verify *verify);
-void verify_ring_read(struct verify *verify);
 enum status verify_ring_choose(struct verify *verify);
+
+/* verify_slot.c: what lies in one slot, into ring[], delta[] and damage[]. */
+void verify_slot_read(struct verify *verify, uint32_t slot);
+void verify_record_report(struct verify *verify, const struct disk_record *record, uint32_t slot,
+			  const char *what);
+
+/* verify_delta.c: the changed pages that a record holds itself. */
+/* What is wrong with `later` as the successor of `earlier`, or null. */
+const char *verify_delta_chain_fault(const struct verify *verify, const struct disk_record *earlier,
+				     const struct disk_record *later);
+/* The entry for the page, or null; *index: of the first at or after the page. */
+const struct disk_delta *verify_delta_find(const struct disk_delta *delta, uint32_t entries,
+					   uint64_t page, uint32_t *index);
+/* Claims the extents and reads the pages; the rest of the generation was
+ * claimed before and its free map compared. */
+void verify_delta_check(struct verify *verify, struct verify_pass *pass);
 
 /* verify_tree.c: references, extents and the walk over one tree. */
 bool verify_reference_null(const struct disk_reference *reference);
-/* Field rules of a reference; reports and returns false when one is broken. */
+/* What is wrong with a reference that is not null, by its fields alone; null:
+ * nothing. */
+const char *verify_reference_fault(const struct verify_place *place,
+				   const struct disk_reference *reference, uint64_t sectors,
+				   uint64_t birth_max);
+/* The same; reports and returns false when one is broken. */
 bool verify_reference_check(struct verify *verify, const struct verify_place *place,
 			    const struct disk_reference *reference, uint64_t birth_max);
 /* Reads, checks and unpacks an extent (not NONE, not ZERO) whose fields are
@@ -118,6 +142,9 @@ struct verify_walk {
 	uint64_t pages;
 };
 void verify_tree_walk(struct verify *verify, struct verify_pass *pass, struct verify_walk *walk);
+/* A page beside the trees, of an entry of a delta: claims its extent and reads it. */
+void verify_tree_page(struct verify *verify, struct verify_pass *pass,
+		      const struct verify_place *place, const struct disk_reference *reference);
 
 /* Are all extents of the record born after its `durable` as they should be?
  * False: the commit is torn; *place and *reference tell where. */

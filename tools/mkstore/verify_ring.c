@@ -13,8 +13,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define FLAGS_KNOWN (DISK_RECORD_CLEAN | DISK_RECORD_FRESH | DISK_RECORD_RESTORE)
-
 /* ---- superblocks ------------------------------------------------------ */
 
 struct superblock_field {
@@ -170,210 +168,41 @@ enum status verify_superblocks(struct verify *verify)
 	return superblock_features(verify);
 }
 
-/* ---- one slot --------------------------------------------------------- */
+/* ---- the slots -------------------------------------------------------- */
 
-/* The checksum of a one-sector structure in a slot, its field at offset 16. */
-static bool slot_checksum_matches(const struct verify *verify, const void *data, uint32_t slot)
+/*
+ * A slot without sense is damage, unless it is the one after the newest record
+ * and a record of several sectors may have been cut off there: that is what
+ * every power cut can leave, and recovery knows it.
+ */
+static void slots_report(struct verify *verify, const struct disk_record *newest)
 {
-	struct disk_record copy;
-	uint64_t checksum;
+	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++) {
+		uint64_t sector = DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS;
+		bool next = newest && slot == (newest->slot + 1) % DISK_RING_SLOTS;
 
-	memcpy(&copy, data, sizeof(copy));
-	checksum = copy.checksum;
-	copy.checksum = 0;
-	return XXH3_64bits_withSeed(&copy, sizeof(copy), verify->record_seed ^ slot) == checksum;
-}
-
-static void record_report(struct verify *verify, const struct disk_record *record, uint32_t slot,
-			  const char *what)
-{
-	verify_report_at(verify, VERIFY_ERROR, VERIFY_RECORD, NULL,
-			 DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS,
-			 "record of generation %llu in slot %u: %s",
-			 (unsigned long long)record->generation, slot, what);
-}
-
-static bool text_padded(const char *text, uint64_t size)
-{
-	const char *end = memchr(text, 0, size);
-
-	return end && verify_zero(end, size - (uint64_t)(end - text));
-}
-
-static const char *root_fault(const struct disk_root *root)
-{
-	bool null = verify_reference_null(&root->reference);
-
-	if (root->height > DISK_HEIGHT_MAX)
-		return "the height of a root is above 8";
-	if (root->reserved)
-		return "the reserve of a root is not zero";
-	if ((root->height == 0) != null)
-		return "a root is null exactly when its height is 0: it is not so";
-	if ((root->pages == 0) != null)
-		return "a root is null exactly when it counts no pages: it is not so";
-	if (!null && root->reference.codec == DISK_CODEC_ZERO)
-		return "a root is a page of zeros";
-	return NULL;
-}
-
-/* What is wrong with the fields, or null.  Only what needs no other record. */
-static const char *record_fault(const struct verify *verify, const struct disk_record *record,
-				uint32_t slot)
-{
-	const char *fault;
-
-	if (memcmp(record->identity, verify->superblock.identity, sizeof(record->identity)) != 0)
-		return "belongs to another store";
-	if (record->slot != slot)
-		return "names another slot as its own";
-	if (record->kind != DISK_RECORD_FULL)
-		return "is of a kind that this store's features do not allow";
-	if (record->length != sizeof(*record) || record->entries)
-		return "has a length or entries that a full record cannot have";
-	if (record->generation == 0 || record->predecessor >= record->generation)
-		return "its generation is not above its predecessor's";
-	if (record->durable != record->predecessor && record->durable != record->generation)
-		return "`durable` is neither the generation nor its predecessor";
-	if (record->base != record->generation)
-		return "`base` is not its own generation";
-	if (record->flags & ~(uint32_t)FLAGS_KNOWN)
-		return "has unknown flags";
-	if (record->reserved0 || record->counters.reserved ||
-	    !verify_zero(record->reserved, sizeof(record->reserved)))
-		return "a reserve is not zero";
-	if (record->sectors < DISK_SECTORS_MIN || record->sectors > DISK_SECTORS_MAX)
-		return "the size of the store is out of range";
-	if (record->used_sectors > record->sectors - DISK_DATA_SECTOR)
-		return "counts more used sectors than there are";
-	if (record->origin >= record->next_snapshot || record->dying >= record->next_snapshot ||
-	    record->snapshots >= record->next_snapshot)
-		return "snapshot numbers reach `next_snapshot`";
-	if (record->catalogue.pages != record->snapshots)
-		return "the catalogue's pages are not the number of snapshots";
-	if (!text_padded(record->label, sizeof(record->label)))
-		return "the label is not padded with zeros";
-	fault = root_fault(&record->space);
-	if (!fault)
-		fault = root_fault(&record->free_map);
-	return fault ? fault : root_fault(&record->catalogue);
-}
-
-static bool tombstone_sound(struct verify *verify, const struct disk_tombstone *stone,
-			    uint32_t slot)
-{
-	bool sound = stone->slot == slot && !stone->reserved0 && stone->generation != 0 &&
-		     memcmp(stone->identity, verify->superblock.identity,
-			    sizeof(stone->identity)) == 0 &&
-		     verify_zero(stone->reserved, sizeof(stone->reserved));
-
-	if (!sound)
-		verify_report_at(verify, VERIFY_ERROR, VERIFY_TOMBSTONE, NULL,
-				 DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS,
-				 "tombstone in slot %u: identity, slot, generation or reserve is "
-				 "wrong",
-				 slot);
-	return sound;
-}
-
-/* Where the write unit is a block, a power cut may leave anything in the rest of
- * the block that a record was being written to. */
-static void slot_tail_check(struct verify *verify, uint32_t slot)
-{
-	uint8_t data[BLOCK_SIZE];
-	uint64_t first = DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS;
-
-	for (uint64_t sector = first; sector < first + DISK_SLOT_SECTORS; sector += BLOCK_SECTORS) {
-		uint64_t skip = sector == first ? verify->superblock.write_unit : 0;
-
-		if (verify->reader.read(verify->reader.context, (sector_t){sector}, BLOCK_SECTORS,
-					data) != STATUS_OK)
-			verify_report_at(verify, VERIFY_ERROR, VERIFY_READ, NULL, sector,
-					 "slot %u: sectors %llu-%llu cannot be read", slot,
-					 (unsigned long long)sector,
-					 (unsigned long long)sector + BLOCK_SECTORS - 1);
-		else if (!verify_zero(data + skip, sizeof(data) - skip))
+		if (!verify->damage[slot])
+			continue;
+		if (next && verify->torn_slot[slot])
+			verify_report_at(verify, VERIFY_WARNING, VERIFY_SLOT, NULL, sector,
+					 "slot %u (sector %llu): a record of several sectors was "
+					 "cut off; if it was generation %llu, that is lost",
+					 slot, (unsigned long long)sector,
+					 (unsigned long long)newest->generation + 1);
+		else
 			verify_report_at(verify, VERIFY_ERROR, VERIFY_SLOT, NULL, sector,
-					 "slot %u: the part behind the record is not zero", slot);
+					 "slot %u (sector %llu): %s", slot,
+					 (unsigned long long)sector, verify->damage[slot]);
 	}
-}
-
-static void slot_damaged(struct verify *verify, uint32_t slot, const char *what)
-{
-	verify->totals.damaged_slots++;
-	verify->damaged[slot] = true;
-	verify_report_at(verify, VERIFY_ERROR, VERIFY_SLOT, NULL,
-			 DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS,
-			 "slot %u (sector %llu): %s", slot,
-			 (unsigned long long)DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS,
-			 what);
-}
-
-static void number_note(struct verify *verify, uint64_t generation)
-{
-	if (generation > verify->totals.largest.n)
-		verify->totals.largest.n = generation;
-}
-
-static void slot_read(struct verify *verify, uint32_t slot)
-{
-	struct disk_record *record = &verify->ring[slot];
-	struct disk_record data;
-	const char *fault;
-	enum status status = verify->reader.read(
-		verify->reader.context,
-		(sector_t){DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS}, 1, &data);
-
-	memset(record, 0, sizeof(*record));
-	if (!verify->options.skip_slot_tails)
-		slot_tail_check(verify, slot);
-	if (status != STATUS_OK) {
-		slot_damaged(verify, slot, "cannot be read");
-		return;
-	}
-	if (verify_zero(&data, sizeof(data))) {
-		verify->totals.empty_slots++;
-		return;
-	}
-	if (data.magic != DISK_MAGIC_RECORD && data.magic != DISK_MAGIC_TOMBSTONE) {
-		slot_damaged(verify, slot, "neither a record, nor a tombstone, nor zero");
-		return;
-	}
-	if (!slot_checksum_matches(verify, &data, slot)) {
-		slot_damaged(verify, slot,
-			     data.magic == DISK_MAGIC_RECORD
-				     ? "the checksum of the record does not match"
-				     : "the checksum of the tombstone does not match");
-		return;
-	}
-	if (data.magic == DISK_MAGIC_TOMBSTONE) {
-		struct disk_tombstone stone;
-
-		memcpy(&stone, &data, sizeof(stone));
-		if (tombstone_sound(verify, &stone, slot)) {
-			verify->totals.tombstones++;
-			number_note(verify, stone.generation);
-			*record = data;
-		}
-		return;
-	}
-	fault = record_fault(verify, &data, slot);
-	if (fault) {
-		record_report(verify, &data, slot, fault);
-		return;
-	}
-	verify->totals.records++;
-	number_note(verify, data.generation);
-	*record = data;
-}
-
-void verify_ring_read(struct verify *verify)
-{
-	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++)
-		slot_read(verify, slot);
 }
 
 /* ---- order and choice ------------------------------------------------- */
+
+static void ring_read(struct verify *verify)
+{
+	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++)
+		verify_slot_read(verify, slot);
+}
 
 static const struct disk_record *ring_at(const struct verify *verify, uint32_t slot, uint64_t magic)
 {
@@ -396,11 +225,21 @@ static void counters_check(struct verify *verify, const struct disk_record *earl
 	if (later->counters.uptime_ns < earlier->counters.uptime_ns ||
 	    later->counters.object_version < earlier->counters.object_version ||
 	    later->counters.resumes < earlier->counters.resumes)
-		record_report(verify, later, later->slot,
-			      "a counter is below its predecessor's: they never go back");
+		verify_record_report(verify, later, later->slot,
+				     "a counter is below its predecessor's: they never go back");
 	if (later->next_snapshot < earlier->next_snapshot)
-		record_report(verify, later, later->slot,
-			      "`next_snapshot` is below its predecessor's");
+		verify_record_report(verify, later, later->slot,
+				     "`next_snapshot` is below its predecessor's");
+}
+
+static void successor_check(struct verify *verify, const struct disk_record *earlier,
+			    const struct disk_record *later)
+{
+	const char *fault = verify_delta_chain_fault(verify, earlier, later);
+
+	counters_check(verify, earlier, later);
+	if (fault)
+		verify_record_report(verify, later, later->slot, fault);
 }
 
 /*
@@ -449,7 +288,7 @@ static void ring_order_check(struct verify *verify, const struct disk_record *ne
 					 slot, (unsigned long long)record->generation, later->slot,
 					 (unsigned long long)later->predecessor);
 		else if (later)
-			counters_check(verify, record, later);
+			successor_check(verify, record, later);
 		later = record;
 	}
 }
@@ -549,14 +388,17 @@ static void next_slot_judge(struct verify *verify, const struct disk_record *new
 {
 	uint32_t next = (newest->slot + 1) % DISK_RING_SLOTS;
 
-	if (verify->damaged[next])
+	if (verify->damage[next])
 		verify->totals.torn.n = newest->generation + 1;
 }
 
 enum status verify_ring_choose(struct verify *verify)
 {
-	const struct disk_record *newest = ring_newest(verify), *chosen, *before;
+	const struct disk_record *newest, *chosen, *before;
 
+	ring_read(verify);
+	newest = ring_newest(verify);
+	slots_report(verify, newest);
 	if (!newest) {
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_RECOVERY, NULL, VERIFY_NOWHERE,
 				 "the ring holds no valid commit record: nothing can be recovered");
@@ -573,12 +415,14 @@ enum status verify_ring_choose(struct verify *verify)
 	if (!size_fits(verify, chosen))
 		return STATUS_TRUNCATED;
 	verify->chosen.record = *chosen;
+	verify->chosen.delta = verify->delta[chosen->slot];
 	verify->totals.generation.n = chosen->generation;
 	verify->totals.slot = chosen->slot;
 	verify->totals.sectors = chosen->sectors;
 	before = chosen->predecessor ? ring_find(verify, chosen->predecessor) : NULL;
 	if (before && size_fits(verify, before)) {
 		verify->before.record = *before;
+		verify->before.delta = verify->delta[before->slot];
 		verify->before.predecessor = true;
 	}
 	return STATUS_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * verify_space.c - reads single pages of the verified generation, its snapshots
- * and its catalogue.
+ * and its catalogue.  What a delta says of a page comes before the tree.
  *
  * The nodes on the way to the last page are kept, one per level, so reading in
  * ascending order reads each node once.  Spaces share subtrees and therefore
@@ -17,7 +17,10 @@ enum status verify_space_live(const struct verify *verify, struct verify_space *
 
 	if (!record->generation)
 		return STATUS_NOT_FOUND;
-	*space = (struct verify_space){.root = record->space, .generation = {record->generation}};
+	*space = (struct verify_space){.root = record->space,
+				       .generation = {record->generation},
+				       .delta = verify->chosen.delta,
+				       .entries = record->entries};
 	return STATUS_OK;
 }
 
@@ -190,14 +193,35 @@ static enum status tree_next(struct verify *verify, enum disk_tree tree,
 enum status verify_space_read(struct verify *verify, const struct verify_space *space, page_t page,
 			      void *data)
 {
+	struct verify_place place = {.tree = DISK_TREE_SPACE,
+				     .key = page.n,
+				     .generation = space->generation.n,
+				     .snapshot = space->snapshot.n};
+	uint32_t index;
+	const struct disk_delta *entry =
+		verify_delta_find(space->delta, space->entries, page.n, &index);
+
+	if (entry)
+		return page_load(verify, &place, &entry->reference, place.generation, data);
 	return tree_read(verify, DISK_TREE_SPACE, space, page.n, data);
 }
 
 enum status verify_space_next(struct verify *verify, const struct verify_space *space, page_t from,
 			      page_t *page)
 {
+	uint32_t index;
+	enum status status;
+
 	page->n = from.n;
-	return tree_next(verify, DISK_TREE_SPACE, space, &page->n);
+	status = tree_next(verify, DISK_TREE_SPACE, space, &page->n);
+	verify_delta_find(space->delta, space->entries, from.n, &index);
+	/* Behind a damaged node the entries of the delta are there all the same. */
+	if (index < space->entries &&
+	    (status == STATUS_NOT_FOUND || space->delta[index].page < page->n)) {
+		page->n = space->delta[index].page;
+		return STATUS_OK;
+	}
+	return status;
 }
 
 enum status verify_page_read(struct verify *verify, page_t page, void *data)

@@ -45,8 +45,7 @@ static const char *extent_fault(const struct disk_reference *reference, uint64_t
 	return NULL;
 }
 
-/* What is wrong with a reference that is not null, by its fields alone. */
-static const char *reference_fault(const struct verify_place *place,
+const char *verify_reference_fault(const struct verify_place *place,
 				   const struct disk_reference *reference, uint64_t sectors,
 				   uint64_t birth_max)
 {
@@ -75,7 +74,8 @@ static const char *reference_fault(const struct verify_place *place,
 bool verify_reference_check(struct verify *verify, const struct verify_place *place,
 			    const struct disk_reference *reference, uint64_t birth_max)
 {
-	const char *fault = reference_fault(place, reference, verify->totals.sectors, birth_max);
+	const char *fault =
+		verify_reference_fault(place, reference, verify->totals.sectors, birth_max);
 
 	if (!fault)
 		return true;
@@ -370,6 +370,14 @@ static bool walk_page(struct verify *verify, struct verify_pass *pass,
 	return true;
 }
 
+void verify_tree_page(struct verify *verify, struct verify_pass *pass,
+		      const struct verify_place *place, const struct disk_reference *reference)
+{
+	struct verify_walk walk = {.tree = place->tree};
+
+	walk_page(verify, pass, &walk, place, reference, place->generation);
+}
+
 /* Loads a node into the frame.  False: its subtree is not to be walked;
  * *pages is then what it counts for. */
 static bool walk_enter(struct verify *verify, struct verify_pass *pass, struct frame *frame,
@@ -516,7 +524,7 @@ static bool confirm_one(struct verify *verify, const struct disk_record *record,
 	if (reference->codec != DISK_CODEC_RAW && reference->codec != DISK_CODEC_LZ4)
 		return true;
 	if (reference->birth <= record->durable ||
-	    reference_fault(place, reference, record->sectors, record->generation) ||
+	    verify_reference_fault(place, reference, record->sectors, record->generation) ||
 	    disk_reference_sector(reference).n + reference->sectors > verify->reader.sectors)
 		return true;
 	confirm_count(verify, record, reference);
@@ -567,10 +575,27 @@ static bool confirm_tree(struct verify *verify, const struct disk_record *record
 	return true;
 }
 
+static bool confirm_delta(struct verify *verify, const struct disk_record *record,
+			  struct verify_place *place, struct disk_reference *reference)
+{
+	uint8_t data[PAGE_SIZE];
+	bool descend;
+
+	*place = (struct verify_place){.tree = DISK_TREE_SPACE, .generation = record->generation};
+	for (uint32_t i = 0; i < record->entries; i++) {
+		place->key = verify->delta[record->slot][i].page;
+		*reference = verify->delta[record->slot][i].reference;
+		if (!confirm_one(verify, record, place, reference, data, &descend))
+			return false;
+	}
+	return true;
+}
+
 bool verify_tree_confirm(struct verify *verify, const struct disk_record *record,
 			 struct verify_place *place, struct disk_reference *reference)
 {
-	return confirm_tree(verify, record, DISK_TREE_SPACE, &record->space, place, reference) &&
+	return confirm_delta(verify, record, place, reference) &&
+	       confirm_tree(verify, record, DISK_TREE_SPACE, &record->space, place, reference) &&
 	       confirm_tree(verify, record, DISK_TREE_FREE_MAP, &record->free_map, place,
 			    reference) &&
 	       confirm_tree(verify, record, DISK_TREE_CATALOGUE, &record->catalogue, place,
