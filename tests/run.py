@@ -30,8 +30,27 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPORT = "build/test-report.txt"
 JOBS = 2
 LIMIT_S = 1500
-# What each mode of the simulator gets in `make test`; in a long run, its share.
-SIM_SECONDS = {"crash": 160, "recovery": 60, "errors": 40, "flip": 60, "full": 40}
+
+# The simulator in `make test`: mode, first seed, and the count at which it ends.
+SIM = [
+    ("crash", 1, 450_000),
+    ("crash", 1_000_001, 450_000),
+    ("recovery", 1, 105_000),
+    ("errors", 1, 8_000),
+    ("flip", 1, 200_000),
+    ("lies", 1, 50_000),
+    ("full", 1, 20_000),
+]
+# What all of these together must have done.
+FIGURES = {
+    "crash_states": 1_000_000,
+    "recovery_crashes": 100_000,
+    "io_failures": 8_000,
+    "flips": 200_000,
+    "lies": 50_000,
+}
+# A long run takes turns, so many seconds each.
+SIM_TURNS = {"crash": 240, "recovery": 90, "errors": 60, "flip": 60, "lies": 60, "full": 60}
 MUTANTS = {"store": "tests/mutants/run.py", "objects": "tests/unit/objects/mutants.py"}
 # Measures time, so nothing runs beside it.
 ALONE = "system/test_speed"
@@ -85,9 +104,16 @@ def count_mutants(output):
 
 
 def count_sim(output):
-    """A mode of the simulator is one test; its totals are the last line."""
-    totals = re.findall(r"^sim: .*, (\d+) failures$", output, re.M)
+    """A run of the simulator is one test; its failures are the last line."""
+    totals = re.findall(r"^sim: (\d+) failures$", output, re.M)
     return (1, 0) if totals and int(totals[-1]) == 0 else (0, 1)
+
+
+def figures_add(sum_of, output):
+    """What a run of the simulator says it has done."""
+    for line in re.findall(r"^sim: figures (.*)$", output, re.M)[-1:]:
+        for name, value in re.findall(r"(\w+)=(\d+)", line):
+            sum_of[name] = sum_of.get(name, 0) + int(value)
 
 
 COUNT = {"unit": count_cmocka, "system": count_pytest, "sim": count_sim, "mutants": count_mutants}
@@ -129,26 +155,41 @@ def unit_jobs():
     ]
 
 
-def all_jobs(long_minutes):
-    """Longest first, so that two at a time end together."""
-    jobs = []
-    environment = {}
-    limit_s = LIMIT_S
-    if long_minutes:
-        environment["PERDURE_TEST_MINUTES"] = str(long_minutes)
-        limit_s = long_minutes * 60 + LIMIT_S
-    for mode, seconds in SIM_SECONDS.items():
-        command = ["build/sim", "--mode", mode, "--seconds", str(seconds)]
-        if long_minutes:
-            seconds = int(long_minutes * 60 * seconds / sum(SIM_SECONDS.values()))
-            seed = str(random.SystemRandom().randrange(1 << 40))
-            command = ["build/sim", "--mode", mode, "--seconds", str(seconds), "--seed", seed]
-        jobs.append(Job("sim", f"sim/{mode}", command, environment, limit_s))
+def sim_jobs():
+    seen = []
+    for mode, seed, count in SIM:
+        seen.append(mode)
+        command = ["build/sim", "--mode", mode, "--seed", str(seed), "--count", str(count)]
+        yield Job("sim", f"sim/{mode}-{seen.count(mode)}", command)
+
+
+def long_jobs(minutes):
+    """All modes of the simulator in turn, each time with seeds never used before,
+    and the power cuts beside them."""
+    environment = {"PERDURE_TEST_MINUTES": str(minutes)}
+    limit_s = minutes * 60 + LIMIT_S
+    power = [path for path in sorted(glob.glob("tests/system/test_*.py")) if "power" in path]
+    for path in power:
+        name = os.path.splitext(os.path.relpath(path, "tests"))[0]
+        yield Job("system", name, PYTEST + [path], environment, limit_s)
+    left_s = minutes * 60 * (JOBS - len(power)) if len(power) < JOBS else minutes * 60
+    turn = 0
+    while left_s > 0:
+        turn += 1
+        for mode, seconds in SIM_TURNS.items():
+            seconds = int(min(seconds, left_s))
+            left_s -= seconds
+            if seconds > 0:
+                seed = str(random.SystemRandom().randrange(1 << 40))
+                command = ["build/sim", "--mode", mode, "--seconds", str(seconds), "--seed", seed]
+                yield Job("sim", f"sim/{mode}-{turn}", command)
+
+
+def all_jobs():
+    jobs = list(sim_jobs())
     for path in sorted(glob.glob("tests/system/test_*.py")):
         name = os.path.splitext(os.path.relpath(path, "tests"))[0]
-        jobs.append(Job("system", name, PYTEST + [path], environment, limit_s))
-    if long_minutes:
-        return [job for job in jobs if job.kind == "sim" or "power" in job.name]
+        jobs.append(Job("system", name, PYTEST + [path]))
     for name, script in MUTANTS.items():
         jobs.append(Job("mutants", f"mutants/{name}", ["/usr/bin/python3", script]))
     return jobs + unit_jobs()
@@ -175,23 +216,38 @@ def tell(outcome, number, total):
         print(outcome.output.rstrip()[-20000:], flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Runs the tests.")
-    parser.add_argument("kinds", nargs="*", help="unit, sim, mutants, system (default: all)")
-    parser.add_argument("-k", dest="word", default="", help="only jobs with this in their name")
-    parser.add_argument("--long", dest="minutes", type=float, nargs="?", const=60, default=0)
-    arguments = parser.parse_args()
-    os.chdir(ROOT)
-    os.makedirs("build", exist_ok=True)
-
-    jobs = [
-        job
-        for job in all_jobs(arguments.minutes)
-        if arguments.word in job.name and (not arguments.kinds or job.kind in arguments.kinds)
+def figures_table(outcomes, demanded):
+    """What the simulator has done, a line for each figure; and the figures that
+    are demanded and were not reached."""
+    figures = {}
+    runs = [outcome for outcome in outcomes if outcome.job.kind == "sim"]
+    for outcome in runs:
+        figures_add(figures, outcome.output)
+    lines = [f"the simulator, {len(runs)} runs, {sum(run.seconds for run in runs):.0f} s:"]
+    lines += [f"  {name:18} {value:14,}" for name, value in sorted(figures.items())]
+    missed = [
+        f"{name}: {figures.get(name, 0):,} of {least:,}"
+        for name, least in demanded.items()
+        if figures.get(name, 0) < least
     ]
-    seconds = previous_seconds()
-    jobs.sort(key=lambda job: -seconds.get(job.name, 0 if job.kind == "unit" else LIMIT_S))
-    start = time.monotonic()
+    return lines, missed
+
+
+def report_write(outcomes, lines, summary):
+    outcomes.sort(key=lambda outcome: outcome.job.name)
+    with open(REPORT, "w", encoding="utf-8") as report:
+        for outcome in outcomes:
+            word = "FAILED" if outcome.failed else "ok"
+            counts = f"{outcome.passed} passed, {outcome.failed} failed"
+            report.write(f"{word:6} {outcome.job.name:40} {outcome.seconds:8.1f} s  {counts}\n")
+        report.write("".join(f"{line}\n" for line in ["", *lines]))
+        for outcome in outcomes:
+            if outcome.failed or outcome.job.kind == "sim":
+                report.write(f"\n==== {outcome.job.name}\n{outcome.output}")
+        report.write(f"\n{summary}\n")
+
+
+def run_all(jobs):
     outcomes = []
     for parallel, some in (
         (JOBS, [job for job in jobs if job.name != ALONE]),
@@ -201,23 +257,47 @@ def main():
             for future in concurrent.futures.as_completed(pool.submit(run, job) for job in some):
                 outcomes.append(future.result())
                 tell(outcomes[-1], len(outcomes), len(jobs))
+    return outcomes
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs the tests.")
+    parser.add_argument("kinds", nargs="*", help="unit, sim, mutants, system (default: all)")
+    parser.add_argument("-k", dest="word", default="", help="only jobs with this in their name")
+    parser.add_argument("--long", dest="minutes", type=float, nargs="?", const=60, default=0)
+    arguments = parser.parse_args()
+    os.chdir(ROOT)
+    os.makedirs("build", exist_ok=True)
+
+    every = list(long_jobs(arguments.minutes)) if arguments.minutes else all_jobs()
+    jobs = [
+        job
+        for job in every
+        if arguments.word in job.name and (not arguments.kinds or job.kind in arguments.kinds)
+    ]
+    if not arguments.minutes:
+        # Longest first, so that two at a time end together.
+        seconds = previous_seconds()
+        jobs.sort(key=lambda job: -seconds.get(job.name, 0 if job.kind == "unit" else LIMIT_S))
+    start = time.monotonic()
+    outcomes = run_all(jobs)
 
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     if not jobs:
         print("run: there is no such test")
         failed = 1
-    outcomes.sort(key=lambda outcome: outcome.job.name)
+    lines = []
+    if any(job.kind == "sim" for job in jobs):
+        whole = not arguments.minutes and all(job in jobs for job in every if job.kind == "sim")
+        lines, missed = figures_table(outcomes, FIGURES if whole else {})
+        print("\n".join(lines))
+        for figure in missed:
+            print(f"FAILED figure not reached: {figure}")
+        passed += len(FIGURES) - len(missed) if whole else 0
+        failed += len(missed)
     summary = f"{passed} passed, {failed} failed"
-    with open(REPORT, "w", encoding="utf-8") as report:
-        for outcome in outcomes:
-            word = "FAILED" if outcome.failed else "ok"
-            counts = f"{outcome.passed} passed, {outcome.failed} failed"
-            report.write(f"{word:6} {outcome.job.name:40} {outcome.seconds:8.1f} s  {counts}\n")
-        for outcome in outcomes:
-            if outcome.failed or outcome.job.kind == "sim":
-                report.write(f"\n==== {outcome.job.name}\n{outcome.output}")
-        report.write(f"\n{summary}\n")
+    report_write(outcomes, lines, summary)
     print(f"took {time.monotonic() - start:.0f} s; details in {REPORT}")
     print(summary)
     sys.exit(1 if failed else 0)

@@ -91,7 +91,7 @@ class Mutant:
 
     def caught(self, objects):
         """The line with which the simulator fails, or None."""
-        result = subprocess.run([str(self.build(objects)), "--mode", self.mode,
+        result = subprocess.run([str(self.build(objects)), "--mode", self.mode, "--shrink", "0",
                                  "--cases", str(CASES[self.mode])],
                                 capture_output=True, text=True, timeout=900, check=False)
         for line in result.stdout.splitlines():

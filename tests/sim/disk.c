@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 /* ---- images ----------------------------------------------------------- */
 
@@ -130,6 +132,16 @@ void image_write(struct image *image, uint64_t sector, uint32_t count, const voi
 	}
 }
 
+uint64_t image_hash(const struct image *image)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < image->used; i++)
+		sum += XXH3_64bits_withSeed(image->data + (uint64_t)i * SECTOR_SIZE, SECTOR_SIZE,
+					    image->owner[i]);
+	return sum;
+}
+
 void image_flip(struct image *image, uint64_t sector, uint32_t bit)
 {
 	uint8_t data[SECTOR_SIZE];
@@ -160,8 +172,99 @@ static struct disk_write *write_create(struct disk *disk, const struct block_req
 	return write;
 }
 
+/* ---- lies ------------------------------------------------------------- */
+
+static void entry_take(const struct disk *disk, const struct disk_write *write,
+		       struct disk_log_entry *entry)
+{
+	uint64_t bytes = (uint64_t)write->count * SECTOR_SIZE;
+
+	entry->sector = write->sector;
+	entry->count = write->count;
+	entry->data = sim_allocate(bytes);
+	entry->before = sim_allocate(bytes);
+	memcpy(entry->data, write->data, bytes);
+	image_read(&disk->current, write->sector, write->count, entry->before);
+}
+
+static void entry_free(struct disk_log_entry *entry)
+{
+	free(entry->data);
+	free(entry->before);
+	entry->data = NULL;
+	entry->before = NULL;
+}
+
+static void log_add(struct disk *disk, const struct disk_write *write)
+{
+	struct disk_log *log = disk->log;
+
+	if (log->count == log->room) {
+		uint32_t room = 2 * log->room + 64;
+		struct disk_log_entry *more = sim_allocate(room * sizeof(*more));
+
+		if (log->count)
+			memcpy(more, log->entry, log->count * sizeof(*more));
+		free(log->entry);
+		log->entry = more;
+		log->room = room;
+	}
+	entry_take(disk, write, &log->entry[log->count++]);
+}
+
+void disk_log_free(struct disk_log *log)
+{
+	for (uint32_t i = 0; i < log->count; i++)
+		entry_free(&log->entry[i]);
+	free(log->entry);
+	memset(log, 0, sizeof(*log));
+}
+
+/* What was there comes back, whatever has been flushed since. */
+static void stale_step(struct disk *disk)
+{
+	struct disk_log_entry *stale = &disk->stale;
+
+	if (!stale->data || disk->stale_writes--)
+		return;
+	image_write(disk->durable, stale->sector, stale->count, stale->before);
+	image_write(&disk->current, stale->sector, stale->count, stale->before);
+	entry_free(stale);
+}
+
+/* False: the write does not arrive, though its submitter is told so. */
+static bool write_lie(struct disk *disk, struct disk_write *write)
+{
+	uint64_t room = disk->durable->sectors - write->count + 1;
+
+	stale_step(disk);
+	/* Counted by request_fails(). */
+	if (disk->fault < DISK_FAULT_LOST ||
+	    disk->counts[DISK_FAULT_WRITE] != disk->fault_index + 1)
+		return true;
+	disk->fault_hits++;
+	switch (disk->fault) {
+	case DISK_FAULT_LOST:
+		return false;
+	case DISK_FAULT_MISDIRECTED:
+		/* Near by, where more is in use, as often as anywhere. */
+		if (sim_random_once_in(disk->random, 2) && room > 64)
+			write->sector =
+				(write->sector + 1 + sim_random_below(disk->random, 63)) % room;
+		else
+			write->sector = sim_random_below(disk->random, (uint32_t)room);
+		return true;
+	default:
+		entry_take(disk, write, &disk->stale);
+		disk->stale_writes = sim_random_below(disk->random, 12);
+		return true;
+	}
+}
+
 static void write_pend(struct disk *disk, struct disk_write *write)
 {
+	if (disk->log)
+		log_add(disk, write);
 	SIM_CHECK(disk->pending_count < DISK_PENDING_MAX, "more than %u writes without a flush",
 		  DISK_PENDING_MAX);
 	disk->pending[disk->pending_count++] = write;
@@ -264,7 +367,9 @@ static void request_execute(struct disk *disk, struct block_request *request,
 				 (uint64_t)write->count * SECTOR_SIZE) == 0,
 			  "the buffer of a write to sector %llu changed while the disk owned it",
 			  (unsigned long long)write->sector);
-	if (write && fails) {
+	if (write && !fails && !write_lie(disk, write)) {
+		write_free(write);
+	} else if (write && fails) {
 		write_fail(disk, write);
 	} else if (write) {
 		write->completed = true;
@@ -383,6 +488,7 @@ static void disk_forget(struct disk *disk)
 void disk_free(struct disk *disk)
 {
 	disk_forget(disk);
+	entry_free(&disk->stale);
 	image_free(&disk->current);
 }
 

@@ -36,6 +36,8 @@ void image_reset(struct image *image, const struct image *base);
 void image_free(struct image *image);
 void image_read(const struct image *image, uint64_t sector, uint32_t count, void *data);
 void image_write(struct image *image, uint64_t sector, uint32_t count, const void *data);
+/* Of what an overlay changes. */
+uint64_t image_hash(const struct image *image);
 void image_flip(struct image *image, uint64_t sector, uint32_t bit);
 
 /* ---- disks ------------------------------------------------------------ */
@@ -52,7 +54,28 @@ struct disk_write {
 	uint8_t *data;
 };
 
-enum disk_fault { DISK_FAULT_NONE, DISK_FAULT_READ, DISK_FAULT_WRITE, DISK_FAULT_FLUSH };
+/* The last three are told to nobody: a write that never arrives, that arrives
+ * elsewhere, that arrives and some writes later gives way to what was before. */
+enum disk_fault {
+	DISK_FAULT_NONE,
+	DISK_FAULT_READ,
+	DISK_FAULT_WRITE,
+	DISK_FAULT_FLUSH,
+	DISK_FAULT_LOST,
+	DISK_FAULT_MISDIRECTED,
+	DISK_FAULT_STALE,
+};
+
+/* What was written, and what had been there: for lies told afterwards. */
+struct disk_log_entry {
+	uint64_t sector;
+	uint32_t count;
+	uint8_t *data, *before;
+};
+struct disk_log {
+	struct disk_log_entry *entry;
+	uint32_t count, room;
+};
 
 struct disk {
 	struct block_device device;
@@ -75,7 +98,10 @@ struct disk {
 	uint64_t fault_index; /* counted per kind since disk_attach, from 0 */
 	bool fault_for_ever;
 	uint64_t fault_hits;
-	uint64_t counts[4]; /* requests completed, by enum disk_fault */
+	uint64_t counts[4];	     /* requests completed, by enum disk_fault */
+	struct disk_log_entry stale; /* waits for its turn; data null: none does */
+	uint32_t stale_writes;	     /* until then */
+	struct disk_log *log;	     /* null: nobody wants to know */
 
 	/* Called when a flush is about to take effect: the moment at which the
 	 * most writes are pending.  May be null. */
@@ -92,6 +118,8 @@ void disk_attach(struct disk *disk, struct image *durable, uint32_t write_unit);
 /* The system restarts without a power cut: requests in the queue take effect
  * in any order, nobody is told, and what was pending stays pending. */
 void disk_restart(struct disk *disk);
+
+void disk_log_free(struct disk_log *log);
 
 /* ---- power cuts ------------------------------------------------------- */
 

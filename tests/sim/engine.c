@@ -69,7 +69,6 @@ static void engine_on(struct engine *engine, struct disk *disk)
 	};
 	enum status status;
 
-	memset(engine->memory, 0, engine->memory_size);
 	memset(&engine->recovery, 0, sizeof(engine->recovery));
 	engine->disk = disk;
 	status = store_init(&engine->store, &config);

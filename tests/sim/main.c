@@ -16,61 +16,149 @@
 #include <time.h>
 #include <unistd.h>
 #include "store/check.h"
+#include "tests/sim/shrink.h"
 #include "tests/sim/workload.h"
 
 struct mode {
 	const char *name;
 	void (*run)(uint64_t seed);
+	size_t figure; /* what --count counts: offset in struct sim_totals */
 };
 
+#define FIGURE(name) offsetof(struct sim_totals, name)
 static const struct mode modes[] = {
-	{"crash", case_crash}, {"recovery", case_recovery}, {"errors", case_errors},
-	{"flip", case_flip},   {"full", case_full},
+	{"crash", case_crash, FIGURE(crash_states)},
+	{"recovery", case_recovery, FIGURE(recovery_crashes)},
+	{"errors", case_errors, FIGURE(io_failures)},
+	{"flip", case_flip, FIGURE(flips)},
+	{"lies", case_lies, FIGURE(lies)},
+	{"full", case_full, FIGURE(crash_states)},
 };
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 
 /* The order of modes in a run of all of them: mostly crashes. */
-static const uint8_t mixture[] = {0, 3, 0, 1, 2, 0, 3, 0, 4, 0, 1, 3, 0, 0, 3, 0};
+static const uint8_t mixture[] = {0, 3, 0, 1, 2, 0, 4, 0, 5, 0, 1, 3, 0, 0, 4, 0};
+
+/* What is told at the end. */
+static const struct {
+	const char *name;
+	size_t figure;
+} figures[] = {
+	{"crash_states", FIGURE(crash_states)},
+	{"recovery_crashes", FIGURE(recovery_crashes)},
+	{"io_failures", FIGURE(io_failures)},
+	{"flips", FIGURE(flips)},
+	{"lies", FIGURE(lies)},
+	{"fillings", FIGURE(fillings)},
+	{"memories", FIGURE(memories)},
+	{"sequences", FIGURE(sequences)},
+	{"snapshots", FIGURE(snapshots)},
+	{"commits", FIGURE(commits)},
+	{"deltas", FIGURE(deltas)},
+	{"restores", FIGURE(restores)},
+	{"deletes", FIGURE(deletes)},
+	{"mounts", FIGURE(mounts)},
+	{"warm_restarts", FIGURE(warm_restarts)},
+	{"fall_backs", FIGURE(fall_backs)},
+	{"full_disks", FIGURE(full_disks)},
+	{"verify_runs", FIGURE(verify_runs)},
+	{"pages_compared", FIGURE(pages_compared)},
+};
+
+struct options {
+	uint64_t seed, count, seconds, cases;
+	uint64_t shrink_seconds, like;
+	const char *mode;
+};
 
 struct sim_totals sim_totals;
 
+static struct options options = {.seed = 1, .mode = "all", .shrink_seconds = 60};
 static uint64_t case_seed;
-static const char *case_mode;
+static const struct mode *case_mode;
 static const char *program;
 static unsigned verbose;
+static bool variant_asked, variant_known;
+static uint64_t variant_wanted, variant_now;
+
+/* ---- variants --------------------------------------------------------- */
+
+bool sim_variant(uint64_t variant)
+{
+	variant_now = variant;
+	variant_known = true;
+	return !variant_asked || variant == variant_wanted;
+}
+
+bool sim_variant_only(uint64_t *variant)
+{
+	*variant = variant_wanted;
+	return variant_asked;
+}
 
 /* ---- telling ---------------------------------------------------------- */
 
-static void totals_print(void)
+static uint64_t figure_get(size_t figure)
 {
-	printf("sim: %llu crash states, %llu recovery crashes, %llu io failures, %llu flips, "
-	       "%llu failures\n",
-	       (unsigned long long)sim_totals.crash_states,
-	       (unsigned long long)sim_totals.recovery_crashes,
-	       (unsigned long long)sim_totals.io_failures, (unsigned long long)sim_totals.flips,
-	       (unsigned long long)sim_totals.failures);
+	return *(const uint64_t *)(const void *)((const uint8_t *)&sim_totals + figure);
 }
 
-static void repeat_print(void)
+static void totals_print(void)
 {
-	printf("sim: repeat with: %s --mode %s --seed %llu --cases 1 --verbose\n", program,
-	       case_mode, (unsigned long long)case_seed);
+	printf("sim: figures");
+	for (unsigned i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+		if (figure_get(figures[i].figure))
+			printf(" %s=%llu", figures[i].name,
+			       (unsigned long long)figure_get(figures[i].figure));
+	printf("\nsim: %llu failures\n", (unsigned long long)sim_totals.failures);
+}
+
+/* What kind of failure it is, whatever the numbers in its text. */
+static uint64_t failure_kind(const char *text)
+{
+	uint64_t hash = 5381;
+
+	while (*text)
+		hash = hash * 33 + (uint8_t)*text++;
+	return hash;
+}
+
+/* What it was is printed. */
+__attribute__((noreturn)) static void failure_end(uint64_t kind)
+{
+	struct shrink_command command = {
+		.program = program,
+		.mode = case_mode->name,
+		.seed = case_seed,
+		.variant_known = variant_known,
+		.variant = variant_now,
+		.like = kind,
+		.seconds = options.shrink_seconds,
+	};
+
+	sim_totals.failures++;
+	if (options.like && options.like != kind)
+		_exit(1);
+	shrink_operations_print();
+	shrink_command_print(&command);
+	shrink_run(&command);
+	if (!options.like)
+		totals_print();
+	fflush(stdout);
+	_exit(options.like ? SHRINK_SAME : 1);
 }
 
 void sim_fail(const char *format, ...)
 {
 	va_list arguments;
 
-	printf("sim: FAILURE in mode %s, seed %llu: ", case_mode, (unsigned long long)case_seed);
+	printf("sim: FAILURE in mode %s, seed %llu: ", case_mode->name,
+	       (unsigned long long)case_seed);
 	va_start(arguments, format);
 	vprintf(format, arguments);
 	va_end(arguments);
 	printf("\n");
-	repeat_print();
-	sim_totals.failures++;
-	totals_print();
-	fflush(stdout);
-	_exit(1);
+	failure_end(failure_kind(format));
 }
 
 static void trace(unsigned level, const char *format, va_list arguments)
@@ -114,26 +202,21 @@ void *sim_allocate(uint64_t bytes)
 /* A failed assertion of the engine, or a crash, is a failure like any other. */
 void store_check_failed(const char *file, int line, const char *what)
 {
-	sim_fail("%s:%d: assertion: %s", file, line, what);
+	printf("sim: FAILURE in mode %s, seed %llu: %s:%d: assertion: %s\n", case_mode->name,
+	       (unsigned long long)case_seed, file, line, what);
+	failure_end(failure_kind(what));
 }
 
 static void on_signal(int number)
 {
-	printf("sim: FAILURE in mode %s, seed %llu: signal %d\n", case_mode,
+	/* A second one, while this one is told of, ends everything. */
+	signal(number, SIG_DFL);
+	printf("sim: FAILURE in mode %s, seed %llu: signal %d\n", case_mode->name,
 	       (unsigned long long)case_seed, number);
-	repeat_print();
-	sim_totals.failures++;
-	totals_print();
-	fflush(stdout);
-	_exit(1);
+	failure_end((uint64_t)number);
 }
 
 /* ---- the run ---------------------------------------------------------- */
-
-struct options {
-	uint64_t seed, states, seconds, cases;
-	const char *mode;
-};
 
 static const struct mode *mode_find(const char *name)
 {
@@ -145,56 +228,78 @@ static const struct mode *mode_find(const char *name)
 
 static void usage(void)
 {
-	printf("usage: sim [--seed N] [--mode MODE] [--states N] [--seconds N] [--cases N] "
-	       "[--verbose]\n"
-	       "Runs cases until one of the limits is reached.\n"
+	printf("usage: sim [--mode MODE] [--seed N] [--count N] [--seconds N] [--cases N]\n"
+	       "           [--shrink SECONDS] [--only VARIANT] [--keep LIST] [--verbose]\n"
+	       "Runs cases until one of the limits is reached: --count of what the mode counts,\n"
+	       "of cases, or of seconds.  A failure is reduced to the shortest list of\n"
+	       "operations within --shrink seconds (60; 0: not at all).\n"
 	       "modes: all");
 	for (unsigned i = 0; i < MODES; i++)
 		printf(" %s", modes[i].name);
 	printf("\n");
 }
 
-static bool options_parse(struct options *options, int count, char **arguments)
+static bool option_take(int option, const char *text)
+{
+	switch (option) {
+	case 's':
+		options.seed = strtoull(text, NULL, 0);
+		return true;
+	case 'n':
+		options.count = strtoull(text, NULL, 0);
+		return true;
+	case 't':
+		options.seconds = strtoull(text, NULL, 0);
+		return true;
+	case 'c':
+		options.cases = strtoull(text, NULL, 0);
+		return true;
+	case 'm':
+		options.mode = text;
+		return true;
+	case 'r':
+		options.shrink_seconds = strtoull(text, NULL, 0);
+		return true;
+	case 'l':
+		options.like = strtoull(text, NULL, 0);
+		return true;
+	case 'o':
+		variant_asked = true;
+		variant_wanted = strtoull(text, NULL, 0);
+		return true;
+	case 'k':
+		return shrink_keep_parse(text);
+	case 'v':
+		verbose++;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool options_parse(int count, char **arguments)
 {
 	static const struct option known[] = {
 		{"seed", required_argument, NULL, 's'},
-		{"states", required_argument, NULL, 'n'},
+		{"count", required_argument, NULL, 'n'},
 		{"seconds", required_argument, NULL, 't'},
 		{"mode", required_argument, NULL, 'm'},
 		{"cases", required_argument, NULL, 'c'},
+		{"shrink", required_argument, NULL, 'r'},
+		{"like", required_argument, NULL, 'l'},
+		{"only", required_argument, NULL, 'o'},
+		{"keep", required_argument, NULL, 'k'},
 		{"verbose", no_argument, NULL, 'v'},
 		{NULL, 0, NULL, 0},
 	};
 	int option;
 
-	*options = (struct options){.seed = 1, .mode = "all"};
-	while ((option = getopt_long(count, arguments, "", known, NULL)) != -1) {
-		switch (option) {
-		case 's':
-			options->seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'n':
-			options->states = strtoull(optarg, NULL, 0);
-			break;
-		case 't':
-			options->seconds = strtoull(optarg, NULL, 0);
-			break;
-		case 'c':
-			options->cases = strtoull(optarg, NULL, 0);
-			break;
-		case 'm':
-			options->mode = optarg;
-			break;
-		case 'v':
-			verbose++;
-			break;
-		default:
+	while ((option = getopt_long(count, arguments, "", known, NULL)) != -1)
+		if (!option_take(option, optarg))
 			return false;
-		}
-	}
-	if (!options->states && !options->seconds && !options->cases)
-		options->seconds = 10;
-	return optind == count && (strcmp(options->mode, "all") == 0 || mode_find(options->mode));
+	if (!options.count && !options.seconds && !options.cases)
+		options.seconds = 10;
+	return optind == count && (strcmp(options.mode, "all") == 0 || mode_find(options.mode));
 }
 
 static uint64_t seconds_now(void)
@@ -205,20 +310,33 @@ static uint64_t seconds_now(void)
 	return (uint64_t)now.tv_sec;
 }
 
-static bool finished(const struct options *options, uint64_t cases, uint64_t start)
+static bool finished(const struct mode *mode, uint64_t cases, uint64_t start)
 {
-	return (options->cases && cases >= options->cases) ||
-	       (options->states && sim_totals.crash_states >= options->states) ||
-	       (options->seconds && seconds_now() - start >= options->seconds);
+	size_t figure = mode ? mode->figure : FIGURE(crash_states);
+
+	return (options.cases && cases >= options.cases) ||
+	       (options.count && figure_get(figure) >= options.count) ||
+	       (options.seconds && seconds_now() - start >= options.seconds);
+}
+
+static void case_run(const struct mode *mode, uint64_t seed)
+{
+	case_seed = seed;
+	case_mode = mode;
+	variant_known = false;
+	shrink_case_begin();
+	sim_trace("case %s %llu", mode->name, (unsigned long long)seed);
+	mode->run(seed);
 }
 
 int main(int count, char **arguments)
 {
-	struct options options;
 	uint64_t start = seconds_now(), cases = 0;
+	const struct mode *mode;
 
 	program = arguments[0];
-	if (!options_parse(&options, count, arguments)) {
+	case_mode = &modes[0];
+	if (!options_parse(count, arguments)) {
 		usage();
 		return 2;
 	}
@@ -227,23 +345,11 @@ int main(int count, char **arguments)
 	mallopt(M_TRIM_THRESHOLD, 512 << 20);
 	for (int i = 0; i < 4; i++)
 		signal((const int[]){SIGSEGV, SIGABRT, SIGFPE, SIGBUS}[i], on_signal);
-	for (; !finished(&options, cases, start); cases++) {
-		const struct mode *mode = mode_find(options.mode);
-
-		if (!mode)
-			mode = &modes[mixture[cases % sizeof(mixture)]];
-		case_seed = options.seed + cases;
-		case_mode = mode->name;
-		sim_trace("case %s %llu", case_mode, (unsigned long long)case_seed);
-		mode->run(case_seed);
-	}
-	printf("sim: %llu cases, %llu commits, %llu restores, %llu deletes, %llu mounts, "
-	       "%llu warm restarts, %llu fall backs, %llu full disks, %llu pages compared\n",
-	       (unsigned long long)cases, (unsigned long long)sim_totals.commits,
-	       (unsigned long long)sim_totals.restores, (unsigned long long)sim_totals.deletes,
-	       (unsigned long long)sim_totals.mounts, (unsigned long long)sim_totals.warm_restarts,
-	       (unsigned long long)sim_totals.fall_backs, (unsigned long long)sim_totals.full_disks,
-	       (unsigned long long)sim_totals.pages_compared);
+	mode = mode_find(options.mode);
+	for (; !finished(mode, cases, start); cases++)
+		case_run(mode ? mode : &modes[mixture[cases % sizeof(mixture)]],
+			 options.seed + cases);
+	printf("sim: %llu cases of mode %s\n", (unsigned long long)cases, options.mode);
 	totals_print();
 	return 0;
 }

@@ -24,12 +24,16 @@ static void fill_noise(struct sim_random *random, uint8_t *data, uint32_t bytes)
 
 static void fill_text(struct sim_random *random, uint8_t *data)
 {
-	static const char words[] = "page store commit write flush torn ring node free used ";
+	static const char words[] =
+		"page store commit write flush torn ring node free used page extent map snapshot "
+		"generation sector block reserve overlay record slot tombstone superblock page one "
+		"page two page three the last acknowledged one or the one in flight never older ";
 	uint32_t at = 0;
 
+	/* Long pieces: packing and unpacking them is quick. */
 	while (at < PAGE_SIZE) {
-		uint32_t from = sim_random_below(random, sizeof(words) - 12);
-		uint32_t count = 4 + sim_random_below(random, 8);
+		uint32_t from = sim_random_below(random, sizeof(words) - 64);
+		uint32_t count = 24 + sim_random_below(random, 40);
 
 		if (count > PAGE_SIZE - at)
 			count = PAGE_SIZE - at;
@@ -116,6 +120,9 @@ static uint64_t page_number(enum model_shape shape, uint32_t i, struct sim_rando
 	static const uint64_t clusters[] = {0x100000, 0x7ffff80, 0x123456789, 0x7fffffff00};
 
 	switch (shape) {
+	case MODEL_LOW:
+		/* A tree of one level or two. */
+		return 0x7c + i;
 	case MODEL_DENSE:
 		return 0x100000 + i;
 	case MODEL_CLUSTERS:
@@ -155,7 +162,11 @@ void model_create(struct model *model, uint64_t seed, uint32_t pages, enum model
 
 void model_free(struct model *model)
 {
+	for (uint32_t i = 0; i < model->tables; i++)
+		free(model->table[i]);
+	free(model->table);
 	free(model->hash);
+	model->table = NULL;
 	model->hash = NULL;
 }
 
@@ -186,7 +197,28 @@ struct model_snapshot *model_snapshot_find(struct model_state *state, const char
 	return NULL;
 }
 
-void model_snapshot_add(struct model_state *state, const char *name, const uint32_t *content)
+static const uint32_t *table_keep(struct model *model, const uint32_t *content)
+{
+	uint64_t bytes = model->pages * sizeof(*content);
+	uint32_t *table = sim_allocate(bytes);
+
+	memcpy(table, content, bytes);
+	if (model->tables == model->table_room) {
+		uint32_t room = 2 * model->tables + 16;
+		uint32_t **more = sim_allocate(room * sizeof(*more));
+
+		if (model->tables)
+			memcpy(more, model->table, model->tables * sizeof(*more));
+		free(model->table);
+		model->table = more;
+		model->table_room = room;
+	}
+	model->table[model->tables++] = table;
+	return table;
+}
+
+void model_snapshot_add(struct model *model, struct model_state *state, const char *name,
+			const uint32_t *content)
 {
 	struct model_snapshot *snapshot;
 
@@ -194,7 +226,7 @@ void model_snapshot_add(struct model_state *state, const char *name, const uint3
 	snapshot = &state->snapshot[state->snapshots++];
 	memset(snapshot->name, 0, sizeof(snapshot->name));
 	memcpy(snapshot->name, name, strnlen(name, DISK_SNAPSHOT_NAME - 1));
-	memcpy(snapshot->content, content, sizeof(snapshot->content));
+	snapshot->content = table_keep(model, content);
 }
 
 void model_snapshot_remove(struct model_state *state, const char *name)
@@ -205,12 +237,21 @@ void model_snapshot_remove(struct model_state *state, const char *name)
 	*snapshot = state->snapshot[--state->snapshots];
 }
 
+void model_state_copy(struct model_state *to, const struct model_state *from)
+{
+	if (to != from)
+		memcpy(to, from,
+		       offsetof(struct model_state, snapshot) +
+			       from->snapshots * sizeof(from->snapshot[0]));
+}
+
 struct model_state *model_freeze(struct model *model, generation_t generation)
 {
 	struct model_state *state = &model->flight[model->flights];
 
 	SIM_CHECK(model->flights < 2, "more than two generations in flight");
-	*state = model->flights ? model->flight[model->flights - 1] : model->durable;
+	model_state_copy(state,
+			 model->flights ? &model->flight[model->flights - 1] : &model->durable);
 	state->generation = generation;
 	state->clean = false;
 	memcpy(state->content, model->working, sizeof(state->content));
@@ -218,13 +259,21 @@ struct model_state *model_freeze(struct model *model, generation_t generation)
 	return state;
 }
 
+/* `durable` becomes history. */
+static void durable_leave(struct model *model)
+{
+	for (uint32_t i = MODEL_HISTORY - 1; i > 0; i--)
+		model_state_copy(&model->history[i], &model->history[i - 1]);
+	model_state_copy(&model->history[0], &model->durable);
+}
+
 void model_acknowledge(struct model *model, generation_t generation)
 {
 	while (model->flights && model->flight[0].generation.n <= generation.n) {
-		model->previous = model->durable;
-		model->durable = model->flight[0];
-		model->flight[0] = model->flight[1];
-		model->flights--;
+		durable_leave(model);
+		model_state_copy(&model->durable, &model->flight[0]);
+		if (--model->flights)
+			model_state_copy(&model->flight[0], &model->flight[1]);
 	}
 }
 
@@ -238,14 +287,22 @@ struct model_state *model_state_find(struct model *model, generation_t generatio
 	return NULL;
 }
 
+struct model_state *model_state_known(struct model *model, generation_t generation)
+{
+	for (uint32_t i = 0; i < MODEL_HISTORY; i++)
+		if (model->history[i].generation.n &&
+		    model->history[i].generation.n == generation.n)
+			return &model->history[i];
+	return model_state_find(model, generation);
+}
+
 void model_recover(struct model *model, const struct model_state *state)
 {
-	if (state == &model->previous) {
-		model->durable = *state;
-	} else if (state != &model->durable) {
-		model->previous = model->durable;
-		model->durable = *state;
-	}
+	bool flight = state >= &model->flight[0] && state <= &model->flight[1];
+
+	if (flight)
+		durable_leave(model);
+	model_state_copy(&model->durable, state);
 	model->flights = 0;
 	memcpy(model->working, model->durable.content, sizeof(model->working));
 }

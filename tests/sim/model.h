@@ -16,21 +16,22 @@
 #include "tests/sim/sim.h"
 
 #define MODEL_PAGES	512u
-#define MODEL_SNAPSHOTS 12u
+#define MODEL_SNAPSHOTS 1100u
+#define MODEL_HISTORY	12u /* one misdirected write destroys several records */
 #define CONTENT_ABSENT	0u
 #define CONTENT_ZERO	1u
 
 struct model_snapshot {
 	char name[DISK_SNAPSHOT_NAME];
-	uint32_t content[MODEL_PAGES];
+	const uint32_t *content; /* of every page of the universe; the model's, never changed */
 };
 
 struct model_state {
 	generation_t generation;
 	bool clean; /* the system was stopped on purpose after it */
 	uint32_t content[MODEL_PAGES];
-	uint32_t snapshots; /* those with a name that are not dying */
-	struct model_snapshot snapshot[MODEL_SNAPSHOTS];
+	uint32_t snapshots;				 /* those with a name that are not dying */
+	struct model_snapshot snapshot[MODEL_SNAPSHOTS]; /* last: only what is used is copied */
 };
 
 struct model {
@@ -40,15 +41,18 @@ struct model {
 	uint32_t working[MODEL_PAGES];
 	uint32_t contents; /* numbers given out */
 	uint32_t room;
-	uint64_t *hash;		     /* of each content */
-	struct model_state previous; /* acknowledged before `durable` */
+	uint64_t *hash;	  /* of each content */
+	uint32_t **table; /* the contents of snapshots */
+	uint32_t tables, table_room;
+	/* Acknowledged before `durable`, the newest first; for disks that lie. */
+	struct model_state history[MODEL_HISTORY];
 	struct model_state durable;
 	struct model_state flight[2]; /* a restore has two commits */
 	uint32_t flights;
 };
 
 /* How the universe's pages lie in the address space. */
-enum model_shape { MODEL_DENSE, MODEL_CLUSTERS, MODEL_SPARSE, MODEL_SHAPES };
+enum model_shape { MODEL_LOW, MODEL_DENSE, MODEL_CLUSTERS, MODEL_SPARSE, MODEL_SHAPES };
 
 void model_create(struct model *model, uint64_t seed, uint32_t pages, enum model_shape shape);
 void model_free(struct model *model);
@@ -69,12 +73,16 @@ uint32_t model_pages_present(const uint32_t *content, uint32_t pages);
 struct model_snapshot *model_snapshot_find(struct model_state *state, const char *name);
 /* A commit was accepted: the working content becomes the state in flight. */
 struct model_state *model_freeze(struct model *model, generation_t generation);
-void model_snapshot_add(struct model_state *state, const char *name, const uint32_t *content);
+void model_snapshot_add(struct model *model, struct model_state *state, const char *name,
+			const uint32_t *content);
 void model_snapshot_remove(struct model_state *state, const char *name);
+void model_state_copy(struct model_state *to, const struct model_state *from);
 /* The engine says that this generation is durable. */
 void model_acknowledge(struct model *model, generation_t generation);
 /* The state of this generation, acknowledged or in flight, or null. */
 struct model_state *model_state_find(struct model *model, generation_t generation);
+/* The same, or one acknowledged before. */
+struct model_state *model_state_known(struct model *model, generation_t generation);
 /* After a recovery of this state: it is the only one, and the working one. */
 void model_recover(struct model *model, const struct model_state *state);
 

@@ -211,7 +211,7 @@ static void image_aftermath(struct oracle *oracle, struct oracle_level *level,
 	enum status status;
 	uint32_t writes = 1 + sim_random_below(oracle->random, 3);
 
-	level->after = *state;
+	model_state_copy(&level->after, state);
 	level->after.clean = false;
 	for (uint32_t i = 0; i < writes; i++) {
 		uint32_t index = sim_random_below(oracle->random, model->pages);
@@ -346,11 +346,25 @@ static void image_check(struct oracle *oracle, struct oracle_level *level,
 
 /* ---- which images ----------------------------------------------------- */
 
+/* False: this crash has left the same image before. */
+static bool image_new(struct oracle_level *level)
+{
+	uint64_t hash = image_hash(&level->image);
+
+	for (uint32_t i = 0; i < level->seen_count; i++)
+		if (level->seen[i] == hash)
+			return false;
+	SIM_CHECK(level->seen_count < ORACLE_IMAGES, "too many images of one crash");
+	level->seen[level->seen_count++] = hash;
+	return true;
+}
+
 static void cut_check(struct oracle *oracle, const struct disk *disk, struct oracle_level *level,
 		      const struct expectation *expectation)
 {
 	disk_cut(disk, &level->cut, &level->image);
-	image_check(oracle, level, expectation);
+	if (image_new(level))
+		image_check(oracle, level, expectation);
 }
 
 /* Any mixture, leaning towards few and small faults. */
@@ -387,6 +401,7 @@ void oracle_check_cuts(struct oracle *oracle, const struct disk *disk,
 	struct oracle_level *level = &oracle->level[depth];
 	uint32_t count = disk->pending_count;
 
+	level->seen_count = 0;
 	if (count <= SUBSETS_MAX) {
 		/* Every subset at depth 0; deeper ones are many, so all or one. */
 		for (uint32_t subset = 0; subset < 1u << count; subset++) {

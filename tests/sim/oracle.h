@@ -21,6 +21,7 @@
 
 #define ORACLE_DEPTH  3u
 #define ORACLE_STATES 4u
+#define ORACLE_IMAGES 4200u /* every subset of 12 writes and the samples beside them */
 
 /* The states that a recovery may find. */
 struct expectation {
@@ -38,6 +39,8 @@ struct oracle_level {
 	struct disk disk;
 	struct image image;
 	struct cut cut;
+	uint64_t seen[ORACLE_IMAGES]; /* fingerprints of the images of this crash */
+	uint32_t seen_count;
 	struct expectation expectation; /* while this level's recovery runs */
 	struct model_state after;	/* what its aftermath commits */
 	generation_t torn;		/* fallen back from; 0: none */

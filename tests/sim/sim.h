@@ -42,25 +42,46 @@ static inline bool sim_random_once_in(struct sim_random *random, uint32_t n)
 /* ---- counters and failures -------------------------------------------- */
 
 struct sim_totals {
-	uint64_t crash_states;	   /* images checked after a power cut */
+	uint64_t crash_states;	   /* different images checked after a power cut */
 	uint64_t recovery_crashes; /* of these, cut during a recovery */
 	uint64_t io_failures;	   /* runs with an injected read, write or flush error */
 	uint64_t flips;		   /* images with one changed bit, answered rightly */
+	uint64_t lies;		   /* lost, misdirected and old writes, answered rightly */
 	uint64_t full_disks;	   /* operations refused because the disk was full */
+	uint64_t fillings;	   /* free counts at which everything was tried */
+	uint64_t memories;	   /* runs with a number of frames */
+	uint64_t sequences;	   /* of operations, all of a length */
+	uint64_t snapshots;	   /* most at once in a case, added up over the cases */
+	uint64_t deltas;	   /* delta commits that became durable */
 	uint64_t commits, restores, deletes, remounts, warm_restarts, fall_backs;
 	uint64_t verify_runs, mounts, pages_compared;
 	uint64_t failures;
 };
 extern struct sim_totals sim_totals;
 
-/* Prints what is wrong, the seed and the command that repeats it, and ends the
- * program with exit code 1. */
+/*
+ * Prints what is wrong, the seed and the command that repeats it, looks for the
+ * shortest list of operations that fails in the same way, and ends the program
+ * with exit code 1.
+ */
 __attribute__((noreturn, format(printf, 1, 2))) void sim_fail(const char *format, ...);
 
 /* One line for people who look on (--verbose); detail for those who want to see
  * every image checked (--verbose twice). */
 __attribute__((format(printf, 1, 2))) void sim_trace(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void sim_trace_detail(const char *format, ...);
+
+/* ---- parts of a case -------------------------------------------------- */
+
+/* Is the operation with this index to be carried out (--keep)? */
+bool sim_turn(uint32_t turn);
+/* What the operation is, for the list printed with a failure. */
+__attribute__((format(printf, 1, 2))) void sim_operation(const char *format, ...);
+/* Cases that try many variants of a thing number them: is this one to be tried
+ * (--only)?  A failure then names it. */
+bool sim_variant(uint64_t variant);
+/* Is only one variant asked for, and which? */
+bool sim_variant_only(uint64_t *variant);
 
 #define SIM_CHECK(condition, ...)                                                                  \
 	do {                                                                                       \

@@ -15,12 +15,15 @@
 
 struct workload {
 	struct sim_random random;
+	uint64_t seed;	/* of the operations' random numbers */
+	uint32_t turns; /* operations so far, those left out included */
 	uint64_t sectors;
 	uint32_t write_unit;
 	struct store_limits limits;
 	uint32_t crash_samples; /* torn images at a flush; 0: check none at all */
 	uint32_t crash_once_in; /* at this fraction of the flushes */
 	bool faults;		/* errors of the disk are expected */
+	bool lies;		/* and errors that the disk does not tell */
 	bool broken;		/* one was seen: only reading makes sense */
 	bool fill;		/* write noise until the disk is full */
 	uint64_t clock;		/* counters, never back */
@@ -41,6 +44,9 @@ struct workload {
  * smallest there can be and the universe has more pages than it can hold twice. */
 void workload_create(struct workload *workload, uint64_t seed, bool small);
 void workload_free(struct workload *workload);
+/* The same in memory of its own: a workload is too large for the stack. */
+struct workload *workload_new(uint64_t seed, bool small);
+void workload_delete(struct workload *workload);
 
 /* Formats and commits the first generation.  False: a fault came first. */
 bool workload_begin(struct workload *workload);
@@ -55,6 +61,16 @@ void workload_burst(struct workload *workload, uint32_t operations);
 void workload_settle(struct workload *workload);
 /* Commits what is dirty, and every step of a deletion. */
 void workload_commit_all(struct workload *workload);
+
+/* Starts a commit.  False: refused, or broken. */
+bool workload_commit(struct workload *workload, enum store_action action, snapshot_t number,
+		     const char *name);
+/* Takes note of what has become durable. */
+void workload_observe(struct workload *workload);
+/* True when the status is a fault of the disk that this case provokes. */
+bool workload_fault_seen(struct workload *workload, enum status status);
+/* After a restore every frame is stale: the owner forgets the store. */
+void workload_restart_if_replaced(struct workload *workload);
 
 /* Power cut: a random mixture of what was pending stays; mounts again. */
 void workload_power_cut(struct workload *workload);
@@ -76,6 +92,7 @@ void case_crash(uint64_t seed);
 void case_recovery(uint64_t seed);
 void case_errors(uint64_t seed);
 void case_flip(uint64_t seed);
+void case_lies(uint64_t seed);
 void case_full(uint64_t seed);
 
 #endif

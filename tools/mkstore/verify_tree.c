@@ -479,8 +479,8 @@ void verify_tree_walk(struct verify *verify, struct verify_pass *pass, struct ve
 		reference = &frame->node.entry[frame->index];
 		place.level = level - 1;
 		place.key = frame->key << DISK_NODE_SHIFT | frame->index++;
-		if (key_end(place.key, place.level) <= walk->cursor ||
-		    verify_reference_null(reference))
+		if (verify_reference_null(reference) ||
+		    key_end(place.key, place.level) <= walk->cursor)
 			continue;
 		if (place.level == 0) {
 			frame->pages +=
