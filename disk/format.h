@@ -225,12 +225,14 @@ struct disk_receiving {
 	uint64_t base;	     /* its generation that the stream builds on, 0: none */
 	uint64_t position;   /* pages before this one are durable */
 	uint64_t replaced;   /* snapshot of what was live before, 0: none */
+	uint64_t digest;     /* of the generation, see struct stream_header */
 };
-DISK_ASSERT_SIZE(disk_receiving, 48);
+DISK_ASSERT_SIZE(disk_receiving, 56);
 DISK_ASSERT_AT(disk_receiving, generation, 16);
 DISK_ASSERT_AT(disk_receiving, base, 24);
 DISK_ASSERT_AT(disk_receiving, position, 32);
 DISK_ASSERT_AT(disk_receiving, replaced, 40);
+DISK_ASSERT_AT(disk_receiving, digest, 48);
 
 /*
  * A commit record: alone it recovers a generation.  It lies in slot
@@ -268,7 +270,7 @@ struct disk_record {
 	struct disk_retention retention;
 	struct disk_receiving receiving;
 	uint64_t held_sectors; /* replaced since `origin` was taken and kept for it */
-	uint8_t reserved[40];
+	uint8_t reserved[32];
 };
 DISK_ASSERT_SIZE(disk_record, 512);
 DISK_ASSERT_AT(disk_record, kind, 8);
@@ -296,7 +298,7 @@ DISK_ASSERT_AT(disk_record, catalogue, 272);
 DISK_ASSERT_AT(disk_record, label, 320);
 DISK_ASSERT_AT(disk_record, retention, 384);
 DISK_ASSERT_AT(disk_record, receiving, 416);
-DISK_ASSERT_AT(disk_record, held_sectors, 464);
+DISK_ASSERT_AT(disk_record, held_sectors, 472);
 
 /*
  * One changed page in a delta record (feature DELTA).  The entries follow the
@@ -356,7 +358,8 @@ struct disk_snapshot {
 	uint8_t source[16];	       /* received: identity of the store it comes from, else 0 */
 	uint64_t source_generation;    /* received: its generation there */
 	uint64_t held_sectors;	       /* replaced in its child and kept for it and those before */
-	uint8_t reserved[3888];
+	uint64_t source_digest;	       /* received: of its generation there */
+	uint8_t reserved[3880];
 };
 DISK_ASSERT_SIZE(disk_snapshot, 4096);
 DISK_ASSERT_AT(disk_snapshot, number, 8);
@@ -372,6 +375,7 @@ DISK_ASSERT_AT(disk_snapshot, name, 112);
 DISK_ASSERT_AT(disk_snapshot, source, 176);
 DISK_ASSERT_AT(disk_snapshot, source_generation, 192);
 DISK_ASSERT_AT(disk_snapshot, held_sectors, 200);
-DISK_ASSERT_AT(disk_snapshot, reserved, 208);
+DISK_ASSERT_AT(disk_snapshot, source_digest, 208);
+DISK_ASSERT_AT(disk_snapshot, reserved, 216);
 
 #endif

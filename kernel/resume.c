@@ -76,6 +76,7 @@ static void __attribute__((noreturn)) resume_fail(const char *why)
 
 static void resume_mount(const struct store_config *config)
 {
+	struct disk_receiving receiving;
 	enum status status = store_init(&kernel.space.store, config);
 
 	if (status != STATUS_OK)
@@ -89,6 +90,11 @@ static void resume_mount(const struct store_config *config)
 							   : status_text(status));
 	if (kernel.recovery.torn.n)
 		kernel_print("perdure: %s", kernel.recovery.explanation);
+	store_receiving_get(kernel.space.store, &receiving);
+	if (receiving.generation)
+		resume_fail(
+			"this store is receiving a stream and its live state is a part of it: "
+			"end it with mkstore receive, or give it up with mkstore receive --abort");
 }
 
 /* The few words of the system page that the kernel keeps a copy of. */

@@ -101,6 +101,16 @@ void cache_touch(struct store *store, uint32_t slot)
 	}
 }
 
+void cache_retire(struct store *store, uint32_t slot)
+{
+	const uint32_t lru = store->cache.lru;
+
+	if (lru_holds(cache_frame(store, slot))) {
+		cache_list_remove(store, slot);
+		cache_list_add(store, store->cache.frame[lru].left, slot);
+	}
+}
+
 void cache_hold(struct store *store, uint32_t slot)
 {
 	cache_frame(store, slot)->serial = store->cache.serial & 0xfffff;

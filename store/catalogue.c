@@ -27,6 +27,9 @@ static void snapshot_pack(const struct snapshot *snapshot, void *page)
 	disk->children = snapshot->children;
 	disk->cursor = snapshot->cursor;
 	memcpy(disk->name, snapshot->name, sizeof(disk->name));
+	memcpy(disk->source, snapshot->source.identity, sizeof(disk->source));
+	disk->source_generation = snapshot->source.generation;
+	disk->source_digest = snapshot->source.digest;
 }
 
 static bool snapshot_unpack(const struct store *store, uint64_t number, const void *page,
@@ -50,6 +53,9 @@ static bool snapshot_unpack(const struct store *store, uint64_t number, const vo
 	snapshot->children = disk->children;
 	snapshot->cursor = disk->cursor;
 	memcpy(snapshot->name, disk->name, sizeof(disk->name));
+	memcpy(snapshot->source.identity, disk->source, sizeof(disk->source));
+	snapshot->source.generation = disk->source_generation;
+	snapshot->source.digest = disk->source_digest;
 	return true;
 }
 

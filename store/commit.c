@@ -43,6 +43,11 @@ static void record_prepare(struct store *store, uint64_t generation)
 		record->flags |= DISK_RECORD_CLEAN;
 	if (commit->second)
 		record->flags |= DISK_RECORD_RESTORE;
+	if (commit->request.source.generation)
+		record->flags = DISK_RECORD_RESTORE;
+	if (commit->request.receiving_set &&
+	    (commit->second || commit->request.action != STORE_ACTION_RESTORE))
+		record->receiving = commit->request.receiving;
 }
 
 /* The largest page that the commit puts into the tree; NIL_KEY: none. */

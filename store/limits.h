@@ -39,6 +39,9 @@
 #define LIMIT_COMMIT_READS	  3u	 /* tries of a read that a commit cannot do without */
 #define LIMIT_PRESSURE_BLOCKS	  64u	 /* blocks reserved that never press for a checkpoint */
 
+/* Views. */
+#define LIMIT_VIEW_NODES 64u /* pairs of nodes compared by one call */
+
 /* One call of store_step: about eight pages compressed. */
 #define LIMIT_STEP_UNITS 8u
 #define LIMIT_SORT_SLICE 512u /* entries sifted in one unit */

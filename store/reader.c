@@ -136,10 +136,11 @@ static enum status read_outcome(struct store *store, uint32_t slot, store_channe
 	return status;
 }
 
-enum status extent_get(struct store *store, const struct disk_reference *reference,
-		       struct place place, const void **data, store_channel_t *channel)
+static enum status extent_find(struct store *store, uint64_t kind,
+			       const struct disk_reference *reference, struct place place,
+			       const void **data, store_channel_t *channel)
 {
-	uint64_t key = KEY_EXTENT | disk_reference_sector(reference).n;
+	uint64_t key = kind | disk_reference_sector(reference).n;
 	uint32_t slot = cache_find(store, key);
 	enum status status;
 
@@ -156,6 +157,30 @@ enum status extent_get(struct store *store, const struct disk_reference *referen
 	cache_touch(store, slot);
 	*data = cache_data(store, slot);
 	return STATUS_OK;
+}
+
+enum status extent_get(struct store *store, const struct disk_reference *reference,
+		       struct place place, const void **data, store_channel_t *channel)
+{
+	return extent_find(store, KEY_EXTENT, reference, place, data, channel);
+}
+
+enum status extent_get_stored(struct store *store, const struct disk_reference *reference,
+			      struct place place, const void **data, store_channel_t *channel)
+{
+	return extent_find(store, KEY_STORED, reference, place, data, channel);
+}
+
+void extent_forget(struct store *store, const struct disk_reference *reference)
+{
+	static const uint64_t kinds[] = {KEY_EXTENT, KEY_STORED};
+
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		uint32_t slot = cache_find(store, kinds[i] | disk_reference_sector(reference).n);
+
+		if (slot != NIL)
+			cache_retire(store, slot);
+	}
 }
 
 enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference,
@@ -185,12 +210,31 @@ static bool read_is_stale(const struct store *store, const struct read *read)
 	return read->orphan || store->record.generation > read->durable;
 }
 
+/* Verifies what was read and leaves it compressed. */
+static enum status extent_keep(struct store *store, const struct read *read)
+{
+	size_t bytes = (size_t)read->reference.sectors * SECTOR_SIZE;
+	void *frame = cache_data(store, read->slot);
+
+	if (checksum(read->request.data, bytes, place_seed(read->place)) !=
+	    read->reference.checksum) {
+		extent_report(store, &read->reference, read->place,
+			      "the data does not match its checksum");
+		return STATUS_CORRUPT;
+	}
+	if (read->request.data != frame)
+		memcpy(frame, read->request.data, bytes);
+	return STATUS_OK;
+}
+
 static enum status read_decode(struct store *store, struct read *read)
 {
 	if (read->request.status != STATUS_OK) {
 		extent_report(store, &read->reference, read->place, "the disk reported an error");
 		return STATUS_IO;
 	}
+	if (cache_frame(store, read->slot)->key & KEY_STORED)
+		return extent_keep(store, read);
 	return extent_decode(store, &read->reference, read->place, read->request.data,
 			     cache_data(store, read->slot));
 }
@@ -205,7 +249,7 @@ static void read_finish(struct store *store, struct read *read)
 		cache_drop(store, read->slot);
 	} else if (status == STATUS_OK) {
 		cache_state_set(store, read->slot, FRAME_CLEAN);
-		frame->tag = frame->key & KEY_EXTENT ? (uint32_t)read->reference.checksum : 0;
+		frame->tag = frame->key & KEY_SPACE ? 0 : (uint32_t)read->reference.checksum;
 	} else {
 		cache_state_set(store, read->slot, FRAME_FAILED);
 		frame->tag = status;

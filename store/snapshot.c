@@ -33,6 +33,7 @@ static void snapshot_show(const struct snapshot *snapshot, struct store_snapshot
 		.children = snapshot->children,
 	};
 	memcpy(shown->name, snapshot->name, sizeof(shown->name));
+	shown->source = snapshot->source;
 }
 
 /* The changes of a commit in flight are not shown until they are durable. */
@@ -136,6 +137,15 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 
 /* ---- in the commit ----------------------------------------------------------------- */
 
+/* A stream begins: what it replaces is this snapshot. */
+static void apply_receiving(struct store *store, uint64_t replaced)
+{
+	const struct store_commit_request *request = &store->commit.request;
+
+	if (request->receiving_set && request->receiving.generation)
+		store->commit.record.receiving.replaced = replaced;
+}
+
 static void apply_snapshot(struct store *store, uint32_t flags)
 {
 	struct disk_record *record = &store->commit.record;
@@ -148,32 +158,44 @@ static void apply_snapshot(struct store *store, uint32_t flags)
 		.uptime_ns = record->counters.uptime_ns,
 		.flags = flags,
 		.children = 1,
+		.source = store->commit.request.source,
 	};
 
+	if (snapshot.source.generation)
+		snapshot.uptime_ns = snapshot.source.uptime_ns;
 	for (unsigned i = 0; store->commit.request.name[i]; i++)
 		snapshot.name[i] = store->commit.request.name[i];
 	record->origin = snapshot.number;
+	if (store->commit.request.action == STORE_ACTION_SNAPSHOT)
+		apply_receiving(store, snapshot.number);
 	catalogue_put(store, &snapshot);
+}
+
+/* It and what descends from it are left: it dies now, or when its turn comes. */
+static void apply_dying(struct store *store, struct snapshot *snapshot)
+{
+	struct disk_record *record = &store->commit.record;
+
+	if (snapshot->children <= 1 && !record->dying) {
+		snapshot->flags |= DISK_SNAPSHOT_DYING;
+		snapshot->cursor = 0;
+		record->dying = snapshot->number;
+	} else {
+		snapshot->flags |= DISK_SNAPSHOT_BRANCH;
+		memset(snapshot->name, 0, sizeof(snapshot->name));
+		store->reclaim.waiting = true;
+	}
 }
 
 static enum status apply_delete(struct store *store, store_channel_t *channel)
 {
-	struct disk_record *record = &store->commit.record;
 	struct snapshot snapshot;
 	enum status status =
 		catalogue_get(store, store->commit.request.number.n, &snapshot, channel);
 
 	if (status != STATUS_OK)
 		return status;
-	if (snapshot.children <= 1 && !record->dying) {
-		snapshot.flags |= DISK_SNAPSHOT_DYING;
-		snapshot.cursor = 0;
-		record->dying = snapshot.number;
-	} else {
-		snapshot.flags |= DISK_SNAPSHOT_BRANCH;
-		memset(snapshot.name, 0, sizeof(snapshot.name));
-		store->reclaim.waiting = true;
-	}
+	apply_dying(store, &snapshot);
 	catalogue_put(store, &snapshot);
 	return STATUS_OK;
 }
@@ -191,6 +213,9 @@ static enum status apply_restore(struct store *store, store_channel_t *channel)
 		return status;
 	from.children--;
 	to.children++;
+	apply_receiving(store, from.number);
+	if (store->commit.request.discard)
+		apply_dying(store, &from);
 	catalogue_put(store, &from);
 	catalogue_put(store, &to);
 	record->space = to.root;

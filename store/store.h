@@ -226,11 +226,26 @@ enum store_action {
 	STORE_ACTION_STOP,     /* marks the record clean: the system stops on purpose */
 };
 
+/* Where a generation comes from that was received as a stream. */
+struct store_source {
+	uint8_t identity[16]; /* of the store that sent it */
+	uint64_t generation;  /* its number there; 0: it was not received */
+	uint64_t digest;      /* store_view_digest of it there */
+	uint64_t uptime_ns;   /* persistent uptime there; only for a commit */
+};
+
 struct store_commit_request {
 	enum store_action action;
 	snapshot_t number;
 	char name[DISK_SNAPSHOT_NAME]; /* SNAPSHOT; RESTORE: name for the replaced state,
 					* empty: "before-restore-<generation>" */
+	bool discard;		       /* RESTORE: the replaced state is deleted at once */
+	/* From this commit on (RESTORE: from its second) the record says so; a
+	 * generation of 0: nothing is being received.  A SNAPSHOT or RESTORE with
+	 * which a stream begins fills in `replaced`. */
+	bool receiving_set;
+	struct disk_receiving receiving;
+	struct store_source source; /* SNAPSHOT of a state that was received */
 	struct disk_counters counters;
 	uint64_t wall_ns;
 	/* The system did not run since the mount or format (host tools): the
@@ -280,6 +295,7 @@ struct store_snapshot {
 	uint32_t flags; /* enum disk_snapshot_flags */
 	uint32_t children;
 	char name[DISK_SNAPSHOT_NAME];
+	struct store_source source;
 };
 
 /* The snapshot with the smallest number above `after`, branch points and dying
@@ -289,6 +305,67 @@ enum status store_snapshot_next(struct store *store, snapshot_t after,
 /* The living snapshot of that name. */
 enum status store_snapshot_find(struct store *store, const char *name,
 				struct store_snapshot *snapshot, store_channel_t *channel);
+
+/* ---- views ----------------------------------------------------------- */
+
+/*
+ * A view: the pages of one durable generation, read beside whatever the owner
+ * does.  It belongs to the caller and holds nothing: no frame, no lock.  All
+ * zeros is the view of nothing, which has no pages.  A view ends when what it
+ * shows does, the live generation with the next commit, a snapshot with its
+ * deletion; every function then answers DEAD.
+ */
+struct store_view {
+	generation_t generation; /* 0: nothing */
+	snapshot_t number;	 /* 0: the live generation */
+	uint64_t checked;	 /* generation under which it was last known to exist */
+	struct disk_root root;
+	uint32_t changes; /* pages that are elsewhere than in the tree */
+	const struct disk_delta *change;
+};
+
+/* Number 0: the newest durable generation, without what is dirty.  NOT_FOUND
+ * also for a dying snapshot and a branch point. */
+enum status store_view_open(struct store *store, snapshot_t number, struct store_view *view,
+			    store_channel_t *channel);
+/* Tells states apart, also those of copies of a store that went their own ways. */
+uint64_t store_view_digest(const struct store *store, const struct store_view *view);
+
+/* Where the page is; ABSENT.  Looks at nodes only. */
+enum status store_view_find(struct store *store, struct store_view *view, page_t page,
+			    struct disk_reference *reference, store_channel_t *channel);
+/* The page's content, verified; ABSENT, IO, CORRUPT.  `data` is good until the
+ * next call of the store; its frame is soon used for something else. */
+enum status store_view_read(struct store *store, struct store_view *view, page_t page,
+			    const void **data, store_channel_t *channel);
+/* The same as it is stored: `length` bytes of `codec`.  Not for a page of zeros,
+ * which has no data (then *data is null). */
+enum status store_view_read_stored(struct store *store, struct store_view *view, page_t page,
+				   struct disk_reference *reference, const void **data,
+				   store_channel_t *channel);
+
+enum store_difference {
+	STORE_SAME,    /* none was found before *page: go on there */
+	STORE_ADDED,   /* only `after` has the page */
+	STORE_CHANGED, /* written anew, maybe with what it held */
+	STORE_REMOVED, /* only `before` had it */
+};
+/*
+ * The first page at or after *page that is not the same in both views.  Equal
+ * parts of both trees are passed over whole: the cost is what differs.  A
+ * bounded amount of work each call: STORE_SAME says where it has got to.
+ * NOT_FOUND past the last difference.
+ */
+enum status store_view_differ(struct store *store, struct store_view *before,
+			      struct store_view *after, page_t *page,
+			      enum store_difference *difference, store_channel_t *channel);
+
+/* A read-only store shows this view as its live state from now on, for whoever
+ * reads objects of a snapshot.  Right after store_mount. */
+void store_view_show(struct store *store, const struct store_view *view);
+
+/* The stream being received, as of the last commit.  Its generation is 0: none is. */
+void store_receiving_get(const struct store *store, struct disk_receiving *receiving);
 
 /* ---- statistics ------------------------------------------------------ */
 

@@ -94,6 +94,7 @@ static_assert(sizeof(struct cache_frame) == 32, "the bound of the memory use cou
 
 #define KEY_SPACE  (UINT64_C(1) << 60) /* | page number */
 #define KEY_EXTENT (UINT64_C(2) << 60) /* | first sector */
+#define KEY_STORED (UINT64_C(4) << 60) /* | first sector: as it lies on the disk */
 #define KEY_NUMBER ((UINT64_C(1) << 60) - 1)
 
 struct frame_range {
@@ -132,6 +133,7 @@ void cache_unhash(struct store *store, uint32_t slot);
 /* Forgets what the frame holds (CLEAN, FAILED or on no list) and frees it. */
 void cache_drop(struct store *store, uint32_t slot);
 void cache_touch(struct store *store, uint32_t slot);
+void cache_retire(struct store *store, uint32_t slot); /* the opposite */
 /* Until the next release the frame is not evicted. */
 void cache_hold(struct store *store, uint32_t slot);
 void cache_release_held(struct store *store);
@@ -197,6 +199,11 @@ struct reader {
 /* The extent's content, from the cache or after a read. */
 enum status extent_get(struct store *store, const struct disk_reference *reference,
 		       struct place place, const void **data, store_channel_t *channel);
+/* The same, verified but not decompressed. */
+enum status extent_get_stored(struct store *store, const struct disk_reference *reference,
+			      struct place place, const void **data, store_channel_t *channel);
+/* Its frame is the first to be used for something else: it was needed once. */
+void extent_forget(struct store *store, const struct disk_reference *reference);
 /* Starts reading the page into a fresh frame; WAIT. */
 enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference,
 			store_channel_t *channel);
@@ -441,6 +448,7 @@ struct snapshot {
 	uint32_t flags, children;
 	uint64_t cursor;
 	char name[DISK_SNAPSHOT_NAME];
+	struct store_source source;
 };
 
 /* A search for a name that waits: where it goes on, if nothing has changed. */

@@ -140,6 +140,29 @@ static enum command_exit host_locate(struct host *host)
 	return host->device ? COMMAND_OK : COMMAND_NO_STORE;
 }
 
+/* A live state that is a part of another store's is for nobody but `receive`. */
+static enum command_exit host_receiving_check(struct host *host)
+{
+	struct disk_receiving receiving;
+	enum host_mode mode = host->mode;
+
+	if (mode == HOST_RECEIVE)
+		host->mode = HOST_WRITE;
+	store_receiving_get(host->store, &receiving);
+	if (!receiving.generation || mode == HOST_RECEIVE)
+		return COMMAND_OK;
+	if (mode != HOST_WRITE) {
+		command_note("%s: it is receiving a stream; its live state is only a part of that",
+			     host->path);
+		return COMMAND_OK;
+	}
+	command_error("%s: it is receiving generation %" PRIu64
+		      " of another store: go on with 'mkstore receive', or give that up with "
+		      "'mkstore receive --abort'",
+		      host->path, receiving.generation);
+	return COMMAND_FAILED;
+}
+
 static enum command_exit host_mount(struct host *host)
 {
 	enum status status = host_engine(host);
@@ -159,7 +182,7 @@ static enum command_exit host_mount(struct host *host)
 				     ", the last whole one",
 				     host->path, host->recovery.torn.n,
 				     host->recovery.generation.n);
-		return COMMAND_OK;
+		return host_receiving_check(host);
 	}
 	command_error("%s: %s: %s", host->path, status_text(status),
 		      host->recovery.explanation[0] ? host->recovery.explanation
@@ -173,7 +196,7 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 	static const enum file_device_mode modes[] = {
 		[HOST_READ] = FILE_DEVICE_READ,	  [HOST_READ_LIVE] = FILE_DEVICE_READ_LIVE,
 		[HOST_WRITE] = FILE_DEVICE_WRITE, [HOST_FORMAT] = FILE_DEVICE_WRITE,
-		[HOST_RAW] = FILE_DEVICE_READ,
+		[HOST_RAW] = FILE_DEVICE_READ,	  [HOST_RECEIVE] = FILE_DEVICE_WRITE,
 	};
 	char why[512];
 	enum command_exit result;
@@ -238,6 +261,8 @@ static struct disk_counters host_counters(struct host *host)
 	const struct disk_system *system;
 	enum status status;
 
+	if (host->receiving)
+		return counters;
 	do {
 		store_operation_begin(host->store);
 		status = system_read(&host->space, &system);
@@ -257,24 +282,29 @@ static enum status host_remount(struct host *host)
 	return status == STATUS_OK ? store_mount(host->store, &host->recovery) : status;
 }
 
-enum status host_commit(struct host *host, enum store_action action, snapshot_t number,
-			const char *name)
+enum status host_commit_request(struct host *host, struct store_commit_request *request)
 {
-	struct store_commit_request request = {
-		.action = action,
-		.number = number,
-		.counters = host_counters(host),
-		.wall_ns = host->wall_ns ? host->wall_ns : host_now_ns(),
-		.offline = true,
-	};
+	struct disk_counters counters = host_counters(host);
 	generation_t generation;
 	store_channel_t channel;
 	enum status status = STATUS_OK;
 
-	memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
+	/* What was asked for may be above it. */
+	if (counters.object_version < request->counters.object_version)
+		counters.object_version = request->counters.object_version;
+	if (counters.uptime_ns < request->counters.uptime_ns)
+		counters.uptime_ns = request->counters.uptime_ns;
+	request->counters = counters;
+	request->offline = true;
+	if (!request->wall_ns)
+		request->wall_ns = host->wall_ns ? host->wall_ns : host_now_ns();
+	if (host->receiving && !request->receiving_set) {
+		request->receiving_set = true;
+		request->receiving = *host->receiving;
+	}
 	store_operation_begin(host->store);
 	for (unsigned tries = 0; tries < HOST_COMMIT_TRIES; tries++) {
-		status = store_commit(host->store, &request, &generation, &channel);
+		status = store_commit(host->store, request, &generation, &channel);
 		if (status == STATUS_BUSY)
 			status = store_settle(host->store) == STATUS_OK ? STATUS_WAIT : STATUS_IO;
 		else if (status == STATUS_WAIT && !store_wait(host->store, channel))
@@ -286,8 +316,17 @@ enum status host_commit(struct host *host, enum store_action action, snapshot_t 
 		status = store_settle(host->store);
 	if (status != STATUS_OK)
 		return status;
-	host->recovery.counters = request.counters;
+	host->recovery.counters = request->counters;
 	return store_replaced(host->store) ? host_remount(host) : STATUS_OK;
+}
+
+enum status host_commit(struct host *host, enum store_action action, snapshot_t number,
+			const char *name)
+{
+	struct store_commit_request request = {.action = action, .number = number};
+
+	memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
+	return host_commit_request(host, &request);
 }
 
 enum status host_relieve(struct host *host)

@@ -31,8 +31,9 @@ enum host_mode {
 	HOST_READ,
 	HOST_READ_LIVE, /* beside whoever has it open; for reading only */
 	HOST_WRITE,
-	HOST_FORMAT, /* nothing is mounted; store_format comes next */
-	HOST_RAW,    /* only the file and the place of the store in it, for reading */
+	HOST_RECEIVE, /* HOST_WRITE that goes on where a stream was cut off */
+	HOST_FORMAT,  /* nothing is mounted; store_format comes next */
+	HOST_RAW,     /* only the file and the place of the store in it, for reading */
 };
 
 struct host {
@@ -47,6 +48,9 @@ struct host {
 	struct space space;
 	struct store_recovery recovery;
 	uint64_t wall_ns; /* time of the commits; 0: now */
+	/* A stream being received, its position kept true by whoever applies it:
+	 * every commit says so.  Null: none is. */
+	const struct disk_receiving *receiving;
 	void *memory;
 	size_t memory_bytes;
 	uint8_t *frames;
@@ -89,6 +93,8 @@ enum status host_failure(struct host *host);
  * anew.  The counters that no restore turns back are carried over. */
 enum status host_commit(struct host *host, enum store_action action, snapshot_t number,
 			const char *name);
+/* The same for a request of any kind; its times and counters are filled in. */
+enum status host_commit_request(struct host *host, struct store_commit_request *request);
 /* Commits when the dirty pages should not wait any longer. */
 enum status host_relieve(struct host *host);
 /* Makes the changes durable and takes apart what was destroyed. */

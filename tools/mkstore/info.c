@@ -86,6 +86,23 @@ static void info_json_place(struct json *json, const struct host *host)
 	json_object_end(json);
 }
 
+static void info_json_receiving(struct json *json, const struct host *host)
+{
+	struct disk_receiving receiving;
+	char identity[TEXT_IDENTITY];
+
+	store_receiving_get(host->store, &receiving);
+	if (!receiving.generation) {
+		json_null(json, "receiving");
+		return;
+	}
+	json_object(json, "receiving");
+	json_text(json, "source", text_identity(identity, receiving.source));
+	json_number(json, "generation", receiving.generation);
+	json_number(json, "position", receiving.position);
+	json_object_end(json);
+}
+
 static void info_json_objects(struct json *json, const struct info *info)
 {
 	if (!info->has_system) {
@@ -131,6 +148,7 @@ static void info_json(const struct info *info)
 	json_number(&json, "snapshots", statistics->snapshots);
 	json_number(&json, "origin", statistics->origin.n);
 	json_number(&json, "dying", statistics->dying.n);
+	info_json_receiving(&json, info->host);
 	info_json_objects(&json, info);
 	json_object_end(&json);
 	json_end(&json);
@@ -152,6 +170,7 @@ static void info_text(const struct info *info)
 	const struct store_recovery *recovery = &info->host->recovery;
 	const struct store_statistics *statistics = &info->statistics;
 	char identity[TEXT_IDENTITY], label[TEXT_NAME(64)], text[TEXT_SIZE], used[TEXT_SIZE];
+	struct disk_receiving receiving;
 
 	info_text_place(info->host);
 	printf("label        %s\n",
@@ -170,6 +189,12 @@ static void info_text(const struct info *info)
 	       text_size(text, statistics->pages * PAGE_SIZE));
 	printf("snapshots    %" PRIu64 "%s\n", statistics->snapshots,
 	       statistics->dying.n ? ", one of them being deleted" : "");
+	store_receiving_get(info->host->store, &receiving);
+	if (receiving.generation)
+		printf("receiving    generation %" PRIu64 " of store %s, from page %" PRIu64
+		       " on\n",
+		       receiving.generation, text_identity(identity, receiving.source),
+		       receiving.position);
 	if (!info->has_system) {
 		printf("objects      none: no system was laid down\n");
 		return;

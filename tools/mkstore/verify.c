@@ -320,7 +320,8 @@ enum status verify_run(struct verify *verify)
 	}
 	if (verify->out_of_memory)
 		return STATUS_NO_MEMORY;
-	if (verify->options.objects) {
+	/* The live state of a store that is receiving is a part of a system. */
+	if (verify->options.objects && !verify->chosen.record.receiving.generation) {
 		status = verify->options.objects(verify);
 		if (status != STATUS_OK)
 			return status;

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_views.c - generations read side by side, and what differs between them.
+ */
+#include "tests/unit/store/fixture.h"
+
+#define KEPT 6u
+#define FAR  3u
+
+/* Pages that make trees of other heights than the model's. */
+static const uint64_t far_page[FAR] = {3, 127 * 128, UINT64_C(1) << 34};
+
+struct kept {
+	snapshot_t number;
+	uint32_t model[FIXTURE_PAGES];
+	bool far[FAR];
+};
+
+static snapshot_t find(struct fixture *f, const char *name)
+{
+	struct store_snapshot snapshot;
+	store_channel_t channel;
+	enum status status;
+
+	while ((status = store_snapshot_find(f->store, name, &snapshot, &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(status, STATUS_OK);
+	return snapshot.number;
+}
+
+static enum status view_open(struct fixture *f, snapshot_t number, struct store_view *view)
+{
+	store_channel_t channel;
+	enum status status;
+
+	while ((status = store_view_open(f->store, number, view, &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	return status;
+}
+
+static enum status view_read(struct fixture *f, struct store_view *view, uint64_t page,
+			     const void **data)
+{
+	store_channel_t channel;
+	enum status status;
+
+	while ((status = store_view_read(f->store, view, (page_t){page}, data, &channel)) ==
+	       STATUS_WAIT)
+		fixture_wait(f, channel);
+	return status;
+}
+
+static enum status view_differ(struct fixture *f, struct store_view *before,
+			       struct store_view *after, page_t *page,
+			       enum store_difference *difference)
+{
+	store_channel_t channel;
+	enum status status;
+
+	do {
+		status = store_view_differ(f->store, before, after, page, difference, &channel);
+		if (status == STATUS_WAIT)
+			fixture_wait(f, channel);
+	} while (status == STATUS_WAIT || (status == STATUS_OK && *difference == STORE_SAME));
+	return status;
+}
+
+static void scribble(struct fixture *f, unsigned changes)
+{
+	while (changes--)
+		assert_int_equal(fixture_write(f, fixture_random(f, FIXTURE_PAGES),
+					       1 + fixture_random(f, 1000)),
+				 STATUS_OK);
+}
+
+static void far_write(struct fixture *f, struct kept *now, unsigned i, bool there)
+{
+	store_channel_t channel;
+	void *data;
+
+	now->far[i] = there;
+	if (there) {
+		assert_int_equal(fixture_try(f, true, far_page[i], &data), STATUS_OK);
+		memset(data, (int)i + 1, PAGE_SIZE);
+		return;
+	}
+	while (store_pages_clear(f->store, (page_t){far_page[i]}, 1, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+}
+
+/* A history of snapshots, each other than all before, of trees of all heights. */
+static struct kept *history(struct fixture *f)
+{
+	struct kept *kept = calloc(KEPT, sizeof(*kept));
+	struct kept *now = calloc(1, sizeof(*now));
+	char name[2] = "a";
+
+	for (unsigned i = 0; i < KEPT; i++) {
+		if (i)
+			scribble(f, i == 3 ? 1 : 200);
+		for (uint32_t k = 0; i == 2 && k < FIXTURE_PAGES; k += 500)
+			fixture_clear(f, k, 500);
+		if (i > 2)
+			fixture_clear(f, fixture_random(f, FIXTURE_PAGES - 100), 100);
+		for (unsigned k = 0; k < FAR; k++)
+			far_write(f, now, k, i >> k & 1);
+		name[0] = (char)('a' + i);
+		assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, name), STATUS_OK);
+		memcpy(kept[i].model, f->model, sizeof(f->model));
+		memcpy(kept[i].far, now->far, sizeof(now->far));
+		kept[i].number = find(f, name);
+	}
+	free(now);
+	return kept;
+}
+
+static void compare_page(struct fixture *f, struct store_view *view, const struct kept *kept,
+			 uint32_t index)
+{
+	static uint32_t expected[PAGE_SIZE / 4];
+	struct disk_reference reference;
+	store_channel_t channel;
+	const void *data;
+	enum status status = view_read(f, view, f->base + index, &data);
+
+	if (!kept->model[index]) {
+		assert_int_equal(status, STATUS_ABSENT);
+		return;
+	}
+	assert_int_equal(status, STATUS_OK);
+	fixture_fill(expected, kept->model[index]);
+	assert_memory_equal(data, expected, PAGE_SIZE);
+	while ((status = store_view_read_stored(f->store, view, (page_t){f->base + index},
+						&reference, &data, &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(status, STATUS_OK);
+	if (reference.codec == DISK_CODEC_LZ4) {
+		uint32_t page[PAGE_SIZE / 4];
+
+		assert_int_equal(
+			LZ4_decompress_safe(data, (char *)page, reference.length, PAGE_SIZE),
+			PAGE_SIZE);
+		assert_memory_equal(page, expected, PAGE_SIZE);
+	} else if (reference.codec == DISK_CODEC_RAW) {
+		assert_memory_equal(data, expected, PAGE_SIZE);
+	} else {
+		assert_int_equal(reference.codec, DISK_CODEC_ZERO);
+		assert_int_equal(kept->model[index], 1);
+	}
+}
+
+static void test_reading(void **state)
+{
+	struct fixture *f = fixture_new(65536, 64, 512);
+	struct kept *kept = history(f);
+	struct store_view view, live;
+	const void *data;
+
+	(void)state;
+	scribble(f, 300); /* dirty pages are no generation's */
+	for (unsigned i = 0; i < KEPT; i++) {
+		assert_int_equal(view_open(f, kept[i].number, &view), STATUS_OK);
+		for (uint32_t k = 0; k < FIXTURE_PAGES; k++)
+			compare_page(f, &view, &kept[i], k);
+		for (unsigned k = 0; k < FAR; k++)
+			assert_int_equal(view_read(f, &view, far_page[k], &data),
+					 kept[i].far[k] ? STATUS_OK : STATUS_ABSENT);
+		assert_int_equal(view_read(f, &view, DISK_PAGE_MAX, &data), STATUS_INVALID);
+	}
+	fixture_checkpoint(f);
+	assert_int_equal(view_open(f, (snapshot_t){0}, &live), STATUS_OK);
+	memcpy(kept[0].model, f->model, sizeof(f->model));
+	for (uint32_t k = 0; k < FIXTURE_PAGES; k++)
+		compare_page(f, &live, &kept[0], k);
+	free(kept);
+	fixture_free(f);
+}
+
+/* What differs between two models, page by page, in order. */
+static void compare_difference(struct fixture *f, struct store_view *before, const struct kept *old,
+			       struct store_view *after, const struct kept *new)
+{
+	enum store_difference difference;
+	page_t page = {f->base};
+	uint32_t index = 0;
+
+	while (view_differ(f, before, after, &page, &difference) == STATUS_OK &&
+	       page.n < f->base + FIXTURE_PAGES) {
+		assert_true(page.n >= f->base + index);
+		for (; index < page.n - f->base; index++)
+			assert_int_equal(old->model[index], new->model[index]);
+		assert_int_equal(!old->model[index], difference == STORE_ADDED);
+		assert_int_equal(!new->model[index], difference == STORE_REMOVED);
+		index++;
+		page.n++;
+	}
+	for (; index < FIXTURE_PAGES; index++)
+		assert_int_equal(old->model[index], new->model[index]);
+	for (unsigned i = 0; i < FAR; i++) {
+		page.n = far_page[i];
+		if (view_differ(f, before, after, &page, &difference) != STATUS_OK ||
+		    page.n != far_page[i])
+			difference = STORE_SAME;
+		if (old->far[i] != new->far[i])
+			assert_int_equal(difference, new->far[i] ? STORE_ADDED : STORE_REMOVED);
+		else
+			assert_true(difference != STORE_ADDED && difference != STORE_REMOVED);
+	}
+}
+
+static void test_differences(void **state)
+{
+	struct fixture *f = fixture_new(65536, 64, 512);
+	struct kept *kept = history(f), *none = calloc(1, sizeof(*none));
+	struct store_view view[2], nothing = {{0}, {0}, 0, {{0}, 0, 0, 0}, 0, NULL};
+	enum store_difference difference;
+	page_t page = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < KEPT; i++) {
+		assert_int_equal(view_open(f, kept[i].number, &view[0]), STATUS_OK);
+		for (unsigned k = 0; k < KEPT; k++) {
+			assert_int_equal(view_open(f, kept[k].number, &view[1]), STATUS_OK);
+			compare_difference(f, &view[0], &kept[i], &view[1], &kept[k]);
+		}
+		compare_difference(f, &nothing, none, &view[0], &kept[i]);
+		compare_difference(f, &view[0], &kept[i], &nothing, none);
+		page.n = 0;
+		assert_int_equal(view_differ(f, &view[0], &view[0], &page, &difference),
+				 STATUS_NOT_FOUND);
+	}
+	page.n = 0;
+	assert_int_equal(view_differ(f, &nothing, &nothing, &page, &difference), STATUS_NOT_FOUND);
+	free(none);
+	free(kept);
+	fixture_free(f);
+}
+
+/* The cost of comparing is what differs: one page in a large store is found by
+ * reading two paths. */
+static void test_pruning(void **state)
+{
+	struct fixture *f = fixture_new(65536, 300, 512);
+	struct store_view before, after;
+	enum store_difference difference;
+	page_t page = {0};
+	uint64_t reads;
+
+	(void)state;
+	for (uint32_t i = 0; i < FIXTURE_PAGES; i++)
+		assert_int_equal(fixture_write(f, i, 2 + i), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "before"), STATUS_OK);
+	assert_int_equal(fixture_write(f, 77, 1), STATUS_OK);
+	fixture_checkpoint(f);
+	fixture_remount(f);
+	assert_int_equal(view_open(f, find(f, "before"), &before), STATUS_OK);
+	assert_int_equal(view_open(f, (snapshot_t){0}, &after), STATUS_OK);
+	assert_int_not_equal(store_view_digest(f->store, &before),
+			     store_view_digest(f->store, &after));
+	reads = f->reads;
+	assert_int_equal(view_differ(f, &before, &after, &page, &difference), STATUS_OK);
+	assert_true(page.n == f->base + 77 && difference == STORE_CHANGED);
+	page.n++;
+	assert_int_equal(view_differ(f, &before, &after, &page, &difference), STATUS_NOT_FOUND);
+	assert_true(f->reads - reads <= 2 * DISK_HEIGHT_MAX);
+	fixture_free(f);
+}
+
+/* A view ends with its generation, and what cannot be seen cannot be opened. */
+static void test_ending(void **state)
+{
+	struct fixture *f = fixture_new(65536, 300, 512);
+	struct store_view live, first, second;
+	struct store_statistics statistics;
+	snapshot_t number;
+	const void *data;
+
+	(void)state;
+	scribble(f, 500);
+	assert_int_equal(fixture_write(f, 5, 7), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "first"), STATUS_OK);
+	scribble(f, 500);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "second"), STATUS_OK);
+	number = find(f, "first");
+	assert_int_equal(view_open(f, (snapshot_t){0}, &live), STATUS_OK);
+	assert_int_equal(view_open(f, number, &first), STATUS_OK);
+	assert_int_equal(view_open(f, find(f, "second"), &second), STATUS_OK);
+	assert_int_equal(view_read(f, &live, f->base + 5, &data), STATUS_OK);
+	scribble(f, 10);
+	fixture_checkpoint(f);
+	assert_int_equal(view_read(f, &live, f->base + 5, &data), STATUS_DEAD);
+	assert_int_equal(view_read(f, &first, f->base + 5, &data), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, number.n, ""), STATUS_OK);
+	assert_int_equal(view_read(f, &first, f->base + 5, &data), STATUS_DEAD);
+	store_statistics_get(f->store, &statistics);
+	assert_int_equal(statistics.dying.n, number.n);
+	assert_int_equal(view_open(f, number, &first), STATUS_NOT_FOUND);
+	assert_int_equal(view_open(f, (snapshot_t){99}, &first), STATUS_NOT_FOUND);
+	assert_int_equal(view_read(f, &second, f->base + 5, &data), STATUS_OK);
+	fixture_free(f);
+}
+
+/* Damage is an error of the page it is in, named, and of no other. */
+static void test_damage(void **state)
+{
+	struct fixture *f = fixture_new(65536, 300, 512);
+	struct disk_reference reference;
+	struct store_view view;
+	store_channel_t channel;
+	const void *data;
+
+	(void)state;
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(fixture_write(f, i, 3 + i), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_int_equal(view_open(f, (snapshot_t){0}, &view), STATUS_OK);
+	for (uint32_t i = 0; i < 2; i++) { /* one raw, one compressed */
+		assert_int_equal(view_read(f, &view, f->base + i + 4, &data), STATUS_OK);
+		assert_int_equal(store_view_find(f->store, &view, (page_t){f->base + i}, &reference,
+						 &channel),
+				 STATUS_OK);
+		f->disk[disk_reference_sector(&reference).n * SECTOR_SIZE + 9] ^= 1;
+	}
+	fixture_remount(f);
+	assert_int_equal(view_open(f, (snapshot_t){0}, &view), STATUS_OK);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(view_read(f, &view, f->base + i, &data), STATUS_CORRUPT);
+		enum status status;
+		while ((status = store_view_read_stored(f->store, &view, (page_t){f->base + i},
+							&reference, &data, &channel)) ==
+		       STATUS_WAIT)
+			fixture_wait(f, channel);
+		assert_int_equal(status, STATUS_CORRUPT);
+		assert_non_null(strstr(f->log_last, "does not match its checksum"));
+	}
+	assert_int_equal(view_read(f, &view, f->base + 2, &data), STATUS_OK);
+	fixture_free(f);
+}
+
+/* What the record and a snapshot say of a stream, and how a restore that keeps
+ * nothing gives everything back. */
+static void test_receiving(void **state)
+{
+	struct fixture *f = fixture_new(65536, 300, 512);
+	struct store_commit_request request = {.action = STORE_ACTION_SNAPSHOT,
+					       .name = "before",
+					       .receiving_set = true,
+					       .receiving = {{9, 9}, 12, 3, 55, 0, 77}};
+	struct disk_receiving receiving;
+	struct store_snapshot snapshot;
+	struct store_statistics statistics;
+	generation_t generation;
+	store_channel_t channel;
+	uint64_t used;
+
+	(void)state;
+	scribble(f, 500);
+	fixture_checkpoint(f);
+	memcpy(f->stable_model, f->model, sizeof(f->model));
+	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_OK);
+	assert_int_equal(store_settle(f->store), STATUS_OK);
+	used = fixture_account(f);
+	store_receiving_get(f->store, &receiving);
+	assert_true(receiving.generation == 12 && receiving.position == 55 &&
+		    receiving.digest == 77 && receiving.replaced == find(f, "before").n);
+	scribble(f, 500);
+	fixture_checkpoint(f);
+	fixture_remount(f);
+	store_receiving_get(f->store, &receiving);
+	assert_int_equal(receiving.position, 55);
+
+	/* Given up: as before, and nothing of it is left. */
+	request = (struct store_commit_request){.action = STORE_ACTION_RESTORE,
+						.number = {receiving.replaced},
+						.name = "given-up",
+						.discard = true,
+						.receiving_set = true};
+	while (store_commit(f->store, &request, &generation, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(store_settle(f->store), STATUS_OK);
+	fixture_remount(f);
+	store_receiving_get(f->store, &receiving);
+	assert_int_equal(receiving.generation, 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		store_statistics_get(f->store, &statistics);
+		if (!statistics.dying.n)
+			break;
+		fixture_checkpoint(f);
+	}
+	assert_int_equal(statistics.snapshots, 1);
+	assert_true(fixture_account(f) <= used + 8);
+
+	/* Taken over: the snapshot says from where, and the state is a restored one. */
+	request = (struct store_commit_request){.action = STORE_ACTION_SNAPSHOT,
+						.name = "received",
+						.source = {{9, 9}, 12, 77, 1234}};
+	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_OK);
+	assert_int_equal(store_settle(f->store), STATUS_OK);
+	fixture_remount(f);
+	assert_true(f->recovery.restored);
+	while (store_snapshot_find(f->store, "received", &snapshot, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_true(snapshot.source.identity[0] == 9 && snapshot.source.generation == 12 &&
+		    snapshot.source.digest == 77 && snapshot.uptime_ns == 1234);
+	fixture_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reading), cmocka_unit_test(test_differences),
+		cmocka_unit_test(test_pruning), cmocka_unit_test(test_ending),
+		cmocka_unit_test(test_damage),	cmocka_unit_test(test_receiving),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
