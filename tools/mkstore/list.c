@@ -12,9 +12,9 @@
 
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/path.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
 #define LIST_DEPTH_MAX 64u
@@ -30,25 +30,36 @@ struct list_item {
 
 static const struct command_option list_options[] = {HOST_LIVE_OPTION, {0}};
 
-/* ---- one line --------------------------------------------------------------- */
+static const struct show_column list_ls_columns[] = {
+	{"type", "", -10},
+	{"rights", "", -9},
+	{"object", NULL, 0},
+	{"alive", NULL, 0},
+	{"size_bytes", NULL, 0},
+	{"most_bytes", NULL, 0},
+	{"address", NULL, 0},
+	{"entries", NULL, 0},
+	{NULL, "", 14}, /* size_bytes or entries */
+	SHOW_GAP,
+	{"name", "", 0},
+	{0},
+};
 
-static void list_json(struct json *json, const struct list_item *item, const char *key)
-{
-	json_object(json, NULL);
-	json_bytes(json, key, item->name, item->length);
-	json_text(json, "type", kind_type_text(item->capability.type));
-	json_number(json, "object", item->capability.object);
-	json_boolean(json, "alive", item->alive);
-	kind_rights_json(json, "rights", item->capability.rights);
-	if (item->alive && item->capability.type == OBJECT_SEGMENT) {
-		json_number(json, "size_bytes", item->record.size);
-		json_number(json, "most_bytes", item->record.range_pages * PAGE_SIZE);
-		json_number(json, "address", item->record.first_page * PAGE_SIZE);
-	} else if (item->alive && item->capability.type == OBJECT_DIRECTORY) {
-		json_number(json, "entries", item->record.size);
-	}
-	json_object_end(json);
-}
+static const struct show_column list_tree_columns[] = {
+	{"type", NULL, 0},
+	{"rights", NULL, 0},
+	{"object", NULL, 0},
+	{"alive", NULL, 0},
+	{"size_bytes", NULL, 0},
+	{"most_bytes", NULL, 0},
+	{"address", NULL, 0},
+	{"entries", NULL, 0},
+	{NULL, "", 14},
+	{"path", NULL, 0},
+	{0},
+};
+
+/* ---- one line --------------------------------------------------------------- */
 
 static void list_size_text(char *out, size_t size, const struct list_item *item)
 {
@@ -62,18 +73,44 @@ static void list_size_text(char *out, size_t size, const struct list_item *item)
 		snprintf(out, size, "-");
 }
 
-static void list_text(const struct list_item *item)
+/* Of what is alive; the size has another name in a directory. */
+static void list_extent(struct show *show, const struct list_item *item)
 {
-	char rights[KIND_RIGHTS], size[40], *name = malloc(TEXT_NAME(item->length));
+	bool segment = item->alive && item->capability.type == OBJECT_SEGMENT;
+	bool directory = item->alive && item->capability.type == OBJECT_DIRECTORY;
 
-	if (!name)
-		return;
+	if (segment) {
+		show_number(show, item->record.size);
+		show_number(show, item->record.range_pages * PAGE_SIZE);
+		show_number(show, item->record.first_page * PAGE_SIZE);
+	} else {
+		show_skip(show);
+		show_skip(show);
+		show_skip(show);
+	}
+	if (directory)
+		show_number(show, item->record.size);
+	else
+		show_skip(show);
+}
+
+static void list_show(struct show *show, const struct list_item *item)
+{
+	char rights[KIND_RIGHTS], size[40];
+	const char *member;
+
 	list_size_text(size, sizeof(size), item);
-	printf("%-10s %s %14s  %s%s\n", kind_type_text(item->capability.type),
-	       kind_rights_text(rights, item->capability.rights), size,
-	       text_name(name, TEXT_NAME(item->length), item->name, item->length),
-	       item->capability.type == OBJECT_DIRECTORY ? "/" : "");
-	free(name);
+	show_row(show);
+	show_text(show, kind_type_text(item->capability.type));
+	member = show_member(show, kind_rights_text(rights, item->capability.rights));
+	if (member)
+		kind_rights_json(&show->json, member, item->capability.rights);
+	show_number(show, item->capability.object);
+	show_boolean(show, item->alive);
+	list_extent(show, item);
+	show_member(show, size);
+	show_name(show, item->name, item->length,
+		  item->capability.type == OBJECT_DIRECTORY ? "/" : "");
 }
 
 /* Is the object still there?  A name may outlive it. */
@@ -91,7 +128,7 @@ static enum status list_resolve(struct host *host, struct list_item *item)
 
 /* ---- ls ------------------------------------------------------------------------ */
 
-static enum status list_directory(struct host *host, object_t directory, struct json *json)
+static enum status list_directory(struct host *host, object_t directory, struct show *show)
 {
 	struct directory_entry entry = {0};
 	enum status status;
@@ -106,10 +143,7 @@ static enum status list_directory(struct host *host, object_t directory, struct 
 		status = list_resolve(host, &item);
 		if (status != STATUS_OK)
 			break;
-		if (json)
-			list_json(json, &item, "name");
-		else
-			list_text(&item);
+		list_show(show, &item);
 	}
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -128,7 +162,7 @@ static const char *list_last(const char *path, size_t *length)
 	return path + begin;
 }
 
-static enum status list_path(struct host *host, const char *path, struct json *json)
+static enum status list_path(struct host *host, const char *path, struct show *show)
 {
 	struct list_item item = {0};
 	enum status status = path_find(host, path, &item.capability, &item.record);
@@ -136,39 +170,32 @@ static enum status list_path(struct host *host, const char *path, struct json *j
 	if (status != STATUS_OK)
 		return status;
 	if (item.record.type == OBJECT_DIRECTORY)
-		return list_directory(host, (object_t){item.capability.object}, json);
+		return list_directory(host, (object_t){item.capability.object}, show);
 	item.alive = true;
 	item.name = list_last(path, &item.length);
-	if (json)
-		list_json(json, &item, "name");
-	else
-		list_text(&item);
+	list_show(show, &item);
 	return STATUS_OK;
 }
 
 static enum command_exit list_run(const struct command_invocation *invocation,
-				  enum status (*list)(struct host *, const char *, struct json *))
+				  enum status (*list)(struct host *, const char *, struct show *),
+				  const struct show_column *columns)
 {
 	const char *path = invocation->operands > 1 ? invocation->operand[1] : "/";
 	struct host host;
-	struct json json;
+	struct show show;
 	enum status status;
 	enum command_exit result = host_open_read(&host, invocation);
 
 	if (result != COMMAND_OK)
 		return result;
-	if (invocation->json) {
-		json_begin(&json, stdout);
-		json_object(&json, NULL);
-		json_text(&json, "path", path);
-		json_array(&json, "entries");
-	}
-	status = list(&host, path, invocation->json ? &json : NULL);
-	if (invocation->json) {
-		json_array_end(&json);
-		json_object_end(&json);
-		json_end(&json);
-	}
+	show_begin(&show, invocation->json);
+	show_fact(&show, "path", NULL);
+	show_text(&show, path);
+	show_list(&show, "entries", columns);
+	status = list(&host, path, &show);
+	show_list_end(&show);
+	show_end(&show);
 	if (status != STATUS_OK)
 		result = host_error(&host, status, "cannot list '%s'", path);
 	host_close(&host);
@@ -177,7 +204,7 @@ static enum command_exit list_run(const struct command_invocation *invocation,
 
 static enum command_exit list_ls(const struct command_invocation *invocation)
 {
-	return list_run(invocation, list_path);
+	return list_run(invocation, list_path, list_ls_columns);
 }
 
 /* ---- tree ------------------------------------------------------------------------ */
@@ -225,7 +252,7 @@ static void list_tree_text(const struct list_walk *walk, const struct list_item 
 }
 
 /* The next entry of the deepest directory; goes up when it has no more. */
-static enum status list_tree_step(struct host *host, struct list_walk *walk, struct json *json)
+static enum status list_tree_step(struct host *host, struct list_walk *walk, struct show *show)
 {
 	struct list_level *level = &walk->level[walk->depth - 1];
 	struct directory_entry entry;
@@ -253,14 +280,14 @@ static enum status list_tree_step(struct host *host, struct list_walk *walk, str
 		return status;
 	if (item.alive && item.capability.type == OBJECT_DIRECTORY)
 		entered = list_enter(walk, (object_t){item.capability.object}, length);
-	if (json)
-		list_json(json, &item, "path");
+	if (show->as_json)
+		list_show(show, &item);
 	else
 		list_tree_text(walk, &item, &entry, entered);
 	return STATUS_OK;
 }
 
-static enum status list_tree_path(struct host *host, const char *path, struct json *json)
+static enum status list_tree_path(struct host *host, const char *path, struct show *show)
 {
 	struct disk_capability capability;
 	struct disk_object record;
@@ -282,14 +309,14 @@ static enum status list_tree_path(struct host *host, const char *path, struct js
 	memcpy(walk->path, path, length);
 	list_enter(walk, (object_t){capability.object}, length);
 	while (status == STATUS_OK && walk->depth > 0)
-		status = list_tree_step(host, walk, json);
+		status = list_tree_step(host, walk, show);
 	free(walk);
 	return status;
 }
 
 static enum command_exit list_tree(const struct command_invocation *invocation)
 {
-	return list_run(invocation, list_tree_path);
+	return list_run(invocation, list_tree_path, list_tree_columns);
 }
 
 const struct command command_ls = {

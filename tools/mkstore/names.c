@@ -9,9 +9,9 @@
 
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/path.h"
+#include "tools/mkstore/show.h"
 
 /* Commits, or says what went wrong with WHAT. */
 static enum command_exit names_finish(struct host *host, enum status status, const char *what,
@@ -23,19 +23,22 @@ static enum command_exit names_finish(struct host *host, enum status status, con
 				   : host_error(host, status, "cannot %s '%s'", what, path);
 }
 
-static void names_json(const struct host *host, const char *path, const char *key,
-		       const char *value)
+/* Only in JSON: without it what was done needs no words. */
+static void names_result(const struct host *host, const struct command_invocation *invocation,
+			 const char *path, const char *to)
 {
-	struct json json;
+	struct show show;
 
-	json_begin(&json, stdout);
-	json_object(&json, NULL);
-	json_text(&json, "path", path);
-	if (key)
-		json_text(&json, key, value);
-	json_number(&json, "generation", store_durable(host->store).n);
-	json_object_end(&json);
-	json_end(&json);
+	show_begin(&show, invocation->json);
+	show_fact(&show, "path", NULL);
+	show_text(&show, path);
+	if (to) {
+		show_fact(&show, "to", NULL);
+		show_text(&show, to);
+	}
+	show_fact(&show, "generation", NULL);
+	show_number(&show, store_durable(host->store).n);
+	show_end(&show);
 }
 
 /* ---- mkdir ------------------------------------------------------------------------ */
@@ -79,8 +82,8 @@ static enum command_exit names_mkdir(const struct command_invocation *invocation
 	if (status == STATUS_OK)
 		status = names_create(&host, path);
 	result = names_finish(&host, status, "make the directory", path);
-	if (result == COMMAND_OK && invocation->json)
-		names_json(&host, path, NULL, NULL);
+	if (result == COMMAND_OK)
+		names_result(&host, invocation, path, NULL);
 	host_close(&host);
 	return result;
 }
@@ -157,8 +160,8 @@ static enum command_exit names_mv(const struct command_invocation *invocation)
 		return result;
 	status = names_move(&host, from, to, command_value(invocation, "force") != NULL);
 	result = names_finish(&host, status, "move", from);
-	if (result == COMMAND_OK && invocation->json)
-		names_json(&host, from, "to", to);
+	if (result == COMMAND_OK)
+		names_result(&host, invocation, from, to);
 	host_close(&host);
 	return result;
 }
@@ -211,8 +214,8 @@ static enum command_exit names_rm(const struct command_invocation *invocation)
 	if (status == STATUS_OK)
 		status = names_remove(&host, path, command_value(invocation, "keep") != NULL);
 	result = names_finish(&host, status, "remove", path);
-	if (result == COMMAND_OK && invocation->json)
-		names_json(&host, path, NULL, NULL);
+	if (result == COMMAND_OK)
+		names_result(&host, invocation, path, NULL);
 	host_close(&host);
 	return result;
 }

@@ -12,8 +12,8 @@
 #include "kernel/abi.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/kind.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
 struct ps_machine {
@@ -49,62 +49,66 @@ static enum status ps_read(struct host *host, object_t object, struct ps_machine
 	return STATUS_OK;
 }
 
-static void ps_json(struct json *json, const struct ps_machine *found)
+static const struct show_column ps_columns[] = {
+	{"object", "OBJECT", 6},
+	{"name", "NAME", -16},
+	{"state", "STATE", -11},
+	{"held", NULL, 0},
+	{"state_name", "IN", -16},
+	{"state_moves", NULL, 0},
+	{"state_moved_ns", NULL, 0},
+	{"priority", "PRIO", 4},
+	{"cpu_ns", "CPU", 12},
+	{"messages_sent", "SENT", 10},
+	{"messages_received", "RECEIVED", 10},
+	{"faults_served", NULL, 0},
+	{"fault", NULL, 0},
+	{"fault_address", NULL, 0},
+	{"exit_code", NULL, 0},
+	{"deadline_ns", NULL, 0},
+	{"rip", NULL, 0},
+	{0},
+};
+
+static void ps_show(struct show *show, const struct ps_machine *found)
 {
 	const struct disk_machine *machine = &found->machine;
+	const char *state = kind_state_text(machine->state);
+	char cpu[TEXT_SIZE];
 
-	json_object(json, NULL);
-	json_number(json, "object", found->object.n);
-	json_bytes(json, "name", machine->name, strnlen(machine->name, sizeof(machine->name)));
-	json_text(json, "state", kind_state_text(machine->state));
-	json_boolean(json, "held", machine->stopped);
+	show_row(show);
+	show_number(show, found->object.n);
+	show_name(show, machine->name, strnlen(machine->name, sizeof(machine->name)), "");
+	show_text_as(show, state, machine->stopped ? "held" : state);
+	show_boolean(show, machine->stopped);
 	if (found->has_state)
-		json_bytes(json, "state_name", found->state,
-			   strnlen(found->state, sizeof(found->state)));
+		show_name(show, found->state, strnlen(found->state, sizeof(found->state)), "");
 	else
-		json_null(json, "state_name");
-	json_number(json, "state_moves", found->moves);
-	json_number(json, "state_moved_ns", found->moved_ns);
-	json_number(json, "priority", machine->priority);
-	json_number(json, "cpu_ns", machine->cpu_ns);
-	json_number(json, "messages_sent", machine->messages_sent);
-	json_number(json, "messages_received", machine->messages_received);
-	json_number(json, "faults_served", machine->faults_served);
-	json_text(json, "fault", kind_fault_text(machine->fault));
-	json_number(json, "fault_address", machine->fault_address);
-	json_number(json, "exit_code", machine->exit_code);
-	json_number(json, "deadline_ns", machine->deadline);
-	json_number(json, "rip", machine->registers.rip);
-	json_object_end(json);
-}
-
-static void ps_text(const struct ps_machine *found)
-{
-	const struct disk_machine *machine = &found->machine;
-	char name[TEXT_NAME(MACHINE_NAME)], state[TEXT_NAME(STATE_NAME)], cpu[TEXT_SIZE];
-
-	text_name(name, sizeof(name), machine->name, strnlen(machine->name, sizeof(machine->name)));
-	text_name(state, sizeof(state), found->state, strnlen(found->state, sizeof(found->state)));
-	printf("%6" PRIu32 " %-16s %-11s %-16s %4u %12s %10" PRIu64 " %10" PRIu64 "\n",
-	       found->object.n, name, machine->stopped ? "held" : kind_state_text(machine->state),
-	       found->has_state ? state : "-", machine->priority,
-	       text_duration(cpu, machine->cpu_ns), machine->messages_sent,
-	       machine->messages_received);
+		show_none(show);
+	show_number(show, found->moves);
+	show_number(show, found->moved_ns);
+	show_number(show, machine->priority);
+	show_number_as(show, machine->cpu_ns, text_duration(cpu, machine->cpu_ns));
+	show_number(show, machine->messages_sent);
+	show_number(show, machine->messages_received);
+	show_number(show, machine->faults_served);
+	show_text(show, kind_fault_text(machine->fault));
+	show_number(show, machine->fault_address);
+	show_number(show, machine->exit_code);
+	show_number(show, machine->deadline);
+	show_number(show, machine->registers.rip);
 	if (machine->fault != FAULT_NONE)
-		printf("%6s %s fault at 0x%" PRIx64 ", instruction 0x%" PRIx64 "\n", "",
-		       kind_fault_text(machine->fault), machine->fault_address,
-		       machine->registers.rip);
+		show_note(show, "%6s %s fault at 0x%" PRIx64 ", instruction 0x%" PRIx64, "",
+			  kind_fault_text(machine->fault), machine->fault_address,
+			  machine->registers.rip);
 }
 
-static enum status ps_list(struct host *host, struct json *json)
+static enum status ps_list(struct host *host, struct show *show)
 {
 	struct ps_machine found;
 	object_t from = {0}, object;
 	enum status status;
 
-	if (!json)
-		printf("%6s %-16s %-11s %-16s %4s %12s %10s %10s\n", "OBJECT", "NAME", "STATE",
-		       "IN", "PRIO", "CPU", "SENT", "RECEIVED");
 	for (;;) {
 		status = HOST_RETRY(host, machine_next(&host->space, from, &object));
 		if (status != STATUS_OK)
@@ -112,10 +116,7 @@ static enum status ps_list(struct host *host, struct json *json)
 		status = ps_read(host, object, &found);
 		if (status != STATUS_OK)
 			break;
-		if (json)
-			ps_json(json, &found);
-		else
-			ps_text(&found);
+		ps_show(show, &found);
 		from = (object_t){object.n + 1};
 	}
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -124,25 +125,21 @@ static enum status ps_list(struct host *host, struct json *json)
 static enum command_exit ps_run(const struct command_invocation *invocation)
 {
 	struct host host;
-	struct json json;
+	struct show show;
 	enum status status;
 	enum command_exit result = host_open_read(&host, invocation);
 
 	if (result != COMMAND_OK)
 		return result;
-	if (invocation->json) {
-		json_begin(&json, stdout);
-		json_object(&json, NULL);
-		json_number(&json, "generation", host.recovery.generation.n);
-		json_number(&json, "uptime_ns", host.recovery.counters.uptime_ns);
-		json_array(&json, "machines");
-	}
-	status = ps_list(&host, invocation->json ? &json : NULL);
-	if (invocation->json) {
-		json_array_end(&json);
-		json_object_end(&json);
-		json_end(&json);
-	}
+	show_begin(&show, invocation->json);
+	show_fact(&show, "generation", NULL);
+	show_number(&show, host.recovery.generation.n);
+	show_fact(&show, "uptime_ns", NULL);
+	show_number(&show, host.recovery.counters.uptime_ns);
+	show_list(&show, "machines", ps_columns);
+	status = ps_list(&host, &show);
+	show_list_end(&show);
+	show_end(&show);
 	if (status != STATUS_OK)
 		result = host_error(&host, status, "cannot read the machines");
 	host_close(&host);

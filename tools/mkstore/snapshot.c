@@ -10,8 +10,8 @@
 
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/progress.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
 /* 1 .. 63 bytes, without control characters: names are typed and printed. */
@@ -29,20 +29,24 @@ static bool snapshot_name_check(const char *name)
 	return false;
 }
 
-static void snapshot_json_result(const struct host *host, const char *name)
+/* Only in JSON: without it a snapshot that was taken needs no words. */
+static void snapshot_result(const struct host *host, const struct command_invocation *invocation,
+			    const char *name)
 {
 	struct store_statistics statistics;
-	struct json json;
+	struct show show;
 
 	store_statistics_get(host->store, &statistics);
-	json_begin(&json, stdout);
-	json_object(&json, NULL);
-	json_text(&json, "name", name);
-	json_number(&json, "generation", store_durable(host->store).n);
-	json_number(&json, "snapshots", statistics.snapshots);
-	json_number(&json, "used_sectors", statistics.used_sectors);
-	json_object_end(&json);
-	json_end(&json);
+	show_begin(&show, invocation->json);
+	show_fact(&show, "name", NULL);
+	show_text(&show, name);
+	show_fact(&show, "generation", NULL);
+	show_number(&show, store_durable(host->store).n);
+	show_fact(&show, "snapshots", NULL);
+	show_number(&show, statistics.snapshots);
+	show_fact(&show, "used_sectors", NULL);
+	show_number(&show, statistics.used_sectors);
+	show_end(&show);
 }
 
 /* ---- snapshot ----------------------------------------------------------------------- */
@@ -62,30 +66,30 @@ static enum command_exit snapshot_take(const struct command_invocation *invocati
 	status = host_commit(&host, STORE_ACTION_SNAPSHOT, (snapshot_t){0}, name);
 	if (status != STATUS_OK)
 		result = host_error(&host, status, "cannot take the snapshot '%s'", name);
-	else if (invocation->json)
-		snapshot_json_result(&host, name);
+	else
+		snapshot_result(&host, invocation, name);
 	host_close(&host);
 	return result;
 }
 
 /* ---- snapshots ---------------------------------------------------------------------- */
 
-static void snapshot_json(struct json *json, const struct store_snapshot *snapshot)
-{
-	json_object(json, NULL);
-	json_number(json, "number", snapshot->number.n);
-	json_bytes(json, "name", snapshot->name, strnlen(snapshot->name, sizeof(snapshot->name)));
-	json_number(json, "parent", snapshot->parent.n);
-	json_number(json, "generation", snapshot->generation.n);
-	json_number(json, "pages", snapshot->pages);
-	json_number(json, "wall_ns", snapshot->wall_ns);
-	json_number(json, "uptime_ns", snapshot->uptime_ns);
-	json_number(json, "children", snapshot->children);
-	json_boolean(json, "automatic", snapshot->flags & DISK_SNAPSHOT_AUTOMATIC);
-	json_boolean(json, "dying", snapshot->flags & DISK_SNAPSHOT_DYING);
-	json_boolean(json, "branch", snapshot->flags & DISK_SNAPSHOT_BRANCH);
-	json_object_end(json);
-}
+static const struct show_column snapshot_columns[] = {
+	{"number", "NUMBER", 6},
+	{"parent", "PARENT", 6},
+	{"generation", "GENERATION", 10},
+	{"pages", "SIZE", 10},
+	SHOW_GAP,
+	{"wall_ns", "TAKEN", -23},
+	{"uptime_ns", NULL, 0},
+	{"children", NULL, 0},
+	{"automatic", NULL, 0},
+	{"dying", NULL, 0},
+	{"branch", NULL, 0},
+	SHOW_GAP,
+	{"name", "NAME", 0},
+	{0},
+};
 
 static const char *snapshot_note(const struct store_snapshot *snapshot)
 {
@@ -96,39 +100,39 @@ static const char *snapshot_note(const struct store_snapshot *snapshot)
 	return snapshot->flags & DISK_SNAPSHOT_AUTOMATIC ? "(automatic)" : "";
 }
 
-static void snapshot_text(const struct store_snapshot *snapshot)
+static void snapshot_row(struct show *show, const struct store_snapshot *snapshot)
 {
-	char name[TEXT_NAME(DISK_SNAPSHOT_NAME)], time[TEXT_SIZE], size[TEXT_SIZE],
-		parent[24] = "-";
+	char parent[TEXT_SIZE] = "-", text[TEXT_SIZE], note[48];
 
+	snprintf(note, sizeof(note), "%s%s", snapshot->name[0] ? " " : "", snapshot_note(snapshot));
 	if (snapshot->parent.n)
 		snprintf(parent, sizeof(parent), "%" PRIu64, snapshot->parent.n);
-	printf("%6" PRIu64 " %6s %10" PRIu64 " %10s  %s  %s%s%s\n", snapshot->number.n, parent,
-	       snapshot->generation.n, text_size(size, snapshot->pages * PAGE_SIZE),
-	       text_time(time, snapshot->wall_ns),
-	       text_name(name, sizeof(name), snapshot->name,
-			 strnlen(snapshot->name, sizeof(snapshot->name))),
-	       snapshot->name[0] ? " " : "", snapshot_note(snapshot));
+	show_row(show);
+	show_number(show, snapshot->number.n);
+	show_number_as(show, snapshot->parent.n, parent);
+	show_number(show, snapshot->generation.n);
+	show_number_as(show, snapshot->pages, text_size(text, snapshot->pages * PAGE_SIZE));
+	show_number_as(show, snapshot->wall_ns, text_time(text, snapshot->wall_ns));
+	show_number(show, snapshot->uptime_ns);
+	show_number(show, snapshot->children);
+	show_boolean(show, snapshot->flags & DISK_SNAPSHOT_AUTOMATIC);
+	show_boolean(show, snapshot->flags & DISK_SNAPSHOT_DYING);
+	show_boolean(show, snapshot->flags & DISK_SNAPSHOT_BRANCH);
+	show_name(show, snapshot->name, strnlen(snapshot->name, sizeof(snapshot->name)), note);
 }
 
-static enum status snapshot_list(struct host *host, struct json *json)
+static enum status snapshot_list(struct host *host, struct show *show)
 {
 	struct store_snapshot snapshot = {0};
 	enum status status;
 
-	if (!json)
-		printf("%6s %6s %10s %10s  %-23s  %s\n", "NUMBER", "PARENT", "GENERATION", "SIZE",
-		       "TAKEN", "NAME");
 	for (;;) {
 		snapshot_t after = snapshot.number;
 		status = HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot,
 							      &host->space.channel));
 		if (status != STATUS_OK)
 			break;
-		if (json)
-			snapshot_json(json, &snapshot);
-		else
-			snapshot_text(&snapshot);
+		snapshot_row(show, &snapshot);
 	}
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -136,23 +140,17 @@ static enum status snapshot_list(struct host *host, struct json *json)
 static enum command_exit snapshot_show(const struct command_invocation *invocation)
 {
 	struct host host;
-	struct json json;
+	struct show show;
 	enum status status;
 	enum command_exit result = host_open_read(&host, invocation);
 
 	if (result != COMMAND_OK)
 		return result;
-	if (invocation->json) {
-		json_begin(&json, stdout);
-		json_object(&json, NULL);
-		json_array(&json, "snapshots");
-	}
-	status = snapshot_list(&host, invocation->json ? &json : NULL);
-	if (invocation->json) {
-		json_array_end(&json);
-		json_object_end(&json);
-		json_end(&json);
-	}
+	show_begin(&show, invocation->json);
+	show_list(&show, "snapshots", snapshot_columns);
+	status = snapshot_list(&host, &show);
+	show_list_end(&show);
+	show_end(&show);
 	if (status != STATUS_OK)
 		result = host_error(&host, status, "cannot list the snapshots");
 	host_close(&host);
@@ -239,8 +237,8 @@ static enum command_exit snapshot_delete(const struct command_invocation *invoca
 	if (status != STATUS_OK)
 		result = host_error(&host, status, "cannot delete %s%s",
 				    all ? "all snapshots" : "the snapshot ", name);
-	else if (invocation->json)
-		snapshot_json_result(&host, name);
+	else
+		snapshot_result(&host, invocation, name);
 	host_close(&host);
 	return result;
 }
@@ -267,8 +265,8 @@ static enum command_exit snapshot_restore(const struct command_invocation *invoc
 			host_commit(&host, STORE_ACTION_RESTORE, snapshot.number, keep ? keep : "");
 	if (status != STATUS_OK)
 		result = host_error(&host, status, "cannot restore the snapshot '%s'", name);
-	else if (invocation->json)
-		snapshot_json_result(&host, name);
+	else
+		snapshot_result(&host, invocation, name);
 	host_close(&host);
 	return result;
 }
