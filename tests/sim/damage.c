@@ -170,17 +170,33 @@ static uint64_t flip_sector(struct workload *workload, struct verify *verify)
 	return sim_random_below(random, (uint32_t)workload->sectors);
 }
 
+/* A slot's sectors behind its record count only where none was ever longer. */
+static bool slot_sector_matters(const struct workload *workload, uint64_t sector)
+{
+	uint64_t in_slot = (sector - DISK_RING_SECTOR) % DISK_SLOT_SECTORS;
+	union {
+		struct disk_record record;
+		struct disk_superblock superblock;
+	} read;
+
+	image_read(&workload->flat, sector - in_slot, 1, &read);
+	if (in_slot == 0 || (read.record.magic == DISK_MAGIC_RECORD &&
+			     in_slot < (read.record.length + SECTOR_SIZE - 1) / SECTOR_SIZE))
+		return true;
+	image_read(&workload->flat, DISK_SUPERBLOCK_SECTOR, BLOCK_SECTORS, &read);
+	return !(read.superblock.features_incompatible & DISK_FEATURE_DELTA) &&
+	       in_slot >= workload->write_unit / SECTOR_SIZE;
+}
+
 /* Must the verifier notice a changed bit in this sector?  Not in free sectors,
  * nor behind a record where a power cut may have left anything. */
 static bool flip_matters(const struct workload *workload, const struct verify *verify,
 			 uint64_t sector)
 {
-	uint64_t in_slot = (sector - DISK_RING_SECTOR) % DISK_SLOT_SECTORS;
-
 	if (sector < DISK_RING_SECTOR)
 		return true;
 	if (sector < DISK_DATA_SECTOR)
-		return in_slot == 0 || in_slot >= workload->write_unit / SECTOR_SIZE;
+		return slot_sector_matters(workload, sector);
 	return verify_sector_used(verify, (sector_t){sector});
 }
 

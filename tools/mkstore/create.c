@@ -227,6 +227,7 @@ static enum command_exit create_sectors(struct create *create, const struct host
 			      host->path, create->format.sectors * SECTOR_SIZE);
 		return COMMAND_FAILED;
 	}
+	create->format.deltas = true;
 	if (create->format.write_unit == 0)
 		create->format.write_unit = host->device->write_unit;
 	return COMMAND_OK;
