@@ -176,6 +176,18 @@ static enum status stage_prepare(struct store *store, store_channel_t *channel)
 	return STATUS_WAIT;
 }
 
+static void stage_count(struct store_statistics *statistics, struct place place, uint32_t sectors)
+{
+	uint64_t *bytes = &statistics->catalogue_bytes;
+
+	if (place.tree == DISK_TREE_SPACE)
+		bytes = place.level ? &statistics->node_bytes : &statistics->page_bytes;
+	else if (place.tree == DISK_TREE_FREE_MAP)
+		bytes = &statistics->map_bytes;
+	*bytes += (uint64_t)sectors * SECTOR_SIZE;
+	statistics->extent_sectors += sectors;
+}
+
 static void stage_place(struct store *store, const void *data, uint32_t bytes, uint32_t sectors,
 			uint64_t sector, struct place place, struct disk_reference *reference)
 {
@@ -193,7 +205,7 @@ static void stage_place(struct store *store, const void *data, uint32_t bytes, u
 		.checksum = checksum(at, padded, place_seed(place)),
 		.length = (uint16_t)bytes,
 	};
-	store->statistics.extent_sectors += sectors;
+	stage_count(&store->statistics, place, sectors);
 }
 
 enum status stage_extent(struct store *store, const void *data, struct place place,

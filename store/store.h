@@ -381,6 +381,9 @@ struct store_statistics {
 	uint64_t commits, pages_written, bytes_written; /* since mount */
 	uint64_t deltas;				/* of the commits */
 	uint64_t extent_sectors; /* written since mount, for the compression figure */
+	/* The same in bytes, by what it is: pages and nodes of the space; pages and
+	 * nodes of the free map; the catalogue. */
+	uint64_t page_bytes, node_bytes, map_bytes, catalogue_bytes;
 	uint64_t reads, read_bytes, evictions, flushes;
 	uint64_t staged_early;	 /* pages written before their turn */
 	uint64_t commit_wall_ns; /* wall_ns of the last durable commit */
