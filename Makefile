@@ -65,8 +65,8 @@ TEST_FLAGS := $(COMMON) -O1 -DPERDURE_VERSION='"$(VERSION)"' -fno-omit-frame-poi
 
 # ---- what there is to ask for ------------------------------------------------------
 
-.PHONY: all kernel programs mkstore image run run-window fresh unit test test-long check bench deps \
-	need-build need-run need-window need-test need-check clean help
+.PHONY: all kernel programs mkstore image run run-window fresh unit test test-long check bench bench-store \
+	deps need-build need-run need-window need-test need-check need-bench clean help
 
 all: image
 
@@ -75,10 +75,10 @@ mkstore: $(B)/mkstore
 programs: $(PROGRAMS:%=$(B)/user/%.elf)
 
 # What is missing is installed; asking takes milliseconds.
-need-build need-run need-window need-test need-check: need-%:
+need-build need-run need-window need-test need-check need-bench: need-%:
 	@tools/build/deps.sh $*
 deps:
-	@tools/build/deps.sh build run window test check
+	@tools/build/deps.sh build run window test check bench
 
 clean:
 	rm -rf $(filter-out $(B)/third_party,$(wildcard $(B)/*))
@@ -146,6 +146,15 @@ $(B)/mkstore: $(HOST_C:%.c=$(B)/host/%.o)
 $(B)/sim: $(SIM_C:%.c=$(B)/host/%.o)
 	$(SAY) ld $@ && $(CC) $^ -llz4 -o $@
 
+# ---- the benchmark of the store, beside others ---------------------------------------
+
+BENCH_O := $(patsubst %.c,$(B)/host/%.o,$(call tree,bench/store,%.c))
+
+$(BENCH_O): | need-bench
+$(B)/store-bench: $(BENCH_O) $(patsubst %.c,$(B)/host/%.o,$(STORE_C) \
+		tools/mkstore/file_device.c tools/mkstore/failure.c)
+	$(SAY) ld $@ && $(CC) $^ -llmdb -lsqlite3 -llz4 -o $@
+
 # ---- unit tests, under sanitizers ----------------------------------------------------
 
 # One executable per file.  It takes what it needs from an archive: everything
@@ -212,7 +221,7 @@ run-window: image | need-run need-window
 
 # ---- tests ---------------------------------------------------------------------------
 
-check: | need-build need-check
+check: | need-build need-check need-bench
 	@$(PYTHON) tests/check/run.py
 test: $(UNIT) $(B)/sim $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/run.py
@@ -220,6 +229,8 @@ test-long: $(UNIT) $(B)/sim $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/run.py --long $(MINUTES)
 bench: $(IMAGE_INPUTS) | need-run
 	@$(PYTHON) bench/bench.py
+bench-store: $(B)/store-bench
+	@$(PYTHON) bench/store/run.py $(PARTS) $(if $(QUICK),--quick)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
@@ -234,6 +245,8 @@ bench: $(IMAGE_INPUTS) | need-run
 #:   make unit         the unit tests only
 #:   make check        style, layers, static analysis; ends with `N passed, M failed`
 #:   make bench        resume time, memory, cost of checkpoints
+#:   make bench-store  the store as a library beside LMDB, SQLite and the bare file;
+#:                     QUICK=1 in three minutes, PARTS='a g' only these parts
 #:   make deps         install every package that any of this needs
 #:   make clean        remove build/ except downloaded sources
 #:

@@ -28,6 +28,8 @@ window qemu-system-gui   /usr/lib/x86_64-linux-gnu/qemu/ui-gtk.so
 test  libcmocka-dev      /usr/include/cmocka.h
 test  python3-pytest     /usr/lib/python3/dist-packages/pytest/__init__.py
 test  qemu-utils         /usr/bin/qemu-img
+bench liblmdb-dev        /usr/include/lmdb.h
+bench libsqlite3-dev     /usr/include/sqlite3.h
 check clang              /usr/bin/clang
 check clang-format       /usr/bin/clang-format
 check clang-tidy         /usr/bin/clang-tidy
