@@ -20,6 +20,10 @@
 #define LIMIT_STAGING_MIN    262144u /* bytes: four of the largest writes */
 #define LIMIT_STAGE_BYTES    65536u  /* largest write: more gains nothing on any disk */
 
+/* Scrub. */
+#define LIMIT_SCRUB_BYTES  32768u /* read at once: as many extents as a page's work is worth */
+#define LIMIT_SCRUB_PIECES 16u	  /* extents verified in one call: as much as a step's work */
+
 /* One commit.  A change is a run of sectors taken or given back; a third of
  * the list belongs to the data, the rest to the free map's own pages, unless
  * the free map is small (see reserve.c). */

@@ -417,6 +417,7 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 		store_log(store, "store: %u slots of the commit ring are damaged or unreadable",
 			  (uint64_t)ring.unexplained);
 	previous_find(store, &ring);
+	recovery->superblock_damaged = damaged != SUPERBLOCK_NONE;
 	superblock_repair(store, damaged);
 	/* The record may have come out of a volatile cache, and the tombstone must
 	 * be there before its generation's sectors are used again. */

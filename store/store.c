@@ -55,6 +55,7 @@ static size_t store_layout(struct store *store, const struct store_limits *limit
 		store->update.node[i] = layout_take(&layout, sizeof(struct disk_node), 4096);
 	for (uint32_t i = 0; i < limits->read_requests; i++)
 		store->reader.read[i].bounce = layout_take(&layout, PAGE_SIZE, 4096);
+	store->scrubber.buffer = layout_take(&layout, LIMIT_SCRUB_BYTES, 4096);
 	store->stage.scratch = layout_take(&layout, PAGE_SIZE, 4096);
 	slots_lay_out(store, &layout);
 	store->stage.codec_state = layout_take(&layout, CODEC_STATE_BYTES, 64);
@@ -72,7 +73,7 @@ static size_t store_layout(struct store *store, const struct store_limits *limit
 size_t store_memory_size(const struct store_limits *limits)
 {
 	size_t frames = limits->frames;
-	size_t fixed = sizeof(struct store) + limits->staging_bytes +
+	size_t fixed = sizeof(struct store) + limits->staging_bytes + LIMIT_SCRUB_BYTES +
 		       (size_t)(limits->read_requests + DISK_HEIGHT_MAX + 3) * PAGE_SIZE +
 		       3 * DISK_SLOT_SIZE + CODEC_STATE_BYTES + LIMIT_EARLY * sizeof(struct early) +
 		       (LIMIT_CHANGES + LIMIT_MAP_RUNS) * sizeof(uint64_t);
@@ -177,6 +178,7 @@ bool store_step(struct store *store)
 	store->stepping = true;
 	moved = reader_step(store);
 	moved |= stage_step(store);
+	moved |= scrubber_step(store);
 	moved |= release_step(store);
 	moved |= commit_step(store);
 	cache_step(store);
@@ -188,7 +190,8 @@ bool store_step(struct store *store)
 
 static bool store_outstanding(const struct store *store)
 {
-	return reader_busy(store) || !stage_empty(store) || store->commit.io_state != IO_NONE;
+	return reader_busy(store) || scrubber_busy(store) || !stage_empty(store) ||
+	       store->commit.io_state != IO_NONE;
 }
 
 /* Is there nothing to wait for on this channel (any more)? */
@@ -200,6 +203,8 @@ static bool channel_free(const struct store *store, store_channel_t channel)
 		return !store->cache.wanted;
 	if (channel.n == STORE_CHANNEL_STAGING)
 		return !store->stage.waited || !store_is_committing(store);
+	if (channel.n == STORE_CHANNEL_SCRUB)
+		return !scrubber_busy(store);
 	return store->reader.read[channel.n - STORE_CHANNEL_FIXED].state == READ_IDLE;
 }
 

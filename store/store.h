@@ -48,7 +48,8 @@ enum {
 	STORE_CHANNEL_COMMIT = 0,  /* the commit in flight (durable or failed) */
 	STORE_CHANNEL_FRAMES = 1,  /* a frame can be had again */
 	STORE_CHANNEL_STAGING = 2, /* staging space can be had again */
-	STORE_CHANNEL_FIXED = 3,
+	STORE_CHANNEL_SCRUB = 3,   /* the read of a scrub */
+	STORE_CHANNEL_FIXED = 4,
 	STORE_CHANNELS_MAX = 64, /* fixed and in-flight together */
 };
 
@@ -95,7 +96,7 @@ struct store_config {
 };
 
 /* Bytes of memory that init needs for these limits: about 0.9 % of the frames'
- * memory plus staging plus 640 KiB. */
+ * memory plus staging plus 672 KiB. */
 size_t store_memory_size(const struct store_limits *limits);
 
 /* Builds an empty store object in config->memory.  No I/O. */
@@ -136,8 +137,9 @@ struct store_recovery {
 	enum store_stop stop;	 /* how the system had stopped */
 	bool restored;		 /* the generation was written by a restore */
 	struct disk_counters counters;
-	uint64_t wall_ns;      /* of that commit */
-	char explanation[160]; /* on error or fall back: what, where, what to do */
+	uint64_t wall_ns;	 /* of that commit */
+	bool superblock_damaged; /* one of the two; written anew unless read-only */
+	char explanation[160];	 /* on error or fall back: what, where, what to do */
 };
 
 /*
@@ -366,6 +368,78 @@ void store_view_show(struct store *store, const struct store_view *view);
 
 /* The stream being received, as of the last commit.  Its generation is 0: none is. */
 void store_receiving_get(const struct store *store, struct disk_receiving *receiving);
+
+/* ---- scrub ----------------------------------------------------------- */
+
+/*
+ * Reads everything reachable from the disk, past the cache, and verifies it: the
+ * superblocks, the catalogue, the free map, every snapshot, the live state; each
+ * extent once.  The owner drives it at its own rate and keeps where it has got
+ * to in a structure of fixed width: in memory, in a page of the space, in a
+ * file.  It stays valid over commits, deletions, restores and mounts; what
+ * changes meanwhile may be read twice or, being newer than the scrub, not at
+ * all.  All but `version` and `identity` may be read by the owner, none changed.
+ */
+#define STORE_SCRUB_VERSION 1u
+
+enum store_scrub_phase {
+	STORE_SCRUB_SUPERBLOCKS,
+	STORE_SCRUB_CATALOGUE,
+	STORE_SCRUB_FREE_MAP,
+	STORE_SCRUB_SNAPSHOTS,
+	STORE_SCRUB_LIVE,
+	STORE_SCRUB_LATE, /* snapshots taken while the live state was walked */
+	STORE_SCRUB_DONE,
+};
+
+struct store_scrub {
+	uint32_t version;
+	uint32_t phase; /* enum store_scrub_phase */
+	uint32_t level; /* position in a tree, see scrub.c */
+	uint32_t walking;
+	uint64_t position, number, limit, end;
+	uint8_t identity[16];
+	uint64_t generation;	  /* the newest durable one at the beginning */
+	uint64_t extents;	  /* read and verified, nodes included */
+	uint64_t sectors;	  /* of them */
+	uint64_t pages;		  /* of the live state and of snapshots, each once */
+	uint64_t zero_pages;	  /* of these, without an extent */
+	uint64_t nodes;		  /* of all trees */
+	uint64_t snapshots;	  /* walked */
+	uint64_t read_errors;	  /* places that the disk cannot read */
+	uint64_t checksum_errors; /* places that hold something else */
+	uint64_t repaired;	  /* superblocks written anew */
+};
+
+struct store_damage {
+	enum status status;		 /* IO or CORRUPT */
+	uint32_t tree;			 /* enum disk_tree; 0: a superblock */
+	uint32_t level;			 /* 0: a page, an entry; above: a node and all below it */
+	uint64_t key;			 /* of that level; superblock: 0 or 1, the copy */
+	snapshot_t snapshot;		 /* in whose tree it was found, 0: in the live one */
+	struct disk_reference reference; /* sector, sectors, generation (birth) */
+	bool repaired;
+};
+
+void store_scrub_begin(struct store *store, struct store_scrub *scrub);
+/*
+ * Verifies a few extents.  OK: some, go on.  WAIT.  NOT_FOUND: all is done.  IO,
+ * CORRUPT: *damage says where; go on all the same.  INVALID: *scrub is not one
+ * of this store.  A superblock that is damaged is written anew unless the store
+ * is read-only, durable with the next commit.
+ */
+enum status store_scrub_step(struct store *store, struct store_scrub *scrub,
+			     struct store_damage *damage, store_channel_t *channel);
+
+/* Does the live state see the damaged place?  OK, WAIT.  Whatever belongs to no
+ * space (catalogue, free map, superblocks) counts as the live state's. */
+enum status store_damage_live(struct store *store, const struct store_damage *damage, bool *sees,
+			      store_channel_t *channel);
+/* Does the snapshot with the smallest number above `after`?  As
+ * store_snapshot_next; NOT_FOUND at once where no snapshot can. */
+enum status store_damage_next(struct store *store, const struct store_damage *damage,
+			      snapshot_t after, struct store_snapshot *snapshot, bool *sees,
+			      store_channel_t *channel);
 
 /* ---- statistics ------------------------------------------------------ */
 

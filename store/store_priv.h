@@ -163,18 +163,6 @@ uint32_t tree_before(struct store *store, uint32_t root, uint64_t page);
 enum status device_transfer(struct store *store, enum block_operation operation, uint64_t sector,
 			    uint32_t sectors, void *data);
 
-/* ---- superblock.c ------------------------------------------------------------ */
-
-/* Does this block hold a superblock as it was written: magic, checksum? */
-enum status superblock_check(struct disk_superblock *superblock);
-/* Finds the superblock, at mount.  *damaged: where the one of the two lies that
- * must be written anew; SUPERBLOCK_NONE: none must. */
-#define SUPERBLOCK_NONE UINT64_MAX
-enum status superblock_find(struct store *store, struct store_recovery *recovery,
-			    uint64_t *damaged);
-/* Writes it there, synchronously; the next flush makes it durable. */
-void superblock_repair(struct store *store, uint64_t damaged);
-
 /* ---- reader.c ------------------------------------------------------------ */
 
 enum read_state { READ_IDLE, READ_QUEUED, READ_SUBMITTED };
@@ -599,6 +587,10 @@ enum status commit_stage_early(struct store *store, uint32_t slot, store_channel
 void commit_free(struct store *store, enum disk_tree tree, const struct disk_reference *reference,
 		 uint64_t end);
 
+/* ---- superblock.c, scrub.c -------------------------------------------------------- */
+
+#include "store/media_priv.h"
+
 /* ---- the store ------------------------------------------------------------------ */
 
 struct store {
@@ -624,6 +616,7 @@ struct store {
 	struct name_search search;
 	struct reclaim reclaim;
 	struct commit commit;
+	struct scrubber scrubber;
 
 	struct disk_superblock *superblock;
 	uint32_t write_unit;

@@ -141,7 +141,7 @@ def test_in_use(store):
     with open(store, "r+b") as file:
         qemu_lock(file)
         refused(store, IN_USE, "in use")
-        for command in READERS[:-1]:
+        for command in [words for words in READERS if words[0] not in ("scrub", "verify")]:
             mkstore(*on(store, command), "--live")
     mkstore("info", store)
 

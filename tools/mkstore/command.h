@@ -86,5 +86,6 @@ extern const struct command command_snapshots; /* snapshot.c */
 extern const struct command command_restore;   /* snapshot.c */
 extern const struct command command_delete;    /* snapshot.c */
 extern const struct command command_verify;    /* check.c */
+extern const struct command command_scrub;     /* scrub.c */
 
 #endif

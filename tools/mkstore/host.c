@@ -176,6 +176,11 @@ static enum command_exit host_mount(struct host *host)
 		return COMMAND_OK;
 	status = store_mount(host->store, &host->recovery);
 	if (status == STATUS_OK) {
+		if (host->recovery.superblock_damaged)
+			command_note("%s: one of its two superblocks is damaged; %s", host->path,
+				     host->mode == HOST_WRITE
+					     ? "it was written anew from the other"
+					     : "'mkstore scrub --repair' writes it anew");
 		if (host->recovery.torn.n)
 			command_note("%s: generation %" PRIu64
 				     " was cut off while it was written; using %" PRIu64

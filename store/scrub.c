@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scrub.c - reads everything that is reachable and says what is damaged.
+ *
+ *   superblocks -> catalogue -> free map -> snapshots, oldest first -> live state
+ *               -> snapshots taken while the live state was walked
+ *
+ * Trees are walked in pre-order.  The position is a page number and a level: the
+ * next to be looked at is the node of that level on the path to that page, and
+ * what lies above it has been.  That is all the state there is; it is the
+ * owner's, and it stays good over commits, deletions and mounts, because every
+ * piece of work looks the roots up anew.
+ *
+ * Each extent is read once.  A snapshot's parent comes before it, so whatever
+ * was born no later than the parent is passed over, with all below it.  Of the
+ * dying snapshot only what lies behind its deletion's cursor is left; before the
+ * cursor its child is measured against the dying one's parent.
+ *
+ * A damaged page is told and passed over, a damaged node with all below it.
+ */
+#include "store/store_priv.h"
+
+struct walk {
+	enum disk_tree tree;
+	struct disk_root root;
+	const struct overlay *overlay; /* pages that lie over the tree; may be empty */
+	/* What was born no later than this has been seen: `limit`, but
+	 * `limit_passed` for pages before `cursor`. */
+	uint64_t limit, limit_passed, cursor;
+	uint64_t begin; /* pages before are no longer part of the tree */
+};
+
+/* ---- the owner's cursor ---------------------------------------------------------- */
+
+void store_scrub_begin(struct store *store, struct store_scrub *scrub)
+{
+	STORE_CHECK(store->mounted);
+	memset(scrub, 0, sizeof(*scrub));
+	scrub->version = STORE_SCRUB_VERSION;
+	memcpy(scrub->identity, store->superblock->identity, sizeof(scrub->identity));
+	scrub->generation = store->record.generation;
+	/* What is remembered from an earlier scrub says nothing about now. */
+	store->scrubber.held = false;
+}
+
+/* It may come out of a file or a program: anything may be in it. */
+static bool scrub_sound(const struct store *store, const struct store_scrub *scrub)
+{
+	return scrub->version == STORE_SCRUB_VERSION && scrub->phase <= STORE_SCRUB_DONE &&
+	       scrub->level <= DISK_HEIGHT_MAX && scrub->walking <= 1 &&
+	       scrub->position <= UINT64_C(1) << (DISK_NODE_SHIFT * DISK_HEIGHT_MAX) &&
+	       scrub->number < UINT64_MAX &&
+	       memcmp(scrub->identity, store->superblock->identity, sizeof(scrub->identity)) == 0;
+}
+
+static void phase_begin(struct store_scrub *scrub, enum store_scrub_phase phase)
+{
+	scrub->phase = phase;
+	scrub->walking = 0;
+	scrub->position = 0;
+	scrub->level = DISK_HEIGHT_MAX;
+}
+
+static void walk_rewind(struct store_scrub *scrub)
+{
+	scrub->walking = 1;
+	scrub->position = 0;
+	scrub->level = DISK_HEIGHT_MAX;
+}
+
+static enum status damage_tell(struct store_scrub *scrub, struct store_damage *damage,
+			       struct place place, const struct disk_reference *reference,
+			       enum status status)
+{
+	bool snapshot = scrub->phase == STORE_SCRUB_SNAPSHOTS || scrub->phase == STORE_SCRUB_LATE;
+
+	*damage = (struct store_damage){
+		.status = status,
+		.tree = place.tree,
+		.level = place.level,
+		.key = place.key,
+		.snapshot = {snapshot ? scrub->number : 0},
+		.reference = *reference,
+	};
+	*(status == STATUS_IO ? &scrub->read_errors : &scrub->checksum_errors) += 1;
+	return status;
+}
+
+/* ---- superblocks --------------------------------------------------------------------- */
+
+static enum status superblock_tell(struct store *store, struct store_scrub *scrub,
+				   struct store_damage *damage, enum status status)
+{
+	struct disk_reference reference = {.sectors = BLOCK_SECTORS};
+	struct place place = {.key = scrub->number};
+
+	reference.sector_low = scrub->number ? DISK_SUPERBLOCK_COPY_SECTOR : DISK_SUPERBLOCK_SECTOR;
+	damage_tell(scrub, damage, place, &reference, status);
+	store_log(store, "store: superblock at sector %u: %s", (uint64_t)reference.sector_low,
+		  status_text(status));
+	scrub->number++;
+	return status;
+}
+
+/* Each must equal what the mount found; if not, it is written anew, and the next
+ * flush of a commit makes that durable. */
+static enum status superblock_scrub(struct store *store, struct store_scrub *scrub,
+				    struct store_damage *damage, store_channel_t *channel)
+{
+	struct scrubber *scrubber = &store->scrubber;
+	uint64_t sector = scrub->number ? DISK_SUPERBLOCK_COPY_SECTOR : DISK_SUPERBLOCK_SECTOR;
+	const uint8_t *data;
+	enum status status;
+
+	if (scrub->number > 1) {
+		phase_begin(scrub, STORE_SCRUB_CATALOGUE);
+		return STATUS_OK;
+	}
+	if (!scrubber_busy(store) && scrubber->repairing == sector + 1) {
+		scrubber->repairing = 0;
+		status = superblock_tell(store, scrub, damage, scrubber->repair_reason);
+		damage->repaired = scrubber->request.status == STATUS_OK;
+		scrub->repaired += damage->repaired;
+		return status;
+	}
+	status = scrubber_read(store, sector, BLOCK_SECTORS, 0, &data, channel);
+	if (status == STATUS_WAIT)
+		return status;
+	if (status == STATUS_OK && memcmp(data, store->superblock, BLOCK_SIZE) == 0) {
+		scrub->number++;
+		return STATUS_OK;
+	}
+	if (status == STATUS_OK)
+		status = STATUS_CORRUPT;
+	if (store->read_only)
+		return superblock_tell(store, scrub, damage, status);
+	scrubber->repairing = sector + 1;
+	scrubber->repair_reason = status;
+	return scrubber_write(store, sector, BLOCK_SECTORS, store->superblock, channel);
+}
+
+/* ---- walking a tree --------------------------------------------------------------------- */
+
+static bool walk_pruned(const struct walk *walk, const struct disk_reference *reference,
+			uint64_t page)
+{
+	return reference->birth <= (page < walk->cursor ? walk->limit_passed : walk->limit);
+}
+
+/* Past the node of this level, or to the next page that only the overlay has. */
+static void walk_skip(struct store_scrub *scrub, const struct walk *walk, unsigned level)
+{
+	uint64_t next = ((scrub->position >> (DISK_NODE_SHIFT * level)) + 1)
+			<< (DISK_NODE_SHIFT * level);
+	uint64_t from = level == 0 && scrub->level == 0 ? next : scrub->position;
+	uint32_t i = overlay_at_or_after(walk->overlay, from);
+
+	if (i < walk->overlay->count && walk->overlay->entry[i].page < next) {
+		scrub->position = walk->overlay->entry[i].page;
+		scrub->level = 0;
+		return;
+	}
+	scrub->position = next;
+	scrub->level = 0;
+	while (scrub->level < DISK_HEIGHT_MAX &&
+	       !(next & ((UINT64_C(1) << (DISK_NODE_SHIFT * (scrub->level + 1))) - 1)))
+		scrub->level++;
+}
+
+/* Verifies one extent as it lies on the disk. */
+static enum status extent_scrub(struct store *store, const struct disk_reference *reference,
+				struct place place, store_channel_t *channel)
+{
+	struct snapshot snapshot;
+	const uint8_t *stored;
+	enum status status = scrubber_read(store, disk_reference_sector(reference).n,
+					   reference->sectors, reference->birth, &stored, channel);
+
+	if (status == STATUS_WAIT)
+		return status;
+	if (status != STATUS_OK) {
+		extent_report(store, reference, place, "the disk reported an error");
+		return status;
+	}
+	status = extent_decode(store, reference, place, stored, store->page);
+	if (status != STATUS_OK)
+		return status;
+	/* The walk goes through nodes and entries next. */
+	if (place.level || place.tree == DISK_TREE_CATALOGUE)
+		cache_extent_put(store, reference, store->page);
+	if (!place.level && place.tree == DISK_TREE_CATALOGUE)
+		status = catalogue_read(store, place.key, &snapshot, channel);
+	return status;
+}
+
+static void visit_count(struct store_scrub *scrub, const struct disk_reference *reference,
+			struct place place)
+{
+	scrub->extents += reference->sectors != 0;
+	scrub->sectors += reference->sectors;
+	scrub->nodes += place.level != 0;
+	if (place.tree != DISK_TREE_SPACE || place.level)
+		return;
+	scrub->pages++;
+	scrub->zero_pages += !reference->sectors;
+}
+
+/* What the walk has come to: looks at it and moves on. */
+static enum status walk_visit(struct store *store, struct store_scrub *scrub,
+			      const struct walk *walk, const struct disk_reference *reference,
+			      struct store_damage *damage, store_channel_t *channel)
+{
+	unsigned level = scrub->level;
+	struct place place = {walk->tree, level, scrub->position >> (DISK_NODE_SHIFT * level)};
+	enum status status = STATUS_OK;
+
+	if (reference->sectors)
+		status = extent_scrub(store, reference, place, channel);
+	if (status == STATUS_WAIT)
+		return status;
+	visit_count(scrub, reference, place);
+	if (status == STATUS_OK && level)
+		scrub->level--;
+	else
+		walk_skip(scrub, walk, level);
+	return status == STATUS_OK ? status : damage_tell(scrub, damage, place, reference, status);
+}
+
+/* Goes down to the position and looks at what is there, or passes over what is
+ * absent, has been seen, or lies below a node that cannot be read any more. */
+static enum status walk_descend(struct store *store, struct store_scrub *scrub,
+				const struct walk *walk, struct store_damage *damage,
+				store_channel_t *channel)
+{
+	struct disk_reference reference = walk->root.reference;
+
+	for (unsigned level = walk->root.height;; level--) {
+		unsigned shift = DISK_NODE_SHIFT * level;
+		struct place place = {walk->tree, level, scrub->position >> shift};
+		const struct disk_node *node;
+		const void *data;
+		enum status status;
+
+		if (reference_is_null(&reference) ||
+		    walk_pruned(walk, &reference, place.key << shift)) {
+			walk_skip(scrub, walk, level);
+			return STATUS_OK;
+		}
+		if (level == scrub->level)
+			return walk_visit(store, scrub, walk, &reference, damage, channel);
+		status = extent_get(store, &reference, place, &data, channel);
+		if (status == STATUS_WAIT)
+			return status;
+		if (status != STATUS_OK) {
+			walk_skip(scrub, walk, level);
+			return damage_tell(scrub, damage, place, &reference, status);
+		}
+		node = data;
+		reference = node->entry[(scrub->position >> (shift - DISK_NODE_SHIFT)) %
+					DISK_NODE_ENTRIES];
+	}
+}
+
+/* One piece of a walk.  NOT_FOUND: the tree has been walked. */
+static enum status walk_step(struct store *store, struct store_scrub *scrub,
+			     const struct walk *walk, struct store_damage *damage,
+			     store_channel_t *channel)
+{
+	const struct overlay *overlay = walk->overlay;
+	unsigned height = walk->root.height;
+	uint64_t end = height ? UINT64_C(1) << (DISK_NODE_SHIFT * height) : 0;
+	const struct disk_reference *over;
+
+	if (scrub->position < walk->begin) {
+		scrub->position = walk->begin;
+		scrub->level = DISK_HEIGHT_MAX;
+	}
+	if (scrub->position >= end) {
+		uint32_t i = overlay_at_or_after(overlay, scrub->position);
+
+		if (i == overlay->count)
+			return STATUS_NOT_FOUND;
+		scrub->position = overlay->entry[i].page;
+		scrub->level = 0;
+	}
+	if (scrub->level > height)
+		scrub->level = height;
+	over = scrub->level ? NULL : overlay_find(overlay, scrub->position);
+	if (!over)
+		return walk_descend(store, scrub, walk, damage, channel);
+	return walk_visit(store, scrub, walk, over, damage, channel);
+}
+
+/* ---- the trees ------------------------------------------------------------------------------ */
+
+static const struct overlay no_overlay;
+
+/* The catalogue, the free map: one tree, all of it. */
+static enum status tree_scrub(struct store *store, struct store_scrub *scrub, enum disk_tree tree,
+			      struct store_damage *damage, store_channel_t *channel)
+{
+	const struct disk_record *record = &store->record;
+	struct walk walk = {
+		.tree = tree,
+		.root = tree == DISK_TREE_CATALOGUE ? record->catalogue : record->free_map,
+		.overlay = &no_overlay,
+	};
+	enum status status = walk_step(store, scrub, &walk, damage, channel);
+
+	if (status != STATUS_NOT_FOUND)
+		return status;
+	phase_begin(scrub, scrub->phase + 1);
+	scrub->number = 0;
+	return STATUS_OK;
+}
+
+/* The entry, or one that says "nothing was seen before" where there is none to
+ * be read: then more than needed is read again. */
+static enum status limit_read(struct store *store, uint64_t number, struct snapshot *snapshot,
+			      store_channel_t *channel)
+{
+	enum status status =
+		number ? catalogue_read(store, number, snapshot, channel) : STATUS_NOT_FOUND;
+
+	if (status == STATUS_WAIT || status == STATUS_OK)
+		return status;
+	memset(snapshot, 0, sizeof(*snapshot));
+	return STATUS_OK;
+}
+
+/* What has been seen of a tree that descends from this snapshot. */
+static enum status walk_limits(struct store *store, uint64_t number, struct walk *walk,
+			       store_channel_t *channel)
+{
+	struct snapshot parent, before;
+	enum status status = limit_read(store, number, &parent, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	walk->limit = walk->limit_passed = parent.generation;
+	walk->cursor = 0;
+	if (!number || number != store->record.dying)
+		return STATUS_OK;
+	status = limit_read(store, parent.parent, &before, channel);
+	walk->limit_passed = before.generation;
+	walk->cursor = parent.cursor;
+	return status;
+}
+
+/* The snapshot after this one; NOT_FOUND: there is none. */
+static enum status snapshot_choose(struct store *store, struct store_scrub *scrub,
+				   store_channel_t *channel)
+{
+	uint64_t number;
+	enum status status = map_next(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
+				      scrub->number + 1, &number, channel);
+
+	if (status == STATUS_OK && scrub->phase == STORE_SCRUB_LATE && number >= scrub->end)
+		return STATUS_NOT_FOUND;
+	if (status == STATUS_OK) {
+		scrub->number = number;
+		walk_rewind(scrub);
+	} else if (status == STATUS_IO || status == STATUS_CORRUPT) {
+		/* The walk of the catalogue has told; what lies behind the node may
+		 * be found again. */
+		scrub->number = (scrub->number + 1) | (DISK_NODE_ENTRIES - 1);
+		return scrub->number < store->record.next_snapshot ? STATUS_OK : STATUS_NOT_FOUND;
+	}
+	return status;
+}
+
+static enum status snapshots_scrub(struct store *store, struct store_scrub *scrub,
+				   struct store_damage *damage, store_channel_t *channel)
+{
+	struct walk walk = {.tree = DISK_TREE_SPACE, .overlay = &no_overlay};
+	struct snapshot snapshot;
+	enum status status;
+
+	if (!scrub->walking) {
+		status = snapshot_choose(store, scrub, channel);
+		if (status == STATUS_NOT_FOUND) {
+			phase_begin(scrub, scrub->phase + 1);
+			status = STATUS_OK;
+		}
+		return status;
+	}
+	status = catalogue_read(store, scrub->number, &snapshot, channel);
+	if (status == STATUS_WAIT)
+		return status;
+	if (status != STATUS_OK) {
+		scrub->walking = 0; /* deleted meanwhile, or told by the catalogue's walk */
+		return STATUS_OK;
+	}
+	status = walk_limits(store, snapshot.parent, &walk, channel);
+	if (status != STATUS_OK)
+		return status;
+	walk.root = snapshot.root;
+	if (snapshot.number == store->record.dying)
+		walk.begin = snapshot.cursor;
+	status = walk_step(store, scrub, &walk, damage, channel);
+	if (status != STATUS_NOT_FOUND)
+		return status;
+	scrub->snapshots++;
+	scrub->walking = 0;
+	return STATUS_OK;
+}
+
+/*
+ * The live state.  A snapshot taken while it is walked becomes its origin, but
+ * has not been walked itself: then what counts is the origin at the beginning,
+ * whose generation the cursor keeps.
+ */
+static enum status live_scrub(struct store *store, struct store_scrub *scrub,
+			      struct store_damage *damage, store_channel_t *channel)
+{
+	const struct disk_record *record = &store->record;
+	struct walk walk = {
+		.tree = DISK_TREE_SPACE, .root = record->space, .overlay = &store->overlay};
+	enum status status;
+
+	if (scrub->walking && record->origin >= scrub->end) {
+		walk.limit = walk.limit_passed = scrub->limit;
+	} else {
+		status = walk_limits(store, record->origin, &walk, channel);
+		if (status != STATUS_OK)
+			return status;
+	}
+	if (!scrub->walking) {
+		walk_rewind(scrub);
+		scrub->limit = walk.cursor ? walk.limit_passed : walk.limit;
+		scrub->end = record->next_snapshot;
+	}
+	status = walk_step(store, scrub, &walk, damage, channel);
+	if (status != STATUS_NOT_FOUND)
+		return status;
+	phase_begin(scrub, STORE_SCRUB_LATE);
+	scrub->number = scrub->end - 1;
+	scrub->end = record->next_snapshot;
+	return STATUS_OK;
+}
+
+static enum status scrub_piece(struct store *store, struct store_scrub *scrub,
+			       struct store_damage *damage, store_channel_t *channel)
+{
+	switch ((enum store_scrub_phase)scrub->phase) {
+	case STORE_SCRUB_SUPERBLOCKS:
+		return superblock_scrub(store, scrub, damage, channel);
+	case STORE_SCRUB_CATALOGUE:
+		return tree_scrub(store, scrub, DISK_TREE_CATALOGUE, damage, channel);
+	case STORE_SCRUB_FREE_MAP:
+		return tree_scrub(store, scrub, DISK_TREE_FREE_MAP, damage, channel);
+	case STORE_SCRUB_SNAPSHOTS:
+	case STORE_SCRUB_LATE:
+		return snapshots_scrub(store, scrub, damage, channel);
+	case STORE_SCRUB_LIVE:
+		return live_scrub(store, scrub, damage, channel);
+	case STORE_SCRUB_DONE:
+		break;
+	}
+	return STATUS_NOT_FOUND;
+}
+
+enum status store_scrub_step(struct store *store, struct store_scrub *scrub,
+			     struct store_damage *damage, store_channel_t *channel)
+{
+	enum status status = STATUS_OK;
+
+	STORE_CHECK(store->mounted && !store->replaced);
+	if (!scrub_sound(store, scrub))
+		return STATUS_INVALID;
+	for (unsigned i = 0; i < LIMIT_SCRUB_PIECES && status == STATUS_OK; i++) {
+		status = scrub_piece(store, scrub, damage, channel);
+		/* What was done so far is progress. */
+		if (status == STATUS_WAIT && i)
+			return STATUS_OK;
+	}
+	return status;
+}
+
+/* ---- who sees the damage --------------------------------------------------------------------- */
+
+static enum status place_compare(struct store *store, const struct store_damage *damage,
+				 const struct disk_root *root, bool *sees, store_channel_t *channel)
+{
+	struct place place = {DISK_TREE_SPACE, damage->level, damage->key};
+	struct disk_reference reference;
+	enum status status = map_lookup_node(store, root, place, &reference, channel);
+
+	*sees = status == STATUS_OK && reference_equal(&reference, &damage->reference);
+	/* Behind damage further up nothing is seen at all. */
+	return status == STATUS_WAIT ? status : STATUS_OK;
+}
+
+enum status store_damage_live(struct store *store, const struct store_damage *damage, bool *sees,
+			      store_channel_t *channel)
+{
+	const struct disk_reference *over = NULL;
+
+	*sees = damage->tree != DISK_TREE_SPACE;
+	if (*sees || damage->level > DISK_HEIGHT_MAX)
+		return STATUS_OK;
+	if (!damage->level)
+		over = overlay_find(&store->overlay, damage->key);
+	if (!over)
+		return place_compare(store, damage, &store->record.space, sees, channel);
+	*sees = reference_equal(over, &damage->reference);
+	return STATUS_OK;
+}
+
+enum status store_damage_next(struct store *store, const struct store_damage *damage,
+			      snapshot_t after, struct store_snapshot *snapshot, bool *sees,
+			      store_channel_t *channel)
+{
+	struct snapshot found;
+	enum status status;
+
+	*sees = false;
+	if (damage->tree != DISK_TREE_SPACE || damage->level > DISK_HEIGHT_MAX)
+		return STATUS_NOT_FOUND;
+	status = store_snapshot_next(store, after, snapshot, channel);
+	if (status == STATUS_OK)
+		status = catalogue_read(store, snapshot->number.n, &found, channel);
+	if (status != STATUS_OK)
+		return status;
+	return place_compare(store, damage, &found.root, sees, channel);
+}

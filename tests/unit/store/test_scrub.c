@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_scrub.c - everything reachable is read once, and damage is told.
+ */
+#include "tests/unit/store/fixture.h"
+
+#define SECTORS 131072u
+
+struct findings {
+	unsigned count;
+	struct store_damage last;
+};
+
+/* A few extents more, or until the end: NOT_FOUND. */
+static enum status scrub_some(struct fixture *f, struct store_scrub *scrub, unsigned calls,
+			      struct findings *findings)
+{
+	struct store_damage damage;
+	store_channel_t channel;
+	enum status status = STATUS_OK;
+
+	while (calls-- && status != STATUS_NOT_FOUND) {
+		status = store_scrub_step(f->store, scrub, &damage, &channel);
+		if (status == STATUS_WAIT)
+			fixture_wait(f, channel);
+		if (status != STATUS_IO && status != STATUS_CORRUPT)
+			continue;
+		assert_int_equal(damage.status, status);
+		findings->count++;
+		findings->last = damage;
+	}
+	return status;
+}
+
+static struct store_scrub scrub_all(struct fixture *f, struct findings *findings)
+{
+	struct store_scrub scrub;
+
+	memset(findings, 0, sizeof(*findings));
+	store_scrub_begin(f->store, &scrub);
+	assert_int_equal(scrub_some(f, &scrub, 1000000, findings), STATUS_NOT_FOUND);
+	assert_int_equal(scrub.phase, STORE_SCRUB_DONE);
+	assert_int_equal(scrub.read_errors + scrub.checksum_errors, findings->count);
+	return scrub;
+}
+
+static uint64_t snapshot_number(struct fixture *f, const char *name)
+{
+	struct store_snapshot snapshot;
+	store_channel_t channel;
+	enum status status;
+
+	while ((status = store_snapshot_find(f->store, name, &snapshot, &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(status, STATUS_OK);
+	return snapshot.number.n;
+}
+
+static void write_some(struct fixture *f, unsigned count)
+{
+	while (count--)
+		assert_int_equal(fixture_write(f, fixture_random(f, FIXTURE_PAGES),
+					       fixture_random(f, 1000) + 1),
+				 STATUS_OK);
+}
+
+static void snapshot(struct fixture *f, const char *name)
+{
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, name), STATUS_OK);
+}
+
+static void restore(struct fixture *f, const char *name)
+{
+	assert_int_equal(fixture_commit(f, STORE_ACTION_RESTORE, snapshot_number(f, name), ""),
+			 STATUS_OK);
+	assert_int_equal(fixture_mount(f), STATUS_OK);
+}
+
+static void delete_snapshot(struct fixture *f, const char *name)
+{
+	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, snapshot_number(f, name), ""),
+			 STATUS_OK);
+}
+
+/* Snapshots in a tree: a branch, a branch point, one deleted in the middle. */
+static struct fixture *with_snapshots(bool deltas)
+{
+	struct fixture *f = fixture_make(SECTORS, 400, 512, deltas);
+
+	write_some(f, 300);
+	snapshot(f, "a");
+	write_some(f, 100);
+	snapshot(f, "b");
+	write_some(f, 100);
+	snapshot(f, "c");
+	fixture_clear(f, 100, 200);
+	write_some(f, 20);
+	restore(f, "b");
+	write_some(f, 100);
+	snapshot(f, "d");
+	write_some(f, 50);
+	delete_snapshot(f, "b");
+	fixture_checkpoint(f);
+	write_some(f, 50);
+	fixture_checkpoint(f);
+	fixture_checkpoint(f);
+	return f;
+}
+
+/* Every used sector is read, and none twice. */
+static void test_whole(void **state)
+{
+	struct fixture *f = with_snapshots(false);
+	struct findings findings;
+	struct store_scrub scrub = scrub_all(f, &findings);
+
+	(void)state;
+	assert_int_equal(findings.count, 0);
+	assert_int_equal(scrub.sectors, fixture_account(f));
+	assert_int_equal(scrub.snapshots, 5);
+	assert_true(scrub.pages > FIXTURE_PAGES / 3 && scrub.zero_pages > 0);
+	assert_true(scrub.nodes > 10 && scrub.extents > scrub.pages - scrub.zero_pages);
+	/* Once more through the same store, from its empty cache. */
+	assert_int_equal(fixture_mount(f), STATUS_OK);
+	assert_int_equal(scrub_all(f, &findings).sectors, scrub.sectors);
+	fixture_free(f);
+}
+
+static void test_empty(void **state)
+{
+	struct fixture *f = fixture_new(16384, 64, 512);
+	struct findings findings;
+
+	(void)state;
+	assert_int_equal(scrub_all(f, &findings).extents, 0);
+	fixture_checkpoint(f);
+	assert_int_equal(scrub_all(f, &findings).sectors, fixture_account(f));
+	assert_int_equal(findings.count, 0);
+	fixture_free(f);
+}
+
+/* A flip in any used sector is found, at its place, once. */
+static void test_flips(void **state)
+{
+	struct fixture *f = with_snapshots(false);
+	struct account a = {f, calloc(SECTORS + DISK_FREE_MAP_SECTORS, 1),
+			    calloc(SECTORS + DISK_FREE_MAP_SECTORS, 1), 0};
+	struct findings findings;
+	const struct disk_record *record = fixture_record(f);
+	unsigned nodes = 0, pages = 0;
+
+	(void)state;
+	account_root(&a, &fixture_record(f)->free_map, account_map_page);
+	for (uint64_t sector = fixture_random(f, 5); sector < SECTORS;
+	     sector += 1 + fixture_random(f, 80)) {
+		const struct disk_reference *reference = &findings.last.reference;
+		uint64_t first;
+
+		if (!a.mapped[sector])
+			continue;
+		f->disk[sector * SECTOR_SIZE + fixture_random(f, SECTOR_SIZE)] ^= 4;
+		scrub_all(f, &findings);
+		assert_int_equal(findings.count, 1);
+		assert_int_equal(findings.last.status, STATUS_CORRUPT);
+		first = disk_reference_sector(reference).n;
+		assert_true(first <= sector && sector < first + reference->sectors);
+		nodes += findings.last.level > 0;
+		pages += findings.last.level == 0 && findings.last.tree == DISK_TREE_SPACE;
+		/* Heal it: only one byte differs from what the checksum wants. */
+		memcpy(f->disk + sector * SECTOR_SIZE, f->stable + sector * SECTOR_SIZE,
+		       SECTOR_SIZE);
+	}
+	assert_true(nodes && pages > 20);
+	f->disk[disk_reference_sector(&record->catalogue.reference).n * SECTOR_SIZE] ^= 1;
+	scrub_all(f, &findings);
+	assert_int_equal(findings.last.tree, DISK_TREE_CATALOGUE);
+	assert_int_equal(findings.last.level, record->catalogue.height);
+	f->disk[disk_reference_sector(&record->catalogue.reference).n * SECTOR_SIZE] ^= 1;
+	f->disk[disk_reference_sector(&record->free_map.reference).n * SECTOR_SIZE] ^= 1;
+	scrub_all(f, &findings);
+	assert_int_equal(findings.last.tree, DISK_TREE_FREE_MAP);
+	assert_int_equal(findings.last.level, record->free_map.height);
+	f->disk[disk_reference_sector(&record->free_map.reference).n * SECTOR_SIZE] ^= 1;
+	scrub_all(f, &findings);
+	assert_int_equal(findings.count, 0);
+	free(a.reached);
+	free(a.mapped);
+	fixture_free(f);
+}
+
+/* A read that fails once is tried alone; one that fails again is damage. */
+static void test_read_errors(void **state)
+{
+	struct fixture *f = with_snapshots(false);
+	struct findings findings;
+	uint64_t sectors = scrub_all(f, &findings).sectors, read;
+
+	(void)state;
+	for (unsigned fails = 1; fails <= 2; fails++) {
+		f->fail_operation = BLOCK_READ;
+		f->fail_at = f->reads + 10;
+		f->fail_count = fails;
+		read = scrub_all(f, &findings).sectors;
+		assert_true(fails == 1 ? read == sectors : read <= sectors);
+		assert_int_equal(f->fail_count, 0);
+		assert_int_equal(findings.count, fails - 1);
+	}
+	assert_int_equal(findings.last.status, STATUS_IO);
+	fixture_free(f);
+}
+
+/* ---- beside everything else ------------------------------------------------------------ */
+
+/* What the restore replaces does not stay for ever. */
+static void restore_and_forget(struct fixture *f, const char *name)
+{
+	enum status status =
+		fixture_commit(f, STORE_ACTION_RESTORE, snapshot_number(f, name), "replaced");
+
+	if (status == STATUS_EXISTS)
+		return;
+	assert_int_equal(status, STATUS_OK);
+	assert_int_equal(fixture_mount(f), STATUS_OK);
+	delete_snapshot(f, "replaced");
+}
+
+static void live_on(struct fixture *f, unsigned round)
+{
+	static const char *const names[] = {"p", "q", "r", "s"};
+	const char *name = names[fixture_random(f, 4)];
+	struct store_snapshot found;
+	store_channel_t channel;
+	enum status status;
+
+	write_some(f, fixture_random(f, 20));
+	while ((status = store_snapshot_find(f->store, name, &found, &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	switch (fixture_random(f, 8)) {
+	case 0:
+		if (status == STATUS_NOT_FOUND)
+			snapshot(f, name);
+		break;
+	case 1:
+		if (status == STATUS_OK)
+			delete_snapshot(f, name);
+		break;
+	case 2:
+		if (status == STATUS_OK && round % 4 == 0)
+			restore_and_forget(f, name);
+		break;
+	case 3:
+		fixture_checkpoint(f);
+		fixture_remount(f);
+		break;
+	default:
+		fixture_checkpoint(f);
+	}
+}
+
+/* Nothing that happens meanwhile is taken for damage. */
+static void online(bool deltas)
+{
+	struct fixture *f = with_snapshots(deltas);
+	uint64_t kept = snapshot_number(f, "a");
+
+	for (unsigned round = 0; round < 12; round++) {
+		struct store_scrub scrub;
+		struct findings findings = {0};
+
+		store_scrub_begin(f->store, &scrub);
+		while (scrub_some(f, &scrub, 1 + fixture_random(f, 10), &findings) !=
+		       STATUS_NOT_FOUND)
+			live_on(f, round);
+		assert_int_equal(findings.count, 0);
+	}
+	assert_int_equal(snapshot_number(f, "a"), kept);
+	fixture_free(f);
+}
+
+static void test_online(void **state)
+{
+	(void)state;
+	online(false);
+	online(true);
+}
+
+/* Bits: the live state, snapshots by number. */
+static uint64_t viewers(struct fixture *f, const struct store_damage *damage)
+{
+	struct store_snapshot found = {.number = {0}};
+	store_channel_t channel;
+	uint64_t seen = 0;
+	enum status status;
+	bool sees;
+
+	while ((status = store_damage_live(f->store, damage, &sees, &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(status, STATUS_OK);
+	seen |= sees;
+	for (;;) {
+		snapshot_t after = found.number;
+
+		status = store_damage_next(f->store, damage, after, &found, &sees, &channel);
+		if (status == STATUS_WAIT) {
+			found.number = after;
+			fixture_wait(f, channel);
+			continue;
+		}
+		if (status != STATUS_OK)
+			break;
+		seen |= (uint64_t)sees << found.number.n;
+	}
+	assert_int_equal(status, STATUS_NOT_FOUND);
+	return seen;
+}
+
+/* Pages that a delta record alone knows: before, between and behind those of the
+ * tree.  What they replace is not read. */
+static void test_deltas(void **state)
+{
+	struct fixture *f = fixture_make(SECTORS, 400, 512, true);
+	const struct disk_delta *entry;
+	struct findings findings;
+	struct store_scrub scrub;
+	uint32_t entries;
+
+	(void)state;
+	for (uint32_t i = 0; i < 60; i++)
+		assert_int_equal(fixture_write(f, 300 + i * 7, 3 + 2 * i), STATUS_OK);
+	snapshot(f, "full");
+	for (uint32_t i = 0; i < 12; i++) {
+		assert_int_equal(fixture_write(f, i * 100, 201 + 2 * i), STATUS_OK);
+		assert_int_equal(fixture_write(f, 300 + i * 35, 401 + 2 * i), STATUS_OK);
+		fixture_checkpoint(f);
+	}
+	assert_int_equal(fixture_record(f)->kind, DISK_RECORD_DELTA);
+	entries = fixture_record(f)->entries;
+	entry = (const struct disk_delta *)(fixture_record(f) + 1);
+	assert_int_equal(entries, 23);
+	scrub = scrub_all(f, &findings);
+	assert_int_equal(findings.count, 0);
+	/* Those of the snapshot, and each entry of the delta. */
+	assert_int_equal(scrub.pages, 60 + entries);
+	for (uint32_t i = 0; i < entries; i++) {
+		uint8_t *at = f->disk +
+			      disk_reference_sector(&entry[i].reference).n * (size_t)SECTOR_SIZE;
+
+		*at ^= 1;
+		scrub_all(f, &findings);
+		*at ^= 1;
+		assert_int_equal(findings.count, 1);
+		assert_int_equal(findings.last.key, entry[i].page);
+		assert_int_equal(findings.last.level, 0);
+		assert_int_equal(findings.last.snapshot.n, 0);
+		assert_int_equal(viewers(f, &findings.last), 1);
+	}
+	fixture_free(f);
+}
+
+/* ---- who sees it ---------------------------------------------------------------------- */
+
+static void test_viewers(void **state)
+{
+	struct fixture *f = fixture_new(16384, 200, 512);
+	struct findings findings;
+
+	(void)state;
+	assert_int_equal(fixture_write(f, 0, 4), STATUS_OK);
+	assert_int_equal(fixture_write(f, 1, 5), STATUS_OK);
+	snapshot(f, "a");
+	assert_int_equal(fixture_write(f, 1, 7), STATUS_OK);
+	snapshot(f, "b");
+	snapshot(f, "c");
+	assert_int_equal(fixture_write(f, 1, 9), STATUS_OK);
+	fixture_checkpoint(f);
+	for (uint64_t sector = DISK_DATA_SECTOR; sector < 16384; sector++) {
+		uint8_t *at = f->disk + sector * SECTOR_SIZE;
+		uint64_t seen;
+
+		at[0] ^= 1;
+		scrub_all(f, &findings);
+		at[0] ^= 1;
+		if (!findings.count)
+			continue;
+		assert_int_equal(findings.count, 1);
+		seen = viewers(f, &findings.last);
+		if (findings.last.tree != DISK_TREE_SPACE)
+			assert_int_equal(seen, 1);
+		else if (!findings.last.level && findings.last.key == f->base)
+			assert_int_equal(seen, 0xf);
+		else if (!findings.last.level)
+			assert_true(seen == 1 || seen == 2 || seen == 0xc);
+		else
+			assert_true(seen == 1 || seen == 2 || seen == 0xc);
+		assert_true(findings.last.snapshot.n == 0 || seen >> findings.last.snapshot.n & 1);
+	}
+	fixture_free(f);
+}
+
+/* ---- superblocks and cursors ------------------------------------------------------------- */
+
+static void test_superblocks(void **state)
+{
+	struct fixture *f = with_snapshots(false);
+	struct findings findings;
+	struct store_scrub scrub;
+
+	(void)state;
+	for (unsigned sector = 0; sector <= 8; sector += 8) {
+		f->disk[sector * SECTOR_SIZE + 1000] ^= 1;
+		scrub = scrub_all(f, &findings);
+		assert_int_equal(findings.count, 1);
+		assert_int_equal(findings.last.tree, 0);
+		assert_int_equal(findings.last.key, sector / 8);
+		assert_int_equal(disk_reference_sector(&findings.last.reference).n, sector);
+		assert_true(findings.last.repaired);
+		assert_int_equal(scrub.repaired, 1);
+		assert_memory_equal(f->disk, f->disk + 8 * SECTOR_SIZE, BLOCK_SIZE);
+	}
+	f->fail_operation = BLOCK_WRITE;
+	f->fail_at = f->writes + 1;
+	f->fail_count = 1;
+	f->disk[1000] ^= 1;
+	scrub = scrub_all(f, &findings);
+	assert_int_equal(findings.count, 1);
+	assert_false(findings.last.repaired);
+	assert_int_equal(scrub.repaired, 0);
+	f->device.read_only = true;
+	assert_int_equal(fixture_mount(f), STATUS_OK);
+	scrub = scrub_all(f, &findings);
+	assert_int_equal(findings.count, 1);
+	assert_false(findings.last.repaired);
+	fixture_free(f);
+}
+
+/* A cursor may come from anywhere: what is in it never does harm. */
+static void test_hostile_cursor(void **state)
+{
+	struct fixture *f = with_snapshots(false);
+	struct findings findings;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		struct store_scrub scrub;
+		uint8_t *bytes = (uint8_t *)&scrub;
+		struct store_damage damage;
+		store_channel_t channel;
+		enum status status;
+
+		store_scrub_begin(f->store, &scrub);
+		for (unsigned n = 1 + fixture_random(f, 6); n; n--)
+			bytes[4 + fixture_random(f, sizeof(scrub) - 4)] =
+				(uint8_t)fixture_random(f, i % 2 ? 256 : 6);
+		while ((status = store_scrub_step(f->store, &scrub, &damage, &channel)) ==
+		       STATUS_WAIT)
+			fixture_wait(f, channel);
+		assert_true(status == STATUS_OK || status == STATUS_INVALID ||
+			    status == STATUS_NOT_FOUND);
+	}
+	scrub_all(f, &findings);
+	assert_int_equal(findings.count, 0);
+	fixture_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whole),	       cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_flips),	       cmocka_unit_test(test_read_errors),
+		cmocka_unit_test(test_online),	       cmocka_unit_test(test_deltas),
+		cmocka_unit_test(test_viewers),	       cmocka_unit_test(test_superblocks),
+		cmocka_unit_test(test_hostile_cursor),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scrub.c - `scrub`: reads every reachable block by the engine's own code.
+ *
+ * The engine keeps where it has got to in a structure; with --state that goes
+ * into a file, replaced once a second, so that a scrub can be stopped at any
+ * time and goes on from there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/progress.h"
+#include "tools/mkstore/text.h"
+
+#define SCRUB_MAGIC	UINT64_C(0x4255524353505030) /* "0PPSCRUB" */
+#define SCRUB_RATE_MAX	1000000u		     /* MiB/s */
+#define SCRUB_SECOND_NS UINT64_C(1000000000)
+
+struct scrub_state {
+	uint64_t magic;
+	struct store_scrub scrub;
+	uint64_t check; /* all bytes before, summed up: a file that was cut off */
+};
+
+struct scrub {
+	struct host host;
+	const char *state;     /* file, or null */
+	bool resumed, unsaved; /* the latter: the reason was printed */
+	uint64_t rate;	       /* bytes in a second, 0: as fast as possible */
+	struct store_scrub scrub;
+	uint64_t start_sectors, start_ns, saved_ns;
+	struct progress progress;
+	struct json *json; /* null: text */
+};
+
+static volatile sig_atomic_t scrub_stop;
+
+static void scrub_on_signal(int number)
+{
+	(void)number;
+	scrub_stop = 1;
+}
+
+static uint64_t scrub_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * SCRUB_SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+/* ---- the state file ---------------------------------------------------------------- */
+
+static uint64_t scrub_state_check(const struct scrub_state *state)
+{
+	const uint8_t *bytes = (const uint8_t *)state;
+	uint64_t sum = 1;
+
+	for (size_t i = 0; i < offsetof(struct scrub_state, check); i++)
+		sum = sum * 31 + bytes[i];
+	return sum;
+}
+
+/* No file: a new scrub. */
+static bool scrub_state_load(struct scrub *scrub)
+{
+	struct scrub_state state;
+	FILE *file = fopen(scrub->state, "rb");
+	size_t got;
+
+	if (!file && errno == ENOENT)
+		return true;
+	if (!file) {
+		command_error("%s: cannot be opened: %s", scrub->state, strerror(errno));
+		return false;
+	}
+	got = fread(&state, 1, sizeof(state), file);
+	fclose(file);
+	if (got != sizeof(state) || state.magic != SCRUB_MAGIC ||
+	    state.check != scrub_state_check(&state)) {
+		command_error("%s: is not the state of a scrub; remove it or name another file",
+			      scrub->state);
+		return false;
+	}
+	scrub->scrub = state.scrub;
+	scrub->resumed = true;
+	return true;
+}
+
+/* Beside it first, so that there is always a whole one. */
+static bool scrub_state_save(struct scrub *scrub)
+{
+	struct scrub_state state = {.magic = SCRUB_MAGIC, .scrub = scrub->scrub};
+	char path[4096];
+	int descriptor;
+	bool written;
+
+	state.check = scrub_state_check(&state);
+	if (snprintf(path, sizeof(path), "%s.new", scrub->state) >= (int)sizeof(path)) {
+		command_error("%s: the name is too long", scrub->state);
+		return false;
+	}
+	descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	written = descriptor >= 0 &&
+		  write(descriptor, &state, sizeof(state)) == (ssize_t)sizeof(state) &&
+		  fdatasync(descriptor) == 0;
+	if (descriptor >= 0)
+		written &= close(descriptor) == 0;
+	if (written && rename(path, scrub->state) == 0)
+		return true;
+	command_error("%s: cannot be written: %s", scrub->state, strerror(errno));
+	return false;
+}
+
+/* ---- damage -------------------------------------------------------------------------- */
+
+static const char *scrub_tree_text(uint32_t tree)
+{
+	static const char *const names[] = {"superblock", "space", "free map", "catalogue"};
+
+	return names[tree <= DISK_TREE_CATALOGUE ? tree : 0];
+}
+
+static void scrub_place_text(const struct store_damage *damage, char *text, size_t size)
+{
+	unsigned shift = DISK_NODE_SHIFT * damage->level;
+
+	if (!damage->tree)
+		snprintf(text, size, "%s", damage->key ? "superblock copy" : "superblock");
+	else if (!damage->level)
+		snprintf(text, size, "%s, %s 0x%" PRIx64, scrub_tree_text(damage->tree),
+			 damage->tree == DISK_TREE_CATALOGUE ? "entry" : "page", damage->key);
+	else
+		snprintf(text, size, "%s, node of level %u, pages 0x%" PRIx64 " to 0x%" PRIx64,
+			 scrub_tree_text(damage->tree), damage->level, damage->key << shift,
+			 ((damage->key + 1) << shift) - 1);
+}
+
+/* Tells who sees the damage: the present state first, then each snapshot. */
+static enum status scrub_viewers(struct scrub *scrub, const struct store_damage *damage)
+{
+	struct store_snapshot snapshot = {.number = {0}};
+	struct host *host = &scrub->host;
+	char name[TEXT_NAME(DISK_SNAPSHOT_NAME)];
+	enum status status;
+	bool sees;
+
+	status = HOST_RETRY(host,
+			    store_damage_live(host->store, damage, &sees, &host->space.channel));
+	if (scrub->json) {
+		json_boolean(scrub->json, "live", status == STATUS_OK && sees);
+		json_array(scrub->json, "snapshots");
+	} else if (status == STATUS_OK && sees) {
+		printf("  seen by the present state\n");
+	}
+	while (status == STATUS_OK) {
+		snapshot_t after = snapshot.number;
+
+		status = HOST_RETRY(host, store_damage_next(host->store, damage, after, &snapshot,
+							    &sees, &host->space.channel));
+		if (status != STATUS_OK || !sees)
+			continue;
+		if (scrub->json)
+			json_number(scrub->json, NULL, snapshot.number.n);
+		else
+			printf("  seen by snapshot %" PRIu64 " %s\n", snapshot.number.n,
+			       text_name(name, sizeof(name), snapshot.name,
+					 strnlen(snapshot.name, sizeof(snapshot.name))));
+	}
+	if (scrub->json)
+		json_array_end(scrub->json);
+	/* Snapshots that cannot be read are told as damage of their own. */
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static void scrub_damage_json(struct json *json, const struct store_damage *damage)
+{
+	bool space = damage->tree == DISK_TREE_SPACE;
+	unsigned shift = DISK_NODE_SHIFT * damage->level;
+
+	json_text(json, "problem", damage->status == STATUS_IO ? "read" : "checksum");
+	json_text(json, "tree", scrub_tree_text(damage->tree));
+	json_number(json, "level", damage->level);
+	json_number(json, "key", damage->key);
+	if (space) {
+		json_number(json, "page", damage->key << shift);
+		json_number(json, "pages", UINT64_C(1) << shift);
+	}
+	json_number(json, "sector", disk_reference_sector(&damage->reference).n);
+	json_number(json, "sectors", damage->reference.sectors);
+	json_number(json, "generation", damage->reference.birth);
+	json_boolean(json, "repaired", damage->repaired);
+}
+
+static void scrub_damage_text(const struct store_damage *damage)
+{
+	char place[160], generation[48] = "";
+
+	scrub_place_text(damage, place, sizeof(place));
+	if (damage->reference.birth)
+		snprintf(generation, sizeof(generation), ", of generation %" PRIu64,
+			 damage->reference.birth);
+	printf("damaged: %s: %u sectors from %" PRIu64 "%s: %s%s\n", place,
+	       damage->reference.sectors, disk_reference_sector(&damage->reference).n, generation,
+	       status_text(damage->status), damage->repaired ? "; written anew" : "");
+}
+
+static void scrub_damage(struct scrub *scrub, const struct store_damage *damage)
+{
+	progress_clear(&scrub->progress);
+	if (scrub->json) {
+		json_object(scrub->json, NULL);
+		scrub_damage_json(scrub->json, damage);
+	} else {
+		scrub_damage_text(damage);
+	}
+	if (damage->tree == DISK_TREE_SPACE)
+		scrub_viewers(scrub, damage);
+	if (scrub->json)
+		json_object_end(scrub->json);
+}
+
+/* ---- the run ---------------------------------------------------------------------------- */
+
+/* Sleeps off what was read faster than the rate allows. */
+static void scrub_pace(const struct scrub *scrub)
+{
+	uint64_t bytes = (scrub->scrub.sectors - scrub->start_sectors) * SECTOR_SIZE;
+	uint64_t passed = scrub_now_ns() - scrub->start_ns, due;
+	struct timespec rest;
+
+	if (!scrub->rate)
+		return;
+	due = bytes / scrub->rate * SCRUB_SECOND_NS +
+	      bytes % scrub->rate * SCRUB_SECOND_NS / scrub->rate;
+	if (due <= passed)
+		return;
+	rest.tv_sec = (time_t)((due - passed) / SCRUB_SECOND_NS);
+	rest.tv_nsec = (long)((due - passed) % SCRUB_SECOND_NS);
+	nanosleep(&rest, NULL);
+}
+
+static bool scrub_save_due(struct scrub *scrub)
+{
+	uint64_t now = scrub_now_ns();
+
+	if (!scrub->state || (now - scrub->saved_ns < SCRUB_SECOND_NS && !scrub_stop))
+		return true;
+	scrub->saved_ns = now;
+	scrub->unsaved = !scrub_state_save(scrub);
+	return !scrub->unsaved;
+}
+
+/* NOT_FOUND: all was read.  OK: stopped. */
+static enum status scrub_loop(struct scrub *scrub)
+{
+	struct store_statistics statistics;
+	struct store_damage damage;
+	store_channel_t channel;
+	enum status status = STATUS_OK;
+
+	store_statistics_get(scrub->host.store, &statistics);
+	/* At once: hours of work shall not end with a file that cannot be written. */
+	while (!scrub_stop && scrub_save_due(scrub)) {
+		status = store_scrub_step(scrub->host.store, &scrub->scrub, &damage, &channel);
+		if (status == STATUS_IO || status == STATUS_CORRUPT) {
+			scrub_damage(scrub, &damage);
+			status = STATUS_OK;
+		} else if (status == STATUS_WAIT) {
+			status = store_wait(scrub->host.store, channel)
+					 ? STATUS_OK
+					 : host_failure(&scrub->host);
+		}
+		if (status != STATUS_OK)
+			break;
+		progress_update(&scrub->progress, scrub->scrub.sectors * SECTOR_SIZE,
+				statistics.used_sectors * SECTOR_SIZE);
+		scrub_pace(scrub);
+	}
+	if (scrub_stop)
+		scrub_save_due(scrub);
+	return status;
+}
+
+static void scrub_totals(const struct scrub *scrub, bool complete)
+{
+	const struct store_scrub *totals = &scrub->scrub;
+	uint64_t errors = totals->read_errors + totals->checksum_errors;
+	char size[TEXT_SIZE];
+
+	if (!scrub->json) {
+		printf("%" PRIu64 " extents, %s, %" PRIu64 " pages, %" PRIu64 " snapshots: %" PRIu64
+		       " damaged places%s\n",
+		       totals->extents, text_size(size, totals->sectors * SECTOR_SIZE),
+		       totals->pages, totals->snapshots, errors, complete ? "" : "; not finished");
+		return;
+	}
+	json_object(scrub->json, "totals");
+	json_number(scrub->json, "generation", totals->generation);
+	json_number(scrub->json, "extents", totals->extents);
+	json_number(scrub->json, "sectors", totals->sectors);
+	json_number(scrub->json, "nodes", totals->nodes);
+	json_number(scrub->json, "pages", totals->pages);
+	json_number(scrub->json, "zero_pages", totals->zero_pages);
+	json_number(scrub->json, "snapshots", totals->snapshots);
+	json_number(scrub->json, "read_errors", totals->read_errors);
+	json_number(scrub->json, "checksum_errors", totals->checksum_errors);
+	json_number(scrub->json, "repaired", totals->repaired);
+	json_object_end(scrub->json);
+	json_boolean(scrub->json, "resumed", scrub->resumed);
+	json_boolean(scrub->json, "complete", complete);
+	json_boolean(scrub->json, "ok", complete && !errors);
+}
+
+static enum command_exit scrub_end(struct scrub *scrub, enum status status)
+{
+	const struct store_scrub *totals = &scrub->scrub;
+
+	if (status == STATUS_INVALID) {
+		command_error("%s: is the state of another store's scrub, or damaged: remove it or "
+			      "name another file",
+			      scrub->state);
+		return COMMAND_FAILED;
+	}
+	if (scrub->unsaved)
+		return COMMAND_FAILED;
+	if (status != STATUS_NOT_FOUND && status != STATUS_OK)
+		return host_error(&scrub->host, status, "cannot go on reading");
+	if (status == STATUS_OK) {
+		command_error("stopped; the same command goes on from there%s",
+			      scrub->state ? "" : " only with --state FILE");
+		return COMMAND_FAILED;
+	}
+	if (scrub->state)
+		unlink(scrub->state);
+	return totals->read_errors + totals->checksum_errors ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static enum command_exit scrub_store(struct scrub *scrub)
+{
+	enum command_exit result;
+	enum status status;
+
+	if (!scrub->resumed)
+		store_scrub_begin(scrub->host.store, &scrub->scrub);
+	scrub->start_sectors = scrub->scrub.sectors;
+	scrub->start_ns = scrub_now_ns();
+	signal(SIGINT, scrub_on_signal);
+	signal(SIGTERM, scrub_on_signal);
+	progress_begin(&scrub->progress, "reading", true);
+	status = scrub_loop(scrub);
+	progress_end(&scrub->progress);
+	if (scrub->json)
+		json_array_end(scrub->json);
+	scrub_totals(scrub, status == STATUS_NOT_FOUND);
+	result = scrub_end(scrub, status);
+	return result;
+}
+
+static bool scrub_rate_parse(const char *text, uint64_t *rate)
+{
+	uint64_t value = 0;
+
+	if (text && (!text_number_parse(text, &value) || !value || value > SCRUB_RATE_MAX)) {
+		command_error("'%s' is no rate: a whole number of MiB in a second, 1 to %u", text,
+			      SCRUB_RATE_MAX);
+		return false;
+	}
+	*rate = value << 20;
+	return true;
+}
+
+static enum command_exit scrub_run(const struct command_invocation *invocation)
+{
+	bool repair = command_value(invocation, "repair") != NULL;
+	struct scrub scrub = {.state = command_value(invocation, "state")};
+	struct json json;
+	enum command_exit result;
+
+	if (!scrub_rate_parse(command_value(invocation, "rate"), &scrub.rate))
+		return COMMAND_USAGE;
+	if (scrub.state && !scrub_state_load(&scrub))
+		return COMMAND_FAILED;
+	result = host_open(&scrub.host, invocation, repair ? HOST_WRITE : HOST_READ);
+	if (result != COMMAND_OK)
+		return result;
+	if (invocation->json) {
+		scrub.json = &json;
+		json_begin(&json, stdout);
+		json_object(&json, NULL);
+		json_text(&json, "image", scrub.host.path);
+		json_array(&json, "damage");
+	}
+	result = scrub_store(&scrub);
+	if (scrub.json) {
+		json_object_end(&json);
+		json_end(&json);
+	}
+	host_close(&scrub.host);
+	return result;
+}
+
+static const struct command_option scrub_options[] = {
+	{"rate", "MIB", "read at most so many MiB in a second"},
+	{"state", "FILE", "where it has got to: goes on from there if it was stopped"},
+	{"repair", NULL, "write a damaged superblock anew from the other one"},
+	{0},
+};
+
+const struct command command_scrub = {
+	.name = "scrub",
+	.usage = "IMAGE",
+	.summary = "Reads everything once and says what is damaged",
+	.details =
+		"Superblocks, catalogue, free map, every snapshot and the present state are read\n"
+		"from the disk and verified, each block once; damage is told with the page, the\n"
+		"sectors, and the snapshots that see it, and does not stop the reading of others.\n"
+		"With --state a scrub that was stopped goes on; FILE is removed when all is read.\n"
+		"Exit code 0: no damage; 1: damage was found (in a part before --state's, too), "
+		"or\n"
+		"it was stopped.  'verify' checks more: that all of it fits together.\n",
+	.options = scrub_options,
+	.operands_min = 1,
+	.operands_max = 1,
+	.run = scrub_run,
+};
