@@ -8,7 +8,9 @@
  * 16 MiB of disk); it moves forward and comes round (next fit), so what one
  * commit writes lies in long runs.
  *
- * Wholly free blocks are used first, and short extents packed into them.  When
+ * Wholly free blocks are used first, and short extents packed into them, also
+ * into the ends of blocks left open within the write that is being built: between
+ * raw pages, map nodes would otherwise waste nearly half a block each.  When
  * few are left, short extents go into the free sectors of used blocks, which a
  * second window looks for, unless the disk writes in units of 4 KiB: there an
  * extent never shares a block with an older one.
@@ -38,6 +40,7 @@ void allocator_begin(struct store *store)
 	window_begin(&allocator->blocks);
 	window_begin(&allocator->holes);
 	allocator->open_room = 0;
+	allocator->gaps = 0;
 	allocator->scarce =
 		store->write_unit == SECTOR_SIZE && reserve_blocks_available(store) < blocks / 8;
 }
@@ -279,19 +282,55 @@ static void block_open(struct store *store)
 	store->commit.blocks++;
 }
 
+/* ---- gaps: ends of blocks within the write that is being built ------------- */
+
+static void gap_keep(struct allocator *allocator)
+{
+	if (allocator->open_room && allocator->gaps < LIMIT_GAPS)
+		allocator->gap[allocator->gaps++] = (struct allocator_gap){
+			.sector = allocator->open_sector, .room = allocator->open_room};
+}
+
+/* The smallest gap that this short extent fits into. */
+static bool gap_take(struct store *store, uint32_t sectors, uint64_t *sector)
+{
+	struct allocator *allocator = &store->allocator;
+	struct allocator_gap *best = NULL;
+
+	for (uint32_t i = 0; i < allocator->gaps; i++) {
+		struct allocator_gap *gap = &allocator->gap[i];
+
+		if (gap->room >= sectors && (!best || gap->room < best->room) &&
+		    stage_covers(store, gap->sector, sectors))
+			best = gap;
+	}
+	if (!best)
+		return false;
+	*sector = best->sector;
+	best->sector += sectors;
+	best->room -= sectors;
+	if (!best->room)
+		*best = allocator->gap[--allocator->gaps];
+	return true;
+}
+
 uint64_t allocator_take(struct store *store, uint32_t sectors)
 {
 	struct allocator *allocator = &store->allocator;
 	uint64_t sector;
 
-	if (allocator->open_room < sectors && allocator->scarce && sectors < BLOCK_SECTORS &&
-	    hole_take(store, sectors, &sector)) {
+	if (sectors < BLOCK_SECTORS && gap_take(store, sectors, &sector)) {
+		/* Its block counts as used already. */
+	} else if (allocator->open_room < sectors && allocator->scarce && sectors < BLOCK_SECTORS &&
+		   hole_take(store, sectors, &sector)) {
 		window_mark(&allocator->holes, sector, sectors);
 		window_mark(&allocator->blocks, sector, sectors);
 		store->commit.blocks++;
 	} else {
-		if (allocator->open_room < sectors)
+		if (allocator->open_room < sectors) {
+			gap_keep(allocator);
 			block_open(store);
+		}
 		sector = allocator->open_sector;
 		allocator->open_sector += sectors;
 		allocator->open_room -= sectors;

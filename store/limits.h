@@ -46,6 +46,9 @@
 /* Views. */
 #define LIMIT_VIEW_NODES 64u /* pairs of nodes compared by one call */
 
+/* Packing: ends of blocks in the write being built, into which short extents go. */
+#define LIMIT_GAPS 16u /* as many as the largest write has blocks */
+
 /* One call of store_step: about eight pages compressed. */
 #define LIMIT_STEP_UNITS 8u
 #define LIMIT_SORT_SLICE 512u /* entries sifted in one unit */

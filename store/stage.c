@@ -11,7 +11,8 @@
  * follows lies behind it on the disk; it is closed when it is full, when the
  * next extent lies elsewhere, or at the end.  A gap left in a block that this
  * commit has taken new is written as zeros, so the run goes on (the gap's
- * sectors are free, S1).  Where the disk writes 4 KiB units, requests end at
+ * sectors are free, S1); while the request is open, a short extent can still go
+ * there.  Where the disk writes 4 KiB units, requests end at
  * block borders.
  */
 #include "store/store_priv.h"
@@ -82,6 +83,14 @@ static uint64_t stage_end_sector(const struct stage_request *request)
 	return request->request.sector.n + request->bytes / SECTOR_SIZE;
 }
 
+bool stage_covers(struct store *store, uint64_t sector, uint32_t sectors)
+{
+	const struct stage_request *open = stage_open(&store->stage);
+
+	return open && sector >= open->request.sector.n &&
+	       sector + sectors <= stage_end_sector(open);
+}
+
 static void stage_append(struct stage *stage, struct stage_request *request, const void *data,
 			 uint32_t bytes, uint32_t padded)
 {
@@ -104,6 +113,7 @@ void stage_close(struct store *store)
 
 	if (!open)
 		return;
+	store->allocator.gaps = 0;
 	tail = (uint32_t)(stage_end_sector(open) % BLOCK_SECTORS);
 	if (tail && store->write_unit == BLOCK_SIZE) {
 		stage_append(stage, open, NULL, 0, (BLOCK_SECTORS - tail) * SECTOR_SIZE);
@@ -176,6 +186,28 @@ static enum status stage_prepare(struct store *store, store_channel_t *channel)
 	return STATUS_WAIT;
 }
 
+/* Copies the extent to its place on the way to the disk: behind what is there, or
+ * into a gap, which holds zeros. */
+static uint8_t *stage_copy(struct store *store, const void *data, uint32_t bytes, uint64_t sector,
+			   uint32_t padded)
+{
+	struct stage *stage = &store->stage;
+	struct stage_request *request;
+	uint8_t *at;
+
+	if (stage_covers(store, sector, padded / SECTOR_SIZE)) {
+		request = stage_open(stage);
+		at = stage->data + request->start +
+		     (sector - request->request.sector.n) * SECTOR_SIZE;
+		memcpy(at, data, bytes);
+		return at;
+	}
+	request = stage_request_for(store, sector, padded);
+	at = stage->data + stage->head;
+	stage_append(stage, request, data, bytes, padded);
+	return at;
+}
+
 static void stage_count(struct store_statistics *statistics, struct place place, uint32_t sectors)
 {
 	uint64_t *bytes = &statistics->catalogue_bytes;
@@ -192,10 +224,8 @@ static void stage_place(struct store *store, const void *data, uint32_t bytes, u
 			uint64_t sector, struct place place, struct disk_reference *reference)
 {
 	uint32_t padded = sectors * SECTOR_SIZE;
-	struct stage_request *request = stage_request_for(store, sector, padded);
-	uint8_t *at = store->stage.data + store->stage.head;
+	uint8_t *at = stage_copy(store, data, bytes, sector, padded);
 
-	stage_append(&store->stage, request, data, bytes, padded);
 	*reference = (struct disk_reference){
 		.sector_low = (uint32_t)sector,
 		.sector_high = (uint16_t)(sector >> 32),

@@ -270,12 +270,20 @@ struct allocator_window {
 	bool exhausted;		  /* been round once: nothing more to find */
 };
 
+/* The end of a block that a raw extent was too long for. */
+struct allocator_gap {
+	uint64_t sector;
+	uint32_t room; /* sectors */
+};
+
 struct allocator {
 	struct allocator_window blocks; /* wholly free blocks */
 	struct allocator_window holes;	/* free sectors in used blocks */
 	uint64_t open_sector;		/* next free sector of the block being packed */
 	uint32_t open_room;		/* sectors left in it */
-	bool scarce;			/* fill holes */
+	struct allocator_gap gap[LIMIT_GAPS];
+	uint32_t gaps;
+	bool scarce; /* fill holes */
 };
 
 void allocator_begin(struct store *store); /* at the start of a commit */
@@ -351,6 +359,8 @@ enum status stage_block(struct store *store, const void *data, struct place plac
 bool stage_step(struct store *store); /* submits, retires; true: something moved */
 void stage_close(struct store *store);
 bool stage_empty(const struct store *store);
+/* Do these sectors lie within the write that is being built? */
+bool stage_covers(struct store *store, uint64_t sector, uint32_t sectors);
 void stage_discard(struct store *store); /* after a failure: nothing more is submitted */
 
 /* ---- update.c: a tree rewritten in key order ------------------------------- */
