@@ -8,6 +8,7 @@
 /* Frames.  The reserve is what owners cannot take: a commit reads two paths of
  * map nodes side by side, at most 8 levels each, and two free-map pages. */
 #define LIMIT_FRAMES_RESERVE 20u  /* frames, free or clean and unpinned */
+#define LIMIT_FRAMES_MIN     24u  /* without them nothing works: 20, one operation's four */
 #define LIMIT_FRAMES_COMMIT  4u	  /* frames that owners' reads leave to the commit */
 #define LIMIT_FRAMES_BORROW  16u  /* frames kept beyond the reserve when one is lent */
 #define LIMIT_EVICT_SCAN     64u  /* frames looked at in one search for a victim */

@@ -217,7 +217,7 @@ static enum status reclaim_walk(struct store *store, store_channel_t *channel)
 static bool reclaim_enough(const struct store *store)
 {
 	return store->changes.count >= store->reclaim.changes_stop ||
-	       store->reclaim.visits >= LIMIT_RECLAIM_VISITS;
+	       store->reclaim.visits >= store->limits.deletion_visits;
 }
 
 /* ---- the end -------------------------------------------------------------------------- */

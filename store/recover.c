@@ -401,6 +401,9 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 
 	STORE_CHECK(!store->mounted);
 	memset(recovery, 0, sizeof(*recovery));
+	if (store->cache.donated < LIMIT_FRAMES_MIN)
+		return explain(recovery, STATUS_NO_MEMORY,
+			       "there is too little memory for the cache of a store: add some");
 	status = superblock_find(store, recovery, &damaged);
 	if (status != STATUS_OK)
 		return status;

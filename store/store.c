@@ -111,6 +111,8 @@ enum status store_init(struct store **out, const struct store_config *config)
 	store->device = config->device;
 	store->host = config->host;
 	store->limits = config->limits;
+	if (!store->limits.deletion_visits)
+		store->limits.deletion_visits = LIMIT_RECLAIM_VISITS;
 	store->read_only = config->read_only || config->device->read_only;
 	store->cache.base = config->frame_base;
 	store->cache.buckets = config->limits.frames;

@@ -77,11 +77,14 @@ struct store_host {
 };
 
 struct store_limits {
-	uint32_t frames;	   /* most frames ever donated */
+	uint32_t frames;	   /* most frames ever donated; fewer than
+				    * LIMIT_FRAMES_MIN are too few to mount or format */
 	uint32_t staging_bytes;	   /* multiple of 64 KiB, at least 256 KiB */
 	uint32_t read_requests;	   /* reads in flight, 1 .. 32 */
 	uint64_t system_pages_end; /* pages below are the owner's own: on a full store they
 				    * are the last to be refused; 0: none are */
+	uint32_t deletion_visits;  /* references compared by one step of a snapshot's
+				    * deletion; 0: LIMIT_RECLAIM_VISITS.  For tests. */
 };
 
 struct store_config {

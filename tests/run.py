@@ -39,7 +39,10 @@ SIM = [
     ("errors", 1, 8_000),
     ("flip", 1, 200_000),
     ("lies", 1, 50_000),
-    ("full", 1, 20_000),
+    ("full", 1, 15_000),
+    ("filling", 1, 9_000),
+    ("memory", 1, 5_000),
+    ("sequences", 1, 33_750),
 ]
 # What all of these together must have done.
 FIGURES = {
@@ -48,9 +51,22 @@ FIGURES = {
     "io_failures": 8_000,
     "flips": 200_000,
     "lies": 50_000,
+    "fillings": 9_000,
+    "memories": 5_000,
+    "sequences": 33_750,
 }
 # A long run takes turns, so many seconds each.
-SIM_TURNS = {"crash": 240, "recovery": 90, "errors": 60, "flip": 60, "lies": 60, "full": 60}
+SIM_TURNS = {
+    "crash": 240,
+    "recovery": 90,
+    "errors": 60,
+    "flip": 60,
+    "lies": 60,
+    "full": 60,
+    "filling": 60,
+    "memory": 30,
+    "sequences": 30,
+}
 MUTANTS = {"store": "tests/mutants/run.py", "objects": "tests/unit/objects/mutants.py"}
 # Measures time, so nothing runs beside it.
 ALONE = "system/test_speed"

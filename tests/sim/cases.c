@@ -14,9 +14,12 @@
 
 static void crash_run(uint64_t seed, uint32_t operations, uint32_t recovery_once_in)
 {
-	struct workload *workload = workload_new(seed, false);
+	struct workload *workload = workload_new(seed, WORKLOAD_RANDOM);
 
 	workload->oracle.recovery_once_in = recovery_once_in;
+	/* Each of these is many more. */
+	if (recovery_once_in)
+		workload->oracle.subsets_max = 5;
 	/* Some stores are older: their ring has been round. */
 	if (seed % 8 == 0)
 		workload->crash_once_in = UINT32_MAX;
@@ -72,7 +75,7 @@ static void errors_aftermath(struct workload *workload)
 /* True when the fault was hit, so that the next index is worth trying. */
 static bool errors_run(uint64_t seed, uint64_t variant)
 {
-	struct workload *workload = workload_new(seed, false);
+	struct workload *workload = workload_new(seed, WORKLOAD_RANDOM);
 	bool hit;
 
 	sim_trace(" variant 0x%llx", (unsigned long long)variant);
@@ -119,7 +122,7 @@ void case_errors(uint64_t seed)
 
 void case_full(uint64_t seed)
 {
-	struct workload *workload = workload_new(seed, true);
+	struct workload *workload = workload_new(seed, WORKLOAD_FULL);
 	uint64_t refused = sim_totals.full_disks;
 
 	workload->crash_samples = 2;

@@ -503,6 +503,9 @@ void disk_attach(struct disk *disk, struct image *durable, uint32_t write_unit)
 	disk->fault = DISK_FAULT_NONE;
 	disk->fault_hits = 0;
 	disk->crash_point = NULL;
+	/* What the power cut has lost nobody can lie about. */
+	if (disk->log)
+		disk_log_free(disk->log);
 	memset(disk->counts, 0, sizeof(disk->counts));
 }
 

@@ -101,7 +101,7 @@ struct disk {
 	uint64_t counts[4];	     /* requests completed, by enum disk_fault */
 	struct disk_log_entry stale; /* waits for its turn; data null: none does */
 	uint32_t stale_writes;	     /* until then */
-	struct disk_log *log;	     /* null: nobody wants to know */
+	struct disk_log *log;	     /* since the power is on; null: nobody wants to know */
 
 	/* Called when a flush is about to take effect: the moment at which the
 	 * most writes are pending.  May be null. */

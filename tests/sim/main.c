@@ -33,6 +33,9 @@ static const struct mode modes[] = {
 	{"flip", case_flip, FIGURE(flips)},
 	{"lies", case_lies, FIGURE(lies)},
 	{"full", case_full, FIGURE(crash_states)},
+	{"filling", case_filling, FIGURE(fillings)},
+	{"memory", case_memory, FIGURE(memories)},
+	{"sequences", case_sequences, FIGURE(sequences)},
 };
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 

@@ -122,11 +122,13 @@ static uint64_t page_number(enum model_shape shape, uint32_t i, struct sim_rando
 	switch (shape) {
 	case MODEL_LOW:
 		/* A tree of one level or two. */
-		return 0x7c + i;
+		return 0x7e + i;
 	case MODEL_DENSE:
 		return 0x100000 + i;
 	case MODEL_CLUSTERS:
 		return clusters[i % 4] + i / 4;
+	case MODEL_DEEP:
+		return i % 2 ? DISK_PAGE_MAX - 1 - ((uint64_t)i << 20) : ((uint64_t)i << 45) + i;
 	default:
 		/* Strictly ascending with gaps of very different width. */
 		return 0x100000 + ((uint64_t)i << 30) +
@@ -158,6 +160,16 @@ void model_create(struct model *model, uint64_t seed, uint32_t pages, enum model
 	model->room = 64;
 	model->hash = sim_allocate(model->room * sizeof(*model->hash));
 	model->hash[CONTENT_ZERO] = XXH3_64bits(zeros, sizeof(zeros));
+}
+
+void model_copy(struct model *to, const struct model *from)
+{
+	*to = *from;
+	to->hash = sim_allocate(to->room * sizeof(*to->hash));
+	memcpy(to->hash, from->hash, to->room * sizeof(*to->hash));
+	to->table = NULL;
+	to->tables = 0;
+	to->table_room = 0;
 }
 
 void model_free(struct model *model)
@@ -259,12 +271,12 @@ struct model_state *model_freeze(struct model *model, generation_t generation)
 	return state;
 }
 
-/* `durable` becomes history. */
+/* `durable` becomes the past. */
 static void durable_leave(struct model *model)
 {
-	for (uint32_t i = MODEL_HISTORY - 1; i > 0; i--)
-		model_state_copy(&model->history[i], &model->history[i - 1]);
-	model_state_copy(&model->history[0], &model->durable);
+	for (uint32_t i = MODEL_PAST - 1; i > 0; i--)
+		model_state_copy(&model->past[i], &model->past[i - 1]);
+	model_state_copy(&model->past[0], &model->durable);
 }
 
 void model_acknowledge(struct model *model, generation_t generation)
@@ -289,10 +301,9 @@ struct model_state *model_state_find(struct model *model, generation_t generatio
 
 struct model_state *model_state_known(struct model *model, generation_t generation)
 {
-	for (uint32_t i = 0; i < MODEL_HISTORY; i++)
-		if (model->history[i].generation.n &&
-		    model->history[i].generation.n == generation.n)
-			return &model->history[i];
+	for (uint32_t i = 0; i < MODEL_PAST; i++)
+		if (model->past[i].generation.n && model->past[i].generation.n == generation.n)
+			return &model->past[i];
 	return model_state_find(model, generation);
 }
 

@@ -17,7 +17,7 @@
 
 #define MODEL_PAGES	512u
 #define MODEL_SNAPSHOTS 1100u
-#define MODEL_HISTORY	12u /* one misdirected write destroys several records */
+#define MODEL_PAST	12u /* one misdirected write destroys several records */
 #define CONTENT_ABSENT	0u
 #define CONTENT_ZERO	1u
 
@@ -45,17 +45,26 @@ struct model {
 	uint32_t **table; /* the contents of snapshots */
 	uint32_t tables, table_room;
 	/* Acknowledged before `durable`, the newest first; for disks that lie. */
-	struct model_state history[MODEL_HISTORY];
+	struct model_state past[MODEL_PAST];
 	struct model_state durable;
 	struct model_state flight[2]; /* a restore has two commits */
 	uint32_t flights;
 };
 
 /* How the universe's pages lie in the address space. */
-enum model_shape { MODEL_LOW, MODEL_DENSE, MODEL_CLUSTERS, MODEL_SPARSE, MODEL_SHAPES };
+enum model_shape {
+	MODEL_LOW,
+	MODEL_DENSE,
+	MODEL_CLUSTERS,
+	MODEL_SPARSE,
+	MODEL_SHAPES,
+	MODEL_DEEP = MODEL_SHAPES /* the tallest trees there can be */
+};
 
 void model_create(struct model *model, uint64_t seed, uint32_t pages, enum model_shape shape);
 void model_free(struct model *model);
+/* The same knowledge, to go on from differently; the original must outlive it. */
+void model_copy(struct model *to, const struct model *from);
 
 /* A new content for a page: of a class (zeros, text, sparse, noise) that the
  * random numbers choose. */

@@ -114,7 +114,8 @@ static enum status operation(struct workload *workload, struct engine_access *ac
 	enum status status = engine_operation(&workload->engine, access, count);
 
 	for (uint32_t tries = 0; status == STATUS_WAIT; tries++) {
-		SIM_CHECK(tries < 8, "no memory even after commits: pages stay in WAIT");
+		/* Each may be one step of a deletion that makes room. */
+		SIM_CHECK(tries < 2000, "no memory even after commits: pages stay in WAIT");
 		workload_observe(workload);
 		pages_made(workload, access, count);
 		if (!store_committing(workload->engine.store))
@@ -353,7 +354,7 @@ static void random_restore(struct workload *workload)
 	operation_restore(workload, (uint32_t)sim_random_next(&workload->random));
 }
 
-static void drive(struct workload *workload)
+void workload_step(struct workload *workload)
 {
 	uint32_t steps = sim_random_below(&workload->random, 24);
 
@@ -413,7 +414,7 @@ void workload_run(struct workload *workload, uint32_t operations)
 			continue;
 		random_operation(workload);
 		if (!workload->broken)
-			drive(workload);
+			workload_step(workload);
 	}
 }
 

@@ -402,7 +402,7 @@ void oracle_check_cuts(struct oracle *oracle, const struct disk *disk,
 	uint32_t count = disk->pending_count;
 
 	level->seen_count = 0;
-	if (count <= SUBSETS_MAX) {
+	if (count <= oracle->subsets_max) {
 		/* Every subset at depth 0; deeper ones are many, so all or one. */
 		for (uint32_t subset = 0; subset < 1u << count; subset++) {
 			if (depth && subset && subset != (1u << count) - 1)
@@ -426,6 +426,7 @@ void oracle_create(struct oracle *oracle, uint64_t sectors, const struct store_l
 	memset(oracle, 0, sizeof(*oracle));
 	oracle->random = random;
 	oracle->aftermath_once_in = 8;
+	oracle->subsets_max = SUBSETS_MAX;
 	for (uint32_t depth = 0; depth < ORACLE_DEPTH; depth++) {
 		struct oracle_level *level = &oracle->level[depth];
 

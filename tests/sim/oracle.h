@@ -50,6 +50,7 @@ struct oracle_level {
 struct oracle {
 	struct sim_random *random;
 	uint32_t write_unit;
+	uint32_t subsets_max;	    /* pending writes of which every subset is tried */
 	uint32_t recovery_once_in;  /* cut this fraction of the recoveries; 0: none */
 	uint32_t aftermath_once_in; /* go on working after this fraction */
 	struct oracle_level level[ORACLE_DEPTH];

@@ -34,7 +34,7 @@ static void crash_point(void *context, struct disk *disk)
 	oracle_check_cuts(&workload->oracle, disk, &expectation, 0, workload->crash_samples);
 }
 
-static void power_on(struct workload *workload)
+void workload_power_on(struct workload *workload)
 {
 	disk_attach(&workload->disk, &workload->flat, workload->write_unit);
 	workload->disk.strict = true;
@@ -152,6 +152,8 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 				     ++workload->clock, &generation);
 	sim_trace("  commit %d \"%s\": %s, generation %llu", (int)action, name ? name : "",
 		  status_text(status), (unsigned long long)generation.n);
+	SIM_CHECK(status != STATUS_NO_SPACE || action != STORE_ACTION_DELETE,
+		  "a deletion is refused on a full disk");
 	if (status == STATUS_NO_SPACE || status == STATUS_LIMIT || status == STATUS_BUSY ||
 	    status == STATUS_WAIT) {
 		SIM_CHECK(action != STORE_ACTION_NONE && action != STORE_ACTION_STOP,
@@ -217,7 +219,7 @@ void workload_power_cut(struct workload *workload)
 		image_write(&workload->flat, image->owner[i], 1, data);
 	}
 	image_reset(image, &workload->flat);
-	power_on(workload);
+	workload_power_on(workload);
 	mount(workload);
 }
 
@@ -259,18 +261,31 @@ void workload_verify(struct workload *workload, bool everything)
 		  (unsigned long long)state->generation.n);
 	SIM_CHECK(verify_space_live(verify, &space) == STATUS_OK, "there is no live space");
 	oracle_compare_space(verify, &space, &workload->model, state->content);
+	sim_totals.deltas += verify_record(verify)->kind == DISK_RECORD_DELTA;
 	verify_close(verify);
 }
 
 /* ---- life ------------------------------------------------------------- */
 
-void workload_create(struct workload *workload, uint64_t seed, bool small)
+/* Everything but the disk's content and the model. */
+static void workload_machine_create(struct workload *workload)
+{
+	struct sim_random *random = &workload->random;
+
+	disk_create(&workload->disk, workload->sectors, random);
+	engine_create(&workload->engine, &workload->limits);
+	oracle_create(&workload->oracle, workload->sectors, &workload->limits, random);
+	workload->oracle.write_unit = workload->write_unit;
+}
+
+void workload_create(struct workload *workload, uint64_t seed, enum workload_size size)
 {
 	static const uint64_t sizes[] = {DISK_SECTORS_MIN, DISK_SECTORS_MIN, 12288, 36864};
 	/* Small ones reach the deep states soonest. */
 	static const uint32_t universes[] = {5,	 5,  5,	 9,  9,	 9,  9,	 16,
 					     16, 16, 16, 16, 30, 30, 30, 100};
 	struct sim_random *random = &workload->random;
+	bool small = size != WORKLOAD_RANDOM;
 	enum model_shape shape;
 	uint32_t pages;
 
@@ -285,19 +300,26 @@ void workload_create(struct workload *workload, uint64_t seed, bool small)
 	workload->limits.frames = 32 + sim_random_below(random, small ? 400 : 60);
 	workload->limits.staging_bytes = 256 * 1024;
 	workload->limits.read_requests = 1 + sim_random_below(random, 8);
+	/* So small a store is reclaimed in one step, unless the steps are small. */
+	workload->limits.deletion_visits =
+		sim_random_once_in(random, 2) ? 1 + sim_random_below(random, 40) : 0;
 	workload->crash_samples = 24;
 	workload->crash_once_in = 1;
 	shape = small ? MODEL_DENSE : (enum model_shape)sim_random_below(random, MODEL_SHAPES);
 	pages = small ? MODEL_PAGES : universes[sim_random_below(random, 16)];
+	if (size == WORKLOAD_TINY) {
+		shape = MODEL_LOW;
+		pages = 4;
+		workload->limits.deletion_visits = 1;
+	}
+	if (shape == MODEL_SPARSE && sim_random_once_in(random, 6))
+		shape = MODEL_DEEP;
 	/* Nodes of their own for every page cost time, and show little more. */
 	if (shape >= MODEL_CLUSTERS && pages > 6 && !sim_random_once_in(random, 12))
-		pages = shape == MODEL_SPARSE ? 6 : 9;
+		pages = shape >= MODEL_SPARSE ? 6 : 9;
 	model_create(&workload->model, sim_random_next(random), pages, shape);
 	image_create_flat(&workload->flat, workload->sectors);
-	disk_create(&workload->disk, workload->sectors, random);
-	engine_create(&workload->engine, &workload->limits);
-	oracle_create(&workload->oracle, workload->sectors, &workload->limits, random);
-	workload->oracle.write_unit = workload->write_unit;
+	workload_machine_create(workload);
 }
 
 void workload_free(struct workload *workload)
@@ -309,11 +331,11 @@ void workload_free(struct workload *workload)
 	model_free(&workload->model);
 }
 
-struct workload *workload_new(uint64_t seed, bool small)
+struct workload *workload_new(uint64_t seed, enum workload_size size)
 {
 	struct workload *workload = sim_allocate(sizeof(*workload));
 
-	workload_create(workload, seed, small);
+	workload_create(workload, seed, size);
 	return workload;
 }
 
@@ -323,11 +345,38 @@ void workload_delete(struct workload *workload)
 	free(workload);
 }
 
+struct workload *workload_branch(const struct workload *workload)
+{
+	struct workload *branch = sim_allocate(sizeof(*branch));
+
+	SIM_CHECK(!workload->disk.pending_count && !workload->disk.queued &&
+			  !workload->model.flights,
+		  "a branch of a store that is at work");
+	branch->random = workload->random;
+	branch->seed = workload->seed;
+	branch->turns = workload->turns;
+	branch->sectors = workload->sectors;
+	branch->write_unit = workload->write_unit;
+	branch->limits = workload->limits;
+	branch->crash_samples = workload->crash_samples;
+	branch->crash_once_in = workload->crash_once_in;
+	branch->fill = workload->fill;
+	branch->clock = workload->clock;
+	branch->names = workload->names;
+	model_copy(&branch->model, &workload->model);
+	image_create_overlay(&branch->flat, branch->sectors);
+	image_reset(&branch->flat, &workload->flat);
+	workload_machine_create(branch);
+	workload_power_on(branch);
+	mount(branch);
+	return branch;
+}
+
 bool workload_begin(struct workload *workload)
 {
 	enum status status;
 
-	power_on(workload);
+	workload_power_on(workload);
 	sim_trace("  %llu sectors, write unit %u, %u frames, %u pages",
 		  (unsigned long long)workload->sectors, workload->write_unit,
 		  workload->limits.frames, workload->model.pages);

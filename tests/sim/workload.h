@@ -40,13 +40,21 @@ struct workload {
 	struct oracle oracle;
 };
 
-/* Everything of a case follows from the seed.  With small, the store is the
- * smallest there can be and the universe has more pages than it can hold twice. */
-void workload_create(struct workload *workload, uint64_t seed, bool small);
+/*
+ * Everything of a case follows from the seed.  FULL and TINY are the smallest
+ * stores there can be, their write unit follows from the seed being odd; FULL has
+ * a universe of more pages than it can hold twice, TINY one of four, on both sides
+ * of the border between two nodes.
+ */
+enum workload_size { WORKLOAD_RANDOM, WORKLOAD_FULL, WORKLOAD_TINY };
+void workload_create(struct workload *workload, uint64_t seed, enum workload_size size);
 void workload_free(struct workload *workload);
 /* The same in memory of its own: a workload is too large for the stack. */
-struct workload *workload_new(uint64_t seed, bool small);
+struct workload *workload_new(uint64_t seed, enum workload_size size);
 void workload_delete(struct workload *workload);
+/* A store of its own that goes on from where this one is, mounted; with nothing in
+ * flight or dirty here, which must stay as it is until the branch is deleted. */
+struct workload *workload_branch(const struct workload *workload);
 
 /* Formats and commits the first generation.  False: a fault came first. */
 bool workload_begin(struct workload *workload);
@@ -54,8 +62,14 @@ bool workload_begin(struct workload *workload);
 /* Some operations, chosen at random. */
 void workload_run(struct workload *workload, uint32_t operations);
 
+/* Some steps of the engine and the disk, and what the owner does about them. */
+void workload_step(struct workload *workload);
+
 /* Many pages written for one commit. */
 void workload_burst(struct workload *workload, uint32_t operations);
+
+/* The disk with what is durable on it, and nothing mounted. */
+void workload_power_on(struct workload *workload);
 
 /* No commit in flight any more; what was in flight is acknowledged. */
 void workload_settle(struct workload *workload);
@@ -93,6 +107,9 @@ void case_recovery(uint64_t seed);
 void case_errors(uint64_t seed);
 void case_flip(uint64_t seed);
 void case_lies(uint64_t seed);
+void case_filling(uint64_t seed);
+void case_memory(uint64_t seed);
+void case_sequences(uint64_t seed);
 void case_full(uint64_t seed);
 
 #endif
