@@ -9,8 +9,18 @@ from conftest import mkstore, mkstore_json
 OK, FAILED, USAGE, NO_STORE, IN_USE = range(5)
 SECTOR = 512
 IDENTITY = "00010203-0405-4607-8809-0a0b0c0d0e0f"
-READERS = [["info"], ["ls"], ["tree"], ["cat", "/notes/hello"], ["ps"],
-           ["snapshots"], ["scrub"], ["verify"]]
+READERS = [
+    ["info"],
+    ["ls"],
+    ["tree"],
+    ["cat", "/notes/hello"],
+    ["ps"],
+    ["snapshots"],
+    ["scrub"],
+    ["map", "0x100000"],
+    ["dump", "record"],
+    ["verify"],
+]
 WRITERS = [
     ["put", "/dev/null", "/x"],
     ["mkdir", "/x"],

@@ -28,7 +28,7 @@ from stores import (  # noqa: F401 (fixtures)
 HELLO = f"program /p {os.getcwd()}/build/user/hello.elf\nmachine m program /p\n"
 LONG = f"end\nmachine n program /p arguments \"{'x' * 600}\"\nend"
 COMMANDS = """create info ls tree cat get put mkdir mv rm ps snapshot snapshots restore delete
-verify""".split()
+verify map dump""".split()
 
 
 # ---- the command line ---------------------------------------------------------------
@@ -74,6 +74,19 @@ def test_version():
         ["create", "a", "--created", "now"],
         ["create", "a", "--write-unit", "1024"],
         ["create", "a", "--label", "x" * 64],
+        ["map", "a"],
+        ["map", "a", "page"],
+        ["map", "a", "0x"],
+        ["map", "a", "@12x"],
+        ["map", "a", str(1 << 52)],
+        ["map", "a", "1", "--offset", "1"],
+        ["map", "a", "/x", "--offset", "far"],
+        ["map", "a", "1", "--ring", "all"],
+        ["dump", "a"],
+        ["dump", "a", "everything"],
+        ["dump", "a", "slot"],
+        ["dump", "a", "ring", "1"],
+        ["dump", "a", "node", "space", "1"],
     ],
 )
 def test_wrong_usage(tmp_path, words):

@@ -8,6 +8,7 @@
 
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
+#include "tools/mkstore/inspect.h"
 #include "tools/mkstore/json.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
@@ -19,15 +20,6 @@ struct check {
 	struct progress progress;
 	struct json *json; /* null: text */
 };
-
-static enum status check_read(void *context, sector_t sector, uint32_t sectors, void *data)
-{
-	struct check *check = context;
-	uint64_t first = check->host.partitioned ? check->host.partition.first_sector : 0;
-
-	return file_device_read(check->host.file, (first + sector.n) * SECTOR_SIZE, data,
-				(size_t)sectors * SECTOR_SIZE);
-}
 
 static const char *check_severity_text(enum verify_severity severity)
 {
@@ -136,8 +128,7 @@ static enum command_exit check_exit(const struct check *check, enum status statu
 
 static enum command_exit check_verify(struct check *check, bool quick)
 {
-	struct verify_reader reader = {
-		.context = check, .sectors = check->host.device->sectors, .read = check_read};
+	struct verify_reader reader = inspect_reader(&check->host);
 	struct verify_options options = {.context = check,
 					 .report = check_report,
 					 .progress = check_progress,

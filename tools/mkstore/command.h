@@ -25,7 +25,7 @@ enum command_exit {
 };
 
 #define COMMAND_OPTIONS_MAX  16u
-#define COMMAND_OPERANDS_MAX 4u
+#define COMMAND_OPERANDS_MAX 5u
 
 struct command_option {
 	const char *name;  /* without the dashes; null ends a list */
@@ -87,5 +87,7 @@ extern const struct command command_restore;   /* snapshot.c */
 extern const struct command command_delete;    /* snapshot.c */
 extern const struct command command_verify;    /* check.c */
 extern const struct command command_scrub;     /* scrub.c */
+extern const struct command command_map;       /* map.c */
+extern const struct command command_dump;      /* dump.c */
 
 #endif

@@ -199,9 +199,10 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 			    enum host_mode mode)
 {
 	static const enum file_device_mode modes[] = {
-		[HOST_READ] = FILE_DEVICE_READ,	  [HOST_READ_LIVE] = FILE_DEVICE_READ_LIVE,
-		[HOST_WRITE] = FILE_DEVICE_WRITE, [HOST_FORMAT] = FILE_DEVICE_WRITE,
-		[HOST_RAW] = FILE_DEVICE_READ,	  [HOST_RECEIVE] = FILE_DEVICE_WRITE,
+		[HOST_READ] = FILE_DEVICE_READ,		 [HOST_READ_LIVE] = FILE_DEVICE_READ_LIVE,
+		[HOST_WRITE] = FILE_DEVICE_WRITE,	 [HOST_FORMAT] = FILE_DEVICE_WRITE,
+		[HOST_RAW] = FILE_DEVICE_READ,		 [HOST_RECEIVE] = FILE_DEVICE_WRITE,
+		[HOST_RAW_LIVE] = FILE_DEVICE_READ_LIVE,
 	};
 	char why[512];
 	enum command_exit result;
@@ -215,7 +216,7 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 		return status == STATUS_BUSY ? COMMAND_IN_USE : COMMAND_NO_STORE;
 	}
 	result = host_locate(host);
-	if (result == COMMAND_OK && mode != HOST_RAW)
+	if (result == COMMAND_OK && mode != HOST_RAW && mode != HOST_RAW_LIVE)
 		result = host_mount(host);
 	if (result != COMMAND_OK)
 		host_close(host);

@@ -34,6 +34,7 @@ enum host_mode {
 	HOST_RECEIVE, /* HOST_WRITE that goes on where a stream was cut off */
 	HOST_FORMAT,  /* nothing is mounted; store_format comes next */
 	HOST_RAW,     /* only the file and the place of the store in it, for reading */
+	HOST_RAW_LIVE,
 };
 
 struct host {

@@ -16,12 +16,29 @@
 #define PERDURE_VERSION "0.1"
 #endif
 
+/* clang-format off */
 static const struct command *const main_commands[] = {
-	&command_create, &command_info,	    &command_ls,	&command_tree,	  &command_cat,
-	&command_get,	 &command_put,	    &command_mkdir,	&command_mv,	  &command_rm,
-	&command_ps,	 &command_snapshot, &command_snapshots, &command_restore, &command_delete,
-	&command_verify, &command_scrub,
+	&command_create,
+	&command_info,
+	&command_ls,
+	&command_tree,
+	&command_cat,
+	&command_get,
+	&command_put,
+	&command_mkdir,
+	&command_mv,
+	&command_rm,
+	&command_ps,
+	&command_snapshot,
+	&command_snapshots,
+	&command_restore,
+	&command_delete,
+	&command_verify,
+	&command_scrub,
+	&command_map,
+	&command_dump,
 };
+/* clang-format on */
 #define MAIN_COMMANDS (sizeof(main_commands) / sizeof(main_commands[0]))
 
 static void main_help(FILE *out)

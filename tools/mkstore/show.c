@@ -14,7 +14,7 @@
 #include "disk/types.h"
 #include "tools/mkstore/text.h"
 
-#define SHOW_LABEL 20 /* width of the names of facts */
+#define SHOW_LABEL 22 /* width of the names of facts */
 
 void show_begin(struct show *show, bool as_json)
 {

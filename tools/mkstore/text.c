@@ -33,6 +33,25 @@ bool text_number_parse(const char *text, uint64_t *value)
 	return text_digits(&text, value) && *text == 0;
 }
 
+bool text_address_parse(const char *text, uint64_t *value)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *digit = text + 2;
+
+	if (text[0] != '0' || (text[1] != 'x' && text[1] != 'X'))
+		return text_number_parse(text, value);
+	*value = 0;
+	for (; *digit; digit++) {
+		bool capital = *digit >= 'A' && *digit <= 'F';
+		const char *found = strchr(digits, capital ? *digit + ('a' - 'A') : *digit);
+
+		if (!found || *value >> 60)
+			return false;
+		*value = *value << 4 | (uint64_t)(found - digits);
+	}
+	return digit > text + 2;
+}
+
 bool text_size_parse(const char *text, uint64_t *bytes)
 {
 	static const char suffixes[] = "KMGT";

@@ -16,6 +16,8 @@
 
 /* A decimal number; nothing may follow. */
 bool text_number_parse(const char *text, uint64_t *value);
+/* A decimal number, or a hexadecimal one behind "0x". */
+bool text_address_parse(const char *text, uint64_t *value);
 /* "4096", "16K", "4M", "1G", "2T": powers of 1024. */
 bool text_size_parse(const char *text, uint64_t *bytes);
 /* "12 B", "1.5 KiB", "3.0 GiB" */

@@ -172,6 +172,60 @@ enum status verify_space_next(struct verify *verify, const struct verify_space *
 enum status verify_page_read(struct verify *verify, page_t page, void *data);
 enum status verify_page_next(struct verify *verify, page_t from, page_t *page);
 
+/* ---- looking at single structures, after verify_choose ----------------------------- */
+
+/* What a slot of the ring holds; nothing at all: zeros, or a record that says
+ * what cannot be. */
+struct verify_slot {
+	const struct disk_record *record; /* or null */
+	const struct disk_delta *delta;	  /* its entries, record->entries of them */
+	generation_t spent;		  /* by a tombstone; 0: there is none */
+	const char *damage;		  /* why it is neither; null: it is sound or empty */
+};
+void verify_slot_get(const struct verify *verify, uint32_t slot, struct verify_slot *found);
+
+/* A tree of a generation whose record is in the ring; of those before the two
+ * newest, parts may have been overwritten.  NOT_FOUND. */
+enum status verify_space_generation(const struct verify *verify, generation_t generation,
+				    enum disk_tree tree, struct verify_space *space);
+
+/* The reference of a page or node, which is not read itself.  A page of the live
+ * space is looked up in the delta first.  OK, ABSENT; CORRUPT, IO (reported): a
+ * node on the way. */
+enum status verify_find(struct verify *verify, enum disk_tree tree,
+			const struct verify_space *space, unsigned level, uint64_t key,
+			struct disk_reference *reference);
+/* Reads what was found: 4096 bytes.  OK; CORRUPT, IO (reported). */
+enum status verify_extent_read(struct verify *verify, enum disk_tree tree,
+			       const struct verify_space *space, unsigned level, uint64_t key,
+			       const struct disk_reference *reference, void *data);
+/* The first page of a tree at or after *key.  OK; NOT_FOUND past the last;
+ * CORRUPT, IO (reported): *key says where to go on. */
+enum status verify_tree_next(struct verify *verify, enum disk_tree tree,
+			     const struct verify_space *space, uint64_t *key, void *data);
+
+struct verify_extent {
+	unsigned level;
+	uint64_t key;
+	struct disk_reference reference;
+};
+
+/* A walk over a tree in rising order of keys; pages are not read, and a delta is
+ * not looked at. */
+struct verify_visit {
+	enum disk_tree tree;
+	const struct verify_space *space;
+	uint64_t from; /* pages before are left out */
+	void *context;
+	/* A node that is about to be read.  False: leave out all below it. */
+	bool (*node)(struct verify_visit *visit, const struct verify_extent *extent);
+	/* All below a node was visited. */
+	void (*leave)(struct verify_visit *visit, const struct verify_extent *extent);
+	void (*page)(struct verify_visit *visit, const struct verify_extent *extent);
+	uint64_t damaged; /* result: references and nodes that could not be used (reported) */
+};
+void verify_visit(struct verify *verify, struct verify_visit *visit);
+
 /* For verify_objects: adds a finding with code OBJECT about a page
  * (UINT64_MAX: none). */
 __attribute__((format(printf, 4, 5))) void verify_report_object(struct verify *verify,

@@ -50,6 +50,8 @@ struct verify_path {
 	struct disk_node node;
 };
 
+struct verify_cached;
+
 struct verify {
 	struct verify_reader reader;
 	struct verify_options options;
@@ -65,6 +67,7 @@ struct verify {
 	uint64_t chunk_count;
 	struct verify_pass chosen, before;
 	struct verify_path path[DISK_HEIGHT_MAX + 1]; /* nodes last used by verify_space_* */
+	struct verify_cached *cache;		      /* of verify_look.c; null before it is used */
 	uint64_t unflushed_sectors; /* of the newest generation, not known to be flushed */
 	bool out_of_memory;
 };
@@ -158,7 +161,11 @@ void verify_catalogue_list(struct verify *verify, struct verify_pass *pass);
 void verify_catalogue_check(struct verify *verify, struct verify_pass *pass);
 void verify_map_check(struct verify *verify, struct verify_pass *pass);
 
-/* verify_space.c: the first catalogue entry at or after *number. */
+/* verify_space.c */
+/* The first key of a tree at or after *key; see verify_space_next. */
+enum status verify_key_next(struct verify *verify, enum disk_tree tree,
+			    const struct verify_space *space, uint64_t *key);
+/* The first catalogue entry at or after *number. */
 enum status verify_catalogue_next(struct verify *verify, const struct verify_space *catalogue,
 				  uint64_t *number, struct disk_snapshot *snapshot);
 

@@ -173,9 +173,8 @@ static enum status tree_next_try(struct verify *verify, enum disk_tree tree,
 	return STATUS_OK;
 }
 
-/* The first key at or after *key with a reference; see verify_space_next. */
-static enum status tree_next(struct verify *verify, enum disk_tree tree,
-			     const struct verify_space *space, uint64_t *key)
+enum status verify_key_next(struct verify *verify, enum disk_tree tree,
+			    const struct verify_space *space, uint64_t *key)
 {
 	unsigned height = space->root.height;
 	enum status status = STATUS_WAIT;
@@ -213,7 +212,7 @@ enum status verify_space_next(struct verify *verify, const struct verify_space *
 	enum status status;
 
 	page->n = from.n;
-	status = tree_next(verify, DISK_TREE_SPACE, space, &page->n);
+	status = verify_key_next(verify, DISK_TREE_SPACE, space, &page->n);
 	verify_delta_find(space->delta, space->entries, from.n, &index);
 	/* Behind a damaged node the entries of the delta are there all the same. */
 	if (index < space->entries &&
@@ -243,7 +242,7 @@ enum status verify_page_next(struct verify *verify, page_t from, page_t *page)
 enum status verify_catalogue_next(struct verify *verify, const struct verify_space *catalogue,
 				  uint64_t *number, struct disk_snapshot *snapshot)
 {
-	enum status status = tree_next(verify, DISK_TREE_CATALOGUE, catalogue, number);
+	enum status status = verify_key_next(verify, DISK_TREE_CATALOGUE, catalogue, number);
 
 	return status == STATUS_OK
 		       ? tree_read(verify, DISK_TREE_CATALOGUE, catalogue, *number, snapshot)

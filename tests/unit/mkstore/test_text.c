@@ -16,6 +16,14 @@ static void test_numbers(void **state)
 	(void)state;
 	assert_true(text_number_parse("18446744073709551615", &value) && value == UINT64_MAX);
 	assert_true(text_number_parse("0", &value) && value == 0);
+	assert_true(text_address_parse("17", &value) && value == 17);
+	assert_true(text_address_parse("0x0", &value) && value == 0);
+	assert_true(text_address_parse("0xFfffffffFfffffff", &value) && value == UINT64_MAX);
+	assert_false(text_address_parse("0x10000000000000000", &value));
+	assert_false(text_address_parse("0x", &value));
+	assert_false(text_address_parse("0x1g", &value));
+	assert_false(text_address_parse("0x1\x10", &value));
+	assert_false(text_address_parse("12a", &value));
 	assert_false(text_number_parse("18446744073709551616", &value));
 	assert_false(text_number_parse("", &value));
 	assert_false(text_number_parse("-1", &value));

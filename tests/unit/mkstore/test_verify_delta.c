@@ -176,6 +176,88 @@ static void pages_of_a_delta_survive_their_tree(void **state)
 	verify_close(verify);
 }
 
+static bool count_node(struct verify_visit *visit, const struct verify_extent *extent)
+{
+	(void)extent;
+	++((uint64_t *)visit->context)[0];
+	return true;
+}
+
+static void count_leave(struct verify_visit *visit, const struct verify_extent *extent)
+{
+	(void)extent;
+	--((uint64_t *)visit->context)[0];
+}
+
+static void count_page(struct verify_visit *visit, const struct verify_extent *extent)
+{
+	uint64_t *count = visit->context;
+
+	assert_true(extent->key >= count[2]); /* in rising order */
+	count[2] = extent->key + 1;
+	count[1]++;
+}
+
+/* The delta comes first in what is found, and not at all in a visit of the tree. */
+static void single_structures_are_found(void **state)
+{
+	struct verify *verify = verify_new();
+	struct verify_space before, live;
+	struct verify_slot slot;
+	struct disk_reference reference;
+	uint64_t counts[3] = {0}, key = 0;
+	struct verify_visit visit = {.tree = DISK_TREE_SPACE,
+				     .space = &live,
+				     .context = counts,
+				     .node = count_node,
+				     .leave = count_leave,
+				     .page = count_page};
+	uint8_t data[PAGE_SIZE];
+
+	(void)state;
+	assert_int_equal(verify_choose(verify), STATUS_OK);
+	verify_slot_get(verify, second->slot, &slot);
+	assert_int_equal(slot.record->generation, second->generation);
+	assert_int_equal(slot.delta[2].page, PAGE(500).n);
+	assert_int_equal(verify_space_live(verify, &live), STATUS_OK);
+	assert_int_equal(verify_space_generation(verify, (generation_t){first->generation},
+						 DISK_TREE_SPACE, &before),
+			 STATUS_OK);
+	assert_int_equal(
+		verify_space_generation(verify, (generation_t){99}, DISK_TREE_SPACE, &before),
+		STATUS_NOT_FOUND);
+	assert_int_equal(verify_find(verify, DISK_TREE_SPACE, &live, 0, PAGE(3).n, &reference),
+			 STATUS_OK);
+	assert_memory_equal(&reference, &entry_find(second, 3)->reference, sizeof(reference));
+	assert_int_equal(verify_find(verify, DISK_TREE_SPACE, &before, 0, PAGE(3).n, &reference),
+			 STATUS_OK);
+	assert_memory_equal(&reference, &entry_find(first, 3)->reference, sizeof(reference));
+	assert_int_equal(verify_extent_read(verify, DISK_TREE_SPACE, &before, 0, PAGE(3).n,
+					    &reference, data),
+			 STATUS_OK);
+	assert_int_equal(data[17], 0x31);
+	assert_int_equal(verify_find(verify, DISK_TREE_SPACE, &live, 0, PAGE(501).n, &reference),
+			 STATUS_ABSENT);
+	verify_visit(verify, &visit);
+	assert_int_equal(counts[0], 0);
+	assert_int_equal(counts[1], second->space.pages);
+	assert_int_equal(visit.damaged, 0);
+	visit.from = PAGE(10).n;
+	memset(counts, 0, sizeof(counts));
+	verify_visit(verify, &visit);
+	assert_true(counts[1] > 0 && counts[1] < second->space.pages);
+	assert_int_equal(verify_space_generation(verify, (generation_t){second->generation},
+						 DISK_TREE_FREE_MAP, &live),
+			 STATUS_OK);
+	assert_int_equal(verify_tree_next(verify, DISK_TREE_FREE_MAP, &live, &key, data),
+			 STATUS_OK);
+	assert_int_equal(key++, 0);
+	assert_int_equal(verify_tree_next(verify, DISK_TREE_FREE_MAP, &live, &key, data),
+			 STATUS_NOT_FOUND);
+	assert_int_equal(errors, 0);
+	verify_close(verify);
+}
+
 /* ---- faulty ones ------------------------------------------------------------------ */
 
 static void entries_swapped(void)
@@ -517,6 +599,7 @@ int main(void)
 		cmocka_unit_test_setup(the_newest_delta_is_what_is_read, two_deltas),
 		cmocka_unit_test_setup(a_delta_may_change_nothing, two_deltas),
 		cmocka_unit_test_setup(pages_of_a_delta_survive_their_tree, two_deltas),
+		cmocka_unit_test_setup(single_structures_are_found, two_deltas),
 		cmocka_unit_test(faults_are_found),
 		cmocka_unit_test(a_delta_in_marked_sectors_is_found),
 		cmocka_unit_test_setup(a_torn_page_is_a_torn_commit, two_deltas),

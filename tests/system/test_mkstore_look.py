@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""test_mkstore_look.py - map and dump: the structures of a store."""
+
+import json
+import random
+import re
+
+import pytest
+from conftest import mkstore, mkstore_json
+from stores import (  # noqa: F401 (fixtures)
+    FAILED,
+    IDENTITY,
+    NO_STORE,
+    SECTOR,
+    USAGE,
+    put,
+    sound,
+    store,
+)
+
+PAGE = 4096
+SYSTEM_PAGE = 0x100000
+
+
+def dump(image, *words):
+    return mkstore_json("dump", image, *words)
+
+
+def content_of(image, row):
+    """The bytes of a raw extent, straight from the file."""
+    return image.read_bytes()[row["sector"] * SECTOR:(row["sector"] + row["sectors"]) * SECTOR]
+
+
+# ---- map ----------------------------------------------------------------------------------
+
+
+def test_map_follows_a_page(store, tmp_path):
+    generator = random.Random(3)
+    contents = [generator.randbytes(3 * PAGE) for _ in range(3)]
+    for number, content in enumerate(contents):
+        put(store, tmp_path, content, "/it")
+        mkstore("snapshot", store, f"s{number}")
+    said = mkstore_json("map", store, "/it", "--offset", PAGE)
+    assert said["page"] * PAGE == said["address"] and said["path"] == "/it"
+    rows = said["generations"]
+    named = {row["name"]: row for row in rows if row["in"] == "snapshot"}
+    for number, content in enumerate(contents):
+        row = named[f"s{number}"]
+        assert row["place"] == "stored" and row["codec"] == "raw" and row["length"] == PAGE
+        assert content_of(store, row) == content[PAGE:2 * PAGE]
+        assert row["birth"] <= row["generation"]
+    assert rows[0]["in"] == "live" and rows[0]["sector"] == named["s2"]["sector"]
+    ring = [row for row in rows if row["in"] == "ring"]
+    info = mkstore_json("info", store)
+    assert [row["generation"] for row in ring] == list(range(info["generation"] - 1, 0, -1))
+    assert ring[-1]["place"] == "absent"
+    # By number and by address it is the same page.
+    del said["path"]
+    assert mkstore_json("map", store, said["page"]) == said
+    assert mkstore_json("map", store, hex(said["page"])) == said
+    assert mkstore_json("map", store, f"@{said['address'] + 17}") == said
+    assert len(mkstore_json("map", store, said["page"], "--ring", 1)["generations"]) == 5
+    text = mkstore("map", store, said["page"]).stdout
+    assert re.search(r"^live +\d+ stored +\d+ +8 raw +4096 +\d+", text, re.M)
+
+
+def test_map_of_what_was_overwritten(store, tmp_path):
+    """Old generations of the ring lose their pages in time; that is no damage."""
+    generator = random.Random(4)
+    for _ in range(40):
+        put(store, tmp_path, generator.randbytes(40 * PAGE), "/it")
+    rows = mkstore_json("map", store, "/it")["generations"]
+    places = {row["place"] for row in rows if row["in"] == "ring"}
+    assert places <= {"stored", "overwritten", "absent"} and "overwritten" in places
+    assert all(row["place"] == "stored" for row in rows[:2])
+
+
+def test_map_tells_damage(store, tmp_path):
+    put(store, tmp_path, random.Random(5).randbytes(PAGE), "/it")
+    mkstore("snapshot", store, "kept")
+    row = mkstore_json("map", store, "/it")["generations"][0]
+    image = bytearray(store.read_bytes())
+    image[row["sector"] * SECTOR] ^= 1
+    store.write_bytes(image)
+    result = mkstore("map", store, "/it", "--json", code=FAILED)
+    rows = json.loads(result.stdout)["generations"]
+    assert {r["place"] for r in rows if r["in"] in ("live", "snapshot")} == {"damaged"}
+    assert f"sector {row['sector']}" in result.stderr and "checksum" in result.stderr
+
+
+def test_map_refuses(store):
+    assert "no such name" in mkstore("map", store, "/none", code=FAILED).stderr
+    assert "behind that" in mkstore("map", store, "/room", "--offset", 1 << 30, code=FAILED).stderr
+    rows = mkstore_json("map", store, 5)["generations"]
+    assert {row["place"] for row in rows} == {"absent"}
+
+
+# ---- dump ---------------------------------------------------------------------------------
+
+
+def test_dump_superblock_and_ring(store):
+    block = dump(store, "superblock")
+    assert block == dump(store, "copy")
+    assert block["checksum_matches"] and block["sector_size"] == SECTOR
+    assert len(block["identity"]) == len(IDENTITY)
+    mkstore("snapshot", store, "one")
+    info = mkstore_json("info", store)
+    ring = dump(store, "ring")["ring"]
+    assert [row["holds"] for row in ring] == ["full"] * info["generation"]
+    newest = ring[-1]
+    assert newest["generation"] == info["generation"]
+    record = dump(store, "record")
+    assert record["used_sectors"] == info["used_sectors"] and record["label"] == "tested"
+    assert record["identity"] == info["identity"]
+    assert dump(store, "record", info["generation"]) == record
+    slot = dump(store, "slot", newest["slot"])
+    assert slot.pop("holds") == "full" and slot == record
+    assert dump(store, "slot", 63)["holds"] == "empty"
+
+
+def test_dump_trees(store, tmp_path):
+    """From the root of the space down to a page, by the references alone."""
+    put(store, tmp_path, random.Random(6).randbytes(PAGE), "/it")
+    mapped = mkstore_json("map", store, "/it")
+    page, place = mapped["page"], mapped["generations"][0]
+    height = dump(store, "record")["space"]["height"]
+    generation = dump(store, "record")["base"]
+    for level in range(height, 0, -1):
+        key = page >> 7 * level
+        node = dump(store, "node", "space", level, hex(key), "--generation", generation)
+        index = page >> 7 * (level - 1) & 127
+        child = [row for row in node["entries"] if row["index"] == index]
+        assert child or place["birth"] > generation
+        if not child:
+            break
+        assert child[0]["birth"] <= node["birth"]
+    content = dump(store, "page", page)
+    assert content["sector"] == place["sector"]
+    assert bytes.fromhex(content["bytes"]) == content_of(store, place)
+    raw = dump(store, "sector", place["sector"], 8)
+    assert raw["bytes"] == content["bytes"]
+    text = mkstore("dump", store, "page", SYSTEM_PAGE).stdout
+    assert "|MRSYSTEM" in text and "\n*\n" in text
+
+
+def test_dump_free_map_is_what_is_used(store):
+    used = dump(store, "free-map", 0)["used"]
+    assert sum(run["sectors"] for run in used) == dump(store, "record")["used_sectors"]
+    assert all(a["last_sector"] + 1 < b["first_sector"] for a, b in zip(used, used[1:]))
+    assert used[0]["first_sector"] >= 2080
+
+
+def test_dump_snapshots(store, tmp_path):
+    put(store, tmp_path, b"first", "/room")
+    mkstore("snapshot", store, "one")
+    put(store, tmp_path, b"changed", "/room")
+    mkstore("snapshot", store, "two")
+    entry = dump(store, "snapshot", "two")
+    assert entry["number"] == 2 and entry["parent"] == 1 and entry["name"] == "two"
+    assert dump(store, "snapshot", 2) == entry == dump(store, "snapshot", "#2")
+    page = mkstore_json("map", store, "/room")["page"]
+    old = dump(store, "page", page, "--snapshot", "one")
+    new = dump(store, "page", page, "--snapshot", "two")
+    assert bytes.fromhex(new["bytes"]).startswith(b"changed")
+    assert not bytes.fromhex(old["bytes"]).startswith(b"changed")
+    top = dump(store, "node", "catalogue", 1, 0)
+    assert [row["index"] for row in top["entries"]] == [1, 2]
+    assert dump(store, "node", "space", entry["root"]["height"], 0, "--snapshot", "two")["birth"]
+
+
+def test_dump_of_a_damaged_store(store):
+    """What can still be seen of a store that nothing else opens."""
+    image = bytearray(store.read_bytes())
+    image[40] ^= 1
+    image[8 * SECTOR + 40] ^= 1
+    store.write_bytes(image)
+    mkstore("info", store, code=NO_STORE)
+    result = mkstore("dump", store, "superblock", "--json", code=FAILED)
+    block = json.loads(result.stdout)
+    assert not block["checksum_matches"] and block["write_unit"] == 512
+    assert "checksum" in result.stderr
+    assert "|PRDURE1" in mkstore("dump", store, "sector", 0, code=FAILED).stdout
+    assert "no generation" in mkstore("dump", store, "record", code=NO_STORE).stderr
+
+
+def test_dump_of_a_damaged_slot(store):
+    mkstore("snapshot", store, "one")
+    image = bytearray(store.read_bytes())
+    image[32 * SECTOR + 100] ^= 1
+    store.write_bytes(image)
+    result = mkstore("dump", store, "slot", 0, "--json", code=FAILED)
+    slot = json.loads(result.stdout)
+    assert slot["holds"] == "damaged" and "checksum" in slot["damage"]
+    assert bytes.fromhex(slot["bytes"]) == image[32 * SECTOR:33 * SECTOR]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["record", 77], FAILED, "no sound record of generation 77"),
+        (["snapshot", "none"], FAILED, "no snapshot 'none'"),
+        (["page", 5], FAILED, "no such page"),
+        (["page", "five"], USAGE, "no page"),
+        (["page", SYSTEM_PAGE, "--snapshot", "none"], FAILED, "no snapshot"),
+        (["page", SYSTEM_PAGE, "--generation", "x"], FAILED, "no generation"),
+        (["free-map", 0, "--snapshot", "x"], FAILED, "nothing else"),
+        (["free-map", 1 << 40], USAGE, "free map"),
+        (["node", "tree", 1, 0], USAGE, "no tree"),
+        (["node", "space", 0, 0], USAGE, "level 0"),
+        (["node", "space", 9, 0], USAGE, "no level"),
+        (["node", "space", 1, 9], FAILED, "no such page or node"),
+        (["slot", 64], USAGE, "no slot"),
+        (["sector", 1 << 40], USAGE, "no sector"),
+        (["sector", 0, 0], USAGE, "there are"),
+        (["sector", 0, 5000], USAGE, "number of sectors"),
+        (["sector", (64 << 11) - 1, 2], USAGE, "there are 1 sectors"),
+    ],
+)
+def test_dump_refuses(store, words, code, message):
+    before = store.read_bytes()
+    result = mkstore("dump", store, *words, code=code)
+    assert message in result.stderr and result.stdout == ""
+    assert store.read_bytes() == before
+    sound(store)

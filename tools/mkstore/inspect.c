@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inspect.c - opens a store for looking at its structures; see inspect.h.
+ */
+#include "tools/mkstore/inspect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/mkstore/text.h"
+
+#define INSPECT_FINDINGS 20u /* told one by one */
+
+enum status inspect_read(void *context, sector_t sector, uint32_t sectors, void *data)
+{
+	struct host *host = context;
+	uint64_t first = host->partitioned ? host->partition.first_sector : 0;
+
+	return file_device_read(host->file, (first + sector.n) * SECTOR_SIZE, data,
+				(size_t)sectors * SECTOR_SIZE);
+}
+
+struct verify_reader inspect_reader(struct host *host)
+{
+	return (struct verify_reader){
+		.context = host, .sectors = host->device->sectors, .read = inspect_read};
+}
+
+static void inspect_report(void *context, const struct verify_finding *finding)
+{
+	struct inspect *inspect = context;
+
+	if (inspect->quiet || finding->severity == VERIFY_NOTE)
+		return;
+	if (finding->severity == VERIFY_ERROR)
+		inspect->findings++;
+	if (inspect->findings <= INSPECT_FINDINGS)
+		command_note("%s: %s: %s", inspect->host.path, verify_code_text(finding->code),
+			     finding->text);
+	if (inspect->findings == INSPECT_FINDINGS)
+		command_note("%s: there is more damage; 'mkstore verify' lists it",
+			     inspect->host.path);
+}
+
+enum command_exit inspect_open(struct inspect *inspect, const struct command_invocation *invocation,
+			       bool mount)
+{
+	struct verify_options options = {
+		.context = inspect, .report = inspect_report, .skip_slot_tails = true};
+	struct verify_reader reader;
+	bool live = command_value(invocation, "live") != NULL;
+	enum command_exit result;
+
+	*inspect = (struct inspect){.status = STATUS_NO_MEMORY};
+	if (mount)
+		result = host_open_read(&inspect->host, invocation);
+	else
+		result = host_open(&inspect->host, invocation, live ? HOST_RAW_LIVE : HOST_RAW);
+	if (result != COMMAND_OK)
+		return result;
+	reader = inspect_reader(&inspect->host);
+	inspect->verify = verify_open(&reader, &options);
+	if (inspect->verify)
+		inspect->status = verify_choose(inspect->verify);
+	if (inspect->verify && inspect->status != STATUS_NO_MEMORY)
+		return COMMAND_OK;
+	command_error("%s: memory is short", inspect->host.path);
+	return inspect_close(inspect, COMMAND_FAILED);
+}
+
+bool inspect_chosen(const struct inspect *inspect)
+{
+	if (verify_record(inspect->verify))
+		return true;
+	command_error("%s: no generation can be found in it: %s", inspect->host.path,
+		      status_text(inspect->status));
+	return false;
+}
+
+enum command_exit inspect_close(struct inspect *inspect, enum command_exit result)
+{
+	verify_close(inspect->verify);
+	host_close(&inspect->host);
+	return result == COMMAND_OK && inspect->findings ? COMMAND_FAILED : result;
+}
+
+const struct disk_snapshot *inspect_snapshot(const struct inspect *inspect, const char *name)
+{
+	const struct disk_snapshot *snapshot;
+	uint64_t number = 0;
+	bool numbered = text_number_parse(name[0] == '#' ? name + 1 : name, &number);
+
+	for (uint64_t i = 0; (snapshot = verify_snapshot_at(inspect->verify, i)) != NULL; i++)
+		if (strncmp(snapshot->name, name, sizeof(snapshot->name)) == 0 && name[0])
+			return snapshot;
+	for (uint64_t i = 0; (snapshot = verify_snapshot_at(inspect->verify, i)) != NULL; i++)
+		if (numbered && snapshot->number == number)
+			return snapshot;
+	command_error("%s: there is no snapshot '%s'", inspect->host.path, name);
+	return NULL;
+}
+
+const char *inspect_codec_text(unsigned codec)
+{
+	static const char *const texts[] = {"none", "zero", "raw", "lz4"};
+
+	return codec < sizeof(texts) / sizeof(texts[0]) ? texts[codec] : "unknown";
+}
