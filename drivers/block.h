@@ -44,6 +44,10 @@ struct block_device {
 	bool read_only;
 	const struct block_operations *operations;
 	void *context; /* the implementation's */
+	/* Discards: the largest, in sectors (0: as any request), and what they are
+	 * best aligned to and a multiple of (0: nothing in particular).  Best effort:
+	 * afterwards the sectors hold anything. */
+	uint32_t discard_sectors, discard_unit;
 };
 
 struct block_operations {

@@ -122,8 +122,8 @@ static enum status window_read(struct store *store, const struct allocator_windo
  * read nothing is free.  The predecessor's only guards against later damage of
  * the newest generation; when it cannot be read, there is nothing to guard.
  */
-static enum status window_load(struct store *store, struct allocator_window *window,
-			       store_channel_t *channel)
+enum status allocator_window_load(struct store *store, struct allocator_window *window,
+				  store_channel_t *channel)
 {
 	const uint8_t *bits;
 	enum status status;
@@ -171,7 +171,7 @@ static enum status window_next(struct store *store, struct allocator_window *win
 	if (window->exhausted)
 		return STATUS_NO_SPACE;
 	if (window->half_loaded)
-		return window_load(store, window, channel);
+		return allocator_window_load(store, window, channel);
 	status = with_used_blocks ? map_next(store, &store->record.free_map, DISK_TREE_FREE_MAP,
 					     window->leaf, &leaf, channel)
 				  : map_next_with_room(store, &store->record.free_map, window->leaf,
@@ -186,7 +186,7 @@ static enum status window_next(struct store *store, struct allocator_window *win
 		window_move(store, window, leaf);
 		return STATUS_OK;
 	}
-	return window_load(store, window, channel);
+	return allocator_window_load(store, window, channel);
 }
 
 /* ---- blocks and holes ------------------------------------------------------- */

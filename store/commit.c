@@ -349,6 +349,8 @@ static enum status build_step(struct store *store, bool *done, store_channel_t *
 	*done = true;
 	switch (store->commit.phase) {
 	case COMMIT_PREPARE:
+		if (discard_busy(store))
+			return STATUS_WAIT;
 		return store->commit.delta ? STATUS_OK : commit_prepare(store, channel);
 	case COMMIT_RECLAIM:
 		return reclaim_step(store, done, channel);

@@ -224,6 +224,7 @@ static enum status leaf_write(struct store *store, store_channel_t *channel)
 	status = freemap_stage(store, store->page, place, used, &reference, channel);
 	if (status != STATUS_OK)
 		return status;
+	discard_note(store, leaf, old, store->page);
 	update_set(store, leaf, &reference);
 	store->commit.record.used_sectors += taken_sectors - freed_sectors;
 	freemap->blocks_freed += freed;

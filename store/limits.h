@@ -21,6 +21,10 @@
 #define LIMIT_STAGING_MIN    262144u /* bytes: four of the largest writes */
 #define LIMIT_STAGE_BYTES    65536u  /* largest write: more gains nothing on any disk */
 
+/* Discard. */
+#define LIMIT_DISCARD_RUNS 1024u /* runs of freed blocks remembered; more are not discarded */
+#define LIMIT_DISCARDS	   4u	 /* in flight: the next commit waits for them */
+
 /* Scrub. */
 #define LIMIT_SCRUB_BYTES  32768u /* read at once: as many extents as a page's work is worth */
 #define LIMIT_SCRUB_PIECES 16u	  /* extents verified in one call: as much as a step's work */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * media_priv.h - looking after the disk itself: superblocks, scrub.
+ * media_priv.h - looking after the disk itself: superblocks, scrub, discard.
  *
  * A part of store_priv.h, in a file of its own; only that includes it.
  */
@@ -20,6 +20,32 @@ enum status superblock_find(struct store *store, struct store_recovery *recovery
 			    uint64_t *damaged);
 /* Writes it there, synchronously; the next flush makes it durable. */
 void superblock_repair(struct store *store, uint64_t damaged);
+
+/* ---- discard.c: freed blocks -------------------------------------------------- */
+
+struct discard_request {
+	struct block_request request;
+	enum { DISCARD_IDLE, DISCARD_QUEUED, DISCARD_SUBMITTED } state;
+	volatile bool done;
+};
+
+struct discards {
+	bool on;
+	uint64_t run[LIMIT_DISCARD_RUNS]; /* freed by commits; see discard.c */
+	uint32_t count;
+	uint64_t round;			/* generation after which the list is gone through */
+	uint32_t position, kept, block; /* next run; runs kept; next block of that run */
+	struct allocator_window window; /* one page of the maps ... */
+	uint64_t looked;		/* ... as of this generation */
+	struct discard_request request[LIMIT_DISCARDS];
+};
+
+void discard_init(struct store *store, bool wanted);
+/* A commit has changed this page of the free map. */
+void discard_note(struct store *store, uint64_t leaf, const uint8_t *before, const uint8_t *after);
+/* Any in flight: nothing may be written. */
+bool discard_busy(const struct store *store);
+bool discard_step(struct store *store);
 
 /* ---- scrub_read.c: reading past the cache ------------------------------------- */
 

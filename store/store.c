@@ -118,6 +118,7 @@ enum status store_init(struct store **out, const struct store_config *config)
 	store->cache.buckets = config->limits.frames;
 	store->reader.reads = config->limits.read_requests;
 	store->stage.size = config->limits.staging_bytes;
+	discard_init(store, config->discard);
 	store->dirty = NIL;
 	store->commit.frozen = NIL;
 	cache_init(store);
@@ -181,6 +182,7 @@ bool store_step(struct store *store)
 	moved = reader_step(store);
 	moved |= stage_step(store);
 	moved |= scrubber_step(store);
+	moved |= discard_step(store);
 	moved |= release_step(store);
 	moved |= commit_step(store);
 	cache_step(store);
@@ -192,8 +194,8 @@ bool store_step(struct store *store)
 
 static bool store_outstanding(const struct store *store)
 {
-	return reader_busy(store) || scrubber_busy(store) || !stage_empty(store) ||
-	       store->commit.io_state != IO_NONE;
+	return reader_busy(store) || scrubber_busy(store) || discard_busy(store) ||
+	       !stage_empty(store) || store->commit.io_state != IO_NONE;
 }
 
 /* Is there nothing to wait for on this channel (any more)? */
@@ -205,6 +207,8 @@ static bool channel_free(const struct store *store, store_channel_t channel)
 		return !store->cache.wanted;
 	if (channel.n == STORE_CHANNEL_STAGING)
 		return !store->stage.waited || !store_is_committing(store);
+	if (channel.n == STORE_CHANNEL_DISCARD)
+		return !discard_busy(store);
 	if (channel.n == STORE_CHANNEL_SCRUB)
 		return !scrubber_busy(store);
 	return store->reader.read[channel.n - STORE_CHANNEL_FIXED].state == READ_IDLE;

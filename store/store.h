@@ -49,7 +49,8 @@ enum {
 	STORE_CHANNEL_FRAMES = 1,  /* a frame can be had again */
 	STORE_CHANNEL_STAGING = 2, /* staging space can be had again */
 	STORE_CHANNEL_SCRUB = 3,   /* the read of a scrub */
-	STORE_CHANNEL_FIXED = 4,
+	STORE_CHANNEL_DISCARD = 4, /* a discard in flight */
+	STORE_CHANNEL_FIXED = 5,
 	STORE_CHANNELS_MAX = 64, /* fixed and in-flight together */
 };
 
@@ -96,6 +97,7 @@ struct store_config {
 			      * and its buffers live there */
 	uint8_t *frame_base; /* frame n lies at frame_base + n * 4096 */
 	bool read_only;	     /* never writes, not even a tombstone */
+	bool discard;	     /* tells the device which blocks are freed, if it understands */
 };
 
 /* Bytes of memory that init needs for these limits: about 0.9 % of the frames'
@@ -372,6 +374,17 @@ void store_view_show(struct store *store, const struct store_view *view);
 /* The stream being received, as of the last commit.  Its generation is 0: none is. */
 void store_receiving_get(const struct store *store, struct disk_receiving *receiving);
 
+/* ---- discard --------------------------------------------------------- */
+
+/*
+ * With config.discard, blocks that a commit frees are discarded after the commit
+ * that follows it, as a hint: not all need be.  This discards all that is free
+ * in both newest generations, a part at each call, from *position (at first 0)
+ * on.  OK: go on.  NOT_FOUND: all is done.  WAIT, READ_ONLY; NO_OPERATION where
+ * it was not asked for or the device cannot.
+ */
+enum status store_discard_free(struct store *store, sector_t *position, store_channel_t *channel);
+
 /* ---- scrub ----------------------------------------------------------- */
 
 /*
@@ -457,6 +470,7 @@ struct store_statistics {
 	snapshot_t origin, dying;
 	uint64_t commits, pages_written, bytes_written; /* since mount */
 	uint64_t deltas;				/* of the commits */
+	uint64_t discarded_sectors;			/* since mount */
 	uint64_t extent_sectors; /* written since mount, for the compression figure */
 	/* The same in bytes, by what it is: pages and nodes of the space; pages and
 	 * nodes of the free map; the catalogue. */

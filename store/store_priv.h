@@ -290,6 +290,10 @@ void allocator_begin(struct store *store); /* at the start of a commit */
 /* Makes the next allocator_take of any size succeed at once. */
 enum status allocator_ready(struct store *store, store_channel_t *channel);
 uint64_t allocator_take(struct store *store, uint32_t sectors);
+/* Fills the window for its leaf: what is used in either of the two newest
+ * generations, or implied to be.  To be repeated while it answers WAIT. */
+enum status allocator_window_load(struct store *store, struct allocator_window *window,
+				  store_channel_t *channel);
 uint64_t store_leaves(const struct store *store); /* free-map pages of a full map */
 
 /* ---- reserve.c ------------------------------------------------------------ */
@@ -627,6 +631,7 @@ struct store {
 	struct reclaim reclaim;
 	struct commit commit;
 	struct scrubber scrubber;
+	struct discards discards;
 
 	struct disk_superblock *superblock;
 	uint32_t write_unit;

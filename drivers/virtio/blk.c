@@ -142,9 +142,13 @@ static void blk_queue(struct virtio_blk *disk, struct slot *slot, struct block_r
  * reach beyond the partition. */
 static bool blk_in_range(const struct block_device *device, const struct block_request *request)
 {
+	uint32_t most;
+
 	if (request->operation == BLOCK_FLUSH)
 		return true;
-	return request->sectors > 0 && request->sectors <= device->request_sectors &&
+	most = request->operation == BLOCK_DISCARD ? device->discard_sectors
+						   : device->request_sectors;
+	return request->sectors > 0 && request->sectors <= most &&
 	       request->sector.n <= device->sectors &&
 	       request->sectors <= device->sectors - request->sector.n &&
 	       (request->operation != BLOCK_DISCARD || device->discards);
@@ -289,11 +293,12 @@ static bool blk_limits(struct virtio_blk *disk, uint64_t features, const char **
 	device->write_unit = SECTOR_SIZE;
 	if (features & VIRTIO_BLK_F_TOPOLOGY && config.physical_block_exp == 3)
 		device->write_unit = BLOCK_SIZE;
-	/* One limit holds for all requests: a disk that discards less at a time than
-	 * it reads is not asked to. */
+	/* One segment in a request always suffices; 5.2.5 for the limits. */
 	device->discards = features & VIRTIO_BLK_F_DISCARD && config.max_discard_seg > 0 &&
-			   config.max_discard_sectors >= device->request_sectors &&
+			   config.max_discard_sectors >= BLOCK_SIZE / SECTOR_SIZE &&
 			   !device->read_only;
+	device->discard_sectors = device->discards ? config.max_discard_sectors : 0;
+	device->discard_unit = device->discards ? config.discard_sector_alignment : 0;
 	disk->queue.parts = (uint16_t)(segments + 2);
 	return true;
 }

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "disk/format.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -172,6 +173,30 @@ static struct disk_write *write_create(struct disk *disk, const struct block_req
 	return write;
 }
 
+/* What a discarded sector holds afterwards is anybody's guess: what it held,
+ * zeros, or anything. */
+static struct disk_write *discard_create(struct disk *disk, const struct block_request *request)
+{
+	struct disk_write *write = sim_allocate(sizeof(*write));
+	uint64_t bytes = (uint64_t)request->sectors * SECTOR_SIZE;
+
+	write->sector = request->sector.n;
+	write->count = request->sectors;
+	write->order = disk->writes_submitted++;
+	write->data = sim_allocate(bytes);
+	image_read(&disk->current, write->sector, write->count, write->data);
+	for (uint32_t i = 0; i < write->count; i++) {
+		uint64_t *data = (uint64_t *)(void *)(write->data + (uint64_t)i * SECTOR_SIZE);
+		uint32_t kind = sim_random_below(disk->random, 3);
+
+		for (unsigned j = 0; kind && j < SECTOR_SIZE / sizeof(*data); j++)
+			data[j] = kind == 1 ? 0 : sim_random_next(disk->random);
+	}
+	write->discard = true;
+	sim_totals.discards++;
+	return write;
+}
+
 /* ---- lies ------------------------------------------------------------- */
 
 static void entry_take(const struct disk *disk, const struct disk_write *write,
@@ -263,7 +288,7 @@ static bool write_lie(struct disk *disk, struct disk_write *write)
 
 static void write_pend(struct disk *disk, struct disk_write *write)
 {
-	if (disk->log)
+	if (disk->log && !write->discard)
 		log_add(disk, write);
 	SIM_CHECK(disk->pending_count < DISK_PENDING_MAX, "more than %u writes without a flush",
 		  DISK_PENDING_MAX);
@@ -280,6 +305,11 @@ static void write_check_overlap(const struct disk *disk, const struct block_requ
 
 		if (other->operation == BLOCK_FLUSH || other->operation == BLOCK_READ)
 			continue;
+		SIM_CHECK(other->operation == request->operation ||
+				  request->sector.n < DISK_RING_SECTOR,
+			  "a write of sectors %llu+%u while a discard is in flight, or the other "
+			  "way round",
+			  (unsigned long long)request->sector.n, request->sectors);
 		SIM_CHECK(request->sector.n + request->sectors <= other->sector.n ||
 				  other->sector.n + other->sectors <= request->sector.n,
 			  "writes of sectors %llu+%u and %llu+%u are in flight together",
@@ -327,8 +357,12 @@ static enum disk_fault request_kind(const struct block_request *request)
 static bool request_fails(struct disk *disk, const struct block_request *request)
 {
 	enum disk_fault kind = request_kind(request);
-	uint64_t index = disk->counts[kind]++;
+	uint64_t index;
 
+	/* A hint that is refused now and then; no fault of the disk's. */
+	if (request->operation == BLOCK_DISCARD)
+		return sim_random_once_in(disk->random, 64);
+	index = disk->counts[kind]++;
 	if (disk->fault != kind)
 		return false;
 	if (index != disk->fault_index && !(disk->fault_for_ever && index > disk->fault_index))
@@ -347,6 +381,8 @@ static void write_fail(struct disk *disk, struct disk_write *write)
 		return;
 	}
 	write->count = arrived;
+	/* The store goes on after a discard; what came of it is over. */
+	write->completed = write->discard;
 	write_pend(disk, write);
 }
 
@@ -362,12 +398,12 @@ static void request_execute(struct disk *disk, struct block_request *request,
 		sim_trace("    %s %llu+%u%s", names[request->operation],
 			  (unsigned long long)request->sector.n, request->sectors,
 			  fails ? " fails" : "");
-	if (write && disk->strict)
+	if (write && disk->strict && !write->discard)
 		SIM_CHECK(memcmp(write->data, request->data,
 				 (uint64_t)write->count * SECTOR_SIZE) == 0,
 			  "the buffer of a write to sector %llu changed while the disk owned it",
 			  (unsigned long long)write->sector);
-	if (write && !fails && !write_lie(disk, write)) {
+	if (write && !fails && !write->discard && !write_lie(disk, write)) {
 		write_free(write);
 	} else if (write && fails) {
 		write_fail(disk, write);
@@ -402,6 +438,8 @@ static void queue_complete(struct disk *disk, uint32_t index)
  * nothing for a flush, remembers which one it is. */
 static struct disk_write *request_take(struct disk *disk, struct block_request *request)
 {
+	uint32_t most;
+
 	SIM_CHECK(request->complete, "a request without complete()");
 	if (request->operation == BLOCK_FLUSH) {
 		uint32_t flush = ++disk->flushes_submitted;
@@ -412,9 +450,10 @@ static struct disk_write *request_take(struct disk *disk, struct block_request *
 				disk->pending[i]->covers = flush;
 		return NULL;
 	}
-	SIM_CHECK(request->sectors > 0 && request->sectors <= disk->device.request_sectors,
-		  "a request of %u sectors, allowed are 1 to %u", request->sectors,
-		  disk->device.request_sectors);
+	most = request->operation == BLOCK_DISCARD ? disk->device.discard_sectors
+						   : disk->device.request_sectors;
+	SIM_CHECK(request->sectors > 0 && request->sectors <= most,
+		  "a request of %u sectors, allowed are 1 to %u", request->sectors, most);
 	SIM_CHECK(request->sector.n < disk->durable->sectors &&
 			  request->sectors <= disk->durable->sectors - request->sector.n,
 		  "a request beyond the end: sectors %llu+%u",
@@ -424,9 +463,11 @@ static struct disk_write *request_take(struct disk *disk, struct block_request *
 			memset(request->data, 0xa5, (uint64_t)request->sectors * SECTOR_SIZE);
 		return NULL;
 	}
-	SIM_CHECK(request->operation == BLOCK_WRITE, "an operation that was not offered");
+	SIM_CHECK(request->operation == BLOCK_WRITE || disk->device.discards,
+		  "an operation that was not offered");
 	write_check_overlap(disk, request);
-	return write_create(disk, request);
+	return request->operation == BLOCK_WRITE ? write_create(disk, request)
+						 : discard_create(disk, request);
 }
 
 static bool disk_submit(struct block_device *device, struct block_request *request)
@@ -452,8 +493,15 @@ static void disk_poll(struct block_device *device, bool wait)
 	finish = sim_random_below(disk->random, disk->queued + 1);
 	if (wait && finish == 0)
 		finish = 1;
-	for (; finish && disk->queued; finish--)
-		queue_complete(disk, sim_random_below(disk->random, disk->queued));
+	for (; finish && disk->queued; finish--) {
+		uint32_t index = sim_random_below(disk->random, disk->queued);
+
+		/* Discards take their time. */
+		if (disk->queue[index]->operation == BLOCK_DISCARD && !wait &&
+		    !sim_random_once_in(disk->random, 16))
+			continue;
+		queue_complete(disk, index);
+	}
 }
 
 static const struct block_operations disk_operations = {
@@ -470,6 +518,9 @@ void disk_create(struct disk *disk, uint64_t sectors, struct sim_random *random)
 	image_create_overlay(&disk->current, sectors);
 	disk->device.request_sectors = 2048;
 	disk->device.queue_depth = DISK_QUEUE_DEPTH;
+	disk->device.discards = sim_random_once_in(random, 2);
+	disk->device.discard_sectors = 64;
+	disk->device.discard_unit = sim_random_once_in(random, 4) ? 32 : 0;
 	disk->device.operations = &disk_operations;
 	disk->device.context = disk;
 }

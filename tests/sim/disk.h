@@ -50,6 +50,7 @@ struct disk_write {
 	uint32_t count;
 	uint64_t order;	 /* of submission */
 	bool completed;	 /* the submitter was told */
+	bool discard;	 /* of sectors that may hold anything then */
 	uint32_t covers; /* flush submitted after the completion, 0: none yet */
 	uint8_t *data;
 };

@@ -66,6 +66,7 @@ static void engine_on(struct engine *engine, struct disk *disk)
 		.limits = engine->limits,
 		.memory = engine->memory,
 		.frame_base = engine->frames,
+		.discard = true,
 	};
 	enum status status;
 

@@ -58,6 +58,7 @@ static const struct {
 	{"snapshots", FIGURE(snapshots)},
 	{"commits", FIGURE(commits)},
 	{"deltas", FIGURE(deltas)},
+	{"discards", FIGURE(discards)},
 	{"restores", FIGURE(restores)},
 	{"deletes", FIGURE(deletes)},
 	{"mounts", FIGURE(mounts)},

@@ -145,6 +145,9 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 	workload_settle(workload);
 	if (workload->broken)
 		return false;
+	/* Idle for a moment: discards go out, and the commit finds them in flight. */
+	for (uint32_t idle = sim_random_below(&workload->random, 6); idle; idle--)
+		store_step(workload->engine.store);
 	working = store_generation(workload->engine.store);
 	/* With a restore goes the name for what it replaces: the engine's choice. */
 	status = engine_commit_start(&workload->engine, action, number,

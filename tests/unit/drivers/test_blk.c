@@ -342,11 +342,18 @@ static void test_limits(void **state)
 	model.config.physical_block_exp = 3;
 	model.config.max_discard_sectors = 100000;
 	model.config.max_discard_seg = 1;
+	model.config.discard_sector_alignment = 16;
 	assert_true(open_disk(FULL | VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_TOPOLOGY |
 			      VIRTIO_BLK_F_DISCARD));
 	assert_int_equal(device->request_sectors, 16 * 128);
 	assert_int_equal(device->write_unit, 4096);
 	assert_true(device->discards);
+	assert_int_equal(device->discard_sectors, 100000);
+	assert_int_equal(device->discard_unit, 16);
+	virtio_blk_reset_all();
+	model.config.max_discard_seg = 0;
+	assert_true(open_disk(FULL | VIRTIO_BLK_F_DISCARD));
+	assert_false(device->discards);
 	virtio_blk_reset_all();
 	model.config.seg_max = 3;
 	assert_true(open_disk((FULL | VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_RO) &
@@ -388,10 +395,12 @@ static void test_transfers(void **state)
 static void test_discard(void **state)
 {
 	(void)state;
-	model.config.max_discard_sectors = 100000;
+	/* Less at a time than is read. */
+	model.config.max_discard_sectors = 64;
 	model.config.max_discard_seg = 1;
 	assert_true(open_disk(FULL | VIRTIO_BLK_F_DISCARD));
 	virtio_blk_narrow(disk, 100, 1000);
+	assert_int_equal(run(ask(BLOCK_DISCARD, 10, 65, NULL)), STATUS_IO);
 	assert_int_equal(run(ask(BLOCK_DISCARD, 10, 4, NULL)), STATUS_OK);
 	assert_int_equal(model.sectors[110 * SECTOR_SIZE], 0xdd);
 	assert_int_equal(model.sectors[114 * SECTOR_SIZE - 1], 0xdd);

@@ -34,7 +34,8 @@ struct fixture {
 	uint64_t *written; /* sectors since the last flush, with repetitions */
 	size_t written_count, written_room;
 	uint64_t random;
-	uint64_t writes, flushes, reads;
+	uint64_t writes, flushes, reads, discards;
+	uint64_t discarded; /* sectors; they hold 0xdd then */
 	/* Fail the requests of this kind from the nth on, `fail_count` times. */
 	enum block_operation fail_operation;
 	uint64_t fail_at, fail_count;
@@ -94,13 +95,26 @@ static inline void fixture_written(struct fixture *f, const struct block_request
 		f->written[f->written_count++] = request->sector.n + i;
 }
 
+static inline void fixture_discarded(struct fixture *f, const struct block_request *request)
+{
+	static uint8_t anything[256 * SECTOR_SIZE];
+	struct block_request write = *request;
+
+	assert_true(f->device.discards && request->sectors <= f->device.discard_sectors);
+	memset(anything, 0xdd, sizeof(anything));
+	write.data = anything;
+	fixture_written(f, &write);
+	f->discarded += request->sectors;
+}
+
 static inline enum status fixture_perform(struct fixture *f, struct block_request *request)
 {
 	uint64_t offset = request->sector.n * SECTOR_SIZE;
 	size_t bytes = (size_t)request->sectors * SECTOR_SIZE;
 	uint64_t *count = request->operation == BLOCK_READ    ? &f->reads
 			  : request->operation == BLOCK_WRITE ? &f->writes
-							      : &f->flushes;
+			  : request->operation == BLOCK_FLUSH ? &f->flushes
+							      : &f->discards;
 
 	++*count;
 	if (request->operation == f->fail_operation && f->fail_count && *count >= f->fail_at) {
@@ -114,6 +128,8 @@ static inline enum status fixture_perform(struct fixture *f, struct block_reques
 	assert_true(request->sector.n + request->sectors <= f->device.sectors);
 	if (request->operation == BLOCK_READ)
 		memcpy(request->data, f->disk + offset, bytes);
+	else if (request->operation == BLOCK_DISCARD)
+		fixture_discarded(f, request);
 	else
 		fixture_written(f, request);
 	return STATUS_OK;
@@ -169,6 +185,7 @@ static inline void fixture_init(struct fixture *f)
 		.host = {f, fixture_wake, fixture_unmap, NULL, fixture_log},
 		.limits = f->limits,
 		.frame_base = f->frames,
+		.discard = true,
 	};
 
 	f->queued = 0;
@@ -192,8 +209,8 @@ static inline struct fixture *fixture_make(uint64_t sectors, uint32_t frames, ui
 	struct store_format_options options = {{1, 2, 3}, 7, sectors, write_unit, "test", deltas};
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->device = (struct block_device){sectors, write_unit, 256,	    FIXTURE_QUEUE,
-					  false,   false,      &operations, f};
+	f->device = (struct block_device){sectors, write_unit,	256, FIXTURE_QUEUE, false,
+					  false,   &operations, f,   256,	    0};
 	f->disk = calloc(sectors, SECTOR_SIZE);
 	f->stable = calloc(sectors, SECTOR_SIZE);
 	f->random = 88172645463325252u;
