@@ -61,7 +61,7 @@ class Machine:
         command += ["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]
         command += ["-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
         if drive:
-            command += ["-drive", f"if=none,id=disk,format=raw,file={self.image}"]
+            command += ["-drive", f"if=none,id=disk,format=raw,discard=unmap,file={self.image}"]
         command += disk or ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on"]
         if uefi:
             variables = os.path.join(self.folder, "variables")

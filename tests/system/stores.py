@@ -29,6 +29,7 @@ WRITERS = [
     ["snapshot", "x"],
     ["restore", "kept"],
     ["delete", "kept"],
+    ["discard"],
 ]
 MANIFEST = """
 label "tested"

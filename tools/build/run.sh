@@ -25,7 +25,7 @@ fi
 
 arguments=(
 	-machine q35 -accel "$accel" -cpu max -m "${MEMORY:-512}" -nodefaults
-	-drive "if=none,id=disk,format=raw,file=$image"
+	-drive "if=none,id=disk,format=raw,discard=unmap,file=$image"
 	-device virtio-blk-pci,drive=disk,disable-legacy=on
 )
 

@@ -89,5 +89,6 @@ extern const struct command command_verify;    /* check.c */
 extern const struct command command_scrub;     /* scrub.c */
 extern const struct command command_map;       /* map.c */
 extern const struct command command_dump;      /* dump.c */
+extern const struct command command_discard;   /* discard.c */
 
 #endif

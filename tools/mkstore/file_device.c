@@ -246,6 +246,7 @@ static enum status device_begin(struct file_device *device, const char *path,
 	device->block.request_sectors = REQUEST_SECTORS;
 	device->block.queue_depth = 2;
 	device->block.discards = mode == FILE_DEVICE_WRITE;
+	device->block.discard_sectors = UINT32_MAX;
 	device->block.read_only = mode != FILE_DEVICE_WRITE;
 	device->block.operations = &device_operations;
 	device->block.context = device;
@@ -285,6 +286,15 @@ void file_device_close(struct file_device *device)
 uint64_t file_device_bytes(const struct file_device *device)
 {
 	return device->bytes;
+}
+
+uint64_t file_device_occupied(const struct file_device *device)
+{
+	struct stat information;
+
+	if (fstat(device->descriptor, &information) != 0 || !S_ISREG(information.st_mode))
+		return 0;
+	return (uint64_t)information.st_blocks * 512;
 }
 
 enum status file_device_read(struct file_device *device, uint64_t offset_bytes, void *data,

@@ -36,6 +36,9 @@ enum status file_device_open(struct file_device **device, const char *path,
 /* Size of the whole file or block device. */
 uint64_t file_device_bytes(const struct file_device *device);
 
+/* What it takes up on its file system, in bytes; 0 for a block device. */
+uint64_t file_device_occupied(const struct file_device *device);
+
 /* Reads from the whole file, synchronously; IO also past its end. */
 enum status file_device_read(struct file_device *device, uint64_t offset_bytes, void *data,
 			     size_t bytes);

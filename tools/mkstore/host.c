@@ -66,6 +66,7 @@ static enum status host_engine(struct host *host)
 		.host = {.context = host, .wake = host_wake, .log = host_log},
 		.limits = host_limits,
 		.read_only = host->mode == HOST_READ || host->mode == HOST_READ_LIVE,
+		.discard = host->mode == HOST_DISCARD,
 	};
 	enum status status;
 
@@ -151,7 +152,7 @@ static enum command_exit host_receiving_check(struct host *host)
 	store_receiving_get(host->store, &receiving);
 	if (!receiving.generation || mode == HOST_RECEIVE)
 		return COMMAND_OK;
-	if (mode != HOST_WRITE) {
+	if (mode != HOST_WRITE && mode != HOST_DISCARD) {
 		command_note("%s: it is receiving a stream; its live state is only a part of that",
 			     host->path);
 		return COMMAND_OK;
@@ -178,7 +179,7 @@ static enum command_exit host_mount(struct host *host)
 	if (status == STATUS_OK) {
 		if (host->recovery.superblock_damaged)
 			command_note("%s: one of its two superblocks is damaged; %s", host->path,
-				     host->mode == HOST_WRITE
+				     host->mode == HOST_WRITE || host->mode == HOST_DISCARD
 					     ? "it was written anew from the other"
 					     : "'mkstore scrub --repair' writes it anew");
 		if (host->recovery.torn.n)
@@ -202,7 +203,7 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 		[HOST_READ] = FILE_DEVICE_READ,		 [HOST_READ_LIVE] = FILE_DEVICE_READ_LIVE,
 		[HOST_WRITE] = FILE_DEVICE_WRITE,	 [HOST_FORMAT] = FILE_DEVICE_WRITE,
 		[HOST_RAW] = FILE_DEVICE_READ,		 [HOST_RECEIVE] = FILE_DEVICE_WRITE,
-		[HOST_RAW_LIVE] = FILE_DEVICE_READ_LIVE,
+		[HOST_RAW_LIVE] = FILE_DEVICE_READ_LIVE, [HOST_DISCARD] = FILE_DEVICE_WRITE,
 	};
 	char why[512];
 	enum command_exit result;
@@ -249,7 +250,8 @@ enum status host_failure(struct host *host)
 
 bool host_wait(struct host *host)
 {
-	bool writes = host->mode == HOST_WRITE || host->mode == HOST_FORMAT;
+	bool writes =
+		host->mode == HOST_WRITE || host->mode == HOST_FORMAT || host->mode == HOST_DISCARD;
 
 	/* Memory or reservations come back with a commit, and nobody else starts one. */
 	if (writes && host->space.channel.n < STORE_CHANNEL_FIXED &&
@@ -355,6 +357,25 @@ enum status host_finish(struct host *host)
 	if (status == STATUS_OK && store_dirty(host->store))
 		status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
 	return status;
+}
+
+enum status host_discard(struct host *host, uint64_t *bytes)
+{
+	sector_t position = {0};
+	struct store_statistics before, after;
+	store_channel_t channel;
+	enum status status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
+
+	store_statistics_get(host->store, &before);
+	while (status == STATUS_OK || status == STATUS_WAIT) {
+		status = store_discard_free(host->store, &position, &channel);
+		if (status == STATUS_WAIT && !store_wait(host->store, channel))
+			status = host_failure(host);
+	}
+	store_settle(host->store);
+	store_statistics_get(host->store, &after);
+	*bytes = (after.discarded_sectors - before.discarded_sectors) * SECTOR_SIZE;
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 enum status host_versions(struct host *host)

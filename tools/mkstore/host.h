@@ -31,6 +31,7 @@ enum host_mode {
 	HOST_READ,
 	HOST_READ_LIVE, /* beside whoever has it open; for reading only */
 	HOST_WRITE,
+	HOST_DISCARD, /* HOST_WRITE, and what becomes free is discarded */
 	HOST_RECEIVE, /* HOST_WRITE that goes on where a stream was cut off */
 	HOST_FORMAT,  /* nothing is mounted; store_format comes next */
 	HOST_RAW,     /* only the file and the place of the store in it, for reading */
@@ -100,6 +101,16 @@ enum status host_commit_request(struct host *host, struct store_commit_request *
 enum status host_relieve(struct host *host);
 /* Makes the changes durable and takes apart what was destroyed. */
 enum status host_finish(struct host *host);
+
+/* Discards everything that is free, after a commit, so that what the last one
+ * freed is among it; *bytes: how much the file was told.  Only with HOST_DISCARD. */
+enum status host_discard(struct host *host, uint64_t *bytes);
+
+/* The option of commands that free space. */
+#define HOST_DISCARD_OPTION                                                                        \
+	{                                                                                          \
+		"discard", NULL, "give all free space back to the file system (holes in FILE)"     \
+	}
 
 /* Object versions handed out from here on are above every one ever used. */
 enum status host_versions(struct host *host);

@@ -35,6 +35,7 @@ static const struct command *const main_commands[] = {
 	&command_delete,
 	&command_verify,
 	&command_scrub,
+	&command_discard,
 	&command_map,
 	&command_dump,
 };

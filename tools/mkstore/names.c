@@ -204,9 +204,12 @@ static enum status names_remove(struct host *host, const char *path, bool keep)
 static enum command_exit names_rm(const struct command_invocation *invocation)
 {
 	const char *path = invocation->operand[1];
+	bool discard = command_value(invocation, "discard") != NULL;
 	struct host host;
+	uint64_t bytes;
 	enum status status;
-	enum command_exit result = host_open(&host, invocation, HOST_WRITE);
+	enum command_exit result =
+		host_open(&host, invocation, discard ? HOST_DISCARD : HOST_WRITE);
 
 	if (result != COMMAND_OK)
 		return result;
@@ -214,6 +217,11 @@ static enum command_exit names_rm(const struct command_invocation *invocation)
 	if (status == STATUS_OK)
 		status = names_remove(&host, path, command_value(invocation, "keep") != NULL);
 	result = names_finish(&host, status, "remove", path);
+	if (result == COMMAND_OK && discard) {
+		status = host_discard(&host, &bytes);
+		if (status != STATUS_OK)
+			result = host_error(&host, status, "cannot give free space back");
+	}
 	if (result == COMMAND_OK)
 		names_result(&host, invocation, path, NULL);
 	host_close(&host);
@@ -227,6 +235,7 @@ static const struct command_option names_mv_options[] = {
 
 static const struct command_option names_rm_options[] = {
 	{"keep", NULL, "remove the name only; whoever holds the object keeps it"},
+	HOST_DISCARD_OPTION,
 	{0},
 };
 

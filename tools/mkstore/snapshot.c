@@ -222,7 +222,9 @@ static enum command_exit snapshot_delete(const struct command_invocation *invoca
 {
 	bool all = command_value(invocation, "all") != NULL;
 	const char *name = invocation->operands > 1 ? invocation->operand[1] : "";
+	bool discard = command_value(invocation, "discard") != NULL;
 	struct host host;
+	uint64_t bytes;
 	enum status status;
 	enum command_exit result;
 
@@ -230,10 +232,12 @@ static enum command_exit snapshot_delete(const struct command_invocation *invoca
 		command_error("delete needs the NAME of a snapshot, or --all");
 		return COMMAND_USAGE;
 	}
-	result = host_open(&host, invocation, HOST_WRITE);
+	result = host_open(&host, invocation, discard ? HOST_DISCARD : HOST_WRITE);
 	if (result != COMMAND_OK)
 		return result;
 	status = all ? snapshot_delete_all(&host) : snapshot_delete_one(&host, name);
+	if (status == STATUS_OK && discard)
+		status = host_discard(&host, &bytes);
 	if (status != STATUS_OK)
 		result = host_error(&host, status, "cannot delete %s%s",
 				    all ? "all snapshots" : "the snapshot ", name);
@@ -280,6 +284,7 @@ static const struct command_option snapshot_restore_options[] = {
 
 static const struct command_option snapshot_delete_options[] = {
 	{"all", NULL, "delete every snapshot"},
+	HOST_DISCARD_OPTION,
 	{0},
 };
 
