@@ -22,7 +22,7 @@
 
 uint64_t store_leaves(const struct store *store)
 {
-	return (store->record.sectors + DISK_FREE_MAP_SECTORS - 1) / DISK_FREE_MAP_SECTORS;
+	return store_leaves_for(store->record.sectors);
 }
 
 static void window_begin(struct allocator_window *window)

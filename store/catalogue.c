@@ -26,6 +26,7 @@ static void snapshot_pack(const struct snapshot *snapshot, void *page)
 	disk->flags = snapshot->flags;
 	disk->children = snapshot->children;
 	disk->cursor = snapshot->cursor;
+	disk->held_sectors = snapshot->held_sectors;
 	memcpy(disk->name, snapshot->name, sizeof(disk->name));
 	memcpy(disk->source, snapshot->source.identity, sizeof(disk->source));
 	disk->source_generation = snapshot->source.generation;
@@ -52,6 +53,7 @@ static bool snapshot_unpack(const struct store *store, uint64_t number, const vo
 	snapshot->flags = disk->flags;
 	snapshot->children = disk->children;
 	snapshot->cursor = disk->cursor;
+	snapshot->held_sectors = disk->held_sectors;
 	memcpy(snapshot->name, disk->name, sizeof(disk->name));
 	memcpy(snapshot->source.identity, disk->source, sizeof(disk->source));
 	snapshot->source.generation = disk->source_generation;

@@ -86,6 +86,7 @@ static void commit_begin(struct store *store, uint64_t generation)
 	changes_reset(&store->changes);
 	store->catalogue.count = 0;
 	record_prepare(store, generation);
+	retention_begin(store);
 	commit->early_count = 0;
 	commit->read_errors = 0;
 	commit->blocks = 0;
@@ -131,6 +132,8 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 	store->commit.second = false;
 	store->outcome = STATUS_OK;
 	commit_begin(store, store->generation);
+	if (named.action == STORE_ACTION_GROW)
+		reserve_grow(store, named.sectors);
 	*generation = (generation_t){store->generation};
 	if (named.action == STORE_ACTION_RESTORE)
 		generation->n = ++store->generation;
@@ -304,6 +307,7 @@ static void commit_complete(struct store *store)
 
 	previous_advance(store);
 	store->record = commit->record;
+	index_update(store);
 	store->clears[1].count = 0;
 	store->reservation.inflight = (struct reserve){0, 0, 0};
 	store->statistics.commits++;

@@ -18,6 +18,7 @@ void commit_free(struct store *store, enum disk_tree tree, const struct disk_ref
 		 uint64_t end)
 {
 	const struct commit *commit = &store->commit;
+	struct disk_record *record = &store->commit.record;
 	uint64_t limit = 0;
 
 	/* The free map's own extents are counted when its closure is made. */
@@ -27,6 +28,8 @@ void commit_free(struct store *store, enum disk_tree tree, const struct disk_ref
 		limit = end <= commit->cursor ? commit->limit_passed : commit->limit;
 	if (reference->birth > limit)
 		changes_free_reference(&store->changes, reference);
+	else
+		record->held_sectors = held_add(store, record->held_sectors, reference->sectors);
 }
 
 /* ---- pages staged early: a heap, smallest page first ----------------------- */

@@ -17,6 +17,8 @@ static enum status options_check(const struct store *store,
 		return STATUS_INVALID;
 	if (options->label[sizeof(options->label) - 1])
 		return STATUS_INVALID;
+	if (retention_check(&options->retention) != STATUS_OK)
+		return STATUS_INVALID;
 	return store->read_only ? STATUS_READ_ONLY : STATUS_OK;
 }
 
@@ -86,6 +88,7 @@ enum status store_format(struct store *store, const struct store_format_options 
 	memset(&store->record, 0, sizeof(store->record));
 	store->record.sectors = options->sectors;
 	store->record.next_snapshot = 1;
+	store->record.retention = options->retention;
 	store->record.flags = DISK_RECORD_FRESH;
 	memcpy(store->record.label, options->label, sizeof(options->label));
 	memset(&store->previous_map, 0, sizeof(store->previous_map));

@@ -10,6 +10,11 @@
  * adds nothing.  Then all changes are put in order and applied in one pass.
  * The blocks set aside are used up exactly, in the order they were taken.
  *
+ * A store that has grown may need a taller tree.  The old root then becomes the
+ * first entry of the lowest new node, and the new nodes above it are written
+ * whether or not anything below the old root changes: they get their blocks
+ * first of all.
+ *
  * A page in which nothing is used any more stays as a page of zero bits: the
  * closure cannot know that it would vanish.
  */
@@ -24,9 +29,12 @@ void freemap_begin(struct store *store)
 	freemap->position = 0;
 	freemap->level = 0;
 	freemap->height = map_height_for(store_leaves(store) - 1);
+	freemap->old_height = store->record.free_map.height;
+	if (!freemap->old_height)
+		freemap->old_height = freemap->height;
 	freemap->blocks_freed = 0;
-	freemap->phase = FREEMAP_SORT;
-	changes_sort_begin(&store->changes, 0, store->changes.count);
+	freemap->phase = FREEMAP_GROW;
+	freemap->level = freemap->old_height + 1;
 }
 
 /* ---- blocks set aside ------------------------------------------------------- */
@@ -78,6 +86,8 @@ static bool already_touched(const struct store *store, uint64_t leaf, unsigned l
 	unsigned shift = DISK_NODE_SHIFT * level;
 	uint32_t first = 0;
 
+	if (level > freemap->old_height && leaf >> shift == 0)
+		return true;
 	if (freemap->position > round_begin(freemap) &&
 	    change_leaf(store->changes.entry[freemap->position - 1]) >> shift == leaf >> shift)
 		return true;
@@ -103,6 +113,25 @@ static enum status page_claim(struct store *store, struct place place, store_cha
 	run_push(&store->freemap, sector);
 	changes_free_reference(&store->changes, &old);
 	return STATUS_OK;
+}
+
+/* Blocks for the new nodes above the old root. */
+static enum status grow_step(struct store *store, store_channel_t *channel)
+{
+	struct freemap *freemap = &store->freemap;
+	struct place place = {DISK_TREE_FREE_MAP, freemap->level, 0};
+	enum status status;
+
+	if (freemap->level > freemap->height) {
+		freemap->level = 0;
+		freemap->phase = FREEMAP_SORT;
+		changes_sort_begin(&store->changes, 0, store->changes.count);
+		return STATUS_OK;
+	}
+	status = page_claim(store, place, channel);
+	if (status == STATUS_OK)
+		freemap->level++;
+	return status;
 }
 
 /* What the change at `position` touches, one page or node at a time. */
@@ -271,6 +300,8 @@ enum status freemap_step(struct store *store, bool *done, store_channel_t *chann
 
 	*done = false;
 	switch (freemap->phase) {
+	case FREEMAP_GROW:
+		return grow_step(store, channel);
 	case FREEMAP_SORT:
 	case FREEMAP_MERGE:
 	case FREEMAP_ORDER:

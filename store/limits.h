@@ -38,6 +38,10 @@
 #define LIMIT_EARLY		  512u	 /* pages staged before their turn */
 #define LIMIT_CLEARS		  64u	 /* runs of cleared pages in one generation */
 #define LIMIT_CATALOGUE		  8u	 /* snapshots changed by one commit */
+#define LIMIT_NAME_SLOTS	  8192u	 /* of the index of names: 64 KiB */
+#define LIMIT_NAMES		  6144u	 /* in it; with more, searches read the catalogue */
+#define LIMIT_AUTOMATIC		  1024u	 /* automatic snapshots; ten times the usual rule */
+#define LIMIT_INDEX_STEP	  64u	 /* entries read into the index by one commit */
 #define LIMIT_RECLAIM_CHANGES	  1024u	 /* extents given back by one deletion step */
 #define LIMIT_RECLAIM_VISITS	  4096u	 /* references compared by one deletion step */
 #define LIMIT_EXISTING_BLOCKS_MIN 256u	 /* blocks kept for pages that exist: 1/32 of ... */

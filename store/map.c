@@ -192,9 +192,18 @@ enum status map_next(struct store *store, const struct disk_root *root, enum dis
 enum status map_next_with_room(struct store *store, const struct disk_root *root, uint64_t from,
 			       uint64_t *key, store_channel_t *channel)
 {
-	if (!key_within(root, from)) {
+	enum status status = STATUS_NOT_FOUND;
+
+	if (key_within(root, from))
+		status = map_scan(store, root, DISK_TREE_FREE_MAP, from, wanted_with_room, key,
+				  channel);
+	else
 		*key = from;
-		return STATUS_OK;
-	}
-	return map_scan(store, root, DISK_TREE_FREE_MAP, from, wanted_with_room, key, channel);
+	/* Nothing behind the tree is in use: a store that has grown has no nodes
+	 * there yet. */
+	if (status != STATUS_NOT_FOUND)
+		return status;
+	if (key_within(root, from))
+		*key = UINT64_C(1) << (DISK_NODE_SHIFT * root->height);
+	return STATUS_OK;
 }

@@ -76,7 +76,7 @@ static uint64_t full_cost(const struct store *store, uint64_t pages)
 	const struct reservation *reservation = &store->reservation;
 
 	return (reservation->carried.nodes + reservation->working.nodes) * LIMIT_NODE_SECTORS +
-	       map_blocks_touched(store, pages) * BLOCK_SECTORS;
+	       map_blocks_touched(store_leaves(store), pages) * BLOCK_SECTORS;
 }
 
 bool overlay_suits(const struct store *store)
@@ -84,11 +84,11 @@ bool overlay_suits(const struct store *store)
 	uint64_t pages = store->overlay.count + store->dirty_pages;
 
 	/* Only a full commit gives space back, takes pages away, or changes what
-	 * snapshots there are. */
+	 * snapshots there are.  Nobody waits for an automatic snapshot's space. */
 	if (!(store->superblock->features_incompatible & DISK_FEATURE_DELTA) ||
 	    !store->record.generation || store->commit.second ||
 	    store->commit.request.action != STORE_ACTION_NONE || store->clears[0].count ||
-	    store->reservation.waiting || (store->record.dying && !store->reclaim.broken))
+	    store->reservation.waiting || store_deletion_presses(store))
 		return false;
 	return pages <= store->delta_max && store->delta_sectors < full_cost(store, pages);
 }

@@ -16,6 +16,10 @@
  * last durable generation has it, before this commit's own changes; those then
  * count with the new position: what lies before it is the parent's and the
  * live state's business alone (see commit_free).
+ *
+ * Of the space held for the dying one (held_sectors, see snapshot.c) what is not
+ * given back is held for its parent.  That is exact in a line of snapshots; where
+ * several descend from one, what each of them replaced is counted, be it the same.
  */
 #include "store/store_priv.h"
 
@@ -27,6 +31,7 @@ void reclaim_begin(struct store *store)
 	reclaim->changes_stop = store->changes.count + LIMIT_RECLAIM_CHANGES -
 				(DISK_NODE_ENTRIES + DISK_HEIGHT_MAX);
 	reclaim->visits = 0;
+	reclaim->freed = 0;
 }
 
 /* ---- who is dying, who descends from it ---------------------------------------- */
@@ -135,6 +140,12 @@ static struct disk_reference child_below(const struct reclaim *reclaim,
 	return node->entry[index];
 }
 
+static void reclaim_free(struct store *store, const struct disk_reference *reference)
+{
+	changes_free_reference(&store->changes, reference);
+	store->reclaim.freed += reference->sectors;
+}
+
 /* Nodes of the dying tree's path that end at the position are done with. */
 static void path_complete(struct store *store, const struct disk_reference *path, unsigned level)
 {
@@ -143,7 +154,7 @@ static void path_complete(struct store *store, const struct disk_reference *path
 	for (; level <= reclaim->snapshot.root.height; level++) {
 		if (reclaim->position & ((UINT64_C(1) << (DISK_NODE_SHIFT * level)) - 1))
 			break;
-		changes_free_reference(&store->changes, &path[level]);
+		reclaim_free(store, &path[level]);
 	}
 }
 
@@ -169,7 +180,7 @@ static void node_walk(struct store *store, unsigned level, const struct disk_nod
 				*down = true;
 				return;
 			}
-			changes_free_reference(&store->changes, &pair->dying);
+			reclaim_free(store, &pair->dying);
 		}
 		reclaim->visits++;
 		reclaim->position = ((reclaim->position >> shift) + 1) << shift;
@@ -220,6 +231,59 @@ static bool reclaim_enough(const struct store *store)
 	       store->reclaim.visits >= store->limits.deletion_visits;
 }
 
+/* ---- space held ----------------------------------------------------------------------- */
+
+uint64_t held_add(const struct store *store, uint64_t held, uint64_t more)
+{
+	uint64_t most = store->record.sectors;
+
+	if (held > most || more > most || held + more > most)
+		return most;
+	return held + more;
+}
+
+static void held_take(uint64_t *held, uint64_t freed)
+{
+	*held -= freed < *held ? freed : *held;
+}
+
+/* What this step gave back is not held any more. */
+static void held_given_back(struct store *store)
+{
+	struct reclaim *reclaim = &store->reclaim;
+
+	held_take(reclaim->child_is_live ? &store->commit.record.held_sectors
+					 : &reclaim->snapshot.held_sectors,
+		  reclaim->freed);
+	reclaim->freed = 0;
+}
+
+/* The rest is the parent's.  True: its entry has changed. */
+static bool held_pass(struct store *store, struct snapshot *parent)
+{
+	struct reclaim *reclaim = &store->reclaim;
+	struct disk_record *record = &store->commit.record;
+	uint64_t rest;
+
+	held_given_back(store);
+	if (reclaim->child_is_live && !parent->number)
+		record->held_sectors = 0;
+	if (!parent->number)
+		return false;
+	if (!reclaim->child_is_live) {
+		rest = reclaim->snapshot.held_sectors;
+		parent->held_sectors = held_add(store, parent->held_sectors, rest);
+		return rest > 0;
+	}
+	/* The live state is the parent's child from now on.  What others replaced
+	 * remains the parent's figure. */
+	if (parent->children > 1 || !parent->held_sectors)
+		return false;
+	record->held_sectors = held_add(store, record->held_sectors, parent->held_sectors);
+	parent->held_sectors = 0;
+	return true;
+}
+
 /* ---- the end -------------------------------------------------------------------------- */
 
 static enum status reclaim_end(struct store *store, store_channel_t *channel)
@@ -228,6 +292,7 @@ static enum status reclaim_end(struct store *store, store_channel_t *channel)
 	const struct snapshot *dying = &reclaim->snapshot;
 	struct disk_record *record = &store->commit.record;
 	struct snapshot parent = {.number = 0}, child = {.number = 0};
+	bool held_changed;
 	enum status status = STATUS_OK;
 
 	if (dying->parent)
@@ -237,8 +302,10 @@ static enum status reclaim_end(struct store *store, store_channel_t *channel)
 	if (status != STATUS_OK)
 		return status;
 	catalogue_remove(store, dying->number);
-	if (dying->parent && !dying->children) {
+	held_changed = held_pass(store, &parent);
+	if (dying->parent && !dying->children)
 		parent.children--;
+	if (dying->parent && (held_changed || !dying->children)) {
 		catalogue_put(store, &parent);
 		if (parent.flags & DISK_SNAPSHOT_BRANCH && parent.children <= 1)
 			reclaim->waiting = true;
@@ -297,6 +364,16 @@ static void reclaim_limits(struct store *store)
 	store->commit.cursor = reclaim->position >= reclaim->end ? UINT64_MAX : reclaim->position;
 }
 
+/* Here the next step goes on. */
+static void reclaim_rest(struct store *store)
+{
+	struct reclaim *reclaim = &store->reclaim;
+
+	held_given_back(store);
+	reclaim->snapshot.cursor = reclaim->position;
+	catalogue_put(store, &reclaim->snapshot);
+}
+
 static enum status reclaim_phase_step(struct store *store, bool *done, store_channel_t *channel)
 {
 	struct reclaim *reclaim = &store->reclaim;
@@ -309,8 +386,7 @@ static enum status reclaim_phase_step(struct store *store, bool *done, store_cha
 	case RECLAIM_WALK:
 		if (!reclaim_enough(store))
 			return reclaim_walk(store, channel);
-		reclaim->snapshot.cursor = reclaim->position;
-		catalogue_put(store, &reclaim->snapshot);
+		reclaim_rest(store);
 		*done = true;
 		return STATUS_OK;
 	case RECLAIM_END:
@@ -334,10 +410,8 @@ static void reclaim_break(struct store *store)
 		return;
 	}
 	reclaim->broken = true;
-	if (reclaim->phase == RECLAIM_WALK || reclaim->phase == RECLAIM_END) {
-		reclaim->snapshot.cursor = reclaim->position;
-		catalogue_put(store, &reclaim->snapshot);
-	}
+	if (reclaim->phase == RECLAIM_WALK || reclaim->phase == RECLAIM_END)
+		reclaim_rest(store);
 }
 
 enum status reclaim_step(struct store *store, bool *done, store_channel_t *channel)

@@ -105,7 +105,7 @@ static bool record_sound(const struct store *store, const struct disk_record *re
 	       root_valid(&record->free_map, DISK_TREE_FREE_MAP, record->sectors) &&
 	       root_valid(&record->catalogue, DISK_TREE_CATALOGUE, record->sectors) &&
 	       (!record->free_map.height ||
-		record->free_map.height == map_height_for(leaves - 1)) &&
+		record->free_map.height <= map_height_for(leaves - 1)) &&
 	       record->space.reference.birth <= record->base &&
 	       record->free_map.reference.birth <= record->base &&
 	       record->catalogue.reference.birth <= record->base &&

@@ -26,8 +26,9 @@
  * limits.system_pages_end.
  *
  * When space is short, two checkpoints are asked for (the first gives back what
- * was replaced, the second may use it); after them the answer is NO_SPACE, until
- * the next checkpoint that happens anyway.
+ * was replaced, the second may use it); after them automatic snapshots give way,
+ * the oldest first, until there is space (retention.c).  When none is left the
+ * answer is NO_SPACE, until the next checkpoint that happens anyway.
  */
 #include "store/store_priv.h"
 
@@ -100,9 +101,9 @@ uint64_t reserve_blocks_available(const struct store *store)
 	return used < total ? total - used : 0;
 }
 
-uint64_t map_blocks_touched(const struct store *store, uint64_t changes)
+uint64_t map_blocks_touched(uint64_t leaves, uint64_t changes)
 {
-	uint64_t count = store_leaves(store);
+	uint64_t count = leaves;
 	uint64_t total = count < changes ? count : changes;
 
 	do {
@@ -127,10 +128,13 @@ static enum status reserve_short(struct store *store, store_channel_t *channel)
 
 	if (!reservation->short_generation || store->generation > reservation->short_generation + 2)
 		reservation->short_generation = store->generation;
-	if (store->record.dying || store_is_committing(store) ||
-	    store->record.generation <= reservation->short_generation)
+	/* A deletion that damage has stopped brings nothing. */
+	if ((store->record.dying && !store->reclaim.broken) || store_is_committing(store) ||
+	    store->record.generation <= reservation->short_generation) {
+		store->retention.lazy = 0;
 		return reserve_wait(store, channel);
-	return STATUS_NO_SPACE;
+	}
+	return retention_yields(store) ? reserve_wait(store, channel) : STATUS_NO_SPACE;
 }
 
 void reserve_add(struct reserve *sum, const struct reserve *more)
@@ -262,19 +266,38 @@ static struct reserve reserve_of_overlay(struct store *store)
 
 /* Each page and node of the free map that is touched is moved itself: two more
  * changes and a block.  All must fit; what is left is for pages and clears. */
-void reserve_begin(struct store *store)
+static uint32_t changes_limit(const struct store *store, uint64_t sectors)
 {
+	uint64_t leaves = store_leaves_for(sectors);
 	uint32_t capacity = store->changes.capacity;
 	uint32_t limit = capacity;
+	/* The last term: a free map that becomes taller. */
 	uint32_t own =
-		(uint32_t)(LIMIT_RECLAIM_CHANGES + 2 * LIMIT_CATALOGUE * (DISK_HEIGHT_MAX + 2));
+		(uint32_t)(LIMIT_RECLAIM_CHANGES + 2 * LIMIT_CATALOGUE * (DISK_HEIGHT_MAX + 2) +
+			   2 * DISK_HEIGHT_MAX);
 
-	while (limit + 2 * map_blocks_touched(store, limit) > capacity ||
-	       map_blocks_touched(store, limit) > store->freemap.run_capacity)
+	while (limit + 2 * map_blocks_touched(leaves, limit) > capacity ||
+	       map_blocks_touched(leaves, limit) + DISK_HEIGHT_MAX > store->freemap.run_capacity)
 		limit -= limit / 16;
 	STORE_CHECK(limit > 2 * own);
-	store->reservation = (struct reservation){.carried = reserve_of_overlay(store),
-						  .changes_limit = limit - own};
+	return limit - own;
+}
+
+void reserve_begin(struct store *store)
+{
+	store->reservation =
+		(struct reservation){.carried = reserve_of_overlay(store),
+				     .changes_limit = changes_limit(store, store->record.sectors)};
+}
+
+/*
+ * The generation that begins at the freeze is committed by the larger store,
+ * whose free map may leave less of the list of changes to it.  Blocks need no
+ * care: STORE_GROW_MIN brings more of them than the slop grows by.
+ */
+void reserve_grow(struct store *store, uint64_t sectors)
+{
+	store->reservation.changes_limit = changes_limit(store, sectors);
 }
 
 /* Clearing gives space back in the end, so it may use the slop made for it

@@ -12,6 +12,13 @@
  *   DELETE    at most one child: the entry dies, if no other is dying (see
  *             reclaim.c); else it becomes a nameless branch point, which dies
  *             when one child is left and its turn has come
+ *   RENAME    only the name, and that it was asked for
+ *
+ * GROW and RETAIN change nothing but the record.
+ *
+ * held_sectors: what the live state replaces and may not give back, because its
+ * origin or a snapshot before that has it, is added up in the record.  When the
+ * origin gets another child in its place, the sum goes over to the origin's entry.
  */
 #include "store/store_priv.h"
 
@@ -31,6 +38,7 @@ static void snapshot_show(const struct snapshot *snapshot, struct store_snapshot
 		.uptime_ns = snapshot->uptime_ns,
 		.flags = snapshot->flags,
 		.children = snapshot->children,
+		.held_sectors = snapshot->held_sectors,
 	};
 	memcpy(shown->name, snapshot->name, sizeof(shown->name));
 	shown->source = snapshot->source;
@@ -69,15 +77,13 @@ static uint64_t search_begin(struct store *store, const char *name, size_t lengt
 	return search->after;
 }
 
-enum status store_snapshot_find(struct store *store, const char *name,
-				struct store_snapshot *snapshot, store_channel_t *channel)
+/* Where the index is too small: all entries, one after the other. */
+static enum status search_catalogue(struct store *store, const char *name, size_t length,
+				    struct store_snapshot *snapshot, store_channel_t *channel)
 {
 	const uint32_t gone = DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH;
-	size_t length = strlen(name);
 	enum status status;
 
-	if (length == 0 || length >= DISK_SNAPSHOT_NAME)
-		return STATUS_NOT_FOUND;
 	snapshot->number.n = search_begin(store, name, length);
 	do {
 		store->search.after = snapshot->number.n;
@@ -89,9 +95,103 @@ enum status store_snapshot_find(struct store *store, const char *name,
 	return status;
 }
 
+enum status store_snapshot_find(struct store *store, const char *name,
+				struct store_snapshot *snapshot, store_channel_t *channel)
+{
+	size_t length = strlen(name);
+	char padded[DISK_SNAPSHOT_NAME] = {0};
+	uint32_t budget = UINT32_MAX;
+	struct snapshot found;
+	enum status status;
+
+	if (length == 0 || length >= DISK_SNAPSHOT_NAME)
+		return STATUS_NOT_FOUND;
+	status = index_build(store, &budget, channel);
+	if (status != STATUS_OK)
+		return status;
+	if (store->index.overflow)
+		return search_catalogue(store, name, length, snapshot, channel);
+	memcpy(padded, name, length);
+	status = index_find(store, padded, &found, channel);
+	if (status == STATUS_OK)
+		snapshot_show(&found, snapshot);
+	if (status == STATUS_NOT_FOUND && store->index.damage != STATUS_OK) {
+		/* It may be in what could not be read.  Perhaps that can be next time. */
+		status = store->index.damage;
+		index_drop(store);
+	}
+	return status;
+}
+
+enum status store_snapshot_get(struct store *store, snapshot_t number,
+			       struct store_snapshot *snapshot, store_channel_t *channel)
+{
+	struct snapshot found;
+	enum status status = catalogue_read(store, number.n, &found, channel);
+
+	if (status == STATUS_OK && !snapshot_lives(&found))
+		status = STATUS_NOT_FOUND;
+	if (status == STATUS_OK)
+		snapshot_show(&found, snapshot);
+	return status;
+}
+
+/* The largest number below `below` that is in the catalogue. */
+static enum status number_before(struct store *store, uint64_t below, uint64_t *number,
+				 store_channel_t *channel)
+{
+	uint64_t low = 0, high = below;
+
+	while (high - low > 1) {
+		uint64_t middle = low + (high - low) / 2, next = below;
+		enum status status = map_next(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
+					      middle, &next, channel);
+
+		if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+			return status;
+		if (status == STATUS_OK && next < below)
+			low = next;
+		else
+			high = middle;
+	}
+	*number = low;
+	return low ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+enum status store_snapshot_before(struct store *store, generation_t generation, uint64_t wall_ns,
+				  struct store_snapshot *snapshot, store_channel_t *channel)
+{
+	struct age_search *search = &store->age_search;
+	struct snapshot found;
+	enum status status;
+
+	if (search->record != store->record.generation || search->generation != generation.n ||
+	    search->wall_ns != wall_ns || !search->below)
+		*search = (struct age_search){store->record.generation, generation.n, wall_ns,
+					      store->record.next_snapshot};
+	do {
+		uint64_t number;
+
+		status = number_before(store, search->below, &number, channel);
+		if (status == STATUS_OK)
+			status = catalogue_read(store, number, &found, channel);
+		if (status == STATUS_OK)
+			search->below = number;
+	} while (status == STATUS_OK &&
+		 (!snapshot_lives(&found) || found.generation > generation.n ||
+		  found.wall_ns > wall_ns));
+	if (status == STATUS_OK)
+		snapshot_show(&found, snapshot);
+	if (status != STATUS_WAIT)
+		search->below = 0;
+	return status;
+}
+
 /* ---- before the freeze --------------------------------------------------------- */
 
-static enum status name_check(struct store *store, const char *name, store_channel_t *channel)
+/* No other snapshot than `self` may have the name. */
+static enum status name_check(struct store *store, const char *name, uint64_t self,
+			      store_channel_t *channel)
 {
 	struct store_snapshot other;
 	enum status status;
@@ -102,9 +202,18 @@ static enum status name_check(struct store *store, const char *name, store_chann
 	if (!terminated || !name[0])
 		return STATUS_INVALID;
 	status = store_snapshot_find(store, name, &other, channel);
-	if (status == STATUS_NOT_FOUND)
+	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && other.number.n == self))
 		return STATUS_OK;
 	return status == STATUS_OK ? STATUS_EXISTS : status;
+}
+
+static enum status grow_check(const struct store *store, uint64_t sectors)
+{
+	if (sectors > store->device->sectors || sectors > DISK_SECTORS_MAX)
+		return STATUS_LIMIT;
+	if (sectors < store->record.sectors + STORE_GROW_MIN)
+		return STATUS_INVALID;
+	return STATUS_OK;
 }
 
 static enum status number_check(struct store *store, uint64_t number, store_channel_t *channel)
@@ -122,11 +231,18 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 {
 	enum status status = STATUS_OK;
 
-	if (request->action == STORE_ACTION_RESTORE || request->action == STORE_ACTION_DELETE)
+	if (request->action == STORE_ACTION_GROW)
+		return grow_check(store, request->sectors);
+	if (request->action == STORE_ACTION_RETAIN)
+		return retention_check(&request->retention);
+	if (request->action == STORE_ACTION_RESTORE || request->action == STORE_ACTION_DELETE ||
+	    request->action == STORE_ACTION_RENAME)
 		status = number_check(store, request->number.n, channel);
+	if (status == STATUS_OK && request->action == STORE_ACTION_RENAME)
+		return name_check(store, request->name, request->number.n, channel);
 	if (status == STATUS_OK &&
 	    (request->action == STORE_ACTION_SNAPSHOT || request->action == STORE_ACTION_RESTORE)) {
-		status = name_check(store, request->name, channel);
+		status = name_check(store, request->name, 0, channel);
 		if (status == STATUS_OK &&
 		    reserve_blocks_available(store) <
 			    store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW))
@@ -146,10 +262,37 @@ static void apply_receiving(struct store *store, uint64_t replaced)
 		store->commit.record.receiving.replaced = replaced;
 }
 
-static void apply_snapshot(struct store *store, uint32_t flags)
+/* What was replaced since the origin was taken: another child of the origin is
+ * in the live state's place now. */
+static enum status held_settle(struct store *store, store_channel_t *channel)
 {
 	struct disk_record *record = &store->commit.record;
-	struct snapshot snapshot = {
+	struct snapshot origin;
+	enum status status = STATUS_NOT_FOUND;
+
+	if (record->origin && record->held_sectors)
+		status = catalogue_get(store, record->origin, &origin, channel);
+	/* A figure is no reason to refuse a snapshot: it is lost with its entry. */
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_CORRUPT)
+		return status;
+	if (status == STATUS_OK) {
+		origin.held_sectors = held_add(store, origin.held_sectors, record->held_sectors);
+		catalogue_put(store, &origin);
+	}
+	record->held_sectors = 0;
+	return STATUS_OK;
+}
+
+enum status snapshot_take(struct store *store, uint32_t flags, const char *name,
+			  store_channel_t *channel)
+{
+	struct disk_record *record = &store->commit.record;
+	struct snapshot snapshot;
+	enum status status = held_settle(store, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	snapshot = (struct snapshot){
 		.number = record->next_snapshot++,
 		.parent = record->origin,
 		.generation = record->generation,
@@ -163,12 +306,13 @@ static void apply_snapshot(struct store *store, uint32_t flags)
 
 	if (snapshot.source.generation)
 		snapshot.uptime_ns = snapshot.source.uptime_ns;
-	for (unsigned i = 0; store->commit.request.name[i]; i++)
-		snapshot.name[i] = store->commit.request.name[i];
+	for (unsigned i = 0; name[i]; i++)
+		snapshot.name[i] = name[i];
 	record->origin = snapshot.number;
 	if (store->commit.request.action == STORE_ACTION_SNAPSHOT)
 		apply_receiving(store, snapshot.number);
 	catalogue_put(store, &snapshot);
+	return STATUS_OK;
 }
 
 /* It and what descends from it are left: it dies now, or when its turn comes. */
@@ -187,15 +331,30 @@ static void apply_dying(struct store *store, struct snapshot *snapshot)
 	}
 }
 
-static enum status apply_delete(struct store *store, store_channel_t *channel)
+enum status snapshot_delete(struct store *store, uint64_t number, store_channel_t *channel)
 {
 	struct snapshot snapshot;
-	enum status status =
-		catalogue_get(store, store->commit.request.number.n, &snapshot, channel);
+	enum status status = catalogue_get(store, number, &snapshot, channel);
 
 	if (status != STATUS_OK)
 		return status;
 	apply_dying(store, &snapshot);
+	catalogue_put(store, &snapshot);
+	return STATUS_OK;
+}
+
+static enum status apply_rename(struct store *store, store_channel_t *channel)
+{
+	const struct store_commit_request *request = &store->commit.request;
+	struct snapshot snapshot;
+	enum status status = catalogue_get(store, request->number.n, &snapshot, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	memset(snapshot.name, 0, sizeof(snapshot.name));
+	for (unsigned i = 0; request->name[i]; i++)
+		snapshot.name[i] = request->name[i];
+	snapshot.flags &= ~(uint32_t)DISK_SNAPSHOT_AUTOMATIC;
 	catalogue_put(store, &snapshot);
 	return STATUS_OK;
 }
@@ -220,23 +379,33 @@ static enum status apply_restore(struct store *store, store_channel_t *channel)
 	catalogue_put(store, &to);
 	record->space = to.root;
 	record->origin = to.number;
+	record->held_sectors = 0;
 	return STATUS_OK;
 }
 
 enum status snapshot_apply(struct store *store, store_channel_t *channel)
 {
-	switch (store->commit.request.action) {
+	const struct store_commit_request *request = &store->commit.request;
+
+	switch (request->action) {
 	case STORE_ACTION_SNAPSHOT:
-		apply_snapshot(store, 0);
-		return STATUS_OK;
+		return snapshot_take(store, 0, request->name, channel);
 	case STORE_ACTION_RESTORE:
 		if (store->commit.second)
 			return apply_restore(store, channel);
-		apply_snapshot(store, DISK_SNAPSHOT_AUTOMATIC);
-		return STATUS_OK;
+		return snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, request->name, channel);
 	case STORE_ACTION_DELETE:
-		return apply_delete(store, channel);
+		return snapshot_delete(store, request->number.n, channel);
+	case STORE_ACTION_RENAME:
+		return apply_rename(store, channel);
+	case STORE_ACTION_GROW:
+		store->commit.record.sectors = request->sectors;
+		break;
+	case STORE_ACTION_RETAIN:
+		store->commit.record.retention = request->retention;
+		break;
 	case STORE_ACTION_NONE:
+		return retention_apply(store, channel);
 	case STORE_ACTION_STOP:
 		break;
 	}

@@ -258,15 +258,10 @@ bool store_committing(const struct store *store)
 	return store_is_committing(store);
 }
 
-static bool deletion_pending(const struct store *store)
-{
-	return store->record.dying && !store->reclaim.broken;
-}
-
 bool store_dirty(const struct store *store)
 {
 	return store->dirty_pages || store->clears[0].count || store->reservation.waiting ||
-	       deletion_pending(store);
+	       store_deletion_presses(store);
 }
 
 bool store_pressure(const struct store *store)
@@ -274,7 +269,7 @@ bool store_pressure(const struct store *store)
 	const struct reservation *reservation = &store->reservation;
 	uint64_t available, slop;
 
-	if (reservation->waiting || deletion_pending(store) || cache_pressure(store))
+	if (reservation->waiting || store_deletion_presses(store) || cache_pressure(store))
 		return true;
 	available = reserve_blocks_available(store);
 	slop = 2 * reserve_slop(store);
@@ -304,6 +299,9 @@ void store_statistics_get(const struct store *store, struct store_statistics *st
 	statistics->durable.n = record->generation;
 	statistics->sectors = record->sectors;
 	statistics->used_sectors = record->used_sectors + overlay_sectors(&store->overlay);
+	statistics->device_sectors = store->device->sectors;
+	statistics->held_sectors = record->held_sectors;
+	statistics->retention = record->retention;
 	statistics->pages = record->space.pages;
 	statistics->dirty_pages = store->dirty_pages;
 	statistics->frozen_pages = store->commit.frozen_pages;

@@ -101,7 +101,7 @@ struct store_config {
 };
 
 /* Bytes of memory that init needs for these limits: about 0.9 % of the frames'
- * memory plus staging plus 672 KiB. */
+ * memory plus staging plus 768 KiB. */
 size_t store_memory_size(const struct store_limits *limits);
 
 /* Builds an empty store object in config->memory.  No I/O. */
@@ -125,6 +125,7 @@ struct store_format_options {
 	uint32_t write_unit;
 	char label[64];
 	bool deltas; /* commits may be deltas: for good, it is a feature of the format */
+	struct disk_retention retention; /* zero: no automatic snapshots */
 };
 
 /* Formats the device (superblocks, empty ring) and leaves the store mounted
@@ -231,6 +232,10 @@ enum store_action {
 				* commit makes snapshot `number` the live state */
 	STORE_ACTION_DELETE,   /* marks snapshot `number` dying */
 	STORE_ACTION_STOP,     /* marks the record clean: the system stops on purpose */
+	STORE_ACTION_RENAME,   /* snapshot `number` is called `name` from now on; an
+				* automatic one is then one that was asked for */
+	STORE_ACTION_GROW,     /* the store has `sectors` sectors; see STORE_GROW_MIN */
+	STORE_ACTION_RETAIN,   /* `retention` is the rule for automatic snapshots */
 };
 
 /* Where a generation comes from that was received as a stream. */
@@ -241,18 +246,24 @@ struct store_source {
 	uint64_t uptime_ns;   /* persistent uptime there; only for a commit */
 };
 
+/* A store grows by at least as many sectors: enough for what its larger free
+ * map takes. */
+#define STORE_GROW_MIN 128u
+
 struct store_commit_request {
 	enum store_action action;
 	snapshot_t number;
-	char name[DISK_SNAPSHOT_NAME]; /* SNAPSHOT; RESTORE: name for the replaced state,
-					* empty: "before-restore-<generation>" */
+	char name[DISK_SNAPSHOT_NAME]; /* SNAPSHOT, RENAME; RESTORE: name for the replaced
+					* state, empty: "before-restore-<generation>" */
 	bool discard;		       /* RESTORE: the replaced state is deleted at once */
 	/* From this commit on (RESTORE: from its second) the record says so; a
 	 * generation of 0: nothing is being received.  A SNAPSHOT or RESTORE with
 	 * which a stream begins fills in `replaced`. */
 	bool receiving_set;
 	struct disk_receiving receiving;
-	struct store_source source; /* SNAPSHOT of a state that was received */
+	struct store_source source;	 /* SNAPSHOT of a state that was received */
+	uint64_t sectors;		 /* GROW: the new size */
+	struct disk_retention retention; /* RETAIN */
 	struct disk_counters counters;
 	uint64_t wall_ns;
 	/* The system did not run since the mount or format (host tools): the
@@ -265,7 +276,8 @@ struct store_commit_request {
  * Freezes the current generation and starts its commit: constant time.  BUSY
  * while one is in flight.  EXISTS, NOT_FOUND, LIMIT, NO_SPACE, READ_ONLY refuse
  * the action before anything happens (NOT_FOUND also for a branch point or
- * dying snapshot); WAIT when the catalogue must be read first.
+ * dying snapshot; GROW: LIMIT beyond the end of the device, INVALID when that is
+ * no growth); WAIT when the catalogue must be read first.
  * *generation: the number under which it will be durable (RESTORE: of the
  * second commit).
  */
@@ -301,6 +313,7 @@ struct store_snapshot {
 	uint64_t uptime_ns;
 	uint32_t flags; /* enum disk_snapshot_flags */
 	uint32_t children;
+	uint64_t held_sectors; /* replaced in what descends from it and kept for it */
 	char name[DISK_SNAPSHOT_NAME];
 	struct store_source source;
 };
@@ -309,9 +322,17 @@ struct store_snapshot {
  * ones included.  WAIT, NOT_FOUND, CORRUPT. */
 enum status store_snapshot_next(struct store *store, snapshot_t after,
 				struct store_snapshot *snapshot, store_channel_t *channel);
-/* The living snapshot of that name. */
+/* The living snapshot of that name.  Its number is known from an index in memory,
+ * which the first search builds. */
 enum status store_snapshot_find(struct store *store, const char *name,
 				struct store_snapshot *snapshot, store_channel_t *channel);
+/* The living snapshot of that number. */
+enum status store_snapshot_get(struct store *store, snapshot_t number,
+			       struct store_snapshot *snapshot, store_channel_t *channel);
+/* The newest living snapshot that is neither of a younger generation nor, by the
+ * wall clock, taken later. */
+enum status store_snapshot_before(struct store *store, generation_t generation, uint64_t wall_ns,
+				  struct store_snapshot *snapshot, store_channel_t *channel);
 
 /* ---- views ----------------------------------------------------------- */
 
@@ -463,6 +484,9 @@ struct store_statistics {
 	generation_t generation; /* working */
 	generation_t durable;
 	uint64_t sectors, used_sectors;
+	uint64_t device_sectors; /* the store can grow up to here */
+	uint64_t held_sectors;	 /* replaced since `origin` was taken and kept for it */
+	struct disk_retention retention;
 	uint64_t pages; /* of the live space, at the last full commit */
 	uint64_t dirty_pages, frozen_pages;
 	uint64_t frames, free_frames, clean_frames, borrowed_frames;

@@ -15,6 +15,7 @@
 #include "store/store.h"
 #include "store/check.h"
 #include "store/limits.h"
+#include "store/snapshot_priv.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "disk structures are used in place");
 
@@ -295,6 +296,10 @@ uint64_t allocator_take(struct store *store, uint32_t sectors);
 enum status allocator_window_load(struct store *store, struct allocator_window *window,
 				  store_channel_t *channel);
 uint64_t store_leaves(const struct store *store); /* free-map pages of a full map */
+static inline uint64_t store_leaves_for(uint64_t sectors)
+{
+	return (sectors + DISK_FREE_MAP_SECTORS - 1) / DISK_FREE_MAP_SECTORS;
+}
 
 /* ---- reserve.c ------------------------------------------------------------ */
 
@@ -322,9 +327,12 @@ enum status reserve_clear(struct store *store, uint64_t first, uint64_t count,
 uint64_t reserve_blocks_available(const struct store *store);
 uint64_t reserve_slop(const struct store *store);
 void reserve_begin(struct store *store); /* once the size of the store is known */
+/* The same for the generation that begins while the store grows to this size. */
+void reserve_grow(struct store *store, uint64_t sectors);
 void reserve_add(struct reserve *sum, const struct reserve *more);
-/* Pages and nodes of the free map that `changes` scattered changes touch. */
-uint64_t map_blocks_touched(const struct store *store, uint64_t changes);
+/* Pages and nodes of a free map of `leaves` pages that as many scattered changes
+ * touch. */
+uint64_t map_blocks_touched(uint64_t leaves, uint64_t changes);
 uint64_t map_blocks_total(const struct store *store);
 
 /* ---- stage.c -------------------------------------------------------------- */
@@ -400,6 +408,7 @@ enum status update_finish(struct store *store, store_channel_t *channel);
 /* ---- freemap.c ------------------------------------------------------------- */
 
 enum freemap_phase {
+	FREEMAP_GROW,	/* the tree becomes taller: blocks for its new top */
 	FREEMAP_SORT,	/* the newest changes */
 	FREEMAP_CLOSE,	/* which pages and nodes do they touch: set blocks aside */
 	FREEMAP_MERGE,	/* older sorted runs become one, to go on */
@@ -416,7 +425,7 @@ struct freemap {
 	uint32_t boundaries;
 	uint32_t position; /* change being looked at */
 	unsigned level;	   /* of its leaf's path */
-	unsigned height;
+	unsigned height, old_height;
 	uint64_t blocks_freed; /* used before, wholly free after */
 };
 
@@ -440,49 +449,6 @@ bool clears_add(struct clears *clears, uint64_t first, uint64_t end);
 bool clears_contain(const struct clears *clears, uint64_t page);
 uint64_t clears_skip(const struct clears *clears, uint64_t page); /* first page not cleared */
 
-/* ---- catalogue.c --------------------------------------------------------------- */
-
-/* A snapshot in memory. */
-struct snapshot {
-	uint64_t number, parent, generation;
-	struct disk_root root;
-	uint64_t wall_ns, uptime_ns;
-	uint32_t flags, children;
-	uint64_t cursor;
-	char name[DISK_SNAPSHOT_NAME];
-	struct store_source source;
-};
-
-/* A search for a name that waits: where it goes on, if nothing has changed. */
-struct name_search {
-	char name[DISK_SNAPSHOT_NAME]; /* empty: none */
-	uint64_t generation;
-	uint64_t after;
-};
-
-/* Entries changed by the commit in flight. */
-struct catalogue {
-	uint32_t count;
-	struct {
-		struct snapshot snapshot;
-		bool removed;
-	} change[LIMIT_CATALOGUE];
-	uint32_t position; /* next to be written */
-};
-
-/* The entry as of the last durable generation / with the commit's changes. */
-enum status catalogue_read(struct store *store, uint64_t number, struct snapshot *snapshot,
-			   store_channel_t *channel);
-enum status catalogue_get(struct store *store, uint64_t number, struct snapshot *snapshot,
-			  store_channel_t *channel);
-/* The next entry with a number above `after`, with the commit's changes. */
-enum status catalogue_next(struct store *store, uint64_t after, struct snapshot *snapshot,
-			   store_channel_t *channel);
-void catalogue_put(struct store *store, const struct snapshot *snapshot);
-void catalogue_remove(struct store *store, uint64_t number);
-void catalogue_update_begin(struct store *store);
-enum status catalogue_update_step(struct store *store, bool *done, store_channel_t *channel);
-
 /* ---- overlay.c: pages changed since the last full commit ------------------------ */
 
 /* What a delta record holds: for each page its newest reference, in rising
@@ -504,42 +470,6 @@ void *overlay_slot(const struct overlay *overlay);
 bool overlay_suits(const struct store *store);
 /* The next overlay is durable: it becomes the newest, the newest the previous. */
 void overlay_advance(struct store *store);
-
-/* ---- snapshot.c: what the actions of a commit do to the catalogue ----------- */
-
-enum status snapshot_check(struct store *store, const struct store_commit_request *request,
-			   store_channel_t *channel);
-enum status snapshot_apply(struct store *store, store_channel_t *channel);
-
-/* ---- reclaim.c --------------------------------------------------------------- */
-
-enum reclaim_phase {
-	RECLAIM_LOAD,  /* the dying snapshot and its parent */
-	RECLAIM_CHILD, /* who descends from it */
-	RECLAIM_WALK,  /* gives back what only it sees */
-	RECLAIM_END,   /* the walk is over: the catalogue forgets it */
-	RECLAIM_NEXT,  /* who is reclaimed after it */
-};
-
-struct reclaim {
-	enum reclaim_phase phase;
-	bool broken;	/* damage in the way: the deletion rests */
-	bool waiting;	/* branch points may be waiting for their turn */
-	uint64_t dying; /* for whom `child` was searched; 0: for nobody */
-	uint64_t child; /* the one snapshot that descends from it */
-	uint64_t scan;	/* where a search through the catalogue has got to */
-	bool child_is_live;
-	uint64_t parent_generation;
-	uint64_t position, end;	  /* next page; first page behind the tree */
-	struct snapshot snapshot; /* the dying one */
-	struct disk_root child_root;
-	uint32_t changes_stop; /* the list of changes is as long as this: enough */
-	uint32_t visits;
-};
-
-void reclaim_begin(struct store *store);
-/* One piece of this commit's deletion step. */
-enum status reclaim_step(struct store *store, bool *done, store_channel_t *channel);
 
 /* ---- commit.c ---------------------------------------------------------------- */
 
@@ -628,6 +558,9 @@ struct store {
 	struct freemap freemap;
 	struct catalogue catalogue;
 	struct name_search search;
+	struct age_search age_search;
+	struct index index;
+	struct retention retention;
 	struct reclaim reclaim;
 	struct commit commit;
 	struct scrubber scrubber;
@@ -654,6 +587,12 @@ struct store {
 };
 
 void store_wake(struct store *store, store_channel_t channel);
+/* A deletion goes on, and its space is waited for or was asked for. */
+static inline bool store_deletion_presses(const struct store *store)
+{
+	return store->record.dying && !store->reclaim.broken &&
+	       (store->record.dying != store->retention.lazy || store->reclaim.waiting);
+}
 /* The record of the newest generation is known: pages can be used. */
 void store_open(struct store *store);
 

@@ -247,7 +247,10 @@ enum status engine_commit_start(struct engine *engine, enum store_action action,
 		.action = action,
 		.number = number,
 		.counters = {.uptime_ns = clock, .object_version = clock, .resumes = clock},
-		.wall_ns = clock};
+		/* Three seconds a commit; it can jump, in both directions. */
+		.wall_ns = (clock & UINT32_MAX) * UINT64_C(3000000000),
+		.sectors = engine->grow_sectors,
+		.retention = engine->retention};
 	store_channel_t channel = {0};
 	enum status status;
 

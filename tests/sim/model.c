@@ -177,6 +177,11 @@ void model_free(struct model *model)
 	for (uint32_t i = 0; i < model->tables; i++)
 		free(model->table[i]);
 	free(model->table);
+	for (uint64_t i = 0; i < model->frozen_room; i++)
+		free(model->frozen[i]);
+	free(model->frozen);
+	model->frozen = NULL;
+	model->frozen_room = 0;
 	free(model->hash);
 	model->table = NULL;
 	model->hash = NULL;
@@ -249,6 +254,46 @@ void model_snapshot_remove(struct model_state *state, const char *name)
 	*snapshot = state->snapshot[--state->snapshots];
 }
 
+void model_snapshot_rename(struct model_state *state, const char *from, const char *to)
+{
+	struct model_snapshot *snapshot = model_snapshot_find(state, from);
+
+	SIM_CHECK(snapshot, "the model has no snapshot %s", from);
+	memset(snapshot->name, 0, sizeof(snapshot->name));
+	memcpy(snapshot->name, to, strnlen(to, DISK_SNAPSHOT_NAME - 1));
+}
+
+bool model_automatic(const char *name, uint32_t flags)
+{
+	return flags & DISK_SNAPSHOT_AUTOMATIC && strncmp(name, "auto-", 5) == 0;
+}
+
+const uint32_t *model_frozen_content(const struct model *model, generation_t generation)
+{
+	SIM_CHECK(generation.n < model->frozen_room && model->frozen[generation.n],
+		  "generation %llu never was", (unsigned long long)generation.n);
+	return model->frozen[generation.n];
+}
+
+static void frozen_note(struct model *model, const struct model_state *state)
+{
+	uint64_t n = state->generation.n, bytes = model->pages * sizeof(uint32_t);
+
+	if (n >= model->frozen_room) {
+		uint64_t room = 2 * n + 16;
+		uint32_t **frozen = sim_allocate(room * sizeof(*frozen));
+
+		if (model->frozen_room)
+			memcpy(frozen, model->frozen, model->frozen_room * sizeof(*frozen));
+		free(model->frozen);
+		model->frozen = frozen;
+		model->frozen_room = room;
+	}
+	if (!model->frozen[n])
+		model->frozen[n] = sim_allocate(bytes);
+	memcpy(model->frozen[n], state->content, bytes);
+}
+
 void model_state_copy(struct model_state *to, const struct model_state *from)
 {
 	if (to != from)
@@ -268,6 +313,7 @@ struct model_state *model_freeze(struct model *model, generation_t generation)
 	state->clean = false;
 	memcpy(state->content, model->working, sizeof(state->content));
 	model->flights++;
+	frozen_note(model, state);
 	return state;
 }
 

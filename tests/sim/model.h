@@ -30,6 +30,8 @@ struct model_state {
 	generation_t generation;
 	bool clean; /* the system was stopped on purpose after it */
 	uint32_t content[MODEL_PAGES];
+	uint64_t sectors; /* size of the store */
+	struct disk_retention retention;
 	uint32_t snapshots;				 /* those with a name that are not dying */
 	struct model_snapshot snapshot[MODEL_SNAPSHOTS]; /* last: only what is used is copied */
 };
@@ -49,6 +51,8 @@ struct model {
 	struct model_state durable;
 	struct model_state flight[2]; /* a restore has two commits */
 	uint32_t flights;
+	uint32_t **frozen; /* content of each generation: automatic snapshots have it */
+	uint64_t frozen_room;
 };
 
 /* How the universe's pages lie in the address space. */
@@ -84,6 +88,11 @@ struct model_snapshot *model_snapshot_find(struct model_state *state, const char
 struct model_state *model_freeze(struct model *model, generation_t generation);
 void model_snapshot_add(struct model *model, struct model_state *state, const char *name,
 			const uint32_t *content);
+void model_snapshot_rename(struct model_state *state, const char *from, const char *to);
+/* The content of a generation that was frozen once. */
+const uint32_t *model_frozen_content(const struct model *model, generation_t generation);
+/* Is this a snapshot that the engine takes and deletes by itself? */
+bool model_automatic(const char *name, uint32_t flags);
 void model_snapshot_remove(struct model_state *state, const char *name);
 void model_state_copy(struct model_state *to, const struct model_state *from);
 /* The engine says that this generation is durable. */

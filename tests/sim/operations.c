@@ -9,6 +9,7 @@
  * while a commit is in flight.
  */
 #include "tests/sim/operations.h"
+#include "tests/sim/keeping.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -372,13 +373,14 @@ static const struct {
 	bool power; /* not while the disk fails */
 	void (*run)(struct workload *workload);
 } mixture[] = {
-	{48, false, random_write},	   {12, false, random_read},
-	{6, false, random_clear},	   {14, false, operation_commit},
-	{5, false, operation_snapshot},	   {4, false, random_delete},
-	{2, false, random_restore},	   {2, false, operation_settle},
-	{1, false, frame_borrow},	   {1, false, page_pin},
-	{1, false, operation_stop},	   {2, true, operation_power_cut},
-	{1, true, operation_warm_restart},
+	{45, false, random_write},	{11, false, random_read},
+	{2, false, operation_rename},	{1, false, operation_retain},
+	{1, false, operation_grow},	{6, false, random_clear},
+	{14, false, operation_commit},	{5, false, operation_snapshot},
+	{4, false, random_delete},	{2, false, random_restore},
+	{2, false, operation_settle},	{1, false, frame_borrow},
+	{1, false, page_pin},		{1, false, operation_stop},
+	{2, true, operation_power_cut}, {1, true, operation_warm_restart},
 };
 
 static void random_operation(struct workload *workload)

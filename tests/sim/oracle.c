@@ -84,11 +84,31 @@ void oracle_compare_space(struct verify *verify, const struct verify_space *spac
 		  found, model_pages_present(content, model->pages));
 }
 
+static const struct model_state *expectation_find(const struct expectation *expectation,
+						  generation_t generation)
+{
+	for (uint32_t i = 0; i < expectation->states; i++)
+		if (expectation->state[i]->generation.n == generation.n)
+			return expectation->state[i];
+	return NULL;
+}
+
+/* What an automatic snapshot of this generation must hold. */
+static const uint32_t *generation_content(const struct expectation *expectation,
+					  uint64_t generation)
+{
+	const struct model_state *state = expectation_find(expectation, (generation_t){generation});
+
+	return state ? state->content
+		     : model_frozen_content(expectation->model, (generation_t){generation});
+}
+
 /* Every snapshot of the state is on the disk, and no other.  That its extents
  * are sound the verifier has seen; their contents are compared if asked for. */
-static void compare_catalogue(struct verify *verify, const struct model *model,
+static void compare_catalogue(struct verify *verify, const struct expectation *expectation,
 			      const struct model_state *state, bool contents)
 {
+	const struct model *model = expectation->model;
 	const struct disk_snapshot *snapshot;
 	struct verify_space space;
 	uint32_t living = 0;
@@ -98,12 +118,19 @@ static void compare_catalogue(struct verify *verify, const struct model *model,
 
 		if (snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
 			continue;
-		living++;
-		expected = model_snapshot_find((struct model_state *)state, snapshot->name);
-		SIM_CHECK(expected, "snapshot \"%s\" exists and should not", snapshot->name);
 		SIM_CHECK(verify_space_snapshot(verify, (snapshot_t){snapshot->number}, &space) ==
 				  STATUS_OK,
 			  "snapshot %llu cannot be found", (unsigned long long)snapshot->number);
+		if (model_automatic(snapshot->name, snapshot->flags)) {
+			if (contents)
+				oracle_compare_space(
+					verify, &space, model,
+					generation_content(expectation, snapshot->generation));
+			continue;
+		}
+		living++;
+		expected = model_snapshot_find((struct model_state *)state, snapshot->name);
+		SIM_CHECK(expected, "snapshot \"%s\" exists and should not", snapshot->name);
 		if (contents)
 			oracle_compare_space(verify, &space, model, expected->content);
 	}
@@ -149,6 +176,8 @@ void oracle_compare_snapshots(struct engine *engine, const struct model_state *s
 	while (engine_snapshot_next(engine, snapshot.number, &snapshot) == STATUS_OK) {
 		if (snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
 			continue;
+		if (model_automatic(snapshot.name, snapshot.flags))
+			continue;
 		living++;
 		SIM_CHECK(model_snapshot_find((struct model_state *)state, snapshot.name),
 			  "the engine lists snapshot \"%s\", which should not exist",
@@ -159,15 +188,6 @@ void oracle_compare_snapshots(struct engine *engine, const struct model_state *s
 }
 
 /* ---- one image -------------------------------------------------------- */
-
-static const struct model_state *expectation_find(const struct expectation *expectation,
-						  generation_t generation)
-{
-	for (uint32_t i = 0; i < expectation->states; i++)
-		if (expectation->state[i]->generation.n == generation.n)
-			return expectation->state[i];
-	return NULL;
-}
 
 /* (1), (3), (4) by the verifier alone, and sometimes (2). */
 static const struct model_state *image_verify(struct oracle *oracle, struct oracle_level *level,
@@ -192,8 +212,14 @@ static const struct model_state *image_verify(struct oracle *oracle, struct orac
 		  (unsigned long long)expectation->state[0]->generation.n);
 	level->torn = totals->torn;
 	level->largest = totals->largest;
-	if (state->snapshots)
-		compare_catalogue(verify, expectation->model, state,
+	SIM_CHECK(totals->sectors == state->sectors, "depth %u: %llu sectors, the model has %llu",
+		  level->depth, (unsigned long long)totals->sectors,
+		  (unsigned long long)state->sectors);
+	SIM_CHECK(memcmp(&verify_record(verify)->retention, &state->retention,
+			 sizeof(state->retention)) == 0,
+		  "depth %u: another rule of retention than the model's", level->depth);
+	if (verify_record(verify)->snapshots || state->snapshots)
+		compare_catalogue(verify, expectation, state,
 				  sim_random_once_in(oracle->random, 4));
 	if (sim_random_once_in(oracle->random, 4) && verify_space_live(verify, &space) == STATUS_OK)
 		oracle_compare_space(verify, &space, expectation->model, state->content);

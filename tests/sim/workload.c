@@ -4,6 +4,7 @@
  * What happens in between is in operations.c.
  */
 #include "tests/sim/workload.h"
+#include "tests/sim/keeping.h"
 #include "tests/sim/operations.h"
 
 #include <stdio.h>
@@ -173,9 +174,13 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 	sim_totals.commits++;
 	state = model_freeze(model, action == STORE_ACTION_RESTORE ? working : generation);
 	state->clean = action == STORE_ACTION_STOP;
+	if (action == STORE_ACTION_GROW)
+		state->sectors = workload->engine.grow_sectors;
+	if (action == STORE_ACTION_RETAIN)
+		state->retention = workload->engine.retention;
 	if (action == STORE_ACTION_SNAPSHOT)
 		model_snapshot_add(model, state, name, state->content);
-	if (action == STORE_ACTION_DELETE)
+	if (action == STORE_ACTION_DELETE && model_snapshot_find(state, name))
 		model_snapshot_remove(state, name);
 	if (action == STORE_ACTION_RESTORE) {
 		const struct model_snapshot *snapshot = model_snapshot_find(state, name);
@@ -238,6 +243,8 @@ void workload_warm_restart(struct workload *workload)
 void workload_drain(struct workload *workload)
 {
 	workload_settle(workload);
+	if (!workload->broken)
+		operation_drain_automatic(workload);
 	while (!workload->broken && workload->model.durable.snapshots) {
 		operation_delete(workload, (uint32_t)sim_random_next(&workload->random));
 		workload_commit_all(workload);
@@ -291,6 +298,7 @@ void workload_create(struct workload *workload, uint64_t seed, enum workload_siz
 	bool small = size != WORKLOAD_RANDOM;
 	enum model_shape shape;
 	uint32_t pages;
+	uint64_t format_sectors;
 
 	memset(workload, 0, sizeof(*workload));
 	random->state = seed;
@@ -300,6 +308,11 @@ void workload_create(struct workload *workload, uint64_t seed, enum workload_siz
 	workload->write_unit = sim_random_once_in(random, 5) ? BLOCK_SIZE : SECTOR_SIZE;
 	if (small)
 		workload->write_unit = seed % 2 ? BLOCK_SIZE : SECTOR_SIZE;
+	/* It may be smaller than its disk, and grow later. */
+	format_sectors = workload->sectors;
+	if (sim_random_once_in(random, 3))
+		format_sectors -= sim_random_below(
+			random, (uint32_t)(workload->sectors - DISK_SECTORS_MIN) + 1);
 	workload->limits.frames = 32 + sim_random_below(random, small ? 400 : 60);
 	workload->limits.staging_bytes = 256 * 1024;
 	workload->limits.read_requests = 1 + sim_random_below(random, 8);
@@ -321,6 +334,7 @@ void workload_create(struct workload *workload, uint64_t seed, enum workload_siz
 	if (shape >= MODEL_CLUSTERS && pages > 6 && !sim_random_once_in(random, 12))
 		pages = shape >= MODEL_SPARSE ? 6 : 9;
 	model_create(&workload->model, sim_random_next(random), pages, shape);
+	workload->model.durable.sectors = format_sectors;
 	image_create_flat(&workload->flat, workload->sectors);
 	workload_machine_create(workload);
 }
@@ -383,7 +397,7 @@ bool workload_begin(struct workload *workload)
 	sim_trace("  %llu sectors, write unit %u, %u frames, %u pages",
 		  (unsigned long long)workload->sectors, workload->write_unit,
 		  workload->limits.frames, workload->model.pages);
-	status = engine_format(&workload->engine, &workload->disk, workload->sectors,
+	status = engine_format(&workload->engine, &workload->disk, workload->model.durable.sectors,
 			       &workload->random);
 	if (workload_fault_seen(workload, status))
 		return false;

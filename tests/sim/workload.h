@@ -15,9 +15,9 @@
 
 struct workload {
 	struct sim_random random;
-	uint64_t seed;	/* of the operations' random numbers */
-	uint32_t turns; /* operations so far, those left out included */
-	uint64_t sectors;
+	uint64_t seed;	  /* of the operations' random numbers */
+	uint32_t turns;	  /* operations so far, those left out included */
+	uint64_t sectors; /* of the disk: the store can grow to it */
 	uint32_t write_unit;
 	struct store_limits limits;
 	uint32_t crash_samples; /* torn images at a flush; 0: check none at all */

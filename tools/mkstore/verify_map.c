@@ -112,8 +112,9 @@ static const char *snapshot_fault(const struct verify_pass *pass,
 	    (snapshot->source_generation == 0))
 		return "it names a store that it was received from without a generation, or the "
 		       "other way round";
-	if (snapshot->held_sectors > pass->record.used_sectors)
-		return "it holds more sectors than are in use";
+	/* An estimate where several descend from one. */
+	if (snapshot->held_sectors > pass->record.sectors)
+		return "it holds more sectors than the store has";
 	if (!verify_zero(snapshot->reserved, sizeof(snapshot->reserved)))
 		return "its reserve is not zero";
 	return snapshot_root_fault(snapshot);

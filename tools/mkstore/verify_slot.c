@@ -104,8 +104,8 @@ static const char *totals_fault(const struct disk_record *record)
 		return "the size of the store is out of range";
 	if (record->used_sectors > record->sectors - DISK_DATA_SECTOR)
 		return "counts more used sectors than there are";
-	if (record->held_sectors > record->used_sectors)
-		return "holds more sectors for snapshots than are in use";
+	if (record->held_sectors > record->sectors)
+		return "holds more sectors for snapshots than the store has";
 	if (record->origin >= record->next_snapshot || record->dying >= record->next_snapshot ||
 	    record->snapshots >= record->next_snapshot)
 		return "snapshot numbers reach `next_snapshot`";

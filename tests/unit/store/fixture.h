@@ -206,7 +206,12 @@ static inline struct fixture *fixture_make(uint64_t sectors, uint32_t frames, ui
 					   bool deltas)
 {
 	static const struct block_operations operations = {fixture_submit, fixture_poll};
-	struct store_format_options options = {{1, 2, 3}, 7, sectors, write_unit, "test", deltas};
+	struct store_format_options options = {.identity = {1, 2, 3},
+					       .created_ns = 7,
+					       .sectors = sectors,
+					       .write_unit = write_unit,
+					       .label = "test",
+					       .deltas = deltas};
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->device = (struct block_device){sectors, write_unit,	256, FIXTURE_QUEUE, false,

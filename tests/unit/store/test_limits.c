@@ -10,7 +10,7 @@ static void test_memory_size(void **state)
 	for (uint32_t frames = 64; frames < 3000000; frames *= 3) {
 		struct store_limits limits = {
 			.frames = frames, .staging_bytes = 1 << 20, .read_requests = 32};
-		uint64_t bound = (uint64_t)frames * PAGE_SIZE * 9 / 1000 + (1 << 20) + 672 * 1024;
+		uint64_t bound = (uint64_t)frames * PAGE_SIZE * 9 / 1000 + (1 << 20) + 768 * 1024;
 
 		assert_true(store_memory_size(&limits) <= bound);
 	}
@@ -24,7 +24,7 @@ static void test_configurations(void **state)
 				      .limits = f->limits,
 				      .memory = f->memory,
 				      .frame_base = f->frames};
-	struct store_format_options options = {{0}, 0, 100, 512, "", false};
+	struct store_format_options options = {.sectors = 100, .write_unit = 512};
 	struct store *store;
 
 	(void)state;

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * retention.c - recent generations kept as automatic snapshots, and let go.
+ *
+ * The rule is in the commit record (struct disk_retention).  All this happens in
+ * full commits that the owner makes anyway, in those without an action:
+ *
+ *   taken     when the last one is at least an interval old and space is not
+ *             short: "auto-<generation>"
+ *   thinned   by a commit that takes none, one at a time.  Kept are, from the
+ *             newest to the oldest: all of the last minute; then the newest of
+ *             each minute until so many minutes have one, of each hour, of each
+ *             day.  What is over goes, the oldest first
+ *   budget    while they hold more than their part of the store: the oldest
+ *   yielding  when a writer finds no space: the oldest, at once, until there is
+ *             enough or none is left (reserve.c)
+ *
+ * The minutes, hours and days that count are those in which something was kept,
+ * not those of a calendar.  So a clock that jumps, or a machine that was off
+ * for a year, makes nothing vanish: each one goes only because of newer ones.
+ *
+ * An automatic snapshot that was renamed is not automatic any more, and what a
+ * restore replaced never is for this file.
+ */
+#include "store/store_priv.h"
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define NS_PER_MINUTE (60 * NS_PER_SECOND)
+#define NS_PER_HOUR   (60 * NS_PER_MINUTE)
+#define NS_PER_DAY    (24 * NS_PER_HOUR)
+
+enum status retention_check(const struct disk_retention *rule)
+{
+	uint64_t most = (uint64_t)rule->minutes + rule->hours + rule->days;
+
+	for (unsigned i = 0; i < sizeof(rule->reserved); i++)
+		if (rule->reserved[i])
+			return STATUS_INVALID;
+	if (rule->budget > 1000)
+		return STATUS_INVALID;
+	if (rule->interval_s)
+		most += 60 / rule->interval_s + 2;
+	/* A few more than the rule says are there while they wait for their turn. */
+	return most <= LIMIT_AUTOMATIC - LIMIT_AUTOMATIC / 8 ? STATUS_OK : STATUS_LIMIT;
+}
+
+void retention_begin(struct store *store)
+{
+	store->retention.budget = store->retention.yield ? UINT32_MAX : LIMIT_INDEX_STEP;
+}
+
+/* ---- which one goes ------------------------------------------------------------------- */
+
+/* The zones of the rule, and where a walk from the newest to the oldest is. */
+struct zones {
+	uint64_t now;
+	unsigned zone; /* 0: minutes, 1: hours, 2: days, 3: none */
+	uint32_t left[3];
+	uint64_t last; /* minute, hour or day kept last in this zone */
+};
+
+static bool zones_keep(struct zones *zones, uint64_t wall_ns)
+{
+	static const uint64_t length[3] = {NS_PER_MINUTE, NS_PER_HOUR, NS_PER_DAY};
+
+	if (wall_ns <= zones->now && zones->now - wall_ns < NS_PER_MINUTE)
+		return true;
+	for (; zones->zone < 3; zones->zone++, zones->last = UINT64_MAX) {
+		uint64_t slot = wall_ns / length[zones->zone];
+
+		if (slot == zones->last)
+			return false;
+		if (!zones->left[zones->zone])
+			continue;
+		zones->left[zones->zone]--;
+		zones->last = slot;
+		return true;
+	}
+	return false;
+}
+
+static bool over_budget(const struct store *store)
+{
+	const struct index *index = &store->index;
+	const struct disk_record *record = &store->commit.record;
+	uint64_t held = 0;
+
+	for (uint32_t i = 0; i < index->automatics; i++) {
+		held = held_add(store, held, index->automatic[i].held);
+		if (index->automatic[i].number == record->origin)
+			held = held_add(store, held, record->held_sectors);
+	}
+	return held > record->sectors / 1000 * record->retention.budget;
+}
+
+/* Index of the next to go; the number of them when none has to. */
+static uint32_t automatic_surplus(const struct store *store)
+{
+	const struct index *index = &store->index;
+	const struct disk_retention *rule = &store->commit.record.retention;
+	struct zones zones = {.now = store->commit.record.wall_ns,
+			      .left = {rule->minutes, rule->hours, rule->days},
+			      .last = UINT64_MAX};
+	uint32_t surplus = index->automatics;
+
+	if (index->automatics && (index->more || over_budget(store)))
+		return 0;
+	for (uint32_t i = index->automatics; i; i--)
+		if (!zones_keep(&zones, index->automatic[i - 1].wall_ns))
+			surplus = i - 1;
+	return surplus;
+}
+
+/* ---- in a commit ------------------------------------------------------------------------ */
+
+/* One dies at a time. */
+static bool may_delete(const struct store *store)
+{
+	return !store->commit.record.dying && !store->reclaim.broken;
+}
+
+static bool automatic_due(const struct store *store)
+{
+	const struct index *index = &store->index;
+	const struct disk_record *record = &store->commit.record;
+	uint64_t interval_ns = record->retention.interval_s * NS_PER_SECOND, last;
+
+	if (index->more || index->automatics == LIMIT_AUTOMATIC ||
+	    reserve_blocks_available(store) <
+		    store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW))
+		return false;
+	if (!index->automatics)
+		return true;
+	last = index->automatic[index->automatics - 1].wall_ns;
+	return record->wall_ns < last || record->wall_ns - last >= interval_ns;
+}
+
+/* Somebody may have given the name already: then the next commit takes one. */
+static enum status automatic_take(struct store *store, store_channel_t *channel)
+{
+	char name[DISK_SNAPSHOT_NAME] = {0};
+	struct snapshot other;
+	enum status status = STATUS_NOT_FOUND;
+
+	text_format(name, sizeof(name), "auto-%u", store->commit.record.generation);
+	if (!store->index.overflow)
+		status = index_find(store, name, &other, channel);
+	if (status == STATUS_NOT_FOUND)
+		return snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, name, channel);
+	return status == STATUS_WAIT ? status : STATUS_OK;
+}
+
+static enum status automatic_delete(struct store *store, uint32_t i, bool lazy,
+				    store_channel_t *channel)
+{
+	uint64_t number = store->index.automatic[i].number;
+	enum status status = snapshot_delete(store, number, channel);
+
+	if (status == STATUS_OK && lazy)
+		store->retention.lazy = number;
+	/* Damaged: it cannot be deleted, so it is not counted upon any more. */
+	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
+		index_forget(store, number);
+		status = STATUS_OK;
+	}
+	return status;
+}
+
+static enum status retention_thin(struct store *store, store_channel_t *channel)
+{
+	struct index *index = &store->index;
+	uint32_t surplus;
+
+	if (!may_delete(store))
+		return STATUS_OK;
+	if (index->more && index->automatics < LIMIT_AUTOMATIC / 2) {
+		index_drop(store); /* The next ones become known. */
+		return STATUS_OK;
+	}
+	surplus = automatic_surplus(store);
+	return surplus < index->automatics ? automatic_delete(store, surplus, true, channel)
+					   : STATUS_OK;
+}
+
+enum status retention_apply(struct store *store, store_channel_t *channel)
+{
+	const struct commit *commit = &store->commit;
+	struct retention *retention = &store->retention;
+	bool rules = commit->record.retention.interval_s && !commit->request.offline;
+	enum status status;
+
+	if (!retention->yield && !rules)
+		return STATUS_OK;
+	status = index_build(store, &retention->budget, channel);
+	if (status != STATUS_OK)
+		return status == STATUS_WAIT ? status : STATUS_OK;
+	if (retention->yield) {
+		status = STATUS_OK;
+		if (store->index.automatics && may_delete(store))
+			status = automatic_delete(store, 0, false, channel);
+		retention->yield = status == STATUS_WAIT;
+		return status;
+	}
+	return automatic_due(store) ? automatic_take(store, channel)
+				    : retention_thin(store, channel);
+}
+
+/* ---- space is short ------------------------------------------------------------------------ */
+
+bool retention_yields(struct store *store)
+{
+	struct retention *retention = &store->retention;
+
+	retention->lazy = 0;
+	if (!store->record.snapshots || store->reclaim.broken ||
+	    (store->index.complete && !store->index.automatics))
+		return false;
+	retention->yield = true;
+	return true;
+}

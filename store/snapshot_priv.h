@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshot_priv.h - what the files about snapshots share with each other and
+ * with the commit; a part of store_priv.h.
+ */
+#ifndef STORE_SNAPSHOT_PRIV_H
+#define STORE_SNAPSHOT_PRIV_H
+
+#include "store/store.h"
+#include "store/limits.h"
+
+/* ---- catalogue.c --------------------------------------------------------------- */
+
+/* A snapshot in memory. */
+struct snapshot {
+	uint64_t number, parent, generation;
+	struct disk_root root;
+	uint64_t wall_ns, uptime_ns;
+	uint32_t flags, children;
+	uint64_t cursor;
+	uint64_t held_sectors;
+	char name[DISK_SNAPSHOT_NAME];
+	struct store_source source;
+};
+
+/* A search for a name that waits: where it goes on, if nothing has changed. */
+struct name_search {
+	char name[DISK_SNAPSHOT_NAME]; /* empty: none */
+	uint64_t generation;
+	uint64_t after;
+};
+
+/* A search by age that waits, likewise. */
+struct age_search {
+	uint64_t record; /* generation of the catalogue */
+	uint64_t generation, wall_ns;
+	uint64_t below; /* numbers from here on have been looked at; 0: no search */
+};
+
+/* Entries changed by the commit in flight. */
+struct catalogue {
+	uint32_t count;
+	struct {
+		struct snapshot snapshot;
+		bool removed;
+	} change[LIMIT_CATALOGUE];
+	uint32_t position; /* next to be written */
+};
+
+/* The entry as of the last durable generation / with the commit's changes. */
+enum status catalogue_read(struct store *store, uint64_t number, struct snapshot *snapshot,
+			   store_channel_t *channel);
+enum status catalogue_get(struct store *store, uint64_t number, struct snapshot *snapshot,
+			  store_channel_t *channel);
+/* The next entry with a number above `after`, with the commit's changes. */
+enum status catalogue_next(struct store *store, uint64_t after, struct snapshot *snapshot,
+			   store_channel_t *channel);
+void catalogue_put(struct store *store, const struct snapshot *snapshot);
+void catalogue_remove(struct store *store, uint64_t number);
+void catalogue_update_begin(struct store *store);
+enum status catalogue_update_step(struct store *store, bool *done, store_channel_t *channel);
+
+/* ---- snapshot.c: what the actions of a commit do to the catalogue ----------- */
+
+enum status snapshot_check(struct store *store, const struct store_commit_request *request,
+			   store_channel_t *channel);
+enum status snapshot_apply(struct store *store, store_channel_t *channel);
+/* In the commit in flight: keeps its state; marks one dying, or a branch point. */
+enum status snapshot_take(struct store *store, uint32_t flags, const char *name,
+			  store_channel_t *channel);
+enum status snapshot_delete(struct store *store, uint64_t number, store_channel_t *channel);
+
+/* ---- index.c: names and automatic snapshots, in memory ---------------------------- */
+
+struct automatic {
+	uint64_t number, wall_ns, held;
+};
+
+struct index {
+	uint64_t position;  /* entries up to this number are known */
+	bool complete;	    /* all are */
+	bool overflow;	    /* there are more names than the table takes */
+	bool more;	    /* there are more automatic snapshots than these */
+	enum status damage; /* of an entry that could not be read */
+	uint32_t names, automatics;
+	uint64_t name[LIMIT_NAME_SLOTS]; /* part of the hash << 40 | number; 0: empty */
+	struct automatic automatic[LIMIT_AUTOMATIC];
+};
+
+bool snapshot_is_automatic(const struct snapshot *snapshot);
+/* Completes the index; BUSY when the budget of entries to be read is used up. */
+enum status index_build(struct store *store, uint32_t *budget, store_channel_t *channel);
+/* A commit is durable: its changes. */
+void index_update(struct store *store);
+void index_drop(struct store *store);
+/* This one cannot be deleted. */
+void index_forget(struct store *store, uint64_t number);
+/* In a complete index without overflow: the snapshot of this name. */
+enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
+		       struct snapshot *snapshot, store_channel_t *channel);
+
+/* ---- retention.c: automatic snapshots ------------------------------------------ */
+
+struct retention {
+	uint64_t lazy;	 /* dying because it was thinned out: nobody waits for its space */
+	bool yield;	 /* space is short: the next commit lets the oldest go */
+	uint32_t budget; /* entries that this commit may read into the index */
+};
+
+/* INVALID, LIMIT: not a rule. */
+enum status retention_check(const struct disk_retention *rule);
+void retention_begin(struct store *store); /* at the start of a commit */
+/* In a commit without an action: takes an automatic snapshot or lets one go. */
+enum status retention_apply(struct store *store, store_channel_t *channel);
+/* Space is short: true when a commit may help. */
+bool retention_yields(struct store *store);
+
+/* ---- reclaim.c --------------------------------------------------------------- */
+
+enum reclaim_phase {
+	RECLAIM_LOAD,  /* the dying snapshot and its parent */
+	RECLAIM_CHILD, /* who descends from it */
+	RECLAIM_WALK,  /* gives back what only it sees */
+	RECLAIM_END,   /* the walk is over: the catalogue forgets it */
+	RECLAIM_NEXT,  /* who is reclaimed after it */
+};
+
+struct reclaim {
+	enum reclaim_phase phase;
+	bool broken;	/* damage in the way: the deletion rests */
+	bool waiting;	/* branch points may be waiting for their turn */
+	uint64_t dying; /* for whom `child` was searched; 0: for nobody */
+	uint64_t child; /* the one snapshot that descends from it */
+	uint64_t scan;	/* where a search through the catalogue has got to */
+	bool child_is_live;
+	uint64_t parent_generation;
+	uint64_t position, end;	  /* next page; first page behind the tree */
+	struct snapshot snapshot; /* the dying one */
+	struct disk_root child_root;
+	uint32_t changes_stop; /* the list of changes is as long as this: enough */
+	uint32_t visits;
+	uint64_t freed; /* sectors given back by this step */
+};
+
+void reclaim_begin(struct store *store);
+/* A sum of sectors held, at most the store's. */
+uint64_t held_add(const struct store *store, uint64_t held, uint64_t more);
+/* One piece of this commit's deletion step. */
+enum status reclaim_step(struct store *store, bool *done, store_channel_t *channel);
+
+#endif
