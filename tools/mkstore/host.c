@@ -16,7 +16,7 @@
 
 /* A commit may first have to read the catalogue or wait for another; it never
  * asks for that this often. */
-#define HOST_COMMIT_TRIES 1000u
+#define HOST_COMMIT_TRIES 1000000u
 
 static const struct store_limits host_limits = {
 	.frames = HOST_FRAMES,
