@@ -19,6 +19,7 @@ READERS = [
     ["scrub"],
     ["map", "0x100000"],
     ["dump", "record"],
+    ["stats"],
     ["verify"],
 ]
 WRITERS = [

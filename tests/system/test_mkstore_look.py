@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""test_mkstore_look.py - map and dump: the structures of a store."""
+"""test_mkstore_look.py - map, dump and stats: what a store is made of."""
 
 import json
 import random
@@ -222,3 +222,115 @@ def test_dump_refuses(store, words, code, message):
     assert message in result.stderr and result.stdout == ""
     assert store.read_bytes() == before
     sound(store)
+
+
+# ---- stats --------------------------------------------------------------------------------
+
+DATA_SECTOR = 2080
+PARTS = ["live", "snapshot", "shared", "replaced", "free_map", "catalogue"]
+
+
+def stats(image, *words):
+    """Every used sector is in one part, every free one in another."""
+    said = mkstore_json("stats", image, *words)
+    assert sum(said[f"{part}_sectors"] for part in PARTS) == said["used_sectors"]
+    assert said["free_sectors"] == said["sectors"] - DATA_SECTOR - said["used_sectors"]
+    assert said["used_sectors"] == sound(image)["used_sectors"]
+    assert said["damaged"] == 0
+    return said
+
+
+def owner(said, name):
+    return next(row for row in said["owners"] if row["name"] == name)
+
+
+def test_stats_say_what_deleting_gives_back(store, tmp_path):
+    generator = random.Random(7)
+    sizes = [40, 3, 17, 1]
+    put(store, tmp_path, generator.randbytes(60 * PAGE), "/it")
+    for number, size in enumerate(sizes):
+        put(store, tmp_path, generator.randbytes(size * PAGE), "/it")
+        mkstore("snapshot", store, f"s{number}")
+    put(store, tmp_path, generator.randbytes(60 * PAGE), "/it")
+    before = stats(store)
+    assert [row["snapshot"] for row in before["owners"]] == [0, 1, 2, 3, 4]
+    for row in before["owners"]:
+        assert row["sectors"] == row["exclusive_sectors"] + row["shared_sectors"]
+    # s0 alone has the 37 pages that s1 overwrote, or rather cut off.
+    assert owner(before, "s0")["exclusive_sectors"] >= 37 * 8
+    for name in ["s2", "s0", "s3", "s1"]:
+        before = stats(store)
+        exclusive = owner(before, name)["exclusive_sectors"]
+        mkstore("delete", store, name)
+        after = stats(store)
+        for kind in ["page_sectors", "node_sectors"]:
+            exclusive -= before[kind] - after[kind]
+        assert exclusive == 0, name
+    assert after["snapshot_sectors"] == after["shared_sectors"] == 0
+    assert [row["name"] for row in after["owners"]] == [""]
+
+
+def test_stats_by_object(store, tmp_path):
+    generator = random.Random(8)
+    put(store, tmp_path, generator.randbytes(10 * PAGE), "/notes/random")
+    put(store, tmp_path, b"text " * 20000, "/notes/text")
+    mkstore("snapshot", store, "kept")
+    put(store, tmp_path, generator.randbytes(10 * PAGE), "/notes/random")
+    said = stats(store, "--objects")
+    objects = {row["path"]: row for row in said["objects"]}
+    assert objects["/notes/random"]["pages"] == 10
+    assert objects["/notes/random"]["exclusive_sectors"] == objects["/notes/random"]["sectors"] == 80
+    assert objects["/notes/text"]["shared_sectors"] == objects["/notes/text"]["sectors"] < 80
+    assert objects["/notes/text"]["pages"] == 25
+    live = owner(said, "")
+    assert sum(row["pages"] for row in said["objects"]) == live["pages"]
+    assert {row["type"] for row in said["objects"] if row["object"] is None} == {"system"}
+    text = mkstore("stats", store, "--objects").stdout
+    assert re.search(r"^ +\d+ segment +10 +40.0 KiB +40.0 KiB +0 B  /notes/random$", text, re.M)
+
+
+def test_stats_of_compression_and_commits(store, tmp_path):
+    generator = random.Random(9)
+    before = stats(store)
+    put(store, tmp_path, generator.randbytes(50 * PAGE), "/raw")
+    put(store, tmp_path, b"again and again " * 256 * 50, "/packed")
+    said = stats(store, "--commits", 64)
+    assert said["raw_pages"] == before["raw_pages"] + 50
+    assert said["compressed_pages"] >= before["compressed_pages"] + 50
+    assert len(said["commits"]) == mkstore_json("info", store)["generation"]
+    newest = said["commits"][0]
+    assert newest["pages"] >= 50 and newest["page_sectors"] >= 50
+    assert said["commits"][1]["page_sectors"] >= 50 * 8
+    assert len(stats(store, "--commits", 0)["commits"]) == 0
+    assert said["live_runs"] <= said["live_extents"]
+    assert said["largest_run_blocks"] * 8 <= said["free_sectors"]
+
+
+def test_stats_of_a_damaged_store(store, tmp_path):
+    """What can be reached is counted, and the exit code says that it is not all."""
+    put(store, tmp_path, random.Random(10).randbytes(20 * PAGE), "/it")
+    page = mkstore_json("map", store, "/it")["page"]
+    mkstore("snapshot", store, "kept")
+    put(store, tmp_path, b"so that the snapshot's commit is not the newest", "/room")
+    node = dump(store, "node", "space", 1, page >> 7)
+    image = bytearray(store.read_bytes())
+    image[node["sector"] * SECTOR] ^= 1
+    store.write_bytes(image)
+    result = mkstore("stats", store, "--json", code=FAILED)
+    said = json.loads(result.stdout)
+    assert said["damaged"] == 2 and f"sector {node['sector']}" in result.stderr
+    assert owner(said, "")["pages"] > 0
+
+
+def test_a_thousand_snapshots(store, tmp_path):
+    """Every commit, list and figure still works, in little time."""
+    for number in range(1001):
+        mkstore("snapshot", store, f"s{number}")
+    put(store, tmp_path, b"changed", "/room")
+    mkstore("snapshot", store, "last")
+    said = stats(store)
+    assert len(said["owners"]) == 1003
+    assert owner(said, "s500")["exclusive_sectors"] == owner(said, "last")["exclusive_sectors"] == 0
+    assert len(mkstore_json("snapshots", store)["snapshots"]) == 1002
+    mkstore("delete", store, "s500")
+    assert len(mkstore_json("map", store, "/room", "--ring", 0)["generations"]) == 1002

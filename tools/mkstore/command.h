@@ -88,6 +88,7 @@ extern const struct command command_delete;    /* snapshot.c */
 extern const struct command command_verify;    /* check.c */
 extern const struct command command_scrub;     /* scrub.c */
 extern const struct command command_map;       /* map.c */
+extern const struct command command_stats;     /* stats.c */
 extern const struct command command_dump;      /* dump.c */
 extern const struct command command_discard;   /* discard.c */
 

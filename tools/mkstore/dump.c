@@ -35,7 +35,7 @@ struct dump_kind {
 	enum command_exit (*run)(struct dump *dump);
 };
 
-/* ---- words ------------------------------------------------------------------------ */
+/* ---- words ----------------------------------------------------------------------- */
 
 static bool dump_number(const char *word, const char *what, uint64_t limit, uint64_t *value)
 {
@@ -105,7 +105,7 @@ static enum command_exit dump_load(struct dump *dump, enum disk_tree tree, unsig
 	return COMMAND_FAILED;
 }
 
-/* ---- superblocks --------------------------------------------------------------------- */
+/* ---- superblocks ----------------------------------------------------------------- */
 
 static enum command_exit dump_superblock_at(struct dump *dump, uint64_t sector)
 {
@@ -138,7 +138,7 @@ static enum command_exit dump_superblock_copy(struct dump *dump)
 	return dump_superblock_at(dump, DISK_SUPERBLOCK_COPY_SECTOR);
 }
 
-/* ---- the ring --------------------------------------------------------------------------- */
+/* ---- the ring -------------------------------------------------------------------- */
 
 static const char *dump_slot_state(const struct verify_slot *slot, const uint8_t *sector)
 {
@@ -271,7 +271,7 @@ static enum command_exit dump_generation(struct dump *dump)
 	return COMMAND_FAILED;
 }
 
-/* ---- trees -------------------------------------------------------------------------------- */
+/* ---- trees ----------------------------------------------------------------------- */
 
 static bool dump_tree(const char *word, enum disk_tree *tree)
 {
@@ -367,7 +367,7 @@ static enum command_exit dump_snapshot_entry(struct dump *dump)
 	return COMMAND_OK;
 }
 
-/* ---- sectors --------------------------------------------------------------------------------- */
+/* ---- sectors --------------------------------------------------------------------- */
 
 static enum command_exit dump_sectors(struct dump *dump)
 {
@@ -400,8 +400,7 @@ static enum command_exit dump_sectors(struct dump *dump)
 	return result;
 }
 
-/* ---- the command --------------------------------------------------------------------------------
- */
+/* ---- the command ----------------------------------------------------------------- */
 
 static const struct dump_kind dump_kinds[] = {
 	{"superblock", 0, 0, false, dump_first_superblock},

@@ -13,7 +13,7 @@
 
 #define DUMP_LINE 16u /* bytes */
 
-/* ---- single fields ---------------------------------------------------------------- */
+/* ---- single fields --------------------------------------------------------------- */
 
 static void field_number(struct show *show, const char *name, uint64_t value)
 {
@@ -81,7 +81,7 @@ static void field_kind(struct show *show, const char *name, uint64_t value, cons
 	show_number_as(show, value, text);
 }
 
-/* ---- references --------------------------------------------------------------------- */
+/* ---- references ------------------------------------------------------------------ */
 
 void dump_reference(struct show *show, const struct disk_reference *reference)
 {
@@ -124,7 +124,7 @@ void dump_references_row(struct show *show, uint64_t number, const struct disk_r
 	show_number(show, disk_reference_auxiliary(reference));
 }
 
-/* ---- structures ------------------------------------------------------------------------ */
+/* ---- structures ------------------------------------------------------------------ */
 
 void dump_superblock(struct show *show, const struct disk_superblock *block)
 {
@@ -265,7 +265,7 @@ void dump_snapshot(struct show *show, const struct disk_snapshot *snapshot)
 	field_number(show, "held_sectors", snapshot->held_sectors);
 }
 
-/* ---- free map and bytes ------------------------------------------------------------------ */
+/* ---- free map and bytes ---------------------------------------------------------- */
 
 static bool bit(const uint8_t *bits, uint64_t i)
 {

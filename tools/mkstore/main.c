@@ -37,6 +37,7 @@ static const struct command *const main_commands[] = {
 	&command_scrub,
 	&command_discard,
 	&command_map,
+	&command_stats,
 	&command_dump,
 };
 /* clang-format on */

@@ -31,7 +31,7 @@ static const struct show_column map_columns[] = {
 	{"name", "NAME", 0},	  {0},
 };
 
-/* ---- one row -------------------------------------------------------------------- */
+/* ---- one row --------------------------------------------------------------------- */
 
 static const char *map_place(struct map *map, const struct verify_space *space, const char *bad,
 			     struct disk_reference *reference)
@@ -85,7 +85,7 @@ static void map_row(struct map *map, const char *in, const struct verify_space *
 		show_skip(show);
 }
 
-/* ---- the generations -------------------------------------------------------------- */
+/* ---- the generations ------------------------------------------------------------- */
 
 /* The newest generation of the ring below this one. */
 static generation_t map_ring_before(const struct verify *verify, generation_t limit)
@@ -158,7 +158,7 @@ static void map_show(struct map *map, uint64_t ring)
 	show_list_end(show);
 }
 
-/* ---- which page --------------------------------------------------------------------- */
+/* ---- which page ------------------------------------------------------------------ */
 
 /* The page of an object of the live state, by its path. */
 static enum command_exit map_resolve(struct map *map, uint64_t offset)

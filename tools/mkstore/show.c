@@ -52,7 +52,7 @@ void show_group_end(struct show *show)
 		json_object_end(&show->json);
 }
 
-/* ---- lists -------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------- */
 
 static bool column_is_end(const struct show_column *column)
 {
@@ -138,7 +138,7 @@ void show_list_end(struct show *show)
 		json_array_end(&show->json);
 }
 
-/* ---- cells --------------------------------------------------------------------- */
+/* ---- cells ----------------------------------------------------------------------- */
 
 /* The column of the next cell. */
 static const struct show_column *column_next(struct show *show)

@@ -217,7 +217,8 @@ struct verify_visit {
 	const struct verify_space *space;
 	uint64_t from; /* pages before are left out */
 	void *context;
-	/* A node that is about to be read.  False: leave out all below it. */
+	/* A node that is about to be read.  False: leave out all below it.  May be
+	 * null, as may `leave`. */
 	bool (*node)(struct verify_visit *visit, const struct verify_extent *extent);
 	/* All below a node was visited. */
 	void (*leave)(struct verify_visit *visit, const struct verify_extent *extent);

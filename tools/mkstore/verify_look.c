@@ -206,7 +206,7 @@ static bool visit_enter(struct verify *verify, struct verify_visit *visit,
 		visit->damaged++;
 		return false;
 	}
-	if (!visit->node(visit, extent))
+	if (visit->node && !visit->node(visit, extent))
 		return false;
 	if (node_read(verify, &place, &extent->reference, birth_max, &node) != STATUS_OK) {
 		visit->damaged++;
@@ -245,7 +245,8 @@ void verify_visit(struct verify *verify, struct verify_visit *visit)
 		uint64_t birth = frame->extent.reference.birth;
 
 		if (frame->index == DISK_NODE_ENTRIES) {
-			visit->leave(visit, &frame->extent);
+			if (visit->leave)
+				visit->leave(visit, &frame->extent);
 			level++;
 			continue;
 		}

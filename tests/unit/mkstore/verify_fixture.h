@@ -22,7 +22,9 @@
 #include "store/store.h"
 #include "tools/mkstore/verify.h"
 
+#ifndef SECTORS
 #define SECTORS DISK_SECTORS_MIN
+#endif
 #define FRAMES	64u
 #define PAGE(n) ((page_t){0x100000 + (n)})
 
@@ -31,6 +33,7 @@ static uint8_t *disk;	/* the store under test */
 static uint8_t *memory; /* of the engine */
 static uint8_t *frames;
 static struct store *engine;
+static bool with_deltas; /* the engine may write them */
 
 /* ---- a disk in memory, and the engine over it -------------------------- */
 
@@ -74,6 +77,20 @@ static inline void log_line(void *context, const char *line)
 	(void)line;
 }
 
+static inline void commit(enum store_action action, uint64_t number, const char *name)
+{
+	struct store_commit_request request = {.action = action, .number = {number}};
+	generation_t generation;
+	store_channel_t channel;
+	enum status status;
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	while ((status = store_commit(engine, &request, &generation, &channel)) == STATUS_WAIT)
+		assert_true(store_wait(engine, channel));
+	assert_int_equal(status, STATUS_OK);
+	assert_int_equal(store_settle(engine), STATUS_OK);
+}
+
 static inline void page_set(uint64_t page, uint32_t seed)
 {
 	store_channel_t channel;
@@ -86,7 +103,8 @@ static inline void page_set(uint64_t page, uint32_t seed)
 		status = store_page_write(engine, PAGE(page), &frame, &channel);
 		if (status != STATUS_WAIT)
 			break;
-		assert_true(store_wait(engine, channel));
+		if (!store_wait(engine, channel))
+			commit(STORE_ACTION_NONE, 0, ""); /* memory comes back with it */
 	}
 	assert_int_equal(status, STATUS_OK);
 	data = store_frame_data(frames, frame);
@@ -103,43 +121,39 @@ static inline void page_clear(uint64_t page)
 	assert_int_equal(store_pages_clear(engine, PAGE(page), 1, &channel), STATUS_OK);
 }
 
-static inline void commit(enum store_action action, uint64_t number, const char *name)
-{
-	struct store_commit_request request = {.action = action, .number = {number}};
-	generation_t generation;
-	store_channel_t channel;
-	enum status status;
-
-	snprintf(request.name, sizeof(request.name), "%s", name);
-	while ((status = store_commit(engine, &request, &generation, &channel)) == STATUS_WAIT)
-		assert_true(store_wait(engine, channel));
-	assert_int_equal(status, STATUS_OK);
-	assert_int_equal(store_settle(engine), STATUS_OK);
-}
-
-static inline int make_store(void **state)
+/* An engine over `disk` that has nothing mounted yet. */
+static inline void engine_begin(void)
 {
 	struct store_config config = {
 		.device = &device,
 		.host = {.wake = wake, .log = log_line},
 		.limits = {.frames = FRAMES, .staging_bytes = 256 * 1024, .read_requests = 4}};
-	struct store_format_options options = {.identity = "0123456789abcde",
-					       .sectors = SECTORS,
-					       .write_unit = SECTOR_SIZE,
-					       .label = "test"};
 	size_t size = (store_memory_size(&config.limits) + 4095) / 4096 * 4096;
 
-	(void)state;
-	good = calloc(SECTORS, SECTOR_SIZE);
-	disk = calloc(SECTORS, SECTOR_SIZE);
-	memory = aligned_alloc(4096, size);
-	frames = aligned_alloc(4096, FRAMES * PAGE_SIZE);
+	if (!memory)
+		memory = aligned_alloc(4096, size);
+	if (!frames)
+		frames = aligned_alloc(4096, FRAMES * PAGE_SIZE);
 	memset(memory, 0, size);
 	config.memory = memory;
 	config.frame_base = frames;
 	assert_int_equal(store_init(&engine, &config), STATUS_OK);
 	for (uint32_t i = 0; i < FRAMES; i++)
 		assert_int_equal(store_frame_donate(engine, (frame_t){i}), STATUS_OK);
+}
+
+static inline int make_store(void **state)
+{
+	struct store_format_options options = {.identity = "0123456789abcde",
+					       .sectors = SECTORS,
+					       .write_unit = SECTOR_SIZE,
+					       .label = "test",
+					       .deltas = with_deltas};
+
+	(void)state;
+	good = calloc(SECTORS, SECTOR_SIZE);
+	disk = calloc(SECTORS, SECTOR_SIZE);
+	engine_begin();
 	assert_int_equal(store_format(engine, &options), STATUS_OK);
 	for (uint32_t i = 0; i < 20; i++)
 		page_set(i, i);
