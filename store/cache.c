@@ -295,11 +295,12 @@ void cache_step(struct store *store)
 	store_wake(store, (store_channel_t){STORE_CHANNEL_FRAMES});
 }
 
-/* Whatever was cached for this sector is of an older extent now.  The cache is
- * a convenience here: without a frame to spare the extent is read when needed. */
-void cache_extent_put(struct store *store, const struct disk_reference *reference, const void *data)
+/* The cache is a convenience here: without a frame to spare the extent is read
+ * when needed.  An older one of the same sector is not found any more. */
+void cache_extent_put(struct store *store, const struct disk_reference *reference,
+		      struct place place, const void *data)
 {
-	uint64_t key = KEY_EXTENT | disk_reference_sector(reference).n;
+	uint64_t key = extent_key(KEY_EXTENT, reference, place);
 	uint32_t slot = cache_find(store, key);
 
 	if (slot != NIL && cache_frame(store, slot)->state == FRAME_READING)
@@ -311,7 +312,6 @@ void cache_extent_put(struct store *store, const struct disk_reference *referenc
 		return;
 	memcpy(cache_data(store, slot), data, PAGE_SIZE);
 	cache_insert(store, slot, key, FRAME_CLEAN);
-	cache_frame(store, slot)->tag = (uint32_t)reference->checksum;
 }
 
 /* ---- the owner's frames --------------------------------------------------- */

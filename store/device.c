@@ -49,7 +49,8 @@ enum status device_transfer(struct store *store, enum block_operation operation,
 			return STATUS_IO;
 		sector += count;
 		sectors -= count;
-		data = (uint8_t *)data + (uint64_t)count * SECTOR_SIZE;
+		if (data) /* a flush has none */
+			data = (uint8_t *)data + (uint64_t)count * SECTOR_SIZE;
 	} while (sectors && operation != BLOCK_FLUSH);
 	return STATUS_OK;
 }

@@ -54,11 +54,8 @@ bool root_valid(const struct disk_root *root, enum disk_tree tree, uint64_t stor
 {
 	struct place place = {tree, root->height, 0};
 
-	if (root->height > DISK_HEIGHT_MAX)
-		return false;
-	if (!root->height)
-		return reference_is_null(&root->reference);
-	return !reference_is_null(&root->reference) &&
+	return root->height <= DISK_HEIGHT_MAX &&
+	       reference_is_null(&root->reference) == !root->height &&
 	       reference_valid(&root->reference, place, store_sectors);
 }
 

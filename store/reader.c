@@ -21,6 +21,18 @@ void extent_report(struct store *store, const struct disk_reference *reference, 
 		  reference->birth, what);
 }
 
+uint64_t extent_key(uint64_t kind, const struct disk_reference *reference, struct place place)
+{
+	uint64_t form = (uint64_t)reference->sectors << 24 | (uint64_t)reference->codec << 16 |
+			reference->length;
+	uint64_t name = disk_reference_sector(reference).n ^ form << 32;
+
+	/* An odd factor and a shift to the right: neither loses anything. */
+	name = (name + place_seed(place)) * UINT64_C(0x9e3779b97f4a7c15);
+	name = ((name ^ name >> 32) + reference->checksum) * UINT64_C(0xd6e8feb86659fd93);
+	return kind | ((name ^ name >> 32) & KEY_NUMBER);
+}
+
 /* A node's references are followed without a second thought later, so all are
  * looked at here: disk bytes are hostile even with a valid checksum. */
 static bool node_valid(struct store *store, const struct disk_reference *reference,
@@ -90,9 +102,17 @@ static enum status read_start(struct store *store, uint64_t key,
 			      const struct disk_reference *reference, struct place place,
 			      store_channel_t *channel)
 {
-	struct read *read = read_idle(store);
-	uint32_t slot = read ? cache_take(store) : NIL;
+	struct read *read;
+	uint32_t slot;
 
+	/* The last look at the fields before a buffer is filled by them. */
+	if (reference_is_null(reference) ||
+	    !reference_valid(reference, place, store->record.sectors)) {
+		extent_report(store, reference, place, "the reference leads nowhere");
+		return STATUS_CORRUPT;
+	}
+	read = read_idle(store);
+	slot = read ? cache_take(store) : NIL;
 	if (slot == NIL)
 		return cache_wait_frames(store, false, channel);
 	cache_insert(store, slot, key, FRAME_READING);
@@ -140,7 +160,7 @@ static enum status extent_find(struct store *store, uint64_t kind,
 			       const struct disk_reference *reference, struct place place,
 			       const void **data, store_channel_t *channel)
 {
-	uint64_t key = kind | disk_reference_sector(reference).n;
+	uint64_t key = extent_key(kind, reference, place);
 	uint32_t slot = cache_find(store, key);
 	enum status status;
 
@@ -149,11 +169,6 @@ static enum status extent_find(struct store *store, uint64_t kind,
 	status = read_outcome(store, slot, channel);
 	if (status != STATUS_OK)
 		return status;
-	if (cache_frame(store, slot)->tag != (uint32_t)reference->checksum) {
-		/* Of another extent that lay here before. */
-		cache_drop(store, slot);
-		return read_start(store, key, reference, place, channel);
-	}
 	cache_touch(store, slot);
 	*data = cache_data(store, slot);
 	return STATUS_OK;
@@ -171,12 +186,12 @@ enum status extent_get_stored(struct store *store, const struct disk_reference *
 	return extent_find(store, KEY_STORED, reference, place, data, channel);
 }
 
-void extent_forget(struct store *store, const struct disk_reference *reference)
+void extent_forget(struct store *store, const struct disk_reference *reference, struct place place)
 {
 	static const uint64_t kinds[] = {KEY_EXTENT, KEY_STORED};
 
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		uint32_t slot = cache_find(store, kinds[i] | disk_reference_sector(reference).n);
+		uint32_t slot = cache_find(store, extent_key(kinds[i], reference, place));
 
 		if (slot != NIL)
 			cache_retire(store, slot);
@@ -249,7 +264,7 @@ static void read_finish(struct store *store, struct read *read)
 		cache_drop(store, read->slot);
 	} else if (status == STATUS_OK) {
 		cache_state_set(store, read->slot, FRAME_CLEAN);
-		frame->tag = frame->key & KEY_SPACE ? 0 : (uint32_t)read->reference.checksum;
+		frame->tag = 0;
 	} else {
 		cache_state_set(store, read->slot, FRAME_FAILED);
 		frame->tag = status;

@@ -100,6 +100,7 @@ static bool record_sound(const struct store *store, const struct disk_record *re
 	       (record->durable == record->generation || record->durable == record->predecessor) &&
 	       record->sectors >= DISK_SECTORS_MIN && record->sectors <= DISK_SECTORS_MAX &&
 	       record->used_sectors <= record->sectors && record->next_snapshot &&
+	       record->next_snapshot <= DISK_SNAPSHOT_END &&
 	       record->origin < record->next_snapshot && record->dying < record->next_snapshot &&
 	       root_valid(&record->space, DISK_TREE_SPACE, record->sectors) &&
 	       root_valid(&record->free_map, DISK_TREE_FREE_MAP, record->sectors) &&

@@ -187,7 +187,7 @@ static enum status extent_scrub(struct store *store, const struct disk_reference
 		return status;
 	/* The walk goes through nodes and entries next. */
 	if (place.level || place.tree == DISK_TREE_CATALOGUE)
-		cache_extent_put(store, reference, store->page);
+		cache_extent_put(store, reference, place, store->page);
 	if (!place.level && place.tree == DISK_TREE_CATALOGUE)
 		status = catalogue_read(store, place.key, &snapshot, channel);
 	return status;

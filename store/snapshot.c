@@ -243,6 +243,8 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 	if (status == STATUS_OK &&
 	    (request->action == STORE_ACTION_SNAPSHOT || request->action == STORE_ACTION_RESTORE)) {
 		status = name_check(store, request->name, 0, channel);
+		if (status == STATUS_OK && store->record.next_snapshot >= DISK_SNAPSHOT_END)
+			status = STATUS_LIMIT;
 		if (status == STATUS_OK &&
 		    reserve_blocks_available(store) <
 			    store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW))

@@ -260,7 +260,7 @@ enum status stage_extent(struct store *store, const void *data, struct place pla
 	stage_place(store, stored, bytes, sectors, allocator_take(store, sectors), place,
 		    reference);
 	if (place.level || place.tree != DISK_TREE_SPACE)
-		cache_extent_put(store, reference, data);
+		cache_extent_put(store, reference, place, data);
 	return STATUS_OK;
 }
 
@@ -272,7 +272,7 @@ enum status stage_block(struct store *store, const void *data, struct place plac
 	if (status != STATUS_OK)
 		return status;
 	stage_place(store, data, PAGE_SIZE, BLOCK_SECTORS, sector, place, reference);
-	cache_extent_put(store, reference, data);
+	cache_extent_put(store, reference, place, data);
 	return STATUS_OK;
 }
 

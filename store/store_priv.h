@@ -85,7 +85,7 @@ struct cache_frame {
 	uint32_t hash_next;
 	uint32_t left;	/* tree: left child; list: previous */
 	uint32_t right; /* tree: right child; list: next */
-	uint32_t tag;	/* by state, see above; CLEAN extent: low half of its checksum */
+	uint32_t tag;	/* by state, see above */
 	uint32_t number;
 	uint32_t state : 4;
 	uint32_t pins : 8;
@@ -94,8 +94,8 @@ struct cache_frame {
 static_assert(sizeof(struct cache_frame) == 32, "the bound of the memory use counts on it");
 
 #define KEY_SPACE  (UINT64_C(1) << 60) /* | page number */
-#define KEY_EXTENT (UINT64_C(2) << 60) /* | first sector */
-#define KEY_STORED (UINT64_C(4) << 60) /* | first sector: as it lies on the disk */
+#define KEY_EXTENT (UINT64_C(2) << 60) /* | 60 bits that stand for the extent */
+#define KEY_STORED (UINT64_C(4) << 60) /* | the same: as it lies on the disk */
 #define KEY_NUMBER ((UINT64_C(1) << 60) - 1)
 
 struct frame_range {
@@ -143,7 +143,7 @@ void cache_list_add(struct store *store, uint32_t head, uint32_t slot);
 void cache_list_remove(struct store *store, uint32_t slot);
 /* A written extent, kept so that it need not be read again. */
 void cache_extent_put(struct store *store, const struct disk_reference *reference,
-		      const void *data);
+		      struct place place, const void *data);
 /* To keep: a frame that will not be evictable. */
 enum status cache_wait_frames(struct store *store, bool to_keep, store_channel_t *channel);
 bool cache_pressure(const struct store *store);
@@ -192,7 +192,7 @@ enum status extent_get(struct store *store, const struct disk_reference *referen
 enum status extent_get_stored(struct store *store, const struct disk_reference *reference,
 			      struct place place, const void **data, store_channel_t *channel);
 /* Its frame is the first to be used for something else: it was needed once. */
-void extent_forget(struct store *store, const struct disk_reference *reference);
+void extent_forget(struct store *store, const struct disk_reference *reference, struct place place);
 /* Starts reading the page into a fresh frame; WAIT. */
 enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference,
 			store_channel_t *channel);
@@ -201,6 +201,9 @@ enum status extent_decode(struct store *store, const struct disk_reference *refe
 			  struct place place, const void *stored, void *page);
 void extent_report(struct store *store, const struct disk_reference *reference, struct place place,
 		   const char *what);
+/* Under which an extent is cached: its sector, its checksum and its place, for
+ * what was verified for one place is not verified for another (S5). */
+uint64_t extent_key(uint64_t kind, const struct disk_reference *reference, struct place place);
 void reader_orphan(struct store *store, uint32_t slot);
 bool reader_step(struct store *store);
 bool reader_busy(const struct store *store);

@@ -116,7 +116,7 @@ enum status store_view_read(struct store *store, struct store_view *view, page_t
 		return status;
 	status = extent_get(store, &reference, place, data, channel);
 	if (status == STATUS_OK)
-		extent_forget(store, &reference);
+		extent_forget(store, &reference, place);
 	return status;
 }
 
@@ -132,7 +132,7 @@ enum status store_view_read_stored(struct store *store, struct store_view *view,
 		return status;
 	status = extent_get_stored(store, reference, place, data, channel);
 	if (status == STATUS_OK)
-		extent_forget(store, reference);
+		extent_forget(store, reference, place);
 	return status;
 }
 

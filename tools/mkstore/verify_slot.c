@@ -39,8 +39,21 @@ static bool text_padded(const char *text, uint64_t size)
 	return end && verify_zero(end, size - (uint64_t)(end - text));
 }
 
-static const char *root_fault(const struct disk_root *root)
+/* The smallest tree whose keys include that of the store's last sector. */
+static uint32_t free_map_height(uint64_t sectors)
 {
+	uint64_t last = (sectors - 1) / DISK_FREE_MAP_SECTORS;
+	uint32_t height = 1;
+
+	while (last >>= DISK_NODE_SHIFT)
+		height++;
+	return height;
+}
+
+static const char *root_fault(const struct disk_record *record, const struct disk_root *root,
+			      enum disk_tree tree)
+{
+	struct verify_place place = {.tree = tree, .level = root->height};
 	bool null = verify_reference_null(&root->reference);
 
 	if (root->height > DISK_HEIGHT_MAX)
@@ -51,9 +64,16 @@ static const char *root_fault(const struct disk_root *root)
 		return "a root is null exactly when its height is 0: it is not so";
 	if ((root->pages == 0) != null)
 		return "a root is null exactly when it counts no pages: it is not so";
-	if (!null && root->reference.codec == DISK_CODEC_ZERO)
+	if (null)
+		return NULL;
+	if (root->reference.codec == DISK_CODEC_ZERO)
 		return "a root is a page of zeros";
-	return NULL;
+	if (tree == DISK_TREE_FREE_MAP && root->height != free_map_height(record->sectors))
+		return "the free map has not the height for the store's size";
+	if (tree == DISK_TREE_FREE_MAP &&
+	    disk_reference_auxiliary(&root->reference) > record->sectors / BLOCK_SECTORS + 1)
+		return "the free map counts more used blocks than there are";
+	return verify_reference_fault(&place, &root->reference, record->sectors, record->base);
 }
 
 /* Kind, length and base, which go together. */
@@ -109,6 +129,8 @@ static const char *totals_fault(const struct disk_record *record)
 	if (record->origin >= record->next_snapshot || record->dying >= record->next_snapshot ||
 	    record->snapshots >= record->next_snapshot)
 		return "snapshot numbers reach `next_snapshot`";
+	if (record->next_snapshot > DISK_SNAPSHOT_END)
+		return "`next_snapshot` is more than the catalogue has room for";
 	if (record->catalogue.pages != record->snapshots)
 		return "the catalogue's pages are not the number of snapshots";
 	return NULL;
@@ -144,10 +166,10 @@ static const char *record_fault(const struct verify *verify, const struct disk_r
 	if (!fault)
 		fault = receiving_fault(record);
 	if (!fault)
-		fault = root_fault(&record->space);
+		fault = root_fault(record, &record->space, DISK_TREE_SPACE);
 	if (!fault)
-		fault = root_fault(&record->free_map);
-	return fault ? fault : root_fault(&record->catalogue);
+		fault = root_fault(record, &record->free_map, DISK_TREE_FREE_MAP);
+	return fault ? fault : root_fault(record, &record->catalogue, DISK_TREE_CATALOGUE);
 }
 
 /* ---- the entries of a delta ------------------------------------------------- */

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_hostile.c - structures whose checksums are right and whose content is not.
+ *
+ * No disk makes them; whoever writes to the disk can.  They are refused by name,
+ * and nothing is read or written where they lead.
+ */
+#include "tests/unit/store/fixture.h"
+#include "store/store_priv.h"
+
+static enum status get(struct fixture *f, const struct disk_reference *reference,
+		       struct place place)
+{
+	store_channel_t channel;
+	const void *data;
+	enum status status;
+
+	do {
+		status = extent_get(f->store, reference, place, &data, &channel);
+	} while (status == STATUS_WAIT && store_wait(f->store, channel));
+	return status;
+}
+
+static struct fixture *with_pages(void)
+{
+	struct fixture *f = fixture_new(DISK_SECTORS_MIN, 128, 512);
+
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(fixture_write(f, i * 40, i + 2), STATUS_OK);
+	fixture_checkpoint(f);
+	return f;
+}
+
+/* What was verified for one place of the tree is not found for another (S5). */
+static void test_cached_for_another_place(void **state)
+{
+	struct fixture *f = with_pages();
+	struct disk_root root = f->store->record.space;
+	struct place right = {DISK_TREE_SPACE, root.height, 0};
+	struct place wrong[] = {{DISK_TREE_SPACE, root.height, 1},
+				{DISK_TREE_SPACE, root.height - 1, 0},
+				{DISK_TREE_CATALOGUE, root.height, 0}};
+
+	(void)state;
+	assert_int_equal(get(f, &root.reference, right), STATUS_OK);
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t reads = f->reads;
+
+		assert_int_equal(get(f, &root.reference, wrong[i]), STATUS_CORRUPT);
+		assert_int_equal(f->reads, reads + 1);
+		/* And the right one is as it was. */
+		assert_int_equal(get(f, &root.reference, right), STATUS_OK);
+		assert_int_equal(f->reads, reads + 1);
+	}
+	fixture_free(f);
+}
+
+/* Nothing is read by a reference that leads out of the store or of a buffer. */
+static void test_reference_out_of_bounds(void **state)
+{
+	struct fixture *f = with_pages();
+	struct disk_root root = f->store->record.space;
+	struct place place = {DISK_TREE_SPACE, root.height, 0};
+	struct disk_reference bad[6];
+	uint64_t reads;
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++)
+		bad[i] = root.reference;
+	bad[0].sectors = 9;
+	bad[1].sectors = 0;
+	bad[2].sector_high = 1;
+	bad[3].sector_low = DISK_RING_SECTOR;
+	bad[4].length = 8 * SECTOR_SIZE + 1;
+	bad[5] = (struct disk_reference){0};
+	reads = f->reads;
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(get(f, &bad[i], place), STATUS_CORRUPT);
+	assert_int_equal(f->reads, reads);
+	fixture_free(f);
+}
+
+/* ---- records ------------------------------------------------------------------- */
+
+static enum slot_kind classify(struct fixture *f, struct disk_record *record)
+{
+	static uint8_t image[DISK_SLOT_SIZE] __attribute__((aligned(8)));
+	uint64_t seed = f->store->identity_seed ^ record->slot;
+
+	memset(image, 0, sizeof(image));
+	memcpy(image, record, sizeof(*record));
+	record = (void *)image;
+	record->checksum = checksum_with_hole(image, sizeof(*record), &record->checksum, seed);
+	return slot_classify(f->store, record->slot, image);
+}
+
+/* One field at a time: the record is none. */
+static void test_senseless_records(void **state)
+{
+	struct fixture *f = with_pages();
+	const struct disk_record good = *fixture_record(f);
+	struct disk_record bad;
+
+	(void)state;
+	bad = good;
+	assert_int_equal(classify(f, &bad), SLOT_RECORD);
+#define REFUSED(field, value)                                                                      \
+	do {                                                                                       \
+		bad = good;                                                                        \
+		bad.field = (value);                                                               \
+		assert_int_equal(classify(f, &bad), SLOT_DAMAGED);                                 \
+	} while (0)
+	REFUSED(kind, 3);
+	REFUSED(kind, DISK_RECORD_DELTA);
+	REFUSED(entries, 1);
+	REFUSED(entries, UINT32_MAX);
+	REFUSED(identity[3], 0x77);
+	REFUSED(generation, 0);
+	REFUSED(predecessor, good.generation);
+	REFUSED(durable, good.generation + 1);
+	REFUSED(base, 0);
+	REFUSED(sectors, DISK_SECTORS_MIN - 1);
+	REFUSED(sectors, DISK_SECTORS_MAX + 1);
+	REFUSED(used_sectors, good.sectors + 1);
+	REFUSED(next_snapshot, 0);
+	REFUSED(next_snapshot, DISK_SNAPSHOT_END + 1);
+	REFUSED(origin, good.next_snapshot);
+	REFUSED(dying, good.next_snapshot);
+	REFUSED(space.height, DISK_HEIGHT_MAX + 1);
+	REFUSED(space.height, 0);
+	REFUSED(space.reference.codec, 7);
+	REFUSED(space.reference.codec, DISK_CODEC_ZERO);
+	REFUSED(space.reference.birth, good.generation + 1);
+	REFUSED(space.reference.auxiliary_low, 1);
+	REFUSED(free_map.height, 2);
+	REFUSED(free_map.reference.codec, DISK_CODEC_LZ4);
+	REFUSED(free_map.reference.auxiliary_high, UINT16_MAX);
+	REFUSED(free_map.reference.birth, good.generation + 1);
+	REFUSED(catalogue.reference.birth, good.generation + 1);
+	REFUSED(catalogue.reference.sectors, 1);
+	REFUSED(label[63], 'x');
+#undef REFUSED
+	fixture_free(f);
+}
+
+/* The catalogue has room for so many numbers; then there are no more. */
+static void test_no_number_left(void **state)
+{
+	struct fixture *f = with_pages();
+
+	(void)state;
+	f->store->record.next_snapshot = DISK_SNAPSHOT_END;
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "last"), STATUS_LIMIT);
+	assert_int_equal(fixture_write(f, 3, 9), STATUS_OK);
+	fixture_checkpoint(f);
+	fixture_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cached_for_another_place),
+		cmocka_unit_test(test_reference_out_of_bounds),
+		cmocka_unit_test(test_senseless_records),
+		cmocka_unit_test(test_no_number_left),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
