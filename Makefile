@@ -66,7 +66,7 @@ TEST_FLAGS := $(COMMON) -O1 -DPERDURE_VERSION='"$(VERSION)"' -fno-omit-frame-poi
 # ---- what there is to ask for ------------------------------------------------------
 
 .PHONY: all kernel programs mkstore image run run-window fresh unit test test-long check bench bench-store \
-	deps need-build need-run need-window need-test need-check need-bench clean help
+	deps need-build need-run need-window need-test need-check need-bench need-fuzz clean help
 
 all: image
 
@@ -75,10 +75,10 @@ mkstore: $(B)/mkstore
 programs: $(PROGRAMS:%=$(B)/user/%.elf)
 
 # What is missing is installed; asking takes milliseconds.
-need-build need-run need-window need-test need-check need-bench: need-%:
+need-build need-run need-window need-test need-check need-bench need-fuzz: need-%:
 	@tools/build/deps.sh $*
 deps:
-	@tools/build/deps.sh build run window test check bench
+	@tools/build/deps.sh build run window test check bench fuzz
 
 clean:
 	rm -rf $(filter-out $(B)/third_party,$(wildcard $(B)/*))
@@ -190,6 +190,10 @@ $(B)/unit/%: $(S)/tests/unit/%.o $(S)/host.a
 unit: $(UNIT)
 	@$(PYTHON) tests/run.py unit
 
+# ---- fuzzers, coverage ----------------------------------------------------------------
+
+include tests/fuzz/rules.mk
+
 # ---- the image -----------------------------------------------------------------------
 
 GRUB_MODULES := part_gpt fat normal test configfile serial terminal multiboot2 reboot halt minicmd echo
@@ -223,7 +227,7 @@ run-window: image | need-run need-window
 
 check: | need-build need-check need-bench
 	@$(PYTHON) tests/check/run.py
-test: $(UNIT) $(B)/sim $(IMAGE_INPUTS) | need-run need-test
+test: $(UNIT) $(FUZZ) $(B)/sim $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/run.py
 test-long: $(UNIT) $(B)/sim $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/run.py --long $(MINUTES)
@@ -243,6 +247,7 @@ bench-store: $(B)/store-bench
 #:   make test         all tests, at most 30 minutes; ends with `N passed, M failed`
 #:   make test-long    simulation and power cuts for MINUTES=60
 #:   make unit         the unit tests only
+#:   make fuzz         the fuzzers only; make fuzz-long for MINUTES=60
 #:   make check        style, layers, static analysis; ends with `N passed, M failed`
 #:   make bench        resume time, memory, cost of checkpoints
 #:   make bench-store  the store as a library beside LMDB, SQLite and the bare file;

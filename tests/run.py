@@ -6,9 +6,10 @@
     run.py unit system ...  only jobs of these kinds
     run.py -k WORD          only jobs with WORD in their name
     run.py --long MINUTES   the simulation and the power cuts, for so long
+    run.py fuzz --long MINUTES   the fuzzers, from what they have found before
 
-A job is one process: a unit test's executable (cmocka), the simulator, the
-seeded faults, or one file of tests/system (pytest).  Each tells how many tests
+A job is one process: a unit test's executable (cmocka), the simulator, a
+fuzzer, the seeded faults, or one file of tests/system (pytest).  Each tells how many tests
 passed and failed.  One that dies, hangs or tells nothing is a failure.  What
 failing jobs printed is shown and kept, with the times, in
 build/test-report.txt.  The last line is `N passed, M failed`.
@@ -54,6 +55,7 @@ FIGURES = {
     "fillings": 9_000,
     "memories": 5_000,
     "sequences": 33_750,
+    "fuzz_executions": 2_000_000,
 }
 # A long run takes turns, so many seconds each.
 SIM_TURNS = {
@@ -67,6 +69,16 @@ SIM_TURNS = {
     "memory": 30,
     "sequences": 30,
 }
+# Executions of each fuzzer in `make test`: the fast ones make up the number.
+FUZZ_RUNS = {
+    "store": 120000,
+    "objects": 80000,
+    "decode": 600000,
+    "manifest": 450000,
+    "loader": 500000,
+    "command": 250000,
+}
+FUZZ_SLOW = ("store", "objects", "decode")
 MUTANTS = {"store": "tests/mutants/run.py", "objects": "tests/unit/objects/mutants.py"}
 # Measures time, so nothing runs beside it.
 ALONE = "system/test_speed"
@@ -126,13 +138,27 @@ def count_sim(output):
 
 
 def figures_add(sum_of, output):
-    """What a run of the simulator says it has done."""
-    for line in re.findall(r"^sim: figures (.*)$", output, re.M)[-1:]:
+    """What a run of the simulator or of a fuzzer says it has done."""
+    for line in re.findall(r"^(?:sim|fuzz): figures (.*)$", output, re.M)[-1:]:
         for name, value in re.findall(r"(\w+)=(\d+)", line):
             sum_of[name] = sum_of.get(name, 0) + int(value)
 
 
-COUNT = {"unit": count_cmocka, "system": count_pytest, "sim": count_sim, "mutants": count_mutants}
+def count_fuzz(output):
+    """A fuzzer is one test: it ended by itself and found nothing."""
+    found = re.findall(r"^fuzz: \w+: (\d+) executions, (\d+) findings$", output, re.M)
+    return (1, 0) if found and int(found[-1][0]) and int(found[-1][1]) == 0 else (0, 1)
+
+
+COUNT = {
+    "unit": count_cmocka,
+    "system": count_pytest,
+    "sim": count_sim,
+    "fuzz": count_fuzz,
+    "mutants": count_mutants,
+}
+# Their figures are added up and some are demanded.
+FIGURED = ("sim", "fuzz")
 
 
 def run(job):
@@ -179,6 +205,21 @@ def sim_jobs():
         yield Job("sim", f"sim/{mode}-{seen.count(mode)}", command)
 
 
+def fuzz_jobs():
+    for name, runs in FUZZ_RUNS.items():
+        command = ["/usr/bin/python3", "tests/fuzz/run.py", name, str(runs)]
+        yield Job("fuzz", f"fuzz/{name}", command)
+
+
+def fuzz_long_jobs(minutes):
+    """The slow fuzzers, which have most to find, have most of the time."""
+    shares = {name: 4 if name in FUZZ_SLOW else 1 for name in FUZZ_RUNS}
+    for name, share in shares.items():
+        own = minutes * JOBS * share / sum(shares.values())
+        command = ["/usr/bin/python3", "tests/fuzz/run.py", name, "--minutes", f"{own:.2f}"]
+        yield Job("fuzz", f"fuzz/{name}", command, limit_s=own * 60 + LIMIT_S)
+
+
 def long_jobs(minutes):
     """All modes of the simulator in turn, each time with seeds never used before,
     and the power cuts beside them."""
@@ -202,7 +243,7 @@ def long_jobs(minutes):
 
 
 def all_jobs():
-    jobs = list(sim_jobs())
+    jobs = [*sim_jobs(), *fuzz_jobs()]
     for path in sorted(glob.glob("tests/system/test_*.py")):
         name = os.path.splitext(os.path.relpath(path, "tests"))[0]
         jobs.append(Job("system", name, PYTEST + [path]))
@@ -233,13 +274,13 @@ def tell(outcome, number, total):
 
 
 def figures_table(outcomes, demanded):
-    """What the simulator has done, a line for each figure; and the figures that
+    """What simulator and fuzzers have done, a line for each figure; and the figures that
     are demanded and were not reached."""
     figures = {}
-    runs = [outcome for outcome in outcomes if outcome.job.kind == "sim"]
+    runs = [outcome for outcome in outcomes if outcome.job.kind in FIGURED]
     for outcome in runs:
         figures_add(figures, outcome.output)
-    lines = [f"the simulator, {len(runs)} runs, {sum(run.seconds for run in runs):.0f} s:"]
+    lines = [f"simulator and fuzzers, {len(runs)} runs, {sum(run.seconds for run in runs):.0f} s:"]
     lines += [f"  {name:18} {value:14,}" for name, value in sorted(figures.items())]
     missed = [
         f"{name}: {figures.get(name, 0):,} of {least:,}"
@@ -258,7 +299,7 @@ def report_write(outcomes, lines, summary):
             report.write(f"{word:6} {outcome.job.name:40} {outcome.seconds:8.1f} s  {counts}\n")
         report.write("".join(f"{line}\n" for line in ["", *lines]))
         for outcome in outcomes:
-            if outcome.failed or outcome.job.kind == "sim":
+            if outcome.failed or outcome.job.kind in FIGURED:
                 report.write(f"\n==== {outcome.job.name}\n{outcome.output}")
         report.write(f"\n{summary}\n")
 
@@ -278,14 +319,17 @@ def run_all(jobs):
 
 def main():
     parser = argparse.ArgumentParser(description="Runs the tests.")
-    parser.add_argument("kinds", nargs="*", help="unit, sim, mutants, system (default: all)")
+    parser.add_argument("kinds", nargs="*", help="unit, sim, fuzz, mutants, system (default: all)")
     parser.add_argument("-k", dest="word", default="", help="only jobs with this in their name")
     parser.add_argument("--long", dest="minutes", type=float, nargs="?", const=60, default=0)
     arguments = parser.parse_args()
     os.chdir(ROOT)
     os.makedirs("build", exist_ok=True)
 
-    every = list(long_jobs(arguments.minutes)) if arguments.minutes else all_jobs()
+    every = all_jobs()
+    if arguments.minutes:
+        longer = fuzz_long_jobs if arguments.kinds == ["fuzz"] else long_jobs
+        every = list(longer(arguments.minutes))
     jobs = [
         job
         for job in every
@@ -304,8 +348,8 @@ def main():
         print("run: there is no such test")
         failed = 1
     lines = []
-    if any(job.kind == "sim" for job in jobs):
-        whole = not arguments.minutes and all(job in jobs for job in every if job.kind == "sim")
+    if any(job.kind in FIGURED for job in jobs):
+        whole = not arguments.minutes and all(job in jobs for job in every if job.kind in FIGURED)
         lines, missed = figures_table(outcomes, FIGURES if whole else {})
         print("\n".join(lines))
         for figure in missed:
