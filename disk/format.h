@@ -54,11 +54,12 @@
 #define DISK_SECTORS_MAX	    (UINT64_C(1) << 47) /* 64 PiB */
 
 /* Radix trees. */
-#define DISK_NODE_SHIFT	  7u
-#define DISK_NODE_ENTRIES 128u
-#define DISK_HEIGHT_MAX	  8u /* 56 bits of key: more than a 64-bit space has pages */
-#define DISK_PAGE_MAX	  (UINT64_C(1) << 52)
-#define DISK_SNAPSHOT_END (UINT64_C(1) << 56) /* numbers of snapshots are below */
+#define DISK_NODE_SHIFT	    7u
+#define DISK_NODE_ENTRIES   128u
+#define DISK_HEIGHT_MAX	    8u /* 56 bits of key: more than a 64-bit space has pages */
+#define DISK_PAGE_MAX	    (UINT64_C(1) << 52)
+#define DISK_GENERATION_END (UINT64_C(1) << 62) /* numbers of generations are below */
+#define DISK_SNAPSHOT_END   (UINT64_C(1) << 56) /* numbers of snapshots are below */
 
 #define DISK_FREE_MAP_SECTORS 32768u /* sectors described by one free-map page */
 

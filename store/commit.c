@@ -124,6 +124,8 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 		return STATUS_READ_ONLY;
 	if (store_is_committing(store))
 		return STATUS_BUSY;
+	if (store->generation >= DISK_GENERATION_END - 1) /* a restore takes two */
+		return STATUS_LIMIT;
 	request_name(&named, store->generation);
 	status = snapshot_check(store, &named, channel);
 	if (status != STATUS_OK)

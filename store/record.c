@@ -96,7 +96,8 @@ static bool record_sound(const struct store *store, const struct disk_record *re
 
 	return kind_sound(store, record) &&
 	       memcmp(record->identity, store->superblock->identity, 16) == 0 &&
-	       record->generation && record->predecessor < record->generation &&
+	       record->generation && record->generation < DISK_GENERATION_END &&
+	       record->predecessor < record->generation &&
 	       (record->durable == record->generation || record->durable == record->predecessor) &&
 	       record->sectors >= DISK_SECTORS_MIN && record->sectors <= DISK_SECTORS_MAX &&
 	       record->used_sectors <= record->sectors && record->next_snapshot &&
@@ -149,6 +150,7 @@ enum slot_kind slot_classify(const struct store *store, uint32_t slot, void *ima
 	    record_sound(store, record))
 		return SLOT_RECORD;
 	if (tombstone->magic == DISK_MAGIC_TOMBSTONE && tombstone->slot == slot &&
+	    tombstone->generation < DISK_GENERATION_END &&
 	    memcmp(tombstone->identity, store->superblock->identity, 16) == 0)
 		return SLOT_TOMBSTONE;
 	return SLOT_DAMAGED;

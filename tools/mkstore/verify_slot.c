@@ -146,6 +146,8 @@ static const char *record_fault(const struct verify *verify, const struct disk_r
 		return "belongs to another store";
 	if (record->slot != slot)
 		return "names another slot as its own";
+	if (record->generation >= DISK_GENERATION_END)
+		return "its generation is not a number that a store reaches";
 	if (record->generation == 0 || record->predecessor >= record->generation)
 		return "its generation is not above its predecessor's";
 	if (record->durable != record->predecessor && record->durable != record->generation)
@@ -234,6 +236,7 @@ static void tombstone_take(struct verify *verify, uint32_t slot, const uint8_t *
 
 	memcpy(&stone, data, sizeof(stone));
 	sound = stone.slot == slot && !stone.reserved0 && stone.generation != 0 &&
+		stone.generation < DISK_GENERATION_END &&
 		memcmp(stone.identity, verify->superblock.identity, sizeof(stone.identity)) == 0 &&
 		verify_zero(stone.reserved, sizeof(stone.reserved));
 	if (!sound) {

@@ -116,6 +116,7 @@ static void test_senseless_records(void **state)
 	REFUSED(entries, UINT32_MAX);
 	REFUSED(identity[3], 0x77);
 	REFUSED(generation, 0);
+	REFUSED(generation, DISK_GENERATION_END);
 	REFUSED(predecessor, good.generation);
 	REFUSED(durable, good.generation + 1);
 	REFUSED(base, 0);
@@ -156,6 +157,27 @@ static void test_no_number_left(void **state)
 	fixture_free(f);
 }
 
+/* Numbers of generations end far away; they do not begin anew. */
+static void test_no_generation_left(void **state)
+{
+	struct fixture *f = with_pages();
+	struct disk_tombstone stone;
+
+	(void)state;
+	tombstone_make(f->store, 5, DISK_GENERATION_END - 2, &stone);
+	memcpy(f->disk + record_sector(5) * SECTOR_SIZE, &stone, sizeof(stone));
+	fixture_remount(f);
+	assert_int_equal(store_generation(f->store).n, DISK_GENERATION_END - 1);
+	assert_int_equal(fixture_write(f, 3, 9), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_NONE, 0, ""), STATUS_LIMIT);
+	tombstone_make(f->store, 5, UINT64_MAX, &stone);
+	memcpy(f->disk + record_sector(5) * SECTOR_SIZE, &stone, sizeof(stone));
+	fixture_remount(f);
+	fixture_compare(f);
+	fixture_checkpoint(f);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +185,7 @@ int main(void)
 		cmocka_unit_test(test_reference_out_of_bounds),
 		cmocka_unit_test(test_senseless_records),
 		cmocka_unit_test(test_no_number_left),
+		cmocka_unit_test(test_no_generation_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
