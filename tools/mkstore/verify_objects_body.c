@@ -64,6 +64,9 @@ static void body_table(struct verify_objects *objects, uint32_t object)
 	struct disk_capability slots[TABLE_SLOTS_PER_PAGE];
 	char where[60];
 
+	/* A size that cannot be was reported with the record. */
+	if (record->size > TABLE_SLOTS_MAX)
+		return;
 	for (uint64_t slot = 0; slot < record->size; slot++) {
 		uint64_t page = record->first_page + slot / TABLE_SLOTS_PER_PAGE;
 		if (slot % TABLE_SLOTS_PER_PAGE == 0 &&
@@ -145,7 +148,8 @@ static void body_port(struct verify_objects *objects, uint32_t object)
 	    verify_objects_zero(&port, sizeof(port)))
 		return;
 	if (port.magic != PORT_MAGIC || port.capacity != record->size ||
-	    port.head >= port.capacity || port.count > port.capacity) {
+	    port.capacity > PORT_CAPACITY_MAX || port.head >= port.capacity ||
+	    port.count > port.capacity) {
 		verify_objects_report(objects, record->first_page,
 				      "port %" PRIu32 ": its queue of %" PRIu64
 				      " messages is not well-formed",

@@ -373,6 +373,13 @@ FAULT(table_slot,
 FAULT(table_future,
       *(struct disk_capability *)page_of(host, record_of(host, made.table)->first_page + 1) =
 	      ((struct disk_capability){.version = 1u << 30, .object = 3, .type = 4}))
+/* Sizes whose content nobody lives to see the end of. */
+FAULT(table_endless, record_of(host, made.table)->size = UINT64_MAX)
+FAULT(port_endless, {
+	struct disk_port *port = page_of(host, record_of(host, made.port)->first_page);
+
+	record_of(host, made.port)->size = port->capacity = port->count = UINT32_MAX;
+})
 FAULT(port_capacity,
       ((struct disk_port *)page_of(host, record_of(host, made.port)->first_page))->capacity = 9)
 FAULT(port_head,
@@ -481,6 +488,8 @@ static const struct {
 	FAULT_ROW(tree_free_list, "list of free tree pages"),
 	FAULT_ROW(table_slot, "not all zero"),
 	FAULT_ROW(table_future, "never handed out"),
+	FAULT_ROW(table_endless, "do not make sense"),
+	FAULT_ROW(port_endless, "do not make sense"),
 	FAULT_ROW(port_capacity, "not well-formed"),
 	FAULT_ROW(port_head, "not well-formed"),
 	FAULT_ROW(port_count, "not well-formed"),
