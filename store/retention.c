@@ -126,6 +126,7 @@ static bool automatic_due(const struct store *store)
 	uint64_t interval_ns = record->retention.interval_s * NS_PER_SECOND, last;
 
 	if (index->more || index->automatics == LIMIT_AUTOMATIC ||
+	    record->next_snapshot >= DISK_SNAPSHOT_END ||
 	    reserve_blocks_available(store) <
 		    store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW))
 		return false;
