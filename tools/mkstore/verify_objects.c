@@ -427,13 +427,27 @@ static enum status verify_objects_run(struct verify *verify, const struct verify
 	return objects.out_of_memory ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
+/* While a stream is being received, the live state is a part of something. */
+static bool verify_objects_partial(struct verify *verify)
+{
+	const struct disk_receiving *receiving = &verify_record(verify)->receiving;
+
+	if (verify_objects_zero(receiving->source, sizeof(receiving->source)))
+		return false;
+	verify_report_object(verify, VERIFY_NOTE, VERIFY_OBJECTS_NOWHERE,
+			     "a stream is being received: the live state is a part of generation "
+			     "%llu of another store, and its objects are not checked",
+			     (unsigned long long)receiving->generation);
+	return true;
+}
+
 enum status verify_objects(struct verify *verify)
 {
 	const struct disk_snapshot *snapshot;
 	struct verify_space space;
 	enum status status = verify_space_live(verify, &space);
 
-	if (status == STATUS_OK)
+	if (status == STATUS_OK && !verify_objects_partial(verify))
 		status = verify_objects_run(verify, &space);
 	for (uint64_t i = 0; status == STATUS_OK; i++) {
 		snapshot = verify_snapshot_at(verify, i);

@@ -8,6 +8,8 @@
  */
 #include "tests/unit/mkstore/verify_fixture.h"
 
+#include <lz4.h>
+
 /* ---- tests ------------------------------------------------------------- */
 
 static void a_good_store_is_good(void **state)
@@ -164,6 +166,78 @@ static void sealed_changes_of_the_record_are_found(void **state)
 	}
 }
 
+/* Unpacks what the reference says, lets it be changed, and puts it raw into a
+ * free block: the free map is wrong then, but that is another finding. */
+static void *extent_open(struct disk_reference *reference, uint64_t block)
+{
+	uint8_t data[BLOCK_SIZE], *place = disk + block * BLOCK_SIZE;
+
+	if (reference->codec == DISK_CODEC_LZ4)
+		assert_int_equal(LZ4_decompress_safe(extent_at(reference), (char *)data,
+						     reference->length, BLOCK_SIZE),
+				 BLOCK_SIZE);
+	else
+		memcpy(data, extent_at(reference), BLOCK_SIZE);
+	memcpy(place, data, BLOCK_SIZE);
+	reference->codec = DISK_CODEC_RAW;
+	reference->sectors = BLOCK_SECTORS;
+	reference->length = BLOCK_SIZE;
+	reference->sector_low = (uint32_t)(block * BLOCK_SECTORS);
+	reference->sector_high = 0;
+	return place;
+}
+
+static void sealed_changes_of_a_snapshot_are_found(void **state)
+{
+	static const struct {
+		size_t offset;
+		uint64_t change;
+		const char *says;
+	} changes[] = {
+		{offsetof(struct disk_snapshot, magic), 1, "magic or number"},
+		{offsetof(struct disk_snapshot, number), 1, "magic or number"},
+		{offsetof(struct disk_snapshot, parent), 7, "parent does not exist"},
+		{offsetof(struct disk_snapshot, parent), 1, "not younger than its parent"},
+		{offsetof(struct disk_snapshot, generation), 99, "not one of the past"},
+		{offsetof(struct disk_snapshot, root.pages), 1, "counts"},
+		{offsetof(struct disk_snapshot, root.reserved), 1, "reserve of the root"},
+		{offsetof(struct disk_snapshot, flags), 8, "unknown flags"},
+		{offsetof(struct disk_snapshot, flags), DISK_SNAPSHOT_DYING, "against what"},
+		{offsetof(struct disk_snapshot, flags), DISK_SNAPSHOT_BRANCH, "fewer than two"},
+		{offsetof(struct disk_snapshot, children), 1, "children"},
+		{offsetof(struct disk_snapshot, cursor), 1, "has a cursor"},
+		{offsetof(struct disk_snapshot, name) + 40, 1, "not padded"},
+		{offsetof(struct disk_snapshot, source) + 8, 1, "received from"},
+		{offsetof(struct disk_snapshot, source_generation), 1, "received from"},
+		{offsetof(struct disk_snapshot, held_sectors), UINT64_MAX, "holds more"},
+		{sizeof(struct disk_snapshot) - 8, 1, "reserve is not zero"},
+	};
+
+	for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct disk_record *record = record_newest_whole();
+		struct disk_node *root;
+		uint8_t *entry;
+		uint64_t value;
+
+		assert_int_equal(record->catalogue.height, 1);
+		root = extent_open(&record->catalogue.reference, SECTORS / BLOCK_SECTORS - 1);
+		entry = extent_open(&root->entry[2], SECTORS / BLOCK_SECTORS - 2);
+		memcpy(&value, entry + changes[i].offset, sizeof(value));
+		value += changes[i].change;
+		memcpy(entry + changes[i].offset, &value, sizeof(value));
+		reference_seal(&root->entry[2], DISK_TREE_CATALOGUE, 0, 2);
+		reference_seal(&record->catalogue.reference, DISK_TREE_CATALOGUE, 1, 0);
+		record_seal(record);
+		looked_for = changes[i].says;
+		assert_int_equal(verify_all(), STATUS_CORRUPT);
+		looked_for = NULL;
+		if (!matches)
+			fail_msg("change %u: expected \"%s\", first was: %s", i, changes[i].says,
+				 first_text);
+		fresh_copy(state);
+	}
+}
+
 static void a_leaked_and_a_lost_sector_are_found(void **state)
 {
 	struct disk_reference *reference;
@@ -305,6 +379,7 @@ int main(void)
 		cmocka_unit_test_setup(the_rest_of_a_slot_counts_without_deltas, fresh_copy),
 		cmocka_unit_test_setup(every_extent_counts, fresh_copy),
 		cmocka_unit_test_setup(sealed_changes_of_the_record_are_found, fresh_copy),
+		cmocka_unit_test_setup(sealed_changes_of_a_snapshot_are_found, fresh_copy),
 		cmocka_unit_test_setup(a_leaked_and_a_lost_sector_are_found, fresh_copy),
 		cmocka_unit_test_setup(a_sector_used_twice_is_found, fresh_copy),
 		cmocka_unit_test_setup(a_torn_commit_is_a_warning, fresh_copy),

@@ -650,6 +650,30 @@ static void test_snapshot(void **state)
 	assert_int_equal(found.others, 0);
 }
 
+/* What is being received is no system yet; the snapshots beside it are. */
+static void test_receiving(void **state)
+{
+	struct command_invocation invocation = invocation_of(copy_path);
+	struct store_commit_request request = {
+		.wall_ns = 1, .receiving_set = true, .receiving = {.source = "x", .generation = 7}};
+	generation_t generation;
+	store_channel_t channel;
+	struct found found;
+	struct host host;
+
+	(void)state;
+	sample_copy();
+	assert_int_equal(host_open(&host, &invocation, HOST_WRITE), COMMAND_OK);
+	record_of(&host, made.port)->reserved0 = 1;
+	request.counters = host.recovery.counters;
+	expect_ok(store_commit(host.store, &request, &generation, &channel));
+	expect_ok(store_settle(host.store));
+	host_close(&host);
+	found = verify_file(copy_path, NULL);
+	assert_int_equal(found.objects, 0);
+	assert_int_equal(found.others, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -657,6 +681,7 @@ int main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_commands_on_faults),
 		cmocka_unit_test(test_snapshot),
+		cmocka_unit_test(test_receiving),
 	};
 
 	return cmocka_run_group_tests(tests, sample_create, sample_remove);

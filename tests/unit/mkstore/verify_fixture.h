@@ -193,6 +193,8 @@ static uint32_t errors, warnings;
 static uint32_t codes[VERIFY_CODE_COUNT];
 static uint64_t named_sector; /* of the first finding that names one */
 static char first_text[512];
+static const char *looked_for; /* in the text of a finding, null: nothing */
+static uint32_t matches;
 
 static inline enum status read_disk(void *context, sector_t sector, uint32_t sectors, void *data)
 {
@@ -209,6 +211,7 @@ static inline void note(void *context, const struct verify_finding *finding)
 	if (finding->severity == VERIFY_NOTE)
 		return;
 	assert_true(strlen(finding->text) > 10);
+	matches += looked_for && strstr(finding->text, looked_for);
 	if (errors + warnings == 0)
 		snprintf(first_text, sizeof(first_text), "%s", finding->text);
 	if (finding->severity == VERIFY_ERROR)
@@ -227,6 +230,7 @@ static inline struct verify *verify_new(void)
 
 	errors = 0;
 	warnings = 0;
+	matches = 0;
 	memset(codes, 0, sizeof(codes));
 	named_sector = UINT64_MAX;
 	return verify_open(&reader, &options);
