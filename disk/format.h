@@ -70,10 +70,12 @@
 enum disk_tree { DISK_TREE_SPACE = 1, DISK_TREE_FREE_MAP = 2, DISK_TREE_CATALOGUE = 3 };
 
 enum disk_codec {
-	DISK_CODEC_NONE = 0, /* null reference: absent; all other fields zero */
-	DISK_CODEC_ZERO = 1, /* a page of zeros: no extent; only birth is set */
-	DISK_CODEC_RAW = 2,  /* 8 sectors, length 4096 */
-	DISK_CODEC_LZ4 = 3,  /* LZ4 block of `length` bytes, zero-padded to sectors * 512 */
+	DISK_CODEC_NONE = 0,	/* null reference: absent; all other fields zero */
+	DISK_CODEC_ZERO = 1,	/* a page of zeros: no extent; only birth is set */
+	DISK_CODEC_RAW = 2,	/* 8 sectors, length 4096 */
+	DISK_CODEC_LZ4 = 3,	/* LZ4 block of `length` bytes, zero-padded to sectors * 512 */
+	DISK_CODEC_COLUMNS = 4, /* the same of a node's columns (feature COLUMNS): byte b of
+				 * entry e of the node is byte b * 128 + e of what unpacks */
 };
 
 /*
@@ -169,7 +171,8 @@ DISK_ASSERT_AT(disk_superblock, checksum, 4088);
 /* Incompatible features.  The superblock never changes, so create sets what
  * may be used later. */
 #define DISK_FEATURE_DELTA	      UINT64_C(1) /* commit records of kind DELTA may occur */
-#define DISK_FEATURES_KNOWN	      DISK_FEATURE_DELTA
+#define DISK_FEATURE_COLUMNS	      UINT64_C(2) /* map nodes with codec COLUMNS may occur */
+#define DISK_FEATURES_KNOWN	      (DISK_FEATURE_DELTA | DISK_FEATURE_COLUMNS)
 #define DISK_READ_ONLY_FEATURES_KNOWN UINT64_C(0)
 
 /* A root of one of the three trees. */

@@ -29,7 +29,8 @@ static void superblock_make(struct disk_superblock *superblock,
 	superblock->magic = DISK_MAGIC_SUPERBLOCK;
 	superblock->version = DISK_FORMAT_VERSION;
 	superblock->header_size = sizeof(*superblock);
-	superblock->features_incompatible = options->deltas ? DISK_FEATURE_DELTA : 0;
+	superblock->features_incompatible = (options->deltas ? DISK_FEATURE_DELTA : 0) |
+					    (options->columns ? DISK_FEATURE_COLUMNS : 0);
 	memcpy(superblock->identity, options->identity, sizeof(superblock->identity));
 	superblock->created_ns = options->created_ns;
 	superblock->sector_size = SECTOR_SIZE;

@@ -42,6 +42,9 @@ bool reference_valid(const struct disk_reference *reference, struct place place,
 		       reference_equal(reference, &zero);
 	case DISK_CODEC_RAW:
 		return extent_within(reference, store_sectors) && reference->length == PAGE_SIZE;
+	case DISK_CODEC_COLUMNS:
+		if (!place.level)
+			return false; /* fall through */
 	case DISK_CODEC_LZ4:
 		return extent_within(reference, store_sectors) && reference->length > 0 &&
 		       place.tree != DISK_TREE_FREE_MAP;

@@ -49,6 +49,17 @@ static bool node_valid(struct store *store, const struct disk_reference *referen
 	return true;
 }
 
+static bool node_unpack(struct store *store, const struct disk_reference *reference,
+			const void *stored, void *node)
+{
+	uint8_t *columns = store->stage.columns;
+
+	if (!codec_decompress(stored, reference->length, columns))
+		return false;
+	codec_rows(columns, node);
+	return true;
+}
+
 enum status extent_decode(struct store *store, const struct disk_reference *reference,
 			  struct place place, const void *stored, void *page)
 {
@@ -60,6 +71,9 @@ enum status extent_decode(struct store *store, const struct disk_reference *refe
 	else if (reference->codec == DISK_CODEC_LZ4 &&
 		 !codec_decompress(stored, reference->length, page))
 		what = "the data does not decompress to a page";
+	else if (reference->codec == DISK_CODEC_COLUMNS &&
+		 !node_unpack(store, reference, stored, page))
+		what = "the data does not decompress to a node";
 	else if (reference->codec == DISK_CODEC_RAW && stored != page)
 		memcpy(page, stored, PAGE_SIZE);
 	if (!what && place.level && !node_valid(store, reference, place, page))

@@ -244,6 +244,8 @@ enum status stage_extent(struct store *store, const void *data, struct place pla
 	struct stage *stage = &store->stage;
 	const uint32_t room = PAGE_SIZE - SECTOR_SIZE;
 	enum status status = stage_prepare(store, channel);
+	bool columns =
+		place.level && store->superblock->features_incompatible & DISK_FEATURE_COLUMNS;
 	const void *stored = data;
 	uint32_t bytes, sectors;
 
@@ -251,7 +253,10 @@ enum status stage_extent(struct store *store, const void *data, struct place pla
 		status = allocator_ready(store, channel);
 	if (status != STATUS_OK)
 		return status;
-	bytes = codec_compress(stage->codec_state, data, stage->scratch, room);
+	if (columns)
+		codec_columns(data, stage->columns);
+	bytes = codec_compress(stage->codec_state, columns ? stage->columns : data, stage->scratch,
+			       room);
 	if (bytes)
 		stored = stage->scratch;
 	else
@@ -259,6 +264,8 @@ enum status stage_extent(struct store *store, const void *data, struct place pla
 	sectors = (bytes + SECTOR_SIZE - 1) / SECTOR_SIZE;
 	stage_place(store, stored, bytes, sectors, allocator_take(store, sectors), place,
 		    reference);
+	if (columns && reference->codec == DISK_CODEC_LZ4)
+		reference->codec = DISK_CODEC_COLUMNS;
 	if (place.level || place.tree != DISK_TREE_SPACE)
 		cache_extent_put(store, reference, place, data);
 	return STATUS_OK;

@@ -59,6 +59,7 @@ static size_t store_layout(struct store *store, const struct store_limits *limit
 	store->stage.scratch = layout_take(&layout, PAGE_SIZE, 4096);
 	slots_lay_out(store, &layout);
 	store->stage.codec_state = layout_take(&layout, CODEC_STATE_BYTES, 64);
+	store->stage.columns = layout_take(&layout, PAGE_SIZE, 4096);
 	store->commit.early = layout_take(&layout, LIMIT_EARLY * sizeof(struct early), 64);
 	store->changes.entry = layout_take(&layout, store->changes.capacity * sizeof(uint64_t), 64);
 	store->freemap.run =
@@ -74,7 +75,7 @@ size_t store_memory_size(const struct store_limits *limits)
 {
 	size_t frames = limits->frames;
 	size_t fixed = sizeof(struct store) + limits->staging_bytes + LIMIT_SCRUB_BYTES +
-		       (size_t)(limits->read_requests + DISK_HEIGHT_MAX + 3) * PAGE_SIZE +
+		       (size_t)(limits->read_requests + DISK_HEIGHT_MAX + 4) * PAGE_SIZE +
 		       3 * DISK_SLOT_SIZE + CODEC_STATE_BYTES + LIMIT_EARLY * sizeof(struct early) +
 		       (LIMIT_CHANGES + LIMIT_MAP_RUNS) * sizeof(uint64_t);
 	size_t growing = (frames + 2) * sizeof(struct cache_frame) + frames * sizeof(uint32_t) +

@@ -124,7 +124,9 @@ struct store_format_options {
 	uint64_t sectors; /* size of the store; at most the device's */
 	uint32_t write_unit;
 	char label[64];
-	bool deltas; /* commits may be deltas: for good, it is a feature of the format */
+	/* Features of the format, for good: */
+	bool deltas;  /* commits may be deltas */
+	bool columns; /* map nodes are packed better */
 	struct disk_retention retention; /* zero: no automatic snapshots */
 };
 

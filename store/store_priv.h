@@ -62,6 +62,9 @@ uint64_t checksum_with_hole(void *data, size_t size, uint64_t *field, uint64_t s
 /* Compresses a page into at most `room` bytes; 0 when it does not fit. */
 uint32_t codec_compress(void *state, const void *page, void *out, uint32_t room);
 bool codec_decompress(const void *in, uint32_t length, void *page);
+/* A node's bytes in another order, which compresses better, and back. */
+void codec_columns(const struct disk_node *node, void *columns);
+void codec_rows(const void *columns, struct disk_node *node);
 bool codec_is_zero(const void *page);
 
 /* ---- cache.c ------------------------------------------------------------ */
@@ -360,6 +363,7 @@ struct stage {
 	uint32_t request_bytes; /* largest write */
 	struct stage_request request[LIMIT_STAGE_REQUESTS];
 	uint8_t *scratch; /* one compressed page */
+	uint8_t *columns; /* a node turned, while it is packed or unpacked */
 	uint8_t *codec_state;
 	bool waited; /* somebody waits on STORE_CHANNEL_STAGING */
 };

@@ -94,6 +94,7 @@ void bench_store_format(struct bench_store *bench)
 		.sectors = bench->device.sectors,
 		.write_unit = bench->device.write_unit,
 		.deltas = true,
+		.columns = true,
 	};
 
 	must(store_format(bench->store, &options), "store_format");

@@ -91,6 +91,7 @@ enum status engine_format(struct engine *engine, struct disk *disk, uint64_t sec
 	for (unsigned i = 0; i < sizeof(options.identity); i++)
 		options.identity[i] = (uint8_t)sim_random_next(random);
 	options.deltas = !sim_random_once_in(random, 8);
+	options.columns = !sim_random_once_in(random, 8);
 	engine_on(engine, disk);
 	return store_format(engine->store, &options);
 }

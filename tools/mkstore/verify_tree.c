@@ -51,8 +51,10 @@ const char *verify_reference_fault(const struct verify_place *place,
 {
 	if (reference->codec == DISK_CODEC_NONE)
 		return "a null reference is not all zero";
-	if (reference->codec > DISK_CODEC_LZ4)
+	if (reference->codec > DISK_CODEC_COLUMNS)
 		return "the codec is unknown";
+	if (reference->codec == DISK_CODEC_COLUMNS && !place->level)
+		return "only a node can be stored in columns";
 	if (reference->birth == 0 || reference->birth > birth_max)
 		return "it is born after what refers to it";
 	if (place->tree != DISK_TREE_FREE_MAP && disk_reference_auxiliary(reference))
@@ -77,6 +79,9 @@ bool verify_reference_check(struct verify *verify, const struct verify_place *pl
 	const char *fault =
 		verify_reference_fault(place, reference, verify->totals.sectors, birth_max);
 
+	if (!fault && reference->codec == DISK_CODEC_COLUMNS &&
+	    !(verify->superblock.features_incompatible & DISK_FEATURE_COLUMNS))
+		fault = "a node is stored in columns in a store without that feature";
 	if (!fault)
 		return true;
 	verify_report_at(verify, VERIFY_ERROR, VERIFY_REFERENCE, place,
@@ -86,10 +91,20 @@ bool verify_reference_check(struct verify *verify, const struct verify_place *pl
 
 /* ---- extents ---------------------------------------------------------- */
 
+/* Byte b of entry e of the node stands at b * 128 + e. */
+static void node_from_columns(uint8_t *node, const uint8_t *columns)
+{
+	for (unsigned at = 0; at < BLOCK_SIZE; at++)
+		node[at % DISK_NODE_ENTRIES * sizeof(struct disk_reference) +
+		     at / DISK_NODE_ENTRIES] = columns[at];
+}
+
 static const char *extent_unpack(const struct disk_reference *reference, const uint8_t *stored,
 				 void *data)
 {
 	uint64_t size = (uint64_t)reference->sectors * SECTOR_SIZE;
+	bool columns = reference->codec == DISK_CODEC_COLUMNS;
+	uint8_t unpacked[BLOCK_SIZE];
 
 	if (reference->codec == DISK_CODEC_RAW) {
 		memcpy(data, stored, BLOCK_SIZE);
@@ -97,9 +112,13 @@ static const char *extent_unpack(const struct disk_reference *reference, const u
 	}
 	if (!verify_zero(stored + reference->length, size - reference->length))
 		return "the padding of the extent is not zero";
-	if (LZ4_decompress_safe((const char *)stored, data, reference->length, BLOCK_SIZE) !=
-	    (int)BLOCK_SIZE)
+	if (LZ4_decompress_safe((const char *)stored, (char *)unpacked, reference->length,
+				BLOCK_SIZE) != (int)BLOCK_SIZE)
 		return "the extent does not unpack to 4096 bytes";
+	if (columns)
+		node_from_columns(data, unpacked);
+	else
+		memcpy(data, unpacked, BLOCK_SIZE);
 	return NULL;
 }
 
@@ -521,7 +540,7 @@ static bool confirm_one(struct verify *verify, const struct disk_record *record,
 	enum verify_load load;
 
 	*descend = false;
-	if (reference->codec != DISK_CODEC_RAW && reference->codec != DISK_CODEC_LZ4)
+	if (reference->codec < DISK_CODEC_RAW || reference->codec > DISK_CODEC_COLUMNS)
 		return true;
 	if (reference->birth <= record->durable ||
 	    verify_reference_fault(place, reference, record->sectors, record->generation) ||

@@ -211,7 +211,8 @@ static inline struct fixture *fixture_make(uint64_t sectors, uint32_t frames, ui
 					       .sectors = sectors,
 					       .write_unit = write_unit,
 					       .label = "test",
-					       .deltas = deltas};
+					       .deltas = deltas,
+					       .columns = true};
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->device = (struct block_device){sectors, write_unit,	256, FIXTURE_QUEUE, false,
@@ -409,12 +410,18 @@ static inline void account_extent(struct account *a, const struct disk_reference
 {
 	uint64_t sector = disk_reference_sector(reference).n;
 	const uint8_t *stored = a->f->disk + sector * SECTOR_SIZE;
+	uint8_t unpacked[PAGE_SIZE];
 
 	memset(a->reached + sector, 1, reference->sectors);
-	if (reference->codec == DISK_CODEC_LZ4)
-		assert_int_equal(LZ4_decompress_safe((const char *)stored, data, reference->length,
-						     PAGE_SIZE),
+	if (reference->codec == DISK_CODEC_LZ4 || reference->codec == DISK_CODEC_COLUMNS)
+		assert_int_equal(LZ4_decompress_safe((const char *)stored, (char *)unpacked,
+						     reference->length, PAGE_SIZE),
 				 PAGE_SIZE);
+	if (reference->codec == DISK_CODEC_COLUMNS)
+		for (unsigned at = 0; at < PAGE_SIZE; at++)
+			((uint8_t *)data)[at % 128 * 32 + at / 128] = unpacked[at];
+	else if (reference->codec == DISK_CODEC_LZ4)
+		memcpy(data, unpacked, PAGE_SIZE);
 	else if (reference->codec == DISK_CODEC_RAW)
 		memcpy(data, stored, PAGE_SIZE);
 	else
