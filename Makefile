@@ -145,6 +145,8 @@ $(B)/mkstore: $(HOST_C:%.c=$(B)/host/%.o)
 	$(SAY) ld $@ && $(CC) $^ -llz4 -o $@
 $(B)/sim: $(SIM_C:%.c=$(B)/host/%.o)
 	$(SAY) ld $@ && $(CC) $^ -llz4 -o $@
+$(B)/sim-asan: $(SIM_C:%.c=$(B)/sanitized/%.o)
+	$(SAY) ld $@ && $(CC) -fsanitize=address,undefined $^ -llz4 -o $@
 
 # ---- the benchmark of the store, beside others ---------------------------------------
 
@@ -227,9 +229,9 @@ run-window: image | need-run need-window
 
 check: | need-build need-check need-bench
 	@$(PYTHON) tests/check/run.py
-test: $(UNIT) $(FUZZ) $(B)/sim $(IMAGE_INPUTS) | need-run need-test
+test: $(UNIT) $(FUZZ) $(B)/sim $(B)/sim-asan $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/run.py
-test-long: $(UNIT) $(B)/sim $(IMAGE_INPUTS) | need-run need-test
+test-long: $(UNIT) $(B)/sim $(B)/sim-asan $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/run.py --long $(MINUTES)
 bench: $(IMAGE_INPUTS) | need-run
 	@$(PYTHON) bench/bench.py

@@ -43,7 +43,10 @@ SIM = [
     ("full", 1, 15_000),
     ("filling", 1, 9_000),
     ("memory", 1, 5_000),
-    ("sequences", 1, 33_750),
+    ("sequences", 1, 29_160),
+    ("sequences", 1_621, 29_160),
+    ("deltas", 1, 1_000),
+    ("snapshots", 1, 1_000),
 ]
 # What all of these together must have done.
 FIGURES = {
@@ -54,7 +57,9 @@ FIGURES = {
     "lies": 50_000,
     "fillings": 9_000,
     "memories": 5_000,
-    "sequences": 33_750,
+    "sequences": 58_320,
+    "deltas": 1_000,
+    "snapshots": 1_000,
     "fuzz_executions": 2_000_000,
 }
 # A long run takes turns, so many seconds each.
@@ -68,6 +73,8 @@ SIM_TURNS = {
     "filling": 60,
     "memory": 30,
     "sequences": 30,
+    "deltas": 60,
+    "snapshots": 120,
 }
 # Executions of each fuzzer in `make test`: the fast ones make up the number.
 FUZZ_RUNS = {
@@ -203,6 +210,8 @@ def sim_jobs():
         seen.append(mode)
         command = ["build/sim", "--mode", mode, "--seed", str(seed), "--count", str(count)]
         yield Job("sim", f"sim/{mode}-{seen.count(mode)}", command)
+    # The same program under the sanitizers, a little of everything.
+    yield Job("sim", "sim/sanitized", ["build/sim-asan", "--cases", "12", "--seed", "77"])
 
 
 def fuzz_jobs():

@@ -4,6 +4,7 @@
  *
  *   crash     random work, every flush is a power cut many times over
  *   recovery  the same, and the recoveries are cut as well, two deep
+ *   deltas    a long list of changed pages, at the end as long as there is room for
  *   errors    a failing read, write or flush at every index, once and for ever
  *   full      a disk filled to the last block, deletions when full included
  */
@@ -41,6 +42,31 @@ void case_crash(uint64_t seed)
 void case_recovery(uint64_t seed)
 {
 	crash_run(seed, 12, 2);
+}
+
+/* ---- deltas ----------------------------------------------------------- */
+
+/* Writes and commits and little else: one delta after the other, until their list
+ * is as long as it can be. */
+void case_deltas(uint64_t seed)
+{
+	struct workload *workload = workload_new(seed, WORKLOAD_DELTAS);
+
+	workload->calm = true;
+	workload->crash_samples = 2;
+	workload->crash_once_in = 16;
+	workload->oracle.subsets_max = 4;
+	workload_begin(workload);
+	workload_run(workload, 250);
+	/* From many small ones to few large ones. */
+	for (uint32_t i = 0; i < 24; i++)
+		workload_burst(workload, 2 + i);
+	workload->calm = false;
+	workload->crash_once_in = 2;
+	workload_run(workload, 25);
+	workload_drain(workload);
+	workload_verify(workload, true);
+	workload_delete(workload);
 }
 
 /* ---- errors of the disk ----------------------------------------------- */

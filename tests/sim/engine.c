@@ -251,7 +251,8 @@ enum status engine_commit_start(struct engine *engine, enum store_action action,
 		/* Three seconds a commit; it can jump, in both directions. */
 		.wall_ns = (clock & UINT32_MAX) * UINT64_C(3000000000),
 		.sectors = engine->grow_sectors,
-		.retention = engine->retention};
+		.retention = engine->retention,
+		.offline = engine->offline};
 	store_channel_t channel = {0};
 	enum status status;
 

@@ -25,6 +25,7 @@ struct engine {
 	struct store_recovery recovery;
 	uint64_t grow_sectors; /* what the next GROW, the next RETAIN asks for */
 	struct disk_retention retention;
+	bool offline;			 /* its commits are those of a host's tool */
 	bool detail;			 /* its log is only for those who want to see all */
 	uint32_t idle;			 /* steps in a row in which nothing moved */
 	char log[ENGINE_LOG_LINES][200]; /* the last lines it logged, a ring */

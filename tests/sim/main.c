@@ -29,6 +29,7 @@ struct mode {
 static const struct mode modes[] = {
 	{"crash", case_crash, FIGURE(crash_states)},
 	{"recovery", case_recovery, FIGURE(recovery_crashes)},
+	{"deltas", case_deltas, FIGURE(deltas)},
 	{"errors", case_errors, FIGURE(io_failures)},
 	{"flip", case_flip, FIGURE(flips)},
 	{"lies", case_lies, FIGURE(lies)},
@@ -36,11 +37,12 @@ static const struct mode modes[] = {
 	{"filling", case_filling, FIGURE(fillings)},
 	{"memory", case_memory, FIGURE(memories)},
 	{"sequences", case_sequences, FIGURE(sequences)},
+	{"snapshots", case_snapshots, FIGURE(snapshots)},
 };
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 
 /* The order of modes in a run of all of them: mostly crashes. */
-static const uint8_t mixture[] = {0, 3, 0, 1, 2, 0, 4, 0, 5, 0, 1, 3, 0, 0, 4, 0};
+static const uint8_t mixture[] = {0, 4, 0, 1, 3, 0, 5, 0, 6, 0, 1, 4, 0, 2, 5, 0};
 
 /* What is told at the end. */
 static const struct {

@@ -170,6 +170,12 @@ void model_copy(struct model *to, const struct model *from)
 	to->table = NULL;
 	to->tables = 0;
 	to->table_room = 0;
+	to->frozen = sim_allocate(to->frozen_room * sizeof(*to->frozen));
+	for (uint64_t i = 0; i < to->frozen_room; i++)
+		if (from->frozen[i]) {
+			to->frozen[i] = sim_allocate(sizeof(from->working));
+			memcpy(to->frozen[i], from->frozen[i], to->pages * sizeof(uint32_t));
+		}
 }
 
 void model_free(struct model *model)
@@ -310,7 +316,7 @@ struct model_state *model_freeze(struct model *model, generation_t generation)
 	model_state_copy(state,
 			 model->flights ? &model->flight[model->flights - 1] : &model->durable);
 	state->generation = generation;
-	state->clean = false;
+	state->stop = STORE_STOP_POWER_CUT;
 	memcpy(state->content, model->working, sizeof(state->content));
 	model->flights++;
 	frozen_note(model, state);

@@ -13,6 +13,7 @@
 
 #include "disk/format.h"
 #include "disk/types.h"
+#include "store/store.h"
 #include "tests/sim/sim.h"
 
 #define MODEL_PAGES	512u
@@ -28,7 +29,7 @@ struct model_snapshot {
 
 struct model_state {
 	generation_t generation;
-	bool clean; /* the system was stopped on purpose after it */
+	enum store_stop stop; /* how the system had stopped, if it resumes from this */
 	uint32_t content[MODEL_PAGES];
 	uint64_t sectors; /* size of the store */
 	struct disk_retention retention;

@@ -368,38 +368,44 @@ void workload_step(struct workload *workload)
 		workload_commit(workload, STORE_ACTION_NONE, (snapshot_t){0}, NULL);
 }
 
-static const struct {
+static const struct mixture {
 	uint32_t weight;
 	bool power; /* not while the disk fails */
 	void (*run)(struct workload *workload);
-} mixture[] = {
+} ordinary[] = {
 	{45, false, random_write},	{11, false, random_read},
 	{2, false, operation_rename},	{1, false, operation_retain},
 	{1, false, operation_grow},	{6, false, random_clear},
 	{14, false, operation_commit},	{5, false, operation_snapshot},
 	{4, false, random_delete},	{2, false, random_restore},
-	{2, false, operation_settle},	{1, false, frame_borrow},
+	{3, false, operation_settle},	{1, false, frame_borrow},
+	{1, false, page_pin},		{1, false, operation_stop},
+	{2, true, operation_power_cut}, {1, true, operation_warm_restart},
+};
+
+static const struct mixture calm[] = {
+	{62, false, random_write},	{10, false, random_read},
+	{22, false, operation_commit},	{1, false, frame_borrow},
 	{1, false, page_pin},		{1, false, operation_stop},
 	{2, true, operation_power_cut}, {1, true, operation_warm_restart},
 };
 
 static void random_operation(struct workload *workload)
 {
-	uint32_t dice = sim_random_below(&workload->random, 100), i = 0;
+	uint32_t dice = sim_random_below(&workload->random, 100);
+	const struct mixture *mixture = workload->calm ? calm : ordinary;
 
-	for (; i < sizeof(mixture) / sizeof(mixture[0]); dice -= mixture[i++].weight)
-		if (dice < mixture[i].weight) {
-			if (!mixture[i].power || !workload->faults)
-				mixture[i].run(workload);
-			return;
-		}
+	for (; dice >= mixture->weight; mixture++)
+		dice -= mixture->weight;
+	if (!mixture->power || !workload->faults)
+		mixture->run(workload);
 }
 
 /*
  * Each operation has random numbers of its own, the disk's included, so that it
  * stays what it is when others are left out.
  */
-static bool turn_begin(struct workload *workload)
+bool workload_turn(struct workload *workload)
 {
 	uint32_t turn = workload->turns++;
 
@@ -412,7 +418,7 @@ static bool turn_begin(struct workload *workload)
 void workload_run(struct workload *workload, uint32_t operations)
 {
 	for (uint32_t i = 0; i < operations && !workload->broken; i++) {
-		if (!turn_begin(workload))
+		if (!workload_turn(workload))
 			continue;
 		random_operation(workload);
 		if (!workload->broken)
@@ -423,7 +429,7 @@ void workload_run(struct workload *workload, uint32_t operations)
 void workload_burst(struct workload *workload, uint32_t operations)
 {
 	for (uint32_t i = 0; i < operations && !workload->broken; i++)
-		if (turn_begin(workload))
+		if (workload_turn(workload))
 			random_write(workload);
 	if (!workload->broken)
 		workload_commit_all(workload);

@@ -105,7 +105,7 @@ static const uint32_t *generation_content(const struct expectation *expectation,
 
 /* Every snapshot of the state is on the disk, and no other.  That its extents
  * are sound the verifier has seen; their contents are compared if asked for. */
-static void compare_catalogue(struct verify *verify, const struct expectation *expectation,
+void oracle_compare_catalogue(struct verify *verify, const struct expectation *expectation,
 			      const struct model_state *state, bool contents)
 {
 	const struct model *model = expectation->model;
@@ -219,8 +219,8 @@ static const struct model_state *image_verify(struct oracle *oracle, struct orac
 			 sizeof(state->retention)) == 0,
 		  "depth %u: another rule of retention than the model's", level->depth);
 	if (verify_record(verify)->snapshots || state->snapshots)
-		compare_catalogue(verify, expectation, state,
-				  sim_random_once_in(oracle->random, 4));
+		oracle_compare_catalogue(verify, expectation, state,
+					 sim_random_once_in(oracle->random, 4));
 	if (sim_random_once_in(oracle->random, 4) && verify_space_live(verify, &space) == STATUS_OK)
 		oracle_compare_space(verify, &space, expectation->model, state->content);
 	verify_close(verify);
@@ -238,7 +238,7 @@ static void image_aftermath(struct oracle *oracle, struct oracle_level *level,
 	uint32_t writes = 1 + sim_random_below(oracle->random, 3);
 
 	model_state_copy(&level->after, state);
-	level->after.clean = false;
+	level->after.stop = STORE_STOP_POWER_CUT;
 	for (uint32_t i = 0; i < writes; i++) {
 		uint32_t index = sim_random_below(oracle->random, model->pages);
 		uint32_t content = model_content_new(model, oracle->random);
@@ -346,9 +346,9 @@ static void image_recover(struct oracle *oracle, struct oracle_level *level,
 		  (unsigned long long)torn.n);
 	if (torn.n)
 		torn_check(oracle, level);
-	SIM_CHECK(torn.n || (engine->recovery.stop == STORE_STOP_CLEAN) == state->clean,
-		  "depth %u: stop is %d, the model says clean = %d", level->depth,
-		  (int)engine->recovery.stop, state->clean);
+	SIM_CHECK(torn.n || engine->recovery.stop == state->stop,
+		  "depth %u: stop is %d, the model says %d", level->depth,
+		  (int)engine->recovery.stop, (int)state->stop);
 	oracle_compare_engine(engine, level->expectation.model, state->content);
 	if (state->snapshots && sim_random_once_in(oracle->random, 8))
 		oracle_compare_snapshots(engine, state);

@@ -73,6 +73,11 @@ void oracle_compare_engine(struct engine *engine, const struct model *model,
 			   const uint32_t *content);
 void oracle_compare_snapshots(struct engine *engine, const struct model_state *state);
 
+/* Every snapshot of the state is on the disk, and no other; with contents, they
+ * are the model's. */
+void oracle_compare_catalogue(struct verify *verify, const struct expectation *expectation,
+			      const struct model_state *state, bool contents);
+
 /* ---- the independent verifier on an image ----------------------------- */
 
 struct oracle_findings {

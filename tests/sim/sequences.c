@@ -5,9 +5,10 @@
  *
  * A case is a beginning and two operations, its variants are the third: which
  * follows from the seed.  What is shorter than three is the start of what is not.
- * Seeds from 1 to 5 * 15 * 15 are all there are with write units of 512 bytes, as
+ * Seeds from 1 to 5 * 18 * 18 are all there are with write units of 512 bytes, as
  * many again all with write units of 4096.
  */
+#include "tests/sim/keeping.h"
 #include "tests/sim/operations.h"
 
 #define SAMPLES 4u /* torn images at each flush, beside every subset */
@@ -66,11 +67,12 @@ static void delete_last(struct workload *workload)
 typedef void (*operation_t)(struct workload *workload);
 
 static const operation_t alphabet[] = {
-	write_old,	 write_new,	      write_zeros,
-	clear_some,	 clear_all,	      operation_commit,
-	commit_and_wait, operation_snapshot,  restore_first,
-	restore_last,	 delete_first,	      delete_last,
-	operation_stop,	 operation_power_cut, operation_warm_restart,
+	write_old,	  write_new,	       write_zeros,
+	clear_some,	  clear_all,	       operation_commit,
+	commit_and_wait,  operation_snapshot,  restore_first,
+	restore_last,	  delete_first,	       delete_last,
+	operation_rename, operation_retain,    operation_grow,
+	operation_stop,	  operation_power_cut, operation_warm_restart,
 };
 #define LETTERS (sizeof(alphabet) / sizeof(alphabet[0]))
 

@@ -86,6 +86,7 @@ static void mount(struct workload *workload)
 
 	workload->pinned = -1;
 	workload->borrowed = 0;
+	engine->offline = sim_random_once_in(&workload->random, 6);
 	if (status != STATUS_OK && workload->faults) {
 		workload->broken = true;
 		return;
@@ -135,6 +136,19 @@ void workload_settle(struct workload *workload)
 /* ---- commits ---------------------------------------------------------- */
 
 /* Starts a commit.  False: refused, or broken. */
+/* How a system that resumes from the next generation had stopped. */
+static enum store_stop stop_next(const struct workload *workload, const struct model_state *before,
+				 enum store_action action)
+{
+	bool offline = workload->engine.offline;
+
+	if (offline && before->stop == STORE_STOP_FRESH)
+		return STORE_STOP_FRESH;
+	if (action == STORE_ACTION_STOP)
+		return STORE_STOP_CLEAN;
+	return offline ? before->stop : STORE_STOP_POWER_CUT;
+}
+
 bool workload_commit(struct workload *workload, enum store_action action, snapshot_t number,
 		     const char *name)
 {
@@ -173,7 +187,8 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 		  (unsigned long long)model->durable.generation.n);
 	sim_totals.commits++;
 	state = model_freeze(model, action == STORE_ACTION_RESTORE ? working : generation);
-	state->clean = action == STORE_ACTION_STOP;
+	state->stop = stop_next(workload, model->flights > 1 ? &model->flight[0] : &model->durable,
+				action);
 	if (action == STORE_ACTION_GROW)
 		state->sectors = workload->engine.grow_sectors;
 	if (action == STORE_ACTION_RETAIN)
@@ -195,7 +210,7 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 		snprintf(kept, sizeof(kept), "before-restore-%llu", (unsigned long long)working.n);
 		model_snapshot_add(model, state, kept, state->content);
 		model_snapshot_add(model, second, kept, state->content);
-		second->clean = false;
+		second->stop = stop_next(workload, state, STORE_ACTION_NONE);
 	}
 	return true;
 }
@@ -272,7 +287,26 @@ void workload_verify(struct workload *workload, bool everything)
 	SIM_CHECK(verify_space_live(verify, &space) == STATUS_OK, "there is no live space");
 	oracle_compare_space(verify, &space, &workload->model, state->content);
 	sim_totals.deltas += verify_record(verify)->kind == DISK_RECORD_DELTA;
+	sim_trace("  generation %llu is durable, %u entries of a delta",
+		  (unsigned long long)state->generation.n, verify_record(verify)->entries);
 	verify_close(verify);
+}
+
+void workload_compare(struct workload *workload)
+{
+	struct oracle_findings findings;
+	struct expectation expectation;
+	enum status status;
+	struct verify *verify;
+
+	workload_settle(workload);
+	verify = oracle_verify(&workload->flat, true, &findings, &status);
+	SIM_CHECK(findings.errors == 0, "the verifier says: %s", findings.first);
+	workload_expectation(workload, &expectation);
+	oracle_compare_catalogue(verify, &expectation, &workload->model.durable, true);
+	verify_close(verify);
+	if (workload->model.durable.snapshots)
+		oracle_compare_snapshots(&workload->engine, &workload->model.durable);
 }
 
 /* ---- life ------------------------------------------------------------- */
@@ -288,32 +322,70 @@ static void workload_machine_create(struct workload *workload)
 	workload->oracle.write_unit = workload->write_unit;
 }
 
-void workload_create(struct workload *workload, uint64_t seed, enum workload_size size)
+/* Pages, their places and sectors of a case that may be any. */
+static void dimensions_random(struct workload *workload, uint32_t *pages, enum model_shape *shape)
 {
 	static const uint64_t sizes[] = {DISK_SECTORS_MIN, DISK_SECTORS_MIN, 12288, 36864};
 	/* Small ones reach the deep states soonest. */
 	static const uint32_t universes[] = {5,	 5,  5,	 9,  9,	 9,  9,	 16,
 					     16, 16, 16, 16, 30, 30, 30, 100};
 	struct sim_random *random = &workload->random;
-	bool small = size != WORKLOAD_RANDOM;
+
+	workload->sectors = sizes[sim_random_below(random, 4)];
+	workload->write_unit = sim_random_once_in(random, 5) ? BLOCK_SIZE : SECTOR_SIZE;
+	*pages = universes[sim_random_below(random, 16)];
+	*shape = (enum model_shape)sim_random_below(random, MODEL_SHAPES);
+	if (*shape == MODEL_SPARSE && sim_random_once_in(random, 6))
+		*shape = MODEL_DEEP;
+	/* Nodes of their own for every page cost time, and show little more. */
+	if (*shape >= MODEL_CLUSTERS && *pages > 6 && !sim_random_once_in(random, 12))
+		*pages = *shape >= MODEL_SPARSE ? 6 : 9;
+}
+
+static void dimensions_choose(struct workload *workload, enum workload_size size, uint32_t *pages,
+			      enum model_shape *shape)
+{
+	*pages = MODEL_PAGES;
+	*shape = MODEL_DENSE;
+	switch (size) {
+	case WORKLOAD_RANDOM:
+		dimensions_random(workload, pages, shape);
+		break;
+	case WORKLOAD_FULL:
+		workload->limits.frames += 340;
+		break;
+	case WORKLOAD_TINY:
+		*pages = 4;
+		*shape = MODEL_LOW;
+		workload->sectors = 12288;
+		workload->limits.deletion_visits = 1;
+		break;
+	case WORKLOAD_SNAPSHOTS:
+		*pages = 20;
+		*shape = MODEL_LOW;
+		workload->sectors = 131072;
+		break;
+	case WORKLOAD_DELTAS:
+		*shape = MODEL_SPARSE;
+		workload->sectors = 65536;
+		workload->limits.frames += 1000;
+		break;
+	}
+}
+
+void workload_create(struct workload *workload, uint64_t seed, enum workload_size size)
+{
+	struct sim_random *random = &workload->random;
 	enum model_shape shape;
 	uint32_t pages;
-	uint64_t format_sectors;
 
 	memset(workload, 0, sizeof(*workload));
 	random->state = seed;
 	workload->seed = seed * UINT64_C(0x9e3779b97f4a7c15);
 	workload->pinned = -1;
-	workload->sectors = small ? DISK_SECTORS_MIN : sizes[sim_random_below(random, 4)];
-	workload->write_unit = sim_random_once_in(random, 5) ? BLOCK_SIZE : SECTOR_SIZE;
-	if (small)
-		workload->write_unit = seed % 2 ? BLOCK_SIZE : SECTOR_SIZE;
-	/* It may be smaller than its disk, and grow later. */
-	format_sectors = workload->sectors;
-	if (sim_random_once_in(random, 3))
-		format_sectors -= sim_random_below(
-			random, (uint32_t)(workload->sectors - DISK_SECTORS_MIN) + 1);
-	workload->limits.frames = 32 + sim_random_below(random, small ? 400 : 60);
+	workload->sectors = DISK_SECTORS_MIN;
+	workload->write_unit = seed % 2 ? BLOCK_SIZE : SECTOR_SIZE;
+	workload->limits.frames = 32 + sim_random_below(random, 60);
 	workload->limits.staging_bytes = 256 * 1024;
 	workload->limits.read_requests = 1 + sim_random_below(random, 8);
 	/* So small a store is reclaimed in one step, unless the steps are small. */
@@ -321,20 +393,15 @@ void workload_create(struct workload *workload, uint64_t seed, enum workload_siz
 		sim_random_once_in(random, 2) ? 1 + sim_random_below(random, 40) : 0;
 	workload->crash_samples = 24;
 	workload->crash_once_in = 1;
-	shape = small ? MODEL_DENSE : (enum model_shape)sim_random_below(random, MODEL_SHAPES);
-	pages = small ? MODEL_PAGES : universes[sim_random_below(random, 16)];
-	if (size == WORKLOAD_TINY) {
-		shape = MODEL_LOW;
-		pages = 4;
-		workload->limits.deletion_visits = 1;
-	}
-	if (shape == MODEL_SPARSE && sim_random_once_in(random, 6))
-		shape = MODEL_DEEP;
-	/* Nodes of their own for every page cost time, and show little more. */
-	if (shape >= MODEL_CLUSTERS && pages > 6 && !sim_random_once_in(random, 12))
-		pages = shape >= MODEL_SPARSE ? 6 : 9;
+	dimensions_choose(workload, size, &pages, &shape);
 	model_create(&workload->model, sim_random_next(random), pages, shape);
-	workload->model.durable.sectors = format_sectors;
+	/* It may be smaller than its disk, and grow later. */
+	workload->model.durable.sectors = workload->sectors;
+	if (size == WORKLOAD_TINY)
+		workload->model.durable.sectors = DISK_SECTORS_MIN;
+	else if (sim_random_once_in(random, 3))
+		workload->model.durable.sectors -= sim_random_below(
+			random, (uint32_t)(workload->sectors - DISK_SECTORS_MIN) + 1);
 	image_create_flat(&workload->flat, workload->sectors);
 	workload_machine_create(workload);
 }
@@ -399,6 +466,7 @@ bool workload_begin(struct workload *workload)
 		  workload->limits.frames, workload->model.pages);
 	status = engine_format(&workload->engine, &workload->disk, workload->model.durable.sectors,
 			       &workload->random);
+	workload->engine.offline = sim_random_once_in(&workload->random, 3);
 	if (workload_fault_seen(workload, status))
 		return false;
 	SIM_CHECK(status == STATUS_OK, "format fails: %s", status_text(status));

@@ -25,6 +25,7 @@ struct workload {
 	bool faults;		/* errors of the disk are expected */
 	bool lies;		/* and errors that the disk does not tell */
 	bool broken;		/* one was seen: only reading makes sense */
+	bool calm;		/* writes and commits, no snapshots and no clears */
 	bool fill;		/* write noise until the disk is full */
 	uint64_t clock;		/* counters, never back */
 	generation_t verified;	/* the last one that was, right after its commit */
@@ -44,9 +45,16 @@ struct workload {
  * Everything of a case follows from the seed.  FULL and TINY are the smallest
  * stores there can be, their write unit follows from the seed being odd; FULL has
  * a universe of more pages than it can hold twice, TINY one of four, on both sides
- * of the border between two nodes.
+ * of the border between two nodes.  SNAPSHOTS has few pages and room for many of
+ * their states, DELTAS so many pages that their nodes make full commits dear.
  */
-enum workload_size { WORKLOAD_RANDOM, WORKLOAD_FULL, WORKLOAD_TINY };
+enum workload_size {
+	WORKLOAD_RANDOM,
+	WORKLOAD_FULL,
+	WORKLOAD_TINY,
+	WORKLOAD_SNAPSHOTS,
+	WORKLOAD_DELTAS
+};
 void workload_create(struct workload *workload, uint64_t seed, enum workload_size size);
 void workload_free(struct workload *workload);
 /* The same in memory of its own: a workload is too large for the stack. */
@@ -61,6 +69,10 @@ bool workload_begin(struct workload *workload);
 
 /* Some operations, chosen at random. */
 void workload_run(struct workload *workload, uint32_t operations);
+
+/* The next operation begins, with random numbers of its own.  False: it is to be
+ * left out. */
+bool workload_turn(struct workload *workload);
 
 /* Some steps of the engine and the disk, and what the owner does about them. */
 void workload_step(struct workload *workload);
@@ -101,15 +113,20 @@ void workload_expectation(struct workload *workload, struct expectation *expecta
  * parts of the ring's slots too. */
 void workload_verify(struct workload *workload, bool everything);
 
+/* The same, and the content of every snapshot. */
+void workload_compare(struct workload *workload);
+
 /* The cases, by mode. */
 void case_crash(uint64_t seed);
 void case_recovery(uint64_t seed);
+void case_deltas(uint64_t seed);
 void case_errors(uint64_t seed);
 void case_flip(uint64_t seed);
 void case_lies(uint64_t seed);
 void case_filling(uint64_t seed);
 void case_memory(uint64_t seed);
 void case_sequences(uint64_t seed);
+void case_snapshots(uint64_t seed);
 void case_full(uint64_t seed);
 
 #endif
