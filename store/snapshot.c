@@ -388,10 +388,14 @@ static enum status apply_restore(struct store *store, store_channel_t *channel)
 enum status snapshot_apply(struct store *store, store_channel_t *channel)
 {
 	const struct store_commit_request *request = &store->commit.request;
+	uint32_t flags = 0;
 
 	switch (request->action) {
 	case STORE_ACTION_SNAPSHOT:
-		return snapshot_take(store, 0, request->name, channel);
+		/* What a stream replaces is kept automatically. */
+		if (store->commit.record.receiving.generation)
+			flags = DISK_SNAPSHOT_AUTOMATIC;
+		return snapshot_take(store, flags, request->name, channel);
 	case STORE_ACTION_RESTORE:
 		if (store->commit.second)
 			return apply_restore(store, channel);

@@ -290,6 +290,14 @@ bool store_replaced(const struct store *store)
 	return store->replaced;
 }
 
+static uint64_t store_room(const struct store *store)
+{
+	uint64_t available = reserve_blocks_available(store);
+	uint64_t taken = store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW);
+
+	return available > taken ? available - taken : 0;
+}
+
 void store_statistics_get(const struct store *store, struct store_statistics *statistics)
 {
 	const struct disk_record *record = &store->record;
@@ -299,6 +307,7 @@ void store_statistics_get(const struct store *store, struct store_statistics *st
 	statistics->generation.n = store->generation;
 	statistics->durable.n = record->generation;
 	statistics->sectors = record->sectors;
+	statistics->room_blocks = store_room(store);
 	statistics->used_sectors = record->used_sectors + overlay_sectors(&store->overlay);
 	statistics->device_sectors = store->device->sectors;
 	statistics->held_sectors = record->held_sectors;

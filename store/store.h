@@ -361,6 +361,9 @@ enum status store_view_open(struct store *store, snapshot_t number, struct store
 /* Tells states apart, also those of copies of a store that went their own ways. */
 uint64_t store_view_digest(const struct store *store, const struct store_view *view);
 
+/* How many pages it has.  Looks at nodes only. */
+enum status store_view_pages(struct store *store, struct store_view *view, uint64_t *pages,
+			     store_channel_t *channel);
 /* Where the page is; ABSENT.  Looks at nodes only. */
 enum status store_view_find(struct store *store, struct store_view *view, page_t page,
 			    struct disk_reference *reference, store_channel_t *channel);
@@ -486,6 +489,7 @@ struct store_statistics {
 	generation_t generation; /* working */
 	generation_t durable;
 	uint64_t sectors, used_sectors;
+	uint64_t room_blocks;	 /* that new pages and their nodes may take */
 	uint64_t device_sectors; /* the store can grow up to here */
 	uint64_t held_sectors;	 /* replaced since `origin` was taken and kept for it */
 	struct disk_retention retention;

@@ -103,6 +103,23 @@ enum status store_view_find(struct store *store, struct store_view *view, page_t
 	return status;
 }
 
+/* Those of the tree, and those that only the list has: bounded by its length. */
+enum status store_view_pages(struct store *store, struct store_view *view, uint64_t *pages,
+			     store_channel_t *channel)
+{
+	enum status status = view_check(store, view, channel);
+
+	*pages = view->root.pages;
+	for (uint32_t i = 0; i < view->changes && status == STATUS_OK; i++) {
+		struct disk_reference reference;
+
+		status = map_lookup(store, &view->root, DISK_TREE_SPACE, view->change[i].page,
+				    &reference, channel);
+		*pages += reference_is_null(&reference);
+	}
+	return status;
+}
+
 enum status store_view_read(struct store *store, struct store_view *view, page_t page,
 			    const void **data, store_channel_t *channel)
 {

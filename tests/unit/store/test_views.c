@@ -151,7 +151,7 @@ static void compare_page(struct fixture *f, struct store_view *view, const struc
 
 static void test_reading(void **state)
 {
-	struct fixture *f = fixture_new(65536, 64, 512);
+	struct fixture *f = fixture_make(65536, 64, 512, true);
 	struct kept *kept = history(f);
 	struct store_view view, live;
 	const void *data;
@@ -210,7 +210,7 @@ static void compare_difference(struct fixture *f, struct store_view *before, con
 
 static void test_differences(void **state)
 {
-	struct fixture *f = fixture_new(65536, 64, 512);
+	struct fixture *f = fixture_make(65536, 64, 512, true);
 	struct kept *kept = history(f), *none = calloc(1, sizeof(*none));
 	struct store_view view[2], nothing = {{0}, {0}, 0, {{0}, 0, 0, 0}, 0, NULL};
 	enum store_difference difference;
@@ -240,7 +240,7 @@ static void test_differences(void **state)
  * reading two paths. */
 static void test_pruning(void **state)
 {
-	struct fixture *f = fixture_new(65536, 300, 512);
+	struct fixture *f = fixture_make(65536, 300, 512, true);
 	struct store_view before, after;
 	enum store_difference difference;
 	page_t page = {0};
@@ -269,7 +269,7 @@ static void test_pruning(void **state)
 /* A view ends with its generation, and what cannot be seen cannot be opened. */
 static void test_ending(void **state)
 {
-	struct fixture *f = fixture_new(65536, 300, 512);
+	struct fixture *f = fixture_make(65536, 300, 512, true);
 	struct store_view live, first, second;
 	struct store_statistics statistics;
 	snapshot_t number;
@@ -303,7 +303,7 @@ static void test_ending(void **state)
 /* Damage is an error of the page it is in, named, and of no other. */
 static void test_damage(void **state)
 {
-	struct fixture *f = fixture_new(65536, 300, 512);
+	struct fixture *f = fixture_make(65536, 300, 512, true);
 	struct disk_reference reference;
 	struct store_view view;
 	store_channel_t channel;
@@ -341,7 +341,7 @@ static void test_damage(void **state)
  * nothing gives everything back. */
 static void test_receiving(void **state)
 {
-	struct fixture *f = fixture_new(65536, 300, 512);
+	struct fixture *f = fixture_make(65536, 300, 512, true);
 	struct store_commit_request request = {.action = STORE_ACTION_SNAPSHOT,
 					       .name = "before",
 					       .receiving_set = true,
