@@ -213,7 +213,9 @@ bool retention_yields(struct store *store)
 	struct retention *retention = &store->retention;
 
 	retention->lazy = 0;
+	/* A stream may build on an automatic snapshot, or lead back to one. */
 	if (!store->record.snapshots || store->reclaim.broken ||
+	    store->record.receiving.generation ||
 	    (store->index.complete && !store->index.automatics))
 		return false;
 	retention->yield = true;

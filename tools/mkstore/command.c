@@ -12,11 +12,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Finds `--name` or `--name=value`; *value is what follows '=', or null. */
+/* Finds `--name` or `--name=value`, with one dash if the name is one letter;
+ * *value is what follows '=', or null. */
 static int command_option_index(const struct command *command, const char *word, const char **value)
 {
+	bool letter = word[1] != '-';
+
+	word += letter ? 1 : 2;
 	for (int i = 0; command->options && command->options[i].name; i++) {
 		size_t length = strlen(command->options[i].name);
+		if ((length == 1) != letter)
+			continue;
 		if (strncmp(word, command->options[i].name, length) != 0)
 			continue;
 		if (word[length] == '=')
@@ -48,17 +54,17 @@ static bool command_parse_option(const struct command *command, int count, char 
 				 struct command_invocation *invocation, int *used)
 {
 	const char *value;
-	int index = command_option_index(command, words[0] + 2, &value);
+	int index = command_option_index(command, words[0], &value);
 
 	*used = 0;
-	if (words[0][1] != '-' || index < 0) {
+	if (index < 0) {
 		command_error("%s has no option '%s'; try 'mkstore %s --help'", command->name,
 			      words[0], command->name);
 		return false;
 	}
 	if (!command->options[index].value) {
 		if (value) {
-			command_error("--%s takes no value", command->options[index].name);
+			command_error("%s takes no value", words[0]);
 			return false;
 		}
 		invocation->value[index] = "";
@@ -66,8 +72,8 @@ static bool command_parse_option(const struct command *command, int count, char 
 	}
 	if (!value) {
 		if (count < 2) {
-			command_error("--%s needs a value: --%s %s", command->options[index].name,
-				      command->options[index].name, command->options[index].value);
+			command_error("%s needs a value: %s %s", words[0], words[0],
+				      command->options[index].value);
 			return false;
 		}
 		value = words[1];
@@ -133,7 +139,8 @@ static void command_help_option(const char *name, const char *value, const char 
 {
 	char left[40];
 
-	snprintf(left, sizeof(left), "--%s%s%s", name, value ? " " : "", value ? value : "");
+	snprintf(left, sizeof(left), "%s%s%s%s", name[1] ? "--" : "-", name, value ? " " : "",
+		 value ? value : "");
 	printf("  %-22s %s\n", left, help);
 }
 

@@ -28,7 +28,7 @@ enum command_exit {
 #define COMMAND_OPERANDS_MAX 5u
 
 struct command_option {
-	const char *name;  /* without the dashes; null ends a list */
+	const char *name;  /* without the dashes, one if it is a letter; null ends a list */
 	const char *value; /* name of its value in the help, null: a flag */
 	const char *help;  /* one line */
 };
@@ -85,6 +85,9 @@ extern const struct command command_snapshot;  /* snapshot.c */
 extern const struct command command_snapshots; /* snapshot.c */
 extern const struct command command_restore;   /* snapshot.c */
 extern const struct command command_delete;    /* snapshot.c */
+extern const struct command command_diff;      /* diff.c */
+extern const struct command command_send;      /* send.c */
+extern const struct command command_receive;   /* receive.c */
 extern const struct command command_verify;    /* check.c */
 extern const struct command command_scrub;     /* scrub.c */
 extern const struct command command_map;       /* map.c */

@@ -18,12 +18,6 @@
  * asks for that this often. */
 #define HOST_COMMIT_TRIES 1000000u
 
-static const struct store_limits host_limits = {
-	.frames = HOST_FRAMES,
-	.staging_bytes = HOST_STAGING_BYTES,
-	.read_requests = HOST_READS,
-};
-
 uint64_t host_now_ns(void)
 {
 	struct timespec now;
@@ -64,21 +58,23 @@ static enum status host_engine(struct host *host)
 	struct store_config config = {
 		.device = host->device,
 		.host = {.context = host, .wake = host_wake, .log = host_log},
-		.limits = host_limits,
+		.limits = {.frames = host->frame_count,
+			   .staging_bytes = HOST_STAGING_BYTES,
+			   .read_requests = HOST_READS},
 		.read_only = host->mode == HOST_READ || host->mode == HOST_READ_LIVE,
 		.discard = host->mode == HOST_DISCARD,
 	};
 	enum status status;
 
-	host->memory_bytes = store_memory_size(&host_limits);
+	host->memory_bytes = store_memory_size(&config.limits);
 	host->memory = host_map(host->memory_bytes);
-	host->frames = host_map((size_t)HOST_FRAMES * PAGE_SIZE);
+	host->frames = host_map((size_t)host->frame_count * PAGE_SIZE);
 	if (!host->memory || !host->frames)
 		return STATUS_NO_MEMORY;
 	config.memory = host->memory;
 	config.frame_base = host->frames;
 	status = store_init(&host->store, &config);
-	for (uint32_t i = 0; i < HOST_FRAMES && status == STATUS_OK; i++)
+	for (uint32_t i = 0; i < host->frame_count && status == STATUS_OK; i++)
 		status = store_frame_donate(host->store, (frame_t){i});
 	host->space = (struct space){.store = host->store, .frame_base = host->frames};
 	return status;
@@ -89,7 +85,7 @@ static void host_engine_drop(struct host *host)
 	if (host->memory)
 		munmap(host->memory, host->memory_bytes);
 	if (host->frames)
-		munmap(host->frames, (size_t)HOST_FRAMES * PAGE_SIZE);
+		munmap(host->frames, (size_t)host->frame_count * PAGE_SIZE);
 	host->memory = NULL;
 	host->frames = NULL;
 	host->store = NULL;
@@ -150,13 +146,8 @@ static enum command_exit host_receiving_check(struct host *host)
 	if (mode == HOST_RECEIVE)
 		host->mode = HOST_WRITE;
 	store_receiving_get(host->store, &receiving);
-	if (!receiving.generation || mode == HOST_RECEIVE)
+	if (!receiving.generation || (mode != HOST_WRITE && mode != HOST_DISCARD))
 		return COMMAND_OK;
-	if (mode != HOST_WRITE && mode != HOST_DISCARD) {
-		command_note("%s: it is receiving a stream; its live state is only a part of that",
-			     host->path);
-		return COMMAND_OK;
-	}
 	command_error("%s: it is receiving generation %" PRIu64
 		      " of another store: go on with 'mkstore receive', or give that up with "
 		      "'mkstore receive --abort'",
@@ -209,8 +200,10 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 	enum command_exit result;
 	enum status status;
 
-	*host = (struct host){
-		.path = invocation->operand[0], .mode = mode, .verbose = invocation->verbose};
+	*host = (struct host){.path = invocation->operand[0],
+			      .mode = mode,
+			      .verbose = invocation->verbose,
+			      .frame_count = HOST_FRAMES};
 	status = file_device_open(&host->file, host->path, modes[mode], why, sizeof(why));
 	if (status != STATUS_OK) {
 		command_error("%s", why);
@@ -227,8 +220,28 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 enum command_exit host_open_read(struct host *host, const struct command_invocation *invocation)
 {
 	bool live = command_value(invocation, "live") != NULL;
+	struct disk_receiving receiving;
+	enum command_exit result = host_open(host, invocation, live ? HOST_READ_LIVE : HOST_READ);
 
-	return host_open(host, invocation, live ? HOST_READ_LIVE : HOST_READ);
+	if (result != COMMAND_OK)
+		return result;
+	store_receiving_get(host->store, &receiving);
+	if (receiving.generation)
+		command_note("%s: it is receiving a stream; its live state is only a part of that",
+			     host->path);
+	return COMMAND_OK;
+}
+
+enum command_exit host_open_device(struct host *host, struct block_device *device, const char *name,
+				   enum host_mode mode, uint32_t frames)
+{
+	enum command_exit result;
+
+	*host = (struct host){.path = name, .mode = mode, .device = device, .frame_count = frames};
+	result = host_mount(host);
+	if (result != COMMAND_OK)
+		host_close(host);
+	return result;
 }
 
 void host_close(struct host *host)

@@ -56,6 +56,7 @@ struct host {
 	void *memory;
 	size_t memory_bytes;
 	uint8_t *frames;
+	uint32_t frame_count;
 	char last_log[200]; /* what the engine said last: it names damaged places */
 };
 
@@ -71,6 +72,10 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 			    enum host_mode mode);
 /* HOST_READ, or HOST_READ_LIVE with --live. */
 enum command_exit host_open_read(struct host *host, const struct command_invocation *invocation);
+/* The same for a store on a device of the caller's, which fills it from its
+ * start; `name` is for messages. */
+enum command_exit host_open_device(struct host *host, struct block_device *device, const char *name,
+				   enum host_mode mode, uint32_t frames);
 void host_close(struct host *host);
 
 /* Waits for space.channel, committing what is dirty where that helps.  False:

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * diff_objects.c - which named objects differ between two states.
+ *
+ * Each state's names are gathered, directory by directory, sorted, and then both
+ * lists are gone through together.  A directory that several names lead to is
+ * gone into once.
+ */
+#include "tools/mkstore/diff.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/mkstore/kind.h"
+#include "tools/mkstore/text.h"
+
+struct item {
+	char *path;
+	size_t length;
+	struct disk_capability capability;
+	struct disk_object record; /* zero if it is gone */
+	bool alive;
+};
+
+struct items {
+	struct item *item;
+	size_t count, room;
+	uint8_t seen[OBJECT_MAX / 8]; /* directories gone into */
+};
+
+static void items_free(struct items *items)
+{
+	for (size_t i = 0; i < items->count; i++)
+		free(items->item[i].path);
+	free(items->item);
+	free(items);
+}
+
+/* A name in the directory of this path. */
+static enum status items_add(struct host *host, struct items *items, const char *path,
+			     size_t length, const struct directory_entry *entry)
+{
+	struct item *item;
+	enum status status;
+
+	if (items->count == items->room) {
+		size_t room = 2 * items->room + 64;
+		struct item *more = realloc(items->item, room * sizeof(*more));
+
+		if (!more)
+			return STATUS_NO_MEMORY;
+		items->item = more;
+		items->room = room;
+	}
+	item = &items->item[items->count];
+	*item = (struct item){.length = length + 1 + entry->length,
+			      .capability = entry->capability};
+	item->path = malloc(item->length);
+	if (!item->path)
+		return STATUS_NO_MEMORY;
+	memcpy(item->path, path, length);
+	item->path[length] = '/';
+	memcpy(item->path + length + 1, entry->name, entry->length);
+	items->count++;
+	status = HOST_RETRY(host, object_resolve(&host->space, &item->capability, OBJECT_NONE, 0,
+						 &item->record));
+	item->alive = status == STATUS_OK;
+	if (!item->alive)
+		item->record = (struct disk_object){0};
+	return status == STATUS_DEAD ? STATUS_OK : status;
+}
+
+static enum status items_directory(struct host *host, struct items *items, object_t directory,
+				   const char *path, size_t length)
+{
+	struct directory_entry entry = {0};
+	uint8_t bit = (uint8_t)(1u << directory.n % 8);
+	enum status status;
+
+	if (directory.n >= OBJECT_MAX || items->seen[directory.n / 8] & bit)
+		return STATUS_OK;
+	items->seen[directory.n / 8] |= bit;
+	for (;;) {
+		status = HOST_RETRY(host, directory_next(&host->space, directory, entry.name,
+							 entry.length, &entry));
+		if (status != STATUS_OK)
+			break;
+		status = items_add(host, items, path, length, &entry);
+		if (status != STATUS_OK)
+			break;
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static int item_order(const void *one, const void *other)
+{
+	const struct item *a = one, *b = other;
+	size_t length = a->length < b->length ? a->length : b->length;
+	int order = memcmp(a->path, b->path, length);
+
+	if (order)
+		return order;
+	return (a->length > b->length) - (a->length < b->length);
+}
+
+/* All names, sorted.  A state in which no system was laid down has none. */
+static enum status items_gather(struct host *host, struct items *items)
+{
+	const struct disk_system *system;
+	enum status status = HOST_RETRY(host, system_read(&host->space, &system));
+
+	if (status == STATUS_ABSENT)
+		return STATUS_OK;
+	if (status == STATUS_OK)
+		status = items_directory(host, items, (object_t){system->root_directory}, "", 0);
+	for (size_t i = 0; i < items->count && status == STATUS_OK; i++) {
+		/* The array moves while it grows; the path does not. */
+		struct item item = items->item[i];
+
+		if (item.alive && item.capability.type == OBJECT_DIRECTORY)
+			status = items_directory(host, items, (object_t){item.capability.object},
+						 item.path, item.length);
+	}
+	if (status == STATUS_OK && items->count)
+		qsort(items->item, items->count, sizeof(*items->item), item_order);
+	return status;
+}
+
+/* ---- comparing ------------------------------------------------------------------------- */
+
+/* What became of a name. */
+struct change {
+	const char *what;
+	const struct item *item;		  /* as it is now, or was at last */
+	const struct disk_object *before, *after; /* a living segment's records, or null */
+	uint64_t pages;
+};
+
+static void change_json(struct json *json, const struct change *change)
+{
+	json_object(json, NULL);
+	json_text(json, "what", change->what);
+	json_bytes(json, "path", change->item->path, change->item->length);
+	json_text(json, "type", kind_type_text(change->item->capability.type));
+	if (change->before)
+		json_number(json, "before_bytes", change->before->size);
+	if (change->after)
+		json_number(json, "after_bytes", change->after->size);
+	json_number(json, "pages", change->pages);
+	json_object_end(json);
+}
+
+static void change_text(const struct change *change)
+{
+	const struct item *item = change->item;
+	char *name = malloc(TEXT_NAME(item->length));
+
+	if (!name)
+		return;
+	printf("%-8s %-9s %s", change->what, kind_type_text(item->capability.type),
+	       text_name(name, TEXT_NAME(item->length), item->path, item->length));
+	free(name);
+	if (change->before && change->after && change->before->size != change->after->size)
+		printf("  %" PRIu64 " -> %" PRIu64 " bytes", change->before->size,
+		       change->after->size);
+	else if (change->before || change->after)
+		printf("  %" PRIu64 " bytes",
+		       (change->after ? change->after : change->before)->size);
+	if (change->pages)
+		printf(", %" PRIu64 " page%s", change->pages, change->pages > 1 ? "s" : "");
+	putchar('\n');
+}
+
+static const struct disk_object *item_segment(const struct item *item)
+{
+	return item->alive && item->capability.type == OBJECT_SEGMENT ? &item->record : NULL;
+}
+
+static void change_print(struct json *json, const struct change *change)
+{
+	if (json)
+		change_json(json, change);
+	else
+		change_text(change);
+}
+
+/* The same name in both states. */
+static enum status item_compare(struct diff_side *before, struct diff_side *after,
+				const struct item *old, const struct item *new, struct json *json)
+{
+	const struct disk_object *record = &new->record;
+	struct change change = {
+		.item = new, .before = item_segment(old), .after = item_segment(new)};
+	enum status status = STATUS_OK;
+
+	if (old->capability.object != new->capability.object ||
+	    old->capability.version != new->capability.version) {
+		change.what = "replaced";
+		change_print(json, &change);
+		return STATUS_OK;
+	}
+	if (!new->alive) {
+		change.what = "ended";
+		if (old->alive)
+			change_print(json, &change);
+		return STATUS_OK;
+	}
+	if (record->first_page)
+		status = diff_count(before, after, record->first_page, record->range_pages,
+				    &change.pages);
+	if (record->type == OBJECT_SEGMENT && old->record.size != record->size)
+		change.what = old->record.size < record->size ? "grown" : "shrunk";
+	else if (change.pages)
+		change.what = "changed";
+	if (status == STATUS_OK && change.what)
+		change_print(json, &change);
+	return status;
+}
+
+/* A name that only one of the states has. */
+static void item_alone(struct json *json, const char *what, const struct item *item, bool added)
+{
+	const struct disk_object *segment = item_segment(item);
+	struct change change = {.what = what,
+				.item = item,
+				.before = added ? NULL : segment,
+				.after = added ? segment : NULL};
+
+	change_print(json, &change);
+}
+
+static enum status items_compare(struct diff_side *before, struct diff_side *after,
+				 const struct items *old, const struct items *new,
+				 struct json *json)
+{
+	enum status status = STATUS_OK;
+	size_t i = 0, k = 0;
+
+	while (status == STATUS_OK && (i < old->count || k < new->count)) {
+		int order = i == old->count   ? 1
+			    : k == new->count ? -1
+					      : item_order(&old->item[i], &new->item[k]);
+
+		if (order < 0)
+			item_alone(json, "removed", &old->item[i++], false);
+		else if (order > 0)
+			item_alone(json, "added", &new->item[k++], true);
+		else
+			status =
+				item_compare(before, after, &old->item[i++], &new->item[k++], json);
+	}
+	return status;
+}
+
+enum command_exit diff_objects(struct diff_side *before, struct diff_side *after, struct json *json)
+{
+	struct items *old = calloc(1, sizeof(*old)), *new = calloc(1, sizeof(*new));
+	enum command_exit result = COMMAND_OK;
+	enum status status = old && new ? STATUS_OK : STATUS_NO_MEMORY;
+
+	if (status == STATUS_OK)
+		status = items_gather(&before->host, old);
+	if (status != STATUS_OK) {
+		result = host_error(&before->host, status, "cannot list the objects before");
+	} else {
+		status = items_gather(&after->host, new);
+		if (status == STATUS_OK)
+			status = items_compare(before, after, old, new, json);
+		if (status != STATUS_OK)
+			result = host_error(&after->host, status, "cannot compare the objects");
+	}
+	if (old)
+		items_free(old);
+	if (new)
+		items_free(new);
+	return result;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * receive.c - `receive`: makes a stream's generation the live state.
+ */
+#include "tools/mkstore/receive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/text.h"
+
+static long input_read(void *context, void *data, size_t bytes)
+{
+	return (long)read(*(const int *)context, data, bytes);
+}
+
+static void result_json(const struct receive *receive)
+{
+	const struct stream_header *header = &receive->reader->header;
+	char identity[TEXT_IDENTITY];
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_text(&json, "snapshot", receive->snapshot);
+	json_text(&json, "source", text_identity(identity, header->identity));
+	json_number(&json, "source_generation", header->generation);
+	json_number(&json, "base_generation", header->base);
+	json_number(&json, "generation", store_durable(receive->host->store).n);
+	json_number(&json, "pages", receive->reader->totals.pages);
+	json_number(&json, "cleared_pages", receive->reader->totals.cleared);
+	json_number(&json, "skipped_pages", receive->skipped);
+	json_number(&json, "frames", receive->reader->totals.frames);
+	json_object_end(&json);
+	json_end(&json);
+}
+
+static void result_text(const struct receive *receive)
+{
+	char size[TEXT_SIZE];
+
+	printf("received %" PRIu64 " pages (%s), %" PRIu64 " cleared, as the snapshot '%s'\n",
+	       receive->reader->totals.pages,
+	       text_size(size, receive->reader->totals.pages * PAGE_SIZE),
+	       receive->reader->totals.cleared, receive->snapshot);
+}
+
+static enum command_exit receive_input(const struct command_invocation *invocation, int *descriptor)
+{
+	const char *file = invocation->operands > 1 ? invocation->operand[1] : "-";
+
+	*descriptor = STDIN_FILENO;
+	if (strcmp(file, "-") != 0) {
+		*descriptor = open(file, O_RDONLY | O_CLOEXEC);
+		if (*descriptor >= 0)
+			return COMMAND_OK;
+		command_error("cannot open '%s': %s", file, strerror(errno));
+		return COMMAND_FAILED;
+	}
+	if (!isatty(STDIN_FILENO))
+		return COMMAND_OK;
+	command_error("no stream comes from a terminal: mkstore receive IMAGE <STREAM");
+	return COMMAND_USAGE;
+}
+
+static enum command_exit receive_apply(const struct command_invocation *invocation,
+				       struct host *host, int descriptor)
+{
+	struct receive receive = {.host = host, .name = command_value(invocation, "name")};
+	enum command_exit result;
+
+	receive.reader = calloc(1, sizeof(*receive.reader));
+	if (!receive.reader)
+		return host_error(host, STATUS_NO_MEMORY, "cannot receive");
+	receive.reader->read = input_read;
+	receive.reader->context = &descriptor;
+	result = receive_stream(&receive);
+	if (result == COMMAND_OK && invocation->json)
+		result_json(&receive);
+	else if (result == COMMAND_OK)
+		result_text(&receive);
+	free(receive.reader);
+	return result;
+}
+
+static void status_json(const struct disk_receiving *state)
+{
+	char identity[TEXT_IDENTITY];
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_boolean(&json, "receiving", state->generation != 0);
+	if (state->generation) {
+		json_text(&json, "source", text_identity(identity, state->source));
+		json_number(&json, "generation", state->generation);
+		json_number(&json, "base", state->base);
+		json_number(&json, "from_page", state->position);
+		json_number(&json, "replaced", state->replaced);
+	}
+	json_object_end(&json);
+	json_end(&json);
+}
+
+static void status_text_print(const struct disk_receiving *state)
+{
+	char identity[TEXT_IDENTITY];
+
+	if (!state->generation) {
+		printf("not receiving anything\n");
+		return;
+	}
+	printf("receiving    generation %" PRIu64 " of store %s\n", state->generation,
+	       text_identity(identity, state->source));
+	if (state->base)
+		printf("builds on    generation %" PRIu64 "\n", state->base);
+	else
+		printf("builds on    nothing: it has all pages\n");
+	printf("goes on      with 'mkstore send --from-page %" PRIu64 "'\n", state->position);
+}
+
+static enum command_exit receive_status(const struct command_invocation *invocation)
+{
+	struct disk_receiving state;
+	struct host host;
+	enum command_exit result = host_open(&host, invocation, HOST_READ);
+
+	if (result != COMMAND_OK)
+		return result;
+	store_receiving_get(host.store, &state);
+	if (invocation->json)
+		status_json(&state);
+	else
+		status_text_print(&state);
+	host_close(&host);
+	return COMMAND_OK;
+}
+
+static bool name_check(const char *name)
+{
+	if (!name || (*name && strlen(name) < DISK_SNAPSHOT_NAME))
+		return true;
+	command_error("--name '%s' cannot name a snapshot: 1 to %u bytes", name,
+		      DISK_SNAPSHOT_NAME - 1);
+	return false;
+}
+
+static enum command_exit receive_run(const struct command_invocation *invocation)
+{
+	bool abort = command_value(invocation, "abort") != NULL;
+	bool status = command_value(invocation, "status") != NULL;
+	struct host host;
+	enum command_exit result;
+	int descriptor = -1;
+
+	if ((abort || status) && (invocation->operands > 1 || abort == status)) {
+		command_error("--status and --abort stand alone: mkstore receive --status IMAGE");
+		return COMMAND_USAGE;
+	}
+	if (!name_check(command_value(invocation, "name")))
+		return COMMAND_USAGE;
+	if (status)
+		return receive_status(invocation);
+	if (!abort) {
+		result = receive_input(invocation, &descriptor);
+		if (result != COMMAND_OK)
+			return result;
+	}
+	result = host_open(&host, invocation, HOST_RECEIVE);
+	if (result == COMMAND_OK) {
+		result =
+			abort ? receive_abort(&host) : receive_apply(invocation, &host, descriptor);
+		host_close(&host);
+	}
+	if (descriptor > STDIN_FILENO)
+		close(descriptor);
+	return result;
+}
+
+static const struct command_option receive_options[] = {
+	{"name", "NAME", "call the snapshot NAME instead of what the stream calls it"},
+	{"status", NULL, "tell what is being received, and from where to go on"},
+	{"abort", NULL, "give up what is being received; what was live before is live again"},
+	{0},
+};
+
+const struct command command_receive = {
+	.name = "receive",
+	.usage = "IMAGE [STREAM]",
+	.summary = "Makes a stream of send the present state",
+	.details =
+		"STREAM is by default the standard input.  The generation becomes the live state\n"
+		"and a snapshot of the name it had; what was live is kept as the snapshot\n"
+		"before-receive-GENERATION unless nothing would be lost.  An increment needs the\n"
+		"generation it builds on, received before or the store's own.\n\n"
+		"All of it happens or nothing: if it is cut off, the store says that it is\n"
+		"receiving and refuses everything else until the stream is received again, from\n"
+		"its start or from the page that --status tells, or until --abort.\n",
+	.options = receive_options,
+	.operands_min = 1,
+	.operands_max = 2,
+	.run = receive_run,
+};

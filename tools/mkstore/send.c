@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * send.c - `send`: a generation of a store as a stream of bytes.
+ */
+#include "tools/mkstore/send.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/mkstore/json.h"
+#include "tools/mkstore/text.h"
+
+struct output {
+	const char *file; /* "-": the standard output */
+	int descriptor;
+	int error; /* of the write that failed */
+};
+
+static bool output_write(void *context, const void *data, size_t bytes)
+{
+	struct output *output = context;
+	const uint8_t *at = data;
+
+	while (bytes) {
+		ssize_t done = write(output->descriptor, at, bytes);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0) {
+			output->error = done < 0 ? errno : ENOSPC;
+			return false;
+		}
+		at += done;
+		bytes -= (size_t)done;
+	}
+	return true;
+}
+
+/* A terminal shows no stream, and a stream leaves no place for JSON. */
+static enum command_exit output_check(const struct command_invocation *invocation,
+				      const struct output *output)
+{
+	if (strcmp(output->file, "-") != 0)
+		return COMMAND_OK;
+	if (invocation->json) {
+		command_error("the stream goes to the standard output: name a file for --json");
+		return COMMAND_USAGE;
+	}
+	if (isatty(STDOUT_FILENO)) {
+		command_error("a stream is nothing for a terminal: name a file, or put '>FILE' or "
+			      "'| mkstore receive IMAGE' behind it");
+		return COMMAND_USAGE;
+	}
+	return COMMAND_OK;
+}
+
+static bool output_open(struct output *output, bool force)
+{
+	output->descriptor = STDOUT_FILENO;
+	if (strcmp(output->file, "-") == 0)
+		return true;
+	output->descriptor = open(
+		output->file, O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0666);
+	if (output->descriptor >= 0)
+		return true;
+	command_error("cannot create '%s': %s%s", output->file, strerror(errno),
+		      errno == EEXIST ? " (--force replaces it)" : "");
+	return false;
+}
+
+static enum command_exit output_close(struct output *output, enum command_exit result)
+{
+	bool file = output->descriptor != STDOUT_FILENO;
+
+	if (file && result == COMMAND_OK && fsync(output->descriptor) != 0 && errno != EINVAL) {
+		command_error("cannot write '%s': %s", output->file, strerror(errno));
+		result = COMMAND_FAILED;
+	}
+	if (file && close(output->descriptor) != 0 && result == COMMAND_OK) {
+		command_error("cannot write '%s': %s", output->file, strerror(errno));
+		result = COMMAND_FAILED;
+	}
+	/* A part of a stream is of no use to anybody. */
+	if (file && result != COMMAND_OK)
+		unlink(output->file);
+	return result;
+}
+
+static void result_json(const struct stream_writer *writer, const char *file)
+{
+	const struct stream_header *header = &writer->header;
+	char identity[TEXT_IDENTITY];
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_text(&json, "file", file);
+	json_text(&json, "source", text_identity(identity, header->identity));
+	json_number(&json, "generation", header->generation);
+	json_number(&json, "base_generation", header->base);
+	json_number(&json, "first_page", header->first_page);
+	json_number(&json, "pages", writer->totals.pages);
+	json_number(&json, "cleared_pages", writer->totals.cleared);
+	json_number(&json, "frames", writer->totals.frames);
+	json_number(&json, "bytes", writer->totals.bytes);
+	json_object_end(&json);
+	json_end(&json);
+}
+
+/* views: FROM and TO, in which they are kept. */
+static enum command_exit send_views(struct send *send, struct send_view views[2],
+				    const struct command_invocation *invocation,
+				    struct output *output)
+{
+	const char *from = command_value(invocation, "i");
+	enum command_exit result = send_view_open(send->host, invocation->operand[1], &views[1]);
+	bool failed = false;
+
+	if (result == COMMAND_OK && from)
+		result = send_view_open(send->host, from, &views[0]);
+	if (result != COMMAND_OK)
+		return result;
+	send->to = &views[1];
+	send->from = from ? &views[0] : NULL;
+	if (!output_open(output, command_value(invocation, "force") != NULL))
+		return COMMAND_FAILED;
+	result = send_stream(send, &failed);
+	/* Whoever has seen enough, as in `| head`, needs no message. */
+	if (failed && output->error != EPIPE)
+		command_error("cannot write '%s': %s", output->file, strerror(output->error));
+	return output_close(output, result);
+}
+
+static enum command_exit send_run(const struct command_invocation *invocation)
+{
+	const char *first = command_value(invocation, "from-page");
+	struct output output = {.file = invocation->operands > 2 ? invocation->operand[2] : "-"};
+	struct host host;
+	struct send_view views[2];
+	struct send send = {.host = &host};
+	enum command_exit result = output_check(invocation, &output);
+
+	if (first &&
+	    (!text_number_parse(first, &send.first_page) || send.first_page > DISK_PAGE_MAX)) {
+		command_error("--from-page '%s' is no number of a page", first);
+		return COMMAND_USAGE;
+	}
+	if (result == COMMAND_OK)
+		result = host_open_read(&host, invocation);
+	if (result != COMMAND_OK)
+		return result;
+	send.writer = calloc(1, sizeof(*send.writer));
+	if (send.writer) {
+		send.writer->write = output_write;
+		send.writer->context = &output;
+		result = send_views(&send, views, invocation, &output);
+	} else {
+		result = host_error(&host, STATUS_NO_MEMORY, "cannot send");
+	}
+	if (result == COMMAND_OK && invocation->json)
+		result_json(send.writer, output.file);
+	free(send.writer);
+	host_close(&host);
+	return result;
+}
+
+static const struct command_option send_options[] = {
+	{"i", "FROM", "only what differs from the snapshot FROM, which the receiver must have"},
+	{"from-page", "N", "go on with a stream that was cut off; 'receive --status' tells N"},
+	{"force", NULL, "replace STREAM if it exists"},
+	HOST_LIVE_OPTION,
+	{0},
+};
+
+const struct command command_send = {
+	.name = "send",
+	.usage = "IMAGE TO [STREAM]",
+	.summary = "Writes a snapshot as a stream for receive",
+	.details = "TO is a snapshot, or 'live' for the newest generation.  STREAM is a file, by\n"
+		   "default the standard output:\n\n"
+		   "    mkstore send -i monday a.img tuesday | ssh host mkstore receive b.img\n\n"
+		   "The stream tells all that belongs to it, every byte is covered by a checksum, "
+		   "and\n"
+		   "pages are in it compressed as they are in the store.\n",
+	.options = send_options,
+	.operands_min = 2,
+	.operands_max = 3,
+	.run = send_run,
+};
