@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gpt.h - finds a partition by its type on a GPT disk (UEFI specification 2.10,
+ * gpt.h - finds a partition by its type on a GPT disk, and extends it (UEFI specification 2.10,
  * chapter 5).
  */
 #ifndef DRIVERS_GPT_H
@@ -26,6 +26,20 @@ struct gpt_partition {
  */
 #define GPT_BUFFER 4096u
 enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *buffer,
+		     struct gpt_partition *found, const char **why);
+
+/*
+ * Extends the first partition of this type to the end of a disk that has become
+ * larger, and puts the second table there.  A partition that ends there already is
+ * left as it is.  On success *found is the partition as it is now.  Otherwise *why
+ * tells the reason, and nothing has changed that would not be whole:
+ *
+ *	BUSY        another partition lies behind it
+ *	NOT_FOUND   there is no such partition
+ *	FORMAT      the first table is not whole
+ *	IO, DEVICE  the disk failed
+ */
+enum status gpt_grow(struct block_device *disk, const uint8_t type[16], void *buffer,
 		     struct gpt_partition *found, const char **why);
 
 /* CRC-32 of IEEE 802.3, going on from `crc` (0 at first). */

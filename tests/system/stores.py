@@ -16,6 +16,7 @@ READERS = [
     ["cat", "/notes/hello"],
     ["ps"],
     ["snapshots"],
+    ["retention"],
     ["scrub"],
     ["map", "0x100000"],
     ["dump", "record"],
@@ -30,6 +31,9 @@ WRITERS = [
     ["snapshot", "x"],
     ["restore", "kept"],
     ["delete", "kept"],
+    ["rename", "kept", "x"],
+    ["retention", "10s"],
+    ["grow", "1G"],
     ["discard"],
 ]
 MANIFEST = """

@@ -28,7 +28,7 @@ from stores import (  # noqa: F401 (fixtures)
 HELLO = f"program /p {os.getcwd()}/build/user/hello.elf\nmachine m program /p\n"
 LONG = f"end\nmachine n program /p arguments \"{'x' * 600}\"\nend"
 COMMANDS = """create info ls tree cat get put mkdir mv rm ps snapshot snapshots restore delete
-verify map dump stats""".split()
+rename retention grow verify map dump stats""".split()
 
 
 # ---- the command line ---------------------------------------------------------------

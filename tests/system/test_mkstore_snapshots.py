@@ -85,7 +85,7 @@ def test_snapshots_refuse(store):
     assert "taken" in mkstore("restore", store, "one", "--keep", "one", code=FAILED).stderr
     assert store.read_bytes() == before
     text = mkstore("snapshots", store).stdout
-    assert re.search(r"^ +1 +- +\d+ +\S+ KiB  \d{4}-\d\d-\d\d \S+ UTC  one *$", text, re.M)
+    assert re.search(r"^ +1 +- +\d+ +\S+ KiB +0 B  \d{4}-\d\d-\d\d \S+ UTC  one *$", text, re.M)
 
 
 def test_counters_survive_restore(store, tmp_path):

@@ -103,8 +103,10 @@ bool command_parse(const struct command *command, int count, char **words,
 
 	*invocation = (struct command_invocation){.command = command};
 	for (int i = 0; i < count; i++) {
-		/* A lone "-" is an operand: the standard input or output. */
-		if (options && words[i][0] == '-' && words[i][1]) {
+		/* A lone "-" is an operand: the standard input or output; "-10m" is an
+		 * age. */
+		if (options && words[i][0] == '-' && words[i][1] &&
+		    !(words[i][1] >= '0' && words[i][1] <= '9')) {
 			int used = 0;
 			if (strcmp(words[i], "--") == 0)
 				options = false;

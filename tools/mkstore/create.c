@@ -86,6 +86,7 @@ static bool create_numbers(struct create *create)
 	const char *size = command_value(create->invocation, "size");
 	const char *unit = command_value(create->invocation, "write-unit");
 	const char *allowance = command_value(create->invocation, "allowance");
+	const char *rule = command_value(create->invocation, "retention");
 	uint64_t number = 0;
 
 	if (size && (!text_size_parse(size, &create->size) || create->size % BLOCK_SIZE != 0 ||
@@ -99,6 +100,8 @@ static bool create_numbers(struct create *create)
 		command_error("--write-unit '%s' must be 512 or 4096", unit);
 		return false;
 	}
+	if (rule && !text_retention_parse(rule, &create->format.retention))
+		return false;
 	if (allowance && (!text_size_parse(allowance, &create->allowance) || !create->allowance)) {
 		command_error("--allowance '%s' is no size; write bytes, or 64M, 1G", allowance);
 		return false;
@@ -323,6 +326,8 @@ static enum command_exit create_run(const struct command_invocation *invocation)
 		return COMMAND_USAGE;
 	if (!create_manifest(&create))
 		return COMMAND_FAILED;
+	if (!command_value(invocation, "retention"))
+		create.format.retention = create.manifest.retention;
 	result = create_label(&create) ? create_store(&create) : COMMAND_USAGE;
 	manifest_free(&create.manifest);
 	return result;
@@ -336,6 +341,7 @@ static const struct command_option create_options[] = {
 	{"label", "TEXT", "name of the store (default: as the manifest says)"},
 	{"identity", "UUID", "instead of a random one"},
 	{"created", "NS", "time of creation, ns since 1970 (default: SOURCE_DATE_EPOCH, now)"},
+	{"retention", "RULE", "generations kept automatically (default: as the manifest says)"},
 	{"write-unit", "BYTES", "512 or 4096 (default: as the disk says)"},
 	{"force", NULL, "overwrite what is there"},
 	{0},

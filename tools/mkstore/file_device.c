@@ -316,3 +316,16 @@ struct block_device *file_device_block(struct file_device *device, uint64_t firs
 	device->block.sectors = sectors;
 	return &device->block;
 }
+
+enum status file_device_resize(struct file_device *device, uint64_t bytes)
+{
+	struct stat information;
+
+	if (fstat(device->descriptor, &information) != 0 || !S_ISREG(information.st_mode))
+		return STATUS_INVALID;
+	if (bytes > INT64_MAX || ftruncate(device->descriptor, (off_t)bytes) != 0 ||
+	    fsync(device->descriptor) != 0)
+		return STATUS_IO;
+	device->bytes = bytes;
+	return STATUS_OK;
+}

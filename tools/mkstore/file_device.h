@@ -48,6 +48,9 @@ enum status file_device_read(struct file_device *device, uint64_t offset_bytes, 
 struct block_device *file_device_block(struct file_device *device, uint64_t first_sector,
 				       uint64_t sectors);
 
+/* Makes the file larger or smaller, durably.  INVALID for a block device, IO. */
+enum status file_device_resize(struct file_device *device, uint64_t bytes);
+
 /* Gives locks, descriptor and memory back.  Null is allowed. */
 void file_device_close(struct file_device *device);
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "disk/keeping.h"
 #include "kernel/abi.h"
 #include "tools/mkstore/text.h"
 
@@ -418,6 +419,20 @@ static bool manifest_interval(struct manifest_parser *parser)
 	return manifest_end(parser);
 }
 
+static bool manifest_retention(struct manifest_parser *parser)
+{
+	const char *word = NULL;
+
+	if (!manifest_take(parser, "the rule", &word))
+		return false;
+	if (!keeping_rule_parse(word, &parser->manifest->retention))
+		return manifest_fail(parser,
+				     "'%.60s' is no rule for automatic snapshots: write it like "
+				     "10s,60m,24h,7d,20%%, or off",
+				     word);
+	return manifest_end(parser);
+}
+
 static bool manifest_statement(struct manifest_parser *parser)
 {
 	if (parser->words == 0)
@@ -428,6 +443,8 @@ static bool manifest_statement(struct manifest_parser *parser)
 		return manifest_label(parser);
 	if (manifest_accept(parser, "interval"))
 		return manifest_interval(parser);
+	if (manifest_accept(parser, "retention"))
+		return manifest_retention(parser);
 	if (manifest_accept(parser, "directory"))
 		return manifest_object_add(parser, MANIFEST_DIRECTORY);
 	if (manifest_accept(parser, "program"))

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "disk/format.h"
 #include "disk/object.h"
 
 #define MANIFEST_BYTES_MAX     (1024u * 1024u)
@@ -71,6 +72,7 @@ struct manifest {
 	char *text; /* a copy, cut into strings: all pointers lead into it */
 	const char *label;
 	uint64_t interval_ns;
+	struct disk_retention retention;
 	struct manifest_object *object;
 	unsigned objects;
 	struct manifest_machine *machine;

@@ -10,24 +10,10 @@
 
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
+#include "tools/mkstore/lookup.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
-
-/* 1 .. 63 bytes, without control characters: names are typed and printed. */
-static bool snapshot_name_check(const char *name)
-{
-	size_t length = strlen(name);
-	bool plain = true;
-
-	for (size_t i = 0; i < length; i++)
-		plain = plain && (uint8_t)name[i] >= 0x20 && name[i] != 0x7f;
-	if (length >= 1 && length < DISK_SNAPSHOT_NAME && plain)
-		return true;
-	command_error("'%s' cannot name a snapshot: 1 to %u bytes, no control characters", name,
-		      DISK_SNAPSHOT_NAME - 1);
-	return false;
-}
 
 /* Only in JSON: without it a snapshot that was taken needs no words. */
 static void snapshot_result(const struct host *host, const struct command_invocation *invocation,
@@ -58,7 +44,7 @@ static enum command_exit snapshot_take(const struct command_invocation *invocati
 	enum status status;
 	enum command_exit result;
 
-	if (!snapshot_name_check(name))
+	if (!text_snapshot_name_check(name))
 		return COMMAND_USAGE;
 	result = host_open(&host, invocation, HOST_WRITE);
 	if (result != COMMAND_OK)
@@ -79,6 +65,7 @@ static const struct show_column snapshot_columns[] = {
 	{"parent", "PARENT", 6},
 	{"generation", "GENERATION", 10},
 	{"pages", "SIZE", 10},
+	{"held_sectors", "HELD", 10},
 	SHOW_GAP,
 	{"wall_ns", "TAKEN", -23},
 	{"uptime_ns", NULL, 0},
@@ -100,7 +87,8 @@ static const char *snapshot_note(const struct store_snapshot *snapshot)
 	return snapshot->flags & DISK_SNAPSHOT_AUTOMATIC ? "(automatic)" : "";
 }
 
-static void snapshot_row(struct show *show, const struct store_snapshot *snapshot)
+/* `live`: sectors that the live state has replaced and that are kept for it. */
+static void snapshot_row(struct show *show, const struct store_snapshot *snapshot, uint64_t live)
 {
 	char parent[TEXT_SIZE] = "-", text[TEXT_SIZE], note[48];
 
@@ -112,6 +100,7 @@ static void snapshot_row(struct show *show, const struct store_snapshot *snapsho
 	show_number_as(show, snapshot->parent.n, parent);
 	show_number(show, snapshot->generation.n);
 	show_number_as(show, snapshot->pages, text_size(text, snapshot->pages * PAGE_SIZE));
+	show_sectors(show, snapshot->held_sectors + live);
 	show_number_as(show, snapshot->wall_ns, text_time(text, snapshot->wall_ns));
 	show_number(show, snapshot->uptime_ns);
 	show_number(show, snapshot->children);
@@ -124,15 +113,19 @@ static void snapshot_row(struct show *show, const struct store_snapshot *snapsho
 static enum status snapshot_list(struct host *host, struct show *show)
 {
 	struct store_snapshot snapshot = {0};
+	struct store_statistics statistics;
 	enum status status;
 
+	store_statistics_get(host->store, &statistics);
 	for (;;) {
 		snapshot_t after = snapshot.number;
 		status = HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot,
 							      &host->space.channel));
 		if (status != STATUS_OK)
 			break;
-		snapshot_row(show, &snapshot);
+		snapshot_row(show, &snapshot,
+			     snapshot.number.n == statistics.origin.n ? statistics.held_sectors
+								      : 0);
 	}
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -185,8 +178,7 @@ static enum status snapshot_delete_one(struct host *host, const char *name)
 	enum status status = snapshot_reclaim(host);
 
 	if (status == STATUS_OK)
-		status = HOST_RETRY(host, store_snapshot_find(host->store, name, &snapshot,
-							      &host->space.channel));
+		status = lookup_snapshot(host, name, &snapshot);
 	if (status == STATUS_OK)
 		status = host_commit(host, STORE_ACTION_DELETE, snapshot.number, "");
 	if (status == STATUS_OK)
@@ -257,13 +249,12 @@ static enum command_exit snapshot_restore(const struct command_invocation *invoc
 	enum status status;
 	enum command_exit result;
 
-	if (keep && !snapshot_name_check(keep))
+	if (keep && !text_snapshot_name_check(keep))
 		return COMMAND_USAGE;
 	result = host_open(&host, invocation, HOST_WRITE);
 	if (result != COMMAND_OK)
 		return result;
-	status = HOST_RETRY(&host,
-			    store_snapshot_find(host.store, name, &snapshot, &host.space.channel));
+	status = lookup_snapshot(&host, name, &snapshot);
 	if (status == STATUS_OK)
 		status =
 			host_commit(&host, STORE_ACTION_RESTORE, snapshot.number, keep ? keep : "");
@@ -303,7 +294,8 @@ const struct command command_snapshots = {
 	.usage = "IMAGE",
 	.summary = "Lists the snapshots",
 	.details =
-		"A deleted snapshot from which several others descend stays without a name until\n"
+		"HELD is what was replaced since and is kept for it and those before.  A deleted\n"
+		"snapshot from which several others descend stays without a name until\n"
 		"one of them remains.\n",
 	.options = snapshot_show_options,
 	.operands_min = 1,
@@ -313,11 +305,11 @@ const struct command command_snapshots = {
 
 const struct command command_restore = {
 	.name = "restore",
-	.usage = "IMAGE NAME",
+	.usage = "IMAGE SNAPSHOT",
 	.summary = "Makes a snapshot the present state",
-	.details =
-		"The system goes on from there when it is started.  The state that is replaced is\n"
-		"kept as a snapshot named before-restore-GENERATION, or as --keep says.\n",
+	.details = LOOKUP_HELP
+	"The system goes on from there when it is started.  The state that is replaced is\n"
+	"kept as a snapshot named before-restore-GENERATION, or as --keep says.\n",
 	.options = snapshot_restore_options,
 	.operands_min = 2,
 	.operands_max = 2,
@@ -326,10 +318,11 @@ const struct command command_restore = {
 
 const struct command command_delete = {
 	.name = "delete",
-	.usage = "IMAGE NAME",
+	.usage = "IMAGE SNAPSHOT",
 	.summary = "Deletes a snapshot",
-	.details = "Gives back at once all space that only this snapshot holds.  If it is\n"
-		   "interrupted, the next delete, or the system when it runs, goes on with it.\n",
+	.details = LOOKUP_HELP
+	"Gives back at once all space that only this snapshot holds.  If it is\n"
+	"interrupted, the next delete, or the system when it runs, goes on with it.\n",
 	.options = snapshot_delete_options,
 	.operands_min = 1,
 	.operands_max = 2,

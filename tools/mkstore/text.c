@@ -9,6 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "disk/keeping.h"
+#include "tools/mkstore/command.h"
+
 #define TEXT_NS_PER_SECOND UINT64_C(1000000000)
 
 static bool text_digits(const char **text, uint64_t *value)
@@ -203,4 +206,28 @@ const char *text_name(char *out, size_t size, const void *name, size_t length)
 	}
 	out[used] = 0;
 	return out;
+}
+
+bool text_snapshot_name_check(const char *name)
+{
+	size_t length = strlen(name);
+	bool plain = true;
+
+	for (size_t i = 0; i < length; i++)
+		plain = plain && (uint8_t)name[i] >= 0x20 && name[i] != 0x7f;
+	if (length >= 1 && length < DISK_SNAPSHOT_NAME && plain)
+		return true;
+	command_error("'%s' cannot name a snapshot: 1 to %u bytes, no control characters", name,
+		      DISK_SNAPSHOT_NAME - 1);
+	return false;
+}
+
+bool text_retention_parse(const char *text, struct disk_retention *rule)
+{
+	if (keeping_rule_parse(text, rule))
+		return true;
+	command_error("'%s' is no rule for automatic snapshots: write it like 10s,60m,24h,7d,20%%, "
+		      "or 'off'",
+		      text);
+	return false;
 }

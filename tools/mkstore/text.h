@@ -37,4 +37,11 @@ const char *text_identity(char out[TEXT_IDENTITY], const uint8_t identity[16]);
 const char *text_name(char *out, size_t size, const void *name, size_t length);
 #define TEXT_NAME(length) ((length)*4 + 1)
 
+/* 1 .. 63 bytes without control characters, for names are typed and printed;
+ * otherwise says so. */
+bool text_snapshot_name_check(const char *name);
+/* A rule for automatic snapshots (disk/keeping.h); otherwise says so. */
+struct disk_retention;
+bool text_retention_parse(const char *text, struct disk_retention *rule);
+
 #endif

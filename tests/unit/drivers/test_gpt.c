@@ -12,20 +12,30 @@
 #include "drivers/gpt.h"
 
 #define SECTORS 256u
+#define LARGER	4096u /* what the disk grows to */
 #define ENTRIES 128u
 
-static uint8_t disk_bytes[SECTORS * SECTOR_SIZE];
+static uint8_t disk_bytes[LARGER * SECTOR_SIZE];
 static uint64_t reads;
 static uint64_t failing_sector; /* 0: none */
+static bool writable;
+static unsigned writes_left; /* then the power goes */
 static const uint8_t type[16] = DISK_PARTITION_TYPE;
 
 static bool disk_submit(struct block_device *device, struct block_request *request)
 {
-	assert_int_equal(request->operation, BLOCK_READ);
+	uint8_t *place = disk_bytes + request->sector.n * SECTOR_SIZE;
+	size_t bytes = (size_t)request->sectors * SECTOR_SIZE;
+
+	assert_true(request->operation == BLOCK_READ || writable);
 	assert_true(request->sector.n + request->sectors <= device->sectors);
-	assert_true(request->sectors * SECTOR_SIZE <= GPT_BUFFER);
-	memcpy(request->data, disk_bytes + request->sector.n * SECTOR_SIZE,
-	       (size_t)request->sectors * SECTOR_SIZE);
+	assert_true(bytes <= GPT_BUFFER);
+	if (request->operation == BLOCK_READ) {
+		memcpy(request->data, place, bytes);
+	} else if (request->operation == BLOCK_WRITE && writes_left) {
+		memcpy(place, request->data, bytes);
+		writes_left--;
+	}
 	reads++;
 	request->status = STATUS_OK;
 	if (failing_sector != 0 && request->sector.n <= failing_sector &&
@@ -108,6 +118,8 @@ static int disk_make(void **state)
 	header_make(1, SECTORS - 1, 2, 128);
 	header_make(SECTORS - 1, 1, SECTORS - 33, 128);
 	failing_sector = 0;
+	disk.sectors = SECTORS;
+	writable = false;
 	return 0;
 }
 
@@ -253,9 +265,94 @@ static void test_read_errors(void **state)
 	expect(STATUS_IO);
 }
 
+static enum status grow(struct gpt_partition *found, const char **why)
+{
+	uint8_t buffer[GPT_BUFFER];
+
+	return gpt_grow(&disk, type, buffer, found, why);
+}
+
+static void test_grow(void **state)
+{
+	struct gpt_partition found;
+	const char *why;
+
+	(void)state;
+	disk.sectors = LARGER;
+	writable = true;
+	writes_left = 1000;
+	assert_int_equal(grow(&found, &why), STATUS_OK);
+	assert_int_equal(found.first, 100);
+	/* Up to the last whole MiB before the second table's entries. */
+	assert_int_equal(found.first + found.sectors, 2048);
+	for (unsigned damaged = 0; damaged < 2; damaged++) {
+		struct gpt_partition again;
+
+		assert_int_equal(find(&again, &why), STATUS_OK);
+		assert_int_equal(again.sectors, found.sectors);
+		assert_true(damaged == (why != NULL));
+		sector(1)[30]++;
+	}
+	/* Nothing to be done any more. */
+	sector(1)[30] -= 2;
+	writable = false;
+	assert_int_equal(grow(&found, &why), STATUS_OK);
+}
+
+/* The power goes after any write: the old or the new partition is there. */
+static void test_grow_cut(void **state)
+{
+	struct gpt_partition found;
+	const char *why;
+	unsigned small = 0, large = 0;
+
+	for (unsigned written = 0; written < 20; written++) {
+		memset(disk_bytes, 0, sizeof(disk_bytes));
+		disk_make(state);
+		disk.sectors = LARGER;
+		writable = true;
+		writes_left = written;
+		assert_int_equal(grow(&found, &why), STATUS_OK);
+		assert_int_equal(find(&found, &why), STATUS_OK);
+		assert_int_equal(found.first, 100);
+		small += found.sectors == 50;
+		large += found.sectors > 300;
+	}
+	assert_true(small >= 5 && large >= 5);
+	assert_int_equal(small + large, 20);
+}
+
+static void test_grow_refused(void **state)
+{
+	struct gpt_partition found;
+	const char *why;
+
+	(void)state;
+	/* Another lies behind. */
+	entry_make(2, 101, (const uint8_t[16]){9}, 160, 170);
+	header_make(1, SECTORS - 1, 2, 128);
+	disk.sectors = LARGER;
+	assert_int_equal(grow(&found, &why), STATUS_BUSY);
+	assert_non_null(why);
+	disk_make(NULL);
+	disk.sectors = LARGER;
+	sector(2)[200]++;
+	assert_int_equal(grow(&found, &why), STATUS_FORMAT);
+	disk_make(NULL);
+	memset(sector(2) + 100 * 128, 0, 128);
+	header_make(1, SECTORS - 1, 2, 128);
+	assert_int_equal(grow(&found, &why), STATUS_NOT_FOUND);
+	disk_make(NULL);
+	failing_sector = 1;
+	assert_int_equal(grow(&found, &why), STATUS_IO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_grow, disk_make),
+		cmocka_unit_test_setup(test_grow_cut, disk_make),
+		cmocka_unit_test_setup(test_grow_refused, disk_make),
 		cmocka_unit_test(test_crc),
 		cmocka_unit_test_setup(test_found, disk_make),
 		cmocka_unit_test_setup(test_second_table_serves, disk_make),

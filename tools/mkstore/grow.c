@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * grow.c - `grow`: the file, the partition, the store become larger.
+ *
+ * In this order, each step whole before the next, so that an interruption leaves
+ * a store that is sound and smaller than its place; `grow IMAGE max` then goes on.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk/partition.h"
+#include "drivers/gpt.h"
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/show.h"
+#include "tools/mkstore/text.h"
+
+/* The file becomes larger and, on a partitioned disk, the store's partition. */
+static enum command_exit grow_place(struct host *host, uint64_t bytes)
+{
+	static const uint8_t type[16] = DISK_PARTITION_TYPE;
+	uint64_t before = file_device_bytes(host->file);
+	struct gpt_partition found;
+	struct block_device *disk;
+	uint8_t buffer[GPT_BUFFER];
+	const char *why = NULL;
+	enum status status = STATUS_OK;
+
+	if (bytes > before)
+		status = file_device_resize(host->file, bytes);
+	if (status != STATUS_OK)
+		return host_error(host, status, "cannot make it %" PRIu64 " bytes long", bytes);
+	if (!host->partitioned)
+		return COMMAND_OK;
+	disk = file_device_block(host->file, 0, file_device_bytes(host->file) / SECTOR_SIZE);
+	status = gpt_grow(disk, type, buffer, &found, &why);
+	if (status == STATUS_OK)
+		return COMMAND_OK;
+	/* Refused before anything was written: as if nothing had been asked for. */
+	if (bytes > before && (status == STATUS_BUSY || status == STATUS_FORMAT))
+		(void)file_device_resize(host->file, before);
+	command_error("%s: its store partition cannot grow: %s", host->path, why);
+	return COMMAND_FAILED;
+}
+
+static enum command_exit grow_store(struct host *host, uint64_t before, bool as_json)
+{
+	struct store_commit_request request = {.action = STORE_ACTION_GROW};
+	uint64_t sectors = host->device->sectors / BLOCK_SECTORS * BLOCK_SECTORS;
+	struct show show;
+	enum status status;
+
+	if (sectors > DISK_SECTORS_MAX)
+		sectors = DISK_SECTORS_MAX;
+	if (sectors < before + STORE_GROW_MIN) {
+		command_error("%s: the store fills its place already (%" PRIu64
+			      " bytes); name a larger size, or make its disk larger first",
+			      host->path, before * SECTOR_SIZE);
+		return COMMAND_FAILED;
+	}
+	request.sectors = sectors;
+	status = host_commit_request(host, &request);
+	if (status != STATUS_OK)
+		return host_error(host, status, "cannot grow the store");
+	show_begin(&show, as_json);
+	show_fact(&show, "before_sectors", "before");
+	show_sectors(&show, before);
+	show_fact(&show, "sectors", "size");
+	show_sectors(&show, sectors);
+	show_fact(&show, "generation", "generation");
+	show_number(&show, store_durable(host->store).n);
+	show_end(&show);
+	return COMMAND_OK;
+}
+
+static enum command_exit grow_run(const struct command_invocation *invocation)
+{
+	bool most = strcmp(invocation->operand[1], "max") == 0;
+	struct store_statistics statistics;
+	struct host host;
+	uint64_t bytes = 0, present;
+	enum command_exit result;
+
+	if (!most && (!text_size_parse(invocation->operand[1], &bytes) || bytes % BLOCK_SIZE)) {
+		command_error("'%s' is no size: a multiple of 4096 bytes as 128M, 2G, or 'max'",
+			      invocation->operand[1]);
+		return COMMAND_USAGE;
+	}
+	/* Only a store that can be used is worth more room. */
+	result = host_open(&host, invocation, HOST_WRITE);
+	if (result != COMMAND_OK)
+		return result;
+	store_statistics_get(host.store, &statistics);
+	present = file_device_bytes(host.file);
+	if (!most && bytes < present) {
+		command_error("%s: has %" PRIu64 " bytes: a store cannot shrink to %" PRIu64,
+			      host.path, present, bytes);
+		result = COMMAND_FAILED;
+	} else {
+		result = grow_place(&host, most ? present : bytes);
+	}
+	host_close(&host);
+	if (result != COMMAND_OK)
+		return result;
+	result = host_open(&host, invocation, HOST_WRITE);
+	if (result != COMMAND_OK)
+		return result;
+	result = grow_store(&host, statistics.sectors, invocation->json);
+	host_close(&host);
+	return result;
+}
+
+const struct command command_grow = {
+	.name = "grow",
+	.usage = "IMAGE SIZE|max",
+	.summary = "Makes a store larger",
+	.details =
+		"IMAGE becomes SIZE large (bytes, or 128M, 2G) and the store with it; 'max' takes\n"
+		"what there is, as on a disk that was made larger.  In a disk image the store's\n"
+		"partition is extended and the second partition table moved to the new end.\n"
+		"Nothing is copied.  A store cannot shrink.\n",
+	.operands_min = 2,
+	.operands_max = 2,
+	.run = grow_run,
+};
