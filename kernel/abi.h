@@ -234,6 +234,15 @@ enum abi_operation {
 	STORE_STATISTICS = LABEL(OBJECT_STORE, 6), /* -> data struct abi_store [READ] */
 	STORE_INTERVAL = LABEL(OBJECT_STORE, 7),   /* w0 ns between checkpoints, 0: only on
 						      request [CONTROL] */
+	/* Answered like a checkpoint. */
+	STORE_RENAME = LABEL(OBJECT_STORE, 8), /* w0 number, data its new name; EXISTS
+						  [CONTROL] */
+	/* data struct disk_retention: which generations are kept automatically; INVALID,
+	 * LIMIT [CONTROL] */
+	STORE_RETENTION = LABEL(OBJECT_STORE, 9),
+	/* The store takes what its disk has become larger by; INVALID: nothing, BUSY:
+	 * another partition is in the way [CONTROL] */
+	STORE_GROW = LABEL(OBJECT_STORE, 10),
 
 	SYSTEM_INFO = LABEL(OBJECT_SYSTEM, 1), /* -> data struct abi_system [READ] */
 	/* Answered RESUMED (w0 generation) when the system is on again. */
@@ -278,6 +287,7 @@ struct abi_machine_info {
 struct abi_snapshot {
 	uint64_t number, parent, generation, pages, wall_ns, uptime_ns;
 	uint32_t flags, children;
+	uint64_t held_sectors; /* replaced since, and kept for it */
 	char name[DISK_SNAPSHOT_NAME];
 };
 
@@ -288,6 +298,8 @@ struct abi_store {
 	uint64_t reads, read_bytes, evictions, flushes, staged_early;
 	uint64_t commit_wall_ns, interval_ns, health;
 	uint64_t longest_freeze_ns, last_commit_ns;
+	uint64_t device_sectors, held_sectors;
+	struct disk_retention retention;
 	char label[64];
 	uint8_t identity[16];
 };

@@ -165,6 +165,10 @@ void arch_root_protect(uint64_t root);
  * whose sector 0 is the partition's first.  On failure prints why: no PCI, no
  * virtio-blk, no FLUSH, no GPT, no store partition. */
 enum status arch_block_find(struct block_device **device);
+/* The disk may have become larger: its partition, and the device that was found,
+ * then reach to its end.  *sectors: of the partition now.  On failure prints why;
+ * BUSY: another partition lies behind it. */
+enum status arch_block_grow(uint64_t *sectors);
 /* Resets all devices (before frames are reused). */
 void arch_devices_reset(void);
 

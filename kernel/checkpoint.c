@@ -33,9 +33,7 @@ struct request {
 	enum { REQUEST_WAITING, REQUEST_COMMITTING, REQUEST_DONE } stage;
 	object_t object;
 	uint64_t version;
-	enum store_action action;
-	snapshot_t number;
-	char name[DISK_SNAPSHOT_NAME];
+	struct store_commit_request commit; /* its action, and what belongs to that */
 	enum checkpoint_end end;
 	struct disk_registers call; /* the registers before RESUMED was written */
 	/* DONE: */
@@ -72,20 +70,19 @@ static bool request_fits(enum store_action action)
 		return false;
 	for (uint32_t i = 0; i < checkpoint.count; i++)
 		if (checkpoint.request[i].stage == REQUEST_WAITING &&
-		    checkpoint.request[i].action != STORE_ACTION_NONE &&
+		    checkpoint.request[i].commit.action != STORE_ACTION_NONE &&
 		    action != STORE_ACTION_NONE)
 			return false;
 	return true;
 }
 
-void checkpoint_request(enum store_action action, snapshot_t number, const char *name,
-			enum checkpoint_end end)
+void checkpoint_request(const struct store_commit_request *commit, enum checkpoint_end end)
 {
 	struct cpu *cpu = cpu_this();
 	struct task *task = cpu->running;
 	struct request *request;
 
-	if (!request_fits(action)) {
+	if (!request_fits(commit->action)) {
 		kernel.space.channel = (store_channel_t){STORE_CHANNEL_COMMIT};
 		kernel_park(0);
 	}
@@ -93,11 +90,8 @@ void checkpoint_request(enum store_action action, snapshot_t number, const char 
 	memset(request, 0, sizeof(*request));
 	request->object = task->object;
 	request->version = task->version;
-	request->action = action;
-	request->number = number;
+	request->commit = *commit;
 	request->end = end;
-	if (name)
-		memcpy(request->name, name, sizeof(request->name));
 	task_request(task);
 	cpu->running = NULL;
 	kernel_leave();
@@ -220,7 +214,7 @@ static struct request *checkpoint_actor(void)
 {
 	for (uint32_t i = 0; i < checkpoint.count; i++)
 		if (checkpoint.request[i].stage == REQUEST_WAITING &&
-		    checkpoint.request[i].action != STORE_ACTION_NONE)
+		    checkpoint.request[i].commit.action != STORE_ACTION_NONE)
 			return &checkpoint.request[i];
 	return NULL;
 }
@@ -278,11 +272,8 @@ static bool checkpoint_begin(void)
 	struct request *actor = checkpoint_actor();
 	enum status status;
 
-	if (actor) {
-		commit.action = actor->action;
-		commit.number = actor->number;
-		memcpy(commit.name, actor->name, sizeof(commit.name));
-	}
+	if (actor)
+		commit = actor->commit;
 	status = checkpoint_freeze(&commit);
 	if (status == STATUS_WAIT || status == STATUS_BUSY)
 		return false;

@@ -103,10 +103,10 @@ void time_reset(void);
 enum checkpoint_end { CHECKPOINT_ANSWER, CHECKPOINT_POWER_OFF, CHECKPOINT_REBOOT };
 
 /* The running machine asks for a commit; it is answered through its registers.
- * Call with the call's registers still describing the call.  name: null or
- * DISK_SNAPSHOT_NAME bytes. */
-void checkpoint_request(enum store_action action, snapshot_t number, const char *name,
-			enum checkpoint_end end) __attribute__((noreturn));
+ * Call with the call's registers still describing the call.  The commit's times
+ * and counters are filled in. */
+void checkpoint_request(const struct store_commit_request *commit, enum checkpoint_end end)
+	__attribute__((noreturn));
 /* Starts, follows and ends commits.  True: there is more to do at once. */
 bool checkpoint_step(void);
 void checkpoint_reset(void);

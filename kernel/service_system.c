@@ -174,18 +174,20 @@ static enum status store_name(const struct service *service, char name[DISK_SNAP
 
 static enum status store_op_checkpoint(struct service *service)
 {
+	struct store_commit_request commit = {.action = STORE_ACTION_NONE};
+
 	(void)service;
-	checkpoint_request(STORE_ACTION_NONE, (snapshot_t){0}, NULL, CHECKPOINT_ANSWER);
+	checkpoint_request(&commit, CHECKPOINT_ANSWER);
 }
 
 static enum status store_op_snapshot(struct service *service)
 {
-	char name[DISK_SNAPSHOT_NAME];
-	enum status status = store_name(service, name);
+	struct store_commit_request commit = {.action = STORE_ACTION_SNAPSHOT};
+	enum status status = store_name(service, commit.name);
 
 	if (status != STATUS_OK)
 		return status;
-	checkpoint_request(STORE_ACTION_SNAPSHOT, (snapshot_t){0}, name, CHECKPOINT_ANSWER);
+	checkpoint_request(&commit, CHECKPOINT_ANSWER);
 }
 
 static enum status store_by_name(struct service *service, struct store_snapshot *snapshot)
@@ -203,22 +205,26 @@ static enum status store_by_name(struct service *service, struct store_snapshot 
 
 static enum status store_op_restore(struct service *service)
 {
+	struct store_commit_request commit = {.action = STORE_ACTION_RESTORE};
 	struct store_snapshot snapshot;
 	enum status status = store_by_name(service, &snapshot);
 
 	if (status != STATUS_OK)
 		return status;
-	checkpoint_request(STORE_ACTION_RESTORE, snapshot.number, NULL, CHECKPOINT_ANSWER);
+	commit.number = snapshot.number;
+	checkpoint_request(&commit, CHECKPOINT_ANSWER);
 }
 
 static enum status store_op_delete(struct service *service)
 {
+	struct store_commit_request commit = {.action = STORE_ACTION_DELETE};
 	struct store_snapshot snapshot;
 	enum status status = store_by_name(service, &snapshot);
 
 	if (status != STATUS_OK)
 		return status;
-	checkpoint_request(STORE_ACTION_DELETE, snapshot.number, NULL, CHECKPOINT_ANSWER);
+	commit.number = snapshot.number;
+	checkpoint_request(&commit, CHECKPOINT_ANSWER);
 }
 
 static enum status store_op_next(struct service *service)
@@ -241,6 +247,7 @@ static enum status store_op_next(struct service *service)
 		.uptime_ns = snapshot.uptime_ns,
 		.flags = snapshot.flags,
 		.children = snapshot.children,
+		.held_sectors = snapshot.held_sectors,
 	};
 	memcpy(answer->name, snapshot.name, sizeof(answer->name));
 	service->length = sizeof(*answer);
@@ -279,6 +286,9 @@ static enum status store_op_statistics(struct service *service)
 		.health = store_health(kernel.space.store),
 		.longest_freeze_ns = figures.longest_freeze_ns,
 		.last_commit_ns = figures.last_commit_ns,
+		.device_sectors = s.device_sectors,
+		.held_sectors = s.held_sectors,
+		.retention = s.retention,
 	};
 	memcpy(answer->label, s.label, sizeof(answer->label));
 	memcpy(answer->identity, s.identity, sizeof(answer->identity));
@@ -299,6 +309,41 @@ static enum status store_op_interval(struct service *service)
 	return STATUS_OK;
 }
 
+static enum status store_op_rename(struct service *service)
+{
+	struct store_commit_request commit = {.action = STORE_ACTION_RENAME,
+					      .number = {service->message.word[0]}};
+	enum status status = store_name(service, commit.name);
+
+	if (status != STATUS_OK)
+		return status;
+	checkpoint_request(&commit, CHECKPOINT_ANSWER);
+}
+
+static enum status store_op_retention(struct service *service)
+{
+	struct store_commit_request commit = {.action = STORE_ACTION_RETAIN};
+
+	if (service->message.length != sizeof(commit.retention))
+		return STATUS_INVALID;
+	memcpy(&commit.retention, service->message.data, sizeof(commit.retention));
+	checkpoint_request(&commit, CHECKPOINT_ANSWER);
+}
+
+/* The partition first, to the end of what the disk is now.  Done once more after
+ * a wait that changes nothing. */
+static enum status store_op_grow(struct service *service)
+{
+	struct store_commit_request commit = {.action = STORE_ACTION_GROW};
+	enum status status = arch_block_grow(&commit.sectors);
+
+	(void)service;
+	if (status != STATUS_OK)
+		return status;
+	commit.sectors -= commit.sectors % BLOCK_SECTORS;
+	checkpoint_request(&commit, CHECKPOINT_ANSWER);
+}
+
 const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
 	[STORE_CHECKPOINT & 0xff] = {store_op_checkpoint, RIGHT_SNAPSHOT, 0},
 	[STORE_SNAPSHOT & 0xff] = {store_op_snapshot, RIGHT_SNAPSHOT, 0},
@@ -307,6 +352,9 @@ const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
 	[STORE_SNAPSHOT_NEXT & 0xff] = {store_op_next, RIGHT_READ, SERVICE_DATA},
 	[STORE_STATISTICS & 0xff] = {store_op_statistics, RIGHT_READ, SERVICE_DATA},
 	[STORE_INTERVAL & 0xff] = {store_op_interval, RIGHT_CONTROL, 0},
+	[STORE_RENAME & 0xff] = {store_op_rename, RIGHT_CONTROL, 0},
+	[STORE_RETENTION & 0xff] = {store_op_retention, RIGHT_CONTROL, 0},
+	[STORE_GROW & 0xff] = {store_op_grow, RIGHT_CONTROL, 0},
 };
 
 /* ---- system ------------------------------------------------------------------------------ */
@@ -355,14 +403,18 @@ static enum status system_op_info(struct service *service)
 
 static enum status system_op_power_off(struct service *service)
 {
+	struct store_commit_request commit = {.action = STORE_ACTION_STOP};
+
 	(void)service;
-	checkpoint_request(STORE_ACTION_STOP, (snapshot_t){0}, NULL, CHECKPOINT_POWER_OFF);
+	checkpoint_request(&commit, CHECKPOINT_POWER_OFF);
 }
 
 static enum status system_op_reboot(struct service *service)
 {
+	struct store_commit_request commit = {.action = STORE_ACTION_STOP};
+
 	(void)service;
-	checkpoint_request(STORE_ACTION_STOP, (snapshot_t){0}, NULL, CHECKPOINT_REBOOT);
+	checkpoint_request(&commit, CHECKPOINT_REBOOT);
 }
 
 static enum status system_op_kernel_log(struct service *service)

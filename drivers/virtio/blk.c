@@ -410,6 +410,19 @@ void virtio_blk_narrow(struct virtio_blk *disk, uint64_t first, uint64_t sectors
 	disk->device.sectors = sectors;
 }
 
+/* A smaller capacity than before is not believed: the store is larger. */
+void virtio_blk_measure(struct virtio_blk *disk)
+{
+	struct virtio_blk_config config;
+	uint64_t sectors;
+
+	blk_configuration(disk, &config);
+	sectors = config.capacity[0] | (uint64_t)config.capacity[1] << 32;
+	if (sectors > disk->disk_sectors)
+		disk->disk_sectors = sectors;
+	virtio_blk_narrow(disk, 0, disk->disk_sectors);
+}
+
 bool virtio_blk_interrupts(const struct virtio_blk *disk)
 {
 	return disk->pci.interrupts;

@@ -30,6 +30,10 @@ struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform
 struct block_device *virtio_blk_device(struct virtio_blk *disk);
 void virtio_blk_narrow(struct virtio_blk *disk, uint64_t first, uint64_t sectors);
 
+/* Asks the disk for its capacity, which may have grown; the whole disk is the device
+ * then, as after virtio_blk_open. */
+void virtio_blk_measure(struct virtio_blk *disk);
+
 /* Do completions interrupt?  Otherwise somebody must poll. */
 bool virtio_blk_interrupts(const struct virtio_blk *disk);
 

@@ -21,10 +21,11 @@
 #include "kernel/x86_64/start.h"
 
 static struct {
-	uint64_t wall_base_ns;	 /* wall time when the clock stood at 0 */
-	struct virtio_blk *disk; /* the one with the store */
-	bool disk_polled;	 /* it does not interrupt */
-	uint64_t unexpected;	 /* interrupts that nobody waits for */
+	uint64_t wall_base_ns;	    /* wall time when the clock stood at 0 */
+	struct virtio_blk *disk;    /* the one with the store */
+	bool disk_polled;	    /* it does not interrupt */
+	struct gpt_partition store; /* on it */
+	uint64_t unexpected;	    /* interrupts that nobody waits for */
 } devices;
 
 /* ---- coming up ------------------------------------------------------------------------ */
@@ -148,9 +149,12 @@ void arch_idle(void)
 
 /* ---- the disk ---------------------------------------------------------------------------- */
 
+static const uint8_t store_type[16] = DISK_PARTITION_TYPE;
+static uint8_t table_buffer[GPT_BUFFER] __attribute__((aligned(GPT_BUFFER)));
+
 struct search {
-	void *buffer; /* for partition tables */
 	struct virtio_blk *disk;
+	struct gpt_partition found;
 	unsigned disks;	    /* virtio-blk functions seen */
 	enum status status; /* of the best failure so far */
 };
@@ -158,7 +162,6 @@ struct search {
 /* Looks for the store on one disk. */
 static bool search_disk(struct search *search, const struct pci_function *f)
 {
-	static const uint8_t type[16] = DISK_PARTITION_TYPE;
 	const char *why = NULL;
 	struct virtio_blk *disk = virtio_blk_open(f, interrupt_block, &why);
 	struct gpt_partition found;
@@ -169,7 +172,8 @@ static bool search_disk(struct search *search, const struct pci_function *f)
 			     f->function, why);
 		return false;
 	}
-	enum status status = gpt_find(virtio_blk_device(disk), type, search->buffer, &found, &why);
+	enum status status =
+		gpt_find(virtio_blk_device(disk), store_type, table_buffer, &found, &why);
 	if (why != NULL)
 		kernel_print("perdure: disk at PCI %02x:%02x.%x: %s%s", f->bus, f->device,
 			     f->function, why,
@@ -181,6 +185,7 @@ static bool search_disk(struct search *search, const struct pci_function *f)
 	}
 	virtio_blk_narrow(disk, found.first, found.sectors);
 	search->disk = disk;
+	search->found = found;
 	kernel_note("perdure: store partition at sector %lu, %lu sectors, disk at PCI %02x:%02x.%x",
 		    (unsigned long)found.first, (unsigned long)found.sectors, f->bus, f->device,
 		    f->function);
@@ -194,8 +199,7 @@ static bool search_function(const struct pci_function *f, void *context)
 
 enum status arch_block_find(struct block_device **device)
 {
-	static uint8_t buffer[GPT_BUFFER] __attribute__((aligned(GPT_BUFFER)));
-	struct search search = {.buffer = buffer, .status = STATUS_NO_DEVICE};
+	struct search search = {.status = STATUS_NO_DEVICE};
 
 	if (!pci_scan(search_function, &search)) {
 		kernel_print("perdure: no PCI bus");
@@ -211,7 +215,25 @@ enum status arch_block_find(struct block_device **device)
 	devices.disk = search.disk;
 	devices.disk_polled = !virtio_blk_interrupts(search.disk);
 	*device = virtio_blk_device(search.disk);
+	devices.store = search.found;
 	return STATUS_OK;
+}
+
+/* Requests in flight are not concerned: where they go was settled when they were
+ * submitted, and nobody submits another meanwhile. */
+enum status arch_block_grow(uint64_t *sectors)
+{
+	struct virtio_blk *disk = devices.disk;
+	const char *why = NULL;
+	enum status status;
+
+	virtio_blk_measure(disk);
+	status = gpt_grow(virtio_blk_device(disk), store_type, table_buffer, &devices.store, &why);
+	virtio_blk_narrow(disk, devices.store.first, devices.store.sectors);
+	*sectors = devices.store.sectors;
+	if (why != NULL)
+		kernel_print("perdure: the disk of the store: %s", why);
+	return status;
 }
 
 void arch_devices_reset(void)

@@ -22,11 +22,11 @@ def copy_sparse(source, target):
     subprocess.run(["cp", "--sparse=always", "--reflink=auto", source, target], check=True)
 
 
-def make_image(path, size="1G", *options):
+def make_image(path, size="1G", *options, manifest="disk/system.manifest"):
     """A fresh image, as `make fresh` makes it."""
     command = ["/usr/bin/python3", "tools/build/image.py", "fresh", str(path), "--yes"]
     command += ["--size", size, "--esp", f"{PARTS}/esp.img", "--core", f"{PARTS}/core.img"]
-    command += ["--mkstore", MKSTORE, "--manifest", "disk/system.manifest"]
+    command += ["--mkstore", MKSTORE, "--manifest", manifest]
     command += ["--files", "build/user", *options]
     subprocess.run(command, check=True)
 
@@ -74,7 +74,13 @@ def base_image():
         fcntl.flock(lock, fcntl.LOCK_EX)
         newest = max(map(os.path.getmtime, inputs))
         if not os.path.exists(path) or os.path.getmtime(path) < newest:
-            make_image(path)
+            # What tests count is what they did themselves.
+            with open("disk/system.manifest", encoding="utf-8") as shipped:
+                text = re.sub(r"(?m)^retention .*$", "retention off", shipped.read())
+            manifest = os.path.join(WORK, "manifest")
+            with open(manifest, "w", encoding="utf-8") as changed:
+                changed.write(text)
+            make_image(path, manifest=manifest)
         # A test that wrote to it would spoil all others.
         os.chmod(path, 0o444)
     return path

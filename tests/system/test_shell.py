@@ -194,6 +194,17 @@ def test_snapshots_and_delete(shell):
         assert time.monotonic() < deadline
 
 
+def test_rename_retention_grow(shell):
+    shell.command("snapshot to-rename")
+    assert "is renamed-so now" in shell.command("rename to-rename renamed-so")
+    assert "no such snapshot" in shell.command("rename to-rename again")
+    shell.command("delete renamed-so")
+    assert "no generations" in shell.command("retention")
+    assert "one at most every 30 s" in shell.command("retention 30s,5m")
+    assert "no generations" in shell.command("retention off")
+    assert "fills its disk" in shell.command("grow")
+
+
 def test_mem_uptime_date_about(shell):
     said = shell.command("mem")
     assert all(word in said for word in ("memory", "free", "clean", "dirty", "staging"))

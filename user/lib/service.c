@@ -174,6 +174,35 @@ enum status store_interval(uint64_t interval_ns)
 	return message_request(SLOT_STORE, STORE_INTERVAL, &message);
 }
 
+enum status store_rename(uint64_t number, const char *name, uint64_t *generation)
+{
+	struct message message = {.word = {number}};
+	enum status status = message_put(&message, name, strlen(name));
+
+	if (status != STATUS_OK)
+		return status;
+	status = message_request(SLOT_STORE, STORE_RENAME, &message);
+	*generation = message.word[0];
+	return status;
+}
+
+enum status store_retention(const struct disk_retention *rule, uint64_t *generation)
+{
+	struct message message = {0};
+	enum status status = message_put(&message, rule, sizeof(*rule));
+
+	if (status != STATUS_OK)
+		return status;
+	status = message_request(SLOT_STORE, STORE_RETENTION, &message);
+	*generation = message.word[0];
+	return status;
+}
+
+enum status store_grow(uint64_t *generation)
+{
+	return service_resumable(SLOT_STORE, STORE_GROW, "", generation);
+}
+
 /* ---- system ------------------------------------------------------------------- */
 
 enum status system_info(struct abi_system *info)

@@ -51,6 +51,12 @@ enum status store_delete(const char *name);
 enum status store_snapshot_next(uint64_t number, struct abi_snapshot *snapshot);
 enum status store_statistics(struct abi_store *statistics);
 enum status store_interval(uint64_t interval_ns);
+/* The snapshot of this number is called so from now on. */
+enum status store_rename(uint64_t number, const char *name, uint64_t *generation);
+/* Which generations are kept automatically. */
+enum status store_retention(const struct disk_retention *rule, uint64_t *generation);
+/* The store takes all of its disk. */
+enum status store_grow(uint64_t *generation);
 
 /* ---- system ---- */
 

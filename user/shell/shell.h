@@ -84,6 +84,14 @@ bool command_delete(int argc, char **argv);
 bool command_store(int argc, char **argv);
 bool command_interval(int argc, char **argv);
 
+/* keep.c */
+bool command_rename(int argc, char **argv);
+bool command_retention(int argc, char **argv);
+bool command_grow(int argc, char **argv);
+struct abi_snapshot;
+/* The snapshot that is meant by a name, #NUMBER, @GENERATION or an age like -10m. */
+bool keep_snapshot_find(const char *text, struct abi_snapshot *found);
+
 /* system.c */
 bool command_mem(int argc, char **argv);
 bool command_uptime(int argc, char **argv);

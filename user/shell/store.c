@@ -72,9 +72,12 @@ bool command_snapshot(int argc, char **argv)
 	return true;
 }
 
-static void store_print_snapshot(const struct abi_snapshot *snapshot)
+/* What is held for the live state's origin is counted in the store's statistics. */
+static void store_print_snapshot(const struct abi_snapshot *snapshot, const struct abi_store *store)
 {
-	char date[PRINT_SIZE];
+	char date[PRINT_SIZE], held[PRINT_SIZE];
+	uint64_t sectors = snapshot->held_sectors +
+			   (snapshot->number == store->origin ? store->held_sectors : 0);
 	const char *note = "";
 
 	if (snapshot->flags & DISK_SNAPSHOT_DYING)
@@ -83,26 +86,30 @@ static void store_print_snapshot(const struct abi_snapshot *snapshot)
 		note = "  (branch point)";
 	else if (snapshot->flags & DISK_SNAPSHOT_AUTOMATIC)
 		note = "  (automatic)";
-	terminal_print("%6llu %6llu %10llu %10llu  %s  %.*s%s\n",
-		       (unsigned long long)snapshot->number, (unsigned long long)snapshot->parent,
-		       (unsigned long long)snapshot->generation,
-		       (unsigned long long)snapshot->pages, print_date(snapshot->wall_ns, date),
-		       (int)DISK_SNAPSHOT_NAME, snapshot->name, note);
+	terminal_print(
+		"%6llu %6llu %10llu %10llu %10s  %s  %.*s%s\n",
+		(unsigned long long)snapshot->number, (unsigned long long)snapshot->parent,
+		(unsigned long long)snapshot->generation, (unsigned long long)snapshot->pages,
+		print_bytes(sectors * SECTOR_SIZE, held), print_date(snapshot->wall_ns, date),
+		(int)DISK_SNAPSHOT_NAME, snapshot->name, note);
 }
 
 bool command_snapshots(int argc, char **argv)
 {
 	struct abi_snapshot snapshot = {.number = 0};
-	enum status status;
+	struct abi_store store;
+	enum status status = store_statistics(&store);
 	uint64_t count = 0;
 
 	(void)argc;
 	(void)argv;
+	if (status != STATUS_OK)
+		return shell_error("snapshots", "statistics", status);
 	while ((status = store_snapshot_next(snapshot.number, &snapshot)) == STATUS_OK) {
 		if (count++ == 0)
-			terminal_print("%6s %6s %10s %10s  %-19s  %s\n", "NUMBER", "PARENT",
-				       "GENERATION", "PAGES", "TAKEN (UTC)", "NAME");
-		store_print_snapshot(&snapshot);
+			terminal_print("%6s %6s %10s %10s %10s  %-19s  %s\n", "NUMBER", "PARENT",
+				       "GENERATION", "PAGES", "HELD", "TAKEN (UTC)", "NAME");
+		store_print_snapshot(&snapshot, &store);
 		if (count % 32 == 0 && terminal_interrupted())
 			return false;
 	}
@@ -137,13 +144,16 @@ static bool store_unknown(const char *command, const char *name)
 
 bool command_restore(int argc, char **argv)
 {
+	struct abi_snapshot found;
 	uint64_t generation;
 	enum status status;
 
 	(void)argc;
 	if (!store_name_fits("restore", argv[1]))
 		return false;
-	status = store_restore(argv[1], &generation);
+	if (!keep_snapshot_find(argv[1], &found))
+		return store_unknown("restore", argv[1]);
+	status = store_restore(found.name, &generation);
 	if (status == STATUS_NOT_FOUND)
 		return store_unknown("restore", argv[1]);
 	if (status != STATUS_RESUMED)
@@ -155,12 +165,15 @@ bool command_restore(int argc, char **argv)
 
 bool command_delete(int argc, char **argv)
 {
+	struct abi_snapshot found;
 	enum status status;
 
 	(void)argc;
 	if (!store_name_fits("delete", argv[1]))
 		return false;
-	status = store_delete(argv[1]);
+	if (!keep_snapshot_find(argv[1], &found))
+		return store_unknown("delete", argv[1]);
+	status = store_delete(found.name);
 	if (status == STATUS_NOT_FOUND)
 		return store_unknown("delete", argv[1]);
 	if (status != STATUS_OK)

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: MIT
+"""test_keeping.py - rename, lookup, retention and growth, offline and in the running system."""
+
+import os
+import re
+import struct
+import time
+import zlib
+
+import pytest
+from conftest import WORK, make_image, mkstore, mkstore_json, verify
+from stores import FAILED, IN_USE, NO_STORE, USAGE, sound, store
+
+from machine import Machine
+
+RULE = "10s,60m,24h,7d,20%"
+
+
+def snapshots(image):
+    return mkstore_json("snapshots", image)["snapshots"]
+
+
+def by_name(image):
+    return {s["name"]: s for s in snapshots(image)}
+
+
+# ---- offline ------------------------------------------------------------------------------
+
+
+def test_rename(store):
+    mkstore("snapshot", store, "one")
+    mkstore("snapshot", store, "two")
+    said = mkstore_json("rename", store, "one", "three words long")
+    assert said["number"] == 1 and said["name"] == "three words long"
+    assert mkstore("rename", store, "#2", "one").stdout == ""
+    assert set(by_name(store)) == {"three words long", "one"}
+    assert by_name(store)["one"]["number"] == 2
+    for words, code, said in (
+        (["one", "three words long"], FAILED, "already"),
+        (["nobody", "x"], FAILED, "nobody"),
+        (["#7", "x"], FAILED, "#7"),
+        (["one", ""], USAGE, "cannot name"),
+        (["one", "x" * 64], USAGE, "cannot name"),
+        (["one", "a\nb"], USAGE, "cannot name"),
+        (["one"], USAGE, "usage"),
+    ):
+        assert said in mkstore("rename", store, *words, code=code).stderr
+    assert set(by_name(store)) == {"three words long", "one"}
+    sound(store)
+
+
+def test_lookup(store):
+    for name in ("a", "b", "@1"):
+        mkstore("mkdir", store, f"/at-{name}")
+        mkstore("snapshot", store, name)
+    generation = by_name(store)["b"]["generation"]
+    assert mkstore_json("rename", store, f"@{generation + 1}", "b2")["number"] == 2
+    # A name comes before the form that it looks like.
+    assert mkstore_json("rename", store, "@1", "c")["number"] == 3
+    assert mkstore_json("rename", store, "-0s", "newest")["number"] == 3
+    assert mkstore_json("rename", store, "#1", "a2")["number"] == 1
+    for text in ("-10d", "@0", "#0", "#9", "-1w", "@", "#", "#1x"):
+        assert "no such" in mkstore("delete", store, "--", text, code=FAILED).stderr
+    mkstore("restore", store, f"@{generation}", "--keep", "kept")
+    names = mkstore("ls", store).stdout
+    assert "at-b" in names and "at-@1" not in names
+    mkstore("delete", store, "-0s")
+    assert "kept" not in by_name(store)
+    sound(store)
+
+
+def test_held(store, tmp_path):
+    """What is replaced after a snapshot is held for it until it is deleted."""
+    data = tmp_path / "data"
+    data.write_bytes(os.urandom(1 << 20))
+    mkstore("put", store, data, "/data")
+    mkstore("snapshot", store, "before")
+    mkstore("rm", store, "/data")
+    mkstore("mkdir", store, "/x")
+    mkstore("snapshot", store, "after")
+    held = by_name(store)["before"]["held_sectors"]
+    assert 2048 <= held <= 2048 + 200
+    used = mkstore_json("info", store)["used_sectors"]
+    assert re.search(r"^ +1 .* 1\.\d MiB  .* before", mkstore("snapshots", store).stdout, re.M)
+    mkstore("delete", store, "before")
+    assert used - mkstore_json("info", store)["used_sectors"] >= 2048
+    assert by_name(store)["after"]["held_sectors"] == 0
+
+
+def test_retention_rules(store):
+    assert mkstore_json("retention", store)["rule"] == "off"
+    for rule, shown in (
+        (RULE, RULE),
+        ("5s", "5s,0m,0h,0d,20%"),
+        ("30s,2.5%,1d", "30s,0m,0h,1d,2.5%"),
+        ("off", "off"),
+    ):
+        assert mkstore_json("retention", store, rule)["rule"] == shown
+        assert mkstore_json("retention", store)["rule"] == shown
+    for rule in ("", "10", "10m", "0s", "10s,", "10s,5x", "1s,101%", "10s,70000m", "10s 5m", "1.5s"):
+        assert "rule" in mkstore("retention", store, rule, code=USAGE).stderr
+    mkstore("retention", store, "1s,900m", code=FAILED)
+    assert mkstore_json("retention", store) == {"rule": "off", "automatic": 0, "held_sectors": 0}
+    sound(store)
+
+
+def test_retention_at_creation(tmp_path):
+    image, manifest = tmp_path / "a.img", tmp_path / "manifest"
+    manifest.write_text("retention 20s,5m\n")
+    create = ("create", image, "--size", "16M", "--force")
+    mkstore(*create)
+    assert mkstore_json("retention", image)["rule"] == "off"
+    mkstore(*create, "--manifest", manifest)
+    assert mkstore_json("retention", image)["rule"] == "20s,5m,0h,0d,20%"
+    mkstore(*create, "--manifest", manifest, "--retention", "off")
+    assert mkstore_json("retention", image)["rule"] == "off"
+    assert "rule" in mkstore(*create, "--retention", "often", code=USAGE).stderr
+    manifest.write_text("retention often\n")
+    assert "manifest:1:" in mkstore(*create, "--manifest", manifest, code=FAILED).stderr
+
+
+# ---- growing offline ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", ["65M", "2G", "3G", "300G"])
+def test_grow_file(store, tmp_path, size):
+    """The map of the free sectors becomes one, then two levels taller."""
+    said = mkstore_json("grow", store, size)
+    assert said["before_sectors"] == 131072 and said["sectors"] == os.path.getsize(store) // 512
+    assert sound(store)["sectors"] == said["sectors"]
+    data = tmp_path / "data"
+    data.write_bytes(os.urandom(3 << 20))
+    mkstore("put", store, data, "/data")
+    sound(store)
+    mkstore("get", store, "/data", tmp_path / "back")
+    assert data.read_bytes() == (tmp_path / "back").read_bytes()
+    assert "Hello" in mkstore("cat", store, "/notes/hello").stdout
+
+
+def test_grow_full(tmp_path):
+    """A full store takes more when it has grown."""
+    image, data = tmp_path / "a.img", tmp_path / "data"
+    data.write_bytes(os.urandom(12 << 20))
+    mkstore("create", image, "--size", "8M", "--allowance", "64M")
+    mkstore("put", image, data, "/data", code=FAILED)
+    mkstore("grow", image, "32M")
+    mkstore("put", image, data, "/data")
+    sound(image)
+
+
+def test_grow_refuses(store):
+    before = os.path.getsize(store)
+    for size, code, said in (
+        ("32M", FAILED, "cannot shrink"),
+        ("64M", FAILED, "fills its place"),
+        ("max", FAILED, "fills its place"),
+        ("1", USAGE, "no size"),
+        ("1000000001", USAGE, "no size"),
+        ("larger", USAGE, "no size"),
+    ):
+        assert said in mkstore("grow", store, size, code=code).stderr
+    assert os.path.getsize(store) == before
+    mkstore("grow", "/dev/null", "1G", code=NO_STORE)
+    os.truncate(store, before + 4096)
+    mkstore("grow", store, "max", code=FAILED)
+    os.truncate(store, before + 65536)
+    assert mkstore_json("grow", store, "max")["sectors"] == (before + 65536) // 512
+    sound(store)
+
+
+def test_grow_image(image):
+    """A disk image: the partition is extended and both of its tables are whole."""
+    before = mkstore_json("info", image)["sectors"]
+    said = mkstore_json("grow", image, "3G")
+    assert said["sectors"] > before + (3 << 20)
+    # Without its first table the second one, at the new end, says the same.
+    with open(image, "r+b") as disk:
+        disk.seek(512)
+        first = disk.read(512)
+        disk.seek(512)
+        disk.write(bytes(512))
+    assert sound(image)["sectors"] == said["sectors"]
+    assert "partition table" in mkstore("grow", image, "4G", code=FAILED).stderr
+    assert os.path.getsize(image) == 3 << 30
+    with open(image, "r+b") as disk:
+        disk.seek(512)
+        disk.write(first)
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        assert "GiB in all" in machine.command("store")
+        mkstore("grow", image, "4G", code=IN_USE)
+
+
+def test_grow_image_with_another_behind(image):
+    """A partition behind the store's is in the way: nothing changes."""
+    size = os.path.getsize(image)
+    os.truncate(image, 2 << 30)
+    with open(image, "r+b") as disk:
+        disk.seek(512)
+        header = bytearray(disk.read(92))
+        disk.seek(1024)
+        entries = bytearray(disk.read(128 * 128))
+        at = next(n for n in range(0, len(entries), 128) if not any(entries[n : n + 16]))
+        entries[at : at + 16] = bytes(range(1, 17))
+        struct.pack_into("<QQ", entries, at + 32, size // 512 + 2048, size // 512 + 4095)
+        struct.pack_into("<I", header, 88, zlib.crc32(entries))
+        struct.pack_into("<I", header, 16, 0)
+        struct.pack_into("<I", header, 16, zlib.crc32(header))
+        disk.seek(512)
+        disk.write(header)
+        disk.seek(1024)
+        disk.write(entries)
+    for larger in ("max", "3G"):
+        assert "another partition" in mkstore("grow", image, larger, code=FAILED).stderr
+        assert os.path.getsize(image) == 2 << 30
+    sound(image)
+
+
+# ---- the running system -------------------------------------------------------------------------
+
+
+def test_grow_running(image):
+    """The disk becomes larger under the running system, which takes it."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        assert "fills its disk" in machine.command("grow")
+        machine.qmp("block_resize", device="disk", size=3 << 30)
+        assert re.search(r"grow: from \S+ \S+ to \S+ GiB", machine.command("grow"))
+        assert "fills its disk" in machine.command("grow")
+        machine.command("echo large > /notes/large")
+        machine.command("checkpoint")
+        machine.cut()
+    assert sound(image)["sectors"] > 5 << 20
+    assert mkstore("cat", image, "/notes/large").stdout == "large\n"
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        assert "large" in machine.command("cat /notes/large")
+
+
+def test_rename_and_retention_running(image):
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("snapshot first")
+        machine.command("snapshot second")
+        assert "there is one" in machine.command("rename first second")
+        assert "no such snapshot" in machine.command("rename third x")
+        assert "snapshot 1 is renamed now" in machine.command("rename #1 renamed")
+        assert "renamed" in machine.command("snapshots")
+        assert "no generations" in machine.command("retention")
+        assert "not a rule" in machine.command("retention often")
+        assert "too many" in machine.command("retention 1s,60000m")
+        assert "every 2 s" in machine.command("retention 2s,5m,20%")
+        # Taken at full commits; removing a file makes one.
+        deadline = time.monotonic() + 180
+        while machine.command("snapshots").count("auto-") < 4:
+            assert time.monotonic() < deadline
+            machine.command("echo x > /notes/x")
+            machine.command("rm /notes/x")
+            machine.command("checkpoint")
+        number = re.search(r"^ *(\d+) .* auto-", machine.command("snapshots"), re.M)[1]
+        assert "is mine now" in machine.command(f"rename #{number} mine")
+        assert "no generations" in machine.command("retention off")
+        machine.command("delete -0s")
+        machine.cut()
+    verify(image)
+    found = by_name(image)
+    assert not found["mine"]["automatic"] and found["renamed"]["number"] == 1
+
+
+def test_kept_by_default():
+    """The system as it is shipped keeps generations and restores one by its age."""
+    path = os.path.join(WORK, "default.img")
+    make_image(path)
+    assert mkstore_json("retention", path)["rule"] == RULE
+    with Machine(path) as machine:
+        machine.wait_prompt()
+        machine.command("echo old > /notes/state")
+        deadline = time.monotonic() + 180
+        while machine.command("snapshots").count("auto-") < 2:
+            assert time.monotonic() < deadline
+            machine.command("echo x > /notes/x")
+            machine.command("rm /notes/x")
+        machine.type("restore -1s\r")
+        machine.wait_resumed()
+        machine.wait(r"^perdure> ")
+        assert "before-restore" in machine.command("snapshots")
+        machine.cut()
+    verify(path)
+    os.unlink(path)

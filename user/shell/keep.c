@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keep.c - which snapshot is meant, and the commands rename, retention and grow.
+ * Interface in shell.h.
+ *
+ * Like checkpoint, these can be answered in a later life; then what they asked
+ * for has been done.
+ */
+#include "user/shell/shell.h"
+
+#include <string.h>
+#include "disk/keeping.h"
+#include "user/lib/service.h"
+#include "user/lib/table.h"
+#include "user/lib/text.h"
+#include "user/shell/terminal.h"
+
+static bool keep_done(enum status status)
+{
+	return status == STATUS_OK || status == STATUS_RESUMED;
+}
+
+/* Is it what is meant, or (better than another) the newest that is old enough? */
+static bool keep_matches(enum keeping_form form, uint64_t value, uint64_t now_ns,
+			 const struct abi_snapshot *snapshot)
+{
+	switch (form) {
+	case KEEPING_NUMBER:
+		return snapshot->number == value;
+	case KEEPING_GENERATION:
+		return snapshot->generation <= value;
+	case KEEPING_AGE:
+		return snapshot->wall_ns <= now_ns &&
+		       now_ns - snapshot->wall_ns >= value * NS_PER_SECOND;
+	case KEEPING_NAME:
+		break;
+	}
+	return false;
+}
+
+bool keep_snapshot_find(const char *text, struct abi_snapshot *found)
+{
+	const uint32_t gone = DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH;
+	struct abi_snapshot snapshot = {.number = 0};
+	char name[DISK_SNAPSHOT_NAME] = {0};
+	uint64_t value = 0, now_ns = 0;
+	enum keeping_form form = keeping_form_of(text, &value);
+	bool any = false;
+
+	if (strlen(text) >= sizeof(name))
+		return false;
+	memcpy(name, text, strlen(text));
+	clock_now(NULL, &now_ns);
+	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK) {
+		if (snapshot.flags & gone)
+			continue;
+		if (memcmp(snapshot.name, name, sizeof(name)) == 0) {
+			*found = snapshot;
+			return true;
+		}
+		if (!keep_matches(form, value, now_ns, &snapshot))
+			continue;
+		*found = snapshot;
+		any = true;
+	}
+	return any;
+}
+
+bool command_rename(int argc, char **argv)
+{
+	struct abi_snapshot snapshot;
+	uint64_t generation;
+	enum status status;
+
+	(void)argc;
+	if (!keep_snapshot_find(argv[1], &snapshot))
+		return shell_complain("rename", "%s: no such snapshot; `snapshots` lists them",
+				      argv[1]);
+	status = store_rename(snapshot.number, argv[2], &generation);
+	if (status == STATUS_EXISTS)
+		return shell_complain("rename", "%s: there is one with this name", argv[2]);
+	if (status == STATUS_INVALID)
+		return shell_complain("rename",
+				      "the name of a snapshot has 1 to %u bytes, no spaces",
+				      DISK_SNAPSHOT_NAME - 1);
+	if (!keep_done(status))
+		return shell_error("rename", argv[1], status);
+	terminal_print("rename: snapshot %llu is %s now\n", (unsigned long long)snapshot.number,
+		       argv[2]);
+	return true;
+}
+
+bool command_retention(int argc, char **argv)
+{
+	struct abi_store store;
+	struct disk_retention rule;
+	char text[KEEPING_RULE_TEXT];
+	uint64_t generation;
+	enum status status;
+
+	if (argc > 1) {
+		if (!keeping_rule_parse(argv[1], &rule))
+			return shell_complain("retention",
+					      "%s: not a rule, as 10s,60m,24h,7d,20%% or off",
+					      argv[1]);
+		status = store_retention(&rule, &generation);
+		if (status == STATUS_LIMIT)
+			return shell_complain("retention", "%s: that would be too many", argv[1]);
+		if (!keep_done(status))
+			return shell_error("retention", argv[1], status);
+	}
+	status = store_statistics(&store);
+	if (status != STATUS_OK)
+		return shell_error("retention", "statistics", status);
+	if (!store.retention.interval_s) {
+		terminal_print("no generations are kept automatically\n");
+		return true;
+	}
+	terminal_print("%s: one at most every %u s, then one for each of %u minutes, %u hours, "
+		       "%u days, within %u.%u%% of the store\n",
+		       keeping_rule_text(&store.retention, text), store.retention.interval_s,
+		       store.retention.minutes, store.retention.hours, store.retention.days,
+		       store.retention.budget / 10, store.retention.budget % 10);
+	return true;
+}
+
+bool command_grow(int argc, char **argv)
+{
+	struct abi_store before, after;
+	char from[PRINT_SIZE], to[PRINT_SIZE];
+	uint64_t generation;
+	enum status status = store_statistics(&before);
+
+	(void)argc;
+	(void)argv;
+	if (status == STATUS_OK)
+		status = store_grow(&generation);
+	if (status == STATUS_INVALID)
+		return shell_complain("grow", "the store fills its disk already: make that larger");
+	if (status == STATUS_BUSY)
+		return shell_complain("grow", "another partition lies behind the store's");
+	if (keep_done(status))
+		status = store_statistics(&after);
+	if (status != STATUS_OK)
+		return shell_error("grow", "the store", status);
+	terminal_print("grow: from %s to %s\n", print_bytes(before.sectors * SECTOR_SIZE, from),
+		       print_bytes(after.sectors * SECTOR_SIZE, to));
+	return true;
+}
