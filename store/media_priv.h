@@ -7,7 +7,9 @@
 #ifndef STORE_MEDIA_PRIV_H
 #define STORE_MEDIA_PRIV_H
 
+#include "store/limits.h"
 #include "store/store.h"
+#include "store/window_priv.h"
 
 /* ---- superblock.c ------------------------------------------------------------ */
 

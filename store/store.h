@@ -387,11 +387,21 @@ enum store_difference {
  * The first page at or after *page that is not the same in both views.  Equal
  * parts of both trees are passed over whole: the cost is what differs.  A
  * bounded amount of work each call: STORE_SAME says where it has got to.
- * NOT_FOUND past the last difference.
+ * NOT_FOUND past the last difference.  IO, CORRUPT: *page is the page that cannot
+ * be told; all before it has been.
  */
 enum status store_view_differ(struct store *store, struct store_view *before,
 			      struct store_view *after, page_t *page,
 			      enum store_difference *difference, store_channel_t *channel);
+
+/*
+ * The page cannot be found because a node above it cannot be read: OK, and *end is
+ * the first page behind all that this node hides (pages that changed since the
+ * tree was written are found all the same).  NOT_FOUND: nothing hides it.  WAIT,
+ * DEAD.
+ */
+enum status store_view_gap(struct store *store, struct store_view *view, page_t page, page_t *end,
+			   store_channel_t *channel);
 
 /* A read-only store shows this view as its live state from now on, for whoever
  * reads objects of a snapshot.  Right after store_mount. */

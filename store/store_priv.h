@@ -16,6 +16,7 @@
 #include "store/check.h"
 #include "store/limits.h"
 #include "store/snapshot_priv.h"
+#include "store/window_priv.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "disk structures are used in place");
 
@@ -265,23 +266,6 @@ bool changes_touches(const struct changes *changes, uint32_t first, uint32_t end
 		     unsigned shift);
 
 /* ---- allocate.c ----------------------------------------------------------- */
-
-/* A free-map page as this commit must see it: used now, used in the
- * predecessor, or taken by this commit.  One byte is one block. */
-struct allocator_window {
-	uint8_t bits[PAGE_SIZE];
-	uint64_t leaf;
-	uint32_t cursor;	  /* next block to look at */
-	uint64_t passed;	  /* leaves left behind by this commit */
-	bool loaded, half_loaded; /* the latter: without the predecessor's */
-	bool exhausted;		  /* been round once: nothing more to find */
-};
-
-/* The end of a block that a raw extent was too long for. */
-struct allocator_gap {
-	uint64_t sector;
-	uint32_t room; /* sectors */
-};
 
 struct allocator {
 	struct allocator_window blocks; /* wholly free blocks */

@@ -304,14 +304,18 @@ static enum status differ_step(struct store *store, const struct store_view *bef
 		status = trees_descend(store, before, after, height, &at, &found, channel);
 	else
 		at = NIL_KEY;
-	if (status != STATUS_OK)
+	if (status != STATUS_OK && (status == STATUS_WAIT || changed > at)) {
+		if (status != STATUS_WAIT)
+			page->n = at;
 		return status;
+	}
 	if (changed <= at) {
 		at = changed;
 		found = true;
 	}
-	if (found)
-		status = page_compare(store, before, after, at, difference, channel);
+	status = found ? page_compare(store, before, after, at, difference, channel) : STATUS_OK;
+	if (status != STATUS_OK && status != STATUS_WAIT)
+		page->n = at;
 	if (status == STATUS_OK)
 		page->n = found && *difference == STORE_SAME ? at + 1 : at;
 	return status;
@@ -334,6 +338,39 @@ enum status store_view_differ(struct store *store, struct store_view *before,
 		status = differ_step(store, before, after, height, page, difference, channel);
 	}
 	return status;
+}
+
+/* ---- damage ------------------------------------------------------------------------ */
+
+enum status store_view_gap(struct store *store, struct store_view *view, page_t page, page_t *end,
+			   store_channel_t *channel)
+{
+	struct overlay overlay = view_overlay(view);
+	struct disk_reference reference = view->root.reference;
+	unsigned level = view->root.height;
+	enum status status = view_check(store, view, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	if (page.n >> (DISK_NODE_SHIFT * level) || overlay_find(&overlay, page.n))
+		return STATUS_NOT_FOUND;
+	for (; level && !reference_is_null(&reference); level--) {
+		unsigned shift = DISK_NODE_SHIFT * level;
+		struct place place = {DISK_TREE_SPACE, level, page.n >> shift};
+		const struct disk_node *node;
+		const void *data;
+
+		status = extent_get(store, &reference, place, &data, channel);
+		if (status == STATUS_WAIT)
+			return status;
+		if (status != STATUS_OK) {
+			end->n = (place.key + 1) << shift;
+			return STATUS_OK;
+		}
+		node = data;
+		reference = node->entry[(page.n >> (shift - DISK_NODE_SHIFT)) % DISK_NODE_ENTRIES];
+	}
+	return STATUS_NOT_FOUND;
 }
 
 /* ---- showing ----------------------------------------------------------------------- */

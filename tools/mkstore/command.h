@@ -97,5 +97,6 @@ extern const struct command command_map;       /* map.c */
 extern const struct command command_stats;     /* stats.c */
 extern const struct command command_dump;      /* dump.c */
 extern const struct command command_discard;   /* discard.c */
+extern const struct command command_salvage;   /* salvage.c */
 
 #endif

@@ -252,6 +252,18 @@ void host_close(struct host *host)
 	host->device = NULL;
 }
 
+enum status host_mount_device(struct host *host, struct block_device *device)
+{
+	enum status status;
+
+	host_engine_drop(host);
+	host->device = device;
+	host->mode = HOST_READ;
+	host->last_log[0] = 0;
+	status = host_engine(host);
+	return status == STATUS_OK ? store_mount(host->store, &host->recovery) : status;
+}
+
 /* ---- waiting and committing ------------------------------------------------- */
 
 enum status host_failure(struct host *host)

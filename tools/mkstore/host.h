@@ -77,6 +77,9 @@ enum command_exit host_open_read(struct host *host, const struct command_invocat
 enum command_exit host_open_device(struct host *host, struct block_device *device, const char *name,
 				   enum host_mode mode, uint32_t frames);
 void host_close(struct host *host);
+/* Mounts what this device shows, for reading, instead of what was mounted before.
+ * Says nothing; recovery.explanation tells why it failed. */
+enum status host_mount_device(struct host *host, struct block_device *device);
 
 /* Waits for space.channel, committing what is dirty where that helps.  False:
  * waiting is pointless. */

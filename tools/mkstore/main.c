@@ -42,6 +42,7 @@ static const struct command *const main_commands[] = {
 	&command_verify,
 	&command_scrub,
 	&command_discard,
+	&command_salvage,
 	&command_map,
 	&command_stats,
 	&command_dump,
