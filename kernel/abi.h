@@ -244,6 +244,10 @@ enum abi_operation {
 	 * another partition is in the way [CONTROL] */
 	STORE_GROW = LABEL(OBJECT_STORE, 10),
 
+	/* data struct abi_scrub as it was answered last, or nothing to begin -> data the
+	 * same further on, a few blocks of the store read and verified [CONTROL] */
+	STORE_SCRUB = LABEL(OBJECT_STORE, 15),
+
 	SYSTEM_INFO = LABEL(OBJECT_SYSTEM, 1), /* -> data struct abi_system [READ] */
 	/* Answered RESUMED (w0 generation) when the system is on again. */
 	SYSTEM_POWER_OFF = LABEL(OBJECT_SYSTEM, 2), /* [CONTROL] */
@@ -302,6 +306,18 @@ struct abi_store {
 	struct disk_retention retention;
 	char label[64];
 	uint8_t identity[16];
+};
+
+/* How far a scrub has come; it stays good over power cuts and restores. */
+struct abi_scrub {
+	uint8_t cursor[160];		       /* the kernel's, to be given back as it is */
+	uint64_t extents, sectors, pages;      /* verified so far */
+	uint64_t snapshots, damaged, repaired; /* so far */
+	uint32_t done;			       /* all has been read */
+	uint32_t found;			       /* enum status of damage found just now, 0: none */
+	uint32_t tree, level;		       /* where: enum disk_tree, 0: a superblock */
+	uint64_t key, sector, generation;      /* key: page number >> 7 * level */
+	uint64_t snapshot;		       /* in whose tree, 0: the present state's */
 };
 
 struct abi_system {

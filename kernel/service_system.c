@@ -344,6 +344,56 @@ static enum status store_op_grow(struct service *service)
 	checkpoint_request(&commit, CHECKPOINT_ANSWER);
 }
 
+static void scrub_answer(struct service *service, const struct store_scrub *scrub,
+			 const struct store_damage *damage)
+{
+	struct abi_scrub *answer = (struct abi_scrub *)service->data;
+
+	*answer = (struct abi_scrub){
+		.extents = scrub->extents,
+		.sectors = scrub->sectors,
+		.pages = scrub->pages,
+		.snapshots = scrub->snapshots,
+		.damaged = scrub->read_errors + scrub->checksum_errors,
+		.repaired = scrub->repaired,
+		.done = scrub->phase == STORE_SCRUB_DONE,
+		.found = damage->status,
+		.tree = damage->tree,
+		.level = damage->level,
+		.key = damage->key,
+		.sector = disk_reference_sector(&damage->reference).n,
+		.generation = damage->reference.birth,
+		.snapshot = damage->snapshot.n,
+	};
+	static_assert(sizeof(*scrub) <= sizeof(answer->cursor), "programs keep it for the store");
+	memcpy(answer->cursor, scrub, sizeof(*scrub));
+	service->length = sizeof(*answer);
+}
+
+/* The first call reads nothing: executed anew after a wait, it would begin anew. */
+static enum status store_op_scrub(struct service *service)
+{
+	struct store_damage damage = {.status = STATUS_OK};
+	struct store_scrub scrub;
+	store_channel_t channel;
+	enum status status = STATUS_OK;
+
+	if (service->message.length == 0) {
+		store_scrub_begin(kernel.space.store, &scrub);
+	} else if (service->message.length != sizeof(struct abi_scrub)) {
+		return STATUS_INVALID;
+	} else {
+		memcpy(&scrub, service->message.data, sizeof(scrub));
+		status = store_scrub_step(kernel.space.store, &scrub, &damage, &channel);
+	}
+	if (status == STATUS_WAIT)
+		kernel.space.channel = channel;
+	if (status == STATUS_WAIT || status == STATUS_INVALID)
+		return status;
+	scrub_answer(service, &scrub, &damage);
+	return STATUS_OK;
+}
+
 const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
 	[STORE_CHECKPOINT & 0xff] = {store_op_checkpoint, RIGHT_SNAPSHOT, 0},
 	[STORE_SNAPSHOT & 0xff] = {store_op_snapshot, RIGHT_SNAPSHOT, 0},
@@ -355,6 +405,7 @@ const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
 	[STORE_RENAME & 0xff] = {store_op_rename, RIGHT_CONTROL, 0},
 	[STORE_RETENTION & 0xff] = {store_op_retention, RIGHT_CONTROL, 0},
 	[STORE_GROW & 0xff] = {store_op_grow, RIGHT_CONTROL, 0},
+	[STORE_SCRUB & 0xff] = {store_op_scrub, RIGHT_CONTROL, SERVICE_DATA},
 };
 
 /* ---- system ------------------------------------------------------------------------------ */

@@ -205,6 +205,12 @@ def test_rename_retention_grow(shell):
     assert "fills its disk" in shell.command("grow")
 
 
+def test_scrub(shell):
+    """More in test_scrub.py."""
+    assert ": 0 damaged places" in shell.command("scrub")
+    assert "not a rate" in shell.command("scrub fast")
+
+
 def test_mem_uptime_date_about(shell):
     said = shell.command("mem")
     assert all(word in said for word in ("memory", "free", "clean", "dirty", "staging"))

@@ -203,6 +203,18 @@ enum status store_grow(uint64_t *generation)
 	return service_resumable(SLOT_STORE, STORE_GROW, "", generation);
 }
 
+enum status store_scrub(struct abi_scrub *scrub)
+{
+	static const struct abi_scrub begin;
+	struct message message = {0};
+	bool first = memcmp(scrub, &begin, sizeof(begin)) == 0;
+	enum status status = message_put(&message, scrub, first ? 0 : sizeof(*scrub));
+
+	if (status == STATUS_OK)
+		status = message_request(SLOT_STORE, STORE_SCRUB, &message);
+	return service_take_data(status, scrub, sizeof(*scrub));
+}
+
 /* ---- system ------------------------------------------------------------------- */
 
 enum status system_info(struct abi_system *info)

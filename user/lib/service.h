@@ -57,6 +57,8 @@ enum status store_rename(uint64_t number, const char *name, uint64_t *generation
 enum status store_retention(const struct disk_retention *rule, uint64_t *generation);
 /* The store takes all of its disk. */
 enum status store_grow(uint64_t *generation);
+/* Verifies a few blocks more; all zeros to begin.  Until scrub->done. */
+enum status store_scrub(struct abi_scrub *scrub);
 
 /* ---- system ---- */
 

@@ -83,6 +83,7 @@ bool command_restore(int argc, char **argv);
 bool command_delete(int argc, char **argv);
 bool command_store(int argc, char **argv);
 bool command_interval(int argc, char **argv);
+bool command_scrub(int argc, char **argv);
 
 /* keep.c */
 bool command_rename(int argc, char **argv);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scrub.c - the command `scrub`.  Interface in shell.h.
+ *
+ * The kernel verifies a few blocks at each call; how far it has come is in this
+ * machine's memory, so the command goes on after a power cut where it was.
+ */
+#include "user/shell/shell.h"
+
+#include "user/lib/service.h"
+#include "user/lib/text.h"
+#include "user/shell/terminal.h"
+
+#define SCRUB_RATE_MAX 1000000u /* MiB/s */
+
+static void scrub_print_damage(const struct abi_scrub *scrub)
+{
+	static const char *const trees[] = {"superblock", "page", "free map", "catalogue"};
+	uint32_t tree = scrub->tree < 4 ? scrub->tree : 0;
+
+	terminal_print("damaged: %s 0x%llx", trees[tree],
+		       (unsigned long long)(scrub->key << 7 * scrub->level));
+	if (scrub->level)
+		terminal_print(" to 0x%llx",
+			       (unsigned long long)(((scrub->key + 1) << 7 * scrub->level) - 1));
+	terminal_print(", sector %llu", (unsigned long long)scrub->sector);
+	if (scrub->generation)
+		terminal_print(", written by generation %llu",
+			       (unsigned long long)scrub->generation);
+	if (scrub->snapshot)
+		terminal_print(", in snapshot %llu", (unsigned long long)scrub->snapshot);
+	terminal_print(": %s\n", status_text((enum status)scrub->found));
+}
+
+/* Not before so many sectors may have been read. */
+static void scrub_pace(uint64_t begun_ns, uint64_t sectors, uint64_t rate)
+{
+	if (rate)
+		clock_sleep_until(begun_ns +
+				  sectors * SECTOR_SIZE / 1024 * NS_PER_SECOND / (rate * 1024));
+}
+
+bool command_scrub(int argc, char **argv)
+{
+	struct abi_scrub scrub = {.done = 0};
+	uint64_t begun_ns = clock_uptime(), rate = 0;
+	char size[PRINT_SIZE];
+	enum status status;
+
+	if (argc > 1 && (!text_number(argv[1], &rate) || !rate || rate > SCRUB_RATE_MAX))
+		return shell_complain("scrub", "%s: not a rate, as 20 for 20 MiB in a second",
+				      argv[1]);
+	while (!scrub.done) {
+		status = store_scrub(&scrub);
+		if (status != STATUS_OK)
+			return shell_error("scrub", "the store", status);
+		if (scrub.found)
+			scrub_print_damage(&scrub);
+		if (terminal_interrupted())
+			return false;
+		scrub_pace(begun_ns, scrub.sectors, rate);
+	}
+	terminal_print("scrub: %llu blocks, %s, %llu snapshots: %llu damaged places",
+		       (unsigned long long)scrub.extents,
+		       print_bytes(scrub.sectors * SECTOR_SIZE, size),
+		       (unsigned long long)scrub.snapshots, (unsigned long long)scrub.damaged);
+	terminal_print(scrub.repaired ? ", %llu written anew\n" : "\n",
+		       (unsigned long long)scrub.repaired);
+	return scrub.damaged == 0;
+}
