@@ -182,6 +182,7 @@ static void dump_receiving(struct show *show, const struct disk_receiving *recei
 	field_number(show, "receiving_base", receiving->base);
 	field_number(show, "receiving_position", receiving->position);
 	field_number(show, "receiving_replaced", receiving->replaced);
+	field_hexadecimal(show, "receiving_digest", receiving->digest);
 }
 
 static void dump_retention(struct show *show, const struct disk_retention *retention)
@@ -263,6 +264,7 @@ void dump_snapshot(struct show *show, const struct disk_snapshot *snapshot)
 	field_identity(show, "source", snapshot->source);
 	field_number(show, "source_generation", snapshot->source_generation);
 	field_number(show, "held_sectors", snapshot->held_sectors);
+	field_hexadecimal(show, "source_digest", snapshot->source_digest);
 }
 
 /* ---- free map and bytes ---------------------------------------------------------- */

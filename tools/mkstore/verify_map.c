@@ -112,6 +112,8 @@ static const char *snapshot_fault(const struct verify_pass *pass,
 	    (snapshot->source_generation == 0))
 		return "it names a store that it was received from without a generation, or the "
 		       "other way round";
+	if (!snapshot->source_generation && snapshot->source_digest)
+		return "it has a digest though it was not received from a store";
 	/* An estimate where several descend from one. */
 	if (snapshot->held_sectors > pass->record.sectors)
 		return "it holds more sectors than the store has";

@@ -150,6 +150,7 @@ static void sealed_changes_of_the_record_are_found(void **state)
 		{offsetof(struct disk_record, retention.reserved) + 4, 1, VERIFY_RECORD},
 		{offsetof(struct disk_record, receiving.position), 1, VERIFY_RECORD},
 		{offsetof(struct disk_record, receiving.source), 1, VERIFY_RECORD},
+		{offsetof(struct disk_record, receiving.digest), 1, VERIFY_RECORD},
 		{offsetof(struct disk_record, held_sectors), SECTORS, VERIFY_RECORD},
 	};
 
@@ -209,6 +210,7 @@ static void sealed_changes_of_a_snapshot_are_found(void **state)
 		{offsetof(struct disk_snapshot, name) + 40, 1, "not padded"},
 		{offsetof(struct disk_snapshot, source) + 8, 1, "received from"},
 		{offsetof(struct disk_snapshot, source_generation), 1, "received from"},
+		{offsetof(struct disk_snapshot, source_digest), 1, "has a digest"},
 		{offsetof(struct disk_snapshot, held_sectors), UINT64_MAX, "holds more"},
 		{sizeof(struct disk_snapshot) - 8, 1, "reserve is not zero"},
 	};
