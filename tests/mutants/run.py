@@ -33,7 +33,7 @@ CC = os.environ.get("CC", "gcc")
 # How many cases of a mode a fault may survive: a number, not a time, so that the
 # outcome does not depend on the machine.
 CASES = {"crash": 40, "recovery": 20, "errors": 10, "flip": 20, "full": 2, "lies": 10,
-         "deltas": 3, "filling": 1, "memory": 3, "sequences": 100, "snapshots": 1}
+         "deltas": 3, "filling": 2, "memory": 3, "sequences": 100, "snapshots": 1}
 FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused", "-I."]
 
 

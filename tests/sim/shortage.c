@@ -150,6 +150,16 @@ static void filling_try(const struct workload *from, uint32_t step, uint32_t num
 	sim_totals.fillings++;
 }
 
+/* At every free count, once the disk is half full. */
+static bool worth_trying(const struct workload *workload, uint32_t step)
+{
+	struct store_statistics statistics;
+
+	store_statistics_get(workload->engine.store, &statistics);
+	return step % 16 == 0 ||
+	       2 * statistics.used_sectors > workload->model.durable.sectors - DISK_DATA_SECTOR;
+}
+
 void case_filling(uint64_t seed)
 {
 	struct workload *workload = workload_new(seed, WORKLOAD_FULL);
@@ -172,7 +182,7 @@ void case_filling(uint64_t seed)
 			operation_snapshot(workload);
 		workload_commit_all(workload);
 		refused += sim_totals.full_disks - before;
-		for (uint32_t number = 0; number < TRIES; number++)
+		for (uint32_t number = 0; number < TRIES && worth_trying(workload, step); number++)
 			if (sim_variant(step * TRIES + number))
 				filling_try(workload, step, number);
 	}

@@ -352,6 +352,7 @@ static void dimensions_choose(struct workload *workload, enum workload_size size
 		dimensions_random(workload, pages, shape);
 		break;
 	case WORKLOAD_FULL:
+		workload->sectors = DISK_SECTORS_MIN + 1024;
 		workload->limits.frames += 340;
 		break;
 	case WORKLOAD_TINY:
@@ -397,7 +398,7 @@ void workload_create(struct workload *workload, uint64_t seed, enum workload_siz
 	model_create(&workload->model, sim_random_next(random), pages, shape);
 	/* It may be smaller than its disk, and grow later. */
 	workload->model.durable.sectors = workload->sectors;
-	if (size == WORKLOAD_TINY)
+	if (size == WORKLOAD_TINY || size == WORKLOAD_FULL)
 		workload->model.durable.sectors = DISK_SECTORS_MIN;
 	else if (sim_random_once_in(random, 3))
 		workload->model.durable.sectors -= sim_random_below(
@@ -447,6 +448,7 @@ struct workload *workload_branch(const struct workload *workload)
 	branch->fill = workload->fill;
 	branch->clock = workload->clock;
 	branch->names = workload->names;
+	branch->verified = workload->model.durable.generation;
 	model_copy(&branch->model, &workload->model);
 	image_create_overlay(&branch->flat, branch->sectors);
 	image_reset(&branch->flat, &workload->flat);
