@@ -194,7 +194,7 @@ unit: $(UNIT)
 
 # ---- fuzzers, coverage ----------------------------------------------------------------
 
-include tests/fuzz/rules.mk
+include tests/fuzz/rules.mk tests/coverage/rules.mk
 
 # ---- the image -----------------------------------------------------------------------
 
@@ -250,6 +250,7 @@ bench-store: $(B)/store-bench
 #:   make test-long    simulation and power cuts for MINUTES=60
 #:   make unit         the unit tests only
 #:   make fuzz         the fuzzers only; make fuzz-long for MINUTES=60
+#:   make coverage     what of store/ the tests do not reach, against docs/coverage.md
 #:   make check        style, layers, static analysis; ends with `N passed, M failed`
 #:   make bench        resume time, memory, cost of checkpoints
 #:   make bench-store  the store as a library beside LMDB, SQLite and the bare file;

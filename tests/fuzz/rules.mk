@@ -28,7 +28,7 @@ $(Z)/%.o: %.c Makefile | need-build need-fuzz
 	$(SAY) clang $@ && mkdir -p $(@D) && $(FUZZ_CC) $(FUZZ_FLAGS) $(FUZZ_SANE) \
 		$(if $(filter $(FUZZ_TRACED),$<),-fsanitize=fuzzer-no-link,$(FUZZ_COVERED)) -c $< -o $@
 $(Z)/all.a: $(FUZZED_C:%.c=$(Z)/%.o) \
-		$(patsubst %.c,$(Z)/%.o,$(filter-out $(FUZZ_C),$(wildcard tests/fuzz/*.c)))
+		$(patsubst %.c,$(Z)/%.o,$(filter-out $(FUZZ_C) %/standalone.c,$(wildcard tests/fuzz/*.c)))
 	$(SAY) ar $@ && rm -f $@ && ar rcsT $@ $^ 2>/dev/null
 $(B)/fuzz/%: $(Z)/tests/fuzz/%.o $(Z)/all.a
 	$(SAY) ld $@ && mkdir -p $(@D) && $(FUZZ_CC) -fsanitize=fuzzer,address,undefined $^ -llz4 -o $@
