@@ -125,8 +125,8 @@ struct store_format_options {
 	uint32_t write_unit;
 	char label[64];
 	/* Features of the format, for good: */
-	bool deltas;  /* commits may be deltas */
-	bool columns; /* map nodes are packed better */
+	bool deltas;			 /* commits may be deltas */
+	bool columns;			 /* map nodes are packed better */
 	struct disk_retention retention; /* zero: no automatic snapshots */
 };
 
