@@ -170,4 +170,4 @@ def test_snapshots_wrongly_asked_for(image):
         assert "there is one with this name" in machine.command("snapshot one")
         for command in ("restore", "delete"):
             assert "Did you mean `one`" in machine.command(f"{command} onne")
-            assert f"usage: {command} NAME" in machine.command(command)
+            assert f"usage: {command} SNAPSHOT" in machine.command(command)
