@@ -20,8 +20,15 @@
 #define GENERATIONS 4u
 #define FRAME	    16384u
 #define BYTES_MAX   (4u << 20)
-#define TRIALS	    100u
 #define PAGES_MAX   1000u
+
+/* How often each test does what it does at random; TRIALS=N for more. */
+static inline unsigned trials(void)
+{
+	const char *count = getenv("TRIALS");
+
+	return count ? (unsigned)atoi(count) : 40;
+}
 
 /* ---- messages ----------------------------------------------------------------------- */
 

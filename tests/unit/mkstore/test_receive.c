@@ -56,7 +56,7 @@ static void test_cuts(void **state)
 		for (unsigned i = 0; i < all.borders[which]; i++)
 			for (unsigned k = 0; k < 3; k++)
 				cut(bytes, !which, all.border[which][i] + k - 1, trial++);
-		for (unsigned i = 0; i < TRIALS; i++)
+		for (unsigned i = 0; i < trials(); i++)
 			cut(bytes, !which, fixture_random(all.source, (uint32_t)bytes->count),
 			    trial++);
 	}
@@ -65,7 +65,7 @@ static void test_cuts(void **state)
 static void test_flips(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 2 * TRIALS; i++) {
+	for (unsigned i = 0; i < 2 * trials(); i++) {
 		struct bytes *bytes = i % 2 ? &all.increment : &all.whole;
 		size_t at = fixture_random(all.source, (uint32_t)bytes->count);
 		uint8_t bit = (uint8_t)(1u << fixture_random(all.source, 8));
@@ -112,7 +112,7 @@ static void test_power(void **state)
 	struct host host;
 
 	(void)state;
-	for (unsigned i = 0; i < 3 * TRIALS; i++) {
+	for (unsigned i = 0; i < 3 * trials(); i++) {
 		bool whole = i % 2, finished;
 
 		disk_copy(f, all.target);
@@ -141,7 +141,7 @@ static void test_power_abort(void **state)
 	struct host host;
 
 	(void)state;
-	for (unsigned i = 0; i < TRIALS; i++) {
+	for (unsigned i = 0; i < trials(); i++) {
 		struct bytes *bytes = i % 2 ? &all.increment : &all.whole;
 
 		disk_copy(f, all.target);
