@@ -364,6 +364,41 @@ static void test_full_disk(void **state)
 	fixture_free(f);
 }
 
+/* Pages so far apart that each brings nodes of its own: what the deltas have
+ * reserved for them is there when a full commit puts them into the tree. */
+static void test_full_sparse(void **state)
+{
+	(void)state;
+	for (unsigned batch = 1; batch <= 40; batch += 13) {
+		struct fixture *f = fixture_make(8192, 300, 512, true);
+		uint64_t page = f->base;
+		unsigned deltas = 0;
+		void *data;
+		enum status status;
+
+		assert_int_equal(fixture_write(f, 0, 3), STATUS_OK);
+		fixture_checkpoint(f);
+		for (unsigned written = 0;; written++) {
+			page += 1 << 14;
+			status = fixture_try(f, true, page, &data);
+			if (status != STATUS_OK)
+				break;
+			fixture_fill(data, (uint32_t)page | 1);
+			if (written % batch == 0) {
+				fixture_checkpoint(f);
+				deltas += newest_is_delta(f);
+			}
+		}
+		assert_int_equal(status, STATUS_NO_SPACE);
+		assert_true(deltas > 0);
+		assert_int_equal(fixture_commit(f, STORE_ACTION_STOP, 0, ""), STATUS_OK);
+		fixture_account(f);
+		fixture_remount(f);
+		fixture_compare_page(f, 0);
+		fixture_free(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,7 +407,7 @@ int main(void)
 		cmocka_unit_test(test_torn_page), cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_without),	  cmocka_unit_test(test_snapshots),
 		cmocka_unit_test(test_clear),	  cmocka_unit_test(test_next),
-		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_full_disk), cmocka_unit_test(test_full_sparse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
