@@ -277,6 +277,16 @@ static void tombstone_write(struct store *store, uint32_t slot, uint64_t generat
 		refuse_writes(store, "writing a tombstone");
 }
 
+static enum status size_judge(const struct store *store, struct store_recovery *recovery)
+{
+	if (store->record.sectors <= store->device->sectors)
+		return STATUS_OK;
+	text_format(recovery->explanation, sizeof(recovery->explanation),
+		    "the store has %u sectors, the disk only %u: was the image cut off?",
+		    store->record.sectors, store->device->sectors);
+	return STATUS_TRUNCATED;
+}
+
 static enum status fall_back(struct store *store, struct ring *ring,
 			     struct store_recovery *recovery)
 {
@@ -289,6 +299,8 @@ static enum status fall_back(struct store *store, struct ring *ring,
 			    torn.generation);
 		return STATUS_CORRUPT;
 	}
+	if (size_judge(store, recovery) != STATUS_OK)
+		return STATUS_TRUNCATED;
 	recovery->torn.n = torn.generation;
 	text_format(recovery->explanation, sizeof(recovery->explanation),
 		    "generation %u is torn (the power went, or its newest blocks are damaged): "
@@ -333,7 +345,7 @@ static enum status next_slot_judge(struct store *store, struct ring *ring,
 static enum status newest_choose(struct store *store, struct ring *ring,
 				 struct store_recovery *recovery)
 {
-	enum status status = STATUS_OK;
+	enum status status;
 
 	if (ring->newest == DISK_RING_SLOTS)
 		return explain(
@@ -343,13 +355,9 @@ static enum status newest_choose(struct store *store, struct ring *ring,
 	if (!record_read(store, ring, ring->newest, &store->record, &store->overlay))
 		return explain(recovery, STATUS_IO,
 			       "the newest commit record cannot be read again: check the disk");
-	if (store->record.sectors > store->device->sectors) {
-		text_format(recovery->explanation, sizeof(recovery->explanation),
-			    "the store has %u sectors, the disk only %u: was the image cut off?",
-			    store->record.sectors, store->device->sectors);
-		return STATUS_TRUNCATED;
-	}
-	status = next_slot_judge(store, ring, recovery);
+	status = size_judge(store, recovery);
+	if (status == STATUS_OK)
+		status = next_slot_judge(store, ring, recovery);
 	if (status == STATUS_OK && generation_verify(store) != STATUS_OK)
 		status = fall_back(store, ring, recovery);
 	return status;

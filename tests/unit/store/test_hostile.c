@@ -178,6 +178,30 @@ static void test_no_generation_left(void **state)
 	fixture_free(f);
 }
 
+/* The generation fallen back to is measured against the disk, too. */
+static void test_fall_back_to_too_large(void **state)
+{
+	struct fixture *f = with_pages();
+	struct disk_record *record;
+	uint64_t torn, seed;
+
+	(void)state;
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "one"), STATUS_OK);
+	record = fixture_record(f);
+	torn = disk_reference_sector(&record->catalogue.reference).n;
+	assert_int_not_equal(record->durable, record->generation);
+	f->disk[torn * SECTOR_SIZE + 9] ^= 1;
+	record = (void *)(f->disk + record_sector(record->slot - 1) * SECTOR_SIZE);
+	assert_int_equal(record->magic, DISK_MAGIC_RECORD);
+	record->sectors = UINT64_C(1) << 47;
+	record->free_map.height = map_height_for(record->sectors / DISK_FREE_MAP_SECTORS - 1);
+	seed = f->store->identity_seed ^ record->slot;
+	record->checksum = checksum_with_hole(record, sizeof(*record), &record->checksum, seed);
+	assert_int_equal(fixture_mount(f), STATUS_TRUNCATED);
+	assert_non_null(strstr(f->recovery.explanation, "was the image cut off?"));
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_senseless_records),
 		cmocka_unit_test(test_no_number_left),
 		cmocka_unit_test(test_no_generation_left),
+		cmocka_unit_test(test_fall_back_to_too_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
