@@ -9,6 +9,9 @@
  * one that the store says is being received, from which both ways lead: on to
  * the generation, byte for byte, and back to what was.
  */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "tests/unit/mkstore/receive_fixture.h"
 
 /* ---- the tests -------------------- */
@@ -157,6 +160,44 @@ static void test_power_abort(void **state)
 		host_close(&host);
 		fixture_account(f);
 	}
+}
+
+/* A stream that is whole, but lacks a page of what it says it is. */
+static void test_short(void **state)
+{
+	struct fixture *f = all.work;
+	struct disk_receiving receiving;
+	struct stream_header header;
+	struct host host;
+	size_t at = sizeof(header);
+
+	(void)state;
+	disk_copy(f, all.target);
+	memcpy(all.rest.data, all.increment.data, all.increment.count);
+	all.rest.count = all.increment.count;
+	memcpy(&header, all.rest.data, sizeof(header));
+	header.space_pages++;
+	header.checksum = 0;
+	header.checksum = XXH3_64bits(&header, sizeof(header));
+	memcpy(all.rest.data, &header, sizeof(header));
+	while (at < all.rest.count) {
+		struct stream_frame frame;
+
+		memcpy(&frame, all.rest.data + at, sizeof(frame));
+		frame.checksum = 0;
+		memcpy(all.rest.data + at, &frame, sizeof(frame));
+		frame.checksum = XXH3_64bits_withSeed(
+			all.rest.data + at, sizeof(frame) + frame.length, header.checksum);
+		memcpy(all.rest.data + at, &frame, sizeof(frame));
+		at += sizeof(frame) + frame.length;
+	}
+	receive_bad(f, &all.rest, all.rest.count);
+	assert_said("do not add up");
+	store_open_in(f, &host, HOST_READ);
+	store_receiving_get(host.store, &receiving);
+	assert_true(receiving.generation && !receiving.position);
+	host_close(&host);
+	go_back(f);
 }
 
 /* Into an empty store: there is nothing to keep, and back leads to nothing. */
@@ -337,11 +378,12 @@ static void test_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_generations),   cmocka_unit_test(test_cuts),
-		cmocka_unit_test(test_flips),	      cmocka_unit_test(test_power),
-		cmocka_unit_test(test_power_abort),   cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_replaced),      cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_other_history), cmocka_unit_test(test_room),
+		cmocka_unit_test(test_generations), cmocka_unit_test(test_cuts),
+		cmocka_unit_test(test_flips),	    cmocka_unit_test(test_power),
+		cmocka_unit_test(test_power_abort), cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_short),	    cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_other_history),
+		cmocka_unit_test(test_room),
 	};
 
 	int failed = cmocka_run_group_tests(tests, setup, teardown);

@@ -266,6 +266,29 @@ static void test_pruning(void **state)
 	fixture_free(f);
 }
 
+/* Trees of different heights, with nothing of the higher one where the lower is. */
+static void test_heights(void **state)
+{
+	struct fixture *f = fixture_make(65536, 64, 512, true);
+	struct kept *kept = calloc(2, sizeof(*kept));
+	struct store_view low, high;
+
+	(void)state;
+	assert_int_equal(fixture_write(f, 7, 9), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "low"), STATUS_OK);
+	memcpy(kept[0].model, f->model, sizeof(f->model));
+	fixture_clear(f, 7, 1);
+	far_write(f, &kept[1], 2, true);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "high"), STATUS_OK);
+	assert_int_equal(view_open(f, find(f, "low"), &low), STATUS_OK);
+	assert_int_equal(view_open(f, find(f, "high"), &high), STATUS_OK);
+	assert_true(low.root.height < high.root.height);
+	compare_difference(f, &low, &kept[0], &high, &kept[1]);
+	compare_difference(f, &high, &kept[1], &low, &kept[0]);
+	free(kept);
+	fixture_free(f);
+}
+
 /* A view ends with its generation, and what cannot be seen cannot be opened. */
 static void test_ending(void **state)
 {
@@ -408,9 +431,10 @@ static void test_receiving(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reading), cmocka_unit_test(test_differences),
-		cmocka_unit_test(test_pruning), cmocka_unit_test(test_ending),
-		cmocka_unit_test(test_damage),	cmocka_unit_test(test_receiving),
+		cmocka_unit_test(test_reading),	  cmocka_unit_test(test_differences),
+		cmocka_unit_test(test_pruning),	  cmocka_unit_test(test_heights),
+		cmocka_unit_test(test_ending),	  cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_receiving),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
