@@ -111,7 +111,7 @@ enum status store_snapshot_find(struct store *store, const char *name,
 		return status;
 	if (store->index.overflow)
 		return search_catalogue(store, name, length, snapshot, channel);
-	memcpy(padded, name, length);
+	memcpy(padded, name, length + 1);
 	status = index_find(store, padded, &found, channel);
 	if (status == STATUS_OK)
 		snapshot_show(&found, snapshot);
