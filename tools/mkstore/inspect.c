@@ -102,7 +102,7 @@ const struct disk_snapshot *inspect_snapshot(const struct inspect *inspect, cons
 
 const char *inspect_codec_text(unsigned codec)
 {
-	static const char *const texts[] = {"none", "zero", "raw", "lz4"};
+	static const char *const texts[] = {"none", "zero", "raw", "lz4", "cols"};
 
 	return codec < sizeof(texts) / sizeof(texts[0]) ? texts[codec] : "unknown";
 }
