@@ -54,6 +54,7 @@ static const char *root_fault(const struct disk_record *record, const struct dis
 			      enum disk_tree tree)
 {
 	struct verify_place place = {.tree = tree, .level = root->height};
+	uint64_t used = disk_reference_auxiliary(&root->reference);
 	bool null = verify_reference_null(&root->reference);
 
 	if (root->height > DISK_HEIGHT_MAX)
@@ -72,7 +73,8 @@ static const char *root_fault(const struct disk_record *record, const struct dis
 	if (tree == DISK_TREE_FREE_MAP && root->height > free_map_height(record->sectors))
 		return "the free map is taller than the store's size asks for";
 	if (tree == DISK_TREE_FREE_MAP &&
-	    disk_reference_auxiliary(&root->reference) > record->sectors / BLOCK_SECTORS + 1)
+	    (used > record->sectors / BLOCK_SECTORS + 1 ||
+	     used >> (DISK_NODE_SHIFT * root->height) > DISK_FREE_MAP_SECTORS / BLOCK_SECTORS))
 		return "the free map counts more used blocks than there are";
 	return verify_reference_fault(&place, &root->reference, record->sectors, record->base);
 }
