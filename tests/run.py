@@ -81,6 +81,7 @@ FUZZ_RUNS = {
     "store": 120000,
     "objects": 80000,
     "decode": 600000,
+    "stream": 300000,
     "manifest": 450000,
     "loader": 500000,
     "command": 250000,

@@ -20,7 +20,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Longest input: a list of changes, a page, a small file.
-LONGEST = {"store": 385, "objects": 385, "decode": 4098, "loader": 8192}
+LONGEST = {"store": 385, "objects": 385, "decode": 4098, "loader": 8192, "stream": 8192}
 DICTIONARIES = {"manifest", "command"}
 
 

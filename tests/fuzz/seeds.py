@@ -94,6 +94,36 @@ def program():
     return data.ljust(0x2000, b"\x90")
 
 
+def frame(kind, items, payload, position):
+    payload = payload.ljust((len(payload) + 7) // 8 * 8, b"\0")
+    return struct.pack("<IIQIIQQQ", 0, kind, 0, len(payload), items, position, 0, 0) + payload
+
+
+def item(page, codec, data=b"", count=1):
+    padding = b"\0" * (-len(data) % 8)
+    return struct.pack("<QIHBB", page, count, len(data), codec, 0) + data + padding
+
+
+def stream(base, frames, pages, cleared):
+    """The fuzzer makes magic numbers, sequence, totals and checksums right."""
+    header = struct.pack("<QIIQ", 0, 0, 0, 0) + b"0123456789abcdef"
+    header += struct.pack("<9Q", 9, 1, base, 1 if base else 0, 0, 7, 8, 0, 0)
+    header += struct.pack("<7Q", 0, 0, pages, pages, 0, 0, cleared)
+    header += b"monday".ljust(64, b"\0") + b"sunday".ljust(64, b"\0")
+    end = frame(2, 0, b"\0" * 32, 1 << 52)
+    return b"\x03" + header.ljust(512, b"\0") + b"".join(frames) + end
+
+
+def streams():
+    run = b"\x1f\x00\x01\x00" + b"\xff" * 15 + bytes([4096 - 1 - 5 - 19 - 15 * 255])
+    packed = run + b"\x50\x00\x00\x00\x00\x00"
+    yield stream(0, [], 0, 0)
+    yield stream(0, [frame(1, 1, item(5, 1), 6)], 1, 0)
+    yield stream(0, [frame(1, 2, item(5, 3, packed) + item(9, 2, b"x" * 4096), 10)], 2, 0)
+    mixed = item(5, 1) + item(6, 0, count=20) + item(40, 3, packed)
+    yield stream(3, [frame(1, 3, mixed, 41), frame(1, 1, item(99, 1), 100)], 3, 20)
+
+
 def seeds(name):
     dice = random.Random(name)
     if name in ("store", "objects"):
@@ -103,6 +133,8 @@ def seeds(name):
     if name == "manifest":
         with open("disk/system.manifest", "rb") as file:
             return [MANIFEST, file.read()] + MANIFEST.splitlines(keepends=True)
+    if name == "stream":
+        return streams()
     if name == "loader":
         return [program()]
     words = ["--size=4M", "--label", "-v", "a", "--", "--json", "12", "16T", "--help", "x" * 300]
