@@ -165,6 +165,8 @@ void case_filling(uint64_t seed)
 	struct workload *workload = workload_new(seed, WORKLOAD_FULL);
 	uint64_t refused = 0;
 
+	/* A branch is made of a disk at rest, which discards would not be. */
+	workload->disk.device.discards = false;
 	workload->crash_samples = 0;
 	workload_begin(workload);
 	operation_write(workload, 0, 4, OPERATION_NOISE);
