@@ -17,8 +17,9 @@ from machine import Machine
 
 
 def names(image):
-    """Of the snapshots in the image, those kept automatically included."""
-    return [entry["name"] for entry in mkstore_json("snapshots", image)["snapshots"] if entry["name"]]
+    """Of the snapshots in the image that are not being deleted."""
+    snapshots = mkstore_json("snapshots", image)["snapshots"]
+    return [entry["name"] for entry in snapshots if entry["name"] and not entry["dying"]]
 
 
 def used_sectors(image):
