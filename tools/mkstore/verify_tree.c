@@ -91,12 +91,20 @@ bool verify_reference_check(struct verify *verify, const struct verify_place *pl
 
 /* ---- extents ---------------------------------------------------------- */
 
-/* Byte b of entry e of the node stands at b * 128 + e. */
+/* Byte b of entry e of the node stands at b * 128 + e.  Most of a node is zero: eight
+ * bytes of a column are looked at together, and only what is left of them is moved. */
 static void node_from_columns(uint8_t *node, const uint8_t *columns)
 {
-	for (unsigned at = 0; at < BLOCK_SIZE; at++)
-		node[at % DISK_NODE_ENTRIES * sizeof(struct disk_reference) +
-		     at / DISK_NODE_ENTRIES] = columns[at];
+	memset(node, 0, BLOCK_SIZE);
+	for (unsigned at = 0; at < BLOCK_SIZE; at += sizeof(uint64_t)) {
+		uint8_t *to = node + at % DISK_NODE_ENTRIES * sizeof(struct disk_reference) +
+			      at / DISK_NODE_ENTRIES;
+		uint64_t bytes;
+
+		memcpy(&bytes, columns + at, sizeof(bytes));
+		for (; bytes; bytes >>= 8, to += sizeof(struct disk_reference))
+			*to = (uint8_t)bytes;
+	}
 }
 
 static const char *extent_unpack(const struct disk_reference *reference, const uint8_t *stored,
