@@ -116,6 +116,19 @@ static enum status window_read(struct store *store, const struct allocator_windo
 	return status;
 }
 
+/* Word by word: this is done for every commit. */
+static void bits_add(uint8_t *bits, const uint8_t *more)
+{
+	uint64_t have, add;
+
+	for (unsigned i = 0; i < PAGE_SIZE; i += sizeof(have)) {
+		memcpy(&have, bits + i, sizeof(have));
+		memcpy(&add, more + i, sizeof(add));
+		have |= add;
+		memcpy(bits + i, &have, sizeof(have));
+	}
+}
+
 /*
  * First the newest map's page, then its predecessor's, each read only once: a
  * failure must not be tried again without end.  Where the newest cannot be
@@ -140,8 +153,8 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 	status = window_read(store, window, &store->previous_map, &bits, channel);
 	if (status == STATUS_WAIT)
 		return status;
-	for (unsigned i = 0; status == STATUS_OK && bits && i < PAGE_SIZE; i++)
-		window->bits[i] |= bits[i];
+	if (status == STATUS_OK && bits)
+		bits_add(window->bits, bits);
 	window->half_loaded = false;
 	window->loaded = true;
 	window->cursor = 0;

@@ -2,12 +2,12 @@
 /*
  * checksum.c - XXH3-64, from the header-only library.
  *
- * The scalar variant is chosen because kernel code must not touch vector
- * registers; the result is the same everywhere.
+ * The library takes the vector instructions the compiler may use: SSE2 on the
+ * host, none in the kernel, whose code must not touch vector registers.  The
+ * result is the same everywhere.
  */
 #include "store/store_priv.h"
 #define XXH_INLINE_ALL
-#define XXH_VECTOR 0 /* XXH_SCALAR */
 #define XXH_NO_STREAM
 #include <xxhash.h>
 
