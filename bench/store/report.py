@@ -57,7 +57,7 @@ def ratios(lines):
 
 
 def ratio_text(lines):
-    return "; ".join(f"{ratio:.2f} of {NAMES[variant]}" for _, variant, ratio in ratios(lines))
+    return "; ".join(f"{ratio:.3f} of {NAMES[variant]}" for _, variant, ratio in ratios(lines))
 
 
 class Report:
@@ -86,25 +86,31 @@ class Report:
     def part_a(self, lines):
         self.head("a", "Durable commits of random pages", lines)
         lines = [line for line in lines if line["part"] == "commit"]
+        self.commits("a", "Durable commit of random 4 KiB pages",
+                     [line for line in lines if "kind" not in line])
+        in_memory = [line for line in lines if line.get("kind") == "memory"]
+        if in_memory:
+            self.out += ["The same on a file system in memory, where a flush waits for nothing.", ""]
+            self.commits("a-memory", "Commit of random 4 KiB pages to a file in memory", in_memory)
+
+    def commits(self, name, title, lines):
         sizes = sorted({line["pages"] for line in lines})
         rows, series = [], {}
         for engine in dict.fromkeys(line["engine"] for line in lines):
-            cells = [NAMES[engine]]
-            series[NAMES[engine]] = []
-            for size in sizes:
-                there = [x for x in lines if x["engine"] == engine and x["pages"] == size]
-                cells.append(f"{median(there[0]) / 1e3:.0f} / {p99(there[0]['ns']) / 1e3:.0f}"
-                             if there else "")
-                series[NAMES[engine]].append(median(there[0]) / 1e3 if there else None)
-            rows.append(cells)
+            there = {x["pages"]: x for x in lines if x["engine"] == engine}
+            series[NAMES[engine]] = [median(there[size]) / 1e3 if size in there else None
+                                     for size in sizes]
+            rows.append([NAMES[engine]]
+                        + [f"{median(there[size]) / 1e3:.1f} / {p99(there[size]['ns']) / 1e3:.0f}"
+                           if size in there else "" for size in sizes])
         self.out += ["Median / 99th percentile, in microseconds.", ""]
         self.out += table(["pages"] + [str(size) for size in sizes], rows)
         for size in sizes:
             self.out.append(f"* {size} pages: Perdure takes "
                             + ratio_text([x for x in lines if x["pages"] == size]))
         self.out.append("")
-        self.figure("a", plot.bars("Durable commit of random 4 KiB pages", "microseconds, median",
-                                   "pages in the commit", [str(s) for s in sizes], series, True))
+        self.figure(name, plot.bars(title, "microseconds, median", "pages in the commit",
+                                    [str(s) for s in sizes], series, True))
 
     def part_b(self, lines):
         self.head("b", "Random updates, 1,000 pages a commit", lines)

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define FILL_BYTES (UINT64_C(1) << 20)
+#define HUGE_BYTES (UINT64_C(2) << 20)
 
 void bench_fail(const char *format, ...)
 {
@@ -46,6 +47,9 @@ void *bench_memory(size_t bytes)
 
 	if (memory == MAP_FAILED)
 		bench_fail("%zu bytes of memory are not to be had", bytes);
+	/* Whoever gives a store its frames would: fewer faults, fewer misses. */
+	if (bytes >= HUGE_BYTES)
+		madvise(memory, bytes, MADV_HUGEPAGE);
 	return memory;
 }
 
