@@ -8,7 +8,9 @@
  *   SNAPSHOT  a new entry takes the live state's place below its origin; the
  *             live state descends from it
  *   RESTORE   the same, automatically; then, in a commit of its own, the live
- *             state becomes a copy of the chosen snapshot and its child
+ *             state becomes a copy of the chosen snapshot and its child.  What is
+ *             not to be kept is deleted in the commit that takes it: the power can
+ *             go between the two
  *   DELETE    at most one child: the entry dies, if no other is dying (see
  *             reclaim.c); else it becomes a nameless branch point, which dies
  *             when one child is left and its turn has come
@@ -361,6 +363,18 @@ static enum status apply_rename(struct store *store, store_channel_t *channel)
 	return STATUS_OK;
 }
 
+/* The first commit of a restore.  The entry it makes is among this commit's
+ * changes, so its deletion need not wait. */
+static enum status apply_replaced(struct store *store, store_channel_t *channel)
+{
+	const struct store_commit_request *request = &store->commit.request;
+	enum status status = snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, request->name, channel);
+
+	if (status == STATUS_OK && request->discard)
+		status = snapshot_delete(store, store->commit.record.origin, channel);
+	return status;
+}
+
 /* The second commit of a restore: the live state moves. */
 static enum status apply_restore(struct store *store, store_channel_t *channel)
 {
@@ -375,8 +389,6 @@ static enum status apply_restore(struct store *store, store_channel_t *channel)
 	from.children--;
 	to.children++;
 	apply_receiving(store, from.number);
-	if (store->commit.request.discard)
-		apply_dying(store, &from);
 	catalogue_put(store, &from);
 	catalogue_put(store, &to);
 	record->space = to.root;
@@ -399,7 +411,7 @@ enum status snapshot_apply(struct store *store, store_channel_t *channel)
 	case STORE_ACTION_RESTORE:
 		if (store->commit.second)
 			return apply_restore(store, channel);
-		return snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, request->name, channel);
+		return apply_replaced(store, channel);
 	case STORE_ACTION_DELETE:
 		return snapshot_delete(store, request->number.n, channel);
 	case STORE_ACTION_RENAME:

@@ -257,7 +257,8 @@ struct store_commit_request {
 	snapshot_t number;
 	char name[DISK_SNAPSHOT_NAME]; /* SNAPSHOT, RENAME; RESTORE: name for the replaced
 					* state, empty: "before-restore-<generation>" */
-	bool discard;		       /* RESTORE: the replaced state is deleted at once */
+	bool discard;		       /* RESTORE: the replaced state is deleted by the commit that
+					* would keep it: no power cut leaves it as a snapshot */
 	/* From this commit on (RESTORE: from its second) the record says so; a
 	 * generation of 0: nothing is being received.  A SNAPSHOT or RESTORE with
 	 * which a stream begins fills in `replaced`. */

@@ -136,7 +136,26 @@ static void test_power(void **state)
 	}
 }
 
-/* Giving up can be cut off too: it is begun again, or was done. */
+/* The snapshots that are neither dying nor branch points. */
+static unsigned living_count(struct host *host)
+{
+	struct store_snapshot snapshot = {.number = {0}};
+	unsigned count = 0;
+
+	for (;;) {
+		enum status status =
+			HOST_RETRY(host, store_snapshot_next(host->store, snapshot.number,
+							     &snapshot, &host->space.channel));
+
+		if (status == STATUS_NOT_FOUND)
+			return count;
+		assert_int_equal(status, STATUS_OK);
+		count += !(snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH));
+	}
+}
+
+/* Giving up can be cut off too: it is begun again, or was done.  What is given up
+ * is never seen as a snapshot. */
 static void test_power_abort(void **state)
 {
 	struct fixture *f = all.work;
@@ -152,11 +171,13 @@ static void test_power_abort(void **state)
 		power_cut(f, bytes, 1 + i / 2 % 12, true);
 		store_open_in(f, &host, HOST_RECEIVE);
 		before_check(&host);
+		assert_int_equal(living_count(&host), GENERATIONS - 1);
 		store_receiving_get(host.store, &receiving);
 		if (receiving.generation)
 			assert_int_equal(receive_abort(&host), COMMAND_OK);
 		assert_int_equal(receive_reclaim(&host), STATUS_OK);
 		image_check(&host, "live", &all.image[GENERATIONS - 2]);
+		assert_int_equal(snapshots_count(&host), GENERATIONS - 1);
 		host_close(&host);
 		fixture_account(f);
 	}
