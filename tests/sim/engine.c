@@ -252,6 +252,7 @@ enum status engine_commit_start(struct engine *engine, enum store_action action,
 		.wall_ns = (clock & UINT32_MAX) * UINT64_C(3000000000),
 		.sectors = engine->grow_sectors,
 		.retention = engine->retention,
+		.discard = engine->discard,
 		.offline = engine->offline};
 	store_channel_t channel = {0};
 	enum status status;

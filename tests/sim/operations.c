@@ -81,11 +81,21 @@ void operation_restore(struct workload *workload, uint32_t index)
 	if (workload->model.durable.snapshots + 2 > MODEL_SNAPSHOTS ||
 	    !snapshot_at(workload, index, name, &number))
 		return;
-	sim_operation("restore snapshot %s", name);
+	sim_operation("restore snapshot %s%s", name,
+		      workload->engine.discard ? ", keep nothing" : "");
 	if (workload_commit(workload, STORE_ACTION_RESTORE, number, name)) {
 		sim_totals.restores++;
 		workload_settle(workload);
 	}
+}
+
+void operation_restore_any(struct workload *workload)
+{
+	uint32_t index = (uint32_t)sim_random_next(&workload->random);
+
+	workload->engine.discard = sim_random_once_in(&workload->random, 3);
+	operation_restore(workload, index);
+	workload->engine.discard = false;
 }
 
 /* ---- pages ------------------------------------------------------------ */
@@ -350,11 +360,6 @@ static void random_delete(struct workload *workload)
 	operation_delete(workload, (uint32_t)sim_random_next(&workload->random));
 }
 
-static void random_restore(struct workload *workload)
-{
-	operation_restore(workload, (uint32_t)sim_random_next(&workload->random));
-}
-
 void workload_step(struct workload *workload)
 {
 	uint32_t steps = sim_random_below(&workload->random, 24);
@@ -377,7 +382,7 @@ static const struct mixture {
 	{2, false, operation_rename},	{1, false, operation_retain},
 	{1, false, operation_grow},	{6, false, random_clear},
 	{14, false, operation_commit},	{5, false, operation_snapshot},
-	{4, false, random_delete},	{2, false, random_restore},
+	{4, false, random_delete},	{2, false, operation_restore_any},
 	{3, false, operation_settle},	{1, false, frame_borrow},
 	{1, false, page_pin},		{1, false, operation_stop},
 	{2, true, operation_power_cut}, {1, true, operation_warm_restart},

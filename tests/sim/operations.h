@@ -25,6 +25,8 @@ void operation_settle(struct workload *workload);
 void operation_snapshot(struct workload *workload);
 void operation_delete(struct workload *workload, uint32_t index);
 void operation_restore(struct workload *workload, uint32_t index);
+/* Any snapshot; now and then what it replaces is not kept. */
+void operation_restore_any(struct workload *workload);
 
 void operation_stop(struct workload *workload);
 void operation_power_cut(struct workload *workload);

@@ -32,11 +32,6 @@ static void delete_any(struct workload *workload)
 	operation_delete(workload, (uint32_t)sim_random_next(&workload->random));
 }
 
-static void restore_any(struct workload *workload)
-{
-	operation_restore(workload, (uint32_t)sim_random_next(&workload->random));
-}
-
 static void clear_some(struct workload *workload)
 {
 	operation_clear(workload, sim_random_below(&workload->random, workload->model.pages),
@@ -49,13 +44,13 @@ struct mixture {
 };
 
 static const struct mixture growing[] = {
-	{40, operation_snapshot}, {48, write_some}, {4, delete_any},
-	{3, restore_any},	  {3, clear_some},  {2, operation_commit},
+	{40, operation_snapshot},   {48, write_some}, {4, delete_any},
+	{3, operation_restore_any}, {3, clear_some},  {2, operation_commit},
 };
 
 static const struct mixture wandering[] = {
 	{15, operation_snapshot},    {35, write_some},	       {20, delete_any},
-	{15, restore_any},	     {5, clear_some},	       {8, operation_commit},
+	{15, operation_restore_any}, {5, clear_some},	       {8, operation_commit},
 	{1, operation_warm_restart}, {1, operation_power_cut},
 };
 

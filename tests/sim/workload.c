@@ -210,8 +210,10 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 		second = model_freeze(model, generation);
 		memcpy(second->content, snapshot->content, model->pages * sizeof(uint32_t));
 		snprintf(kept, sizeof(kept), "before-restore-%llu", (unsigned long long)working.n);
-		model_snapshot_add(model, state, kept, state->content);
-		model_snapshot_add(model, second, kept, state->content);
+		if (!workload->engine.discard) {
+			model_snapshot_add(model, state, kept, state->content);
+			model_snapshot_add(model, second, kept, state->content);
+		}
 		second->stop = stop_next(workload, state, STORE_ACTION_NONE);
 	}
 	return true;
