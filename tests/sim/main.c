@@ -77,10 +77,13 @@ struct options {
 	const char *mode;
 };
 
+/* A case that is not over when the time is may go on for so long. */
+#define GRACE_SECONDS 2u
+
 struct sim_totals sim_totals;
 
 static struct options options = {.seed = 1, .mode = "all", .shrink_seconds = 60};
-static uint64_t case_seed;
+static uint64_t case_seed, cases_run, start_seconds;
 static const struct mode *case_mode;
 static const char *program;
 static unsigned verbose;
@@ -91,6 +94,7 @@ static uint64_t variant_wanted, variant_now;
 
 bool sim_variant(uint64_t variant)
 {
+	sim_deadline();
 	variant_now = variant;
 	variant_known = true;
 	return !variant_asked || variant == variant_wanted;
@@ -118,6 +122,33 @@ static void totals_print(void)
 			       (unsigned long long)figure_get(figures[i].figure));
 	printf("\nsim: %llu failures\n", (unsigned long long)sim_totals.failures);
 }
+
+/* ---- time ------------------------------------------------------------- */
+
+static uint64_t seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec;
+}
+
+static void run_end(const char *more)
+{
+	printf("sim: %llu cases of mode %s%s\n", (unsigned long long)cases_run, options.mode, more);
+	totals_print();
+	fflush(stdout);
+}
+
+void sim_deadline(void)
+{
+	if (!options.seconds || seconds_now() - start_seconds < options.seconds + GRACE_SECONDS)
+		return;
+	run_end(" and a part of the next");
+	_exit(0);
+}
+
+/* ---- failures --------------------------------------------------------- */
 
 /* What kind of failure it is, whatever the numbers in its text. */
 static uint64_t failure_kind(const char *text)
@@ -237,8 +268,8 @@ static void usage(void)
 	printf("usage: sim [--mode MODE] [--seed N] [--count N] [--seconds N] [--cases N]\n"
 	       "           [--shrink SECONDS] [--only VARIANT] [--keep LIST] [--verbose]\n"
 	       "Runs cases until one of the limits is reached: --count of what the mode counts,\n"
-	       "of cases, or of seconds.  A failure is reduced to the shortest list of\n"
-	       "operations within --shrink seconds (60; 0: not at all).\n"
+	       "of cases, or of seconds, then in the middle of a case.  A failure is reduced to\n"
+	       "the shortest list of operations within --shrink seconds (60; 0: not at all).\n"
 	       "modes: all");
 	for (unsigned i = 0; i < MODES; i++)
 		printf(" %s", modes[i].name);
@@ -308,21 +339,13 @@ static bool options_parse(int count, char **arguments)
 	return optind == count && (strcmp(options.mode, "all") == 0 || mode_find(options.mode));
 }
 
-static uint64_t seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec;
-}
-
-static bool finished(const struct mode *mode, uint64_t cases, uint64_t start)
+static bool finished(const struct mode *mode)
 {
 	size_t figure = mode ? mode->figure : FIGURE(crash_states);
 
-	return (options.cases && cases >= options.cases) ||
+	return (options.cases && cases_run >= options.cases) ||
 	       (options.count && figure_get(figure) >= options.count) ||
-	       (options.seconds && seconds_now() - start >= options.seconds);
+	       (options.seconds && seconds_now() - start_seconds >= options.seconds);
 }
 
 static void case_run(const struct mode *mode, uint64_t seed)
@@ -337,9 +360,9 @@ static void case_run(const struct mode *mode, uint64_t seed)
 
 int main(int count, char **arguments)
 {
-	uint64_t start = seconds_now(), cases = 0;
 	const struct mode *mode;
 
+	start_seconds = seconds_now();
 	program = arguments[0];
 	case_mode = &modes[0];
 	if (!options_parse(count, arguments)) {
@@ -352,10 +375,9 @@ int main(int count, char **arguments)
 	for (int i = 0; i < 4; i++)
 		signal((const int[]){SIGSEGV, SIGABRT, SIGFPE, SIGBUS}[i], on_signal);
 	mode = mode_find(options.mode);
-	for (; !finished(mode, cases, start); cases++)
-		case_run(mode ? mode : &modes[mixture[cases % sizeof(mixture)]],
-			 options.seed + cases);
-	printf("sim: %llu cases of mode %s\n", (unsigned long long)cases, options.mode);
-	totals_print();
+	for (; !finished(mode); cases_run++)
+		case_run(mode ? mode : &modes[mixture[cases_run % sizeof(mixture)]],
+			 options.seed + cases_run);
+	run_end("");
 	return 0;
 }

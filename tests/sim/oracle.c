@@ -360,8 +360,10 @@ static void image_recover(struct oracle *oracle, struct oracle_level *level,
 static void image_check(struct oracle *oracle, struct oracle_level *level,
 			const struct expectation *expectation)
 {
-	const struct model_state *state = image_verify(oracle, level, expectation);
+	const struct model_state *state;
 
+	sim_deadline();
+	state = image_verify(oracle, level, expectation);
 	level->expectation.model = expectation->model;
 	level->expectation.state[0] = state;
 	level->expectation.states = 1;

@@ -90,6 +90,10 @@ bool sim_variant_only(uint64_t *variant);
 			sim_fail(__VA_ARGS__);                                                     \
 	} while (0)
 
+/* Ends the run when its seconds are over, in the middle of a case if need be: what it
+ * has checked until then counts.  Between images, variants and commits. */
+void sim_deadline(void);
+
 /* Memory, zeroed, 4096-aligned, never null. */
 void *sim_allocate(uint64_t bytes);
 

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CASE_STATES    4096u /* images of a case until it cuts more seldom */
+#define CASE_DOUBLINGS 20u
+
 /* ---- what the disk may hold ------------------------------------------- */
 
 void workload_expectation(struct workload *workload, struct expectation *expectation)
@@ -22,6 +25,21 @@ void workload_expectation(struct workload *workload, struct expectation *expecta
 		expectation->state[expectation->states++] = &workload->model.flight[i];
 }
 
+/*
+ * Some cases have hundreds of commits, those that make a store empty again with steps
+ * of a few visits above all, and a flush whose recoveries are cut as well can be
+ * thousands of images.  After CASE_STATES images a case cuts at every other flush that it
+ * would cut at, after as many more at every fourth, and so on: other cases show more.
+ */
+static uint32_t cut_once_in(const struct workload *workload)
+{
+	uint64_t doublings = (sim_totals.crash_states - workload->states_before) / CASE_STATES;
+	uint64_t once_in = (uint64_t)workload->crash_once_in
+			   << (doublings < CASE_DOUBLINGS ? doublings : CASE_DOUBLINGS);
+
+	return once_in < UINT32_MAX ? (uint32_t)once_in : UINT32_MAX;
+}
+
 static void crash_point(void *context, struct disk *disk)
 {
 	struct workload *workload = context;
@@ -29,7 +47,7 @@ static void crash_point(void *context, struct disk *disk)
 
 	/* Before the first generation there is nothing to recover. */
 	if (workload->model.durable.generation.n == 0 ||
-	    !sim_random_once_in(&workload->random, workload->crash_once_in))
+	    !sim_random_once_in(&workload->random, cut_once_in(workload)))
 		return;
 	workload_expectation(workload, &expectation);
 	oracle_check_cuts(&workload->oracle, disk, &expectation, 0, workload->crash_samples);
@@ -159,6 +177,7 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 	generation_t generation = {0}, working;
 	enum status status;
 
+	sim_deadline();
 	workload_settle(workload);
 	if (workload->broken)
 		return false;
@@ -320,6 +339,7 @@ static void workload_machine_create(struct workload *workload)
 {
 	struct sim_random *random = &workload->random;
 
+	workload->states_before = sim_totals.crash_states;
 	disk_create(&workload->disk, workload->sectors, random);
 	engine_create(&workload->engine, &workload->limits);
 	oracle_create(&workload->oracle, workload->sectors, &workload->limits, random);

@@ -22,6 +22,7 @@ struct workload {
 	struct store_limits limits;
 	uint32_t crash_samples; /* torn images at a flush; 0: check none at all */
 	uint32_t crash_once_in; /* at this fraction of the flushes */
+	uint64_t states_before; /* images checked before this case */
 	bool faults;		/* errors of the disk are expected */
 	bool lies;		/* and errors that the disk does not tell */
 	bool broken;		/* one was seen: only reading makes sense */
