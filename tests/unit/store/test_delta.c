@@ -399,15 +399,125 @@ static void test_full_sparse(void **state)
 	}
 }
 
+/* ---- the last slot of the list --------------------------------------------------- */
+
+/* A full commit, and then so many pages in one. */
+static struct fixture *with_list(uint32_t pages)
+{
+	struct fixture *f = fixture_make(32768, 700, 512, true);
+
+	for (uint32_t i = 0; i < FIXTURE_PAGES; i += 3)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_STOP, 0, ""), STATUS_OK);
+	for (uint32_t i = 0; i < pages; i++)
+		assert_int_equal(fixture_write(f, 3 * i + 1, 4 * i + 3), STATUS_OK);
+	fixture_checkpoint(f);
+	fixture_account(f);
+	return f;
+}
+
+static void check_list(struct fixture *f, bool delta)
+{
+	const struct disk_record *record = fixture_record(f);
+
+	assert_int_equal(record->kind, delta ? DISK_RECORD_DELTA : DISK_RECORD_FULL);
+	assert_int_equal(record->entries, delta ? DISK_DELTA_MAX : 0);
+	fixture_account(f);
+	fixture_compare(f);
+	fixture_remount(f);
+	assert_int_equal(f->recovery.generation.n, record->generation);
+	assert_int_equal(f->recovery.torn.n, 0);
+	fixture_compare(f);
+}
+
+/* As many as a record can hold, at once: all are found, the last one, too. */
+static void test_list_full_at_once(void **state)
+{
+	struct fixture *f = with_list(DISK_DELTA_MAX);
+	const struct disk_record *record = fixture_record(f);
+	const struct disk_delta *entry = (const struct disk_delta *)(record + 1);
+
+	(void)state;
+	check_list(f, true);
+	assert_true(record->length + sizeof(*entry) > DISK_SLOT_SIZE);
+	assert_int_equal(entry[DISK_DELTA_MAX - 1].page, f->base + 3 * (DISK_DELTA_MAX - 1) + 1);
+	/* None fits any more, be it one that is in the list. */
+	assert_int_equal(fixture_write(f, 3 * (DISK_DELTA_MAX - 1) + 1, 77), STATUS_OK);
+	fixture_checkpoint(f);
+	check_list(f, false);
+	fixture_free(f);
+}
+
+/* One less, then that one, before all others; then one more. */
+static void test_list_filled(void **state)
+{
+	struct fixture *f = with_list(DISK_DELTA_MAX - 1);
+
+	(void)state;
+	assert_int_equal(fixture_record(f)->entries, DISK_DELTA_MAX - 1);
+	assert_int_equal(fixture_write(f, 0, 7), STATUS_OK);
+	fixture_checkpoint(f);
+	check_list(f, true);
+	assert_int_equal(fixture_write(f, 3 * DISK_DELTA_MAX + 1, 9), STATUS_OK);
+	fixture_checkpoint(f);
+	check_list(f, false);
+	fixture_free(f);
+}
+
+/* One more than there is room for is never tried. */
+static void test_list_too_long(void **state)
+{
+	struct fixture *f = with_list(DISK_DELTA_MAX + 1);
+
+	(void)state;
+	check_list(f, false);
+	fixture_free(f);
+}
+
+/* Every entry of a full list is verified when the newest record may be torn:
+ * the last page of all is damaged. */
+static void test_list_torn(void **state)
+{
+	struct fixture *f = with_list(DISK_DELTA_MAX - 1);
+	const struct disk_record *record;
+	const struct disk_delta *entry;
+	uint32_t before[FIXTURE_PAGES];
+
+	(void)state;
+	memcpy(before, f->model, sizeof(before));
+	assert_int_equal(fixture_write(f, FIXTURE_PAGES - 1, 9), STATUS_OK);
+	fixture_checkpoint(f);
+	record = fixture_record(f);
+	entry = (const struct disk_delta *)(record + 1);
+	assert_int_equal(record->entries, DISK_DELTA_MAX);
+	f->disk[disk_reference_sector(&entry[DISK_DELTA_MAX - 1].reference).n * SECTOR_SIZE] ^= 1;
+	fixture_remount(f);
+	assert_int_equal(f->recovery.torn.n, f->recovery.generation.n + 1);
+	memcpy(f->model, before, sizeof(before));
+	fixture_compare(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_contents),  cmocka_unit_test(test_full_follows),
-		cmocka_unit_test(test_crash),	  cmocka_unit_test(test_damaged_record),
-		cmocka_unit_test(test_torn_page), cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_without),	  cmocka_unit_test(test_snapshots),
-		cmocka_unit_test(test_clear),	  cmocka_unit_test(test_next),
-		cmocka_unit_test(test_full_disk), cmocka_unit_test(test_full_sparse),
+		cmocka_unit_test(test_contents),
+		cmocka_unit_test(test_full_follows),
+		cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_damaged_record),
+		cmocka_unit_test(test_torn_page),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_without),
+		cmocka_unit_test(test_snapshots),
+		cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_full_sparse),
+		cmocka_unit_test(test_list_full_at_once),
+		cmocka_unit_test(test_list_filled),
+		cmocka_unit_test(test_list_too_long),
+		cmocka_unit_test(test_list_torn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
