@@ -393,7 +393,6 @@ static enum status apply_restore(struct store *store, store_channel_t *channel)
 	catalogue_put(store, &to);
 	record->space = to.root;
 	record->origin = to.number;
-	record->held_sectors = 0;
 	return STATUS_OK;
 }
 

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Seeded faults: every one must be caught by a short run of the simulator.
+"""Seeded faults: every one must be caught by a short run of the simulator, or by
+the unit test that is there for it.
 
 Each *.mutant file in this folder names a file of the store, a text that occurs
 in it exactly once, and what to put in its place.  The changed file is compiled
-into a simulator of its own below build/mutants/, which must then fail.
+into a simulator or a unit test of its own below build/mutants/, which must then
+fail.  A unit test that does not end has failed, too.
 
     tests/mutants/run.py [NAME ...]
 
@@ -15,6 +17,7 @@ A mutant file:
     what: one line, the fault
     file: store/....c
     mode: crash            (optional: the simulator's mode, default crash)
+    test: keeping          (instead: the unit test tests/unit/store/test_keeping.c)
     ----
     the text as it is
     ----
@@ -23,6 +26,7 @@ A mutant file:
 import argparse
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -34,6 +38,8 @@ CC = os.environ.get("CC", "gcc")
 # outcome does not depend on the machine.
 CASES = {"crash": 40, "recovery": 20, "errors": 10, "flip": 20, "full": 2, "lies": 10,
          "deltas": 3, "filling": 2, "memory": 3, "sequences": 100, "snapshots": 1}
+TEST_SECONDS = 240  # a unit test takes at most ten
+COMPILED = set()  # objects of unit tests
 FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused", "-I."]
 
 
@@ -66,6 +72,18 @@ def compile_all():
     return objects
 
 
+def compile_test(name):
+    """The objects of a unit test of the store, compiled once a run."""
+    objects = []
+    for source in (f"tests/unit/store/test_{name}.c", "tools/mkstore/failure.c"):
+        output = BUILD / "objects" / (source.replace("/", "_") + ".o")
+        if output not in COMPILED:
+            compile_file(source, output)
+            COMPILED.add(output)
+        objects.append(output)
+    return objects
+
+
 class Mutant:
     def __init__(self, path):
         self.name = path.stem
@@ -75,6 +93,15 @@ class Mutant:
         self.what = fields["what"]
         self.file = fields["file"]
         self.mode = fields.get("mode", "crash")
+        self.test = fields.get("test")
+
+    def program(self, objects):
+        """What is linked with the changed file, without it."""
+        if not self.test:
+            return [str(path) for name, path in objects.items() if name != self.file], ["-llz4"]
+        store = [str(path) for name, path in objects.items()
+                 if name.startswith("store/") and name != self.file]
+        return [*store, *(str(path) for path in compile_test(self.test))], ["-lcmocka", "-llz4"]
 
     def build(self, objects):
         text = (ROOT / self.file).read_text()
@@ -85,14 +112,28 @@ class Mutant:
         changed = folder / pathlib.Path(self.file).name
         changed.write_text(text.replace(self.before, self.after))
         compile_file(changed, folder / "changed.o")
-        linked = [str(folder / "changed.o" if name == self.file else path)
-                  for name, path in objects.items()]
-        subprocess.run([CC, *linked, "-llz4", "-o", str(folder / "sim")], check=True)
-        return folder / "sim"
+        linked, libraries = self.program(objects)
+        subprocess.run([CC, str(folder / "changed.o"), *linked, *libraries,
+                        "-o", str(folder / "program")], check=True)
+        return str(folder / "program")
+
+    def caught_by_test(self, objects):
+        """What of the unit test fails, or None."""
+        try:
+            result = subprocess.run([self.build(objects)], capture_output=True, text=True,
+                                    errors="replace", timeout=TEST_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return f"test_{self.test} does not end"
+        failed = re.search(r"^\[  FAILED  \] (\w+)$", result.stdout + result.stderr, re.M)
+        if result.returncode:
+            return f"test_{self.test}: {failed[1] if failed else 'stopped'}"
+        return None
 
     def caught(self, objects):
         """The line with which the simulator fails, or None."""
-        result = subprocess.run([str(self.build(objects)), "--mode", self.mode, "--shrink", "0",
+        if self.test:
+            return self.caught_by_test(objects)
+        result = subprocess.run([self.build(objects), "--mode", self.mode, "--shrink", "0",
                                  "--cases", str(CASES[self.mode])],
                                 capture_output=True, text=True, timeout=900, check=False)
         for line in result.stdout.splitlines():

@@ -261,17 +261,15 @@ static inline void fixture_crash(struct fixture *f)
 
 /* ---- operations ------------------------------------------------------------------- */
 
-static inline enum status fixture_commit(struct fixture *f, enum store_action action,
-					 uint64_t number, const char *name)
+static inline enum status fixture_request(struct fixture *f,
+					  const struct store_commit_request *request)
 {
-	struct store_commit_request request = {.action = action, .number = {number}};
 	generation_t generation;
 	store_channel_t channel;
 	enum status status;
 
-	snprintf(request.name, sizeof(request.name), "%s", name);
 	do {
-		status = store_commit(f->store, &request, &generation, &channel);
+		status = store_commit(f->store, request, &generation, &channel);
 	} while (status == STATUS_WAIT && store_wait(f->store, channel));
 	if (status == STATUS_OK)
 		status = store_settle(f->store);
@@ -280,6 +278,15 @@ static inline enum status fixture_commit(struct fixture *f, enum store_action ac
 		memcpy(f->stable_model, f->model, sizeof(f->model));
 	}
 	return status;
+}
+
+static inline enum status fixture_commit(struct fixture *f, enum store_action action,
+					 uint64_t number, const char *name)
+{
+	struct store_commit_request request = {.action = action, .number = {number}};
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	return fixture_request(f, &request);
 }
 
 static inline void fixture_checkpoint(struct fixture *f)

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_retention.c - automatic snapshots: which are taken, which go, and when; and
+ * the space that snapshots hold.
+ */
+#include "tests/unit/store/fixture.h"
+#include "store/store_priv.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static void scribble(struct fixture *f, unsigned changes)
+{
+	while (changes--)
+		assert_int_equal(fixture_write(f, fixture_random(f, FIXTURE_PAGES),
+					       1 + fixture_random(f, 100000)),
+				 STATUS_OK);
+}
+
+/* ---- automatic snapshots --------------------------------------------------------------- */
+
+static enum status retain(struct fixture *f, const struct disk_retention *rule)
+{
+	struct store_commit_request request = {.action = STORE_ACTION_RETAIN, .retention = *rule};
+
+	return fixture_request(f, &request);
+}
+
+static void checkpoint_at(struct fixture *f, uint64_t wall_ns)
+{
+	struct store_commit_request request = {.action = STORE_ACTION_NONE, .wall_ns = wall_ns};
+
+	assert_int_equal(fixture_request(f, &request), STATUS_OK);
+}
+
+/* Automatic snapshots that live; *oldest: wall time of the oldest. */
+static unsigned automatics(struct fixture *f, uint64_t *oldest)
+{
+	struct store_snapshot snapshot = {.number = {0}};
+	store_channel_t channel;
+	enum status status;
+	unsigned count = 0;
+
+	for (;;) {
+		snapshot_t after = snapshot.number;
+
+		status = store_snapshot_next(f->store, after, &snapshot, &channel);
+		if (status == STATUS_WAIT) {
+			fixture_wait(f, channel);
+			snapshot.number = after;
+			continue;
+		}
+		if (status != STATUS_OK)
+			break;
+		if (!(snapshot.flags & DISK_SNAPSHOT_AUTOMATIC) ||
+		    snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
+			continue;
+		if (count++ == 0)
+			*oldest = snapshot.wall_ns;
+	}
+	assert_int_equal(status, STATUS_NOT_FOUND);
+	return count;
+}
+
+/* Two days of work, a commit every five seconds of every tenth minute. */
+static void test_thinning(void **state)
+{
+	struct fixture *f = fixture_new(131072, 300, 512);
+	struct disk_retention rule = {
+		.interval_s = 10, .minutes = 6, .hours = 5, .days = 3, .budget = 900};
+	uint64_t wall = 1000000 * SECOND, oldest = 0;
+	unsigned most = 0, count;
+
+	(void)state;
+	scribble(f, 100);
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	for (unsigned minute = 0; minute < 288; minute++) {
+		for (unsigned i = 0; i < 12; i++) {
+			scribble(f, 1);
+			checkpoint_at(f, wall);
+			wall += 5 * SECOND;
+		}
+		wall += 540 * SECOND;
+		count = automatics(f, &oldest);
+		most = count > most ? count : most;
+	}
+	/* At most: the last minute's, those of the rule, and some that wait. */
+	assert_true(most >= 6 + 5 + 3 && most <= 7 + 6 + 5 + 3 + 8);
+	assert_true(wall - oldest > 36 * 3600 * SECOND);
+	/* The clock jumps a year ahead, and back: what there was goes by and by only. */
+	count = automatics(f, &oldest);
+	scribble(f, 1);
+	checkpoint_at(f, wall + 365 * 86400 * SECOND);
+	checkpoint_at(f, wall);
+	checkpoint_at(f, wall + 1);
+	assert_true(automatics(f, &oldest) + 3 >= count);
+	fixture_free(f);
+}
+
+/* Exactly these automatic snapshots are there, by their times in seconds after `t`. */
+static void assert_kept(struct fixture *f, uint64_t t, const unsigned *seconds, unsigned count)
+{
+	struct store_snapshot snapshot;
+	store_channel_t channel;
+	unsigned found = 0;
+
+	for (uint64_t number = 1; number < f->store->record.next_snapshot; number++) {
+		enum status status;
+
+		while ((status = store_snapshot_get(f->store, (snapshot_t){number}, &snapshot,
+						    &channel)) == STATUS_WAIT)
+			fixture_wait(f, channel);
+		if (status != STATUS_OK)
+			continue;
+		assert_true(found < count);
+		assert_int_equal((snapshot.wall_ns - t) / SECOND, seconds[found]);
+		found++;
+	}
+	assert_int_equal(found, count);
+}
+
+/* One second after another, without a new one, until the deletions are done. */
+static void thin(struct fixture *f, uint64_t t, unsigned commits)
+{
+	while (commits--)
+		checkpoint_at(f, t);
+}
+
+/* Which go, and that the oldest goes first, one at a time. */
+static void test_thinning_order(void **state)
+{
+	static const unsigned all[] = {0, 20, 40, 60, 80, 120, 190, 200, 210};
+	static const unsigned thinned[] = {40, 80, 120, 190, 200, 210};
+	struct fixture *f = fixture_new(131072, 300, 512);
+	struct disk_retention rule = {.interval_s = 10, .minutes = 2, .hours = 1, .budget = 900};
+	const uint64_t t = 3600 * 1000 * SECOND;
+
+	(void)state;
+	f->limits.deletion_visits = 1;
+	fixture_checkpoint(f);
+	fixture_remount(f);
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	for (unsigned i = 0; i < 9; i++) {
+		/* While one is over already, and none dies yet. */
+		scribble(f, 40);
+		checkpoint_at(f, t + all[i] * SECOND);
+	}
+	assert_kept(f, t, all, 9);
+	for (unsigned gone = 1; gone <= 2; gone++) {
+		thin(f, t + 211 * SECOND, 1);
+		assert_kept(f, t, all + gone, 9 - gone);
+		/* Its deletion takes some commits, and the next one waits for it. */
+		assert_true(fixture_record(f)->dying != 0);
+		thin(f, t + 211 * SECOND, 1);
+		assert_kept(f, t, all + gone, 9 - gone);
+		while (fixture_record(f)->dying)
+			thin(f, t + 211 * SECOND, 1);
+		if (fixture_record(f)->snapshots < 9 - gone)
+			break;
+	}
+	thin(f, t + 211 * SECOND, 200);
+	assert_kept(f, t, thinned, 6);
+	/* None for hours: the one that stood for its hour goes; a minute later those
+	 * of the last minute are of a minute like all others. */
+	rule.hours = 0;
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	thin(f, t + 211 * SECOND, 100);
+	assert_kept(f, t, thinned + 1, 5);
+	rule.interval_s = 100;
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	thin(f, t + 250 * SECOND - 1, 100);
+	assert_kept(f, t, thinned + 1, 5);
+	thin(f, t + 250 * SECOND, 100);
+	assert_kept(f, t, thinned + 2, 4);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+/* A tool that works on the store offline takes none, and none goes. */
+static void test_retention_offline(void **state)
+{
+	struct fixture *f = fixture_new(65536, 300, 512);
+	struct disk_retention rule = {.interval_s = 1, .budget = 900};
+	struct store_commit_request request = {.wall_ns = 10 * SECOND, .offline = true};
+	uint64_t oldest;
+
+	(void)state;
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	scribble(f, 10);
+	assert_int_equal(fixture_request(f, &request), STATUS_OK);
+	assert_int_equal(automatics(f, &oldest), 0);
+	checkpoint_at(f, 20 * SECOND);
+	assert_int_equal(automatics(f, &oldest), 1);
+	request.wall_ns = 2000 * SECOND;
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(fixture_request(f, &request), STATUS_OK);
+	assert_int_equal(automatics(f, &oldest), 1);
+	assert_int_equal(oldest, 20 * SECOND);
+	fixture_free(f);
+}
+
+/* Sectors that snapshots reach and the live state does not. */
+static uint64_t held_by_walk(struct fixture *f)
+{
+	const struct disk_record *record = fixture_record(f);
+	struct account a = {f, calloc(record->sectors, 1), NULL, 0};
+	uint64_t live = 0;
+
+	account_root(&a, &record->space, NULL);
+	account_tree(&a, &record->catalogue.reference, record->catalogue.height, 0, NULL);
+	account_tree(&a, &record->free_map.reference, record->free_map.height, 0, NULL);
+	for (uint64_t i = 0; i < record->sectors; i++)
+		live += a.reached[i];
+	free(a.reached);
+	return record->used_sectors - live;
+}
+
+static uint64_t held_by_entries(struct fixture *f)
+{
+	struct store_snapshot snapshot = {.number = {0}};
+	store_channel_t channel;
+	enum status status;
+	uint64_t held = fixture_record(f)->held_sectors;
+
+	do {
+		snapshot_t after = snapshot.number;
+
+		status = store_snapshot_next(f->store, after, &snapshot, &channel);
+		if (status == STATUS_WAIT) {
+			fixture_wait(f, channel);
+			snapshot.number = after;
+		} else if (status == STATUS_OK) {
+			held += snapshot.held_sectors;
+		}
+	} while (status != STATUS_NOT_FOUND);
+	return held;
+}
+
+static void test_held(void **state)
+{
+	struct fixture *f = fixture_new(131072, 300, 512);
+	char name[DISK_SNAPSHOT_NAME];
+	uint64_t alive[40];
+	unsigned count = 0, taken = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 200; round++) {
+		scribble(f, 20);
+		if (round % 2 && count < 40) {
+			snprintf(name, sizeof(name), "%u", taken);
+			assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, name),
+					 STATUS_OK);
+			alive[count++] = ++taken;
+		} else if (round % 3 == 0 && count) {
+			unsigned i = fixture_random(f, count);
+
+			assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, alive[i], ""),
+					 STATUS_OK);
+			alive[i] = alive[--count];
+		} else {
+			fixture_checkpoint(f);
+		}
+		/* Exact in a line of snapshots, in the middle of a deletion, too. */
+		assert_int_equal(held_by_entries(f), held_by_walk(f));
+	}
+	fixture_free(f);
+}
+
+/* What a restore brings back holds nothing yet; what was held for it stays so. */
+static void test_held_restored(void **state)
+{
+	struct fixture *f = fixture_new(65536, 300, 512);
+	struct store_snapshot snapshot;
+	store_channel_t channel;
+	uint64_t held;
+
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "one"), STATUS_OK);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 5), STATUS_OK);
+	fixture_checkpoint(f);
+	held = fixture_record(f)->held_sectors;
+	assert_true(held >= 100 * BLOCK_SECTORS);
+	assert_int_equal(held, held_by_walk(f));
+	assert_int_equal(fixture_commit(f, STORE_ACTION_RESTORE, 1, "two"), STATUS_OK);
+	assert_int_equal(fixture_mount(f), STATUS_OK);
+	assert_int_equal(fixture_record(f)->held_sectors, 0);
+	while (store_snapshot_get(f->store, (snapshot_t){1}, &snapshot, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(snapshot.held_sectors, held);
+	assert_int_equal(fixture_write(f, 7, 9999), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_in_range(fixture_record(f)->held_sectors, BLOCK_SECTORS, 5 * BLOCK_SECTORS);
+	fixture_free(f);
+}
+
+static void test_budget(void **state)
+{
+	struct fixture *f = fixture_new(65536, 300, 512);
+	struct disk_retention rule = {.interval_s = 1, .minutes = 800, .budget = 100};
+	uint64_t wall = SECOND, oldest;
+
+	(void)state;
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	for (unsigned i = 0; i < 300; i++) {
+		scribble(f, 30);
+		checkpoint_at(f, wall += 61 * SECOND);
+		scribble(f, 1);
+		checkpoint_at(f, wall += 1);
+		checkpoint_at(f, wall += 1);
+	}
+	assert_true(automatics(f, &oldest) > 5);
+	assert_true(held_by_entries(f) <= 65536 / 10 + 65536 / 50);
+	rule.budget = 1001;
+	assert_int_equal(retain(f, &rule), STATUS_INVALID);
+	rule = (struct disk_retention){.interval_s = 10, .minutes = 60000};
+	assert_int_equal(retain(f, &rule), STATUS_LIMIT);
+	fixture_free(f);
+}
+
+/* What is replaced since the newest one is held for it, and is in the budget. */
+static void test_budget_of_newest(void **state)
+{
+	struct fixture *f = fixture_new(65536, 1400, 512);
+	struct disk_retention rule = {.interval_s = 10, .minutes = 10, .budget = 100};
+	uint64_t oldest;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	checkpoint_at(f, SECOND);
+	assert_int_equal(automatics(f, &oldest), 1);
+	for (uint32_t i = 0; i < 700; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 5), STATUS_OK);
+	checkpoint_at(f, SECOND + 1);
+	checkpoint_at(f, SECOND + 2);
+	assert_int_equal(automatics(f, &oldest), 1);
+	for (uint32_t i = 700; i < 1000; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 5), STATUS_OK);
+	checkpoint_at(f, SECOND + 3);
+	assert_int_equal(automatics(f, &oldest), 0);
+	fixture_free(f);
+}
+
+/* Not while a stream is received, which may build on one. */
+static void test_no_yield_to_stream(void **state)
+{
+	struct fixture *f = fixture_new(10240, 300, 512);
+	struct disk_retention rule = {.interval_s = 1, .minutes = 100, .budget = 1000};
+	struct store_commit_request request = {.receiving_set = true,
+					       .receiving = {{9}, 12, 3, 55, 0, 77}};
+	uint64_t wall = SECOND, oldest;
+	uint32_t i = 300, refused;
+	unsigned count;
+
+	(void)state;
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	for (unsigned round = 0; round < 5; round++) {
+		for (uint32_t k = 0; k < 100; k++)
+			assert_int_equal(fixture_write(f, k, 2 * fixture_random(f, 50000) + 3),
+					 STATUS_OK);
+		checkpoint_at(f, wall += 61 * SECOND);
+	}
+	request.wall_ns = wall + 1;
+	assert_int_equal(fixture_request(f, &request), STATUS_OK);
+	count = automatics(f, &oldest);
+	assert_true(count >= 4);
+	while (i < FIXTURE_PAGES && fixture_write(f, i, 2 * i + 3) == STATUS_OK)
+		i++;
+	assert_true(automatics(f, &oldest) >= count);
+	/* When it is over they do. */
+	request = (struct store_commit_request){.receiving_set = true, .wall_ns = wall + 2};
+	assert_int_equal(fixture_request(f, &request), STATUS_OK);
+	refused = i;
+	while (i < FIXTURE_PAGES && fixture_write(f, i, 2 * i + 3) == STATUS_OK)
+		i++;
+	assert_true(i > refused + 10 && i < FIXTURE_PAGES);
+	assert_int_equal(automatics(f, &oldest), 0);
+	fixture_compare(f);
+	fixture_free(f);
+}
+
+/* They give way before anything is refused, the owner's own never do. */
+static void test_yield(void **state)
+{
+	struct fixture *f = fixture_new(16384, 300, 512);
+	struct disk_retention rule = {.interval_s = 1, .minutes = 100, .budget = 1000};
+	uint64_t wall = SECOND, oldest;
+	struct store_snapshot mine;
+	store_channel_t channel;
+	enum status status;
+	unsigned count;
+
+	(void)state;
+	for (uint32_t i = 0; i < 300; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "mine"), STATUS_OK);
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	for (unsigned round = 0; round < 12; round++) {
+		for (uint32_t i = 0; i < 60; i++)
+			assert_int_equal(fixture_write(f, fixture_random(f, 300),
+						       2 * fixture_random(f, 50000) + 3),
+					 STATUS_OK);
+		checkpoint_at(f, wall += 61 * SECOND);
+	}
+	count = automatics(f, &oldest);
+	assert_true(count > 5);
+	/* Twice as many pages fit only when all of them are gone. */
+	for (uint32_t i = 300; fixture_write(f, i, 2 * i + 3) == STATUS_OK; i++)
+		assert_true(i < FIXTURE_PAGES - 1);
+	assert_int_equal(automatics(f, &oldest), 0);
+	while ((status = store_snapshot_get(f->store, (snapshot_t){1}, &mine, &channel)) ==
+	       STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(status, STATUS_OK);
+	assert_string_equal(mine.name, "mine");
+	fixture_compare(f);
+	fixture_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_thinning_order),
+		cmocka_unit_test(test_retention_offline),
+		cmocka_unit_test(test_held_restored),
+		cmocka_unit_test(test_budget_of_newest),
+		cmocka_unit_test(test_no_yield_to_stream),
+		cmocka_unit_test(test_thinning),
+		cmocka_unit_test(test_held),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_yield),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
