@@ -29,6 +29,11 @@
 #define LIMIT_SCRUB_BYTES  32768u /* read at once: as many extents as a page's work is worth */
 #define LIMIT_SCRUB_PIECES 16u	  /* extents verified in one call: as much as a step's work */
 
+/* Entries of the catalogue that one commit changes: the end of a deletion the dying
+ * one, its parent, its child and who dies next; retention one that goes, one that is
+ * taken, and the origin; one to spare. */
+#define LIMIT_CATALOGUE 8u
+
 /* One commit.  A change is a run of sectors taken or given back; a third of
  * the list belongs to the data, the rest to the free map's own pages, unless
  * the free map is small (see reserve.c). */
@@ -37,7 +42,6 @@
 #define LIMIT_CHANGE_RUNS	  16u	 /* sorted runs in the closure of the free map */
 #define LIMIT_EARLY		  512u	 /* pages staged before their turn */
 #define LIMIT_CLEARS		  64u	 /* runs of cleared pages in one generation */
-#define LIMIT_CATALOGUE		  8u	 /* snapshots changed by one commit */
 #define LIMIT_NAME_SLOTS	  8192u	 /* of the index of names: 64 KiB */
 #define LIMIT_NAMES		  6144u	 /* in it; with more, searches read the catalogue */
 #define LIMIT_AUTOMATIC		  1024u	 /* automatic snapshots; ten times the usual rule */

@@ -5,13 +5,17 @@
  * The rule is in the commit record (struct disk_retention).  All this happens in
  * full commits that the owner makes anyway, in those without an action:
  *
- *   taken     when the last one is at least an interval old and space is not
- *             short: "auto-<generation>"
- *   thinned   by a commit that takes none, one at a time.  Kept are, from the
- *             newest to the oldest: all of the last minute; then the newest of
- *             each minute until so many minutes have one, of each hour, of each
- *             day.  What is over goes, the oldest first
- *   budget    while they hold more than their part of the store: the oldest
+ *   thinned   one in a commit.  Kept are, from the newest to the oldest: all of
+ *             the last minute; then the newest of each minute until so many
+ *             minutes have one, of each hour, of each day.  What is over goes, the
+ *             oldest first
+ *   budget    when nothing is over and yet they hold more than their part of the
+ *             store: the oldest
+ *   taken     after that, in the same commit, when the last one was taken an
+ *             interval ago and space is not short: "auto-<generation>".  While
+ *             more have to go than this commit could let go none is taken, and
+ *             commits are full ones, so that they are soon gone, however seldom
+ *             full commits are otherwise
  *   yielding  when a writer finds no space: the oldest, at once, until there is
  *             enough or none is left (reserve.c)
  *
@@ -47,6 +51,7 @@ enum status retention_check(const struct disk_retention *rule)
 void retention_begin(struct store *store)
 {
 	store->retention.budget = store->retention.yield ? UINT32_MAX : LIMIT_INDEX_STEP;
+	store->retention.gone = 0;
 }
 
 /* ---- which one goes ------------------------------------------------------------------- */
@@ -79,6 +84,12 @@ static bool zones_keep(struct zones *zones, uint64_t wall_ns)
 	return false;
 }
 
+/* Is it there still, with what this commit has done? */
+static bool automatic_stays(const struct store *store, uint32_t i)
+{
+	return store->index.automatic[i].number != store->retention.gone;
+}
+
 static bool over_budget(const struct store *store)
 {
 	const struct index *index = &store->index;
@@ -86,6 +97,8 @@ static bool over_budget(const struct store *store)
 	uint64_t held = 0;
 
 	for (uint32_t i = 0; i < index->automatics; i++) {
+		if (!automatic_stays(store, i))
+			continue;
 		held = held_add(store, held, index->automatic[i].held);
 		if (index->automatic[i].number == record->origin)
 			held = held_add(store, held, record->held_sectors);
@@ -101,13 +114,17 @@ static uint32_t automatic_surplus(const struct store *store)
 	struct zones zones = {.now = store->commit.record.wall_ns,
 			      .left = {rule->minutes, rule->hours, rule->days},
 			      .last = UINT64_MAX};
-	uint32_t surplus = index->automatics;
+	uint32_t surplus = index->automatics, oldest = index->automatics;
 
-	if (index->automatics && (index->more || over_budget(store)))
-		return 0;
-	for (uint32_t i = index->automatics; i; i--)
+	for (uint32_t i = index->automatics; i; i--) {
+		if (!automatic_stays(store, i - 1))
+			continue;
+		oldest = i - 1;
 		if (!zones_keep(&zones, index->automatic[i - 1].wall_ns))
 			surplus = i - 1;
+	}
+	if (index->more || (surplus == index->automatics && over_budget(store)))
+		return oldest;
 	return surplus;
 }
 
@@ -123,17 +140,18 @@ static bool automatic_due(const struct store *store)
 {
 	const struct index *index = &store->index;
 	const struct disk_record *record = &store->commit.record;
-	uint64_t interval_ns = record->retention.interval_s * NS_PER_SECOND, last;
+	uint64_t interval_ns = record->retention.interval_s * NS_PER_SECOND;
+	uint64_t last = store->retention.taken_ns;
 
 	if (index->more || index->automatics == LIMIT_AUTOMATIC ||
 	    record->next_snapshot >= DISK_SNAPSHOT_END ||
 	    reserve_blocks_available(store) <
 		    store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW))
 		return false;
-	if (!index->automatics)
-		return true;
-	last = index->automatic[index->automatics - 1].wall_ns;
-	return record->wall_ns < last || record->wall_ns - last >= interval_ns;
+	/* None was taken since the mount. */
+	if (!last && index->automatics)
+		last = index->automatic[index->automatics - 1].wall_ns;
+	return !last || record->wall_ns < last || record->wall_ns - last >= interval_ns;
 }
 
 /* Somebody may have given the name already: then the next commit takes one. */
@@ -146,19 +164,21 @@ static enum status automatic_take(struct store *store, store_channel_t *channel)
 	text_format(name, sizeof(name), "auto-%u", store->commit.record.generation);
 	if (!store->index.overflow)
 		status = index_find(store, name, &other, channel);
-	if (status == STATUS_NOT_FOUND)
-		return snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, name, channel);
-	return status == STATUS_WAIT ? status : STATUS_OK;
+	if (status != STATUS_NOT_FOUND)
+		return status == STATUS_WAIT ? status : STATUS_OK;
+	status = snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, name, channel);
+	if (status == STATUS_OK)
+		store->retention.taken_ns = store->commit.record.wall_ns;
+	return status;
 }
 
-static enum status automatic_delete(struct store *store, uint32_t i, bool lazy,
-				    store_channel_t *channel)
+static enum status automatic_delete(struct store *store, uint32_t i, store_channel_t *channel)
 {
 	uint64_t number = store->index.automatic[i].number;
 	enum status status = snapshot_delete(store, number, channel);
 
-	if (status == STATUS_OK && lazy)
-		store->retention.lazy = number;
+	if (status == STATUS_OK)
+		store->retention.gone = number;
 	/* Damaged: it cannot be deleted, so it is not counted upon any more. */
 	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
 		index_forget(store, number);
@@ -167,20 +187,45 @@ static enum status automatic_delete(struct store *store, uint32_t i, bool lazy,
 	return status;
 }
 
-static enum status retention_thin(struct store *store, store_channel_t *channel)
+/* Lets one go if one has to; *more: another one has to. */
+static enum status retention_thin(struct store *store, bool *more, store_channel_t *channel)
 {
-	struct index *index = &store->index;
-	uint32_t surplus;
+	struct retention *retention = &store->retention;
+	const struct index *index = &store->index;
+	uint32_t surplus = automatic_surplus(store);
 
-	if (!may_delete(store))
-		return STATUS_OK;
+	if (surplus < index->automatics && !retention->gone && may_delete(store)) {
+		enum status status = automatic_delete(store, surplus, channel);
+
+		if (status != STATUS_OK)
+			return status;
+		/* Nobody waits for its space. */
+		retention->lazy = retention->gone;
+		surplus = automatic_surplus(store);
+	}
+	*more = surplus < index->automatics;
+	if (*more)
+		retention->lazy = 0;
+	/* Where damage has stopped the deletions none can be waited for. */
+	if (store->reclaim.broken)
+		*more = over_budget(store);
+	return STATUS_OK;
+}
+
+static enum status retention_follow(struct store *store, store_channel_t *channel)
+{
+	const struct index *index = &store->index;
+	enum status status;
+	bool more;
+
 	if (index->more && index->automatics < LIMIT_AUTOMATIC / 2) {
 		index_drop(store); /* The next ones become known. */
 		return STATUS_OK;
 	}
-	surplus = automatic_surplus(store);
-	return surplus < index->automatics ? automatic_delete(store, surplus, true, channel)
-					   : STATUS_OK;
+	status = retention_thin(store, &more, channel);
+	if (status == STATUS_OK && !more && automatic_due(store))
+		status = automatic_take(store, channel);
+	return status;
 }
 
 enum status retention_apply(struct store *store, store_channel_t *channel)
@@ -198,12 +243,11 @@ enum status retention_apply(struct store *store, store_channel_t *channel)
 	if (retention->yield) {
 		status = STATUS_OK;
 		if (store->index.automatics && may_delete(store))
-			status = automatic_delete(store, 0, false, channel);
+			status = automatic_delete(store, 0, channel);
 		retention->yield = status == STATUS_WAIT;
 		return status;
 	}
-	return automatic_due(store) ? automatic_take(store, channel)
-				    : retention_thin(store, channel);
+	return retention_follow(store, channel);
 }
 
 /* ---- space is short ------------------------------------------------------------------------ */

@@ -102,15 +102,17 @@ enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
 /* ---- retention.c: automatic snapshots ------------------------------------------ */
 
 struct retention {
-	uint64_t lazy;	 /* dying because it was thinned out: nobody waits for its space */
-	bool yield;	 /* space is short: the next commit lets the oldest go */
-	uint32_t budget; /* entries that this commit may read into the index */
+	uint64_t lazy;	   /* dying because it was thinned out: nobody waits for its space */
+	uint64_t gone;	   /* let go by the commit in flight; 0: none */
+	uint64_t taken_ns; /* wall time when the last one was taken; 0: not since the mount */
+	bool yield;	   /* space is short: the next commit lets the oldest go */
+	uint32_t budget;   /* entries that this commit may read into the index */
 };
 
 /* INVALID, LIMIT: not a rule. */
 enum status retention_check(const struct disk_retention *rule);
 void retention_begin(struct store *store); /* at the start of a commit */
-/* In a commit without an action: takes an automatic snapshot or lets one go. */
+/* In a commit without an action: lets an automatic snapshot go, takes one, or both. */
 enum status retention_apply(struct store *store, store_channel_t *channel);
 /* Space is short: true when a commit may help. */
 bool retention_yields(struct store *store);

@@ -125,6 +125,19 @@ static void thin(struct fixture *f, uint64_t t, unsigned commits)
 		checkpoint_at(f, t);
 }
 
+/* As one that a stream replaces, of any name: in such commits none goes. */
+static void take(struct fixture *f, uint64_t wall_ns)
+{
+	struct store_commit_request request = {.action = STORE_ACTION_SNAPSHOT,
+					       .wall_ns = wall_ns,
+					       .receiving_set = true,
+					       .receiving = {{9}, 12, 3, 55, 0, 77}};
+
+	snprintf(request.name, sizeof(request.name), "auto-%llu",
+		 (unsigned long long)f->store->generation);
+	assert_int_equal(fixture_request(f, &request), STATUS_OK);
+}
+
 /* Which go, and that the oldest goes first, one at a time. */
 static void test_thinning_order(void **state)
 {
@@ -133,17 +146,18 @@ static void test_thinning_order(void **state)
 	struct fixture *f = fixture_new(131072, 300, 512);
 	struct disk_retention rule = {.interval_s = 10, .minutes = 2, .hours = 1, .budget = 900};
 	const uint64_t t = 3600 * 1000 * SECOND;
+	struct store_commit_request request = {.receiving_set = true};
 
 	(void)state;
 	f->limits.deletion_visits = 1;
 	fixture_checkpoint(f);
 	fixture_remount(f);
-	assert_int_equal(retain(f, &rule), STATUS_OK);
 	for (unsigned i = 0; i < 9; i++) {
-		/* While one is over already, and none dies yet. */
 		scribble(f, 40);
-		checkpoint_at(f, t + all[i] * SECOND);
+		take(f, t + all[i] * SECOND);
 	}
+	assert_int_equal(fixture_request(f, &request), STATUS_OK);
+	assert_int_equal(retain(f, &rule), STATUS_OK);
 	assert_kept(f, t, all, 9);
 	for (unsigned gone = 1; gone <= 2; gone++) {
 		thin(f, t + 211 * SECOND, 1);
@@ -344,6 +358,94 @@ static void test_budget_of_newest(void **state)
 	fixture_free(f);
 }
 
+/* Full commits come no more often than the interval: each takes one, and yet the
+ * rule and the budget are kept. */
+static void test_seldom(void **state)
+{
+	struct fixture *f = fixture_new(131072, 300, 512);
+	struct disk_retention rule = {.interval_s = 10, .minutes = 6, .hours = 2, .budget = 900};
+	uint64_t wall = SECOND, oldest = 0;
+
+	(void)state;
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	for (unsigned i = 0; i < 600; i++) {
+		scribble(f, 5);
+		checkpoint_at(f, wall += 15 * SECOND);
+		assert_true(automatics(f, &oldest) <= 4 + 6 + 2 + 2);
+	}
+	assert_true(wall - oldest > 1700 * SECOND); /* the newest of the hour before */
+	/* Fewer by a new rule; until they are gone none is taken. */
+	rule = (struct disk_retention){.interval_s = 10, .minutes = 2, .budget = 50};
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	for (unsigned i = 0; i < 12; i++)
+		checkpoint_at(f, wall += 15 * SECOND);
+	assert_true(automatics(f, &oldest) <= 4 + 2 + 2);
+	for (unsigned i = 0; i < 300; i++) {
+		scribble(f, 100);
+		checkpoint_at(f, wall += 15 * SECOND);
+		/* What one commit replaced is known too late to be kept out. */
+		assert_true(held_by_entries(f) <= 131072 / 20 + 2 * 100 * BLOCK_SECTORS);
+	}
+	assert_true(automatics(f, &oldest) >= 3);
+	rule.interval_s = 0;
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	for (unsigned i = 0; fixture_record(f)->dying; i++) {
+		assert_true(i < 100);
+		fixture_checkpoint(f);
+	}
+	fixture_account(f);
+	fixture_free(f);
+}
+
+/* The same where most commits are deltas, which neither take one nor let one go. */
+static void test_deltas(void **state)
+{
+	struct fixture *f = fixture_make(65536, 300, 512, true);
+	struct disk_retention rule = {
+		.interval_s = 10, .minutes = 60, .hours = 24, .days = 7, .budget = 50};
+	uint64_t wall = SECOND, oldest = 0, held, most = 0;
+	unsigned deltas = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1400; i++)
+		assert_int_equal(fixture_write(f, i, 7 + i), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	for (unsigned i = 0; i < 6000; i++) {
+		scribble(f, 1);
+		checkpoint_at(f, wall += SECOND);
+		deltas += fixture_record(f)->kind == DISK_RECORD_DELTA;
+		held = i % 16 ? 0 : held_by_entries(f);
+		most = held > most ? held : most;
+	}
+	assert_true(deltas > 3000);
+	assert_true(automatics(f, &oldest) > 3);
+	assert_true(most > 65536 / 40 && most <= 2 * (65536 / 20));
+	fixture_free(f);
+}
+
+/* None is taken before its time, even when none is left. */
+static void test_interval(void **state)
+{
+	struct fixture *f = fixture_new(65536, 300, 512);
+	struct disk_retention rule = {.interval_s = 3600, .minutes = 60, .budget = 1};
+	uint64_t wall = SECOND, oldest, next;
+
+	(void)state;
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	next = fixture_record(f)->next_snapshot;
+	for (unsigned i = 0; i < 100; i++) {
+		scribble(f, 30);
+		checkpoint_at(f, wall += SECOND);
+	}
+	assert_int_equal(automatics(f, &oldest), 0);
+	assert_int_equal(fixture_record(f)->next_snapshot, next + 1);
+	scribble(f, 30);
+	checkpoint_at(f, wall += 3600 * SECOND);
+	assert_int_equal(fixture_record(f)->next_snapshot, next + 2);
+	fixture_free(f);
+}
+
 /* Not while a stream is received, which may build on one. */
 static void test_no_yield_to_stream(void **state)
 {
@@ -432,6 +534,9 @@ int main(void)
 		cmocka_unit_test(test_thinning),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_seldom),
+		cmocka_unit_test(test_deltas),
+		cmocka_unit_test(test_interval),
 		cmocka_unit_test(test_yield),
 	};
 
