@@ -5,7 +5,8 @@
  * Dirtying a page reserves the worst case of its commit: one block for its
  * extent and one for every map node that no other dirty page has reserved yet,
  * and for each of these two entries in the list of changes (one taken, one
- * given back).  So a commit itself never fails for space.
+ * given back).  The first page for which the tree must grow reserves the nodes above
+ * the old root, too.  So a commit itself never fails for space.
  *
  * A delta commit uses the blocks of its pages; those of the nodes, and all
  * entries, are used by the next full commit, which puts the pages into the tree.
@@ -207,18 +208,37 @@ static bool path_shared(const struct neighbours *neighbours, uint64_t page, unsi
 	return false;
 }
 
+/*
+ * The height for which nodes above the old root have been reserved, or need not be:
+ * the tree's own, which is not known during a full commit, as that may lower it, or
+ * that of the tallest page that has reserved its path.  Heights ascend with page
+ * numbers, so if any such page is as tall as the one asked for, a neighbour is; and
+ * if none is, the tallest one is a neighbour.
+ */
+static unsigned height_reserved(const struct store *store, const struct neighbours *neighbours)
+{
+	bool lowers = store_is_committing(store) && !store->commit.delta;
+	unsigned height = lowers ? 0 : space_height(store);
+
+	for (unsigned i = 0; i < neighbours->count; i++)
+		if (map_height_for(neighbours->page[i]) > height)
+			height = map_height_for(neighbours->page[i]);
+	return height;
+}
+
 /* Nodes on the page's path that no neighbour has reserved on its own. */
 static uint64_t path_nodes(struct store *store, const struct neighbours *neighbours, uint64_t page)
 {
 	unsigned height = space_height(store);
+	unsigned reserved = height_reserved(store, neighbours);
 	unsigned needed = map_height_for(page);
 	uint64_t nodes = 0;
 
-	/* A tree that grows gets nodes above its old root as well. */
-	if (needed > height) {
-		nodes = needed - height;
+	/* A tree that grows gets nodes above its old root as well, once. */
+	if (needed > reserved)
+		nodes = needed - reserved;
+	if (needed > height)
 		height = needed;
-	}
 	for (unsigned level = 1; level <= height; level++) {
 		if (path_shared(neighbours, page, DISK_NODE_SHIFT * level))
 			break;
