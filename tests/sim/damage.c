@@ -13,7 +13,7 @@
  * generation; a disk that lies may cost more, and what is mounted then is a
  * generation that was.
  */
-#include "tests/sim/workload.h"
+#include "tests/sim/scrubbing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,7 @@
 #define LIES_PER_CASE  300u
 /* Variants of lies at write indices come after those told when all is over. */
 #define LIES_LIVE 1000u
+#define NOWHERE	  UINT64_MAX
 
 /* ---- the judgement ---------------------------------------------------- */
 
@@ -101,9 +102,59 @@ static void judge_work(struct judgement *judgement, const struct model_state *st
 	judge_pages(judgement, after->content);
 }
 
+/* Does a page that the delta has newer lie there?  Nobody reads it any more. */
+static bool replaced_by_delta(struct verify *verify, uint64_t sector)
+{
+	struct verify_space space;
+	struct disk_reference reference;
+	const struct disk_delta *delta;
+	uint32_t entries;
+
+	if (verify_space_live(verify, &space) != STATUS_OK)
+		return false;
+	delta = space.delta;
+	entries = space.entries;
+	space.entries = 0;
+	for (uint32_t i = 0; i < entries; i++) {
+		uint64_t first;
+
+		if (verify_find(verify, DISK_TREE_SPACE, &space, 0, delta[i].page, &reference) !=
+		    STATUS_OK)
+			continue;
+		first = disk_reference_sector(&reference).n;
+		if (first <= sector && sector < first + reference.sectors)
+			return true;
+	}
+	return false;
+}
+
+/* A scrub finds damage only where some is; of one changed bit, in this sector, all that
+ * there is, and just there.  Superblocks the mount may have repaired already. */
+static void judge_scrub(const struct judgement *judgement, uint64_t flipped)
+{
+	struct scrub_findings found;
+	bool must;
+
+	SIM_CHECK(engine_scrub(&judgement->level->engine, &found), "a scrub waits for ever");
+	SIM_CHECK(!found.damages || !judgement->sound, "a scrub finds damage and nothing is wrong");
+	if (flipped == NOWHERE)
+		return;
+	SIM_CHECK(!found.damages || (found.lowest <= flipped && flipped <= found.highest &&
+				     found.highest - found.lowest < BLOCK_SECTORS),
+		  "a scrub finds damage in sectors %llu to %llu; a bit has changed in %llu",
+		  (unsigned long long)found.lowest, (unsigned long long)found.highest,
+		  (unsigned long long)flipped);
+	must = flipped >= DISK_DATA_SECTOR &&
+	       verify_sector_chosen(judgement->verify, (sector_t){flipped});
+	SIM_CHECK(!!found.damages == must || flipped < DISK_RING_SECTOR ||
+			  (must && replaced_by_delta(judgement->verify, flipped)),
+		  "a scrub finds %u damages, where one bit has changed in %s sector", found.damages,
+		  must ? "a reachable" : "an unused");
+}
+
 /* Can the store be mounted?  Then what is in it is judged. */
 static bool judge(struct workload *workload, struct oracle_level *level, bool must_notice,
-		  uint32_t generations)
+		  uint64_t flipped, uint32_t generations)
 {
 	struct oracle_findings findings;
 	enum status status;
@@ -131,6 +182,7 @@ static bool judge(struct workload *workload, struct oracle_level *level, bool mu
 		  "generation %llu is mounted, acknowledged is %llu", (unsigned long long)chosen.n,
 		  (unsigned long long)workload->model.durable.generation.n);
 	judge_pages(&judgement, state->content);
+	judge_scrub(&judgement, flipped);
 	if (sim_random_once_in(&workload->random, 4))
 		judge_work(&judgement, state);
 	engine_off(&level->engine);
@@ -226,7 +278,7 @@ void case_flip(uint64_t seed)
 		image_reset(&level->image, &workload->flat);
 		image_flip(&level->image, sector, bit);
 		sim_trace(" flip sector %llu bit %u", (unsigned long long)sector, bit);
-		SIM_CHECK(judge(workload, level, flip_matters(workload, verify, sector), 1),
+		SIM_CHECK(judge(workload, level, flip_matters(workload, verify, sector), sector, 1),
 			  "one changed bit keeps the store from being mounted: %s",
 			  level->engine.recovery.explanation);
 		sim_totals.flips++;
@@ -303,7 +355,7 @@ static void lies_afterwards(uint64_t seed)
 		lie_tell(workload, &level->image);
 		if (sim_random_once_in(&workload->random, 6))
 			lie_tell(workload, &level->image);
-		judge(workload, level, false, MODEL_PAST);
+		judge(workload, level, false, NOWHERE, MODEL_PAST);
 		sim_totals.lies++;
 	}
 	disk_log_free(&log);
@@ -340,7 +392,7 @@ static bool lies_live(uint64_t seed, uint64_t variant)
 			image_write(&level->image, workload->disk.pending[i]->sector,
 				    workload->disk.pending[i]->count,
 				    workload->disk.pending[i]->data);
-		judge(workload, level, false, MODEL_PAST);
+		judge(workload, level, false, NOWHERE, MODEL_PAST);
 		sim_totals.lies++;
 	}
 	workload_delete(workload);

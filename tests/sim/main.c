@@ -61,6 +61,7 @@ static const struct {
 	{"commits", FIGURE(commits)},
 	{"deltas", FIGURE(deltas)},
 	{"discards", FIGURE(discards)},
+	{"scrubs", FIGURE(scrubs)},
 	{"restores", FIGURE(restores)},
 	{"deletes", FIGURE(deletes)},
 	{"mounts", FIGURE(mounts)},

@@ -10,6 +10,7 @@
  */
 #include "tests/sim/operations.h"
 #include "tests/sim/keeping.h"
+#include "tests/sim/scrubbing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -364,8 +365,10 @@ void workload_step(struct workload *workload)
 {
 	uint32_t steps = sim_random_below(&workload->random, 24);
 
-	for (uint32_t i = 0; i < steps && engine_drive(&workload->engine); i++)
+	for (uint32_t i = 0; i < steps && engine_drive(&workload->engine); i++) {
+		workload_scrub(workload, 1);
 		workload_observe(workload);
+	}
 	workload_observe(workload);
 	workload_restart_if_replaced(workload);
 	if (!workload->broken && store_pressure(workload->engine.store) &&
@@ -378,21 +381,23 @@ static const struct mixture {
 	bool power; /* not while the disk fails */
 	void (*run)(struct workload *workload);
 } ordinary[] = {
-	{45, false, random_write},	{11, false, random_read},
-	{2, false, operation_rename},	{1, false, operation_retain},
-	{1, false, operation_grow},	{6, false, random_clear},
-	{14, false, operation_commit},	{5, false, operation_snapshot},
-	{4, false, random_delete},	{2, false, operation_restore_any},
-	{3, false, operation_settle},	{1, false, frame_borrow},
-	{1, false, page_pin},		{1, false, operation_stop},
-	{2, true, operation_power_cut}, {1, true, operation_warm_restart},
+	{43, false, random_write},	   {11, false, random_read},
+	{2, false, operation_scrub},	   {2, false, operation_rename},
+	{1, false, operation_retain},	   {1, false, operation_grow},
+	{6, false, random_clear},	   {14, false, operation_commit},
+	{5, false, operation_snapshot},	   {4, false, random_delete},
+	{2, false, operation_restore_any}, {3, false, operation_settle},
+	{1, false, frame_borrow},	   {1, false, page_pin},
+	{1, false, operation_stop},	   {2, true, operation_power_cut},
+	{1, true, operation_warm_restart},
 };
 
 static const struct mixture calm[] = {
-	{62, false, random_write},	{10, false, random_read},
-	{22, false, operation_commit},	{1, false, frame_borrow},
-	{1, false, page_pin},		{1, false, operation_stop},
-	{2, true, operation_power_cut}, {1, true, operation_warm_restart},
+	{61, false, random_write},	   {10, false, random_read},
+	{1, false, operation_scrub},	   {22, false, operation_commit},
+	{1, false, frame_borrow},	   {1, false, page_pin},
+	{1, false, operation_stop},	   {2, true, operation_power_cut},
+	{1, true, operation_warm_restart},
 };
 
 static void random_operation(struct workload *workload)

@@ -3,6 +3,7 @@
  * oracle.c - the judgement on an image after a power cut; see oracle.h.
  */
 #include "tests/sim/oracle.h"
+#include "tests/sim/scrubbing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -325,6 +326,7 @@ static void image_recover(struct oracle *oracle, struct oracle_level *level,
 	bool cut = oracle->recovery_once_in && level->depth + 1 < ORACLE_DEPTH &&
 		   sim_random_once_in(oracle->random, oracle->recovery_once_in);
 	bool aftermath = cut || sim_random_once_in(oracle->random, oracle->aftermath_once_in);
+	struct scrub_findings scrub;
 	enum status status;
 
 	disk_attach(&level->disk, &level->image, oracle->write_unit);
@@ -350,6 +352,10 @@ static void image_recover(struct oracle *oracle, struct oracle_level *level,
 		  "depth %u: stop is %d, the model says %d", level->depth,
 		  (int)engine->recovery.stop, (int)state->stop);
 	oracle_compare_engine(engine, level->expectation.model, state->content);
+	if (sim_random_once_in(oracle->random, 16)) {
+		SIM_CHECK(engine_scrub(engine, &scrub), "a scrub waits for ever");
+		SIM_CHECK(!scrub.damages, "depth %u: a scrub finds damage", level->depth);
+	}
 	if (state->snapshots && sim_random_once_in(oracle->random, 8))
 		oracle_compare_snapshots(engine, state);
 	if (aftermath)

@@ -53,6 +53,7 @@ struct sim_totals {
 	uint64_t sequences;	   /* of operations, all of a length */
 	uint64_t snapshots;	   /* most at once in a case, added up over the cases */
 	uint64_t deltas;	   /* delta commits that became durable */
+	uint64_t scrubs;	   /* that have come to their end */
 	uint64_t discards;	   /* requests to discard */
 	uint64_t commits, restores, deletes, remounts, warm_restarts, fall_backs;
 	uint64_t verify_runs, mounts, pages_compared;

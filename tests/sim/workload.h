@@ -31,7 +31,9 @@ struct workload {
 	uint64_t clock;		/* counters, never back */
 	generation_t verified;	/* the last one that was, right after its commit */
 	uint32_t names;		/* snapshots named so far */
-	int pinned;		/* index of the page that is pinned, -1: none */
+	bool scrubbing;		/* a scrub has begun */
+	struct store_scrub scrub;
+	int pinned; /* index of the page that is pinned, -1: none */
 	void *pinned_data;
 	uint32_t borrowed; /* frames taken out of the cache */
 	frame_t borrowed_frame[WORKLOAD_BORROWED];

@@ -358,9 +358,15 @@ static bool pass_uses(const struct verify_pass *pass, uint64_t sector)
 	return bits && (bits[offset / 8] >> (offset % 8) & 1);
 }
 
+bool verify_sector_chosen(const struct verify *verify, sector_t sector)
+{
+	return sector.n / DISK_FREE_MAP_SECTORS < verify->chunk_count &&
+	       pass_uses(&verify->chosen, sector.n);
+}
+
 bool verify_sector_used(const struct verify *verify, sector_t sector)
 {
-	if (sector.n / DISK_FREE_MAP_SECTORS >= verify->chunk_count)
-		return false;
-	return pass_uses(&verify->chosen, sector.n) || pass_uses(&verify->before, sector.n);
+	return verify_sector_chosen(verify, sector) ||
+	       (sector.n / DISK_FREE_MAP_SECTORS < verify->chunk_count &&
+		pass_uses(&verify->before, sector.n));
 }

@@ -147,6 +147,8 @@ const struct disk_snapshot *verify_snapshot_at(const struct verify *verify, uint
 /* After verify_run: is the sector part of the chosen generation or of its
  * predecessor? */
 bool verify_sector_used(const struct verify *verify, sector_t sector);
+/* Of the chosen one alone? */
+bool verify_sector_chosen(const struct verify *verify, sector_t sector);
 
 /* A space to read from: the live one or a snapshot's. */
 struct verify_space {
