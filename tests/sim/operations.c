@@ -366,7 +366,9 @@ void workload_step(struct workload *workload)
 	uint32_t steps = sim_random_below(&workload->random, 24);
 
 	for (uint32_t i = 0; i < steps && engine_drive(&workload->engine); i++) {
-		workload_scrub(workload, 1);
+		/* Slowly, so that much happens before it ends. */
+		if (workload->scrubbing && sim_random_once_in(&workload->random, 12))
+			workload_scrub(workload, 1);
 		workload_observe(workload);
 	}
 	workload_observe(workload);
@@ -381,8 +383,8 @@ static const struct mixture {
 	bool power; /* not while the disk fails */
 	void (*run)(struct workload *workload);
 } ordinary[] = {
-	{43, false, random_write},	   {11, false, random_read},
-	{2, false, operation_scrub},	   {2, false, operation_rename},
+	{42, false, random_write},	   {11, false, random_read},
+	{3, false, operation_scrub},	   {2, false, operation_rename},
 	{1, false, operation_retain},	   {1, false, operation_grow},
 	{6, false, random_clear},	   {14, false, operation_commit},
 	{5, false, operation_snapshot},	   {4, false, random_delete},

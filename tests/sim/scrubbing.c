@@ -152,10 +152,5 @@ void operation_scrub(struct workload *workload)
 	if (!workload->scrubbing || dice == 1)
 		store_scrub_begin(workload->engine.store, &workload->scrub);
 	workload->scrubbing = true;
-	for (uint32_t i = sim_random_below(&workload->random, 32); i; i--) {
-		workload_scrub(workload, 4);
-		workload_step(workload);
-		if (workload->broken)
-			return;
-	}
+	workload_scrub(workload, sim_random_below(&workload->random, 6));
 }
