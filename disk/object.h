@@ -122,7 +122,10 @@ DISK_ASSERT_AT(disk_capability, revoker, 40);
  *   others     none          0               0               0
  *
  * A record with version 0 and a type is being taken apart (disk_system.destroying
- * leads to it, next_free to the following one); with type NONE it is free.
+ * leads to it, next_free to the following one); with type NONE it is free.  While it
+ * is taken apart `passed` counts the runs of 128 pages from the start of its range
+ * that are done with although one of them could not be read, and so could not be
+ * cleared; all bits set: that goes for all its pages.
  */
 struct disk_object {
 	uint64_t version; /* 0: free or being destroyed */
@@ -135,8 +138,9 @@ struct disk_object {
 	uint64_t size;
 	uint64_t word[2];
 	uint32_t next_free; /* free or dying: index of the next such record, 0: last */
-	uint32_t reserved1;
+	uint32_t passed;    /* dying only */
 };
+#define OBJECT_PASSED_ALL UINT32_MAX
 DISK_ASSERT_SIZE(disk_object, 64);
 DISK_ASSERT_AT(disk_object, bank, 12);
 DISK_ASSERT_AT(disk_object, first_page, 16);

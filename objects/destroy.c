@@ -11,7 +11,7 @@
  * left of its ranges, a bounded number of pages a step, and when nothing is
  * left puts the ranges to rest, gives the charge back, and frees the record.
  * What remains to be cleared is asked of the store, so there is no progress to
- * keep and every step can be executed anew.
+ * keep, but for damage that was passed, and every step can be executed anew.
  */
 #include "objects/objects_priv.h"
 #include <string.h>
@@ -142,12 +142,56 @@ enum status object_destroy(struct space *space, object_t object)
 
 /* ---- steps ----------------------------------------------------------------------- */
 
-/* Everything of the object is absent: its ranges rest, its record is free. */
+/*
+ * Where the store's map is damaged, what lies there cannot be cleared.  It is
+ * given up: the rest of the object is given back, its addresses are not used
+ * again.
+ */
+static enum status destruction_pass(struct space *space, object_t object, uint64_t damage)
+{
+	struct disk_object *record;
+	enum status status = record_prepare(space, object, &record);
+	uint64_t passed;
+
+	if (status != STATUS_OK)
+		return status;
+	passed = OBJECT_PASSED_ALL;
+	if (damage >= record->first_page && damage - record->first_page < record->range_pages)
+		passed = (damage - record->first_page) / STORE_NODE_PAGES + 1;
+
+	/* Commit point. */
+	record->passed = passed < OBJECT_PASSED_ALL ? (uint32_t)passed : OBJECT_PASSED_ALL;
+	return STATUS_OK;
+}
+
+/* Clears some of what is left of the object's ranges. */
+static enum status destruction_clear(struct space *space, object_t object,
+				     const struct disk_object *record, bool *cleared)
+{
+	uint64_t first = record->first_page + (uint64_t)record->passed * STORE_NODE_PAGES;
+	uint64_t end = record->first_page + record->range_pages;
+	uint64_t damage = 0;
+	enum status status;
+
+	*cleared = true;
+	if (record->passed == OBJECT_PASSED_ALL)
+		return STATUS_OK;
+	status = range_clear_step(space, first, end, cleared, &damage);
+	if (status == STATUS_OK && *cleared && record->type == OBJECT_MACHINE)
+		status = range_clear_step(space, record->word[0], record->word[0] + record->word[1],
+					  cleared, &damage);
+	if (status == STATUS_CORRUPT || status == STATUS_IO)
+		status = destruction_pass(space, object, damage);
+	return status;
+}
+
+/* Everything of the object is absent: its ranges rest, its record is free.  Ranges
+ * of which something was given up do not rest, they are gone. */
 static enum status destruction_finish(struct space *space, object_t object)
 {
 	struct disk_system *system;
 	struct disk_object *record;
-	uint64_t charge, message_pages;
+	uint64_t charge, range_pages, message_pages;
 	object_t bank;
 	enum status status = system_prepare(space, &system);
 
@@ -156,19 +200,19 @@ static enum status destruction_finish(struct space *space, object_t object)
 	if (status != STATUS_OK)
 		return status;
 	bank = (object_t){record->bank};
-	message_pages = record->type == OBJECT_MACHINE ? record->word[1] : 0;
+	range_pages = record->passed ? 0 : record->range_pages;
+	message_pages = record->type == OBJECT_MACHINE && !record->passed ? record->word[1] : 0;
 	status = bank_credit_prepare(space, bank);
-	if (status == STATUS_OK && record->range_pages)
-		status = range_rest_prepare(space, system, record->first_page, record->range_pages,
-					    0);
+	if (status == STATUS_OK && range_pages)
+		status = range_rest_prepare(space, system, record->first_page, range_pages, 0);
 	if (status == STATUS_OK && message_pages)
 		status = range_rest_prepare(space, system, record->word[0], message_pages, 1);
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
-	if (record->range_pages)
-		range_rest(space, system, record->first_page, record->range_pages);
+	if (range_pages)
+		range_rest(space, system, record->first_page, range_pages);
 	if (message_pages)
 		range_rest(space, system, record->word[0], message_pages);
 	charge = object_charge(record->type, record->size);
@@ -197,9 +241,7 @@ enum status object_destroy_step(struct space *space, bool *more)
 		return status;
 	if (record->version || !record_valid(record) || record->next_free >= system->next_object)
 		return STATUS_CORRUPT;
-	status = range_clear_step(space, record->first_page, record->range_pages, &cleared);
-	if (status == STATUS_OK && cleared && record->type == OBJECT_MACHINE)
-		status = range_clear_step(space, record->word[0], record->word[1], &cleared);
+	status = destruction_clear(space, object, record, &cleared);
 	if (status == STATUS_OK && cleared) {
 		status = destruction_finish(space, object);
 		system = space_resident(space, (page_t){SYSTEM_PAGE});

@@ -80,9 +80,12 @@ enum status range_rest_prepare(struct space *space, const struct disk_system *sy
 			       uint64_t first, uint64_t pages, uint32_t nth);
 void range_rest(struct space *space, struct disk_system *system, uint64_t first, uint64_t pages);
 
-/* Makes some of what exists in the range absent; *cleared: nothing existed.  An
- * operation in which it does something must do nothing else. */
-enum status range_clear_step(struct space *space, uint64_t first, uint64_t pages, bool *cleared);
+/* Makes some of what exists from `first` to before `end` absent; *cleared: nothing
+ * existed.  An operation in which it does something must do nothing else.  CORRUPT
+ * or IO: nothing was done; from *damage on, to the end of the 128 pages under one
+ * node of the map, it is not known what exists. */
+enum status range_clear_step(struct space *space, uint64_t first, uint64_t end, bool *cleared,
+			     uint64_t *damage);
 
 bool range_valid(enum range_arena arena, uint64_t first, uint64_t pages);
 uint64_t range_round(uint64_t pages); /* up to a power of two, at least 1 */

@@ -150,24 +150,29 @@ void range_rest(struct space *space, struct disk_system *system, uint64_t first,
 		     sizeof(first));
 }
 
-enum status range_clear_step(struct space *space, uint64_t first, uint64_t pages, bool *cleared)
+enum status range_clear_step(struct space *space, uint64_t first, uint64_t end, bool *cleared,
+			     uint64_t *damage)
 {
-	uint64_t end = first + pages;
 	enum status status;
-	page_t page;
+	page_t page = {first};
+	uint64_t stop;
 
 	*cleared = true;
-	if (!pages)
+	if (first >= end)
 		return STATUS_OK;
-	status = store_page_next(space->store, (page_t){first}, &page, &space->channel);
-	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && page.n >= end))
+	status = store_page_next(space->store, page, &page, &space->channel);
+	if (status == STATUS_NOT_FOUND || (status != STATUS_WAIT && page.n >= end))
 		return STATUS_OK;
+	*cleared = false;
+	*damage = page.n;
 	if (status != STATUS_OK)
 		return status;
 	STORE_CHECK(page.n >= first);
-	*cleared = false;
-	return store_pages_clear(space->store, page,
-				 end - page.n < STORE_CLEAR_PAGES ? end - page.n
-								  : STORE_CLEAR_PAGES,
-				 &space->channel);
+	stop = page.n + STORE_CLEAR_PAGES < end ? page.n + STORE_CLEAR_PAGES : end;
+	status = store_pages_clear(space->store, page, stop - page.n, &space->channel);
+	/* Up to the damage: what lies under one node is hidden as a whole. */
+	stop = (page.n | (STORE_NODE_PAGES - 1)) + 1;
+	if ((status == STATUS_CORRUPT || status == STATUS_IO) && stop < end)
+		status = store_pages_clear(space->store, page, stop - page.n, &space->channel);
+	return status;
 }

@@ -84,7 +84,8 @@ enum status segment_resize(struct space *space, object_t segment, uint64_t bytes
 	struct disk_object record;
 	uint64_t kept = pages_of(bytes);
 	enum status status = object_read_typed(space, segment, OBJECT_SEGMENT, &record);
-	bool cleared = true;
+	uint64_t damage;
+	bool cleared;
 
 	*more = false;
 	if (status != STATUS_OK)
@@ -96,8 +97,8 @@ enum status segment_resize(struct space *space, object_t segment, uint64_t bytes
 	if (bytes > record.size)
 		return segment_grow(space, segment, bytes, &record);
 
-	status = range_clear_step(space, record.first_page + kept, record.range_pages - kept,
-				  &cleared);
+	status = range_clear_step(space, record.first_page + kept,
+				  record.first_page + record.range_pages, &cleared, &damage);
 	if (status == STATUS_OK && cleared)
 		return segment_cut_finish(space, segment, bytes, &record);
 	*more = status == STATUS_OK;

@@ -111,6 +111,18 @@ enum status map_lookup(struct store *store, const struct disk_root *root, enum d
 	return map_lookup_node(store, root, (struct place){tree, 0, key}, reference, channel);
 }
 
+enum status map_readable(struct store *store, const struct disk_root *root, enum disk_tree tree,
+			 uint64_t first, uint64_t end, store_channel_t *channel)
+{
+	struct disk_reference reference;
+	enum status status = STATUS_OK;
+
+	for (uint64_t key = first; key < end && status == STATUS_OK;
+	     key = (key | (DISK_NODE_ENTRIES - 1)) + 1)
+		status = map_lookup(store, root, tree, key, &reference, channel);
+	return status;
+}
+
 /* ---- scanning ------------------------------------------------------------- */
 
 typedef bool (*entry_wanted)(const struct disk_reference *reference, unsigned level);
@@ -130,6 +142,7 @@ static bool wanted_with_room(const struct disk_reference *reference, unsigned le
 /*
  * One descent towards `from`: finds the first wanted key, or the end of what
  * was searched in vain (then *found is false and the search goes on there).
+ * When a node cannot be read, *key is the first key it may hide.
  */
 static enum status map_descend(struct store *store, const struct disk_root *root,
 			       enum disk_tree tree, uint64_t from, entry_wanted wanted, bool *found,
@@ -146,6 +159,7 @@ static enum status map_descend(struct store *store, const struct disk_root *root
 		const void *data;
 		enum status status = extent_get(store, &reference, at, &data, channel);
 
+		*key = from;
 		if (status != STATUS_OK)
 			return status;
 		node = data;

@@ -14,6 +14,8 @@
  */
 #include "store/store_priv.h"
 
+static_assert(STORE_NODE_PAGES == DISK_NODE_ENTRIES, "pages under one node");
+
 void store_operation_begin(struct store *store)
 {
 	store->operation++;
@@ -252,7 +254,11 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 		channel->n = STORE_CHANNEL_COMMIT;
 		return STATUS_WAIT;
 	}
-	status = reserve_clear(store, first.n, count, channel);
+	/* The commit must find its way to these pages. */
+	status = map_readable(store, &store->record.space, DISK_TREE_SPACE, first.n,
+			      first.n + count, channel);
+	if (status == STATUS_OK)
+		status = reserve_clear(store, first.n, count, channel);
 	if (status != STATUS_OK)
 		return status;
 	clears_add(&store->clears[0], first.n, first.n + count);
@@ -267,6 +273,7 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 
 /* ---- looking around ------------------------------------------------------------------ */
 
+/* Damage counts from the first page it may hide on; *page is that. */
 static enum status next_durable(struct store *store, uint64_t from, uint64_t *page,
 				store_channel_t *channel)
 {
@@ -276,12 +283,13 @@ static enum status next_durable(struct store *store, uint64_t from, uint64_t *pa
 		enum status status =
 			map_next(store, &store->record.space, DISK_TREE_SPACE, from, page, channel);
 
-		if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		if (status == STATUS_WAIT)
 			return status;
-		if (changed < store->overlay.count &&
-		    (status == STATUS_NOT_FOUND || store->overlay.entry[changed].page < *page))
+		if (status == STATUS_NOT_FOUND)
+			*page = NIL_KEY;
+		if (changed < store->overlay.count && store->overlay.entry[changed].page < *page)
 			*page = store->overlay.entry[changed].page;
-		else if (status == STATUS_NOT_FOUND)
+		else if (status != STATUS_OK)
 			return status;
 		visible = clears_skip(&store->clears[0], *page);
 		if (visible == *page)
@@ -295,7 +303,7 @@ enum status store_page_next(struct store *store, page_t from, page_t *page,
 {
 	uint32_t slot = tree_at_or_after(store, store->dirty, from.n);
 	uint64_t dirty = slot == NIL ? NIL_KEY : cache_frame(store, slot)->key & KEY_NUMBER;
-	uint64_t next = NIL_KEY;
+	uint64_t next;
 	enum status status;
 
 	/* Pages in flight are in neither tree; soon they are on the disk. */
@@ -304,12 +312,13 @@ enum status store_page_next(struct store *store, page_t from, page_t *page,
 		return STATUS_WAIT;
 	}
 	status = next_durable(store, from.n, &next, channel);
-	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+	if (status == STATUS_WAIT)
 		return status;
-	if (status == STATUS_NOT_FOUND && slot == NIL)
-		return STATUS_NOT_FOUND;
-	if (status == STATUS_NOT_FOUND || dirty < next)
+	if (dirty < next) {
 		next = dirty;
-	page->n = next;
-	return STATUS_OK;
+		status = STATUS_OK;
+	}
+	if (status != STATUS_NOT_FOUND)
+		page->n = next;
+	return status;
 }

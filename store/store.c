@@ -322,6 +322,7 @@ void store_statistics_get(const struct store *store, struct store_statistics *st
 	statistics->snapshots = record->snapshots;
 	statistics->origin.n = record->origin;
 	statistics->dying.n = record->dying;
+	statistics->deletion_rests = record->dying && store->reclaim.broken;
 	statistics->commit_wall_ns = record->wall_ns;
 	memcpy(statistics->label, record->label, sizeof(statistics->label));
 	memcpy(statistics->identity, store->superblock->identity, sizeof(statistics->identity));

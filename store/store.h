@@ -188,9 +188,10 @@ void *store_page_resident(struct store *store, page_t page);
 /* The same, null unless it is writable in the current generation. */
 void *store_page_writable(struct store *store, page_t page);
 
-/* Makes a run of pages absent.  At most STORE_CLEAR_PAGES a call; NO_MEMORY or
- * WAIT when the list of runs to clear is full until the next commit.  The space
- * comes back when the commit is done.  Must not name pinned pages. */
+/* Makes a run of pages absent.  At most STORE_CLEAR_PAGES a call; WAIT when the
+ * list of runs to clear is full until the next commit; CORRUPT or IO, and nothing
+ * is cleared, when a node of the map above one of the pages cannot be read.  The
+ * space comes back when the commit is done.  Must not name pinned pages. */
 #define STORE_CLEAR_PAGES 1024u
 enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 			      store_channel_t *channel);
@@ -213,8 +214,11 @@ generation_t store_generation(const struct store *store);
 /* The newest generation that is durable. */
 generation_t store_durable(const struct store *store);
 
+/* So many pages, aligned, hang on one node of the map: damage hides them as a whole. */
+#define STORE_NODE_PAGES 128u
 /* The next page of the working space (committed or dirty) that exists at or
- * after `from`: for tools and `put`/`get`.  NOT_FOUND past the last. */
+ * after `from`.  NOT_FOUND past the last; CORRUPT or IO when a node of the map
+ * cannot be read: then *page is the first page that may be hidden by it. */
 enum status store_page_next(struct store *store, page_t from, page_t *page,
 			    store_channel_t *channel);
 
@@ -509,6 +513,7 @@ struct store_statistics {
 	uint64_t frames, free_frames, clean_frames, borrowed_frames;
 	uint64_t snapshots;
 	snapshot_t origin, dying;
+	bool deletion_rests; /* of `dying`: damage is in the way, until the next mount */
 	uint64_t commits, pages_written, bytes_written; /* since mount */
 	uint64_t deltas;				/* of the commits */
 	uint64_t discarded_sectors;			/* since mount */

@@ -218,10 +218,14 @@ bool reader_can_start(const struct store *store);
 unsigned map_height_for(uint64_t key); /* smallest height whose tree has this key */
 enum status map_lookup(struct store *store, const struct disk_root *root, enum disk_tree tree,
 		       uint64_t key, struct disk_reference *reference, store_channel_t *channel);
+/* CORRUPT or IO when a node above one of these keys cannot be read. */
+enum status map_readable(struct store *store, const struct disk_root *root, enum disk_tree tree,
+			 uint64_t first, uint64_t end, store_channel_t *channel);
 /* The reference of the node (level, key) of this tree, null if there is none. */
 enum status map_lookup_node(struct store *store, const struct disk_root *root, struct place place,
 			    struct disk_reference *reference, store_channel_t *channel);
-/* The first key at or after `from` that is present; NOT_FOUND. */
+/* The first key at or after `from` that is present; NOT_FOUND.  CORRUPT or IO:
+ * *key is the first that a node which cannot be read may hide. */
 enum status map_next(struct store *store, const struct disk_root *root, enum disk_tree tree,
 		     uint64_t from, uint64_t *key, store_channel_t *channel);
 /* The first free-map page at or after `from` whose blocks are not all in use. */

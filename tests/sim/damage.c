@@ -87,6 +87,12 @@ static void judge_work(struct judgement *judgement, const struct model_state *st
 	model_state_copy(after, state);
 	for (uint32_t i = 0; i < 3; i++) {
 		uint32_t index = sim_random_below(&workload->random, model->pages);
+
+		if (engine_pages_clear(engine, (page_t){model->page[index]}, 1) == STATUS_OK)
+			after->content[index] = CONTENT_ABSENT;
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		uint32_t index = sim_random_below(&workload->random, model->pages);
 		void *data;
 
 		if (engine_page_write(engine, (page_t){model->page[index]}, &data) != STATUS_OK)

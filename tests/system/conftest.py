@@ -31,10 +31,14 @@ def make_image(path, size="1G", *options, manifest="disk/system.manifest"):
     subprocess.run(command, check=True)
 
 
+MKSTORE_SECONDS = 600  # what takes so long never ends
+
+
 def mkstore(*arguments, code=0):
     """Runs mkstore; fails unless it ends with this code (None: any)."""
     command = [MKSTORE, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace")
+    result = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace",
+                            timeout=MKSTORE_SECONDS)
     said = f"{' '.join(command)}: {result.returncode}\n{result.stdout[-3000:]}{result.stderr[-3000:]}"
     assert code is None or result.returncode == code, said
     return result

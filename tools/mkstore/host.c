@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "tools/mkstore/text.h"
+#include "tools/mkstore/progress.h"
 
 /* A commit may first have to read the catalogue or wait for another; it never
  * asks for that this often. */
@@ -367,6 +368,27 @@ enum status host_relieve(struct host *host)
 	if (!store_pressure(host->store))
 		return STATUS_OK;
 	return host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
+}
+
+enum status host_reclaim(struct host *host)
+{
+	struct store_statistics statistics;
+	struct progress progress;
+	enum status status = STATUS_OK;
+	uint64_t steps = 0;
+
+	progress_begin(&progress, "giving space back, step", false);
+	store_statistics_get(host->store, &statistics);
+	while (status == STATUS_OK && statistics.dying.n) {
+		status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
+		store_statistics_get(host->store, &statistics);
+		/* No further commit would bring it on. */
+		if (status == STATUS_OK && statistics.dying.n && statistics.deletion_rests)
+			status = STATUS_CORRUPT;
+		progress_update(&progress, ++steps, 0);
+	}
+	progress_end(&progress);
+	return status;
 }
 
 enum status host_finish(struct host *host)

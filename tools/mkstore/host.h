@@ -107,6 +107,9 @@ enum status host_commit(struct host *host, enum store_action action, snapshot_t 
 enum status host_commit_request(struct host *host, struct store_commit_request *request);
 /* Commits when the dirty pages should not wait any longer. */
 enum status host_relieve(struct host *host);
+/* Until no snapshot is dying: each commit gives back a bounded part.  CORRUPT when
+ * damage is in the way. */
+enum status host_reclaim(struct host *host);
 /* Makes the changes durable and takes apart what was destroyed. */
 enum status host_finish(struct host *host);
 

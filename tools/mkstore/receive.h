@@ -38,7 +38,4 @@ enum command_exit receive_stream(struct receive *receive);
 /* Gives up what is being received: what was live before is live again. */
 enum command_exit receive_abort(struct host *host);
 
-/* Deletion steps until no snapshot is dying. */
-enum status receive_reclaim(struct host *host);
-
 #endif

@@ -431,7 +431,7 @@ static enum status end_replaced(struct apply *apply)
 	    !(snapshot.flags & DISK_SNAPSHOT_AUTOMATIC))
 		return status;
 	status = host_commit(host, STORE_ACTION_DELETE, snapshot.number, "");
-	return status == STATUS_OK ? receive_reclaim(host) : status;
+	return status == STATUS_OK ? host_reclaim(host) : status;
 }
 
 static enum status live_pages(struct host *host, uint64_t *pages)
@@ -515,19 +515,6 @@ enum command_exit receive_stream(struct receive *receive)
 
 /* ---- giving up -------------------- */
 
-enum status receive_reclaim(struct host *host)
-{
-	struct store_statistics statistics;
-	enum status status = STATUS_OK;
-
-	store_statistics_get(host->store, &statistics);
-	while (status == STATUS_OK && statistics.dying.n) {
-		status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
-		store_statistics_get(host->store, &statistics);
-	}
-	return status;
-}
-
 /* There was nothing before: there is nothing again. */
 static enum status abort_empty(struct host *host, struct disk_receiving *state)
 {
@@ -558,7 +545,7 @@ enum command_exit receive_abort(struct host *host)
 		 store_generation(host->store).n);
 	status = state.replaced ? host_commit_request(host, &request) : abort_empty(host, &state);
 	if (status == STATUS_OK)
-		status = receive_reclaim(host);
+		status = host_reclaim(host);
 	return status == STATUS_OK ? COMMAND_OK
 				   : host_error(host, status, "cannot give up receiving");
 }

@@ -248,14 +248,10 @@ static enum status target_finish(struct host *from, struct host *to)
 	struct store_statistics statistics;
 	generation_t generation;
 	store_channel_t channel;
-	enum status status = STATUS_OK;
+	enum status status;
 
 	/* Whatever a restore has left behind goes first. */
-	store_statistics_get(to->store, &statistics);
-	while (statistics.dying.n && status == STATUS_OK) {
-		status = host_commit(to, STORE_ACTION_NONE, (snapshot_t){0}, "");
-		store_statistics_get(to->store, &statistics);
-	}
+	status = host_reclaim(to);
 	/* Not before: half of a state is not to be kept by itself. */
 	store_statistics_get(from->store, &statistics);
 	retain.retention = statistics.retention;

@@ -11,7 +11,6 @@
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/lookup.h"
-#include "tools/mkstore/progress.h"
 #include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
@@ -152,37 +151,18 @@ static enum command_exit snapshot_show(const struct command_invocation *invocati
 
 /* ---- deletion steps ------------------------------------------------------------------ */
 
-/* Until no snapshot is dying: each commit gives back a bounded part. */
-static enum status snapshot_reclaim(struct host *host)
-{
-	struct store_statistics statistics;
-	struct progress progress;
-	enum status status = STATUS_OK;
-	uint64_t steps = 0;
-
-	progress_begin(&progress, "giving space back, step", false);
-	store_statistics_get(host->store, &statistics);
-	while (status == STATUS_OK && statistics.dying.n) {
-		status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
-		store_statistics_get(host->store, &statistics);
-		progress_update(&progress, ++steps, 0);
-	}
-	progress_end(&progress);
-	return status;
-}
-
 static enum status snapshot_delete_one(struct host *host, const char *name)
 {
 	struct store_snapshot snapshot;
 	/* One dies at a time, so one that was begun before goes first. */
-	enum status status = snapshot_reclaim(host);
+	enum status status = host_reclaim(host);
 
 	if (status == STATUS_OK)
 		status = lookup_snapshot(host, name, &snapshot);
 	if (status == STATUS_OK)
 		status = host_commit(host, STORE_ACTION_DELETE, snapshot.number, "");
 	if (status == STATUS_OK)
-		status = snapshot_reclaim(host);
+		status = host_reclaim(host);
 	return status;
 }
 
@@ -206,7 +186,7 @@ static enum status snapshot_delete_all(struct host *host)
 			break;
 	}
 	if (status == STATUS_NOT_FOUND)
-		status = snapshot_reclaim(host);
+		status = host_reclaim(host);
 	return status;
 }
 
@@ -231,8 +211,10 @@ static enum command_exit snapshot_delete(const struct command_invocation *invoca
 	if (status == STATUS_OK && discard)
 		status = host_discard(&host, &bytes);
 	if (status != STATUS_OK)
-		result = host_error(&host, status, "cannot delete %s%s",
-				    all ? "all snapshots" : "the snapshot ", name);
+		result =
+			host_error(&host, status, "cannot delete %s%s%s",
+				   all ? "all snapshots" : "the snapshot ", name,
+				   status == STATUS_CORRUPT ? "; salvage saves what is whole" : "");
 	else
 		snapshot_result(&host, invocation, name);
 	host_close(&host);

@@ -30,6 +30,7 @@ struct store {
 	uint32_t touched[SLOTS];
 	uint32_t touched_count;
 	uint32_t calls, fail_at;
+	uint64_t damage; /* first page under the node that cannot be read; 0: none */
 	enum status fail_status;
 	bool failed;
 };
@@ -166,6 +167,21 @@ void *store_page_writable(struct store *store, page_t page)
 		       : NULL;
 }
 
+void fake_damage(uint64_t page)
+{
+	fake.damage = page / STORE_NODE_PAGES * STORE_NODE_PAGES;
+}
+
+/* The first page from `first` to before `end` that is hidden by damage; `end`. */
+static uint64_t damage_within(uint64_t first, uint64_t end)
+{
+	uint64_t damage = fake.damage > first ? fake.damage : first;
+
+	if (!fake.damage || damage >= end || damage >= fake.damage + STORE_NODE_PAGES)
+		return end;
+	return damage;
+}
+
 enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 			      store_channel_t *channel)
 {
@@ -175,6 +191,8 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 	assert_in_range(count, 1, STORE_CLEAR_PAGES);
 	if (call_fails(&status, channel))
 		return status;
+	if (damage_within(first.n, first.n + count) != first.n + count)
+		return STATUS_CORRUPT;
 	for (uint32_t i = 0; i < fake.count; i++) {
 		struct slot *slot = &fake.slot[fake.order[i]];
 
@@ -197,6 +215,7 @@ enum status store_page_next(struct store *store, page_t from, page_t *page,
 	bool found = false;
 
 	(void)store;
+	*page = from;
 	if (call_fails(&status, channel))
 		return status;
 	for (uint32_t i = 0; i < fake.count; i++) {
@@ -206,6 +225,10 @@ enum status store_page_next(struct store *store, page_t from, page_t *page,
 			continue;
 		page->n = slot->page;
 		found = true;
+	}
+	if (damage_within(from.n, UINT64_MAX) <= (found ? page->n : UINT64_MAX - 1)) {
+		page->n = damage_within(from.n, UINT64_MAX);
+		return STATUS_CORRUPT;
 	}
 	return found ? STATUS_OK : STATUS_NOT_FOUND;
 }
@@ -235,6 +258,7 @@ struct space fake_space_new(void)
 	fake.count = 0;
 	fake.touched_count = 0;
 	fake.fail_at = 0;
+	fake.damage = 0;
 	fake.operation++;
 	return (struct space){.store = &fake, .frame_base = fake.frames};
 }
@@ -361,8 +385,8 @@ uint8_t *fake_page_nth(uint64_t nth, uint64_t *page)
 	return NULL;
 }
 
-enum status fake_try_all(enum status (*call)(struct space *space, void *context),
-			 struct space *space, void *context)
+static enum status try_all(enum status (*call)(struct space *space, void *context),
+			   struct space *space, void *context, bool survives_io)
 {
 	static const enum status failures[] = {STATUS_WAIT, STATUS_NO_SPACE, STATUS_IO};
 	enum status status;
@@ -376,6 +400,10 @@ enum status fake_try_all(enum status (*call)(struct space *space, void *context)
 			status = call(space, context);
 			if (!fake_failed())
 				break;
+			if (failures[i] == STATUS_IO && survives_io && status == STATUS_OK) {
+				fake_restore();
+				continue;
+			}
 			assert_int_equal(status, failures[i]);
 			assert_true(fake_unchanged());
 		}
@@ -386,6 +414,18 @@ enum status fake_try_all(enum status (*call)(struct space *space, void *context)
 	status = call(space, context);
 	fake_begin();
 	return status;
+}
+
+enum status fake_try_all(enum status (*call)(struct space *space, void *context),
+			 struct space *space, void *context)
+{
+	return try_all(call, space, context, false);
+}
+
+enum status fake_try_survivor(enum status (*call)(struct space *space, void *context),
+			      struct space *space, void *context)
+{
+	return try_all(call, space, context, true);
 }
 
 uint64_t fake_random(uint64_t *state)

@@ -32,6 +32,10 @@ void fake_begin(void);
 void fake_fail(uint32_t nth, enum status status);
 bool fake_failed(void);
 
+/* From now on no node of the map leads to this page and the others under the same
+ * node; 0: all do. */
+void fake_damage(uint64_t page);
+
 /* Remembers all pages / are they as remembered (absent equals zeros)? / puts them
  * back. */
 void fake_save(void);
@@ -53,6 +57,9 @@ uint8_t *fake_page_nth(uint64_t nth, uint64_t *page);
  * back and nothing may have changed.  The last run is undisturbed; its status. */
 enum status fake_try_all(enum status (*call)(struct space *space, void *context),
 			 struct space *space, void *context);
+/* The same for a call that may also live with what cannot be read. */
+enum status fake_try_survivor(enum status (*call)(struct space *space, void *context),
+			      struct space *space, void *context);
 
 /* Repeatable random numbers. */
 uint64_t fake_random(uint64_t *state);

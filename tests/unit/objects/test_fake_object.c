@@ -402,7 +402,7 @@ static void test_destroy_machine(void **state)
 	assert_int_equal(machine_ready_next(&space, (object_t){0}, &found), STATUS_NOT_FOUND);
 	fake_invariants(&space);
 	while (more)
-		assert_int_equal(fake_try_all(step_call, &space, &more), STATUS_OK);
+		assert_int_equal(fake_try_survivor(step_call, &space, &more), STATUS_OK);
 	fake_invariants(&space);
 	/* The directory, the log and the borrowed segment are what is still paid for. */
 	assert_int_equal(fake_bank_pages(&space), 1 + 17 + 3);
@@ -426,6 +426,43 @@ static void test_destroy_damaged_machine(void **state)
 	fake_reclaim(&space);
 	fake_invariants(&space);
 	assert_int_equal(object_resolve(&space, &self, OBJECT_NONE, 0, NULL), STATUS_DEAD);
+}
+
+/* What cannot be read is given up, all else is cleared, and the addresses do not
+ * come to rest to be handed out again. */
+static void test_destroy_over_damage(void **state)
+{
+	struct object_request request = {.type = OBJECT_SEGMENT, .size = 1000 * PAGE_SIZE};
+	struct space space = fake_space_formatted(10000);
+	struct disk_capability capability = create(&space, &request);
+	const struct disk_system *system;
+	struct disk_object record;
+
+	(void)state;
+	assert_int_equal(object_read(&space, object_of(&capability), &record), STATUS_OK);
+	for (uint64_t i = 0; i < 1000; i++) {
+		void *page;
+
+		fake_begin();
+		assert_int_equal(space_write(&space, (page_t){record.first_page + i}, &page),
+				 STATUS_OK);
+	}
+	fake_begin();
+	fake_damage(record.first_page + 300);
+	destroy(&space, object_of(&capability));
+	fake_reclaim(&space);
+	/* 128 pages hang on one node. */
+	assert_int_equal(fake_pages(record.first_page, record.first_page + 1000), 128);
+	assert_int_equal(fake_pages(record.first_page + 256, record.first_page + 384), 128);
+	assert_int_equal(system_read(&space, &system), STATUS_OK);
+	assert_int_equal(system->quarantine_root, 0);
+	fake_damage(0);
+	/* One that is whole does. */
+	capability = create(&space, &request);
+	destroy(&space, object_of(&capability));
+	fake_reclaim(&space);
+	assert_int_equal(system_read(&space, &system), STATUS_OK);
+	assert_true(system->quarantine_root != 0);
 }
 
 static void test_large_segment_in_steps(void **state)
@@ -574,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_destroy_refused),
 		cmocka_unit_test(test_destroy_machine),
 		cmocka_unit_test(test_destroy_damaged_machine),
+		cmocka_unit_test(test_destroy_over_damage),
 		cmocka_unit_test(test_large_segment_in_steps),
 		cmocka_unit_test(test_allowance),
 		cmocka_unit_test(test_raise_version),

@@ -3,6 +3,7 @@
  * test_pages.c - pages as their owner sees them: read, write, clear, freeze.
  */
 #include "tests/unit/store/fixture.h"
+#include "store/store_priv.h"
 
 static void test_round_trip(void **state)
 {
@@ -172,6 +173,87 @@ static void test_clear(void **state)
 	fixture_free(f);
 }
 
+static enum status clear(struct fixture *f, uint32_t first, uint32_t count)
+{
+	store_channel_t channel;
+	enum status status;
+
+	while ((status = store_pages_clear(f->store, (page_t){f->base + first}, count, &channel)) ==
+	       STATUS_WAIT)
+		fixture_wait(f, channel);
+	return status;
+}
+
+static enum status next(struct fixture *f, uint32_t from, uint64_t *found)
+{
+	store_channel_t channel;
+	enum status status;
+	page_t page = {0};
+
+	while ((status = store_page_next(f->store, (page_t){f->base + from}, &page, &channel)) ==
+	       STATUS_WAIT)
+		fixture_wait(f, channel);
+	*found = page.n - f->base;
+	return status;
+}
+
+/* Damages the node above the pages from `first` on. */
+static void node_damage(struct fixture *f, uint32_t first)
+{
+	struct place place = {DISK_TREE_SPACE, 1, (f->base + first) / DISK_NODE_ENTRIES};
+	struct disk_reference reference;
+	store_channel_t channel;
+	uint64_t byte;
+
+	while (map_lookup_node(f->store, &f->store->record.space, place, &reference, &channel) ==
+	       STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_true(reference.sectors > 0);
+	byte = disk_reference_sector(&reference).n * SECTOR_SIZE + 100;
+	f->disk[byte] ^= 1;
+	f->stable[byte] ^= 1;
+	fixture_remount(f);
+}
+
+/* What hangs on a node that cannot be read is neither seen nor cleared, and all
+ * else goes on, commits as well. */
+static void test_clear_over_damage(void **state)
+{
+	struct fixture *f = fixture_new(16384, 200, 512);
+	uint64_t found;
+
+	(void)state;
+	f->base = 0x1000;
+	for (uint32_t i = 0; i < 700; i++)
+		assert_int_equal(fixture_write(f, i, i + 2), STATUS_OK);
+	fixture_checkpoint(f);
+	node_damage(f, 256);
+
+	assert_int_equal(clear(f, 200, 57), STATUS_CORRUPT);
+	assert_int_equal(clear(f, 300, 10), STATUS_CORRUPT);
+	assert_int_equal(clear(f, 383, 100), STATUS_CORRUPT);
+	fixture_compare_page(f, 200);
+	fixture_compare_page(f, 384);
+	fixture_clear(f, 200, 56);
+	fixture_clear(f, 384, 100);
+	assert_int_equal(next(f, 200, &found), STATUS_CORRUPT);
+	assert_int_equal(found, 256);
+	assert_int_equal(next(f, 300, &found), STATUS_CORRUPT);
+	assert_int_equal(found, 300);
+	assert_int_equal(next(f, 384, &found), STATUS_OK);
+	assert_int_equal(found, 484);
+	fixture_checkpoint(f);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		for (uint32_t i = 0; i < 700; i++)
+			if (i / 128 != 2)
+				fixture_compare_page(f, i);
+		assert_int_equal(fixture_write(f, 10, 777), STATUS_OK);
+		fixture_checkpoint(f);
+		fixture_remount(f);
+	}
+	fixture_free(f);
+}
+
 static void test_page_next(void **state)
 {
 	struct fixture *f = fixture_new(16384, 100, 512);
@@ -278,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_random_large_units),
 		cmocka_unit_test(test_freeze),
 		cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_clear_over_damage),
 		cmocka_unit_test(test_page_next),
 		cmocka_unit_test(test_far_pages),
 		cmocka_unit_test(test_frames),
