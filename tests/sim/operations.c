@@ -183,6 +183,19 @@ void operation_write(struct workload *workload, uint32_t first, uint32_t count,
 	}
 }
 
+void operation_fill(struct workload *workload, uint32_t index, uint32_t content)
+{
+	struct model *model = &workload->model;
+	struct engine_access access = {.page = {model->page[index]}, .write = true};
+	enum status status;
+
+	sim_operation("fill index %u (page 0x%llx)", index, (unsigned long long)access.page.n);
+	status = operation(workload, &access, 1);
+	SIM_CHECK(status == STATUS_OK, "a page cannot be written: %s", status_text(status));
+	model->working[index] = content;
+	model_content_fill(model, content, access.data);
+}
+
 void operation_read(struct workload *workload, uint32_t index)
 {
 	struct model *model = &workload->model;

@@ -16,6 +16,8 @@ enum operation_content { OPERATION_ANY, OPERATION_NOISE, OPERATION_ZEROS };
 /* Up to ENGINE_PAGES pages, which wrap around. */
 void operation_write(struct workload *workload, uint32_t first, uint32_t count,
 		     enum operation_content kind);
+/* One page, with a content that the model knows. */
+void operation_fill(struct workload *workload, uint32_t index, uint32_t content);
 void operation_read(struct workload *workload, uint32_t index);
 /* `count` page numbers, whether such pages exist or not. */
 void operation_clear(struct workload *workload, uint32_t index, uint64_t count);
