@@ -247,7 +247,7 @@ bench-store: $(B)/store-bench
 #:   make run-window   boot it in a window that shows the serial console
 #:   make fresh        a new image; asks before it discards one that has been used
 #:   make test         all tests, at most 30 minutes; ends with `N passed, M failed`
-#:   make test-long    simulation and power cuts for MINUTES=60
+#:   make test-long    simulation and power cuts for MINUTES=60, and streams of 1 GiB
 #:   make unit         the unit tests only
 #:   make fuzz         the fuzzers only; make fuzz-long for MINUTES=60
 #:   make coverage     what of store/ the tests do not reach, against docs/coverage.md

@@ -5,7 +5,8 @@
     run.py                  everything that `make test` is
     run.py unit system ...  only jobs of these kinds
     run.py -k WORD          only jobs with WORD in their name
-    run.py --long MINUTES   the simulation and the power cuts, for so long
+    run.py --long MINUTES   the simulation and the power cuts, for so long, and
+                            the history of streams at its full size, once
     run.py fuzz --long MINUTES   the fuzzers, from what they have found before
 
 A job is one process: a unit test's executable (cmocka), the simulator, a
@@ -88,6 +89,9 @@ FUZZ_RUNS = {
 }
 FUZZ_SLOW = ("store", "objects", "decode")
 MUTANTS = {"store": "tests/mutants/run.py", "objects": "tests/unit/objects/mutants.py"}
+# The promise at its full size: a store of 1 GiB and twenty increments as streams.
+STREAMS = "system/test_mkstore_streams"
+STREAMS_LONG = {"test": "test_increments", "mebibytes": 1024, "seconds": 300}
 # Measures time, so nothing runs beside it.
 ALONE = "system/test_speed"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rfE", "--tb=short"]
@@ -232,14 +236,18 @@ def fuzz_long_jobs(minutes):
 
 def long_jobs(minutes):
     """All modes of the simulator in turn, each time with seeds never used before,
-    and the power cuts beside them."""
+    with the power cuts and, once, the large streams beside them."""
     environment = {"PERDURE_TEST_MINUTES": str(minutes)}
     limit_s = minutes * 60 + LIMIT_S
+    command = PYTEST + [f"tests/{STREAMS}.py", "-k", STREAMS_LONG["test"]]
+    size = {"PERDURE_STREAM_MIB": str(STREAMS_LONG["mebibytes"])}
+    yield Job("system", STREAMS, command, size)
     power = [path for path in sorted(glob.glob("tests/system/test_*.py")) if "power" in path]
     for path in power:
         name = os.path.splitext(os.path.relpath(path, "tests"))[0]
         yield Job("system", name, PYTEST + [path], environment, limit_s)
     left_s = minutes * 60 * (JOBS - len(power)) if len(power) < JOBS else minutes * 60
+    left_s = max(left_s - STREAMS_LONG["seconds"], 0)
     turn = 0
     while left_s > 0:
         turn += 1

@@ -2,6 +2,7 @@
 """test_mkstore_streams.py - diff, send and receive, as they are used."""
 
 import hashlib
+import io
 import json
 import os
 import pty
@@ -45,24 +46,43 @@ def receive(image, stream, *words, code=0):
     return said
 
 
+def send_receive(source, image, *words):
+    """One store into the other through a pipe; what the receiver said."""
+    with subprocess.Popen([MKSTORE, "send", str(source), *words], stdout=subprocess.PIPE) as sender:
+        command = [MKSTORE, "receive", str(image)]
+        result = subprocess.run(command, stdin=sender.stdout, capture_output=True, check=False)
+    assert (sender.returncode, result.returncode) == (0, 0), result.stderr
+    return result.stdout.decode()
+
+
 def frames(stream):
-    """Where the frames are, and the payload of each; the whole stream is looked at."""
-    at = HEADER.size
-    while at < len(stream):
-        magic, kind, sequence, length, *_ = FRAME.unpack_from(stream, at)
+    """Where the frames are, and the payload of each; the whole stream, bytes or a file, is looked at."""
+    file = io.BytesIO(stream) if isinstance(stream, bytes) else stream
+    at = len(file.read(HEADER.size))
+    while head := file.read(FRAME.size):
+        magic, kind, sequence, length, *_ = FRAME.unpack(head)
         assert magic == 0x4D524650 and kind in (1, 2) and sequence >= 1
-        yield at, kind, stream[at + FRAME.size : at + FRAME.size + length]
+        payload = file.read(length)
+        assert len(payload) == length
+        yield at, kind, payload
         at += FRAME.size + length
-    assert at == len(stream)
 
 
 def pages_digest(stream):
     """All that a stream says of pages, without which store they come from."""
-    digest = hashlib.sha256()
+    digest = hashlib.blake2b()
     for _, kind, payload in frames(stream):
         if kind == 1:
             digest.update(payload)
     return digest.hexdigest()
+
+
+def state_digest(image, name):
+    """The same of a snapshot's whole stream, however large."""
+    with subprocess.Popen([MKSTORE, "send", str(image), name], stdout=subprocess.PIPE) as sender:
+        digest = pages_digest(sender.stdout)
+    assert sender.returncode == 0
+    return digest
 
 
 @pytest.fixture
@@ -160,43 +180,53 @@ def test_stream(history, other, tmp_path):
     sound(other)
 
 
-def test_increments(store, other, tmp_path):
-    """Twenty increments; every generation is the same in both stores."""
+def test_increments(tmp_path):
+    """Twenty increments; every generation is the same in both stores, byte for byte.
+
+    PERDURE_STREAM_MIB: so much is in the store all the time.
+    """
+    mebibytes = int(os.environ.get("PERDURE_STREAM_MIB", "128"))
     generator = random.Random(7)
-    content = {f"/file{number}": b"" for number in range(30)}
+    content = {f"/file{number}": b"" for number in range(64)}
+    digests = {}
+    one, other = (tmp_path / name for name in ("one.img", "other.img"))
+    (tmp_path / "manifest").write_text('label "history"\n')
+    for image in (one, other):
+        mkstore("create", image, "--manifest", tmp_path / "manifest", "--size", f"{3 * mebibytes + 64}M")
 
     def change(path):
+        """New content: a part that does not compress, a part that does, and no whole pages."""
+        size = generator.randrange(mebibytes << 20, (mebibytes << 20) * 5 // 4) // len(content)
         text = b"text %d " % generator.randrange(1000)
-        content[path] = generator.randbytes(generator.randrange(80000, 150000))
-        content[path] += text * generator.randrange(8000, 10000)
-        put(store, tmp_path, content[path], path)
+        data = generator.randbytes(size * 2 // 3) + text * (size // 3 // len(text))
+        content[path] = hashlib.blake2b(data).digest()
+        put(one, tmp_path, data, path)
 
     for path in content:
         change(path)
-    mkstore("snapshot", store, "g0")
-    receive(other, send(store, "g0"))
+    mkstore("snapshot", one, "g0")
+    send_receive(one, other, "g0")
+    digests["g0"] = state_digest(one, "g0")
     for number in range(1, 21):
         for path in generator.sample(sorted(content), 2):
             change(path)
         gone = f"/file{number + 5}"
-        mkstore("rm", store, gone)
-        del content[gone]
-        mkstore("snapshot", store, f"g{number}")
-        increment = send(store, "-i", f"g{number - 1}", f"g{number}")
-        assert "cleared, as the snapshot" in receive(other, increment)
-        content[gone] = b""
+        mkstore("rm", one, gone)
+        mkstore("snapshot", one, f"g{number}")
+        assert "cleared, as the snapshot" in send_receive(one, other, "-i", f"g{number - 1}", f"g{number}")
+        digests[f"g{number}"] = state_digest(one, f"g{number}")
         change(gone)
-    for number in range(21):
-        assert pages_digest(send(other, f"g{number}")) == pages_digest(send(store, f"g{number}")), number
-    assert list(snapshots(other)) == [f"g{number}" for number in range(21)]
+    assert len(set(digests.values())) == 21
+    for name, digest in digests.items():
+        assert state_digest(other, name) == digest, name
+    assert list(snapshots(other)) == list(digests)
+    sound(one)
     sound(other)
-    # What is read there is what was written here.
-    last = mkstore_json("diff", store, "g20", "live")
-    changed = {entry["path"] for entry in last["objects"]}
-    for path in content:
-        if path not in changed:
-            assert get(other, tmp_path, path) == content[path], path
-    assert changed == {"/file25"}
+    # What is read there is what was written here; /file25 was gone when it was sent.
+    assert {entry["path"] for entry in mkstore_json("diff", one, "g20", "live")["objects"]} == {"/file25"}
+    assert sorted(names(other)) == sorted(path[1:] for path in content if path != "/file25")
+    for name in names(other):
+        assert hashlib.blake2b(get(other, tmp_path, f"/{name}")).digest() == content[f"/{name}"], name
 
 
 def test_replaced_is_kept(history, other, tmp_path):
