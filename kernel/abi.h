@@ -315,8 +315,10 @@ struct abi_scrub {
 	uint64_t snapshots, damaged, repaired; /* so far */
 	uint32_t done;			       /* all has been read */
 	uint32_t found;			       /* enum status of damage found just now, 0: none */
-	uint32_t tree, level;		       /* where: enum disk_tree, 0: a superblock */
-	uint64_t key, sector, generation;      /* key: page number >> 7 * level */
+	uint32_t tree, level;		       /* where: enum disk_tree, 0: a superblock,
+						* 4: a commit record */
+	uint64_t key, sector, generation;      /* key: page number >> 7 * level,
+						* or slot */
 	uint64_t snapshot;		       /* in whose tree, 0: the present state's */
 };
 

@@ -63,7 +63,7 @@ struct scrubber {
 };
 
 /* The sectors of something durable since generation `birth`, as they are on the
- * disk now; at most a block.  OK, WAIT, IO. */
+ * disk now; no more than a request takes.  OK, WAIT, IO. */
 enum status scrubber_read(struct store *store, uint64_t sector, uint32_t sectors, uint64_t birth,
 			  const uint8_t **data, store_channel_t *channel);
 /* Only while not busy; WAIT, and then request.status says how it went. */

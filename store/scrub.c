@@ -2,8 +2,8 @@
 /*
  * scrub.c - reads everything that is reachable and says what is damaged.
  *
- *   superblocks -> catalogue -> free map -> snapshots, oldest first -> live state
- *               -> snapshots taken while the live state was walked
+ *   superblocks -> records -> catalogue -> free map -> snapshots, oldest first
+ *               -> live state -> snapshots taken while the live state was walked
  *
  * Trees are walked in pre-order.  The position is a page number and a level: the
  * next to be looked at is the node of that level on the path to that page, and
@@ -113,7 +113,8 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 	enum status status;
 
 	if (scrub->number > 1) {
-		phase_begin(scrub, STORE_SCRUB_CATALOGUE);
+		phase_begin(scrub, STORE_SCRUB_RECORDS);
+		scrub->number = 0;
 		return STATUS_OK;
 	}
 	if (!scrubber_busy(store) && scrubber->repairing == sector + 1) {
@@ -137,6 +138,68 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 	scrubber->repairing = sector + 1;
 	scrubber->repair_reason = status;
 	return scrubber_write(store, sector, BLOCK_SECTORS, store->superblock, channel);
+}
+
+/* ---- commit records ------------------------------------------------------------------- */
+
+/*
+ * Is the record of this generation in its slot?  What is longer than a request was
+ * written through another device and is left to the mount, which reads in parts.
+ */
+static enum status slot_scrub(struct store *store, uint32_t slot, uint64_t generation,
+			      struct disk_reference *reference, store_channel_t *channel)
+{
+	uint64_t sector = record_sector(slot);
+	const uint8_t *data;
+	enum status status = scrubber_read(store, sector, 1, generation, &data, channel);
+
+	*reference = (struct disk_reference){
+		.sector_low = (uint32_t)sector, .sectors = 1, .birth = generation};
+	if (status != STATUS_OK)
+		return status;
+	reference->sectors = (uint8_t)slot_sectors(data);
+	if (reference->sectors > store->device->request_sectors)
+		return STATUS_OK;
+	status = scrubber_read(store, sector, reference->sectors, generation, &data, channel);
+	if (status != STATUS_OK)
+		return status;
+	/* The buffer is the scrub's own; the checksum's field is zero for a moment. */
+	if (slot_classify(store, slot, (void *)data) == SLOT_RECORD &&
+	    ((const struct disk_record *)data)->generation == generation)
+		return STATUS_OK;
+	return STATUS_CORRUPT;
+}
+
+/*
+ * Those that recovery depends on: the newest durable one, and its predecessor, to
+ * which it falls back.  Both move on with every commit, which also heals: nothing
+ * is written here.
+ */
+static enum status record_scrub(struct store *store, struct store_scrub *scrub,
+				struct store_damage *damage, store_channel_t *channel)
+{
+	const struct disk_record *record = &store->record;
+	uint64_t generation = scrub->number ? record->predecessor : record->generation;
+	uint32_t slot = (record->slot + DISK_RING_SLOTS - (scrub->number != 0)) % DISK_RING_SLOTS;
+	struct place place = {.key = slot};
+	struct disk_reference reference;
+	enum status status;
+
+	if (scrub->number > 1 || !generation) {
+		phase_begin(scrub, STORE_SCRUB_CATALOGUE);
+		return STATUS_OK;
+	}
+	status = slot_scrub(store, slot, generation, &reference, channel);
+	if (status == STATUS_WAIT)
+		return status;
+	scrub->number++;
+	if (status == STATUS_OK)
+		return status;
+	store_log(store, "store: commit record of generation %u, slot %u: %s", generation,
+		  (uint64_t)slot, status_text(status));
+	damage_tell(scrub, damage, place, &reference, status);
+	damage->tree = STORE_DAMAGE_RECORD;
+	return status;
 }
 
 /* ---- walking a tree --------------------------------------------------------------------- */
@@ -445,6 +508,8 @@ static enum status scrub_piece(struct store *store, struct store_scrub *scrub,
 	switch ((enum store_scrub_phase)scrub->phase) {
 	case STORE_SCRUB_SUPERBLOCKS:
 		return superblock_scrub(store, scrub, damage, channel);
+	case STORE_SCRUB_RECORDS:
+		return record_scrub(store, scrub, damage, channel);
 	case STORE_SCRUB_CATALOGUE:
 		return tree_scrub(store, scrub, DISK_TREE_CATALOGUE, damage, channel);
 	case STORE_SCRUB_FREE_MAP:

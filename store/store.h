@@ -430,17 +430,18 @@ enum status store_discard_free(struct store *store, sector_t *position, store_ch
 
 /*
  * Reads everything reachable from the disk, past the cache, and verifies it: the
- * superblocks, the catalogue, the free map, every snapshot, the live state; each
- * extent once.  The owner drives it at its own rate and keeps where it has got
- * to in a structure of fixed width: in memory, in a page of the space, in a
- * file.  It stays valid over commits, deletions, restores and mounts; what
- * changes meanwhile may be read twice or, being newer than the scrub, not at
- * all.  All but `version` and `identity` may be read by the owner, none changed.
+ * superblocks, the two newest commit records, the catalogue, the free map, every
+ * snapshot, the live state; each extent once.  The owner drives it at its own rate and keeps where
+ * it has got to in a structure of fixed width: in memory, in a page of the space, in a file.  It
+ * stays valid over commits, deletions, restores and mounts; what changes meanwhile may be read
+ * twice or, being newer than the scrub, not at all.  All but `version` and `identity` may be read
+ * by the owner, none changed.
  */
-#define STORE_SCRUB_VERSION 1u
+#define STORE_SCRUB_VERSION 2u
 
 enum store_scrub_phase {
 	STORE_SCRUB_SUPERBLOCKS,
+	STORE_SCRUB_RECORDS,
 	STORE_SCRUB_CATALOGUE,
 	STORE_SCRUB_FREE_MAP,
 	STORE_SCRUB_SNAPSHOTS,
@@ -468,11 +469,16 @@ struct store_scrub {
 	uint64_t repaired;	  /* superblocks written anew */
 };
 
+/* What is damaged, where it is in no tree. */
+#define STORE_DAMAGE_SUPERBLOCK 0u
+#define STORE_DAMAGE_RECORD	(DISK_TREE_CATALOGUE + 1u) /* in the commit ring */
+
 struct store_damage {
 	enum status status;		 /* IO or CORRUPT */
-	uint32_t tree;			 /* enum disk_tree; 0: a superblock */
+	uint32_t tree;			 /* enum disk_tree, or one of those above */
 	uint32_t level;			 /* 0: a page, an entry; above: a node and all below it */
-	uint64_t key;			 /* of that level; superblock: 0 or 1, the copy */
+	uint64_t key;			 /* of that level; superblock: 0 or 1, the copy;
+					  * record: its slot */
 	snapshot_t snapshot;		 /* in whose tree it was found, 0: in the live one */
 	struct disk_reference reference; /* sector, sectors, generation (birth) */
 	bool repaired;
@@ -489,7 +495,7 @@ enum status store_scrub_step(struct store *store, struct store_scrub *scrub,
 			     struct store_damage *damage, store_channel_t *channel);
 
 /* Does the live state see the damaged place?  OK, WAIT.  Whatever belongs to no
- * space (catalogue, free map, superblocks) counts as the live state's. */
+ * space (catalogue, free map, records, superblocks) counts as the live state's. */
 enum status store_damage_live(struct store *store, const struct store_damage *damage, bool *sees,
 			      store_channel_t *channel);
 /* Does the snapshot with the smallest number above `after`?  As

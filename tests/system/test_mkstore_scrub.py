@@ -87,6 +87,25 @@ def test_superblocks(store):
     sound(store)
 
 
+def test_records(store):
+    """The newest commit record and the one before it; older ones are history."""
+    for name in ("one", "two", "three"):
+        mkstore("snapshot", store, name)
+    slots = sorted(mkstore_json("dump", store, "ring")["ring"], key=lambda slot: -slot["generation"])
+    generation, slot = slots[1]["generation"], slots[1]["slot"]
+    sector = 32 + 32 * slot
+    spoil(store, sector)
+    said = mkstore("scrub", store, code=FAILED).stdout
+    place = f"commit record in slot {slot}: 1 sectors from {sector}, of generation {generation}"
+    assert f"damaged: {place}: stored data does not match its checksum" in said
+    report = json.loads(mkstore("scrub", store, "--json", code=FAILED).stdout)
+    assert [damage["tree"] for damage in report["damage"]] == ["commit record"]
+    assert (report["damage"][0]["key"], report["damage"][0]["sector"]) == (slot, sector)
+    # A commit later its place is that of an older one.
+    mkstore("mkdir", store, "/later")
+    assert mkstore_json("scrub", store)["ok"]
+
+
 def test_stopped_and_gone_on(store, tmp_path):
     state = tmp_path / "state"
     put(store, tmp_path, random.Random(1).randbytes(6 << 20), "/it")

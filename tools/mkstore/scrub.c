@@ -125,16 +125,19 @@ static bool scrub_state_save(struct scrub *scrub)
 
 static const char *scrub_tree_text(uint32_t tree)
 {
-	static const char *const names[] = {"superblock", "space", "free map", "catalogue"};
+	static const char *const names[] = {"superblock", "space", "free map", "catalogue",
+					    "commit record"};
 
-	return names[tree <= DISK_TREE_CATALOGUE ? tree : 0];
+	return names[tree <= STORE_DAMAGE_RECORD ? tree : STORE_DAMAGE_SUPERBLOCK];
 }
 
 static void scrub_place_text(const struct store_damage *damage, char *text, size_t size)
 {
 	unsigned shift = DISK_NODE_SHIFT * damage->level;
 
-	if (!damage->tree)
+	if (damage->tree == STORE_DAMAGE_RECORD)
+		snprintf(text, size, "commit record in slot %" PRIu64, damage->key);
+	else if (damage->tree == STORE_DAMAGE_SUPERBLOCK)
 		snprintf(text, size, "%s", damage->key ? "superblock copy" : "superblock");
 	else if (!damage->level)
 		snprintf(text, size, "%s, %s 0x%" PRIx64, scrub_tree_text(damage->tree),
@@ -421,9 +424,11 @@ const struct command command_scrub = {
 	.usage = "IMAGE",
 	.summary = "Reads everything once and says what is damaged",
 	.details =
-		"Superblocks, catalogue, free map, every snapshot and the present state are read\n"
-		"from the disk and verified, each block once; damage is told with the page, the\n"
-		"sectors, and the snapshots that see it, and does not stop the reading of others.\n"
+		"Superblocks, the two newest commit records, catalogue, free map, every snapshot\n"
+		"and the present state are read from the disk and verified, each block once; "
+		"damage\n"
+		"is told with the page, the sectors, and the snapshots that see it, and does not\n"
+		"stop the reading of others.\n"
 		"With --state a scrub that was stopped goes on; FILE is removed when all is read.\n"
 		"Exit code 0: no damage; 1: damage was found (in a part before --state's, too), "
 		"or\n"

@@ -15,8 +15,9 @@
 
 static void scrub_print_damage(const struct abi_scrub *scrub)
 {
-	static const char *const trees[] = {"superblock", "page", "free map", "catalogue"};
-	uint32_t tree = scrub->tree < 4 ? scrub->tree : 0;
+	static const char *const trees[] = {"superblock", "page", "free map", "catalogue",
+					    "commit record"};
+	uint32_t tree = scrub->tree < 5 ? scrub->tree : 0;
 
 	terminal_print("damaged: %s 0x%llx", trees[tree],
 		       (unsigned long long)(scrub->key << 7 * scrub->level));
