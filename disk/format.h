@@ -242,8 +242,10 @@ DISK_ASSERT_AT(disk_receiving, digest, 48);
 /*
  * A commit record: alone it recovers a generation.  It lies in slot
  * (see ring rule in docs/store-format.md) and only its first `length` bytes,
- * rounded up to a sector, are written; the rest of the slot is whatever was
- * there.  checksum = XXH3-64 over `length` bytes rounded up to a sector, field
+ * rounded up to a sector, are written.  The rest of the slot is zero, unless the
+ * store has the feature DELTA (longer records may have been there before) or, in
+ * the slot's first block, a write unit of 4096 (a power cut may leave anything).
+ * checksum = XXH3-64 over `length` bytes rounded up to a sector, field
  * zero, seed = XXH3-64(identity) ^ slot index.
  */
 struct disk_record {
