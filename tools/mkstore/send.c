@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/mkstore/json.h"
@@ -75,6 +76,9 @@ static bool output_open(struct output *output, bool force)
 static enum command_exit output_close(struct output *output, enum command_exit result)
 {
 	bool file = output->descriptor != STDOUT_FILENO;
+	struct stat information;
+	bool removable = file && fstat(output->descriptor, &information) == 0 &&
+			 S_ISREG(information.st_mode);
 
 	if (file && result == COMMAND_OK && fsync(output->descriptor) != 0 && errno != EINVAL) {
 		command_error("cannot write '%s': %s", output->file, strerror(errno));
@@ -84,8 +88,8 @@ static enum command_exit output_close(struct output *output, enum command_exit r
 		command_error("cannot write '%s': %s", output->file, strerror(errno));
 		result = COMMAND_FAILED;
 	}
-	/* A part of a stream is of no use to anybody. */
-	if (file && result != COMMAND_OK)
+	/* A part of a stream is of no use to anybody; a device or a pipe stays. */
+	if (removable && result != COMMAND_OK)
 		unlink(output->file);
 	return result;
 }
