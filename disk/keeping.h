@@ -3,7 +3,9 @@
  * keeping.h - how people write which snapshot, and which generations are kept.
  *
  *   which snapshot    NAME, #NUMBER, @GENERATION (the newest that is not younger),
- *                     -10m (the newest that is at least so old; s, m, h, d)
+ *                     -10m (the newest that is at least so old; s, m, h, d); what can
+ *                     be read as one of these is never read as a name, so nobody may
+ *                     give such a name
  *   retention rule    10s,60m,24h,7d,20%: one at most every 10 seconds, then one
  *                     for each of 60 minutes, 24 hours, 7 days, within 20 % of the
  *                     store; or `off`
@@ -18,6 +20,9 @@
 #include "disk/format.h"
 
 #define KEEPING_RULE_TEXT 64u /* bytes of a rule as text, at most */
+#define KEEPING_RULE_MOST                                                                          \
+	896u /* snapshots that a rule may keep; room for those on their way out                    \
+	      */
 /* What a system image has unless it is told otherwise. */
 #define KEEPING_RULE_DEFAULT                                                                       \
 	{                                                                                          \
@@ -66,55 +71,123 @@ static inline enum keeping_form keeping_form_of(const char *text, uint64_t *valu
 	return KEEPING_NAME;
 }
 
-/* One part of a rule: "60m", "2.5%".  *text is left behind it. */
-static inline bool keeping_rule_part(const char **text, struct disk_retention *rule)
+static inline bool keeping_is(const char *text, const char *word)
+{
+	while (*text && *text == *word)
+		text++, word++;
+	return *text == *word;
+}
+
+/* A name as the system gives it to a generation that it keeps: auto-7. */
+static inline bool keeping_name_automatic(const char *name)
+{
+	const char *prefix = "auto-";
+	uint64_t number;
+
+	while (*prefix)
+		if (*name++ != *prefix++)
+			return false;
+	return keeping_number(&name, UINT64_MAX, &number) && !*name;
+}
+
+/*
+ * What is wrong with this as the name that somebody gives a snapshot, completing
+ * "cannot name a snapshot: ..."; null: nothing.  Snapshots that have such a name,
+ * from elsewhere or from before, keep it, and are found by their numbers.
+ */
+static inline const char *keeping_name_fault(const char *name)
+{
+	unsigned length = 0;
+
+	if (*name == '#' || *name == '@' || *name == '-')
+		return "what begins with #, @ or - stands for a number, a generation or an age";
+	if (keeping_is(name, "live"))
+		return "'live' stands for the present state";
+	for (; name[length]; length++)
+		if ((unsigned char)name[length] < ' ' || name[length] == 0x7f)
+			return "a control character is in it";
+	if (!length || length >= DISK_SNAPSHOT_NAME)
+		return "a name has 1 to 63 bytes";
+	return keeping_name_automatic(name)
+		       ? "the system gives such names to the generations that it keeps"
+		       : 0;
+}
+
+/* ---- the rule ------------------------------------------------------------------ */
+
+#define KEEPING_RULE_FORM   "write it like 10s,60m,24h,7d,20%, or off"
+#define KEEPING_RULE_NUMBER "a number in it is too large"
+
+/* Snapshots that a rule keeps, at most. */
+static inline uint64_t keeping_rule_snapshots(const struct disk_retention *rule)
+{
+	uint64_t most = (uint64_t)rule->minutes + rule->hours + rule->days;
+
+	/* All of the last minute, from its end to its end. */
+	return rule->interval_s ? most + 60 / rule->interval_s + 2 : most;
+}
+
+/* One part of a rule: "60m", "2.5%".  *text is left behind it.  Null, or what is
+ * wrong. */
+static inline const char *keeping_rule_part(const char **text, struct disk_retention *rule)
 {
 	uint64_t value, tenth = 0;
+	bool small = true;
 
+	if (**text < '0' || **text > '9')
+		return KEEPING_RULE_FORM;
 	if (!keeping_number(text, UINT32_MAX, &value))
-		return false;
+		return KEEPING_RULE_NUMBER;
 	if (**text == '.') {
 		++*text;
 		if (!keeping_number(text, 9, &tenth) || **text != '%')
-			return false;
+			return KEEPING_RULE_FORM;
 	}
 	switch (*(*text)++) {
 	case 's':
 		rule->interval_s = (uint32_t)value;
-		return value > 0;
+		return value ? 0 : "there must be a second between two, at least";
 	case 'm':
 		rule->minutes = (uint16_t)value;
-		return value <= UINT16_MAX;
+		small = value <= UINT16_MAX;
+		break;
 	case 'h':
 		rule->hours = (uint16_t)value;
-		return value <= UINT16_MAX;
+		small = value <= UINT16_MAX;
+		break;
 	case 'd':
 		rule->days = (uint16_t)value;
-		return value <= UINT16_MAX;
+		small = value <= UINT16_MAX;
+		break;
 	case '%':
 		rule->budget = (uint16_t)(value * 10 + tenth);
-		return value * 10 + tenth <= 1000;
+		return value * 10 + tenth <= 1000 ? 0 : "they cannot hold more than 100 %";
 	default:
-		return false;
+		return KEEPING_RULE_FORM;
 	}
+	return small ? 0 : KEEPING_RULE_NUMBER;
 }
 
-/* False: that is no rule. */
-static inline bool keeping_rule_parse(const char *text, struct disk_retention *rule)
+/* Null, or what is wrong with it as a rule. */
+static inline const char *keeping_rule_parse(const char *text, struct disk_retention *rule)
 {
+	const char *fault = 0;
+
 	*rule = (struct disk_retention){.budget = 200};
-	if (text[0] == 'o' && text[1] == 'f' && text[2] == 'f' && !text[3]) {
+	if (keeping_is(text, "off")) {
 		rule->budget = 0;
-		return true;
+		return 0;
 	}
-	for (;;) {
-		if (!keeping_rule_part(&text, rule))
-			return false;
-		if (!*text)
-			return rule->interval_s > 0;
+	while (!(fault = keeping_rule_part(&text, rule)) && *text)
 		if (*text++ != ',')
-			return false;
-	}
+			return KEEPING_RULE_FORM;
+	if (fault)
+		return fault;
+	if (!rule->interval_s)
+		return "the least time between two is missing, as in 10s,60m";
+	return keeping_rule_snapshots(rule) <= KEEPING_RULE_MOST
+		       ? 0
+		       : "it would keep more than 896 snapshots";
 }
 
 static inline char *keeping_put(char *at, uint64_t value, char unit)

@@ -2,6 +2,7 @@
 /*
  * service_system.c - clock, console, log, store and system.
  */
+#include "disk/keeping.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/service.h"
@@ -166,10 +167,20 @@ static enum status store_name(const struct service *service, char name[DISK_SNAP
 	if (!service->message.length || service->message.length >= DISK_SNAPSHOT_NAME)
 		return STATUS_INVALID;
 	memcpy(name, service->message.data, service->message.length);
-	for (uint32_t i = 0; i < service->message.length; i++)
-		if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f)
-			return STATUS_INVALID;
 	return STATUS_OK;
+}
+
+/* The same for one that a snapshot is given: it is typed where blanks divide. */
+static enum status store_name_new(const struct service *service, char name[DISK_SNAPSHOT_NAME])
+{
+	enum status status = store_name(service, name);
+
+	if (status != STATUS_OK)
+		return status;
+	for (uint32_t i = 0; i < service->message.length; i++)
+		if ((unsigned char)name[i] <= ' ')
+			return STATUS_INVALID;
+	return keeping_name_fault(name) ? STATUS_INVALID : STATUS_OK;
 }
 
 static enum status store_op_checkpoint(struct service *service)
@@ -183,7 +194,7 @@ static enum status store_op_checkpoint(struct service *service)
 static enum status store_op_snapshot(struct service *service)
 {
 	struct store_commit_request commit = {.action = STORE_ACTION_SNAPSHOT};
-	enum status status = store_name(service, commit.name);
+	enum status status = store_name_new(service, commit.name);
 
 	if (status != STATUS_OK)
 		return status;
@@ -313,7 +324,7 @@ static enum status store_op_rename(struct service *service)
 {
 	struct store_commit_request commit = {.action = STORE_ACTION_RENAME,
 					      .number = {service->message.word[0]}};
-	enum status status = store_name(service, commit.name);
+	enum status status = store_name_new(service, commit.name);
 
 	if (status != STATUS_OK)
 		return status;

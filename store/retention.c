@@ -28,6 +28,11 @@
  */
 #include "store/store_priv.h"
 
+#include "disk/keeping.h"
+
+/* A few more than the rule says are there while they wait for their turn. */
+static_assert(KEEPING_RULE_MOST <= LIMIT_AUTOMATIC - LIMIT_AUTOMATIC / 8, "there is room for all");
+
 #define NS_PER_SECOND UINT64_C(1000000000)
 #define NS_PER_MINUTE (60 * NS_PER_SECOND)
 #define NS_PER_HOUR   (60 * NS_PER_MINUTE)
@@ -35,17 +40,12 @@
 
 enum status retention_check(const struct disk_retention *rule)
 {
-	uint64_t most = (uint64_t)rule->minutes + rule->hours + rule->days;
-
 	for (unsigned i = 0; i < sizeof(rule->reserved); i++)
 		if (rule->reserved[i])
 			return STATUS_INVALID;
 	if (rule->budget > 1000)
 		return STATUS_INVALID;
-	if (rule->interval_s)
-		most += 60 / rule->interval_s + 2;
-	/* A few more than the rule says are there while they wait for their turn. */
-	return most <= LIMIT_AUTOMATIC - LIMIT_AUTOMATIC / 8 ? STATUS_OK : STATUS_LIMIT;
+	return keeping_rule_snapshots(rule) <= KEEPING_RULE_MOST ? STATUS_OK : STATUS_LIMIT;
 }
 
 void retention_begin(struct store *store)

@@ -18,6 +18,7 @@ READERS = [
     ["snapshots"],
     ["retention"],
     ["scrub"],
+    ["diff", "live", "live"],
     ["map", "0x100000"],
     ["dump", "record"],
     ["stats"],

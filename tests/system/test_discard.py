@@ -49,7 +49,7 @@ def test_commands_that_free(store, tmp_path):
 
 def test_refusals(store, tmp_path):
     before = store.read_bytes()
-    assert "no such" in mkstore("delete", store, "none", "--discard", code=FAILED).stderr
+    assert "there is none" in mkstore("delete", store, "none", "--discard", code=FAILED).stderr
     assert store.read_bytes() == before
 
 

@@ -3,12 +3,14 @@
 
 import os
 import re
+import resource
 import struct
+import subprocess
 import time
 import zlib
 
 import pytest
-from conftest import WORK, make_image, mkstore, mkstore_json, verify
+from conftest import MKSTORE, WORK, make_image, mkstore, mkstore_json, verify
 from stores import FAILED, IN_USE, NO_STORE, USAGE, sound, store
 
 from machine import Machine
@@ -38,10 +40,7 @@ def test_rename(store):
     for words, code, said in (
         (["one", "three words long"], FAILED, "already"),
         (["nobody", "x"], FAILED, "nobody"),
-        (["#7", "x"], FAILED, "#7"),
-        (["one", ""], USAGE, "cannot name"),
-        (["one", "x" * 64], USAGE, "cannot name"),
-        (["one", "a\nb"], USAGE, "cannot name"),
+        (["#7", "x"], FAILED, "there is no snapshot 7"),
         (["one"], USAGE, "usage"),
     ):
         assert said in mkstore("rename", store, *words, code=code).stderr
@@ -49,21 +48,65 @@ def test_rename(store):
     sound(store)
 
 
+def test_names_that_mean_something_else(store):
+    """What stands for a number, a generation, an age or the present state is no name."""
+    mkstore("snapshot", store, "one")
+    before = store.read_bytes()
+    for name, why in (
+        ("", "1 to 63 bytes"),
+        ("x" * 64, "1 to 63 bytes"),
+        ("a\nb", "control character"),
+        ("live", "present state"),
+        ("#3", "begins with"),
+        ("#", "begins with"),
+        ("@5", "begins with"),
+        ("-10m", "begins with"),
+        ("auto-99999", "the system gives"),
+    ):
+        for command in (
+            ["snapshot", store, "--", name],
+            ["rename", store, "--", "one", name],
+            ["restore", store, "one", f"--keep={name}"],
+            ["receive", store, f"--name={name}"],
+        ):
+            said = mkstore(*command, code=USAGE).stderr
+            assert "cannot name a snapshot" in said and why in said
+    assert store.read_bytes() == before
+    for name in ("alive", "live2", "auto-", "auto-x", "auto-1x", "a#1", "10m", "3"):
+        mkstore("snapshot", store, name)
+        assert name in by_name(store)
+    sound(store)
+
+
 def test_lookup(store):
-    for name in ("a", "b", "@1"):
+    for name in ("a", "b", "c"):
         mkstore("mkdir", store, f"/at-{name}")
         mkstore("snapshot", store, name)
     generation = by_name(store)["b"]["generation"]
     assert mkstore_json("rename", store, f"@{generation + 1}", "b2")["number"] == 2
-    # A name comes before the form that it looks like.
-    assert mkstore_json("rename", store, "@1", "c")["number"] == 3
     assert mkstore_json("rename", store, "-0s", "newest")["number"] == 3
     assert mkstore_json("rename", store, "#1", "a2")["number"] == 1
-    for text in ("-10d", "@0", "#0", "#9", "-1w", "@", "#", "#1x"):
-        assert "no such" in mkstore("delete", store, "--", text, code=FAILED).stderr
+    for text, why in (
+        ("-10d", "no snapshot is that old"),
+        ("-4294967295d", "no snapshot is that old"),
+        ("@0", "no snapshot is of generation 0 or older"),
+        ("#0", "there is no snapshot 0"),
+        ("#9", "there is no snapshot 9"),
+        ("-1w", "that is no age: write it like -30s"),
+        ("-x", "that is no age"),
+        ("@", "no number follows the @"),
+        ("#1x", "no number follows the #"),
+        ("none", "snapshot 'none': there is none"),
+        ("\x1b[2J", "snapshot '\\x1b[2J': there is none"),
+    ):
+        for command in (["delete"], ["restore"], ["rename", "x"], ["send"], ["diff", "live"]):
+            words = [command[0], store, "--", text, *command[1:]]
+            assert why in mkstore(*words, code=FAILED).stderr
+    assert mkstore_json("diff", store, "#1", "@1000000")["after"]["generation"] > generation
+    assert mkstore_json("diff", store, "--", "-0s", "live")["objects"] == []
     mkstore("restore", store, f"@{generation}", "--keep", "kept")
     names = mkstore("ls", store).stdout
-    assert "at-b" in names and "at-@1" not in names
+    assert "at-b" in names and "at-c" not in names
     mkstore("delete", store, "-0s")
     assert "kept" not in by_name(store)
     sound(store)
@@ -97,9 +140,25 @@ def test_retention_rules(store):
     ):
         assert mkstore_json("retention", store, rule)["rule"] == shown
         assert mkstore_json("retention", store)["rule"] == shown
-    for rule in ("", "10", "10m", "0s", "10s,", "10s,5x", "1s,101%", "10s,70000m", "10s 5m", "1.5s"):
-        assert "rule" in mkstore("retention", store, rule, code=USAGE).stderr
-    mkstore("retention", store, "1s,900m", code=FAILED)
+    for rule, why in (
+        ("", "write it like"),
+        ("10", "write it like"),
+        ("10m", "least time between two is missing"),
+        ("0s", "a second between two"),
+        ("10s,", "write it like"),
+        ("10s,5x", "write it like"),
+        ("10s 5m", "write it like"),
+        ("1.5s", "write it like"),
+        ("1s,101%", "more than 100 %"),
+        ("10s,70000m", "too large"),
+        ("10s,99999999999m", "too large"),
+        ("10s,888m,1d", "more than 896 snapshots"),
+        ("1s,900m", "more than 896 snapshots"),
+    ):
+        said = mkstore("retention", store, rule, code=USAGE).stderr
+        assert "is no rule for automatic snapshots: " in said and why in said
+    assert mkstore_json("retention", store, "10s,888m")["rule"] == "10s,888m,0h,0d,20%"
+    mkstore("retention", store, "off")
     assert mkstore_json("retention", store) == {"rule": "off", "automatic": 0, "held_sectors": 0}
     sound(store)
 
@@ -157,10 +216,19 @@ def test_grow_refuses(store):
         ("1", USAGE, "no size"),
         ("1000000001", USAGE, "no size"),
         ("larger", USAGE, "no size"),
+        ("99999T", USAGE, "at most 65536 TiB"),
     ):
         assert said in mkstore("grow", store, size, code=code).stderr
     assert os.path.getsize(store) == before
     mkstore("grow", "/dev/null", "1G", code=NO_STORE)
+    # The most that this process may write stands for the most that a file system takes.
+    words = [MKSTORE, "grow", store, "128M"]
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (before, before))
+    result = subprocess.run(
+        words, preexec_fn=limit, restore_signals=False, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == FAILED and "takes no file so large" in result.stderr
+    assert os.path.getsize(store) == before
     os.truncate(store, before + 4096)
     mkstore("grow", store, "max", code=FAILED)
     os.truncate(store, before + 65536)
@@ -247,8 +315,13 @@ def test_rename_and_retention_running(image):
         assert "snapshot 1 is renamed now" in machine.command("rename #1 renamed")
         assert "renamed" in machine.command("snapshots")
         assert "no generations" in machine.command("retention")
-        assert "not a rule" in machine.command("retention often")
-        assert "too many" in machine.command("retention 1s,60000m")
+        assert "not a rule: write it like" in machine.command("retention often")
+        assert "more than 896" in machine.command("retention 1s,60000m")
+        for name, why in (("live", "present state"), ("#1", "begins with"), ("auto-7", "system")):
+            for command in ("snapshot", "rename second"):
+                said = machine.command(f"{command} {name}")
+                assert "cannot name a snapshot" in said and why in said
+        assert "no such snapshot" in machine.command("delete @0")
         assert "every 2 s" in machine.command("retention 2s,5m,20%")
         # Taken at full commits; removing a file makes one.
         deadline = time.monotonic() + 180

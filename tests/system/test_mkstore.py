@@ -448,6 +448,13 @@ def test_get_damaged(store, tmp_path):
     findings = json.loads(report.stdout)["findings"]
     assert [f["code"] for f in findings if f["severity"] == "error"] == ["checksum"]
     assert findings[0]["sector"] is not None and findings[0]["page"] is not None
+    # Runs of damaged pages are told as such.
+    for page in (0, 3, 4):
+        image[image.find(content[page * 4096 : page * 4096 + 512])] ^= 1
+    store.write_bytes(image)
+    said = mkstore("get", store, "/it", target, "--keep-going", "--force", code=FAILED).stderr
+    assert re.findall(r"bytes \d+ to \d+", said) == ["bytes 0 to 4095", "bytes 8192 to 20479"]
+    assert target.read_bytes() == bytes(4096) + content[4096:8192] + bytes(12288)
 
 
 # ---- names -----------------------------------------------------------------------------

@@ -143,6 +143,7 @@ def test_in_use(store):
         refused(store, IN_USE, "in use")
         for command in [words for words in READERS if words[0] not in ("scrub", "verify")]:
             mkstore(*on(store, command), "--live")
+        mkstore("send", store, "--live", "--force", "live", "/dev/null")
     mkstore("info", store)
 
 

@@ -83,8 +83,8 @@ def test_snapshots_refuse(store):
     mkstore("snapshot", store, "one")
     before = store.read_bytes()
     assert "taken" in mkstore("snapshot", store, "one", code=FAILED).stderr
-    assert "no such name" in mkstore("restore", store, "none", code=FAILED).stderr
-    assert "no such name" in mkstore("delete", store, "none", code=FAILED).stderr
+    assert "there is none" in mkstore("restore", store, "none", code=FAILED).stderr
+    assert "there is none" in mkstore("delete", store, "none", code=FAILED).stderr
     assert "taken" in mkstore("restore", store, "one", "--keep", "one", code=FAILED).stderr
     assert store.read_bytes() == before
     text = mkstore("snapshots", store).stdout

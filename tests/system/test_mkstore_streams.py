@@ -313,7 +313,7 @@ def test_refusals(history, other, tmp_path):
     mkstore("create", small, "--manifest", tmp_path / "other.manifest", "--size", "4M")
     assert "take a larger store" in receive(small, send(history, "live"), code=FAILED)
     assert "older generation" in mkstore("send", "-i", "two", history, "one", tmp_path / "x", code=FAILED).stderr
-    assert "no such name" in mkstore("send", history, "none", tmp_path / "x", code=FAILED).stderr
+    assert "there is none" in mkstore("send", history, "none", tmp_path / "x", code=FAILED).stderr
     assert not (tmp_path / "x").exists()
     assert other.read_bytes() == before
     receive(other, send(history, "one"))
@@ -340,8 +340,13 @@ def test_usage(history, other, tmp_path):
     assert said["bytes"] == stream.stat().st_size and said["base_generation"] == 0
     assert "--force" in mkstore("send", history, "one", stream, code=FAILED).stderr
     mkstore("send", "--force", "-i", "one", history, "two", stream)
+    # What cannot take a stream is no file to be removed.
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    assert "No space" in mkstore("send", "--force", history, "two", full, code=FAILED).stderr
+    assert full.is_symlink()
     mkstore("diff", history, "one", code=USAGE)
-    assert "no such name" in mkstore("diff", history, "one", "none", code=FAILED).stderr
+    assert "there is none" in mkstore("diff", history, "one", "none", code=FAILED).stderr
 
 
 def test_terminal(history, other):

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,9 +45,42 @@ static bool content_output(struct content_sink *sink, uint64_t offset, const uin
 	return true;
 }
 
+/* Bytes that follow each other and cannot be read for the same reason. */
+struct content_damage {
+	uint64_t first, end; /* nothing: equal */
+	enum status status;
+	char log[sizeof(((struct host *)0)->last_log)]; /* of the first: names the place */
+};
+
+/* Says it in one line. */
+static void content_damage_tell(struct host *host, const struct content_sink *sink,
+				struct content_damage *damage)
+{
+	if (damage->first == damage->end)
+		return;
+	snprintf(host->last_log, sizeof(host->last_log), "%s", damage->log);
+	host_error(host, damage->status, "bytes %" PRIu64 " to %" PRIu64 " of '%s'", damage->first,
+		   damage->end - 1, sink->name);
+	damage->first = damage->end = 0;
+}
+
+static void content_damage_add(struct host *host, const struct content_sink *sink,
+			       struct content_damage *damage, enum status status, uint64_t offset,
+			       size_t length)
+{
+	if (damage->end != offset || damage->status != status) {
+		content_damage_tell(host, sink, damage);
+		damage->first = offset;
+		damage->status = status;
+		snprintf(damage->log, sizeof(damage->log), "%s", host->last_log);
+	}
+	damage->end = offset + length;
+}
+
 /* One page of the segment: its bytes, or zeros where nothing is. */
 static enum command_exit content_read_page(struct host *host, const struct disk_object *segment,
-					   struct content_sink *sink, uint64_t index)
+					   struct content_sink *sink, struct content_damage *damage,
+					   uint64_t index)
 {
 	uint64_t offset = index * PAGE_SIZE, rest = segment->size - offset;
 	size_t length = rest < PAGE_SIZE ? (size_t)rest : PAGE_SIZE;
@@ -59,8 +93,7 @@ static enum command_exit content_read_page(struct host *host, const struct disk_
 			return COMMAND_OK;
 		data = (void *)content_zeros;
 	} else if (status != STATUS_OK) {
-		host_error(host, status, "bytes %" PRIu64 " to %" PRIu64 " of '%s'", offset,
-			   offset + length - 1, sink->name);
+		content_damage_add(host, sink, damage, status, offset, length);
 		if (!sink->keep_going)
 			return COMMAND_FAILED;
 		sink->bad_pages++;
@@ -89,6 +122,7 @@ enum command_exit content_read(struct host *host, const struct disk_object *segm
 			       struct content_sink *sink)
 {
 	uint64_t pages = (segment->size + PAGE_SIZE - 1) / PAGE_SIZE, index = 0;
+	struct content_damage damage = {.status = STATUS_OK};
 	enum command_exit result = COMMAND_OK;
 	struct progress progress;
 
@@ -98,10 +132,11 @@ enum command_exit content_read(struct host *host, const struct disk_object *segm
 			index = content_next(host, segment, index, pages);
 		if (index >= pages)
 			break;
-		result = content_read_page(host, segment, sink, index++);
+		result = content_read_page(host, segment, sink, &damage, index++);
 		progress_update(&progress, index * PAGE_SIZE, segment->size);
 	}
 	progress_end(&progress);
+	content_damage_tell(host, sink, &damage);
 	if (result == COMMAND_OK && sink->seekable &&
 	    ftruncate(sink->descriptor, (off_t)segment->size) != 0) {
 		command_error("cannot write '%s': %s", sink->name, strerror(errno));

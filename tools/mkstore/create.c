@@ -92,7 +92,9 @@ static bool create_numbers(struct create *create)
 	if (size && (!text_size_parse(size, &create->size) || create->size % BLOCK_SIZE != 0 ||
 		     create->size / SECTOR_SIZE < DISK_SECTORS_MIN ||
 		     create->size / SECTOR_SIZE > DISK_SECTORS_MAX)) {
-		command_error("--size '%s' must be a multiple of 4096 bytes and at least 4M", size);
+		command_error("--size '%s' must be a multiple of 4096 bytes, at least 4M and at "
+			      "most 65536T",
+			      size);
 		return false;
 	}
 	if (unit && (!text_number_parse(unit, &number) ||

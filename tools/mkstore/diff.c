@@ -13,6 +13,8 @@
 
 #include "tools/mkstore/text.h"
 
+#define DIFF_TRIES 10u /* openings, while a running system commits in between */
+
 static const char *const diff_words[] = {"same", "added", "changed", "removed"};
 
 struct diff_totals {
@@ -113,7 +115,7 @@ static enum status diff_pages(struct diff_side *before, struct diff_side *after,
 static enum command_exit side_open(struct diff_side *side,
 				   const struct command_invocation *invocation, const char *name)
 {
-	enum command_exit result = host_open(&side->host, invocation, HOST_READ);
+	enum command_exit result = host_open_read(&side->host, invocation);
 
 	if (result != COMMAND_OK)
 		return result;
@@ -178,26 +180,49 @@ static enum command_exit diff_text(struct diff_side *before, struct diff_side *a
 	return diff_objects(before, after, NULL);
 }
 
+/* Both at one generation: a system that runs (--live) may commit in between, and
+ * what one side has read of a sector says nothing about the other's then. */
+static enum command_exit sides_open(struct diff_side *before, struct diff_side *after,
+				    const struct command_invocation *invocation)
+{
+	enum command_exit result;
+
+	for (unsigned tries = 0; tries < DIFF_TRIES; tries++) {
+		result = side_open(before, invocation, invocation->operand[1]);
+		if (result != COMMAND_OK)
+			return result;
+		result = side_open(after, invocation, invocation->operand[2]);
+		if (result == COMMAND_OK &&
+		    before->host.recovery.generation.n == after->host.recovery.generation.n)
+			return COMMAND_OK;
+		host_close(&before->host);
+		if (result != COMMAND_OK)
+			return result;
+		host_close(&after->host);
+	}
+	command_error("%s: the system that runs commits too often to compare: ask again",
+		      invocation->operand[0]);
+	return COMMAND_FAILED;
+}
+
 static enum command_exit diff_run(const struct command_invocation *invocation)
 {
 	bool runs = command_value(invocation, "pages") != NULL;
 	struct diff_side before, after;
-	enum command_exit result = side_open(&before, invocation, invocation->operand[1]);
+	enum command_exit result = sides_open(&before, &after, invocation);
 
 	if (result != COMMAND_OK)
 		return result;
-	result = side_open(&after, invocation, invocation->operand[2]);
-	if (result == COMMAND_OK) {
-		result = invocation->json ? diff_json(invocation, &before, &after, runs)
-					  : diff_text(&before, &after, runs);
-		host_close(&after.host);
-	}
+	result = invocation->json ? diff_json(invocation, &before, &after, runs)
+				  : diff_text(&before, &after, runs);
+	host_close(&after.host);
 	host_close(&before.host);
 	return result;
 }
 
 static const struct command_option diff_options[] = {
 	{"pages", NULL, "also list the runs of pages that differ"},
+	HOST_LIVE_OPTION,
 	{0},
 };
 

@@ -323,8 +323,13 @@ enum status file_device_resize(struct file_device *device, uint64_t bytes)
 
 	if (fstat(device->descriptor, &information) != 0 || !S_ISREG(information.st_mode))
 		return STATUS_INVALID;
-	if (bytes > INT64_MAX || ftruncate(device->descriptor, (off_t)bytes) != 0 ||
-	    fsync(device->descriptor) != 0)
+	if (bytes > INT64_MAX)
+		return STATUS_LIMIT;
+	if (ftruncate(device->descriptor, (off_t)bytes) != 0)
+		return errno == EFBIG || errno == EINVAL    ? STATUS_LIMIT
+		       : errno == ENOSPC || errno == EDQUOT ? STATUS_NO_SPACE
+							    : STATUS_IO;
+	if (fsync(device->descriptor) != 0)
 		return STATUS_IO;
 	device->bytes = bytes;
 	return STATUS_OK;

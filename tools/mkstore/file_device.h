@@ -48,7 +48,8 @@ enum status file_device_read(struct file_device *device, uint64_t offset_bytes, 
 struct block_device *file_device_block(struct file_device *device, uint64_t first_sector,
 				       uint64_t sectors);
 
-/* Makes the file larger or smaller, durably.  INVALID for a block device, IO. */
+/* Makes the file larger or smaller, durably.  INVALID for a block device, LIMIT and
+ * NO_SPACE for what its file system does not take, IO. */
 enum status file_device_resize(struct file_device *device, uint64_t bytes);
 
 /* Gives locks, descriptor and memory back.  Null is allowed. */

@@ -16,6 +16,20 @@
 #include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
+static enum command_exit grow_refused(const struct host *host, enum status status, uint64_t bytes)
+{
+	const char *why = status_text(status);
+
+	if (status == STATUS_LIMIT)
+		why = "its file system takes no file so large";
+	else if (status == STATUS_NO_SPACE)
+		why = "its file system is full";
+	else if (status == STATUS_INVALID)
+		why = "it is no file; enlarge the disk, then say 'max'";
+	command_error("%s: cannot make it %" PRIu64 " bytes long: %s", host->path, bytes, why);
+	return COMMAND_FAILED;
+}
+
 /* The file becomes larger and, on a partitioned disk, the store's partition. */
 static enum command_exit grow_place(struct host *host, uint64_t bytes)
 {
@@ -30,7 +44,7 @@ static enum command_exit grow_place(struct host *host, uint64_t bytes)
 	if (bytes > before)
 		status = file_device_resize(host->file, bytes);
 	if (status != STATUS_OK)
-		return host_error(host, status, "cannot make it %" PRIu64 " bytes long", bytes);
+		return grow_refused(host, status, bytes);
 	if (!host->partitioned)
 		return COMMAND_OK;
 	disk = file_device_block(host->file, 0, file_device_bytes(host->file) / SECTOR_SIZE);
@@ -85,6 +99,12 @@ static enum command_exit grow_run(const struct command_invocation *invocation)
 	if (!most && (!text_size_parse(invocation->operand[1], &bytes) || bytes % BLOCK_SIZE)) {
 		command_error("'%s' is no size: a multiple of 4096 bytes as 128M, 2G, or 'max'",
 			      invocation->operand[1]);
+		return COMMAND_USAGE;
+	}
+	if (bytes / SECTOR_SIZE > DISK_SECTORS_MAX) {
+		command_error("'%s' is too large: a store has at most %u TiB",
+			      invocation->operand[1],
+			      (unsigned)(DISK_SECTORS_MAX >> 40) * SECTOR_SIZE);
 		return COMMAND_USAGE;
 	}
 	/* Only a store that can be used is worth more room. */

@@ -88,9 +88,11 @@ const struct disk_snapshot *inspect_snapshot(const struct inspect *inspect, cons
 {
 	const struct disk_snapshot *snapshot;
 	uint64_t number = 0;
-	bool numbered = text_number_parse(name[0] == '#' ? name + 1 : name, &number);
+	bool number_only = name[0] == '#';
+	bool numbered = text_number_parse(name + number_only, &number);
 
-	for (uint64_t i = 0; (snapshot = verify_snapshot_at(inspect->verify, i)) != NULL; i++)
+	for (uint64_t i = 0;
+	     !number_only && (snapshot = verify_snapshot_at(inspect->verify, i)) != NULL; i++)
 		if (strncmp(snapshot->name, name, sizeof(snapshot->name)) == 0 && name[0])
 			return snapshot;
 	for (uint64_t i = 0; (snapshot = verify_snapshot_at(inspect->verify, i)) != NULL; i++)

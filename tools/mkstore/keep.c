@@ -35,7 +35,7 @@ static enum command_exit rename_run(const struct command_invocation *invocation)
 		command_error("%s: there is a snapshot '%s' already", host.path, to);
 		result = COMMAND_FAILED;
 	} else if (status != STATUS_OK) {
-		result = host_error(&host, status, "cannot rename the snapshot '%s'", from);
+		result = lookup_error(&host, status, "rename the snapshot", from);
 	} else {
 		show_begin(&show, invocation->json);
 		show_fact(&show, "number", NULL);

@@ -4,37 +4,80 @@
  */
 #include "tools/mkstore/lookup.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "disk/keeping.h"
+#include "tools/mkstore/text.h"
 
-static enum status lookup_form(struct host *host, const char *text, struct store_snapshot *snapshot)
-{
-	uint64_t value, now = host_now_ns();
-	generation_t newest = {UINT64_MAX};
-
-	switch (keeping_form_of(text, &value)) {
-	case KEEPING_NUMBER:
-		return HOST_RETRY(host, store_snapshot_get(host->store, (snapshot_t){value},
-							   snapshot, &host->space.channel));
-	case KEEPING_GENERATION:
-		return HOST_RETRY(host, store_snapshot_before(host->store, (generation_t){value},
-							      UINT64_MAX, snapshot,
-							      &host->space.channel));
-	case KEEPING_AGE:
-		if (value > now / UINT64_C(1000000000))
-			return STATUS_NOT_FOUND;
-		return HOST_RETRY(host, store_snapshot_before(host->store, newest,
-							      now - value * UINT64_C(1000000000),
-							      snapshot, &host->space.channel));
-	case KEEPING_NAME:
-		break;
-	}
-	return STATUS_NOT_FOUND;
-}
+#define NS_PER_SECOND UINT64_C(1000000000)
 
 enum status lookup_snapshot(struct host *host, const char *text, struct store_snapshot *snapshot)
 {
-	enum status status = HOST_RETRY(
-		host, store_snapshot_find(host->store, text, snapshot, &host->space.channel));
+	store_channel_t *channel = &host->space.channel;
+	uint64_t value = 0, now = host_now_ns();
+	generation_t newest = {UINT64_MAX};
+	enum status status = STATUS_NOT_FOUND;
 
-	return status == STATUS_NOT_FOUND ? lookup_form(host, text, snapshot) : status;
+	switch (keeping_form_of(text, &value)) {
+	case KEEPING_NUMBER:
+		status = HOST_RETRY(host, store_snapshot_get(host->store, (snapshot_t){value},
+							     snapshot, channel));
+		break;
+	case KEEPING_GENERATION:
+		status = HOST_RETRY(host, store_snapshot_before(host->store, (generation_t){value},
+								UINT64_MAX, snapshot, channel));
+		break;
+	case KEEPING_AGE:
+		if (value <= now / NS_PER_SECOND)
+			status = HOST_RETRY(host, store_snapshot_before(host->store, newest,
+									now - value * NS_PER_SECOND,
+									snapshot, channel));
+		break;
+	case KEEPING_NAME:
+		status =
+			HOST_RETRY(host, store_snapshot_find(host->store, text, snapshot, channel));
+		break;
+	}
+	return status;
+}
+
+/* Why there is no such snapshot. */
+static void lookup_reason(char *out, size_t size, const char *text)
+{
+	uint64_t value = 0;
+
+	switch (keeping_form_of(text, &value)) {
+	case KEEPING_NUMBER:
+		snprintf(out, size, "there is no snapshot %" PRIu64, value);
+		return;
+	case KEEPING_GENERATION:
+		snprintf(out, size, "no snapshot is of generation %" PRIu64 " or older", value);
+		return;
+	case KEEPING_AGE:
+		snprintf(out, size, "no snapshot is that old");
+		return;
+	case KEEPING_NAME:
+		break;
+	}
+	if (*text == '#' || *text == '@')
+		snprintf(out, size, "no number follows the %c", *text);
+	else if (*text == '-')
+		snprintf(out, size, "that is no age: write it like -30s, -10m, -2h or -3d");
+	else
+		snprintf(out, size, "there is none; 'mkstore snapshots' lists them");
+}
+
+enum command_exit lookup_error(struct host *host, enum status status, const char *what,
+			       const char *text)
+{
+	char shown[4 * DISK_SNAPSHOT_NAME], reason[5 * DISK_SNAPSHOT_NAME];
+
+	text_name(shown, sizeof(shown), text, strlen(text));
+	if (status != STATUS_NOT_FOUND)
+		return host_error(host, status, "cannot %s '%s'", what, shown);
+	lookup_reason(reason, sizeof(reason), text);
+	command_error("%s: cannot %s '%s': %s", host->path, what, shown, reason);
+	return COMMAND_FAILED;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lookup.h - a snapshot by what somebody typed: NAME, #NUMBER, @GENERATION or an
- * age like -10m (disk/keeping.h).  A name comes first: one that looks like
- * another form is found by it.
+ * age like -10m (disk/keeping.h).  What has another form than a name is not
+ * looked for among the names.
  */
 #ifndef TOOLS_MKSTORE_LOOKUP_H
 #define TOOLS_MKSTORE_LOOKUP_H
@@ -15,5 +15,9 @@
 
 /* NOT_FOUND: there is none, or it is being deleted. */
 enum status lookup_snapshot(struct host *host, const char *text, struct store_snapshot *snapshot);
+/* "IMAGE: cannot WHAT: why": also that there is none, in the words of what was
+ * asked for.  Returns COMMAND_FAILED. */
+enum command_exit lookup_error(struct host *host, enum status status, const char *what,
+			       const char *text);
 
 #endif

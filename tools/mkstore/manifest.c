@@ -421,15 +421,14 @@ static bool manifest_interval(struct manifest_parser *parser)
 
 static bool manifest_retention(struct manifest_parser *parser)
 {
-	const char *word = NULL;
+	const char *word = NULL, *fault;
 
 	if (!manifest_take(parser, "the rule", &word))
 		return false;
-	if (!keeping_rule_parse(word, &parser->manifest->retention))
-		return manifest_fail(parser,
-				     "'%.60s' is no rule for automatic snapshots: write it like "
-				     "10s,60m,24h,7d,20%%, or off",
-				     word);
+	fault = keeping_rule_parse(word, &parser->manifest->retention);
+	if (fault)
+		return manifest_fail(parser, "'%.60s' is no rule for automatic snapshots: %s", word,
+				     fault);
 	return manifest_end(parser);
 }
 

@@ -142,19 +142,11 @@ static enum command_exit receive_status(const struct command_invocation *invocat
 	return COMMAND_OK;
 }
 
-static bool name_check(const char *name)
-{
-	if (!name || (*name && strlen(name) < DISK_SNAPSHOT_NAME))
-		return true;
-	command_error("--name '%s' cannot name a snapshot: 1 to %u bytes", name,
-		      DISK_SNAPSHOT_NAME - 1);
-	return false;
-}
-
 static enum command_exit receive_run(const struct command_invocation *invocation)
 {
 	bool abort = command_value(invocation, "abort") != NULL;
 	bool status = command_value(invocation, "status") != NULL;
+	const char *name = command_value(invocation, "name");
 	struct host host;
 	enum command_exit result;
 	int descriptor = -1;
@@ -163,7 +155,7 @@ static enum command_exit receive_run(const struct command_invocation *invocation
 		command_error("--status and --abort stand alone: mkstore receive --status IMAGE");
 		return COMMAND_USAGE;
 	}
-	if (!name_check(command_value(invocation, "name")))
+	if (name && !text_snapshot_name_check(name))
 		return COMMAND_USAGE;
 	if (status)
 		return receive_status(invocation);

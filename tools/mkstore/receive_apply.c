@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "disk/keeping.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
 
@@ -145,6 +146,7 @@ static enum command_exit apply_name(struct apply *apply)
 	struct receive *receive = apply->receive;
 	const char *name = receive->name ? receive->name : apply->header->name;
 	char shown[TEXT_NAME(DISK_SNAPSHOT_NAME)];
+	const char *fault = NULL;
 	struct store_snapshot other;
 	enum status status;
 
@@ -154,9 +156,15 @@ static enum command_exit apply_name(struct apply *apply)
 		snprintf(receive->snapshot, sizeof(receive->snapshot), "received-%" PRIu64,
 			 apply->header->generation);
 	text_name(shown, sizeof(shown), receive->snapshot, strlen(receive->snapshot));
-	if (strcmp(shown, receive->snapshot) != 0) {
-		command_error("'%s' cannot name a snapshot here: choose another with --name",
-			      shown);
+	/* What the other system kept by itself is an ordinary snapshot here. */
+	if (!keeping_name_automatic(receive->snapshot))
+		fault = keeping_name_fault(receive->snapshot);
+	if (strcmp(shown, receive->snapshot) != 0)
+		fault = "it is not plain text";
+	if (fault) {
+		command_error("the stream's '%s' cannot name a snapshot: %s: choose another with "
+			      "--name",
+			      shown, fault);
 		return COMMAND_FAILED;
 	}
 	status = HOST_RETRY(apply->host, store_snapshot_find(apply->host->store, receive->snapshot,

@@ -10,13 +10,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "tools/mkstore/lookup.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
 
 enum command_exit send_view_open(struct host *host, const char *name, struct send_view *view)
 {
 	struct store_snapshot snapshot = {.number = {0}};
-	bool live = strcmp(name, "live") == 0;
+	bool live = strcmp(name, "live") == 0; /* nobody can call a snapshot so */
 	struct disk_receiving receiving;
 	enum status status = STATUS_OK;
 
@@ -29,13 +30,12 @@ enum command_exit send_view_open(struct host *host, const char *name, struct sen
 		return COMMAND_FAILED;
 	}
 	if (!live)
-		status = HOST_RETRY(host, store_snapshot_find(host->store, name, &snapshot,
-							      &host->space.channel));
+		status = lookup_snapshot(host, name, &snapshot);
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, store_view_open(host->store, snapshot.number, &view->view,
 							  &host->space.channel));
 	if (status != STATUS_OK)
-		return host_error(host, status, "cannot find the snapshot '%s'", name);
+		return lookup_error(host, status, "find the snapshot", name);
 	if (!live) {
 		memcpy(view->name, snapshot.name, sizeof(view->name));
 		view->wall_ns = snapshot.wall_ns;

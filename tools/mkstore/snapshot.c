@@ -151,19 +151,24 @@ static enum command_exit snapshot_show(const struct command_invocation *invocati
 
 /* ---- deletion steps ------------------------------------------------------------------ */
 
-static enum status snapshot_delete_one(struct host *host, const char *name)
+static enum status snapshot_delete_number(struct host *host, snapshot_t number)
 {
-	struct store_snapshot snapshot;
 	/* One dies at a time, so one that was begun before goes first. */
 	enum status status = host_reclaim(host);
 
 	if (status == STATUS_OK)
-		status = lookup_snapshot(host, name, &snapshot);
-	if (status == STATUS_OK)
-		status = host_commit(host, STORE_ACTION_DELETE, snapshot.number, "");
+		status = host_commit(host, STORE_ACTION_DELETE, number, "");
 	if (status == STATUS_OK)
 		status = host_reclaim(host);
 	return status;
+}
+
+static enum status snapshot_delete_one(struct host *host, const char *name)
+{
+	struct store_snapshot snapshot;
+	enum status status = lookup_snapshot(host, name, &snapshot);
+
+	return status == STATUS_OK ? snapshot_delete_number(host, snapshot.number) : status;
 }
 
 static enum status snapshot_delete_all(struct host *host)
@@ -181,7 +186,7 @@ static enum status snapshot_delete_all(struct host *host)
 		/* A branch point goes by itself when the last but one descendant does. */
 		if (snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
 			continue;
-		status = snapshot_delete_one(host, snapshot.name);
+		status = snapshot_delete_number(host, snapshot.number);
 		if (status != STATUS_OK)
 			break;
 	}
@@ -210,11 +215,13 @@ static enum command_exit snapshot_delete(const struct command_invocation *invoca
 	status = all ? snapshot_delete_all(&host) : snapshot_delete_one(&host, name);
 	if (status == STATUS_OK && discard)
 		status = host_discard(&host, &bytes);
-	if (status != STATUS_OK)
+	if (status == STATUS_CORRUPT || (status != STATUS_OK && all))
 		result =
 			host_error(&host, status, "cannot delete %s%s%s",
 				   all ? "all snapshots" : "the snapshot ", name,
 				   status == STATUS_CORRUPT ? "; salvage saves what is whole" : "");
+	else if (status != STATUS_OK)
+		result = lookup_error(&host, status, "delete the snapshot", name);
 	else
 		snapshot_result(&host, invocation, name);
 	host_close(&host);
@@ -241,7 +248,7 @@ static enum command_exit snapshot_restore(const struct command_invocation *invoc
 		status =
 			host_commit(&host, STORE_ACTION_RESTORE, snapshot.number, keep ? keep : "");
 	if (status != STATUS_OK)
-		result = host_error(&host, status, "cannot restore the snapshot '%s'", name);
+		result = lookup_error(&host, status, "restore the snapshot", name);
 	else
 		snapshot_result(&host, invocation, name);
 	host_close(&host);

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -210,24 +211,24 @@ const char *text_name(char *out, size_t size, const void *name, size_t length)
 
 bool text_snapshot_name_check(const char *name)
 {
-	size_t length = strlen(name);
-	bool plain = true;
+	const char *fault = keeping_name_fault(name);
+	char *shown;
 
-	for (size_t i = 0; i < length; i++)
-		plain = plain && (uint8_t)name[i] >= 0x20 && name[i] != 0x7f;
-	if (length >= 1 && length < DISK_SNAPSHOT_NAME && plain)
+	if (!fault)
 		return true;
-	command_error("'%s' cannot name a snapshot: 1 to %u bytes, no control characters", name,
-		      DISK_SNAPSHOT_NAME - 1);
+	shown = malloc(TEXT_NAME(strlen(name)));
+	if (shown)
+		text_name(shown, TEXT_NAME(strlen(name)), name, strlen(name));
+	command_error("'%s' cannot name a snapshot: %s", shown ? shown : "", fault);
+	free(shown);
 	return false;
 }
 
 bool text_retention_parse(const char *text, struct disk_retention *rule)
 {
-	if (keeping_rule_parse(text, rule))
-		return true;
-	command_error("'%s' is no rule for automatic snapshots: write it like 10s,60m,24h,7d,20%%, "
-		      "or 'off'",
-		      text);
-	return false;
+	const char *fault = keeping_rule_parse(text, rule);
+
+	if (fault)
+		command_error("'%s' is no rule for automatic snapshots: %s", text, fault);
+	return !fault;
 }

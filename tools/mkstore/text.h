@@ -37,8 +37,7 @@ const char *text_identity(char out[TEXT_IDENTITY], const uint8_t identity[16]);
 const char *text_name(char *out, size_t size, const void *name, size_t length);
 #define TEXT_NAME(length) ((length)*4 + 1)
 
-/* 1 .. 63 bytes without control characters, for names are typed and printed;
- * otherwise says so. */
+/* May somebody give a snapshot this name (disk/keeping.h)?  Otherwise says why not. */
 bool text_snapshot_name_check(const char *name);
 /* A rule for automatic snapshots (disk/keeping.h); otherwise says so. */
 struct disk_retention;

@@ -54,16 +54,23 @@ bool keep_snapshot_find(const char *text, struct abi_snapshot *found)
 	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK) {
 		if (snapshot.flags & gone)
 			continue;
-		if (memcmp(snapshot.name, name, sizeof(name)) == 0) {
-			*found = snapshot;
-			return true;
-		}
-		if (!keep_matches(form, value, now_ns, &snapshot))
+		if (form == KEEPING_NAME ? memcmp(snapshot.name, name, sizeof(name)) != 0
+					 : !keep_matches(form, value, now_ns, &snapshot))
 			continue;
 		*found = snapshot;
 		any = true;
 	}
 	return any;
+}
+
+bool keep_name_fits(const char *command, const char *name)
+{
+	const char *fault = keeping_name_fault(name);
+
+	for (size_t i = 0; name[i] && !fault; i++)
+		if (name[i] == ' ')
+			fault = "a space is in it";
+	return !fault || shell_complain(command, "'%s' cannot name a snapshot: %s", name, fault);
 }
 
 bool command_rename(int argc, char **argv)
@@ -73,16 +80,14 @@ bool command_rename(int argc, char **argv)
 	enum status status;
 
 	(void)argc;
+	if (!keep_name_fits("rename", argv[2]))
+		return false;
 	if (!keep_snapshot_find(argv[1], &snapshot))
 		return shell_complain("rename", "%s: no such snapshot; `snapshots` lists them",
 				      argv[1]);
 	status = store_rename(snapshot.number, argv[2], &generation);
 	if (status == STATUS_EXISTS)
 		return shell_complain("rename", "%s: there is one with this name", argv[2]);
-	if (status == STATUS_INVALID)
-		return shell_complain("rename",
-				      "the name of a snapshot has 1 to %u bytes, no spaces",
-				      DISK_SNAPSHOT_NAME - 1);
 	if (!keep_done(status))
 		return shell_error("rename", argv[1], status);
 	terminal_print("rename: snapshot %llu is %s now\n", (unsigned long long)snapshot.number,
@@ -95,17 +100,15 @@ bool command_retention(int argc, char **argv)
 	struct abi_store store;
 	struct disk_retention rule;
 	char text[KEEPING_RULE_TEXT];
+	const char *fault;
 	uint64_t generation;
 	enum status status;
 
 	if (argc > 1) {
-		if (!keeping_rule_parse(argv[1], &rule))
-			return shell_complain("retention",
-					      "%s: not a rule, as 10s,60m,24h,7d,20%% or off",
-					      argv[1]);
+		fault = keeping_rule_parse(argv[1], &rule);
+		if (fault)
+			return shell_complain("retention", "%s: not a rule: %s", argv[1], fault);
 		status = store_retention(&rule, &generation);
-		if (status == STATUS_LIMIT)
-			return shell_complain("retention", "%s: that would be too many", argv[1]);
 		if (!keep_done(status))
 			return shell_error("retention", argv[1], status);
 	}

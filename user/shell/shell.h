@@ -92,6 +92,8 @@ bool command_grow(int argc, char **argv);
 struct abi_snapshot;
 /* The snapshot that is meant by a name, #NUMBER, @GENERATION or an age like -10m. */
 bool keep_snapshot_find(const char *text, struct abi_snapshot *found);
+/* May a snapshot be called so?  Otherwise says why not. */
+bool keep_name_fits(const char *command, const char *name);
 
 /* system.c */
 bool command_mem(int argc, char **argv);

@@ -34,26 +34,13 @@ bool command_checkpoint(int argc, char **argv)
 	return true;
 }
 
-static bool store_name_fits(const char *command, const char *name)
-{
-	size_t length = strlen(name);
-	bool fits = length >= 1 && length < DISK_SNAPSHOT_NAME;
-
-	for (size_t i = 0; i < length; i++)
-		fits &= (uint8_t)name[i] > ' ' && name[i] != 0x7f;
-	if (fits)
-		return true;
-	return shell_complain(command, "the name of a snapshot has 1 to %u bytes, no spaces",
-			      DISK_SNAPSHOT_NAME - 1);
-}
-
 bool command_snapshot(int argc, char **argv)
 {
 	uint64_t generation;
 	enum status status;
 
 	(void)argc;
-	if (!store_name_fits("snapshot", argv[1]))
+	if (!keep_name_fits("snapshot", argv[1]))
 		return false;
 	status = store_snapshot(argv[1], &generation);
 	if (status == STATUS_RESUMED)
@@ -149,8 +136,6 @@ bool command_restore(int argc, char **argv)
 	enum status status;
 
 	(void)argc;
-	if (!store_name_fits("restore", argv[1]))
-		return false;
 	if (!keep_snapshot_find(argv[1], &found))
 		return store_unknown("restore", argv[1]);
 	status = store_restore(found.name, &generation);
@@ -169,8 +154,6 @@ bool command_delete(int argc, char **argv)
 	enum status status;
 
 	(void)argc;
-	if (!store_name_fits("delete", argv[1]))
-		return false;
 	if (!keep_snapshot_find(argv[1], &found))
 		return store_unknown("delete", argv[1]);
 	status = store_delete(found.name);

@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "tests/unit/mkstore/receive_fixture.h"
+#include "tools/mkstore/lookup.h"
 
 /* ---- the tests -------------------- */
 
@@ -371,6 +372,41 @@ static void test_other_history(void **state)
 	assert_said("which is not there");
 }
 
+/* A stream may bring a name from before it meant something else: another is asked
+ * for.  What the sender kept by itself may be called as it was. */
+static void test_names(void **state)
+{
+	static const char *const names[] = {"live", "#4", "auto-77"};
+	char text[8];
+	struct fixture *f = all.work;
+	struct bytes *bytes = &all.rest;
+	struct store_snapshot snapshot;
+	struct host host;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		disk_copy(f, all.source);
+		store_open_in(f, &host, HOST_WRITE);
+		assert_int_equal(
+			host_commit(&host, STORE_ACTION_SNAPSHOT, (snapshot_t){0}, names[i]),
+			STATUS_OK);
+		snprintf(text, sizeof(text), "#%u", GENERATIONS + 1);
+		assert_int_equal(stream_send(&host, NULL, text, 0, bytes), COMMAND_OK);
+		host_close(&host);
+		disk_copy(f, all.target);
+		if (i < 2) {
+			receive_bad(f, bytes, bytes->count);
+			assert_said("choose another with --name");
+			continue;
+		}
+		receive_ok(f, bytes);
+		store_open_in(f, &host, HOST_READ);
+		assert_int_equal(lookup_snapshot(&host, names[i], &snapshot), STATUS_OK);
+		assert_int_equal(snapshot.flags, 0);
+		host_close(&host);
+	}
+}
+
 /* What does not fit is refused before anything is changed. */
 static void test_room(void **state)
 {
@@ -404,7 +440,7 @@ int main(void)
 		cmocka_unit_test(test_power_abort), cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_short),	    cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_other_history),
-		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_room),	    cmocka_unit_test(test_names),
 	};
 
 	int failed = cmocka_run_group_tests(tests, setup, teardown);
