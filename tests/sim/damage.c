@@ -134,8 +134,9 @@ static bool replaced_by_delta(struct verify *verify, uint64_t sector)
 	return false;
 }
 
-/* A scrub finds damage only where some is; of one changed bit, in this sector, all that
- * there is, and just there.  Superblocks the mount may have repaired already. */
+/* A scrub finds damage only where some is; one changed bit, in this sector, and only
+ * that, if an extent lies there.  Superblocks the mount may have repaired already, and
+ * of the ring little is read. */
 static void judge_scrub(const struct judgement *judgement, uint64_t flipped)
 {
 	struct scrub_findings found;
@@ -145,14 +146,13 @@ static void judge_scrub(const struct judgement *judgement, uint64_t flipped)
 	SIM_CHECK(!found.damages || !judgement->sound, "a scrub finds damage and nothing is wrong");
 	if (flipped == NOWHERE)
 		return;
-	SIM_CHECK(!found.damages || (found.lowest <= flipped && flipped <= found.highest &&
-				     found.highest - found.lowest < BLOCK_SECTORS),
+	SIM_CHECK(!found.damages || (found.lowest <= flipped && flipped <= found.highest),
 		  "a scrub finds damage in sectors %llu to %llu; a bit has changed in %llu",
 		  (unsigned long long)found.lowest, (unsigned long long)found.highest,
 		  (unsigned long long)flipped);
 	must = flipped >= DISK_DATA_SECTOR &&
 	       verify_sector_chosen(judgement->verify, (sector_t){flipped});
-	SIM_CHECK(!!found.damages == must || flipped < DISK_RING_SECTOR ||
+	SIM_CHECK(!!found.damages == must || flipped < DISK_DATA_SECTOR ||
 			  (must && replaced_by_delta(judgement->verify, flipped)),
 		  "a scrub finds %u damages, where one bit has changed in %s sector", found.damages,
 		  must ? "a reachable" : "an unused");
