@@ -305,8 +305,10 @@ static void write_check_overlap(const struct disk *disk, const struct block_requ
 
 		if (other->operation == BLOCK_FLUSH || other->operation == BLOCK_READ)
 			continue;
+		/* Superblocks are repaired at any time; nobody discards them. */
 		SIM_CHECK(other->operation == request->operation ||
-				  request->sector.n < DISK_RING_SECTOR,
+				  request->sector.n < DISK_RING_SECTOR ||
+				  other->sector.n < DISK_RING_SECTOR,
 			  "a write of sectors %llu+%u while a discard is in flight, or the other "
 			  "way round",
 			  (unsigned long long)request->sector.n, request->sectors);
