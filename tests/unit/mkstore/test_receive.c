@@ -176,7 +176,7 @@ static void test_power_abort(void **state)
 		store_receiving_get(host.store, &receiving);
 		if (receiving.generation)
 			assert_int_equal(receive_abort(&host), COMMAND_OK);
-		assert_int_equal(receive_reclaim(&host), STATUS_OK);
+		assert_int_equal(host_reclaim(&host), STATUS_OK);
 		image_check(&host, "live", &all.image[GENERATIONS - 2]);
 		assert_int_equal(snapshots_count(&host), GENERATIONS - 1);
 		host_close(&host);
