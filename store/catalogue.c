@@ -85,6 +85,21 @@ enum status catalogue_read(struct store *store, uint64_t number, struct snapshot
 	return STATUS_CORRUPT;
 }
 
+enum status catalogue_read_next(struct store *store, uint64_t after, uint64_t *number,
+				struct snapshot *snapshot, store_channel_t *channel)
+{
+	enum status status = map_next_past(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
+					   after + 1, number, channel);
+
+	if (status == STATUS_OK) {
+		status = catalogue_read(store, *number, snapshot, channel);
+		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+	}
+	if (status_is_damage(status))
+		--*number;
+	return status;
+}
+
 /* Index of the first change of a number at or after this one. */
 static uint32_t change_at(const struct catalogue *catalogue, uint64_t number)
 {
@@ -122,18 +137,22 @@ enum status catalogue_next(struct store *store, uint64_t after, struct snapshot 
 	for (;;) {
 		uint32_t i = change_at(catalogue, after + 1);
 		uint64_t number;
-		enum status status = map_next(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-					      after + 1, &number, channel);
+		enum status status =
+			map_next_past(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
+				      after + 1, &number, channel);
 
-		if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		if (status == STATUS_WAIT)
 			return status;
-		if (status == STATUS_NOT_FOUND ||
-		    (i < catalogue->count && catalogue->change[i].snapshot.number < number)) {
-			if (i == catalogue->count)
-				return STATUS_NOT_FOUND;
+		if (status == STATUS_NOT_FOUND)
+			number = UINT64_MAX;
+		if (i < catalogue->count && catalogue->change[i].snapshot.number < number) {
 			number = catalogue->change[i].snapshot.number;
+		} else if (status != STATUS_OK) {
+			snapshot->number = number - 1;
+			return status;
 		}
 		status = catalogue_get(store, number, snapshot, channel);
+		snapshot->number = number;
 		if (status != STATUS_NOT_FOUND)
 			return status;
 		after = number;

@@ -148,24 +148,23 @@ enum status index_build(struct store *store, uint32_t *budget, store_channel_t *
 	while (!index->complete) {
 		struct snapshot snapshot;
 		uint64_t number;
-		enum status status = map_next(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-					      index->position + 1, &number, channel);
+		enum status status;
 
 		if (!*budget)
 			return STATUS_BUSY;
-		if (status == STATUS_OK)
-			status = catalogue_read(store, number, &snapshot, channel);
-		else if (status != STATUS_WAIT)
-			index->complete = true;
+		status = catalogue_read_next(store, index->position, &number, &snapshot, channel);
 		if (status == STATUS_WAIT)
 			return status;
 		--*budget;
+		if (status == STATUS_NOT_FOUND) {
+			index->complete = true;
+			break;
+		}
 		if (status == STATUS_OK)
 			index_add(index, &snapshot);
-		else if (!index->complete || status != STATUS_NOT_FOUND)
+		else
 			index->damage = status;
-		if (!index->complete)
-			index->position = number;
+		index->position = number;
 	}
 	return STATUS_OK;
 }

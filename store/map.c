@@ -142,11 +142,12 @@ static bool wanted_with_room(const struct disk_reference *reference, unsigned le
 /*
  * One descent towards `from`: finds the first wanted key, or the end of what
  * was searched in vain (then *found is false and the search goes on there).
- * When a node cannot be read, *key is the first key it may hide.
+ * When a node cannot be read, *key is the first key it may hide, *end the key
+ * behind the last.
  */
 static enum status map_descend(struct store *store, const struct disk_root *root,
 			       enum disk_tree tree, uint64_t from, entry_wanted wanted, bool *found,
-			       uint64_t *key, store_channel_t *channel)
+			       uint64_t *key, uint64_t *end, store_channel_t *channel)
 {
 	struct disk_reference reference = root->reference;
 
@@ -160,6 +161,7 @@ static enum status map_descend(struct store *store, const struct disk_root *root
 		enum status status = extent_get(store, &reference, at, &data, channel);
 
 		*key = from;
+		*end = (at.key + 1) << (DISK_NODE_SHIFT * level);
 		if (status != STATUS_OK)
 			return status;
 		node = data;
@@ -181,14 +183,14 @@ static enum status map_descend(struct store *store, const struct disk_root *root
 }
 
 static enum status map_scan(struct store *store, const struct disk_root *root, enum disk_tree tree,
-			    uint64_t from, entry_wanted wanted, uint64_t *key,
+			    uint64_t from, entry_wanted wanted, uint64_t *key, uint64_t *end,
 			    store_channel_t *channel)
 {
 	bool found = false;
 
 	while (key_within(root, from)) {
 		enum status status =
-			map_descend(store, root, tree, from, wanted, &found, key, channel);
+			map_descend(store, root, tree, from, wanted, &found, key, end, channel);
 
 		if (status != STATUS_OK || found)
 			return status;
@@ -200,17 +202,84 @@ static enum status map_scan(struct store *store, const struct disk_root *root, e
 enum status map_next(struct store *store, const struct disk_root *root, enum disk_tree tree,
 		     uint64_t from, uint64_t *key, store_channel_t *channel)
 {
-	return map_scan(store, root, tree, from, wanted_present, key, channel);
+	uint64_t end;
+
+	return map_scan(store, root, tree, from, wanted_present, key, &end, channel);
+}
+
+enum status map_next_past(struct store *store, const struct disk_root *root, enum disk_tree tree,
+			  uint64_t from, uint64_t *key, store_channel_t *channel)
+{
+	uint64_t end;
+	enum status status = map_scan(store, root, tree, from, wanted_present, key, &end, channel);
+
+	if (status_is_damage(status))
+		*key = end;
+	return status;
+}
+
+/* One descent to the last key below `below`.  When it is in vain or a node cannot be
+ * read, *key is where what was searched, or cannot be, begins. */
+static enum status map_descend_before(struct store *store, const struct disk_root *root,
+				      enum disk_tree tree, uint64_t below, bool *found,
+				      uint64_t *key, store_channel_t *channel)
+{
+	struct disk_reference reference = root->reference;
+	uint64_t last = below - 1;
+
+	*found = false;
+	if (!key_within(root, last))
+		last = (UINT64_C(1) << (DISK_NODE_SHIFT * root->height)) - 1;
+	for (unsigned level = root->height; level; level--) {
+		struct place at = {tree, level, last >> (DISK_NODE_SHIFT * level)};
+		unsigned shift = DISK_NODE_SHIFT * (level - 1);
+		unsigned index = entry_index(last, level);
+		const struct disk_node *node;
+		const void *data;
+		enum status status = extent_get(store, &reference, at, &data, channel);
+
+		*key = at.key << (DISK_NODE_SHIFT * level);
+		if (status != STATUS_OK)
+			return status;
+		node = data;
+		while (index && reference_is_null(&node->entry[index]))
+			index--;
+		if (reference_is_null(&node->entry[index]))
+			return STATUS_OK;
+		if (index != entry_index(last, level))
+			last = (((at.key << DISK_NODE_SHIFT | index) + 1) << shift) - 1;
+		reference = node->entry[index];
+	}
+	*found = true;
+	*key = last;
+	return STATUS_OK;
+}
+
+enum status map_before(struct store *store, const struct disk_root *root, enum disk_tree tree,
+		       uint64_t below, uint64_t *key, store_channel_t *channel)
+{
+	bool found = false;
+
+	while (below && !reference_is_null(&root->reference)) {
+		enum status status =
+			map_descend_before(store, root, tree, below, &found, key, channel);
+
+		if (status != STATUS_OK || found)
+			return status;
+		below = *key;
+	}
+	return STATUS_NOT_FOUND;
 }
 
 enum status map_next_with_room(struct store *store, const struct disk_root *root, uint64_t from,
 			       uint64_t *key, store_channel_t *channel)
 {
 	enum status status = STATUS_NOT_FOUND;
+	uint64_t end;
 
 	if (key_within(root, from))
 		status = map_scan(store, root, DISK_TREE_FREE_MAP, from, wanted_with_room, key,
-				  channel);
+				  &end, channel);
 	else
 		*key = from;
 	/* Nothing behind the tree is in use: a store that has grown has no nodes

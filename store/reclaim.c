@@ -61,6 +61,13 @@ static enum status reclaim_load(struct store *store, store_channel_t *channel)
 	return STATUS_OK;
 }
 
+/* An entry that cannot be read does not end a search for others. */
+static bool entry_passed(const struct store *store, enum status status)
+{
+	return status == STATUS_CORRUPT ||
+	       (status == STATUS_IO && store->commit.read_errors + 1 >= LIMIT_COMMIT_READS);
+}
+
 static enum status reclaim_child(struct store *store, store_channel_t *channel)
 {
 	struct reclaim *reclaim = &store->reclaim;
@@ -85,9 +92,10 @@ static enum status reclaim_child(struct store *store, store_channel_t *channel)
 		return STATUS_OK;
 	}
 	reclaim->phase = RECLAIM_CHILD;
-	if (status == STATUS_OK)
-		reclaim->scan = snapshot.number;
-	return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+	if (status != STATUS_OK && (reclaim->child || !entry_passed(store, status)))
+		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+	reclaim->scan = snapshot.number;
+	return STATUS_OK;
 }
 
 /* ---- the walk --------------------------------------------------------------------- */
@@ -337,10 +345,11 @@ static enum status reclaim_next(struct store *store, bool *done, store_channel_t
 		*done = true;
 		return STATUS_OK;
 	}
-	if (status != STATUS_OK)
+	if (status != STATUS_OK && !entry_passed(store, status))
 		return status;
 	reclaim->scan = snapshot.number;
-	if (snapshot.flags & DISK_SNAPSHOT_BRANCH && snapshot.children <= 1) {
+	if (status == STATUS_OK && snapshot.flags & DISK_SNAPSHOT_BRANCH &&
+	    snapshot.children <= 1) {
 		snapshot.flags &= ~(uint32_t)DISK_SNAPSHOT_BRANCH;
 		snapshot.flags |= DISK_SNAPSHOT_DYING;
 		snapshot.cursor = 0;

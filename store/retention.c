@@ -175,12 +175,15 @@ static enum status automatic_take(struct store *store, store_channel_t *channel)
 static enum status automatic_delete(struct store *store, uint32_t i, store_channel_t *channel)
 {
 	uint64_t number = store->index.automatic[i].number;
-	enum status status = snapshot_delete(store, number, channel);
+	enum status status = snapshot_deletable(store, number, channel);
 
+	if (status == STATUS_OK)
+		status = snapshot_delete(store, number, channel);
 	if (status == STATUS_OK)
 		store->retention.gone = number;
 	/* Damaged: it cannot be deleted, so it is not counted upon any more. */
-	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
+	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND ||
+	    (status == STATUS_IO && store->commit.read_errors + 1 >= LIMIT_COMMIT_READS)) {
 		index_forget(store, number);
 		status = STATUS_OK;
 	}

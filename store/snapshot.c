@@ -50,15 +50,21 @@ static void snapshot_show(const struct snapshot *snapshot, struct store_snapshot
 enum status store_snapshot_next(struct store *store, snapshot_t after,
 				struct store_snapshot *snapshot, store_channel_t *channel)
 {
+	const uint64_t end = store->record.next_snapshot;
 	struct snapshot found;
 	uint64_t number;
-	enum status status = map_next(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-				      after.n + 1, &number, channel);
+	enum status status = catalogue_read_next(store, after.n, &number, &found, channel);
 
-	if (status == STATUS_OK)
-		status = catalogue_read(store, number, &found, channel);
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
 		snapshot_show(&found, snapshot);
+	} else if (status_is_damage(status)) {
+		/* A node that cannot be read is of numbers that there are not yet, too. */
+		if (after.n + 1 >= end)
+			return STATUS_NOT_FOUND;
+		if (number >= end)
+			number = end - 1;
+		*snapshot = (struct store_snapshot){.number = {number}};
+	}
 	return status;
 }
 
@@ -75,6 +81,7 @@ static uint64_t search_begin(struct store *store, const char *name, size_t lengt
 		memcpy(search->name, name, length + 1);
 		search->generation = store->record.generation;
 		search->after = 0;
+		search->damage = STATUS_OK;
 	}
 	return search->after;
 }
@@ -90,11 +97,14 @@ static enum status search_catalogue(struct store *store, const char *name, size_
 	do {
 		store->search.after = snapshot->number.n;
 		status = store_snapshot_next(store, snapshot->number, snapshot, channel);
-	} while (status == STATUS_OK &&
-		 (snapshot->flags & gone || memcmp(snapshot->name, name, length + 1) != 0));
+		if (status_is_damage(status))
+			store->search.damage = status;
+	} while (status_is_damage(status) ||
+		 (status == STATUS_OK &&
+		  (snapshot->flags & gone || memcmp(snapshot->name, name, length + 1) != 0)));
 	if (status != STATUS_WAIT)
 		store->search.name[0] = 0;
-	return status;
+	return status == STATUS_NOT_FOUND && store->search.damage ? store->search.damage : status;
 }
 
 enum status store_snapshot_find(struct store *store, const char *name,
@@ -138,28 +148,6 @@ enum status store_snapshot_get(struct store *store, snapshot_t number,
 	return status;
 }
 
-/* The largest number below `below` that is in the catalogue. */
-static enum status number_before(struct store *store, uint64_t below, uint64_t *number,
-				 store_channel_t *channel)
-{
-	uint64_t low = 0, high = below;
-
-	while (high - low > 1) {
-		uint64_t middle = low + (high - low) / 2, next = below;
-		enum status status = map_next(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-					      middle, &next, channel);
-
-		if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-			return status;
-		if (status == STATUS_OK && next < below)
-			low = next;
-		else
-			high = middle;
-	}
-	*number = low;
-	return low ? STATUS_OK : STATUS_NOT_FOUND;
-}
-
 enum status store_snapshot_before(struct store *store, generation_t generation, uint64_t wall_ns,
 				  struct store_snapshot *snapshot, store_channel_t *channel)
 {
@@ -170,28 +158,35 @@ enum status store_snapshot_before(struct store *store, generation_t generation, 
 	if (search->record != store->record.generation || search->generation != generation.n ||
 	    search->wall_ns != wall_ns || !search->below)
 		*search = (struct age_search){store->record.generation, generation.n, wall_ns,
-					      store->record.next_snapshot};
+					      store->record.next_snapshot, STATUS_OK};
 	do {
 		uint64_t number;
 
-		status = number_before(store, search->below, &number, channel);
+		status = map_before(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
+				    search->below, &number, channel);
 		if (status == STATUS_OK)
 			status = catalogue_read(store, number, &found, channel);
-		if (status == STATUS_OK)
+		if (status_is_damage(status))
+			search->damage = status;
+		if (status == STATUS_OK || status_is_damage(status))
 			search->below = number;
-	} while (status == STATUS_OK &&
-		 (!snapshot_lives(&found) || found.generation > generation.n ||
-		  found.wall_ns > wall_ns));
+	} while (status_is_damage(status) ||
+		 (status == STATUS_OK &&
+		  (!snapshot_lives(&found) || found.generation > generation.n ||
+		   found.wall_ns > wall_ns)));
 	if (status == STATUS_OK)
 		snapshot_show(&found, snapshot);
 	if (status != STATUS_WAIT)
 		search->below = 0;
-	return status;
+	return status == STATUS_NOT_FOUND && search->damage ? search->damage : status;
 }
 
 /* ---- before the freeze --------------------------------------------------------- */
 
-/* No other snapshot than `self` may have the name. */
+/*
+ * No other snapshot than `self` may have the name.  One that cannot be read may,
+ * for all that is known; that must not keep others from being taken or restored.
+ */
 static enum status name_check(struct store *store, const char *name, uint64_t self,
 			      store_channel_t *channel)
 {
@@ -203,10 +198,13 @@ static enum status name_check(struct store *store, const char *name, uint64_t se
 		terminated |= name[i] == 0;
 	if (!terminated || !name[0])
 		return STATUS_INVALID;
-	status = store_snapshot_find(store, name, &other, channel);
-	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && other.number.n == self))
-		return STATUS_OK;
-	return status == STATUS_OK ? STATUS_EXISTS : status;
+	do
+		status = store_snapshot_find(store, name, &other, channel);
+	while (status == STATUS_IO && ++store->search.tries < LIMIT_COMMIT_READS);
+	if (status == STATUS_WAIT)
+		return status;
+	store->search.tries = 0;
+	return status == STATUS_OK && other.number.n != self ? STATUS_EXISTS : STATUS_OK;
 }
 
 static enum status grow_check(const struct store *store, uint64_t sectors)
@@ -228,6 +226,16 @@ static enum status number_check(struct store *store, uint64_t number, store_chan
 	return status;
 }
 
+enum status snapshot_deletable(struct store *store, uint64_t number, store_channel_t *channel)
+{
+	struct snapshot snapshot, parent;
+	enum status status = catalogue_get(store, number, &snapshot, channel);
+
+	if (status == STATUS_OK && snapshot.parent)
+		status = catalogue_get(store, snapshot.parent, &parent, channel);
+	return status;
+}
+
 enum status snapshot_check(struct store *store, const struct store_commit_request *request,
 			   store_channel_t *channel)
 {
@@ -240,6 +248,8 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 	if (request->action == STORE_ACTION_RESTORE || request->action == STORE_ACTION_DELETE ||
 	    request->action == STORE_ACTION_RENAME)
 		status = number_check(store, request->number.n, channel);
+	if (status == STATUS_OK && request->action == STORE_ACTION_DELETE)
+		return snapshot_deletable(store, request->number.n, channel);
 	if (status == STATUS_OK && request->action == STORE_ACTION_RENAME)
 		return name_check(store, request->name, request->number.n, channel);
 	if (status == STATUS_OK &&

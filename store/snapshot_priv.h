@@ -28,14 +28,22 @@ struct name_search {
 	char name[DISK_SNAPSHOT_NAME]; /* empty: none */
 	uint64_t generation;
 	uint64_t after;
+	enum status damage; /* of what was passed over */
+	uint32_t tries;	    /* of a commit that looks for a name of its own */
 };
 
 /* A search by age that waits, likewise. */
 struct age_search {
 	uint64_t record; /* generation of the catalogue */
 	uint64_t generation, wall_ns;
-	uint64_t below; /* numbers from here on have been looked at; 0: no search */
+	uint64_t below;	    /* numbers from here on have been looked at; 0: no search */
+	enum status damage; /* of what was passed over */
 };
+
+static inline bool status_is_damage(enum status status)
+{
+	return status == STATUS_CORRUPT || status == STATUS_IO;
+}
 
 /* Entries changed by the commit in flight. */
 struct catalogue {
@@ -52,7 +60,12 @@ enum status catalogue_read(struct store *store, uint64_t number, struct snapshot
 			   store_channel_t *channel);
 enum status catalogue_get(struct store *store, uint64_t number, struct snapshot *snapshot,
 			  store_channel_t *channel);
-/* The next entry with a number above `after`, with the commit's changes. */
+/* The next entry with a number above `after`, as of the last durable generation.
+ * On IO and CORRUPT those up to *number cannot be read: one, or a node of them. */
+enum status catalogue_read_next(struct store *store, uint64_t after, uint64_t *number,
+				struct snapshot *snapshot, store_channel_t *channel);
+/* The next entry with a number above `after`, with the commit's changes.  On IO and
+ * CORRUPT those up to snapshot->number cannot be read. */
 enum status catalogue_next(struct store *store, uint64_t after, struct snapshot *snapshot,
 			   store_channel_t *channel);
 void catalogue_put(struct store *store, const struct snapshot *snapshot);
@@ -65,6 +78,8 @@ enum status catalogue_update_step(struct store *store, bool *done, store_channel
 enum status snapshot_check(struct store *store, const struct store_commit_request *request,
 			   store_channel_t *channel);
 enum status snapshot_apply(struct store *store, store_channel_t *channel);
+/* What a deletion cannot do without can be read: its entry and its parent's. */
+enum status snapshot_deletable(struct store *store, uint64_t number, store_channel_t *channel);
 /* In the commit in flight: keeps its state; marks one dying, or a branch point. */
 enum status snapshot_take(struct store *store, uint32_t flags, const char *name,
 			  store_channel_t *channel);

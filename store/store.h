@@ -325,19 +325,23 @@ struct store_snapshot {
 	struct store_source source;
 };
 
-/* The snapshot with the smallest number above `after`, branch points and dying
- * ones included.  WAIT, NOT_FOUND, CORRUPT. */
+/*
+ * The snapshot with the smallest number above `after`, branch points and dying
+ * ones included.  WAIT, NOT_FOUND.  IO, CORRUPT: the snapshots up to
+ * snapshot->number, all else of which is zero, cannot be read; ask on from there
+ * for the others.
+ */
 enum status store_snapshot_next(struct store *store, snapshot_t after,
 				struct store_snapshot *snapshot, store_channel_t *channel);
 /* The living snapshot of that name.  Its number is known from an index in memory,
- * which the first search builds. */
+ * which the first search builds.  IO, CORRUPT: none of those that can be read. */
 enum status store_snapshot_find(struct store *store, const char *name,
 				struct store_snapshot *snapshot, store_channel_t *channel);
 /* The living snapshot of that number. */
 enum status store_snapshot_get(struct store *store, snapshot_t number,
 			       struct store_snapshot *snapshot, store_channel_t *channel);
 /* The newest living snapshot that is neither of a younger generation nor, by the
- * wall clock, taken later. */
+ * wall clock, taken later, of those that can be read.  IO, CORRUPT: none of them. */
 enum status store_snapshot_before(struct store *store, generation_t generation, uint64_t wall_ns,
 				  struct store_snapshot *snapshot, store_channel_t *channel);
 

@@ -228,6 +228,13 @@ enum status map_lookup_node(struct store *store, const struct disk_root *root, s
  * *key is the first that a node which cannot be read may hide. */
 enum status map_next(struct store *store, const struct disk_root *root, enum disk_tree tree,
 		     uint64_t from, uint64_t *key, store_channel_t *channel);
+/* The same, but on IO and CORRUPT *key is the end of what cannot be read. */
+enum status map_next_past(struct store *store, const struct disk_root *root, enum disk_tree tree,
+			  uint64_t from, uint64_t *key, store_channel_t *channel);
+/* The last key below `below` that is present; NOT_FOUND.  IO, CORRUPT: *key is the
+ * first of what cannot be read. */
+enum status map_before(struct store *store, const struct disk_root *root, enum disk_tree tree,
+		       uint64_t below, uint64_t *key, store_channel_t *channel);
 /* The first free-map page at or after `from` whose blocks are not all in use. */
 enum status map_next_with_room(struct store *store, const struct disk_root *root, uint64_t from,
 			       uint64_t *key, store_channel_t *channel);

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_catalogue.c - snapshots whose entries cannot be read, and those beside them.
+ */
+#include "tests/unit/store/fixture.h"
+#include "store/store_priv.h"
+
+#define SECOND UINT64_C(1000000000)
+
+/* ---- asking ------------------------------------------------------------------------ */
+
+/* OK: *found is the one; 0 in it: none. */
+static enum status find(struct fixture *f, const char *name, uint64_t *found)
+{
+	struct store_snapshot snapshot;
+	store_channel_t channel;
+	enum status status;
+
+	while ((status = store_snapshot_find(f->store, name, &snapshot, &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	*found = status == STATUS_OK ? snapshot.number.n : 0;
+	return status;
+}
+
+static enum status before(struct fixture *f, uint64_t generation, uint64_t *found)
+{
+	struct store_snapshot snapshot;
+	store_channel_t channel;
+	enum status status;
+
+	while ((status = store_snapshot_before(f->store, (generation_t){generation}, UINT64_MAX,
+					       &snapshot, &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	*found = status == STATUS_OK ? snapshot.number.n : 0;
+	return status;
+}
+
+/* Lists all: how many are shown, how many numbers are said to be unreadable. */
+static unsigned list(struct fixture *f, unsigned *unreadable)
+{
+	struct store_snapshot snapshot = {.number = {0}};
+	store_channel_t channel;
+	unsigned shown = 0;
+
+	*unreadable = 0;
+	for (;;) {
+		snapshot_t after = snapshot.number;
+		enum status status = store_snapshot_next(f->store, after, &snapshot, &channel);
+
+		if (status == STATUS_WAIT) {
+			fixture_wait(f, channel);
+			snapshot.number = after;
+			continue;
+		}
+		if (status == STATUS_NOT_FOUND)
+			return shown;
+		assert_true(snapshot.number.n > after.n);
+		assert_true(snapshot.number.n < f->store->record.next_snapshot);
+		if (status != STATUS_OK) {
+			assert_true(status_is_damage(status));
+			assert_int_equal(snapshot.generation.n, 0);
+			*unreadable += (unsigned)(snapshot.number.n - after.n);
+			continue;
+		}
+		shown++;
+	}
+}
+
+static enum status commit(struct fixture *f, enum store_action action, uint64_t number,
+			  const char *name)
+{
+	enum status status = fixture_commit(f, action, number, name);
+
+	/* A restore ends the engine's life. */
+	if (status == STATUS_OK && action == STORE_ACTION_RESTORE)
+		assert_int_equal(fixture_mount(f), STATUS_OK);
+	return status;
+}
+
+/* ---- damage --------------------------------------------------------------------------- */
+
+/* Something of the catalogue does not match its checksum any more. */
+static void damage(struct fixture *f, unsigned level, uint64_t key)
+{
+	struct place place = {DISK_TREE_CATALOGUE, level, key};
+	struct disk_reference reference;
+	store_channel_t channel;
+
+	while (map_lookup_node(f->store, &f->store->record.catalogue, place, &reference,
+			       &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	f->disk[disk_reference_sector(&reference).n * SECTOR_SIZE + 20] ^= 0x40;
+	fixture_remount(f);
+}
+
+/* Snapshots s1, s2, ... in a line: sN has page N, and page 0 of the same content. */
+static struct fixture *with_snapshots(unsigned count)
+{
+	struct fixture *f = fixture_new(32768, 300, 512);
+	char name[DISK_SNAPSHOT_NAME];
+
+	for (unsigned i = 1; i <= count; i++) {
+		assert_int_equal(fixture_write(f, 0, 2 * i + 3), STATUS_OK);
+		assert_int_equal(fixture_write(f, i % FIXTURE_PAGES, 2 * i + 3), STATUS_OK);
+		snprintf(name, sizeof(name), "s%u", i);
+		assert_int_equal(commit(f, STORE_ACTION_SNAPSHOT, 0, name), STATUS_OK);
+	}
+	/* Damage in the newest generation could mean that the power had gone. */
+	fixture_checkpoint(f);
+	fixture_checkpoint(f);
+	return f;
+}
+
+/* ---- tests ------------------------------------------------------------------------------ */
+
+/* Whichever it is: the others are listed, found, restored, renamed and deleted. */
+static void test_entry(void **state)
+{
+	(void)state;
+	for (uint64_t bad = 1; bad <= 3; bad++) {
+		struct fixture *f = with_snapshots(3);
+		uint64_t other = bad == 1 ? 2 : 1, found, generation = f->store->generation;
+		char name[] = {'s', (char)('0' + other), 0},
+		     bad_name[] = {'s', (char)('0' + bad), 0};
+		unsigned unreadable;
+
+		damage(f, 0, bad);
+		assert_int_equal(list(f, &unreadable), 2);
+		assert_int_equal(unreadable, 1);
+		assert_int_equal(find(f, name, &found), STATUS_OK);
+		assert_int_equal(found, other);
+		assert_int_equal(find(f, "nobody", &found), STATUS_CORRUPT);
+		assert_int_equal(find(f, bad_name, &found), STATUS_CORRUPT);
+		assert_int_equal(before(f, generation, &found), STATUS_OK);
+		assert_int_equal(found, bad == 3 ? 2 : 3);
+		assert_int_equal(before(f, 1, &found), bad == 1 ? STATUS_CORRUPT : STATUS_OK);
+
+		assert_int_equal(commit(f, STORE_ACTION_SNAPSHOT, 0, name), STATUS_EXISTS);
+		assert_int_equal(commit(f, STORE_ACTION_RENAME, other, "renamed"), STATUS_OK);
+		assert_int_equal(commit(f, STORE_ACTION_SNAPSHOT, 0, "new"), STATUS_OK);
+		assert_int_equal(commit(f, STORE_ACTION_RESTORE, other, ""), STATUS_OK);
+		for (unsigned i = 0; i < FIXTURE_PAGES; i++)
+			f->model[i] = i && i <= other ? 2 * i + 3 : 0;
+		f->model[0] = (uint32_t)(2 * other + 3);
+		fixture_compare(f);
+		assert_int_equal(find(f, "renamed", &found), STATUS_OK);
+		assert_int_equal(list(f, &unreadable), 4);
+		assert_int_equal(unreadable, 1);
+
+		assert_int_equal(commit(f, STORE_ACTION_RESTORE, bad, ""), STATUS_CORRUPT);
+		assert_int_equal(commit(f, STORE_ACTION_DELETE, bad, ""), STATUS_CORRUPT);
+		/* Whose parent it is: a deletion that could not be ended is not begun. */
+		if (bad < 3)
+			assert_int_equal(commit(f, STORE_ACTION_DELETE, bad + 1, ""),
+					 STATUS_CORRUPT);
+		assert_int_equal(fixture_record(f)->dying, 0);
+		assert_int_equal(commit(f, STORE_ACTION_RENAME, bad, "x"), STATUS_CORRUPT);
+		fixture_free(f);
+	}
+}
+
+static void delete_finish(struct fixture *f)
+{
+	for (unsigned i = 0; i < 20 && fixture_record(f)->dying; i++)
+		fixture_checkpoint(f);
+}
+
+/*
+ *     1 --- 2 --- 3 --- 7 --- live
+ *            \
+ *             4 --- 5 --- 6
+ */
+static struct fixture *with_branches(void)
+{
+	struct fixture *f = with_snapshots(2);
+
+	assert_int_equal(commit(f, STORE_ACTION_RESTORE, 2, "s3"), STATUS_OK);
+	assert_int_equal(commit(f, STORE_ACTION_SNAPSHOT, 0, "s4"), STATUS_OK);
+	assert_int_equal(commit(f, STORE_ACTION_SNAPSHOT, 0, "s5"), STATUS_OK);
+	assert_int_equal(commit(f, STORE_ACTION_RESTORE, 3, "s6"), STATUS_OK);
+	assert_int_equal(commit(f, STORE_ACTION_SNAPSHOT, 0, "s7"), STATUS_OK);
+	fixture_checkpoint(f);
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_record(f)->snapshots, 7);
+	return f;
+}
+
+/* A deletion looks for who descends from it, and for who is next, past the damage. */
+static void test_deletion(void **state)
+{
+	struct fixture *f = with_branches();
+
+	(void)state;
+	damage(f, 0, 5);
+	damage(f, 0, 1);
+	assert_int_equal(commit(f, STORE_ACTION_DELETE, 3, ""), STATUS_OK);
+	assert_int_equal(commit(f, STORE_ACTION_DELETE, 7, ""), STATUS_OK);
+	assert_int_equal(fixture_record(f)->dying, 3);
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_record(f)->dying, 7);
+	delete_finish(f);
+	assert_int_equal(fixture_record(f)->dying, 0);
+	assert_int_equal(fixture_record(f)->snapshots, 5);
+	fixture_free(f);
+
+	/* The one that descends from it cannot be read: then nothing is given back. */
+	f = with_branches();
+	damage(f, 0, 7);
+	assert_int_equal(commit(f, STORE_ACTION_DELETE, 3, ""), STATUS_OK);
+	delete_finish(f);
+	assert_int_equal(fixture_record(f)->dying, 3);
+	fixture_free(f);
+}
+
+/* A node of the catalogue: all below it, but nothing else. */
+static void test_node(void **state)
+{
+	struct fixture *f = with_snapshots(200);
+	uint64_t found;
+	unsigned unreadable;
+
+	(void)state;
+	assert_int_equal(f->store->record.catalogue.height, 2);
+	damage(f, 1, 0);
+	assert_int_equal(list(f, &unreadable), 200 - 127);
+	assert_int_equal(unreadable, 127);
+	assert_int_equal(find(f, "s150", &found), STATUS_OK);
+	assert_int_equal(found, 150);
+	assert_int_equal(find(f, "s100", &found), STATUS_CORRUPT);
+	assert_int_equal(before(f, 151, &found), STATUS_OK);
+	assert_int_equal(found, 151);
+	assert_int_equal(before(f, 100, &found), STATUS_CORRUPT);
+	assert_int_equal(commit(f, STORE_ACTION_RESTORE, 150, ""), STATUS_OK);
+	assert_int_equal(find(f, "s200", &found), STATUS_OK);
+	fixture_free(f);
+
+	/* Backwards past numbers that there are no more, into another node. */
+	f = with_snapshots(200);
+	for (uint64_t number = 128; number < 140; number++) {
+		assert_int_equal(commit(f, STORE_ACTION_DELETE, number, ""), STATUS_OK);
+		delete_finish(f);
+	}
+	assert_int_equal(before(f, 135, &found), STATUS_OK);
+	assert_int_equal(found, 127);
+	fixture_checkpoint(f);
+	fixture_checkpoint(f);
+	damage(f, 1, 1);
+	assert_int_equal(list(f, &unreadable), 127);
+	assert_int_equal(unreadable, 200 - 127);
+	assert_int_equal(find(f, "s100", &found), STATUS_OK);
+	assert_int_equal(before(f, 180, &found), STATUS_OK);
+	assert_int_equal(found, 127);
+	fixture_free(f);
+}
+
+/* The same where the index takes no more names. */
+static void test_overflow(void **state)
+{
+	struct fixture *f = with_snapshots(5);
+	uint64_t found;
+
+	(void)state;
+	damage(f, 0, 2);
+	assert_int_equal(find(f, "s5", &found), STATUS_OK);
+	f->store->index.overflow = true;
+	assert_int_equal(find(f, "s4", &found), STATUS_OK);
+	assert_int_equal(found, 4);
+	assert_int_equal(find(f, "s2", &found), STATUS_CORRUPT);
+	assert_int_equal(commit(f, STORE_ACTION_SNAPSHOT, 0, "s5"), STATUS_EXISTS);
+	assert_int_equal(commit(f, STORE_ACTION_SNAPSHOT, 0, "more"), STATUS_OK);
+	fixture_free(f);
+}
+
+/* A read that fails once only: no name is given twice.  One that fails for ever
+ * keeps nobody from a snapshot. */
+static void test_read_errors(void **state)
+{
+	(void)state;
+	for (uint64_t at = 0; at < 12; at++) {
+		for (uint64_t count = 1; count <= 2; count++) {
+			struct fixture *f = with_snapshots(4);
+			enum status status;
+
+			fixture_remount(f);
+			f->fail_operation = BLOCK_READ;
+			f->fail_at = f->reads + at;
+			f->fail_count = count;
+			status = commit(f, STORE_ACTION_SNAPSHOT, 0, "s3");
+			assert_true(status == STATUS_EXISTS);
+			f->fail_count = 0;
+			fixture_free(f);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_entry),	    cmocka_unit_test(test_deletion),
+		cmocka_unit_test(test_node),	    cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_read_errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
