@@ -222,7 +222,9 @@ enum abi_operation {
 	/* Answered OK (w0 generation) when durable.  If the system is resumed from
 	 * that very generation: RESUMED, w0 generation (SYSTEM_INFO tells why). */
 	STORE_CHECKPOINT = LABEL(OBJECT_STORE, 1), /* [SNAPSHOT] */
-	STORE_SNAPSHOT = LABEL(OBJECT_STORE, 2),   /* data name [SNAPSHOT] */
+	/* data name; EXISTS; INVALID: a name that means something else (disk/keeping.h)
+	 * [SNAPSHOT] */
+	STORE_SNAPSHOT = LABEL(OBJECT_STORE, 2),
 	/* data name; answered only if it fails: otherwise the whole system goes on from
 	 * the snapshot.  Kept: the replaced state, in which this is answered RESUMED
 	 * [CONTROL] */
@@ -235,8 +237,8 @@ enum abi_operation {
 	STORE_INTERVAL = LABEL(OBJECT_STORE, 7),   /* w0 ns between checkpoints, 0: only on
 						      request [CONTROL] */
 	/* Answered like a checkpoint. */
-	STORE_RENAME = LABEL(OBJECT_STORE, 8), /* w0 number, data its new name; EXISTS
-						  [CONTROL] */
+	STORE_RENAME = LABEL(OBJECT_STORE, 8), /* w0 number, data its new name; EXISTS,
+						  INVALID [CONTROL] */
 	/* data struct disk_retention: which generations are kept automatically; INVALID,
 	 * LIMIT [CONTROL] */
 	STORE_RETENTION = LABEL(OBJECT_STORE, 9),

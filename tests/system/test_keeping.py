@@ -157,6 +157,7 @@ def test_retention_rules(store):
     ):
         said = mkstore("retention", store, rule, code=USAGE).stderr
         assert "is no rule for automatic snapshots: " in said and why in said
+    assert "--live" in mkstore("retention", store, "10s", "--live", code=USAGE).stderr
     assert mkstore_json("retention", store, "10s,888m")["rule"] == "10s,888m,0h,0d,20%"
     mkstore("retention", store, "off")
     assert mkstore_json("retention", store) == {"rule": "off", "automatic": 0, "held_sectors": 0}

@@ -111,6 +111,12 @@ static enum command_exit retention_run(const struct command_invocation *invocati
 
 	if (set && !text_retention_parse(invocation->operand[1], &request.retention))
 		return COMMAND_USAGE;
+	if (set && command_value(invocation, "live")) {
+		command_error("a rule cannot be set with --live: stop the system, or say "
+			      "'retention %s' to it",
+			      invocation->operand[1]);
+		return COMMAND_USAGE;
+	}
 	result = set ? host_open(&host, invocation, HOST_WRITE) : host_open_read(&host, invocation);
 	if (result != COMMAND_OK)
 		return result;
