@@ -80,6 +80,34 @@ static void test_reference_out_of_bounds(void **state)
 	fixture_free(f);
 }
 
+/* Bytes that match their checksum and are no compressed page, no compressed node. */
+static void test_senseless_extents(void **state)
+{
+	struct fixture *f = fixture_new(DISK_SECTORS_MIN, 128, 512);
+	uint64_t sector = DISK_SECTORS_MIN - BLOCK_SECTORS;
+	uint8_t *bytes = f->disk + sector * SECTOR_SIZE;
+	struct place place[] = {{DISK_TREE_CATALOGUE, 0, 1}, {DISK_TREE_SPACE, 1, 0}};
+
+	(void)state;
+	fixture_checkpoint(f);
+	memset(bytes, 0xf0, SECTOR_SIZE);
+	for (unsigned i = 0; i < 2; i++) {
+		struct disk_reference reference = {
+			.sector_low = (uint32_t)sector,
+			.sectors = 1,
+			.codec = i ? DISK_CODEC_COLUMNS : DISK_CODEC_LZ4,
+			.birth = 1,
+			.length = 500,
+			.checksum = checksum(bytes, SECTOR_SIZE, place_seed(place[i])),
+		};
+
+		assert_int_equal(get(f, &reference, place[i]), STATUS_CORRUPT);
+		assert_non_null(strstr(f->log_last, i ? "does not decompress to a node"
+						      : "does not decompress to a page"));
+	}
+	fixture_free(f);
+}
+
 /* ---- records ------------------------------------------------------------------- */
 
 static enum slot_kind classify(struct fixture *f, struct disk_record *record)
@@ -207,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cached_for_another_place),
 		cmocka_unit_test(test_reference_out_of_bounds),
+		cmocka_unit_test(test_senseless_extents),
 		cmocka_unit_test(test_senseless_records),
 		cmocka_unit_test(test_no_number_left),
 		cmocka_unit_test(test_no_generation_left),

@@ -252,6 +252,42 @@ static void test_busy_device(void **state)
 	fixture_free(f);
 }
 
+/* With one read in flight at most, who asks for another page waits for a frame, which
+ * is promised only when a read can be started. */
+static void test_one_read_at_a_time(void **state)
+{
+	struct fixture *f = fixture_new(16384, 100, 512);
+	store_channel_t first, second;
+	frame_t frame;
+
+	(void)state;
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	fixture_checkpoint(f);
+	f->limits.read_requests = 1;
+	fixture_remount(f);
+	fixture_compare_page(f, 0);
+	assert_int_equal(store_page_read(f->store, (page_t){f->base + 1}, &frame, &first),
+			 STATUS_WAIT);
+	assert_int_equal(first.n, STORE_CHANNEL_FIXED);
+	assert_int_equal(store_page_read(f->store, (page_t){f->base + 2}, &frame, &second),
+			 STATUS_WAIT);
+	assert_int_equal(second.n, STORE_CHANNEL_FRAMES);
+	assert_false(store_step(f->store));
+	assert_int_equal(f->store->wakes[STORE_CHANNEL_FRAMES], 0);
+	while (f->queued)
+		fixture_poll(&f->device, true);
+	assert_true(store_step(f->store));
+	assert_int_equal(f->store->wakes[STORE_CHANNEL_FRAMES], 1);
+	assert_int_equal(store_page_read(f->store, (page_t){f->base + 2}, &frame, &second),
+			 STATUS_WAIT);
+	assert_int_equal(second.n, STORE_CHANNEL_FIXED);
+	assert_int_equal(store_page_read(f->store, (page_t){f->base + 1}, &frame, &first),
+			 STATUS_OK);
+	fixture_compare(f);
+	fixture_free(f);
+}
+
 /* ---- snapshots ------------------------------------------------------------------------- */
 
 static void test_snapshot_get(void **state)
@@ -288,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_many_clears),
 		cmocka_unit_test(test_own_pages_are_last),
 		cmocka_unit_test(test_busy_device),
+		cmocka_unit_test(test_one_read_at_a_time),
 		cmocka_unit_test(test_snapshot_get),
 	};
 

@@ -3,6 +3,7 @@
  * test_scrub.c - everything reachable is read once, and damage is told.
  */
 #include "tests/unit/store/fixture.h"
+#include "store/store_priv.h"
 
 #define SECTORS 131072u
 
@@ -357,6 +358,155 @@ static void test_deltas(void **state)
 	fixture_free(f);
 }
 
+/* ---- beside a deletion ---------------------------------------------------------------- */
+
+static void delete_slowly(struct fixture *f, uint64_t number, unsigned steps)
+{
+	struct findings findings;
+	unsigned scrubbed = 0;
+
+	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, number, ""), STATUS_OK);
+	while (fixture_record(f)->dying) {
+		struct store_scrub scrub = scrub_all(f, &findings);
+
+		/* Neither what it has given back nor anything twice, and all the rest. */
+		assert_int_equal(findings.count, 0);
+		assert_int_equal(scrub.sectors, fixture_record(f)->used_sectors);
+		fixture_checkpoint(f);
+		scrubbed++;
+	}
+	assert_true(scrubbed > steps);
+}
+
+/* In the middle of a deletion the cursor tells what the dying one and its child
+ * still have: a snapshot, the live state, none. */
+static void test_dying(void **state)
+{
+	struct fixture *f = fixture_new(SECTORS, 400, 512);
+
+	(void)state;
+	f->limits.deletion_visits = 100;
+	fixture_checkpoint(f);
+	fixture_remount(f);
+	for (unsigned i = 0; i < 4; i++) {
+		write_some(f, 500);
+		snapshot(f, (const char[]){(char)('a' + i), 0});
+	}
+	write_some(f, 500);
+	fixture_checkpoint(f);
+	delete_slowly(f, snapshot_number(f, "b"), 3);
+	delete_slowly(f, snapshot_number(f, "d"), 3);
+	write_some(f, 300);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_RESTORE, snapshot_number(f, "c"), "e"),
+			 STATUS_OK);
+	fixture_remount(f);
+	delete_slowly(f, snapshot_number(f, "e"), 3);
+	delete_slowly(f, snapshot_number(f, "a"), 3);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+/* ---- beside commits ------------------------------------------------------------------------ */
+
+static struct disk_reference live_reference(struct fixture *f, uint64_t page)
+{
+	struct disk_reference reference;
+	struct store_view view;
+	store_channel_t channel;
+	enum status status;
+
+	assert_int_equal(store_view_open(f->store, (snapshot_t){0}, &view, &channel), STATUS_OK);
+	while ((status = store_view_find(f->store, &view, (page_t){page}, &reference, &channel)) ==
+	       STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(status, STATUS_OK);
+	return reference;
+}
+
+static void damage(struct fixture *f, const struct disk_reference *reference)
+{
+	f->disk[disk_reference_sector(reference).n * SECTOR_SIZE + 5] ^= 1;
+}
+
+/* A snapshot taken while the live state is walked: what it shares with the live
+ * state is told as the live state's; what only it has, after it. */
+static void test_late_snapshot(void **state)
+{
+	struct fixture *f = fixture_new(SECTORS, 1400, 512);
+	struct findings findings = {0};
+	struct disk_reference shared, alone;
+	struct store_scrub scrub;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	fixture_checkpoint(f);
+	store_scrub_begin(f->store, &scrub);
+	while (scrub.phase != STORE_SCRUB_LIVE || scrub.pages < 100)
+		assert_int_not_equal(scrub_some(f, &scrub, 1, &findings), STATUS_NOT_FOUND);
+	snapshot(f, "late");
+	shared = live_reference(f, f->base + 900);
+	alone = live_reference(f, f->base + 950);
+	assert_int_equal(fixture_write(f, 950, 77), STATUS_OK);
+	fixture_checkpoint(f);
+	damage(f, &shared);
+	damage(f, &alone);
+	while (scrub.phase == STORE_SCRUB_LIVE)
+		assert_int_not_equal(scrub_some(f, &scrub, 1, &findings), STATUS_NOT_FOUND);
+	assert_int_equal(findings.count, 1);
+	assert_int_equal(findings.last.key, f->base + 900);
+	assert_int_equal(findings.last.snapshot.n, 0);
+	damage(f, &shared); /* as it was */
+	assert_int_equal(scrub_some(f, &scrub, 100000, &findings), STATUS_NOT_FOUND);
+	assert_int_equal(findings.count, 2);
+	assert_int_equal(findings.last.key, f->base + 950);
+	assert_int_equal(findings.last.snapshot.n, snapshot_number(f, "late"));
+	fixture_free(f);
+}
+
+/* What is read at once may hold sectors that are free: what a commit then writes
+ * there is read anew. */
+static void test_window_grows_old(void **state)
+{
+	struct fixture *f = fixture_new(SECTORS, 400, 512);
+	struct findings findings = {0};
+	unsigned within = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 200; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	fixture_checkpoint(f);
+	for (unsigned round = 0; round < 20; round++) {
+		const struct block_request *window;
+		struct store_scrub scrub;
+
+		/* Holes behind every page with an even number. */
+		for (uint32_t i = 1; i < 200; i += 2)
+			fixture_clear(f, i, 1);
+		fixture_checkpoint(f);
+		fixture_checkpoint(f);
+		store_scrub_begin(f->store, &scrub);
+		while (scrub.phase != STORE_SCRUB_LIVE || scrub.pages < 1 + round)
+			assert_int_not_equal(scrub_some(f, &scrub, 1, &findings), STATUS_NOT_FOUND);
+		for (uint32_t i = 1; i < 200; i += 2)
+			assert_int_equal(fixture_write(f, i, 2 * (round * 200 + i) + 1001),
+					 STATUS_OK);
+		fixture_checkpoint(f);
+		window = &f->store->scrubber.request;
+		for (uint32_t i = 1; i < 200; i += 2) {
+			struct disk_reference next = live_reference(f, f->base + i);
+			uint64_t sector = disk_reference_sector(&next).n;
+
+			within += f->base + i >= scrub.position && sector >= window->sector.n &&
+				  sector < window->sector.n + window->sectors;
+		}
+		assert_int_equal(scrub_some(f, &scrub, 100000, &findings), STATUS_NOT_FOUND);
+		assert_int_equal(findings.count, 0);
+	}
+	assert_true(within > 3);
+	fixture_free(f);
+}
+
 /* ---- who sees it ---------------------------------------------------------------------- */
 
 static void test_viewers(void **state)
@@ -545,7 +695,8 @@ int main(void)
 		cmocka_unit_test(test_online),	       cmocka_unit_test(test_deltas),
 		cmocka_unit_test(test_viewers),	       cmocka_unit_test(test_superblocks),
 		cmocka_unit_test(test_records),	       cmocka_unit_test(test_record_unreadable),
-		cmocka_unit_test(test_hostile_cursor),
+		cmocka_unit_test(test_hostile_cursor), cmocka_unit_test(test_dying),
+		cmocka_unit_test(test_late_snapshot),  cmocka_unit_test(test_window_grows_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

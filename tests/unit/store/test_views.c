@@ -360,6 +360,197 @@ static void test_damage(void **state)
 	fixture_free(f);
 }
 
+/* ---- beside damaged nodes, and deltas ------------------------------------------------ */
+
+static uint64_t view_pages(struct fixture *f, struct store_view *view)
+{
+	store_channel_t channel;
+	enum status status;
+	uint64_t pages;
+
+	while ((status = store_view_pages(f->store, view, &pages, &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(status, STATUS_OK);
+	return pages;
+}
+
+static enum status view_gap(struct fixture *f, struct store_view *view, uint64_t page,
+			    uint64_t *end)
+{
+	store_channel_t channel;
+	enum status status;
+	page_t behind = {0};
+
+	while ((status = store_view_gap(f->store, view, (page_t){page}, &behind, &channel)) ==
+	       STATUS_WAIT)
+		fixture_wait(f, channel);
+	*end = behind.n;
+	return status;
+}
+
+/* A snapshot of pages in four nodes; then a delta with two of its pages written
+ * again and one that it has not. */
+static struct fixture *with_delta(struct store_view *snapshot, struct store_view *live)
+{
+	struct fixture *f = fixture_make(65536, 300, 512, true);
+
+	for (uint32_t i = 0; i < 512; i += 2)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "kept"), STATUS_OK);
+	assert_int_equal(fixture_write(f, 140, 5), STATUS_OK);
+	assert_int_equal(fixture_write(f, 141, 7), STATUS_OK);
+	assert_int_equal(fixture_write(f, 300, 9), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_record(f)->kind, DISK_RECORD_DELTA);
+	assert_int_equal(view_open(f, find(f, "kept"), snapshot), STATUS_OK);
+	assert_int_equal(view_open(f, (snapshot_t){0}, live), STATUS_OK);
+	return f;
+}
+
+/* Damages the node of level 1 on the path to this page, as the live tree has it. */
+static void damage_node(struct fixture *f, uint64_t page)
+{
+	const struct disk_root *root = &fixture_record(f)->space;
+	struct account a = {f, calloc(65536, 1), NULL, 0};
+	struct disk_reference reference = root->reference;
+
+	for (unsigned level = root->height; level > 1; level--) {
+		struct disk_node node;
+
+		account_extent(&a, &reference, &node);
+		reference = node.entry[page >> (DISK_NODE_SHIFT * (level - 1)) & 127];
+	}
+	f->disk[disk_reference_sector(&reference).n * SECTOR_SIZE + 20] ^= 1;
+	free(a.reached);
+}
+
+static void test_pages(void **state)
+{
+	struct store_view snapshot, live, nothing = {.number = {0}};
+	struct fixture *f = with_delta(&snapshot, &live);
+
+	(void)state;
+	assert_int_equal(view_pages(f, &snapshot), 256);
+	assert_int_equal(view_pages(f, &live), 257);
+	assert_int_equal(view_pages(f, &nothing), 0);
+	fixture_remount(f);
+	assert_int_equal(view_open(f, (snapshot_t){0}, &live), STATUS_OK);
+	assert_int_equal(view_pages(f, &live), 257);
+	fixture_free(f);
+}
+
+/* What a damaged node hides, and what not. */
+static void test_gap(void **state)
+{
+	struct store_view snapshot, live;
+	struct fixture *f = with_delta(&snapshot, &live);
+	uint64_t end;
+
+	(void)state;
+	assert_int_equal(view_gap(f, &live, f->base + 130, &end), STATUS_NOT_FOUND);
+	damage_node(f, f->base + 130);
+	fixture_remount(f);
+	assert_int_equal(view_open(f, find(f, "kept"), &snapshot), STATUS_OK);
+	assert_int_equal(view_open(f, (snapshot_t){0}, &live), STATUS_OK);
+	for (uint32_t i = 100; i < 300; i++) {
+		bool hidden = i >= 128 && i < 256;
+
+		assert_int_equal(view_gap(f, &snapshot, f->base + i, &end),
+				 hidden ? STATUS_OK : STATUS_NOT_FOUND);
+		assert_int_equal(end, hidden ? f->base + 256 : 0);
+		/* What the delta has is found all the same. */
+		assert_int_equal(view_gap(f, &live, f->base + i, &end),
+				 hidden && i != 140 && i != 141 ? STATUS_OK : STATUS_NOT_FOUND);
+	}
+	/* Above the tree, and in a part that is absent as a whole. */
+	assert_int_equal(view_gap(f, &live, far_page[2], &end), STATUS_NOT_FOUND);
+	assert_int_equal(view_gap(f, &live, 3, &end), STATUS_NOT_FOUND);
+	assert_int_equal(fixture_write(f, 0, 99), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_int_equal(view_gap(f, &live, f->base + 130, &end), STATUS_DEAD);
+	fixture_free(f);
+}
+
+/* Equal lists of changes differ nowhere; those of one side alone do. */
+static void test_differ_delta(void **state)
+{
+	struct store_view snapshot, live, nothing = {.number = {0}};
+	struct fixture *f = with_delta(&snapshot, &live);
+	static const uint32_t changed[] = {140, 141, 300};
+	enum store_difference difference;
+	page_t page = {0};
+
+	(void)state;
+	assert_int_equal(view_differ(f, &live, &live, &page, &difference), STATUS_NOT_FOUND);
+	for (unsigned back = 0; back < 2; back++) {
+		page.n = 0;
+		for (unsigned i = 0; i < 3; i++) {
+			assert_int_equal(view_differ(f, back ? &live : &snapshot,
+						     back ? &snapshot : &live, &page, &difference),
+					 STATUS_OK);
+			assert_int_equal(page.n, f->base + changed[i]);
+			assert_int_equal(difference, changed[i] != 141 ? STORE_CHANGED
+						     : back	       ? STORE_REMOVED
+								       : STORE_ADDED);
+			page.n++;
+		}
+		assert_int_equal(view_differ(f, &snapshot, &snapshot, &page, &difference),
+				 STATUS_NOT_FOUND);
+	}
+	page.n = 0;
+	for (uint32_t i = 0; i < 257; i++) {
+		assert_int_equal(view_differ(f, &nothing, &live, &page, &difference), STATUS_OK);
+		assert_int_equal(difference, STORE_ADDED);
+		page.n++;
+	}
+	assert_int_equal(view_differ(f, &nothing, &live, &page, &difference), STATUS_NOT_FOUND);
+	fixture_free(f);
+}
+
+/* A page that cannot be told is named, each one, and those behind it are found. */
+static void test_differ_damage(void **state)
+{
+	struct store_view snapshot, live, nothing = {.number = {0}};
+	struct fixture *f = with_delta(&snapshot, &live);
+	enum store_difference difference;
+	page_t page = {0};
+
+	(void)state;
+	damage_node(f, f->base + 140);
+	fixture_remount(f);
+	assert_int_equal(view_open(f, find(f, "kept"), &snapshot), STATUS_OK);
+	assert_int_equal(view_open(f, (snapshot_t){0}, &live), STATUS_OK);
+	/* The node is the same in both, but what became of these two pages of the
+	 * delta cannot be told. */
+	for (uint32_t i = 140; i <= 141; i++) {
+		assert_int_equal(view_differ(f, &snapshot, &live, &page, &difference),
+				 STATUS_CORRUPT);
+		assert_int_equal(page.n, f->base + i);
+		page.n++;
+	}
+	assert_int_equal(view_differ(f, &snapshot, &live, &page, &difference), STATUS_OK);
+	assert_int_equal(page.n, f->base + 300);
+	/* Against nothing: the node's first page, then on as whoever asks likes; the
+	 * pages of the delta are known. */
+	page.n = f->base + 120;
+	for (uint32_t i = 120; i < 128; i += 2, page.n++) {
+		assert_int_equal(view_differ(f, &nothing, &live, &page, &difference), STATUS_OK);
+		assert_int_equal(page.n, f->base + i);
+	}
+	assert_int_equal(view_differ(f, &nothing, &live, &page, &difference), STATUS_CORRUPT);
+	assert_int_equal(page.n, f->base + 128);
+	page.n = f->base + 140;
+	assert_int_equal(view_differ(f, &nothing, &live, &page, &difference), STATUS_OK);
+	assert_true(page.n == f->base + 140 && difference == STORE_ADDED);
+	page.n = f->base + 142;
+	assert_int_equal(view_differ(f, &nothing, &live, &page, &difference), STATUS_CORRUPT);
+	assert_int_equal(page.n, f->base + 142);
+	page.n = f->base + 256;
+	assert_int_equal(view_differ(f, &nothing, &live, &page, &difference), STATUS_OK);
+	assert_true(page.n == f->base + 256 && difference == STORE_ADDED);
+	fixture_free(f);
+}
+
 /* What the record and a snapshot say of a stream, and how a restore that keeps
  * nothing gives everything back. */
 static void test_receiving(void **state)
@@ -431,10 +622,12 @@ static void test_receiving(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reading),	  cmocka_unit_test(test_differences),
-		cmocka_unit_test(test_pruning),	  cmocka_unit_test(test_heights),
-		cmocka_unit_test(test_ending),	  cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_receiving),
+		cmocka_unit_test(test_reading),	      cmocka_unit_test(test_differences),
+		cmocka_unit_test(test_pruning),	      cmocka_unit_test(test_heights),
+		cmocka_unit_test(test_ending),	      cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_receiving),     cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_gap),	      cmocka_unit_test(test_differ_delta),
+		cmocka_unit_test(test_differ_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
