@@ -264,6 +264,21 @@ def links(tree):
     return bad
 
 
+def seeded_faults(tree):
+    """Each fault names a text that occurs once in its file, and a test that there is."""
+    bad = []
+    for path in sorted(path for path in tree if path.endswith(".mutant")):
+        parts = tree[path].split("\n----\n")
+        fields = dict(re.findall(r"^(\w+): (.+)$", parts[0], re.M))
+        count = tree.get(fields.get("file"), "").count(parts[1]) if len(parts) == 3 else 0
+        if count != 1:
+            bad.append(f"{path}:1: its text occurs {count} times in {fields.get('file')}")
+        test = f"tests/unit/store/test_{fields.get('test')}.c"
+        if "test" in fields and test not in tree:
+            bad.append(f"{path}:1: there is no {test}")
+    return bad
+
+
 RULES = [
     layers,
     private_headers,
@@ -275,4 +290,5 @@ RULES = [
     white_space,
     readme_folders,
     links,
+    seeded_faults,
 ]

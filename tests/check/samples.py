@@ -3,6 +3,7 @@
 
 import rules
 
+FAULT = "what: x\nfile: store/a.c\ntest: a\n----\nint x;\n----\n"
 HEAD = "/* SPDX-License-Identifier: MIT */\n/* x.c - a sample. */\n"
 LONG = "static void sample_long(void)\n{\n" + "\tx();\n" * 70 + "}\n"
 
@@ -42,6 +43,9 @@ BAD = [
     ("readme_folders", {"README.md": "| `a/` | first |\n"}, "which holds nothing"),
     ("links", {"docs/a.md": "[b](b.md)\n"}, "no such page"),
     ("links", {"docs/a.md": "`store/x.c`\n", "store/y.c": ""}, "no such file"),
+    ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int y;\n"}, "occurs 0 times"),
+    ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int x;\nint x;\n"}, "occurs 2 times"),
+    ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int x;\n"}, "there is no"),
 ]
 
 
