@@ -169,6 +169,45 @@ static void test_torn_page(void **state)
 	fixture_free(f);
 }
 
+/* What the disk cannot read is no sign of a torn commit: at any read of a mount, and
+ * when it is tried once more, the newest generation or none. */
+static void test_unreadable(void **state)
+{
+	(void)state;
+	for (unsigned deltas = 0; deltas < 8; deltas += 7) {
+		struct fixture *f = with_deltas(deltas);
+		uint64_t generation = fixture_record(f)->generation, reads = f->reads;
+		unsigned mounted = 0, refused = 0;
+
+		fixture_remount(f);
+		reads = f->reads - reads;
+		assert_true(reads > 2);
+		f->fail_operation = BLOCK_READ;
+		for (uint64_t n = 1; n <= reads; n++) {
+			enum status status;
+
+			f->fail_at = f->reads + n;
+			f->fail_count = 2;
+			status = fixture_mount(f);
+			f->fail_count = 0;
+			if (status != STATUS_OK) {
+				assert_int_equal(status, STATUS_IO);
+				refused++;
+				continue;
+			}
+			assert_int_equal(f->recovery.generation.n, generation);
+			assert_int_equal(f->recovery.torn.n, 0);
+			fixture_compare(f);
+			mounted++;
+		}
+		assert_true(mounted || !deltas);
+		assert_true(refused);
+		fixture_remount(f);
+		fixture_compare(f);
+		fixture_free(f);
+	}
+}
+
 /* Hostile records with a right checksum are no records. */
 static void test_hostile(void **state)
 {
@@ -502,21 +541,14 @@ static void test_list_torn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_contents),
-		cmocka_unit_test(test_full_follows),
-		cmocka_unit_test(test_crash),
-		cmocka_unit_test(test_damaged_record),
-		cmocka_unit_test(test_torn_page),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_without),
-		cmocka_unit_test(test_snapshots),
-		cmocka_unit_test(test_clear),
-		cmocka_unit_test(test_next),
-		cmocka_unit_test(test_full_disk),
-		cmocka_unit_test(test_full_sparse),
-		cmocka_unit_test(test_list_full_at_once),
-		cmocka_unit_test(test_list_filled),
-		cmocka_unit_test(test_list_too_long),
+		cmocka_unit_test(test_contents),    cmocka_unit_test(test_full_follows),
+		cmocka_unit_test(test_crash),	    cmocka_unit_test(test_damaged_record),
+		cmocka_unit_test(test_torn_page),   cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_unreadable),  cmocka_unit_test(test_without),
+		cmocka_unit_test(test_snapshots),   cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_next),	    cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_full_sparse), cmocka_unit_test(test_list_full_at_once),
+		cmocka_unit_test(test_list_filled), cmocka_unit_test(test_list_too_long),
 		cmocka_unit_test(test_list_torn),
 	};
 

@@ -108,6 +108,48 @@ static void test_senseless_extents(void **state)
 	fixture_free(f);
 }
 
+/* A node refers to nothing that is younger than itself, and to nothing outside. */
+static void test_senseless_nodes(void **state)
+{
+	struct fixture *f = fixture_new(DISK_SECTORS_MIN, 128, 512);
+	uint64_t sector = DISK_SECTORS_MIN - BLOCK_SECTORS;
+	struct disk_node *node = (void *)(f->disk + sector * SECTOR_SIZE);
+	const struct disk_reference good = {.sector_low = (uint32_t)sector - 8,
+					    .sectors = 1,
+					    .codec = DISK_CODEC_LZ4,
+					    .birth = 1,
+					    .length = 500};
+	struct place place = {DISK_TREE_SPACE, 1, 0};
+
+	(void)state;
+	fixture_checkpoint(f);
+	for (unsigned fault = 0; fault < 5; fault++) {
+		struct disk_reference *entry = &node->entry[DISK_NODE_ENTRIES - 1];
+		struct disk_reference reference = {
+			.sector_low = (uint32_t)sector,
+			.sectors = BLOCK_SECTORS,
+			.codec = DISK_CODEC_RAW,
+			.birth = 1,
+			.length = PAGE_SIZE,
+		};
+
+		*entry = good;
+		if (fault == 1)
+			entry->birth = 2;
+		if (fault == 2)
+			entry->sector_low = DISK_SECTORS_MIN;
+		if (fault == 3)
+			entry->sector_low = DISK_DATA_SECTOR - 1;
+		if (fault == 4)
+			entry->length = SECTOR_SIZE + 1;
+		reference.checksum = checksum(node, sizeof(*node), place_seed(place));
+		assert_int_equal(get(f, &reference, place), fault ? STATUS_CORRUPT : STATUS_OK);
+		if (fault)
+			assert_non_null(strstr(f->log_last, "refers to what cannot be"));
+	}
+	fixture_free(f);
+}
+
 /* ---- records ------------------------------------------------------------------- */
 
 static enum slot_kind classify(struct fixture *f, struct disk_record *record)
@@ -198,11 +240,15 @@ static void test_no_generation_left(void **state)
 	assert_int_equal(store_generation(f->store).n, DISK_GENERATION_END - 1);
 	assert_int_equal(fixture_write(f, 3, 9), STATUS_OK);
 	assert_int_equal(fixture_commit(f, STORE_ACTION_NONE, 0, ""), STATUS_LIMIT);
-	tombstone_make(f->store, 5, UINT64_MAX, &stone);
-	memcpy(f->disk + record_sector(5) * SECTOR_SIZE, &stone, sizeof(stone));
-	fixture_remount(f);
-	fixture_compare(f);
-	fixture_checkpoint(f);
+	/* Those behind the end are no numbers. */
+	for (unsigned i = 0; i < 2; i++) {
+		tombstone_make(f->store, 5, i ? UINT64_MAX : DISK_GENERATION_END, &stone);
+		memcpy(f->disk + record_sector(5) * SECTOR_SIZE, &stone, sizeof(stone));
+		fixture_remount(f);
+		assert_int_equal(store_generation(f->store).n, 2 + i);
+		fixture_compare(f);
+		fixture_checkpoint(f);
+	}
 	fixture_free(f);
 }
 
@@ -236,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_cached_for_another_place),
 		cmocka_unit_test(test_reference_out_of_bounds),
 		cmocka_unit_test(test_senseless_extents),
+		cmocka_unit_test(test_senseless_nodes),
 		cmocka_unit_test(test_senseless_records),
 		cmocka_unit_test(test_no_number_left),
 		cmocka_unit_test(test_no_generation_left),

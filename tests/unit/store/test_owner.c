@@ -50,6 +50,18 @@ static void test_config(void **state)
 #undef REFUSED
 	device = f->device;
 	assert_int_equal(init_with(f, good), STATUS_OK);
+	/* The largest and the smallest that is taken. */
+	for (unsigned most = 0; most < 2; most++) {
+		bad = good;
+		bad.limits.read_requests = most ? LIMIT_READS : 1;
+		bad.limits.staging_bytes = LIMIT_STAGING_MIN;
+		bad.memory = aligned_alloc(4096, store_memory_size(&bad.limits));
+		memset(bad.memory, 0, store_memory_size(&bad.limits));
+		device.request_sectors = BLOCK_SECTORS;
+		device.queue_depth = 2;
+		assert_int_equal(init_with(f, bad), STATUS_OK);
+		free(bad.memory);
+	}
 	fixture_free(f);
 }
 
@@ -204,6 +216,22 @@ static void test_many_clears(void **state)
 	fixture_free(f);
 }
 
+/* A checkpoint is due when more than half of the frames are dirty. */
+static void test_pressure(void **state)
+{
+	struct fixture *f = fixture_new(16384, 100, 512);
+
+	(void)state;
+	for (uint32_t i = 0; i < 60; i++) {
+		assert_int_equal(store_pressure(f->store), i > 50);
+		assert_int_equal(fixture_write(f, i, i + 2), STATUS_OK);
+		assert_true(store_dirty(f->store));
+	}
+	fixture_checkpoint(f);
+	assert_false(store_pressure(f->store) || store_dirty(f->store));
+	fixture_free(f);
+}
+
 /* A full store refuses the owner's own pages last. */
 static void test_own_pages_are_last(void **state)
 {
@@ -221,6 +249,51 @@ static void test_own_pages_are_last(void **state)
 	fixture_checkpoint(f);
 	fixture_compare(f);
 	fixture_account(f);
+	fixture_free(f);
+}
+
+/* A path is reserved once, whichever of its pages becomes dirty first. */
+static void test_reserved_paths(void **state)
+{
+	static const uint32_t order[][3] = {{3, 5, 7}, {7, 5, 3}, {5, 3, 7}, {5, 7, 3}};
+	uint64_t blocks = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct fixture *f = fixture_new(16384, 100, 512);
+
+		for (unsigned k = 0; k < 3; k++)
+			assert_int_equal(fixture_write(f, order[i][k], 3 + k), STATUS_OK);
+		if (i == 0)
+			blocks = f->store->reservation.working.blocks;
+		assert_int_equal(f->store->reservation.working.blocks, blocks);
+		assert_int_equal(blocks - f->store->reservation.working.nodes, 3);
+		assert_int_equal(f->store->reservation.working.changes, 2 * blocks);
+		fixture_free(f);
+	}
+}
+
+/* A run that is cleared: each page may be given back, and every node above it; those
+ * at its two ends are written anew. */
+static void test_reserved_clears(void **state)
+{
+	struct fixture *f = fixture_new(16384, 100, 512);
+	const struct reserve *working = &f->store->reservation.working;
+	const unsigned height = 3;
+
+	(void)state;
+	assert_int_equal(fixture_write(f, 1, 3), STATUS_OK);
+	assert_int_equal(fixture_write(f, 600, 5), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_int_equal(f->store->record.space.height, height);
+	/* Pages 100 to 399 lie in four nodes, these in one, that in the root. */
+	fixture_clear(f, 100, 300);
+	assert_int_equal(working->blocks, 2 * height);
+	assert_int_equal(working->changes, 300 + 2 * height + 4 + 1 + 1);
+	fixture_checkpoint(f);
+	assert_int_equal(working->changes, 0);
+	fixture_clear(f, 1, 1);
+	assert_int_equal(working->changes, 1 + 2 * height + height);
 	fixture_free(f);
 }
 
@@ -322,7 +395,10 @@ int main(void)
 		cmocka_unit_test(test_pages_that_cannot_be),
 		cmocka_unit_test(test_used_pages_stay),
 		cmocka_unit_test(test_many_clears),
+		cmocka_unit_test(test_pressure),
 		cmocka_unit_test(test_own_pages_are_last),
+		cmocka_unit_test(test_reserved_paths),
+		cmocka_unit_test(test_reserved_clears),
 		cmocka_unit_test(test_busy_device),
 		cmocka_unit_test(test_one_read_at_a_time),
 		cmocka_unit_test(test_snapshot_get),

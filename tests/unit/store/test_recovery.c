@@ -202,8 +202,11 @@ static void test_superblock(void **state)
 		sector_at(f, sector)[100] ^= 1;
 		fixture_remount(f);
 		fixture_compare(f);
+		assert_true(f->recovery.superblock_damaged);
 		assert_memory_equal(sector_at(f, sector), good, BLOCK_SIZE);
 		assert_int_equal(f->written_count, 0);
+		fixture_remount(f);
+		assert_false(f->recovery.superblock_damaged);
 	}
 	/* A disk that cannot take it is no reason not to go on. */
 	memset(sector_at(f, DISK_SUPERBLOCK_SECTOR), 0xff, BLOCK_SIZE);
