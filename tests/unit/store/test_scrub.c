@@ -2,111 +2,7 @@
 /*
  * test_scrub.c - everything reachable is read once, and damage is told.
  */
-#include "tests/unit/store/fixture.h"
-#include "store/store_priv.h"
-
-#define SECTORS 131072u
-
-struct findings {
-	unsigned count;
-	struct store_damage last;
-};
-
-/* A few extents more, or until the end: NOT_FOUND. */
-static enum status scrub_some(struct fixture *f, struct store_scrub *scrub, unsigned calls,
-			      struct findings *findings)
-{
-	struct store_damage damage;
-	store_channel_t channel;
-	enum status status = STATUS_OK;
-
-	while (calls-- && status != STATUS_NOT_FOUND) {
-		status = store_scrub_step(f->store, scrub, &damage, &channel);
-		if (status == STATUS_WAIT)
-			fixture_wait(f, channel);
-		if (status != STATUS_IO && status != STATUS_CORRUPT)
-			continue;
-		assert_int_equal(damage.status, status);
-		findings->count++;
-		findings->last = damage;
-	}
-	return status;
-}
-
-static struct store_scrub scrub_all(struct fixture *f, struct findings *findings)
-{
-	struct store_scrub scrub;
-
-	memset(findings, 0, sizeof(*findings));
-	store_scrub_begin(f->store, &scrub);
-	assert_int_equal(scrub_some(f, &scrub, 1000000, findings), STATUS_NOT_FOUND);
-	assert_int_equal(scrub.phase, STORE_SCRUB_DONE);
-	assert_int_equal(scrub.read_errors + scrub.checksum_errors, findings->count);
-	return scrub;
-}
-
-static uint64_t snapshot_number(struct fixture *f, const char *name)
-{
-	struct store_snapshot snapshot;
-	store_channel_t channel;
-	enum status status;
-
-	while ((status = store_snapshot_find(f->store, name, &snapshot, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
-	assert_int_equal(status, STATUS_OK);
-	return snapshot.number.n;
-}
-
-static void write_some(struct fixture *f, unsigned count)
-{
-	while (count--)
-		assert_int_equal(fixture_write(f, fixture_random(f, FIXTURE_PAGES),
-					       fixture_random(f, 1000) + 1),
-				 STATUS_OK);
-}
-
-static void snapshot(struct fixture *f, const char *name)
-{
-	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, name), STATUS_OK);
-}
-
-static void restore(struct fixture *f, const char *name)
-{
-	assert_int_equal(fixture_commit(f, STORE_ACTION_RESTORE, snapshot_number(f, name), ""),
-			 STATUS_OK);
-	assert_int_equal(fixture_mount(f), STATUS_OK);
-}
-
-static void delete_snapshot(struct fixture *f, const char *name)
-{
-	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, snapshot_number(f, name), ""),
-			 STATUS_OK);
-}
-
-/* Snapshots in a tree: a branch, a branch point, one deleted in the middle. */
-static struct fixture *with_snapshots(bool deltas)
-{
-	struct fixture *f = fixture_make(SECTORS, 400, 512, deltas);
-
-	write_some(f, 300);
-	snapshot(f, "a");
-	write_some(f, 100);
-	snapshot(f, "b");
-	write_some(f, 100);
-	snapshot(f, "c");
-	fixture_clear(f, 100, 200);
-	write_some(f, 20);
-	restore(f, "b");
-	write_some(f, 100);
-	snapshot(f, "d");
-	write_some(f, 50);
-	delete_snapshot(f, "b");
-	fixture_checkpoint(f);
-	write_some(f, 50);
-	fixture_checkpoint(f);
-	fixture_checkpoint(f);
-	return f;
-}
+#include "tests/unit/store/scrubbing.h"
 
 /* Every used sector is read, and none twice. */
 static void test_whole(void **state)
@@ -144,15 +40,15 @@ static void test_empty(void **state)
 static void test_flips(void **state)
 {
 	struct fixture *f = with_snapshots(false);
-	struct account a = {f, calloc(SECTORS + DISK_FREE_MAP_SECTORS, 1),
-			    calloc(SECTORS + DISK_FREE_MAP_SECTORS, 1), 0};
+	struct account a = {f, calloc(SCRUBBED_SECTORS + DISK_FREE_MAP_SECTORS, 1),
+			    calloc(SCRUBBED_SECTORS + DISK_FREE_MAP_SECTORS, 1), 0};
 	struct findings findings;
 	const struct disk_record *record = fixture_record(f);
 	unsigned nodes = 0, pages = 0;
 
 	(void)state;
 	account_root(&a, &fixture_record(f)->free_map, account_map_page);
-	for (uint64_t sector = fixture_random(f, 5); sector < SECTORS;
+	for (uint64_t sector = fixture_random(f, 5); sector < SCRUBBED_SECTORS;
 	     sector += 1 + fixture_random(f, 80)) {
 		const struct disk_reference *reference = &findings.last.reference;
 		uint64_t first;
@@ -286,40 +182,11 @@ static void test_online(void **state)
 }
 
 /* Bits: the live state, snapshots by number. */
-static uint64_t viewers(struct fixture *f, const struct store_damage *damage)
-{
-	struct store_snapshot found = {.number = {0}};
-	store_channel_t channel;
-	uint64_t seen = 0;
-	enum status status;
-	bool sees;
-
-	while ((status = store_damage_live(f->store, damage, &sees, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
-	assert_int_equal(status, STATUS_OK);
-	seen |= sees;
-	for (;;) {
-		snapshot_t after = found.number;
-
-		status = store_damage_next(f->store, damage, after, &found, &sees, &channel);
-		if (status == STATUS_WAIT) {
-			found.number = after;
-			fixture_wait(f, channel);
-			continue;
-		}
-		if (status != STATUS_OK)
-			break;
-		seen |= (uint64_t)sees << found.number.n;
-	}
-	assert_int_equal(status, STATUS_NOT_FOUND);
-	return seen;
-}
-
 /* Pages that a delta record alone knows: before, between and behind those of the
  * tree.  What they replace is not read. */
 static void test_deltas(void **state)
 {
-	struct fixture *f = fixture_make(SECTORS, 400, 512, true);
+	struct fixture *f = fixture_make(SCRUBBED_SECTORS, 400, 512, true);
 	const struct disk_delta *entry;
 	struct findings findings;
 	struct store_scrub scrub;
@@ -382,7 +249,7 @@ static void delete_slowly(struct fixture *f, uint64_t number, unsigned steps)
  * still have: a snapshot, the live state, none. */
 static void test_dying(void **state)
 {
-	struct fixture *f = fixture_new(SECTORS, 400, 512);
+	struct fixture *f = fixture_new(SCRUBBED_SECTORS, 400, 512);
 
 	(void)state;
 	f->limits.deletion_visits = 100;
@@ -432,7 +299,7 @@ static void damage(struct fixture *f, const struct disk_reference *reference)
  * state is told as the live state's; what only it has, after it. */
 static void test_late_snapshot(void **state)
 {
-	struct fixture *f = fixture_new(SECTORS, 1400, 512);
+	struct fixture *f = fixture_new(SCRUBBED_SECTORS, 1400, 512);
 	struct findings findings = {0};
 	struct disk_reference shared, alone;
 	struct store_scrub scrub;
@@ -468,7 +335,7 @@ static void test_late_snapshot(void **state)
  * there is read anew. */
 static void test_window_grows_old(void **state)
 {
-	struct fixture *f = fixture_new(SECTORS, 400, 512);
+	struct fixture *f = fixture_new(SCRUBBED_SECTORS, 400, 512);
 	struct findings findings = {0};
 	unsigned within = 0;
 
@@ -547,117 +414,6 @@ static void test_viewers(void **state)
 	fixture_free(f);
 }
 
-/* ---- superblocks and cursors ------------------------------------------------------------- */
-
-static void test_superblocks(void **state)
-{
-	struct fixture *f = with_snapshots(false);
-	struct findings findings;
-	struct store_scrub scrub;
-
-	(void)state;
-	for (unsigned sector = 0; sector <= 8; sector += 8) {
-		f->disk[sector * SECTOR_SIZE + 1000] ^= 1;
-		scrub = scrub_all(f, &findings);
-		assert_int_equal(findings.count, 1);
-		assert_int_equal(findings.last.tree, 0);
-		assert_int_equal(findings.last.key, sector / 8);
-		assert_int_equal(disk_reference_sector(&findings.last.reference).n, sector);
-		assert_true(findings.last.repaired);
-		assert_int_equal(scrub.repaired, 1);
-		assert_memory_equal(f->disk, f->disk + 8 * SECTOR_SIZE, BLOCK_SIZE);
-	}
-	f->fail_operation = BLOCK_WRITE;
-	f->fail_at = f->writes + 1;
-	f->fail_count = 1;
-	f->disk[1000] ^= 1;
-	scrub = scrub_all(f, &findings);
-	assert_int_equal(findings.count, 1);
-	assert_false(findings.last.repaired);
-	assert_int_equal(scrub.repaired, 0);
-	f->device.read_only = true;
-	assert_int_equal(fixture_mount(f), STATUS_OK);
-	scrub = scrub_all(f, &findings);
-	assert_int_equal(findings.count, 1);
-	assert_false(findings.last.repaired);
-	fixture_free(f);
-}
-
-/* The two newest commit records, full and delta, and no others. */
-static void test_records(void **state)
-{
-	(void)state;
-	for (unsigned deltas = 0; deltas < 2; deltas++) {
-		struct fixture *f = with_snapshots(deltas);
-		struct findings findings;
-		const struct disk_record *record;
-		uint8_t kept[SECTOR_SIZE];
-
-		if (deltas) {
-			fixture_checkpoint(f);
-			write_some(f, 60);
-			fixture_checkpoint(f);
-		}
-		record = fixture_record(f);
-		assert_int_equal(record->kind == DISK_RECORD_DELTA, deltas);
-		for (unsigned back = 0; back < 3; back++) {
-			uint32_t slot = (record->slot + DISK_RING_SLOTS - back) % DISK_RING_SLOTS;
-			uint64_t sector = DISK_RING_SECTOR + slot * DISK_SLOT_SECTORS;
-			uint32_t at = back || !deltas ? 100 : record->length - 1;
-			uint8_t *bytes = f->disk + sector * SECTOR_SIZE;
-
-			bytes[at] ^= 8;
-			scrub_all(f, &findings);
-			bytes[at] ^= 8;
-			assert_int_equal(findings.count, back < 2);
-			if (back == 2)
-				break;
-			assert_int_equal(findings.last.status, STATUS_CORRUPT);
-			assert_int_equal(findings.last.tree, STORE_DAMAGE_RECORD);
-			assert_int_equal(findings.last.key, slot);
-			assert_int_equal(disk_reference_sector(&findings.last.reference).n, sector);
-			assert_int_equal(findings.last.reference.birth,
-					 back ? record->predecessor : record->generation);
-			assert_false(findings.last.repaired);
-			assert_int_equal(viewers(f, &findings.last), 1);
-			/* What belongs to a slot is good in that one only. */
-			memcpy(kept, bytes, SECTOR_SIZE);
-			memcpy(bytes, bytes - DISK_SLOT_SIZE, SECTOR_SIZE);
-			scrub_all(f, &findings);
-			assert_int_equal(findings.count, 1);
-			memcpy(bytes, kept, SECTOR_SIZE);
-		}
-		/* Two commits later it is needed no more. */
-		f->disk[(DISK_RING_SECTOR + record->slot * DISK_SLOT_SECTORS) * SECTOR_SIZE] ^= 1;
-		for (unsigned commits = 0; commits <= 2; commits++) {
-			scrub_all(f, &findings);
-			assert_int_equal(findings.count, commits < 2);
-			write_some(f, 1);
-			fixture_checkpoint(f);
-		}
-		fixture_free(f);
-	}
-}
-
-/* The record's sector cannot be read: told as that, the rest is read. */
-static void test_record_unreadable(void **state)
-{
-	struct fixture *f = with_snapshots(false);
-	struct findings findings;
-	uint64_t sectors = scrub_all(f, &findings).sectors;
-
-	(void)state;
-	/* The superblocks are one window; the record's, and then it alone. */
-	f->fail_operation = BLOCK_READ;
-	f->fail_at = f->reads + 2;
-	f->fail_count = 2;
-	assert_int_equal(scrub_all(f, &findings).sectors, sectors);
-	assert_int_equal(findings.count, 1);
-	assert_int_equal(findings.last.status, STATUS_IO);
-	assert_int_equal(findings.last.tree, STORE_DAMAGE_RECORD);
-	fixture_free(f);
-}
-
 /* A cursor may come from anywhere: what is in it never does harm. */
 static void test_hostile_cursor(void **state)
 {
@@ -690,13 +446,17 @@ static void test_hostile_cursor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),	       cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_flips),	       cmocka_unit_test(test_read_errors),
-		cmocka_unit_test(test_online),	       cmocka_unit_test(test_deltas),
-		cmocka_unit_test(test_viewers),	       cmocka_unit_test(test_superblocks),
-		cmocka_unit_test(test_records),	       cmocka_unit_test(test_record_unreadable),
-		cmocka_unit_test(test_hostile_cursor), cmocka_unit_test(test_dying),
-		cmocka_unit_test(test_late_snapshot),  cmocka_unit_test(test_window_grows_old),
+		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_flips),
+		cmocka_unit_test(test_read_errors),
+		cmocka_unit_test(test_online),
+		cmocka_unit_test(test_deltas),
+		cmocka_unit_test(test_viewers),
+		cmocka_unit_test(test_hostile_cursor),
+		cmocka_unit_test(test_dying),
+		cmocka_unit_test(test_late_snapshot),
+		cmocka_unit_test(test_window_grows_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
