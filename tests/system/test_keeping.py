@@ -184,7 +184,9 @@ def test_retention_at_creation(tmp_path):
 
 @pytest.mark.parametrize("size", ["65M", "2G", "3G", "300G"])
 def test_grow_file(store, tmp_path, size):
-    """The map of the free sectors becomes one, then two levels taller."""
+    """The map of the free sectors becomes one, then two levels taller; snapshots are as before."""
+    mkstore("snapshot", store, "small")
+    mkstore("rm", store, "/notes/hello")
     said = mkstore_json("grow", store, size)
     assert said["before_sectors"] == 131072 and said["sectors"] == os.path.getsize(store) // 512
     assert sound(store)["sectors"] == said["sectors"]
@@ -194,7 +196,10 @@ def test_grow_file(store, tmp_path, size):
     sound(store)
     mkstore("get", store, "/data", tmp_path / "back")
     assert data.read_bytes() == (tmp_path / "back").read_bytes()
+    mkstore("restore", store, "small")
     assert "Hello" in mkstore("cat", store, "/notes/hello").stdout
+    mkstore("get", store, "/data", tmp_path / "x", code=FAILED)
+    assert sound(store)["sectors"] == said["sectors"]
 
 
 def test_grow_full(tmp_path):
@@ -289,10 +294,14 @@ def test_grow_image_with_another_behind(image):
 
 
 def test_grow_running(image):
-    """The disk becomes larger under the running system, which takes it."""
+    """The disk becomes larger under the running system, which takes it: beyond 2 GiB the map
+    of the free sectors is a level taller.  A snapshot from before can still be gone back to."""
     with Machine(image) as machine:
         machine.wait_prompt()
         assert "fills its disk" in machine.command("grow")
+        machine.command("echo small > /notes/small")
+        machine.command("snapshot small")
+        machine.command("rm /notes/small")
         machine.qmp("block_resize", device="disk", size=3 << 30)
         assert re.search(r"grow: from \S+ \S+ to \S+ GiB", machine.command("grow"))
         assert "fills its disk" in machine.command("grow")
@@ -304,6 +313,9 @@ def test_grow_running(image):
     with Machine(image) as machine:
         machine.wait_prompt()
         assert "large" in machine.command("cat /notes/large")
+    mkstore("restore", image, "small")
+    assert mkstore("cat", image, "/notes/small").stdout == "small\n"
+    assert sound(image)["sectors"] > 5 << 20
 
 
 def test_rename_and_retention_running(image):

@@ -20,15 +20,24 @@ static void scribble(struct fixture *f, unsigned changes)
 				 STATUS_OK);
 }
 
-/* A store smaller than its disk. */
-static struct fixture *small_store_with(uint32_t frames, uint64_t sectors, uint64_t disk_sectors)
+/* An empty store in the first sectors of the disk, whatever there was. */
+static void store_again(struct fixture *f, uint64_t sectors)
 {
 	struct store_format_options options = {
 		.identity = {1, 2, 3}, .sectors = sectors, .write_unit = 512, .label = "test"};
-	struct fixture *f = fixture_new(disk_sectors, frames, 512);
 
+	memset(f->model, 0, sizeof(f->model));
+	memset(f->stable_model, 0, sizeof(f->stable_model));
 	fixture_init(f);
 	assert_int_equal(store_format(f->store, &options), STATUS_OK);
+}
+
+/* A store smaller than its disk. */
+static struct fixture *small_store_with(uint32_t frames, uint64_t sectors, uint64_t disk_sectors)
+{
+	struct fixture *f = fixture_new(disk_sectors, frames, 512);
+
+	store_again(f, sectors);
 	return f;
 }
 
@@ -224,6 +233,105 @@ static void test_grow_offline(void **state)
 	fixture_free(f);
 }
 
+/* The snapshot becomes the live state, which is then what it was. */
+static void restore(struct fixture *f, const char *name, const uint32_t *model)
+{
+	struct store_snapshot snapshot;
+	store_channel_t channel;
+
+	while (store_snapshot_find(f->store, name, &snapshot, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_RESTORE, snapshot.number.n, ""), STATUS_OK);
+	assert_int_equal(fixture_mount(f), STATUS_OK);
+	memcpy(f->model, model, sizeof(f->model));
+	memcpy(f->stable_model, model, sizeof(f->model));
+	fixture_compare(f);
+}
+
+/* Begins this commit, cuts the power after so many steps, mounts: all of the commit
+ * is there, or nothing. */
+static bool commit_cut(struct fixture *f, const struct store_commit_request *request,
+		       unsigned steps)
+{
+	generation_t generation;
+	store_channel_t channel;
+	bool done;
+
+	assert_int_equal(store_commit(f->store, request, &generation, &channel), STATUS_OK);
+	for (unsigned i = 0; i < steps; i++)
+		if (!store_step(f->store))
+			fixture_poll(&f->device, true);
+	fixture_crash(f);
+	assert_int_equal(fixture_mount(f), STATUS_OK);
+	done = f->recovery.generation.n == generation.n;
+	assert_true(done || f->recovery.generation.n == generation.n - 1);
+	memcpy(done ? f->stable_model : f->model, done ? f->model : f->stable_model,
+	       sizeof(f->model));
+	fixture_compare(f);
+	fixture_account(f);
+	return done;
+}
+
+/*
+ * From 128 pages of the free map to 130, which need one level more.  The store grows
+ * in one commit, its map in the next: the power goes in either, each time at another
+ * step.  Whatever came of that, the store is large in the end, works, and goes back
+ * to a snapshot from before: the map stays as tall.
+ */
+static void grow_taller(struct fixture *f, bool late, unsigned steps, unsigned *cut)
+{
+	const uint64_t large = f->device.sectors;
+	struct store_commit_request request = {.action = STORE_ACTION_GROW, .sectors = large};
+	uint32_t before[FIXTURE_PAGES];
+
+	store_again(f, 32768 * 128);
+	scribble(f, 60);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "before"), STATUS_OK);
+	memcpy(before, f->model, sizeof(before));
+	scribble(f, 30);
+	fixture_checkpoint(f);
+	if (late) {
+		assert_int_equal(grow(f, large), STATUS_OK);
+		request.action = STORE_ACTION_NONE;
+	}
+	assert_int_equal(fixture_record(f)->free_map.height, 1);
+	scribble(f, 30);
+	if (!commit_cut(f, &request, steps)) {
+		++*cut;
+		assert_int_equal(fixture_record(f)->free_map.height, 1);
+		if (!late)
+			assert_int_equal(grow(f, large), STATUS_OK);
+	}
+	scribble(f, 60);
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_record(f)->sectors, large);
+	assert_int_equal(fixture_record(f)->free_map.height, 2);
+	fixture_remount(f);
+	fixture_compare(f);
+	restore(f, "before", before);
+	scribble(f, 60);
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_record(f)->sectors, large);
+	assert_int_equal(fixture_record(f)->free_map.height, 2);
+	fixture_compare(f);
+	fixture_account(f);
+}
+
+static void test_grow_taller(void **state)
+{
+	struct fixture *f = small_store(32768, 32768 * 130);
+
+	(void)state;
+	for (unsigned late = 0; late < 2; late++) {
+		unsigned cut = 0;
+
+		for (unsigned steps = 0; steps < 32; steps++)
+			grow_taller(f, late, steps, &cut);
+		assert_true(cut > 3 && cut < 32);
+	}
+	fixture_free(f);
+}
+
 /* ---- names and numbers ------------------------------------------------------------ */
 
 static enum status rename_to(struct fixture *f, uint64_t number, const char *name)
@@ -322,15 +430,11 @@ static void test_many_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grow),
-		cmocka_unit_test(test_grow_refusals),
-		cmocka_unit_test(test_grow_full),
-		cmocka_unit_test(test_grow_crash),
-		cmocka_unit_test(test_end_inside_disk),
-		cmocka_unit_test(test_grow_changes),
-		cmocka_unit_test(test_grow_offline),
-		cmocka_unit_test(test_rename),
-		cmocka_unit_test(test_many_names),
+		cmocka_unit_test(test_grow),	     cmocka_unit_test(test_grow_refusals),
+		cmocka_unit_test(test_grow_full),    cmocka_unit_test(test_grow_taller),
+		cmocka_unit_test(test_grow_crash),   cmocka_unit_test(test_end_inside_disk),
+		cmocka_unit_test(test_grow_changes), cmocka_unit_test(test_grow_offline),
+		cmocka_unit_test(test_rename),	     cmocka_unit_test(test_many_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
