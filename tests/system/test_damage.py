@@ -137,3 +137,34 @@ def test_extents(used_image):
         elif said.startswith("state"):
             assert said in STATES
         flip(used_image, offset)
+
+
+def test_catalogue_entry(image):
+    """A snapshot that cannot be read keeps nobody from the others."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        for name in ("one", "two", "three"):
+            machine.command(f"echo state {name} > /notes/state")
+            machine.command(f"snapshot {name}")
+        machine.command("checkpoint")
+        machine.type("poweroff\r")
+        machine.wait_off()
+    damaged = next(s["number"] for s in mkstore_json("snapshots", image)["snapshots"]
+                   if s["name"] == "two")
+    entries = mkstore_json("dump", image, "node", "catalogue", "1", "0")["entries"]
+    flip(image, next(e["sector"] for e in entries if e["index"] == damaged) * 512 + 20)
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        listed = machine.command("snapshots")
+        assert re.search(rf"{damaged}  cannot be read", listed)
+        assert " one" in listed and " three" in listed and "salvage" in listed
+        assert "no such snapshot" in machine.command("restore two")
+        assert "no such snapshot" in machine.command(f"delete #{damaged}")
+        machine.command("snapshot four")
+        machine.command("rename one first")
+        machine.type("restore first\r")
+        machine.wait_resumed()
+        machine.wait(r"^perdure> ")
+        assert machine.command("cat /notes/state").strip() == "state one"
+        listed = machine.command("snapshots")
+        assert " first" in listed and " four" in listed and " three" in listed

@@ -114,3 +114,43 @@ def test_stop_is_carried_over(store, tmp_path):
     mkstore("restore", store, "one")
     mkstore("delete", store, "--all")
     assert mkstore_json("info", store)["restored"]
+
+
+# ---- an entry of the catalogue is damaged -------------------------------------------------
+
+
+def test_damaged_entry(store, tmp_path):
+    """The others are listed, restored and renamed, and new ones are taken."""
+    for number in (1, 2, 3):
+        put(store, tmp_path, b"%d" % number, "/state")
+        mkstore("snapshot", store, f"s{number}")
+    # Damage in the newest generation could mean that the power had gone.
+    put(store, tmp_path, b"x", "/one")
+    put(store, tmp_path, b"x", "/two")
+    entries = mkstore_json("dump", store, "node", "catalogue", "1", "0")["entries"]
+    sector = next(entry["sector"] for entry in entries if entry["index"] == 2)
+    with open(store, "r+b") as file:
+        file.seek(sector * 512 + 20)
+        byte = file.read(1)[0]
+        file.seek(sector * 512 + 20)
+        file.write(bytes([byte ^ 0x40]))
+    listed = mkstore("snapshots", store, code=FAILED)
+    assert re.search(r"^ +2 .*\(cannot be read\)$", listed.stdout, re.M)
+    assert re.search(r" s1 *$", listed.stdout, re.M) and re.search(r" s3 *$", listed.stdout, re.M)
+    assert "salvage" in listed.stderr and "sector" in listed.stderr
+    mkstore("snapshot", store, "new")
+    mkstore("restore", store, "s1")
+    assert mkstore("cat", store, "/state").stdout == "1"
+    mkstore("rename", store, "s1", "s2")
+    mkstore("restore", store, "s3", "--keep", "kept")
+    assert mkstore("cat", store, "/state").stdout == "3"
+    for command in (["restore", "#2"], ["delete", "#2"], ["delete", "s3"], ["restore", "nobody"]):
+        said = mkstore(command[0], store, command[1], code=FAILED).stderr
+        assert "salvage" in said and "key 2" in said
+    assert "automatic              0" in mkstore("retention", store).stdout
+    # Nothing but this one place is damaged, and what counts on it.
+    seen = mkstore("verify", store, code=FAILED)
+    assert (seen.stdout + seen.stderr).count("error: checksum") == 1
+    saved = str(tmp_path / "saved")
+    mkstore("salvage", store, saved, code=None)
+    assert {"s2", "s3", "new", "kept"} <= set(snapshots(saved))

@@ -438,6 +438,33 @@ enum status host_versions(struct host *host)
 
 /* ---- errors ------------------------------------------------------------------ */
 
+static void host_unreadable(const struct host *host, snapshot_t after, snapshot_t last)
+{
+	if (last.n == after.n + 1)
+		command_error("%s: snapshot %" PRIu64 " cannot be read: all others can be "
+			      "restored, and salvage saves what is whole",
+			      host->path, last.n);
+	else
+		command_error("%s: no snapshot from %" PRIu64 " to %" PRIu64 " can be read: all "
+			      "others can be restored, and salvage saves what is whole",
+			      host->path, after.n + 1, last.n);
+}
+
+enum status host_snapshot_next(struct host *host, struct store_snapshot *snapshot)
+{
+	for (;;) {
+		snapshot_t after = snapshot->number;
+		enum status status =
+			HOST_RETRY(host, store_snapshot_next(host->store, after, snapshot,
+							     &host->space.channel));
+
+		if ((status != STATUS_CORRUPT && status != STATUS_IO) ||
+		    snapshot->number.n <= after.n)
+			return status;
+		host_unreadable(host, after, snapshot->number);
+	}
+}
+
 enum command_exit host_error(struct host *host, enum status status, const char *format, ...)
 {
 	char what[400];

@@ -126,6 +126,10 @@ enum status host_discard(struct host *host, uint64_t *bytes);
 /* Object versions handed out from here on are above every one ever used. */
 enum status host_versions(struct host *host);
 
+/* The snapshot with the smallest number above snapshot->number that can be read;
+ * says which cannot.  NOT_FOUND: there is none. */
+enum status host_snapshot_next(struct host *host, struct store_snapshot *snapshot);
+
 /* "IMAGE: cannot WHAT: why", with the engine's last line for damage.  Returns
  * COMMAND_FAILED. */
 enum command_exit host_error(struct host *host, enum status status, const char *format, ...)

@@ -62,10 +62,7 @@ static enum status retention_count(struct host *host, uint64_t *count, uint64_t 
 	store_statistics_get(host->store, &statistics);
 	*count = *held = 0;
 	for (;;) {
-		snapshot_t after = snapshot.number;
-
-		status = HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot,
-							      &host->space.channel));
+		status = host_snapshot_next(host, &snapshot);
 		if (status != STATUS_OK)
 			break;
 		if (!(snapshot.flags & DISK_SNAPSHOT_AUTOMATIC) ||

@@ -75,6 +75,11 @@ enum command_exit lookup_error(struct host *host, enum status status, const char
 	char shown[4 * DISK_SNAPSHOT_NAME], reason[5 * DISK_SNAPSHOT_NAME];
 
 	text_name(shown, sizeof(shown), text, strlen(text));
+	if (status == STATUS_CORRUPT || status == STATUS_IO)
+		return host_error(host, status,
+				  "cannot %s '%s'; 'snapshots' lists which can be read, salvage "
+				  "saves what is whole",
+				  what, shown);
 	if (status != STATUS_NOT_FOUND)
 		return host_error(host, status, "cannot %s '%s'", what, shown);
 	lookup_reason(reason, sizeof(reason), text);

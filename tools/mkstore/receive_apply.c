@@ -81,10 +81,7 @@ static enum command_exit apply_look(struct apply *apply)
 	bool is;
 
 	for (;;) {
-		snapshot_t after = snapshot.number;
-
-		status = HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot,
-							      &host->space.channel));
+		status = host_snapshot_next(host, &snapshot);
 		if (status != STATUS_OK)
 			break;
 		status = snapshot_is(host, header, &snapshot, header->generation, header->digest,
@@ -117,10 +114,7 @@ static enum command_exit apply_base_missing(const struct apply *apply)
 		      "is not there: receive that first, or send without -i",
 		      host->path, header->base, name, text_identity(identity, header->identity));
 	for (;;) {
-		snapshot_t after = snapshot.number;
-		enum status status =
-			HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot,
-							     &host->space.channel));
+		enum status status = host_snapshot_next(host, &snapshot);
 
 		if (status != STATUS_OK)
 			break;

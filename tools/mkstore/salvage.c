@@ -23,10 +23,7 @@
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
 
-/* Numbers tried one by one where the catalogue is damaged: two of its nodes of the
- * second level. */
-#define SALVAGE_NUMBERS_TRIED 32768u
-#define SALVAGE_COMMIT_TRIES  1000u
+#define SALVAGE_COMMIT_TRIES 1000u
 
 struct salvage {
 	const struct command_invocation *invocation;
@@ -72,9 +69,8 @@ static enum status states_list(struct salvage *salvage)
 {
 	struct host *from = &salvage->source.host;
 	struct store_statistics statistics;
-	struct store_snapshot snapshot;
+	struct store_snapshot snapshot = {0};
 	snapshot_t after = {0};
-	unsigned tried = 0;
 	enum status status;
 
 	for (;;) {
@@ -84,8 +80,8 @@ static enum status states_list(struct salvage *salvage)
 			after = snapshot.number;
 			status = state_add(salvage, &snapshot);
 		} else if ((status == STATUS_IO || status == STATUS_CORRUPT) &&
-			   tried++ < SALVAGE_NUMBERS_TRIED) {
-			after.n++;
+			   snapshot.number.n > after.n) {
+			after = snapshot.number;
 			status = STATUS_OK;
 		}
 		if (status != STATUS_OK)

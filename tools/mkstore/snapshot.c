@@ -72,6 +72,7 @@ static const struct show_column snapshot_columns[] = {
 	{"automatic", NULL, 0},
 	{"dying", NULL, 0},
 	{"branch", NULL, 0},
+	{"damaged", NULL, 0},
 	SHOW_GAP,
 	{"name", "NAME", 0},
 	{0},
@@ -106,20 +107,42 @@ static void snapshot_row(struct show *show, const struct store_snapshot *snapsho
 	show_boolean(show, snapshot->flags & DISK_SNAPSHOT_AUTOMATIC);
 	show_boolean(show, snapshot->flags & DISK_SNAPSHOT_DYING);
 	show_boolean(show, snapshot->flags & DISK_SNAPSHOT_BRANCH);
+	show_boolean(show, false);
 	show_name(show, snapshot->name, strnlen(snapshot->name, sizeof(snapshot->name)), note);
 }
 
-static enum status snapshot_list(struct host *host, struct show *show)
+/* Of those that cannot be read: up to this number, and all that is not known. */
+static void snapshot_row_damaged(struct show *show, uint64_t number)
+{
+	show_row(show);
+	show_number(show, number);
+	for (unsigned i = 0; i < 5; i++)
+		show_number_as(show, 0, "-");
+	show_number(show, 0);
+	show_number(show, 0);
+	for (unsigned i = 0; i < 3; i++)
+		show_boolean(show, false);
+	show_boolean(show, true);
+	show_name(show, "", 0, "(cannot be read)");
+}
+
+static enum status snapshot_list(struct host *host, struct show *show, bool *damaged)
 {
 	struct store_snapshot snapshot = {0};
 	struct store_statistics statistics;
 	enum status status;
 
+	*damaged = false;
 	store_statistics_get(host->store, &statistics);
 	for (;;) {
 		snapshot_t after = snapshot.number;
 		status = HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot,
 							      &host->space.channel));
+		if (status != STATUS_OK && snapshot.number.n > after.n) {
+			snapshot_row_damaged(show, snapshot.number.n);
+			*damaged = true;
+			continue;
+		}
 		if (status != STATUS_OK)
 			break;
 		snapshot_row(show, &snapshot,
@@ -134,17 +157,23 @@ static enum command_exit snapshot_show(const struct command_invocation *invocati
 	struct host host;
 	struct show show;
 	enum status status;
+	bool damaged;
 	enum command_exit result = host_open_read(&host, invocation);
 
 	if (result != COMMAND_OK)
 		return result;
 	show_begin(&show, invocation->json);
 	show_list(&show, "snapshots", snapshot_columns);
-	status = snapshot_list(&host, &show);
+	status = snapshot_list(&host, &show, &damaged);
 	show_list_end(&show);
 	show_end(&show);
+	if (status == STATUS_OK && damaged)
+		status = STATUS_CORRUPT;
 	if (status != STATUS_OK)
-		result = host_error(&host, status, "cannot list the snapshots");
+		result = host_error(&host, status,
+				    damaged ? "not all snapshots can be read; the others can be "
+					      "restored, salvage saves what is whole"
+					    : "cannot list the snapshots");
 	host_close(&host);
 	return result;
 }
@@ -178,8 +207,8 @@ static enum status snapshot_delete_all(struct host *host)
 	enum status status;
 
 	for (;;) {
-		status = HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot,
-							      &host->space.channel));
+		snapshot.number = after;
+		status = host_snapshot_next(host, &snapshot);
 		if (status != STATUS_OK)
 			break;
 		after = snapshot.number;

@@ -40,7 +40,7 @@ static bool keep_matches(enum keeping_form form, uint64_t value, uint64_t now_ns
 
 bool keep_snapshot_find(const char *text, struct abi_snapshot *found)
 {
-	const uint32_t gone = DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH;
+	const uint32_t gone = DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH | ABI_SNAPSHOT_UNREADABLE;
 	struct abi_snapshot snapshot = {.number = 0};
 	char name[DISK_SNAPSHOT_NAME] = {0};
 	uint64_t value = 0, now_ns = 0;

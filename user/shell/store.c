@@ -86,7 +86,7 @@ bool command_snapshots(int argc, char **argv)
 	struct abi_snapshot snapshot = {.number = 0};
 	struct abi_store store;
 	enum status status = store_statistics(&store);
-	uint64_t count = 0;
+	uint64_t count = 0, unreadable = 0;
 
 	(void)argc;
 	(void)argv;
@@ -96,7 +96,13 @@ bool command_snapshots(int argc, char **argv)
 		if (count++ == 0)
 			terminal_print("%6s %6s %10s %10s %10s  %-19s  %s\n", "NUMBER", "PARENT",
 				       "GENERATION", "PAGES", "HELD", "TAKEN (UTC)", "NAME");
-		store_print_snapshot(&snapshot, &store);
+		if (snapshot.flags & ABI_SNAPSHOT_UNREADABLE) {
+			terminal_print("%6llu  cannot be read\n",
+				       (unsigned long long)snapshot.number);
+			unreadable = snapshot.number;
+		} else {
+			store_print_snapshot(&snapshot, &store);
+		}
 		if (count % 32 == 0 && terminal_interrupted())
 			return false;
 	}
@@ -104,6 +110,11 @@ bool command_snapshots(int argc, char **argv)
 		return shell_error("snapshots", "the catalogue", status);
 	if (count == 0)
 		terminal_print("no snapshots; `snapshot NAME` takes one\n");
+	if (unreadable)
+		return shell_complain("snapshots",
+				      "%llu cannot be read; all others can be restored, and "
+				      "`mkstore salvage` saves what is whole",
+				      (unsigned long long)unreadable);
 	return true;
 }
 
