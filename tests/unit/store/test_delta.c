@@ -403,6 +403,45 @@ static void test_full_disk(void **state)
 	fixture_free(f);
 }
 
+/* Deltas give nothing back: the checkpoint that a writer on a full disk waits for is
+ * a full one, and then there is space. */
+static void test_wait_for_space(void **state)
+{
+	struct fixture *f = fixture_make(8192, 300, 512, true);
+	uint32_t written = 0;
+	unsigned waits = 0, deltas = 0;
+
+	(void)state;
+	while (written < FIXTURE_PAGES && fixture_write(f, written, 2 * written + 3) == STATUS_OK)
+		written++;
+	assert_true(written > 100 && written < FIXTURE_PAGES);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_STOP, 0, ""), STATUS_OK);
+	fixture_checkpoint(f);
+	for (unsigned round = 0; round < 2000; round++) {
+		uint32_t index = fixture_random(f, written);
+		store_channel_t channel;
+		frame_t frame;
+		enum status status;
+
+		store_operation_begin(f->store);
+		status = store_page_write(f->store, (page_t){f->base + index}, &frame, &channel);
+		if (status == STATUS_WAIT && channel.n == STORE_CHANNEL_COMMIT) {
+			fixture_checkpoint(f);
+			assert_false(newest_is_delta(f));
+			waits++;
+		}
+		assert_int_equal(fixture_write(f, index, 2 * round + 5), STATUS_OK);
+		if (round % 16)
+			continue;
+		fixture_checkpoint(f);
+		deltas += newest_is_delta(f);
+	}
+	assert_true(waits > 5 && deltas > 50);
+	fixture_compare(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
 /* Pages so far apart that each brings nodes of its own: what the deltas have
  * reserved for them is there when a full commit puts them into the tree. */
 static void test_full_sparse(void **state)
@@ -541,14 +580,23 @@ static void test_list_torn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_contents),    cmocka_unit_test(test_full_follows),
-		cmocka_unit_test(test_crash),	    cmocka_unit_test(test_damaged_record),
-		cmocka_unit_test(test_torn_page),   cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_unreadable),  cmocka_unit_test(test_without),
-		cmocka_unit_test(test_snapshots),   cmocka_unit_test(test_clear),
-		cmocka_unit_test(test_next),	    cmocka_unit_test(test_full_disk),
-		cmocka_unit_test(test_full_sparse), cmocka_unit_test(test_list_full_at_once),
-		cmocka_unit_test(test_list_filled), cmocka_unit_test(test_list_too_long),
+		cmocka_unit_test(test_contents),
+		cmocka_unit_test(test_full_follows),
+		cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_damaged_record),
+		cmocka_unit_test(test_torn_page),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_without),
+		cmocka_unit_test(test_snapshots),
+		cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_full_sparse),
+		cmocka_unit_test(test_wait_for_space),
+		cmocka_unit_test(test_list_full_at_once),
+		cmocka_unit_test(test_list_filled),
+		cmocka_unit_test(test_list_too_long),
 		cmocka_unit_test(test_list_torn),
 	};
 

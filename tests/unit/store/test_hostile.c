@@ -108,6 +108,67 @@ static void test_senseless_extents(void **state)
 	fixture_free(f);
 }
 
+/* Each field of a reference alone can make it none. */
+static void test_senseless_references(void **state)
+{
+	const struct disk_reference good = {.sector_low = DISK_DATA_SECTOR,
+					    .sectors = 3,
+					    .codec = DISK_CODEC_LZ4,
+					    .birth = 1,
+					    .length = 2 * SECTOR_SIZE + 1};
+	const struct place page = {DISK_TREE_SPACE, 0, 7}, node = {DISK_TREE_SPACE, 1, 7},
+			   map = {DISK_TREE_FREE_MAP, 0, 7};
+	struct disk_reference raw = good, bad;
+
+	(void)state;
+	raw.sectors = BLOCK_SECTORS;
+	raw.codec = DISK_CODEC_RAW;
+	raw.length = PAGE_SIZE;
+	assert_true(reference_valid(&good, page, DISK_SECTORS_MIN));
+	assert_true(reference_valid(&raw, page, DISK_SECTORS_MIN));
+	assert_true(reference_valid(&raw, map, DISK_SECTORS_MIN));
+	assert_false(reference_valid(&good, map, DISK_SECTORS_MIN));
+#define REFUSED(from, place, field, value)                                                         \
+	do {                                                                                       \
+		bad = (from);                                                                      \
+		bad.field = (value);                                                               \
+		assert_false(reference_valid(&bad, place, DISK_SECTORS_MIN));                      \
+	} while (0)
+	REFUSED(good, page, sectors, 0);
+	REFUSED(good, page, sectors, 2);
+	REFUSED(good, page, sectors, BLOCK_SECTORS + 1);
+	REFUSED(good, page, length, 0);
+	REFUSED(good, page, length, 3 * SECTOR_SIZE + 1);
+	REFUSED(good, page, codec, DISK_CODEC_COLUMNS);
+	REFUSED(good, page, codec, 99);
+	REFUSED(good, page, codec, DISK_CODEC_NONE);
+	REFUSED(good, page, codec, DISK_CODEC_ZERO);
+	REFUSED(good, page, auxiliary_low, 1);
+	REFUSED(good, page, auxiliary_high, 1);
+	REFUSED(good, page, sector_high, 1);
+	REFUSED(good, page, sector_low, DISK_DATA_SECTOR - 1);
+	REFUSED(good, page, sector_low, DISK_SECTORS_MIN);
+	/* Over the end of its block, or of the store. */
+	REFUSED(good, page, sector_low, DISK_DATA_SECTOR + 6);
+	REFUSED(good, page, sector_low, DISK_SECTORS_MIN - 2);
+	REFUSED(raw, page, sector_low, DISK_DATA_SECTOR + 1);
+	REFUSED(raw, page, length, PAGE_SIZE - 1);
+	REFUSED(raw, page, length, 0);
+	REFUSED(raw, map, auxiliary_low, PAGE_SIZE + 1);
+#undef REFUSED
+	bad = good;
+	bad.codec = DISK_CODEC_COLUMNS;
+	assert_true(reference_valid(&bad, node, DISK_SECTORS_MIN));
+	bad = good;
+	bad.sector_low = DISK_DATA_SECTOR + 5;
+	assert_true(reference_valid(&bad, page, DISK_SECTORS_MIN));
+	bad.sector_low = DISK_SECTORS_MIN - 3;
+	assert_true(reference_valid(&bad, page, DISK_SECTORS_MIN));
+	bad = (struct disk_reference){.codec = DISK_CODEC_ZERO, .birth = 9};
+	assert_true(reference_valid(&bad, page, DISK_SECTORS_MIN));
+	assert_false(reference_valid(&bad, node, DISK_SECTORS_MIN));
+}
+
 /* A node refers to nothing that is younger than itself, and to nothing outside. */
 static void test_senseless_nodes(void **state)
 {
@@ -214,6 +275,28 @@ static void test_senseless_records(void **state)
 	fixture_free(f);
 }
 
+/* A delta builds on a generation before it. */
+static void test_senseless_base(void **state)
+{
+	struct fixture *f = fixture_make(DISK_SECTORS_MIN, 128, 512, true);
+	struct disk_record record;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(fixture_commit(f, STORE_ACTION_STOP, 0, ""), STATUS_OK);
+	for (unsigned base = 0; base < 5; base++) {
+		record = *fixture_record(f);
+		assert_int_equal(record.generation, 3);
+		record.space = (struct disk_root){.height = 0};
+		record.free_map = record.catalogue = record.space;
+		record.kind = DISK_RECORD_DELTA;
+		record.base = base;
+		assert_int_equal(classify(f, &record),
+				 base == 1 || base == 2 ? SLOT_RECORD : SLOT_DAMAGED);
+	}
+	fixture_free(f);
+}
+
 /* The catalogue has room for so many numbers; then there are no more. */
 static void test_no_number_left(void **state)
 {
@@ -282,8 +365,10 @@ int main(void)
 		cmocka_unit_test(test_cached_for_another_place),
 		cmocka_unit_test(test_reference_out_of_bounds),
 		cmocka_unit_test(test_senseless_extents),
+		cmocka_unit_test(test_senseless_references),
 		cmocka_unit_test(test_senseless_nodes),
 		cmocka_unit_test(test_senseless_records),
+		cmocka_unit_test(test_senseless_base),
 		cmocka_unit_test(test_no_number_left),
 		cmocka_unit_test(test_no_generation_left),
 		cmocka_unit_test(test_fall_back_to_too_large),

@@ -3,6 +3,7 @@
  * test_limits.c - full disks, failing disks, and memory within its bound.
  */
 #include "tests/unit/store/fixture.h"
+#include "store/store_priv.h"
 
 static void test_memory_size(void **state)
 {
@@ -135,8 +136,8 @@ static void failing(enum block_operation operation)
 			assert_int_equal(fixture_write(f, i, i + 2), STATUS_OK);
 		fixture_checkpoint(f);
 		memcpy(before, f->model, sizeof(before));
-		for (uint32_t i = 0; i < 60; i++)
-			assert_int_equal(fixture_write(f, 2 * i, 3 * i + 3), STATUS_OK);
+		for (uint32_t i = 0; i < 120; i++)
+			assert_int_equal(fixture_write(f, i, 6 * i + 3), STATUS_OK);
 		memcpy(after, f->model, sizeof(after));
 		f->writes = f->flushes = 0;
 		f->fail_operation = operation;
@@ -149,6 +150,8 @@ static void failing(enum block_operation operation)
 			return;
 		}
 		f->fail_count = 0;
+		/* What the disk still had has been waited for. */
+		assert_int_equal(f->queued, 0);
 		assert_int_equal(status, STATUS_IO);
 		assert_int_equal(store_health(f->store), STATUS_IO);
 		assert_int_equal(store_durable(f->store).n, 1);
@@ -223,13 +226,77 @@ static void test_small_requests(void **state)
 	fixture_free(f);
 }
 
+/* ---- far behind on the disk --------------------------------------------------------- */
+
+#define FAR  (UINT64_C(1) << 32)
+#define NEAR 65536u
+
+/* Sectors from FAR on lie from NEAR on. */
+static void far_poll(struct block_device *device, bool wait)
+{
+	struct fixture *f = device->context;
+	struct block_request *moved[FIXTURE_QUEUE];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < f->queued; i++) {
+		struct block_request *request = f->queue[i];
+
+		assert_true(request->sector.n < NEAR || request->sector.n >= FAR);
+		if (request->sector.n < FAR)
+			continue;
+		request->sector.n -= FAR - NEAR;
+		moved[count++] = request;
+	}
+	fixture_poll(device, wait);
+	while (count--)
+		moved[count]->sector.n += FAR - NEAR;
+}
+
+/* Beyond 2 TiB the number of a sector has more than 32 bits. */
+static void test_far_sectors(void **state)
+{
+	static const struct block_operations operations = {fixture_submit, far_poll};
+	struct fixture *f = fixture_new(2 * NEAR, 300, 512);
+	struct store_commit_request request = {.action = STORE_ACTION_GROW, .sectors = FAR + NEAR};
+
+	(void)state;
+	f->device.operations = &operations;
+	f->device.sectors = FAR + NEAR;
+	fixture_init(f);
+	assert_int_equal(store_format(f->store, &(struct store_format_options){.sectors = NEAR,
+									       .write_unit = 512}),
+			 STATUS_OK);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(fixture_write(f, i, i + 2), STATUS_OK);
+	assert_int_equal(fixture_request(f, &request), STATUS_OK);
+	f->store->allocator.blocks.leaf = FAR / DISK_FREE_MAP_SECTORS;
+	for (uint32_t i = 50; i < 200; i++)
+		assert_int_equal(fixture_write(f, i, i + 3), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_true(disk_reference_sector(&fixture_record(f)->space.reference).n >= FAR);
+	assert_true(disk_reference_sector(&fixture_record(f)->free_map.reference).n >= FAR);
+	fixture_compare(f);
+	fixture_remount(f);
+	fixture_compare(f);
+	for (unsigned round = 0; round < 5; round++) {
+		for (uint32_t i = 0; i < 100; i++)
+			assert_int_equal(
+				fixture_write(f, fixture_random(f, 300), i + 4 * round + 2),
+				STATUS_OK);
+		fixture_checkpoint(f);
+		fixture_remount(f);
+		fixture_compare(f);
+	}
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory_size),    cmocka_unit_test(test_configurations),
 		cmocka_unit_test(test_full_disk),      cmocka_unit_test(test_full_of_snapshot),
 		cmocka_unit_test(test_failing_writes), cmocka_unit_test(test_failing_read),
-		cmocka_unit_test(test_small_requests),
+		cmocka_unit_test(test_small_requests), cmocka_unit_test(test_far_sectors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

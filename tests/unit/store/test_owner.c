@@ -232,6 +232,61 @@ static void test_pressure(void **state)
 	fixture_free(f);
 }
 
+/* So many frames stay evictable for the commit: 20, or a part of a large cache. */
+static void test_reserved_frames(void **state)
+{
+	static const uint32_t frames[] = {30, 100, 640, 1280}, kept[] = {15, 20, 20, 40};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct fixture *f = fixture_new(32768, frames[i], 512);
+		store_channel_t channel;
+		frame_t frame;
+		uint32_t dirty = 0;
+
+		while (store_operation_begin(f->store),
+		       store_page_write(f->store, (page_t){f->base + dirty}, &frame, &channel) ==
+			       STATUS_OK)
+			dirty++;
+		assert_int_equal(channel.n, STORE_CHANNEL_FRAMES);
+		assert_int_equal(dirty, frames[i] - kept[i]);
+		fixture_checkpoint(f);
+		assert_int_equal(
+			store_page_write(f->store, (page_t){f->base + dirty}, &frame, &channel),
+			STATUS_OK);
+		fixture_free(f);
+	}
+}
+
+/* The next page is none that was cleared, be it a single one. */
+static void test_next_of_cleared(void **state)
+{
+	struct fixture *f = fixture_new(16384, 100, 512);
+	store_channel_t channel;
+
+	(void)state;
+	for (uint32_t i = 0; i < 10; i++)
+		assert_int_equal(fixture_write(f, i, i + 2), STATUS_OK);
+	fixture_checkpoint(f);
+	fixture_clear(f, 4, 1);
+	fixture_clear(f, 6, 2);
+	fixture_clear(f, 9, 1);
+	for (uint32_t i = 0, next = 0; i < 10; i++) {
+		page_t page = {0};
+		enum status status;
+
+		for (next = i; next < 10 && !f->model[next]; next++)
+			;
+		while ((status = store_page_next(f->store, (page_t){f->base + i}, &page,
+						 &channel)) == STATUS_WAIT)
+			fixture_wait(f, channel);
+		assert_int_equal(status, next < 10 ? STATUS_OK : STATUS_NOT_FOUND);
+		if (next < 10)
+			assert_int_equal(page.n, f->base + next);
+	}
+	fixture_free(f);
+}
+
 /* A full store refuses the owner's own pages last. */
 static void test_own_pages_are_last(void **state)
 {
@@ -396,6 +451,8 @@ int main(void)
 		cmocka_unit_test(test_used_pages_stay),
 		cmocka_unit_test(test_many_clears),
 		cmocka_unit_test(test_pressure),
+		cmocka_unit_test(test_reserved_frames),
+		cmocka_unit_test(test_next_of_cleared),
 		cmocka_unit_test(test_own_pages_are_last),
 		cmocka_unit_test(test_reserved_paths),
 		cmocka_unit_test(test_reserved_clears),

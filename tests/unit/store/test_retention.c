@@ -523,6 +523,52 @@ static void test_yield(void **state)
 	fixture_free(f);
 }
 
+/* Damage has stopped the deletions: no automatic snapshot can go any more, but they
+ * are taken all the same, up to their budget. */
+static void test_deletions_stopped(void **state)
+{
+	struct fixture *f = fixture_new(65536, 700, 512);
+	struct disk_retention rule = {.interval_s = 1, .minutes = 1, .budget = 300};
+	uint64_t wall = SECOND, oldest;
+	struct store_statistics statistics;
+	struct store_view view;
+	store_channel_t channel;
+	unsigned count;
+
+	(void)state;
+	for (uint32_t i = 0; i < 500; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "damaged"), STATUS_OK);
+	while (store_view_open(f->store, (snapshot_t){1}, &view, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	for (uint32_t i = 0; i < 500; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 5), STATUS_OK);
+	fixture_checkpoint(f);
+	f->disk[disk_reference_sector(&view.root.reference).n * SECTOR_SIZE + 9] ^= 1;
+	fixture_remount(f);
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, 1, ""), STATUS_OK);
+	for (unsigned i = 1; i <= 10; i++) {
+		assert_int_equal(fixture_write(f, i, 2 * i + 7), STATUS_OK);
+		checkpoint_at(f, wall += 61 * SECOND);
+		assert_int_equal(automatics(f, &oldest), i);
+	}
+	store_statistics_get(f->store, &statistics);
+	assert_true(statistics.deletion_rests);
+	/* One pass of what the budget allows, and no more. */
+	for (unsigned round = 0; round < 8; round++) {
+		for (uint32_t i = 0; i < 500; i++)
+			assert_int_equal(fixture_write(f, i, 2 * i + 7 + 1000 * round), STATUS_OK);
+		checkpoint_at(f, wall += 61 * SECOND);
+	}
+	count = automatics(f, &oldest);
+	assert_in_range(count, 13, 17);
+	checkpoint_at(f, wall += 61 * SECOND);
+	assert_int_equal(automatics(f, &oldest), count);
+	fixture_compare(f);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -538,6 +584,7 @@ int main(void)
 		cmocka_unit_test(test_deltas),
 		cmocka_unit_test(test_interval),
 		cmocka_unit_test(test_yield),
+		cmocka_unit_test(test_deletions_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

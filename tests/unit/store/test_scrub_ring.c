@@ -115,12 +115,46 @@ static void test_record_unreadable(void **state)
 	fixture_free(f);
 }
 
+/* A record that was right 64 generations ago is none of those that recovery needs. */
+static void test_record_stale(void **state)
+{
+	struct fixture *f = fixture_new(16384, 100, 512);
+	uint8_t old[DISK_SLOT_SIZE];
+	struct findings findings;
+	uint32_t slot;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		fixture_checkpoint(f);
+	slot = fixture_record(f)->slot;
+	memcpy(old, fixture_record(f), sizeof(old));
+	for (uint32_t i = 0; i < DISK_RING_SLOTS; i++) {
+		assert_int_equal(fixture_write(f, i, i + 2), STATUS_OK);
+		fixture_checkpoint(f);
+	}
+	assert_int_equal(fixture_record(f)->slot, slot);
+	scrub_all(f, &findings);
+	assert_int_equal(findings.count, 0);
+	memcpy(fixture_record(f), old, sizeof(old));
+	scrub_all(f, &findings);
+	assert_int_equal(findings.count, 1);
+	assert_int_equal(findings.last.status, STATUS_CORRUPT);
+	assert_int_equal(findings.last.tree, STORE_DAMAGE_RECORD);
+	/* Two commits later neither needs it any more. */
+	fixture_checkpoint(f);
+	fixture_checkpoint(f);
+	scrub_all(f, &findings);
+	assert_int_equal(findings.count, 0);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_superblocks),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_record_unreadable),
+		cmocka_unit_test(test_record_stale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
