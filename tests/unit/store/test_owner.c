@@ -287,6 +287,40 @@ static void test_next_of_cleared(void **state)
 	fixture_free(f);
 }
 
+/* The last key below another one, over gaps of any size. */
+static void test_key_before(void **state)
+{
+	static const uint32_t there[] = {3, 5, 127, 130, 700, 1400};
+	static const uint32_t asked[] = {0, 3, 4, 5, 6, 127, 128, 130, 131, 699, 700, 701, 1499};
+	struct fixture *f = fixture_new(16384, 100, 512);
+	store_channel_t channel;
+	uint64_t key;
+
+	(void)state;
+	assert_int_equal(
+		map_before(f->store, &f->store->record.space, DISK_TREE_SPACE, 9, &key, &channel),
+		STATUS_NOT_FOUND);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(fixture_write(f, there[i], 3), STATUS_OK);
+	fixture_checkpoint(f);
+	for (unsigned i = 0; i < 15; i++) {
+		uint64_t below = i < 13 ? f->base + asked[i] : i < 14 ? 0 : DISK_PAGE_MAX;
+		uint64_t expected = 0;
+		enum status status;
+
+		for (unsigned k = 0; k < 6; k++)
+			if (f->base + there[k] < below)
+				expected = f->base + there[k];
+		while ((status = map_before(f->store, &f->store->record.space, DISK_TREE_SPACE,
+					    below, &key, &channel)) == STATUS_WAIT)
+			fixture_wait(f, channel);
+		assert_int_equal(status, expected ? STATUS_OK : STATUS_NOT_FOUND);
+		if (expected)
+			assert_int_equal(key, expected);
+	}
+	fixture_free(f);
+}
+
 /* A full store refuses the owner's own pages last. */
 static void test_own_pages_are_last(void **state)
 {
@@ -453,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_pressure),
 		cmocka_unit_test(test_reserved_frames),
 		cmocka_unit_test(test_next_of_cleared),
+		cmocka_unit_test(test_key_before),
 		cmocka_unit_test(test_own_pages_are_last),
 		cmocka_unit_test(test_reserved_paths),
 		cmocka_unit_test(test_reserved_clears),
