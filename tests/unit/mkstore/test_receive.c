@@ -407,6 +407,53 @@ static void test_names(void **state)
 	}
 }
 
+/* A copy of the source goes on by itself: a snapshot, and one more. */
+static void go_own_way(struct fixture *f, const char *name, const char *next)
+{
+	struct host host;
+
+	disk_copy(f, all.source);
+	store_open_in(f, &host, HOST_WRITE);
+	for (unsigned i = 0; i < 2; i++) {
+		scribble(&host, 10, all.target);
+		assert_int_equal(
+			host_commit(&host, STORE_ACTION_SNAPSHOT, (snapshot_t){0}, i ? next : name),
+			STATUS_OK);
+	}
+	host_close(&host);
+}
+
+/* Two copies of the source each have a generation of the same number.  Where that of
+ * the one was received, an increment on that of the other is refused. */
+static void test_other_source(void **state)
+{
+	struct fixture *target = fixture_new(SECTORS, 64, 512);
+	struct bytes *bytes = &all.rest;
+	struct stream_header header;
+	uint64_t number;
+	struct host host;
+
+	(void)state;
+	disk_copy(target, all.target);
+	receive_ok(target, &all.increment);
+	go_own_way(all.work, "one", "two");
+	store_open_in(all.work, &host, HOST_READ);
+	assert_int_equal(stream_send(&host, "g3", "one", 0, bytes), COMMAND_OK);
+	host_close(&host);
+	memcpy(&header, bytes->data, sizeof(header));
+	number = header.generation;
+	receive_ok(target, bytes);
+	go_own_way(all.work, "other", "next");
+	store_open_in(all.work, &host, HOST_READ);
+	assert_int_equal(stream_send(&host, "other", "next", 0, bytes), COMMAND_OK);
+	host_close(&host);
+	memcpy(&header, bytes->data, sizeof(header));
+	assert_int_equal(header.base, number);
+	receive_bad(target, bytes, bytes->count);
+	assert_said("which is not there");
+	fixture_free(target);
+}
+
 /* What does not fit is refused before anything is changed. */
 static void test_room(void **state)
 {
@@ -435,12 +482,13 @@ static void test_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_generations), cmocka_unit_test(test_cuts),
-		cmocka_unit_test(test_flips),	    cmocka_unit_test(test_power),
-		cmocka_unit_test(test_power_abort), cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_short),	    cmocka_unit_test(test_replaced),
-		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_other_history),
-		cmocka_unit_test(test_room),	    cmocka_unit_test(test_names),
+		cmocka_unit_test(test_generations),  cmocka_unit_test(test_cuts),
+		cmocka_unit_test(test_flips),	     cmocka_unit_test(test_power),
+		cmocka_unit_test(test_power_abort),  cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_short),	     cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_refusals),     cmocka_unit_test(test_other_history),
+		cmocka_unit_test(test_room),	     cmocka_unit_test(test_names),
+		cmocka_unit_test(test_other_source),
 	};
 
 	int failed = cmocka_run_group_tests(tests, setup, teardown);
