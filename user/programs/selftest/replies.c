@@ -131,6 +131,36 @@ static void replies_owner_ends(void)
 	slot_give(reader.machine);
 }
 
+/*
+ * A machine whose table is gone ends when the table's number is another one's, here of
+ * the table of a machine made since: that one's port, which its table could destroy,
+ * lives on.  What was given back last is used first: the number of the old one's port
+ * for the new machine, then that of the table.
+ */
+static void replies_number_used_again(void)
+{
+	struct message message = {.label = 1};
+	struct spawned child;
+	uint64_t message_page;
+
+	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_B), OK) ||
+	    !selftest_start("spin", NULL, 0, true, &child))
+		return;
+	EXPECT(machine_take(child.machine, SLOT_PORT, SLOT_C), OK);
+	EXPECT(machine_take(child.machine, SLOT_TABLE, SLOT_D), OK);
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_D), OK);
+	replies_pause();
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_C), OK);
+	replies_pause();
+	EXPECT(bank_machine(SLOT_BANK, "again", 1, SLOT_C, &message_page), OK);
+	EXPECT(machine_place(SLOT_C, SLOT_B, SLOT_PORT), OK);
+	EXPECT(machine_destroy(child.machine), OK);
+	EXPECT(message_send(SLOT_B, &message, false), OK);
+	EXPECT(machine_destroy(SLOT_C), OK);
+	EXPECT(message_send(SLOT_B, &message, false), DEAD);
+	slot_give(child.machine);
+}
+
 /* What a call does not return it leaves alone. */
 static void replies_registers(void)
 {
@@ -156,6 +186,7 @@ void selftest_replies(void)
 	replies_without_table();
 	replies_receiver_ends();
 	replies_owner_ends();
+	replies_number_used_again();
 	replies_registers();
 	/* Names stand in the log, one machine a line. */
 	EXPECT(bank_machine(SLOT_BANK, "two\nlines", 1, SLOT_C, &message_page), INVALID);
