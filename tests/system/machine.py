@@ -143,8 +143,10 @@ class Machine:
     def command(self, line, limit_s=LIMIT_S):
         """Types a command at the prompt; what it prints before the next prompt."""
         self.type(line + "\r")
-        # The echo may be drawn in pieces; the newline after it is the command's start.
-        self.wait(r"\n", limit_s)
+        # The echo may be drawn in pieces; the newline after it is the command's start.  A
+        # line of the kernel's can come before it or into it, with a newline of its own.
+        while "perdure: " in self.wait(r".*\n", limit_s)[0]:
+            pass
         with self.changed:
             start = self.position
         match = self.wait(rf"^{PROMPT}", limit_s)
