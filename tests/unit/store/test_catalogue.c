@@ -240,6 +240,10 @@ static void test_node(void **state)
 		assert_int_equal(commit(f, STORE_ACTION_DELETE, number, ""), STATUS_OK);
 		delete_finish(f);
 	}
+	assert_int_equal(commit(f, STORE_ACTION_DELETE, 150, ""), STATUS_OK);
+	delete_finish(f);
+	assert_int_equal(before(f, 150, &found), STATUS_OK);
+	assert_int_equal(found, 149);
 	assert_int_equal(before(f, 135, &found), STATUS_OK);
 	assert_int_equal(found, 127);
 	fixture_checkpoint(f);
