@@ -102,6 +102,16 @@ static enum status superblock_tell(struct store *store, struct store_scrub *scru
 	return status;
 }
 
+/* Until a flush has covered the one that was written anew, the other must stay as it
+ * is: a power cut may take both.  The commit in flight may have asked for its flush
+ * before, the one after it cannot. */
+static bool superblock_repairable(const struct store *store)
+{
+	uint64_t repaired = store->scrubber.repaired;
+
+	return !store->read_only && (!repaired || store->record.generation > repaired);
+}
+
 /* Each must equal what the mount found; if not, it is written anew, and the next
  * flush of a commit makes that durable. */
 static enum status superblock_scrub(struct store *store, struct store_scrub *scrub,
@@ -119,6 +129,7 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 	}
 	if (!scrubber_busy(store) && scrubber->repairing == sector + 1) {
 		scrubber->repairing = 0;
+		scrubber->repaired = store->record.generation + 1;
 		status = superblock_tell(store, scrub, damage, scrubber->repair_reason);
 		damage->repaired = scrubber->request.status == STATUS_OK;
 		scrub->repaired += damage->repaired;
@@ -133,9 +144,10 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 	}
 	if (status == STATUS_OK)
 		status = STATUS_CORRUPT;
-	if (store->read_only)
+	if (!superblock_repairable(store))
 		return superblock_tell(store, scrub, damage, status);
 	scrubber->repairing = sector + 1;
+	scrubber->repaired = UINT64_MAX;
 	scrubber->repair_reason = status;
 	return scrubber_write(store, sector, BLOCK_SECTORS, store->superblock, channel);
 }

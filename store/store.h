@@ -493,7 +493,7 @@ void store_scrub_begin(struct store *store, struct store_scrub *scrub);
  * Verifies a few extents.  OK: some, go on.  WAIT.  NOT_FOUND: all is done.  IO,
  * CORRUPT: *damage says where; go on all the same.  INVALID: *scrub is not one
  * of this store.  A superblock that is damaged is written anew unless the store
- * is read-only, durable with the next commit.
+ * is read-only, durable with the next commit; the other one only two commits later.
  */
 enum status store_scrub_step(struct store *store, struct store_scrub *scrub,
 			     struct store_damage *damage, store_channel_t *channel);

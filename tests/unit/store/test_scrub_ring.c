@@ -23,6 +23,8 @@ static void test_superblocks(void **state)
 		assert_true(findings.last.repaired);
 		assert_int_equal(scrub.repaired, 1);
 		assert_memory_equal(f->disk, f->disk + 8 * SECTOR_SIZE, BLOCK_SIZE);
+		fixture_checkpoint(f);
+		fixture_checkpoint(f);
 	}
 	f->fail_operation = BLOCK_WRITE;
 	f->fail_at = f->writes + 1;
@@ -37,6 +39,32 @@ static void test_superblocks(void **state)
 	scrub = scrub_all(f, &findings);
 	assert_int_equal(findings.count, 1);
 	assert_false(findings.last.repaired);
+	fixture_free(f);
+}
+
+/* The second is written only when a flush must have covered the first: a power cut in
+ * between may take what is being written. */
+static void test_both_superblocks(void **state)
+{
+	struct fixture *f = with_snapshots(false);
+	struct findings findings;
+
+	(void)state;
+	f->disk[1000] ^= 1;
+	f->disk[8 * SECTOR_SIZE + 1000] ^= 1;
+	for (unsigned commits = 0; commits < 2; commits++) {
+		struct store_scrub scrub = scrub_all(f, &findings);
+
+		assert_int_equal(findings.count, 2 - (commits > 0));
+		assert_int_equal(findings.last.key, 1);
+		assert_false(findings.last.repaired);
+		assert_int_equal(scrub.repaired, commits == 0);
+		fixture_checkpoint(f);
+	}
+	assert_int_equal(scrub_all(f, &findings).repaired, 1);
+	assert_int_equal(findings.last.key, 1);
+	assert_int_equal(scrub_all(f, &findings).repaired, 0);
+	assert_int_equal(findings.count, 0);
 	fixture_free(f);
 }
 
@@ -151,9 +179,8 @@ static void test_record_stale(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_superblocks),
-		cmocka_unit_test(test_records),
-		cmocka_unit_test(test_record_unreadable),
+		cmocka_unit_test(test_superblocks),  cmocka_unit_test(test_both_superblocks),
+		cmocka_unit_test(test_records),	     cmocka_unit_test(test_record_unreadable),
 		cmocka_unit_test(test_record_stale),
 	};
 
