@@ -48,6 +48,7 @@ static enum status reclaim_load(struct store *store, store_channel_t *channel)
 	if (status != STATUS_OK)
 		return status;
 	reclaim->parent_generation = parent.generation;
+	reclaim->parent_waits = parent.flags & DISK_SNAPSHOT_BRANCH && !dying->children;
 	reclaim->position = dying->cursor;
 	reclaim->end =
 		dying->root.height ? UINT64_C(1) << (DISK_NODE_SHIFT * dying->root.height) : 0;
@@ -213,7 +214,8 @@ static enum status reclaim_walk(struct store *store, store_channel_t *channel)
 			reclaim->position = reclaim->end;
 	}
 	if (reclaim->position >= reclaim->end) {
-		reclaim->phase = RECLAIM_END;
+		reclaim->next = reclaim->next_scan = 0;
+		reclaim->phase = RECLAIM_NEXT;
 		return STATUS_OK;
 	}
 	while (down) {
@@ -294,69 +296,108 @@ static bool held_pass(struct store *store, struct snapshot *parent)
 
 /* ---- the end -------------------------------------------------------------------------- */
 
-static enum status reclaim_end(struct store *store, store_channel_t *channel)
+/* Is this a branch point that has one child left once the dying one is gone? */
+static bool next_suits(const struct reclaim *reclaim, const struct snapshot *snapshot)
 {
-	struct reclaim *reclaim = &store->reclaim;
 	const struct snapshot *dying = &reclaim->snapshot;
-	struct disk_record *record = &store->commit.record;
-	struct snapshot parent = {.number = 0}, child = {.number = 0};
-	bool held_changed;
-	enum status status = STATUS_OK;
+	bool loses = snapshot->number == dying->parent && !dying->children;
 
-	if (dying->parent)
-		status = catalogue_get(store, dying->parent, &parent, channel);
-	if (status == STATUS_OK && dying->children && !reclaim->child_is_live)
-		status = catalogue_get(store, reclaim->child, &child, channel);
-	if (status != STATUS_OK)
-		return status;
-	catalogue_remove(store, dying->number);
-	held_changed = held_pass(store, &parent);
-	if (dying->parent && !dying->children)
-		parent.children--;
-	if (dying->parent && (held_changed || !dying->children)) {
-		catalogue_put(store, &parent);
-		if (parent.flags & DISK_SNAPSHOT_BRANCH && parent.children <= 1)
-			reclaim->waiting = true;
-	}
-	if (child.number) {
-		child.parent = dying->parent;
-		catalogue_put(store, &child);
-	} else if (reclaim->child_is_live) {
-		record->origin = dying->parent;
-	}
-	record->dying = 0;
-	reclaim->scan = 0;
-	reclaim->phase = RECLAIM_NEXT;
-	return STATUS_OK;
+	return snapshot->flags & DISK_SNAPSHOT_BRANCH && snapshot->children - loses <= 1;
 }
 
-/* Looks for a branch point that has one child left: it is the next to die, in
- * this very commit, so that none is ever forgotten. */
-static enum status reclaim_next(struct store *store, bool *done, store_channel_t *channel)
+/* Looks for who is the next to die, in this very commit, so that none is ever
+ * forgotten; and before anything has changed, so that an error stops it all. */
+static enum status reclaim_next(struct store *store, store_channel_t *channel)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct snapshot snapshot;
 	enum status status = STATUS_NOT_FOUND;
 
-	if (reclaim->waiting)
-		status = catalogue_next(store, reclaim->scan, &snapshot, channel);
+	if (reclaim->waiting || reclaim->parent_waits)
+		status = catalogue_next(store, reclaim->next_scan, &snapshot, channel);
 	if (status == STATUS_NOT_FOUND) {
-		reclaim->waiting = false;
-		*done = true;
+		reclaim->phase = RECLAIM_END;
 		return STATUS_OK;
 	}
-	if (status != STATUS_OK && !entry_passed(store, status))
+	/* What the disk cannot read now may be the one that waits. */
+	if (status != STATUS_OK && status != STATUS_CORRUPT)
 		return status;
-	reclaim->scan = snapshot.number;
-	if (status == STATUS_OK && snapshot.flags & DISK_SNAPSHOT_BRANCH &&
-	    snapshot.children <= 1) {
-		snapshot.flags &= ~(uint32_t)DISK_SNAPSHOT_BRANCH;
-		snapshot.flags |= DISK_SNAPSHOT_DYING;
-		snapshot.cursor = 0;
-		catalogue_put(store, &snapshot);
-		store->commit.record.dying = snapshot.number;
-		*done = true;
+	reclaim->next_scan = snapshot.number;
+	if (status == STATUS_OK && next_suits(reclaim, &snapshot)) {
+		reclaim->next = snapshot.number;
+		reclaim->phase = RECLAIM_END;
 	}
+	return STATUS_OK;
+}
+
+/* The entries that the end of a deletion changes. */
+struct reclaim_entries {
+	struct snapshot parent, child, next;
+	bool parent_changes;
+};
+
+static enum status entries_get(struct store *store, struct reclaim_entries *entries,
+			       store_channel_t *channel)
+{
+	const struct reclaim *reclaim = &store->reclaim;
+	const struct snapshot *dying = &reclaim->snapshot;
+	enum status status = STATUS_OK;
+
+	memset(entries, 0, sizeof(*entries));
+	if (dying->parent)
+		status = catalogue_get(store, dying->parent, &entries->parent, channel);
+	if (status == STATUS_OK && dying->children && !reclaim->child_is_live)
+		status = catalogue_get(store, reclaim->child, &entries->child, channel);
+	if (status == STATUS_OK && reclaim->next)
+		status = catalogue_get(store, reclaim->next, &entries->next, channel);
+	return status;
+}
+
+/* The next to die may be the parent or the child, and then has changed already. */
+static void next_begin(struct store *store, const struct reclaim_entries *entries)
+{
+	const struct snapshot *known[] = {&entries->parent, &entries->child};
+	struct snapshot next = entries->next;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (known[i]->number == next.number)
+			next = *known[i];
+	next.flags &= ~(uint32_t)DISK_SNAPSHOT_BRANCH;
+	next.flags |= DISK_SNAPSHOT_DYING;
+	next.cursor = 0;
+	catalogue_put(store, &next);
+}
+
+static enum status reclaim_end(struct store *store, bool *done, store_channel_t *channel)
+{
+	struct reclaim *reclaim = &store->reclaim;
+	const struct snapshot *dying = &reclaim->snapshot;
+	struct disk_record *record = &store->commit.record;
+	struct reclaim_entries entries;
+	enum status status = entries_get(store, &entries, channel);
+
+	if (status != STATUS_OK)
+		return status;
+	catalogue_remove(store, dying->number);
+	entries.parent_changes = held_pass(store, &entries.parent);
+	if (dying->parent && !dying->children) {
+		entries.parent.children--;
+		entries.parent_changes = true;
+	}
+	if (dying->parent && entries.parent_changes)
+		catalogue_put(store, &entries.parent);
+	if (entries.child.number) {
+		entries.child.parent = dying->parent;
+		catalogue_put(store, &entries.child);
+	} else if (reclaim->child_is_live) {
+		record->origin = dying->parent;
+	}
+	if (reclaim->next)
+		next_begin(store, &entries);
+	record->dying = reclaim->next;
+	reclaim->waiting = reclaim->next != 0;
+	reclaim->scan = 0;
+	*done = true;
 	return STATUS_OK;
 }
 
@@ -398,12 +439,12 @@ static enum status reclaim_phase_step(struct store *store, bool *done, store_cha
 		reclaim_rest(store);
 		*done = true;
 		return STATUS_OK;
-	case RECLAIM_END:
-		return reclaim_end(store, channel);
 	case RECLAIM_NEXT:
+		return reclaim_next(store, channel);
+	case RECLAIM_END:
 		break;
 	}
-	return reclaim_next(store, done, channel);
+	return reclaim_end(store, done, channel);
 }
 
 /* Damage in the way stops the deletion, not the commit: what was given back
@@ -414,12 +455,8 @@ static void reclaim_break(struct store *store)
 
 	store_log(store, "store: the deletion of snapshot %u rests: damage in the way",
 		  reclaim->dying);
-	if (reclaim->phase == RECLAIM_NEXT) {
-		reclaim->waiting = false;
-		return;
-	}
 	reclaim->broken = true;
-	if (reclaim->phase == RECLAIM_WALK || reclaim->phase == RECLAIM_END)
+	if (reclaim->phase >= RECLAIM_WALK)
 		reclaim_rest(store);
 }
 

@@ -138,14 +138,17 @@ enum reclaim_phase {
 	RECLAIM_LOAD,  /* the dying snapshot and its parent */
 	RECLAIM_CHILD, /* who descends from it */
 	RECLAIM_WALK,  /* gives back what only it sees */
-	RECLAIM_END,   /* the walk is over: the catalogue forgets it */
-	RECLAIM_NEXT,  /* who is reclaimed after it */
+	RECLAIM_NEXT,  /* the walk is over: who is reclaimed after it */
+	RECLAIM_END,   /* the catalogue forgets it */
 };
 
 struct reclaim {
 	enum reclaim_phase phase;
-	bool broken;	/* damage in the way: the deletion rests */
-	bool waiting;	/* branch points may be waiting for their turn */
+	bool broken;	   /* damage in the way: the deletion rests */
+	bool waiting;	   /* branch points may be waiting for their turn */
+	bool parent_waits; /* the parent is one of them and loses a child */
+	uint64_t next;	   /* who dies after it; 0: nobody */
+	uint64_t next_scan;
 	uint64_t dying; /* for whom `child` was searched; 0: for nobody */
 	uint64_t child; /* the one snapshot that descends from it */
 	uint64_t scan;	/* where a search through the catalogue has got to */

@@ -297,12 +297,42 @@ static void test_read_errors(void **state)
 	}
 }
 
+/* One that waits to be deleted is not forgotten, whichever read fails until the
+ * next mount. */
+static void test_next_unreadable(void **state)
+{
+	unsigned rested = 0;
+
+	(void)state;
+	for (uint64_t at = 1; at < 30; at++) {
+		struct fixture *f = with_branches();
+
+		assert_int_equal(commit(f, STORE_ACTION_DELETE, 3, ""), STATUS_OK);
+		assert_int_equal(commit(f, STORE_ACTION_DELETE, 1, ""), STATUS_OK);
+		fixture_remount(f);
+		assert_int_equal(f->store->record.dying, 3);
+		f->fail_operation = BLOCK_READ;
+		f->fail_at = f->reads + at;
+		f->fail_count = LIMIT_COMMIT_READS;
+		for (unsigned i = 0; i < 3; i++)
+			(void)commit(f, STORE_ACTION_NONE, 0, "");
+		rested += f->store->reclaim.broken;
+		f->fail_count = 0;
+		fixture_remount(f);
+		delete_finish(f);
+		assert_int_equal(fixture_record(f)->dying, 0);
+		assert_int_equal(fixture_record(f)->snapshots, 5);
+		fixture_free(f);
+	}
+	assert_true(rested > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_entry),	    cmocka_unit_test(test_deletion),
 		cmocka_unit_test(test_node),	    cmocka_unit_test(test_overflow),
-		cmocka_unit_test(test_read_errors),
+		cmocka_unit_test(test_read_errors), cmocka_unit_test(test_next_unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
