@@ -160,19 +160,18 @@ enum status range_clear_step(struct space *space, uint64_t first, uint64_t end, 
 	*cleared = true;
 	if (first >= end)
 		return STATUS_OK;
-	status = store_page_next(space->store, page, &page, &space->channel);
-	if (status == STATUS_NOT_FOUND || (status != STATUS_WAIT && page.n >= end))
+	status = store_page_next(space->store, page, (page_t){end}, &page, &space->channel);
+	if (status == STATUS_NOT_FOUND)
 		return STATUS_OK;
 	*cleared = false;
 	*damage = page.n;
 	if (status != STATUS_OK)
 		return status;
 	STORE_CHECK(page.n >= first);
-	stop = page.n + STORE_CLEAR_PAGES < end ? page.n + STORE_CLEAR_PAGES : end;
-	status = store_pages_clear(space->store, page, stop - page.n, &space->channel);
-	/* Up to the damage: what lies under one node is hidden as a whole. */
+	/* What hangs on one node is hidden by damage as a whole; the next node may be
+	 * damaged, and reading it is for the next step. */
 	stop = (page.n | (STORE_NODE_PAGES - 1)) + 1;
-	if ((status == STATUS_CORRUPT || status == STATUS_IO) && stop < end)
-		status = store_pages_clear(space->store, page, stop - page.n, &space->channel);
-	return status;
+	if (stop > end)
+		stop = end;
+	return store_pages_clear(space->store, page, stop - page.n, &space->channel);
 }

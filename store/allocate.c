@@ -186,7 +186,7 @@ static enum status window_next(struct store *store, struct allocator_window *win
 	if (window->half_loaded)
 		return allocator_window_load(store, window, channel);
 	status = with_used_blocks ? map_next(store, &store->record.free_map, DISK_TREE_FREE_MAP,
-					     window->leaf, &leaf, channel)
+					     window->leaf, NIL_KEY, &leaf, channel)
 				  : map_next_with_room(store, &store->record.free_map, window->leaf,
 						       &leaf, channel);
 	if (status == STATUS_WAIT)

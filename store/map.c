@@ -139,82 +139,82 @@ static bool wanted_with_room(const struct disk_reference *reference, unsigned le
 	return disk_reference_auxiliary(reference) < (uint64_t)PAGE_SIZE << (7 * level);
 }
 
-/*
- * One descent towards `from`: finds the first wanted key, or the end of what
- * was searched in vain (then *found is false and the search goes on there).
- * When a node cannot be read, *key is the first key it may hide, *end the key
- * behind the last.
- */
+struct search {
+	uint64_t from, until; /* keys at or after the one and before the other */
+	entry_wanted wanted;
+	bool found;
+	uint64_t key; /* found; or the first that a node which cannot be read may hide */
+	uint64_t end; /* behind the last that it may hide */
+};
+
+/* One descent towards `from`: finds the first wanted key, or goes on with `from`
+ * behind what was searched in vain. */
 static enum status map_descend(struct store *store, const struct disk_root *root,
-			       enum disk_tree tree, uint64_t from, entry_wanted wanted, bool *found,
-			       uint64_t *key, uint64_t *end, store_channel_t *channel)
+			       enum disk_tree tree, struct search *search, store_channel_t *channel)
 {
 	struct disk_reference reference = root->reference;
 
-	*found = false;
 	for (unsigned level = root->height; level; level--) {
-		struct place at = {tree, level, from >> (DISK_NODE_SHIFT * level)};
+		struct place at = {tree, level, search->from >> (DISK_NODE_SHIFT * level)};
 		unsigned shift = DISK_NODE_SHIFT * (level - 1);
-		unsigned index = entry_index(from, level);
+		unsigned index = entry_index(search->from, level);
 		const struct disk_node *node;
 		const void *data;
 		enum status status = extent_get(store, &reference, at, &data, channel);
 
-		*key = from;
-		*end = (at.key + 1) << (DISK_NODE_SHIFT * level);
+		search->key = search->from;
+		search->end = (at.key + 1) << (DISK_NODE_SHIFT * level);
 		if (status != STATUS_OK)
 			return status;
 		node = data;
-		while (index < DISK_NODE_ENTRIES && !wanted(&node->entry[index], level - 1))
+		while (index < DISK_NODE_ENTRIES && !search->wanted(&node->entry[index], level - 1))
 			index++;
 		if (index == DISK_NODE_ENTRIES) {
-			*key = (at.key + 1) << (DISK_NODE_SHIFT * level);
+			search->from = search->end;
 			return STATUS_OK;
 		}
-		if (index != entry_index(from, level))
-			from = (at.key << DISK_NODE_SHIFT | index) << shift;
+		if (index != entry_index(search->from, level))
+			search->from = (at.key << DISK_NODE_SHIFT | index) << shift;
+		if (search->from >= search->until)
+			return STATUS_OK;
 		reference = node->entry[index];
 		if (reference_is_null(&reference))
 			break;
 	}
-	*found = true;
-	*key = from;
+	search->found = true;
+	search->key = search->from;
 	return STATUS_OK;
 }
 
 static enum status map_scan(struct store *store, const struct disk_root *root, enum disk_tree tree,
-			    uint64_t from, entry_wanted wanted, uint64_t *key, uint64_t *end,
-			    store_channel_t *channel)
+			    struct search *search, store_channel_t *channel)
 {
-	bool found = false;
+	while (search->from < search->until && key_within(root, search->from)) {
+		enum status status = map_descend(store, root, tree, search, channel);
 
-	while (key_within(root, from)) {
-		enum status status =
-			map_descend(store, root, tree, from, wanted, &found, key, end, channel);
-
-		if (status != STATUS_OK || found)
+		if (status != STATUS_OK || search->found)
 			return status;
-		from = *key;
 	}
 	return STATUS_NOT_FOUND;
 }
 
 enum status map_next(struct store *store, const struct disk_root *root, enum disk_tree tree,
-		     uint64_t from, uint64_t *key, store_channel_t *channel)
+		     uint64_t from, uint64_t until, uint64_t *key, store_channel_t *channel)
 {
-	uint64_t end;
+	struct search search = {.from = from, .until = until, .wanted = wanted_present};
+	enum status status = map_scan(store, root, tree, &search, channel);
 
-	return map_scan(store, root, tree, from, wanted_present, key, &end, channel);
+	*key = search.key;
+	return status;
 }
 
 enum status map_next_past(struct store *store, const struct disk_root *root, enum disk_tree tree,
 			  uint64_t from, uint64_t *key, store_channel_t *channel)
 {
-	uint64_t end;
-	enum status status = map_scan(store, root, tree, from, wanted_present, key, &end, channel);
+	struct search search = {.from = from, .until = NIL_KEY, .wanted = wanted_present};
+	enum status status = map_scan(store, root, tree, &search, channel);
 
-	if (status_is_damage(status))
-		*key = end;
+	*key = status_is_damage(status) ? search.end : search.key;
 	return status;
 }
 
@@ -274,19 +274,14 @@ enum status map_before(struct store *store, const struct disk_root *root, enum d
 enum status map_next_with_room(struct store *store, const struct disk_root *root, uint64_t from,
 			       uint64_t *key, store_channel_t *channel)
 {
-	enum status status = STATUS_NOT_FOUND;
-	uint64_t end;
+	struct search search = {.from = from, .until = NIL_KEY, .wanted = wanted_with_room};
+	enum status status = map_scan(store, root, DISK_TREE_FREE_MAP, &search, channel);
 
-	if (key_within(root, from))
-		status = map_scan(store, root, DISK_TREE_FREE_MAP, from, wanted_with_room, key,
-				  &end, channel);
-	else
-		*key = from;
-	/* Nothing behind the tree is in use: a store that has grown has no nodes
-	 * there yet. */
+	*key = search.key;
 	if (status != STATUS_NOT_FOUND)
 		return status;
-	if (key_within(root, from))
-		*key = UINT64_C(1) << (DISK_NODE_SHIFT * root->height);
+	/* Nothing behind the tree is in use: a store that has grown has no nodes
+	 * there yet. */
+	*key = key_within(root, from) ? UINT64_C(1) << (DISK_NODE_SHIFT * root->height) : from;
 	return STATUS_OK;
 }

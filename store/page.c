@@ -274,19 +274,19 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 /* ---- looking around ------------------------------------------------------------------ */
 
 /* Damage counts from the first page it may hide on; *page is that. */
-static enum status next_durable(struct store *store, uint64_t from, uint64_t *page,
+static enum status next_durable(struct store *store, uint64_t from, uint64_t end, uint64_t *page,
 				store_channel_t *channel)
 {
 	for (;;) {
 		uint32_t changed = overlay_at_or_after(&store->overlay, from);
 		uint64_t visible;
-		enum status status =
-			map_next(store, &store->record.space, DISK_TREE_SPACE, from, page, channel);
+		enum status status = map_next(store, &store->record.space, DISK_TREE_SPACE, from,
+					      end, page, channel);
 
 		if (status == STATUS_WAIT)
 			return status;
 		if (status == STATUS_NOT_FOUND)
-			*page = NIL_KEY;
+			*page = end;
 		if (changed < store->overlay.count && store->overlay.entry[changed].page < *page)
 			*page = store->overlay.entry[changed].page;
 		else if (status != STATUS_OK)
@@ -298,7 +298,7 @@ static enum status next_durable(struct store *store, uint64_t from, uint64_t *pa
 	}
 }
 
-enum status store_page_next(struct store *store, page_t from, page_t *page,
+enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page,
 			    store_channel_t *channel)
 {
 	uint32_t slot = tree_at_or_after(store, store->dirty, from.n);
@@ -311,7 +311,7 @@ enum status store_page_next(struct store *store, page_t from, page_t *page,
 		channel->n = STORE_CHANNEL_COMMIT;
 		return STATUS_WAIT;
 	}
-	status = next_durable(store, from.n, &next, channel);
+	status = next_durable(store, from.n, end.n, &next, channel);
 	if (status == STATUS_WAIT)
 		return status;
 	if (dirty < next) {

@@ -428,7 +428,7 @@ static enum status snapshot_choose(struct store *store, struct store_scrub *scru
 {
 	uint64_t number;
 	enum status status = map_next(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-				      scrub->number + 1, &number, channel);
+				      scrub->number + 1, NIL_KEY, &number, channel);
 
 	if (status == STATUS_OK && scrub->phase == STORE_SCRUB_LATE && number >= scrub->end)
 		return STATUS_NOT_FOUND;

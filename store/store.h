@@ -217,9 +217,10 @@ generation_t store_durable(const struct store *store);
 /* So many pages, aligned, hang on one node of the map: damage hides them as a whole. */
 #define STORE_NODE_PAGES 128u
 /* The next page of the working space (committed or dirty) that exists at or
- * after `from`.  NOT_FOUND past the last; CORRUPT or IO when a node of the map
- * cannot be read: then *page is the first page that may be hidden by it. */
-enum status store_page_next(struct store *store, page_t from, page_t *page,
+ * after `from` and before `end`.  NOT_FOUND past the last; CORRUPT or IO when a node
+ * of the map cannot be read: then *page is the first page that may be hidden by it. */
+#define STORE_PAGES_END ((page_t){UINT64_MAX})
+enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page,
 			    store_channel_t *channel);
 
 /* True when there is anything to commit: dirty pages, cleared runs, or a step

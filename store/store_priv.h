@@ -224,11 +224,11 @@ enum status map_readable(struct store *store, const struct disk_root *root, enum
 /* The reference of the node (level, key) of this tree, null if there is none. */
 enum status map_lookup_node(struct store *store, const struct disk_root *root, struct place place,
 			    struct disk_reference *reference, store_channel_t *channel);
-/* The first key at or after `from` that is present; NOT_FOUND.  CORRUPT or IO:
+/* The first key at or after `from` and before `until` that is present; NOT_FOUND.  CORRUPT or IO:
  * *key is the first that a node which cannot be read may hide. */
 enum status map_next(struct store *store, const struct disk_root *root, enum disk_tree tree,
-		     uint64_t from, uint64_t *key, store_channel_t *channel);
-/* The same, but on IO and CORRUPT *key is the end of what cannot be read. */
+		     uint64_t from, uint64_t until, uint64_t *key, store_channel_t *channel);
+/* The same without an end, but on IO and CORRUPT *key is the end of what cannot be read. */
 enum status map_next_past(struct store *store, const struct disk_root *root, enum disk_tree tree,
 			  uint64_t from, uint64_t *key, store_channel_t *channel);
 /* The last key below `below` that is present; NOT_FOUND.  IO, CORRUPT: *key is the

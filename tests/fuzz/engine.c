@@ -132,8 +132,9 @@ enum status fuzz_engine_next(struct fuzz_engine *engine, uint64_t from, uint64_t
 	page_t found = {0};
 	enum status status;
 
-	FUZZ_RETRY(engine, channel, status,
-		   store_page_next(engine->store, (page_t){from}, &found, &channel));
+	FUZZ_RETRY(
+		engine, channel, status,
+		store_page_next(engine->store, (page_t){from}, STORE_PAGES_END, &found, &channel));
 	*page = found.n;
 	return status;
 }

@@ -208,7 +208,8 @@ enum status engine_page_next(struct engine *engine, page_t from, page_t *page)
 	store_channel_t channel = {0};
 	enum status status;
 
-	ENGINE_RETRY(engine, status, store_page_next(engine->store, from, page, &channel));
+	ENGINE_RETRY(engine, status,
+		     store_page_next(engine->store, from, STORE_PAGES_END, page, &channel));
 	return status;
 }
 

@@ -310,9 +310,10 @@ static enum status pages_clear(struct host *host, uint64_t first, uint64_t end)
 	while (status == STATUS_OK && first < end) {
 		uint64_t count;
 
-		status = HOST_RETRY(host, store_page_next(host->store, (page_t){first}, &page,
-							  &host->space.channel));
-		if (status != STATUS_OK || page.n >= end)
+		status = HOST_RETRY(host,
+				    store_page_next(host->store, (page_t){first}, (page_t){end},
+						    &page, &host->space.channel));
+		if (status != STATUS_OK)
 			return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 		count = end - page.n < STORE_CLEAR_PAGES ? end - page.n : STORE_CLEAR_PAGES;
 		status = HOST_RETRY(

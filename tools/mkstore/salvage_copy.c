@@ -46,9 +46,9 @@ static enum status target_clear(struct host *to, uint64_t first, uint64_t end)
 	for (;;) {
 		uint64_t count;
 
-		status = HOST_RETRY(
-			to, store_page_next(to->store, (page_t){first}, &page, &to->space.channel));
-		if (status == STATUS_NOT_FOUND || (status == STATUS_OK && page.n >= end))
+		status = HOST_RETRY(to, store_page_next(to->store, (page_t){first}, (page_t){end},
+							&page, &to->space.channel));
+		if (status == STATUS_NOT_FOUND)
 			return STATUS_OK;
 		count = end - page.n < STORE_CLEAR_PAGES ? end - page.n : STORE_CLEAR_PAGES;
 		if (status == STATUS_OK)

@@ -208,7 +208,7 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 	return STATUS_OK;
 }
 
-enum status store_page_next(struct store *store, page_t from, page_t *page,
+enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page,
 			    store_channel_t *channel)
 {
 	enum status status;
@@ -221,13 +221,14 @@ enum status store_page_next(struct store *store, page_t from, page_t *page,
 	for (uint32_t i = 0; i < fake.count; i++) {
 		const struct slot *slot = &fake.slot[fake.order[i]];
 
-		if (!slot->exists || slot->page < from.n || (found && slot->page >= page->n))
+		if (!slot->exists || slot->page < from.n || slot->page >= end.n ||
+		    (found && slot->page >= page->n))
 			continue;
 		page->n = slot->page;
 		found = true;
 	}
-	if (damage_within(from.n, UINT64_MAX) <= (found ? page->n : UINT64_MAX - 1)) {
-		page->n = damage_within(from.n, UINT64_MAX);
+	if (damage_within(from.n, end.n) < (found ? page->n + 1 : end.n)) {
+		page->n = damage_within(from.n, end.n);
 		return STATUS_CORRUPT;
 	}
 	return found ? STATUS_OK : STATUS_NOT_FOUND;

@@ -127,8 +127,8 @@ static void test_large_cut(void **state)
 		assert_int_equal(now.size, more ? bytes : 4096);
 		steps++;
 	}
-	assert_in_range(steps, record.range_pages / STORE_CLEAR_PAGES,
-			record.range_pages / STORE_CLEAR_PAGES + 2);
+	assert_in_range(steps, record.range_pages / STORE_NODE_PAGES,
+			record.range_pages / STORE_NODE_PAGES + 2);
 	assert_int_equal(fake_pages(record.first_page, record.first_page + record.range_pages), 1);
 }
 

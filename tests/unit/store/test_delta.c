@@ -351,7 +351,7 @@ static void test_next(void **state)
 	fixture_checkpoint(f);
 	assert_true(newest_is_delta(f));
 	for (;;) {
-		status = store_page_next(f->store, page, &page, &channel);
+		status = store_page_next(f->store, page, STORE_PAGES_END, &page, &channel);
 		if (status == STATUS_WAIT) {
 			fixture_wait(f, channel);
 			continue;

@@ -277,8 +277,8 @@ static void test_next_of_cleared(void **state)
 
 		for (next = i; next < 10 && !f->model[next]; next++)
 			;
-		while ((status = store_page_next(f->store, (page_t){f->base + i}, &page,
-						 &channel)) == STATUS_WAIT)
+		while ((status = store_page_next(f->store, (page_t){f->base + i}, STORE_PAGES_END,
+						 &page, &channel)) == STATUS_WAIT)
 			fixture_wait(f, channel);
 		assert_int_equal(status, next < 10 ? STATUS_OK : STATUS_NOT_FOUND);
 		if (next < 10)

@@ -152,11 +152,13 @@ static void test_clear(void **state)
 	assert_true(fixture_account(f) > empty);
 	fixture_clear(f, 100, 300);
 	fixture_compare(f);
-	assert_int_equal(store_page_next(f->store, (page_t){f->base + 100}, &page, &channel),
+	assert_int_equal(store_page_next(f->store, (page_t){f->base + 100}, STORE_PAGES_END, &page,
+					 &channel),
 			 STATUS_OK);
 	assert_int_equal(page.n, f->base + 400);
 	assert_int_equal(fixture_write(f, 200, 9), STATUS_OK);
-	assert_int_equal(store_page_next(f->store, (page_t){f->base + 100}, &page, &channel),
+	assert_int_equal(store_page_next(f->store, (page_t){f->base + 100}, STORE_PAGES_END, &page,
+					 &channel),
 			 STATUS_OK);
 	assert_int_equal(page.n, f->base + 200);
 	fixture_checkpoint(f);
@@ -190,8 +192,8 @@ static enum status next(struct fixture *f, uint32_t from, uint64_t *found)
 	enum status status;
 	page_t page = {0};
 
-	while ((status = store_page_next(f->store, (page_t){f->base + from}, &page, &channel)) ==
-	       STATUS_WAIT)
+	while ((status = store_page_next(f->store, (page_t){f->base + from}, STORE_PAGES_END, &page,
+					 &channel)) == STATUS_WAIT)
 		fixture_wait(f, channel);
 	*found = page.n - f->base;
 	return status;
@@ -270,13 +272,15 @@ static void test_page_next(void **state)
 	for (uint32_t i = 0; i < FIXTURE_PAGES; i++) {
 		if (!f->model[i])
 			continue;
-		while ((status = store_page_next(f->store, from, &page, &channel)) == STATUS_WAIT)
+		while ((status = store_page_next(f->store, from, STORE_PAGES_END, &page,
+						 &channel)) == STATUS_WAIT)
 			fixture_wait(f, channel);
 		assert_int_equal(status, STATUS_OK);
 		assert_int_equal(page.n, f->base + i);
 		from.n = page.n + 1;
 	}
-	assert_int_equal(store_page_next(f->store, from, &page, &channel), STATUS_NOT_FOUND);
+	assert_int_equal(store_page_next(f->store, from, STORE_PAGES_END, &page, &channel),
+			 STATUS_NOT_FOUND);
 	fixture_free(f);
 }
 
