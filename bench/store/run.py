@@ -73,7 +73,7 @@ def reads(quick):
             count = mib * MIB_PAGES if in_order else 4096 if quick else 16384
             yield dict(part="read", engines="store,raw,lmdb,lmdb-4080,sqlite,sqlite-8192",
                        pages=mib * MIB_PAGES, cache_mib=max(mib // 16, 32), cold=cold, sorted=in_order,
-                       sizes=count, rounds=2 if quick else 5)
+                       sizes=count, rounds=2 if quick else 3)
 
 
 def openings(quick):
