@@ -4,19 +4,29 @@
  */
 #include "tools/mkstore/progress.h"
 
-#include <fcntl.h>
 #include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
-#define ROUNDS_MAX 200000000u /* updates until somebody gives up */
+#define NEVER_NS UINT64_C(1000000000000000) /* eleven days */
+
+#define SHORT_NS UINT64_C(300000000) /* work that needs no progress shown */
 
 static int saved_error;
+
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
 
 static void error_to(int descriptor)
 {
@@ -32,42 +42,50 @@ static void error_back(void)
 	close(saved_error);
 }
 
-/* What was written to the terminal so far. */
-static size_t terminal_read(int terminal, char *text, size_t size)
+/*
+ * What has been written to the terminal since the last call.  A pseudo-terminal hands
+ * it over when it likes and in as many parts, so a mark is written behind it.
+ */
+static void terminal_read(int terminal, int side, char *text, size_t size)
 {
-	ssize_t got = read(terminal, text, size - 1);
+	size_t length = 0;
 
-	text[got > 0 ? got : 0] = 0;
-	return got > 0 ? (size_t)got : 0;
+	assert_int_equal(write(side, "|", 1), 1);
+	do {
+		assert_true(length < size);
+		assert_int_equal(read(terminal, text + length, 1), 1);
+	} while (text[length++] != '|');
+	text[length - 1] = 0;
 }
 
 static void test_terminal(void **state)
 {
 	struct progress progress;
+	uint64_t before_ns, wait_ns;
 	int terminal, side;
-	char text[200];
-	unsigned rounds = 0;
+	char early[200], shown[200], ended[200];
 
 	(void)state;
 	assert_int_equal(openpty(&terminal, &side, NULL, NULL, NULL), 0);
-	fcntl(terminal, F_SETFL, O_NONBLOCK);
 	error_to(side);
+	before_ns = clock_ns();
 	progress_begin(&progress, "writing", true);
+	/* Short work shows nothing; then the time has come. */
+	wait_ns = progress.next_ns - before_ns;
+	progress.next_ns += NEVER_NS;
 	progress_update(&progress, 1, 4);
-	/* Short work shows nothing. */
-	bool early = terminal_read(terminal, text, sizeof(text)) > 0;
-	while (!progress.shown && rounds++ < ROUNDS_MAX)
-		progress_update(&progress, 3 << 20, 4 << 20);
-	terminal_read(terminal, text, sizeof(text));
-	error_back();
-	assert_false(early);
-	assert_string_equal(text, "\r\033[Kwriting: 3.0 MiB, 75 %");
-	error_to(side);
+	terminal_read(terminal, side, early, sizeof(early));
+	progress.next_ns = 0;
+	progress_update(&progress, 3 << 20, 4 << 20);
+	terminal_read(terminal, side, shown, sizeof(shown));
 	progress_end(&progress);
 	progress_update(&progress, 4 << 20, 4 << 20);
-	terminal_read(terminal, text, sizeof(text));
+	terminal_read(terminal, side, ended, sizeof(ended));
 	error_back();
-	assert_string_equal(text, "\r\033[K");
+	assert_in_range(wait_ns, SHORT_NS, NEVER_NS);
+	assert_string_equal(early, "");
+	assert_string_equal(shown, "\r\033[Kwriting: 3.0 MiB, 75 %");
+	assert_string_equal(ended, "\r\033[K");
 	close(terminal);
 	close(side);
 }
