@@ -20,9 +20,9 @@
 #include "disk/format.h"
 
 #define KEEPING_RULE_TEXT 64u /* bytes of a rule as text, at most */
-#define KEEPING_RULE_MOST                                                                          \
-	896u /* snapshots that a rule may keep; room for those on their way out                    \
-	      */
+/* Snapshots that a rule may keep; there is room for those on their way out. */
+#define KEEPING_RULE_MOST      896u
+#define KEEPING_RULE_MOST_TEXT "896"
 /* What a system image has unless it is told otherwise. */
 #define KEEPING_RULE_DEFAULT                                                                       \
 	{                                                                                          \
@@ -187,7 +187,7 @@ static inline const char *keeping_rule_parse(const char *text, struct disk_reten
 		return "the least time between two is missing, as in 10s,60m";
 	return keeping_rule_snapshots(rule) <= KEEPING_RULE_MOST
 		       ? 0
-		       : "it would keep more than 896 snapshots";
+		       : "it would keep more than " KEEPING_RULE_MOST_TEXT " snapshots";
 }
 
 static inline char *keeping_put(char *at, uint64_t value, char unit)

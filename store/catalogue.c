@@ -3,9 +3,9 @@
  * catalogue.c - the snapshots' entries: reading, changing, writing.
  *
  * Entries are pages of a tree keyed by snapshot number.  A commit gathers its
- * few changes in memory; catalogue_get and catalogue_next show them, while
- * catalogue_read shows the last durable generation.  Then they are written in
- * order of their numbers by the code that writes every tree.
+ * few changes in memory; catalogue_get shows them, while catalogue_read shows the
+ * last durable generation.  Then they are written in order of their numbers by the
+ * code that writes every tree.
  */
 #include "store/store_priv.h"
 
@@ -127,36 +127,6 @@ enum status catalogue_get(struct store *store, uint64_t number, struct snapshot 
 		return STATUS_NOT_FOUND;
 	*snapshot = catalogue->change[i].snapshot;
 	return STATUS_OK;
-}
-
-enum status catalogue_next(struct store *store, uint64_t after, struct snapshot *snapshot,
-			   store_channel_t *channel)
-{
-	const struct catalogue *catalogue = &store->catalogue;
-
-	for (;;) {
-		uint32_t i = change_at(catalogue, after + 1);
-		uint64_t number;
-		enum status status =
-			map_next_past(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-				      after + 1, &number, channel);
-
-		if (status == STATUS_WAIT)
-			return status;
-		if (status == STATUS_NOT_FOUND)
-			number = UINT64_MAX;
-		if (i < catalogue->count && catalogue->change[i].snapshot.number < number) {
-			number = catalogue->change[i].snapshot.number;
-		} else if (status != STATUS_OK) {
-			snapshot->number = number - 1;
-			return status;
-		}
-		status = catalogue_get(store, number, snapshot, channel);
-		snapshot->number = number;
-		if (status != STATUS_NOT_FOUND)
-			return status;
-		after = number;
-	}
 }
 
 /* ---- changing -------------------------------------------------------------------- */

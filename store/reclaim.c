@@ -73,6 +73,7 @@ static enum status reclaim_child(struct store *store, store_channel_t *channel)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct snapshot snapshot;
+	uint64_t number;
 	enum status status;
 
 	memset(&reclaim->child_root, 0, sizeof(reclaim->child_root));
@@ -83,19 +84,20 @@ static enum status reclaim_child(struct store *store, store_channel_t *channel)
 		reclaim->child_root = store->record.space;
 		return STATUS_OK;
 	}
-	if (reclaim->child)
-		status = catalogue_read(store, reclaim->child, &snapshot, channel);
+	number = reclaim->child;
+	if (number)
+		status = catalogue_read(store, number, &snapshot, channel);
 	else
-		status = catalogue_next(store, reclaim->scan, &snapshot, channel);
+		status = catalogue_read_next(store, reclaim->scan, &number, &snapshot, channel);
 	if (status == STATUS_OK && snapshot.parent == reclaim->dying) {
-		reclaim->child = snapshot.number;
+		reclaim->child = number;
 		reclaim->child_root = snapshot.root;
 		return STATUS_OK;
 	}
 	reclaim->phase = RECLAIM_CHILD;
 	if (status != STATUS_OK && (reclaim->child || !entry_passed(store, status)))
 		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
-	reclaim->scan = snapshot.number;
+	reclaim->scan = number;
 	return STATUS_OK;
 }
 
@@ -311,10 +313,12 @@ static enum status reclaim_next(struct store *store, store_channel_t *channel)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct snapshot snapshot;
+	uint64_t number;
 	enum status status = STATUS_NOT_FOUND;
 
 	if (reclaim->waiting || reclaim->parent_waits)
-		status = catalogue_next(store, reclaim->next_scan, &snapshot, channel);
+		status =
+			catalogue_read_next(store, reclaim->next_scan, &number, &snapshot, channel);
 	if (status == STATUS_NOT_FOUND) {
 		reclaim->phase = RECLAIM_END;
 		return STATUS_OK;
@@ -322,9 +326,9 @@ static enum status reclaim_next(struct store *store, store_channel_t *channel)
 	/* What the disk cannot read now may be the one that waits. */
 	if (status != STATUS_OK && status != STATUS_CORRUPT)
 		return status;
-	reclaim->next_scan = snapshot.number;
+	reclaim->next_scan = number;
 	if (status == STATUS_OK && next_suits(reclaim, &snapshot)) {
-		reclaim->next = snapshot.number;
+		reclaim->next = number;
 		reclaim->phase = RECLAIM_END;
 	}
 	return STATUS_OK;
@@ -333,7 +337,6 @@ static enum status reclaim_next(struct store *store, store_channel_t *channel)
 /* The entries that the end of a deletion changes. */
 struct reclaim_entries {
 	struct snapshot parent, child, next;
-	bool parent_changes;
 };
 
 static enum status entries_get(struct store *store, struct reclaim_entries *entries,
@@ -345,11 +348,11 @@ static enum status entries_get(struct store *store, struct reclaim_entries *entr
 
 	memset(entries, 0, sizeof(*entries));
 	if (dying->parent)
-		status = catalogue_get(store, dying->parent, &entries->parent, channel);
+		status = catalogue_read(store, dying->parent, &entries->parent, channel);
 	if (status == STATUS_OK && dying->children && !reclaim->child_is_live)
-		status = catalogue_get(store, reclaim->child, &entries->child, channel);
+		status = catalogue_read(store, reclaim->child, &entries->child, channel);
 	if (status == STATUS_OK && reclaim->next)
-		status = catalogue_get(store, reclaim->next, &entries->next, channel);
+		status = catalogue_read(store, reclaim->next, &entries->next, channel);
 	return status;
 }
 
@@ -362,9 +365,7 @@ static void next_begin(struct store *store, const struct reclaim_entries *entrie
 	for (unsigned i = 0; i < 2; i++)
 		if (known[i]->number == next.number)
 			next = *known[i];
-	next.flags &= ~(uint32_t)DISK_SNAPSHOT_BRANCH;
-	next.flags |= DISK_SNAPSHOT_DYING;
-	next.cursor = 0;
+	snapshot_dying_set(&next);
 	catalogue_put(store, &next);
 }
 
@@ -375,16 +376,17 @@ static enum status reclaim_end(struct store *store, bool *done, store_channel_t 
 	struct disk_record *record = &store->commit.record;
 	struct reclaim_entries entries;
 	enum status status = entries_get(store, &entries, channel);
+	bool parent_changes;
 
 	if (status != STATUS_OK)
 		return status;
 	catalogue_remove(store, dying->number);
-	entries.parent_changes = held_pass(store, &entries.parent);
+	parent_changes = held_pass(store, &entries.parent);
 	if (dying->parent && !dying->children) {
 		entries.parent.children--;
-		entries.parent_changes = true;
+		parent_changes = true;
 	}
-	if (dying->parent && entries.parent_changes)
+	if (dying->parent && parent_changes)
 		catalogue_put(store, &entries.parent);
 	if (entries.child.number) {
 		entries.child.parent = dying->parent;

@@ -329,14 +329,20 @@ enum status snapshot_take(struct store *store, uint32_t flags, const char *name,
 	return STATUS_OK;
 }
 
+void snapshot_dying_set(struct snapshot *snapshot)
+{
+	snapshot->flags &= ~(uint32_t)DISK_SNAPSHOT_BRANCH;
+	snapshot->flags |= DISK_SNAPSHOT_DYING;
+	snapshot->cursor = 0;
+}
+
 /* It and what descends from it are left: it dies now, or when its turn comes. */
 static void apply_dying(struct store *store, struct snapshot *snapshot)
 {
 	struct disk_record *record = &store->commit.record;
 
 	if (snapshot->children <= 1 && !record->dying) {
-		snapshot->flags |= DISK_SNAPSHOT_DYING;
-		snapshot->cursor = 0;
+		snapshot_dying_set(snapshot);
 		record->dying = snapshot->number;
 	} else {
 		snapshot->flags |= DISK_SNAPSHOT_BRANCH;

@@ -64,10 +64,6 @@ enum status catalogue_get(struct store *store, uint64_t number, struct snapshot 
  * On IO and CORRUPT those up to *number cannot be read: one, or a node of them. */
 enum status catalogue_read_next(struct store *store, uint64_t after, uint64_t *number,
 				struct snapshot *snapshot, store_channel_t *channel);
-/* The next entry with a number above `after`, with the commit's changes.  On IO and
- * CORRUPT those up to snapshot->number cannot be read. */
-enum status catalogue_next(struct store *store, uint64_t after, struct snapshot *snapshot,
-			   store_channel_t *channel);
 void catalogue_put(struct store *store, const struct snapshot *snapshot);
 void catalogue_remove(struct store *store, uint64_t number);
 void catalogue_update_begin(struct store *store);
@@ -78,6 +74,8 @@ enum status catalogue_update_step(struct store *store, bool *done, store_channel
 enum status snapshot_check(struct store *store, const struct store_commit_request *request,
 			   store_channel_t *channel);
 enum status snapshot_apply(struct store *store, store_channel_t *channel);
+/* Its turn has come: from now on steps give back what is its alone. */
+void snapshot_dying_set(struct snapshot *snapshot);
 /* What a deletion cannot do without can be read: its entry and its parent's. */
 enum status snapshot_deletable(struct store *store, uint64_t number, store_channel_t *channel);
 /* In the commit in flight: keeps its state; marks one dying, or a branch point. */
