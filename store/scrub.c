@@ -7,7 +7,8 @@
  *
  * Trees are walked in pre-order.  The position is a page number and a level: the
  * next to be looked at is the node of that level on the path to that page, and
- * what lies above it has been.  That is all the state there is; it is the
+ * what lies above it has been.  Up to `passed` the tree is done with, and only what
+ * the overlay has there is looked at.  That is all the state there is; it is the
  * owner's, and it stays good over commits, deletions and mounts, because every
  * piece of work looks the roots up anew.
  *
@@ -19,6 +20,9 @@
  * A damaged page is told and passed over, a damaged node with all below it.
  */
 #include "store/store_priv.h"
+
+/* No tree has pages from here on. */
+#define SCRUB_END (UINT64_C(1) << (DISK_NODE_SHIFT * DISK_HEIGHT_MAX))
 
 struct walk {
 	enum disk_tree tree;
@@ -48,7 +52,7 @@ static bool scrub_sound(const struct store *store, const struct store_scrub *scr
 {
 	return scrub->version == STORE_SCRUB_VERSION && scrub->phase <= STORE_SCRUB_DONE &&
 	       scrub->level <= DISK_HEIGHT_MAX && scrub->walking <= 1 &&
-	       scrub->position <= UINT64_C(1) << (DISK_NODE_SHIFT * DISK_HEIGHT_MAX) &&
+	       scrub->position <= SCRUB_END && scrub->passed <= SCRUB_END &&
 	       scrub->number < UINT64_MAX &&
 	       memcmp(scrub->identity, store->superblock->identity, sizeof(scrub->identity)) == 0;
 }
@@ -57,14 +61,14 @@ static void phase_begin(struct store_scrub *scrub, enum store_scrub_phase phase)
 {
 	scrub->phase = phase;
 	scrub->walking = 0;
-	scrub->position = 0;
+	scrub->position = scrub->passed = 0;
 	scrub->level = DISK_HEIGHT_MAX;
 }
 
 static void walk_rewind(struct store_scrub *scrub)
 {
 	scrub->walking = 1;
-	scrub->position = 0;
+	scrub->position = scrub->passed = 0;
 	scrub->level = DISK_HEIGHT_MAX;
 }
 
@@ -222,23 +226,24 @@ static bool walk_pruned(const struct walk *walk, const struct disk_reference *re
 	return reference->birth <= (page < walk->cursor ? walk->limit_passed : walk->limit);
 }
 
-/* Past the node of this level, or to the next page that only the overlay has. */
+/* The tree is done with up to the end of the node of this level: on to the next page
+ * there that the overlay has, or past the end. */
 static void walk_skip(struct store_scrub *scrub, const struct walk *walk, unsigned level)
 {
-	uint64_t next = ((scrub->position >> (DISK_NODE_SHIFT * level)) + 1)
-			<< (DISK_NODE_SHIFT * level);
-	uint64_t from = level == 0 && scrub->level == 0 ? next : scrub->position;
-	uint32_t i = overlay_at_or_after(walk->overlay, from);
+	uint64_t end = ((scrub->position >> (DISK_NODE_SHIFT * level)) + 1)
+		       << (DISK_NODE_SHIFT * level);
+	uint32_t i = overlay_at_or_after(walk->overlay, level ? scrub->position : end);
 
-	if (i < walk->overlay->count && walk->overlay->entry[i].page < next) {
+	if (scrub->passed < end)
+		scrub->passed = end;
+	scrub->level = 0;
+	if (i < walk->overlay->count && walk->overlay->entry[i].page < scrub->passed) {
 		scrub->position = walk->overlay->entry[i].page;
-		scrub->level = 0;
 		return;
 	}
-	scrub->position = next;
-	scrub->level = 0;
+	scrub->position = end = scrub->passed;
 	while (scrub->level < DISK_HEIGHT_MAX &&
-	       !(next & ((UINT64_C(1) << (DISK_NODE_SHIFT * (scrub->level + 1))) - 1)))
+	       !(end & ((UINT64_C(1) << (DISK_NODE_SHIFT * (scrub->level + 1))) - 1)))
 		scrub->level++;
 }
 

@@ -216,10 +216,11 @@ generation_t store_durable(const struct store *store);
 
 /* So many pages, aligned, hang on one node of the map: damage hides them as a whole. */
 #define STORE_NODE_PAGES 128u
+/* Behind every page. */
+#define STORE_PAGES_END ((page_t){UINT64_MAX})
 /* The next page of the working space (committed or dirty) that exists at or
  * after `from` and before `end`.  NOT_FOUND past the last; CORRUPT or IO when a node
  * of the map cannot be read: then *page is the first page that may be hidden by it. */
-#define STORE_PAGES_END ((page_t){UINT64_MAX})
 enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page,
 			    store_channel_t *channel);
 
@@ -436,13 +437,13 @@ enum status store_discard_free(struct store *store, sector_t *position, store_ch
 /*
  * Reads everything reachable from the disk, past the cache, and verifies it: the
  * superblocks, the two newest commit records, the catalogue, the free map, every
- * snapshot, the live state; each extent once.  The owner drives it at its own rate and keeps where
- * it has got to in a structure of fixed width: in memory, in a page of the space, in a file.  It
- * stays valid over commits, deletions, restores and mounts; what changes meanwhile may be read
- * twice or, being newer than the scrub, not at all.  All but `version` and `identity` may be read
- * by the owner, none changed.
+ * snapshot, the live state; each extent once.  The owner drives it at its own rate
+ * and keeps where it has got to in a structure of fixed width: in memory, in a page
+ * of the space, in a file.  It stays valid over commits, deletions, restores and
+ * mounts; what changes meanwhile may be read twice or, being newer than the scrub,
+ * not at all.  All but `version` and `identity` may be read by the owner, none changed.
  */
-#define STORE_SCRUB_VERSION 2u
+#define STORE_SCRUB_VERSION 3u
 
 enum store_scrub_phase {
 	STORE_SCRUB_SUPERBLOCKS,
@@ -460,7 +461,7 @@ struct store_scrub {
 	uint32_t phase; /* enum store_scrub_phase */
 	uint32_t level; /* position in a tree, see scrub.c */
 	uint32_t walking;
-	uint64_t position, number, limit, end;
+	uint64_t position, passed, number, limit, end;
 	uint8_t identity[16];
 	uint64_t generation;	  /* the newest durable one at the beginning */
 	uint64_t extents;	  /* read and verified, nodes included */

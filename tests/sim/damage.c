@@ -134,7 +134,7 @@ static bool replaced_by_delta(struct verify *verify, uint64_t sector)
 	return false;
 }
 
-/* A scrub finds damage only where some is; one changed bit, in this sector, and only
+/* A scrub finds damage only where some is; one changed bit, in this sector, once and only
  * that, if an extent lies there.  Superblocks the mount may have repaired already, and
  * of the ring little is read. */
 static void judge_scrub(const struct judgement *judgement, uint64_t flipped)
@@ -152,8 +152,8 @@ static void judge_scrub(const struct judgement *judgement, uint64_t flipped)
 		  (unsigned long long)flipped);
 	must = flipped >= DISK_DATA_SECTOR &&
 	       verify_sector_chosen(judgement->verify, (sector_t){flipped});
-	SIM_CHECK(!!found.damages == must || flipped < DISK_DATA_SECTOR ||
-			  (must && replaced_by_delta(judgement->verify, flipped)),
+	SIM_CHECK(found.damages == must || flipped < DISK_DATA_SECTOR ||
+			  (!found.damages && replaced_by_delta(judgement->verify, flipped)),
 		  "a scrub finds %u damages, where one bit has changed in %s sector", found.damages,
 		  must ? "a reachable" : "an unused");
 }

@@ -225,6 +225,46 @@ static void test_deltas(void **state)
 	fixture_free(f);
 }
 
+/* A damaged node of the map is told once, however many pages of the overlay lie below
+ * it; those are verified all the same, and what comes behind the node is, too. */
+static void test_node_below_deltas(void **state)
+{
+	struct fixture *f = fixture_make(SCRUBBED_SECTORS, 400, 512, true);
+	struct place place = {DISK_TREE_SPACE, 1, (f->base + 256) / STORE_NODE_PAGES};
+	uint64_t first = place.key * STORE_NODE_PAGES - f->base;
+	struct disk_reference node;
+	struct findings findings;
+	struct store_scrub scrub;
+	store_channel_t channel;
+	enum status status;
+
+	(void)state;
+	for (uint64_t i = 0; i < 2 * STORE_NODE_PAGES; i++)
+		assert_int_equal(fixture_write(f, first + i, 3 + 2 * i), STATUS_OK);
+	/* A full commit, and nobody else who sees the node. */
+	snapshot(f, "full");
+	delete_snapshot(f, "full");
+	while (fixture_record(f)->dying)
+		fixture_checkpoint(f);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(fixture_write(f, first + 10 + 20 * i, 7), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_record(f)->kind, DISK_RECORD_DELTA);
+	while ((status = map_lookup_node(f->store, &f->store->record.space, place, &node,
+					 &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(status, STATUS_OK);
+	f->disk[disk_reference_sector(&node).n * SECTOR_SIZE + 5] ^= 1;
+	assert_int_equal(fixture_mount(f), STATUS_OK);
+	scrub = scrub_all(f, &findings);
+	assert_int_equal(findings.count, 1);
+	assert_int_equal(findings.last.level, 1);
+	assert_int_equal(findings.last.key, place.key);
+	/* The pages of the next node, and those of the overlay. */
+	assert_int_equal(scrub.pages, STORE_NODE_PAGES + 5);
+	fixture_free(f);
+}
+
 /* ---- beside a deletion ---------------------------------------------------------------- */
 
 static void delete_slowly(struct fixture *f, uint64_t number, unsigned steps)
@@ -452,6 +492,7 @@ int main(void)
 		cmocka_unit_test(test_read_errors),
 		cmocka_unit_test(test_online),
 		cmocka_unit_test(test_deltas),
+		cmocka_unit_test(test_node_below_deltas),
 		cmocka_unit_test(test_viewers),
 		cmocka_unit_test(test_hostile_cursor),
 		cmocka_unit_test(test_dying),
