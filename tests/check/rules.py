@@ -273,7 +273,7 @@ def seeded_faults(tree):
         count = tree.get(fields.get("file"), "").count(parts[1]) if len(parts) == 3 else 0
         if count != 1:
             bad.append(f"{path}:1: its text occurs {count} times in {fields.get('file')}")
-        test = f"tests/unit/store/test_{fields.get('test')}.c"
+        test = "tests/unit/%s/test_%s.c" % tuple(f"{fields.get('test')}/".split("/")[:2])
         if "test" in fields and test not in tree:
             bad.append(f"{path}:1: there is no {test}")
     return bad

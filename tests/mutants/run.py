@@ -3,8 +3,8 @@
 """Seeded faults: every one must be caught by a short run of the simulator, or by
 the unit test that is there for it.
 
-Each *.mutant file in this folder names a file of the store, a text that occurs
-in it exactly once, and what to put in its place.  The changed file is compiled
+Each *.mutant file in this folder names a file of the store or of mkstore, a text that
+occurs in it exactly once, and what to put in its place.  The changed file is compiled
 into a simulator or a unit test of its own below build/mutants/, which must then
 fail.  A unit test that does not end has failed, too.
 
@@ -15,9 +15,9 @@ Ends with `N of N caught` and exit code 0 when none survives.
 A mutant file:
 
     what: one line, the fault
-    file: store/....c
+    file: store/....c      (or tools/mkstore/....c)
     mode: crash            (optional: the simulator's mode, default crash)
-    test: keeping          (instead: the unit test tests/unit/store/test_keeping.c)
+    test: store/keeping    (instead: the unit test tests/unit/store/test_keeping.c)
     ----
     the text as it is
     ----
@@ -44,11 +44,18 @@ FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused", "-I."]
 
 
 def sources():
-    """What a simulator is made of, as paths from the root."""
-    found = [*ROOT.glob("store/*.c"), *ROOT.glob("tests/sim/*.c"),
-             ROOT / "tools/mkstore/verify.c", *ROOT.glob("tools/mkstore/verify_*.c")]
+    """What a simulator or a unit test is made of, as paths from the root."""
+    found = [*ROOT.glob("store/*.c"), *ROOT.glob("objects/*.c"), *ROOT.glob("tests/sim/*.c"),
+             *ROOT.glob("tools/mkstore/*.c"), *ROOT.glob("drivers/gpt*.c"),
+             ROOT / "user/lib/loader.c"]
     return [path.relative_to(ROOT) for path in sorted(found)
-            if not path.name.startswith("verify_objects")]
+            if path != ROOT / "tools/mkstore/main.c"]
+
+
+def simulated(name):
+    """Is this source part of the simulator?"""
+    return (name.startswith(("store/", "tests/sim/", "tools/mkstore/verify"))
+            and not name.startswith("tools/mkstore/verify_objects"))
 
 
 def compile_file(source, output, flags=()):
@@ -59,8 +66,9 @@ def compile_file(source, output, flags=()):
 def compile_all():
     """The objects of the unchanged tree, by source path; each only when it is
     older than anything it could depend on."""
-    newest = max(path.stat().st_mtime for folder in ("store", "disk", "drivers", "tests/sim",
-                                                     "tools/mkstore")
+    newest = max(path.stat().st_mtime
+                 for folder in ("store", "disk", "drivers", "objects", "tests/sim", "tools/mkstore",
+                                "user/lib")
                  for path in (ROOT / folder).glob("*.[ch]"))
     objects = {}
     for source in sources():
@@ -73,15 +81,13 @@ def compile_all():
 
 
 def compile_test(name):
-    """The objects of a unit test of the store, compiled once a run."""
-    objects = []
-    for source in (f"tests/unit/store/test_{name}.c", "tools/mkstore/failure.c"):
-        output = BUILD / "objects" / (source.replace("/", "_") + ".o")
-        if output not in COMPILED:
-            compile_file(source, output)
-            COMPILED.add(output)
-        objects.append(output)
-    return objects
+    """The object of a unit test, compiled once a run."""
+    output = BUILD / "objects" / f"{name.replace('/', '_')}.o"
+    if output not in COMPILED:
+        folder, test = name.split("/")
+        compile_file(f"tests/unit/{folder}/test_{test}.c", output)
+        COMPILED.add(output)
+    return str(output)
 
 
 class Mutant:
@@ -97,11 +103,11 @@ class Mutant:
 
     def program(self, objects):
         """What is linked with the changed file, without it."""
+        others = {name: str(path) for name, path in objects.items() if name != self.file}
         if not self.test:
-            return [str(path) for name, path in objects.items() if name != self.file], ["-llz4"]
-        store = [str(path) for name, path in objects.items()
-                 if name.startswith("store/") and name != self.file]
-        return [*store, *(str(path) for path in compile_test(self.test))], ["-lcmocka", "-llz4"]
+            return [path for name, path in others.items() if simulated(name)], ["-llz4"]
+        tested = [path for name, path in others.items() if not name.startswith("tests/sim/")]
+        return [*tested, compile_test(self.test)], ["-fsanitize=address", "-lcmocka", "-llz4"]
 
     def build(self, objects):
         text = (ROOT / self.file).read_text()
@@ -123,10 +129,10 @@ class Mutant:
             result = subprocess.run([self.build(objects)], capture_output=True, text=True,
                                     errors="replace", timeout=TEST_SECONDS, check=False)
         except subprocess.TimeoutExpired:
-            return f"test_{self.test} does not end"
+            return f"{self.test} does not end"
         failed = re.search(r"^\[  FAILED  \] (\w+)$", result.stdout + result.stderr, re.M)
         if result.returncode:
-            return f"test_{self.test}: {failed[1] if failed else 'stopped'}"
+            return f"{self.test}: {failed[1] if failed else 'stopped'}"
         return None
 
     def caught(self, objects):

@@ -368,8 +368,7 @@ static enum status frame_apply(struct apply *apply)
 	return status;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end ------------------------------------------------------------------------- */
 
 /* What was applied so far shall not have to be sent again. */
 static enum command_exit apply_stop(struct apply *apply, const char *why)
@@ -516,7 +515,7 @@ enum command_exit receive_stream(struct receive *receive)
 	return result;
 }
 
-/* ---- giving up -------------------- */
+/* ---- giving up ----------------------------------------------------------------------- */
 
 /* There was nothing before: there is nothing again. */
 static enum status abort_empty(struct host *host, struct disk_receiving *state)

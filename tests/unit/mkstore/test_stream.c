@@ -277,6 +277,28 @@ static void test_hostile_frames(void **state)
 	bytes_free(bytes);
 }
 
+/* Each figure at the end must be what was read. */
+static void test_hostile_end(void **state)
+{
+	struct bytes *bytes = bytes_new();
+	uint64_t figure, figures = sizeof(struct stream_end) / sizeof(figure);
+
+	(void)state;
+	for (size_t i = 1; i <= figures; i++) {
+		uint8_t *at;
+
+		stream_make(bytes, 6000, 5);
+		at = bytes->data + bytes->count - i * sizeof(figure);
+		memcpy(&figure, at, sizeof(figure));
+		figure++;
+		memcpy(at, &figure, sizeof(figure));
+		frame_seal(bytes,
+			   bytes->count - sizeof(struct stream_end) - sizeof(struct stream_frame));
+		refused(bytes, "does not agree");
+	}
+	bytes_free(bytes);
+}
+
 static void test_hostile_headers(void **state)
 {
 	struct bytes *bytes = bytes_new();
@@ -315,9 +337,9 @@ static void test_hostile_headers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round),		cmocka_unit_test(test_cuts),
-		cmocka_unit_test(test_flips),		cmocka_unit_test(test_hostile_frames),
-		cmocka_unit_test(test_hostile_headers),
+		cmocka_unit_test(test_round),	    cmocka_unit_test(test_cuts),
+		cmocka_unit_test(test_flips),	    cmocka_unit_test(test_hostile_frames),
+		cmocka_unit_test(test_hostile_end), cmocka_unit_test(test_hostile_headers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
