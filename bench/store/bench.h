@@ -114,7 +114,7 @@ void bench_corpus_fill(const struct bench_corpus *corpus, void *data, uint64_t p
 
 /* A file of so many bytes, each of them written; what it holds already stays. */
 void bench_file_fill(const char *path, uint64_t bytes);
-/* Sparse. */
+/* A file of so many bytes; those that it does not hold yet are not written. */
 void bench_file_make(const char *path, uint64_t bytes);
 void bench_file_remove(const char *path);
 void bench_file_forget(const char *path); /* by the host's cache */

@@ -33,6 +33,7 @@ static void store_make(const char *path, uint64_t bytes, uint64_t cache_bytes)
 {
 	struct bench_store *bench;
 
+	bench_file_remove(path);
 	bench_file_make(path, bytes + bytes / 8 + (UINT64_C(64) << 20));
 	bench = bench_store_attach(path, cache_bytes);
 	bench_store_format(bench);

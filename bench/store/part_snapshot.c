@@ -16,18 +16,34 @@
 #define NAME_BYTES 32u
 #define NO_NUMBER  ((snapshot_t){0})
 
+/* What the snapshots of a part can reach of the file, however large the store is. */
+#define WRITTEN_BYTES (UINT64_C(1) << 30)
+
 struct deletion {
 	uint64_t ns, reads, read_bytes, written_bytes, commits;
+};
+
+/* One of the stores whose snapshots are compared. */
+struct sized {
+	struct bench_store *bench;
+	uint64_t *ns;
+	uint64_t written_bytes, read_bytes; /* before the first */
+	char path[512];
 };
 
 /* A store of its own, with one page for each 512 KiB of `bytes`. */
 static struct bench_store *store_make(const struct bench_options *options, uint64_t bytes,
 				      char *path, size_t path_size)
 {
+	uint64_t size = bytes + bytes / 4 + (UINT64_C(256) << 20);
 	struct bench_store *bench;
+	char name[NAME_BYTES];
 
-	bench_file_path(path, path_size, options->folder, "store-snapshots");
-	bench_file_make(path, bytes + bytes / 4 + (UINT64_C(256) << 20));
+	snprintf(name, sizeof(name), "store-%" PRIu64 "m", bytes >> 20);
+	bench_file_path(path, path_size, options->folder, name);
+	bench_file_remove(path);
+	bench_file_fill(path, size < WRITTEN_BYTES ? size : WRITTEN_BYTES);
+	bench_file_make(path, size);
 	bench = bench_store_attach(path, options->cache_bytes);
 	bench_store_format(bench);
 	bench_store_scatter(bench, bytes);
@@ -87,47 +103,60 @@ static void deletion_print(const struct deletion *deletion)
 
 /* ---- against size -------------------------------------------------------------- */
 
-static void size_measure(const struct bench_options *options, uint64_t bytes)
+static void snapshot_take(struct sized *sized, uint64_t round)
 {
-	uint64_t *ns = bench_memory(options->rounds * sizeof(*ns));
-	uint64_t written, read_bytes;
+	uint64_t start = bench_now_ns();
+	char name[NAME_BYTES];
+
+	snprintf(name, sizeof(name), "snapshot-%" PRIu64, round);
+	bench_store_commit(sized->bench, STORE_ACTION_SNAPSHOT, name, NO_NUMBER);
+	sized->ns[round] = bench_now_ns() - start;
+}
+
+static void size_end(const struct bench_options *options, struct sized *sized, uint64_t bytes)
+{
+	uint64_t written = sized->bench->written_bytes - sized->written_bytes;
+	uint64_t read_bytes = sized->bench->read_bytes - sized->read_bytes;
 	struct deletion deletion;
-	char path[512], name[NAME_BYTES];
-	struct bench_store *bench = store_make(options, bytes, path, sizeof(path));
+	char name[NAME_BYTES];
 
-	bench = store_again(bench, path, options);
-	written = bench->written_bytes;
-	read_bytes = bench->read_bytes;
-	for (uint64_t round = 0; round < options->rounds; round++) {
-		uint64_t start = bench_now_ns();
-
-		snprintf(name, sizeof(name), "snapshot-%" PRIu64, round);
-		bench_store_commit(bench, STORE_ACTION_SNAPSHOT, name, NO_NUMBER);
-		ns[round] = bench_now_ns() - start;
-	}
-	written = bench->written_bytes - written;
-	read_bytes = bench->read_bytes - read_bytes;
-	bench = store_again(bench, path, options);
+	sized->bench = store_again(sized->bench, sized->path, options);
 	/* The newest two are equal; the older of them goes. */
 	snprintf(name, sizeof(name), "snapshot-%" PRIu64, options->rounds - 2);
-	deletion = snapshot_delete(bench, name);
+	deletion = snapshot_delete(sized->bench, name);
 	json_begin("snapshot", engine_store.name);
 	json_number("bytes", bytes);
-	json_list("ns", ns, options->rounds);
+	json_list("ns", sized->ns, options->rounds);
 	json_number("written_bytes", written / options->rounds);
 	json_number("read_bytes", read_bytes / options->rounds);
 	deletion_print(&deletion);
 	json_end();
-	bench_store_detach(bench);
-	bench_file_remove(path);
+	bench_store_detach(sized->bench);
+	bench_file_remove(sized->path);
 }
 
 void part_snapshot(const struct bench_options *options)
 {
+	static struct sized all[BENCH_SIZES];
+
 	if (options->rounds < 2)
 		bench_fail("snapshot: at least two rounds are needed");
+	for (unsigned i = 0; i < options->sizes; i++) {
+		struct sized *sized = &all[i];
+
+		sized->ns = bench_memory(options->rounds * sizeof(*sized->ns));
+		sized->bench = store_make(options, options->size[i] << 20, sized->path,
+					  sizeof(sized->path));
+		sized->bench = store_again(sized->bench, sized->path, options);
+		sized->written_bytes = sized->bench->written_bytes;
+		sized->read_bytes = sized->bench->read_bytes;
+	}
+	/* In turn, so that what else the machine does meets all sizes alike. */
+	for (uint64_t round = 0; round < options->rounds; round++)
+		for (unsigned i = 0; i < options->sizes; i++)
+			snapshot_take(&all[i], round);
 	for (unsigned i = 0; i < options->sizes; i++)
-		size_measure(options, options->size[i] << 20);
+		size_end(options, &all[i], options->size[i] << 20);
 }
 
 /* ---- against difference ----------------------------------------------------------- */

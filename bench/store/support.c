@@ -178,7 +178,7 @@ void bench_file_make(const char *path, uint64_t bytes)
 {
 	int descriptor = file_open(path);
 
-	if (ftruncate(descriptor, 0) != 0 || ftruncate(descriptor, (off_t)bytes) != 0)
+	if (ftruncate(descriptor, (off_t)bytes) != 0)
 		bench_fail("%s: %s", path, strerror(errno));
 	close(descriptor);
 }
