@@ -218,6 +218,8 @@ def white_space(tree):
             bad.append(f"{path}:{text.count(chr(10))}: must end with exactly one newline")
         if "\r" in text:
             bad.append(f"{path}:1: carriage returns")
+        for match in re.finditer(r"^(<{7}|={7}|>{7})( |$)", text, re.M):
+            bad.append(f"{path}:{line_of(text, match.start())}: left over from a merge")
     return bad
 
 

@@ -39,6 +39,7 @@ BAD = [
     ("forbidden_words", {"store/a.c": "#if " "0\n"}, "switched off"),
     ("white_space", {"store/a.c": "int x; \n"}, "end of the line"),
     ("white_space", {"store/a.c": "int x;"}, "newline"),
+    ("white_space", {"store/a.c": "int x;\n" + "=" * 7 + "\n"}, "left over from a merge"),
     ("readme_folders", {"README.md": "| `a/` | first |\n", "b/c.c": ""}, "b/ is not listed"),
     ("readme_folders", {"README.md": "| `a/` | first |\n"}, "which holds nothing"),
     ("links", {"docs/a.md": "[b](b.md)\n"}, "no such page"),

@@ -28,13 +28,10 @@ window qemu-system-gui   /usr/lib/x86_64-linux-gnu/qemu/ui-gtk.so
 test  libcmocka-dev      /usr/include/cmocka.h
 test  python3-pytest     /usr/lib/python3/dist-packages/pytest/__init__.py
 test  qemu-utils         /usr/bin/qemu-img
-<<<<<<< HEAD
 bench liblmdb-dev        /usr/include/lmdb.h
 bench libsqlite3-dev     /usr/include/sqlite3.h
-=======
 fuzz  clang              /usr/bin/clang
 fuzz  libclang-rt-14-dev /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a
->>>>>>> bb8bc41 (wip)
 check clang              /usr/bin/clang
 check clang-format       /usr/bin/clang-format
 check clang-tidy         /usr/bin/clang-tidy
