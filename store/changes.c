@@ -45,6 +45,14 @@ void changes_free_reference(struct changes *changes, const struct disk_reference
 			     reference->sectors);
 }
 
+void changes_drop(struct changes *changes, uint32_t first, uint32_t end)
+{
+	memmove(&changes->entry[first], &changes->entry[end],
+		(changes->count - end) * sizeof(changes->entry[0]));
+	changes->count -= end - first;
+	changes->last[CHANGE_FREE] = changes->last[CHANGE_TAKE] = NIL;
+}
+
 /* ---- sorting ----------------------------------------------------------------- */
 
 static void sift_down(uint64_t *entry, uint32_t at, uint32_t count)

@@ -134,6 +134,43 @@ static enum status grow_step(struct store *store, store_channel_t *channel)
 	return status;
 }
 
+/* Can the page of the free map be read?  One that is not there yet can. */
+static enum status leaf_readable(struct store *store, struct place place, store_channel_t *channel)
+{
+	struct disk_reference reference;
+	const void *data;
+	enum status status =
+		map_lookup_node(store, &store->record.free_map, place, &reference, channel);
+
+	if (status == STATUS_OK && !reference_is_null(&reference))
+		status = extent_get(store, &reference, place, &data, channel);
+	return status;
+}
+
+/*
+ * Nothing can be given back in a page that is damaged: what this round gives back there
+ * stays in use, and the commit goes on.  False: this commit has taken some of it, which
+ * must be said there.
+ */
+static bool leaf_pass(struct store *store, uint64_t leaf)
+{
+	struct freemap *freemap = &store->freemap;
+	struct changes *changes = &store->changes;
+	uint32_t *round_end = &freemap->boundary[freemap->boundaries - 1];
+	uint32_t end = freemap->position;
+
+	for (; end < *round_end && change_leaf(changes->entry[end]) == leaf; end++)
+		if (changes->entry[end] & CHANGE_TAKE)
+			return false;
+	changes_drop(changes, freemap->position, end);
+	*round_end -= end - freemap->position;
+	store_log(store,
+		  "store: page %u of the free map is damaged: what is given back in it stays "
+		  "in use",
+		  leaf);
+	return true;
+}
+
 /* What the change at `position` touches, one page or node at a time. */
 static enum status change_close(struct store *store, store_channel_t *channel)
 {
@@ -143,8 +180,14 @@ static enum status change_close(struct store *store, store_channel_t *channel)
 	if (freemap->level <= freemap->height && !already_touched(store, leaf, freemap->level)) {
 		struct place place = {DISK_TREE_FREE_MAP, freemap->level,
 				      leaf >> (DISK_NODE_SHIFT * freemap->level)};
-		enum status status = page_claim(store, place, channel);
+		enum status status = STATUS_OK;
 
+		if (!freemap->level)
+			status = leaf_readable(store, place, channel);
+		if (status == STATUS_CORRUPT && leaf_pass(store, leaf))
+			return STATUS_OK;
+		if (status == STATUS_OK)
+			status = page_claim(store, place, channel);
 		if (status == STATUS_OK)
 			freemap->level++;
 		return status;
@@ -218,34 +261,48 @@ static enum status leaf_load(struct store *store, uint64_t leaf, const uint8_t *
 	return status;
 }
 
+/* All changes of one page, from the one at `position` to *end.  CORRUPT: the page says
+ * that they cannot be. */
+static enum status leaf_apply(struct store *store, uint64_t leaf, uint32_t *end, uint64_t *used)
+{
+	const uint64_t *entry = store->changes.entry;
+
+	for (*end = store->freemap.position;
+	     *end < store->changes.count && change_leaf(entry[*end]) == leaf; ++*end) {
+		uint32_t count = change_count(entry[*end]);
+		bool take = entry[*end] & CHANGE_TAKE;
+
+		if (!change_apply(store->page, entry[*end]) || (!take && *used < count)) {
+			store_log(store,
+				  "store: the free map and the references disagree at "
+				  "sectors %u to %u: verify the store",
+				  change_sector(entry[*end]),
+				  change_sector(entry[*end]) + count - 1);
+			return STATUS_CORRUPT;
+		}
+		*used = take ? *used + count : *used - count;
+	}
+	return STATUS_OK;
+}
+
 /* The page of the change at `position`, with all its changes. */
 static enum status leaf_write(struct store *store, store_channel_t *channel)
 {
 	struct freemap *freemap = &store->freemap;
-	const uint64_t *entry = store->changes.entry;
-	uint32_t end = freemap->position;
-	uint64_t leaf = change_leaf(entry[end]);
-	uint64_t used = 0, freed = 0, taken_sectors = 0, freed_sectors = 0;
+	uint64_t leaf = change_leaf(store->changes.entry[freemap->position]);
+	uint64_t used_sectors = store->commit.record.used_sectors, used = 0, freed = 0;
 	struct place place = {DISK_TREE_FREE_MAP, 0, leaf};
 	struct disk_reference reference;
 	const uint8_t *old;
+	uint32_t end;
 	enum status status = leaf_load(store, leaf, &old, channel);
 
 	if (status != STATUS_OK)
 		return status;
 	memcpy(store->page, old, PAGE_SIZE);
-	for (; end < store->changes.count && change_leaf(entry[end]) == leaf; end++) {
-		if (!change_apply(store->page, entry[end])) {
-			store_log(store,
-				  "store: the free map and the references disagree at "
-				  "sectors %u to %u: verify the store",
-				  change_sector(entry[end]),
-				  change_sector(entry[end]) + change_count(entry[end]) - 1);
-			return STATUS_CORRUPT;
-		}
-		*(entry[end] & CHANGE_TAKE ? &taken_sectors : &freed_sectors) +=
-			change_count(entry[end]);
-	}
+	status = leaf_apply(store, leaf, &end, &used_sectors);
+	if (status != STATUS_OK)
+		return status;
 	for (unsigned i = 0; i < PAGE_SIZE; i++) {
 		used += store->page[i] != 0;
 		freed += old[i] && !store->page[i];
@@ -255,7 +312,7 @@ static enum status leaf_write(struct store *store, store_channel_t *channel)
 		return status;
 	discard_note(store, leaf, old, store->page);
 	update_set(store, leaf, &reference);
-	store->commit.record.used_sectors += taken_sectors - freed_sectors;
+	store->commit.record.used_sectors = used_sectors;
 	freemap->blocks_freed += freed;
 	freemap->position = end;
 	return STATUS_OK;

@@ -57,8 +57,9 @@ struct scrubber {
 	uint64_t durable;	      /* newest durable generation when it was submitted */
 	uint64_t repairing;	      /* superblock being written: its sector + 1; 0: none */
 	enum status repair_reason;
-	uint64_t repaired; /* the durable generation when one had been written last, + 1;
-			    * 0: none was; UINT64_MAX: it is being written */
+	uint64_t repaired;   /* the durable generation when one had been written last, + 1;
+			      * 0: none was; UINT64_MAX: it is being written */
+	uint64_t unreadable; /* snapshot whose entry could not be read; 0: none */
 	enum { SCRUBBER_IDLE, SCRUBBER_QUEUED, SCRUBBER_SUBMITTED } state;
 	bool held; /* it was a read, and its outcome can still be used */
 	volatile bool done;

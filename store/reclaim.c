@@ -43,6 +43,7 @@ static enum status reclaim_load(struct store *store, store_channel_t *channel)
 	struct snapshot parent = {.generation = 0};
 	enum status status = catalogue_read(store, store->record.dying, dying, channel);
 
+	reclaim->missed = false;
 	if (status == STATUS_OK && dying->parent)
 		status = catalogue_read(store, dying->parent, &parent, channel);
 	if (status != STATUS_OK)
@@ -95,6 +96,9 @@ static enum status reclaim_child(struct store *store, store_channel_t *channel)
 		return STATUS_OK;
 	}
 	reclaim->phase = RECLAIM_CHILD;
+	/* It was its child, and nobody has deleted it. */
+	if (status == STATUS_OK && reclaim->child)
+		return STATUS_CORRUPT;
 	if (status != STATUS_OK && (reclaim->child || !entry_passed(store, status)))
 		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
 	reclaim->scan = number;
@@ -304,11 +308,16 @@ static bool next_suits(const struct reclaim *reclaim, const struct snapshot *sna
 	const struct snapshot *dying = &reclaim->snapshot;
 	bool loses = snapshot->number == dying->parent && !dying->children;
 
-	return snapshot->flags & DISK_SNAPSHOT_BRANCH && snapshot->children - loses <= 1;
+	return snapshot->flags & DISK_SNAPSHOT_BRANCH && snapshot->number != dying->number &&
+	       snapshot->children - loses <= 1;
 }
 
-/* Looks for who is the next to die, in this very commit, so that none is ever
- * forgotten; and before anything has changed, so that an error stops it all. */
+/*
+ * Looks for who is the next to die, in this very commit, so that none is ever
+ * forgotten; and before anything has changed, so that an error stops it all.  What
+ * the disk cannot read now may be the one that waits: if there is no other, this
+ * deletion rests until there is one, or the next mount.
+ */
 static enum status reclaim_next(struct store *store, store_channel_t *channel)
 {
 	struct reclaim *reclaim = &store->reclaim;
@@ -319,13 +328,13 @@ static enum status reclaim_next(struct store *store, store_channel_t *channel)
 	if (reclaim->waiting || reclaim->parent_waits)
 		status =
 			catalogue_read_next(store, reclaim->next_scan, &number, &snapshot, channel);
-	if (status == STATUS_NOT_FOUND) {
+	if (status == STATUS_NOT_FOUND && !reclaim->missed) {
 		reclaim->phase = RECLAIM_END;
 		return STATUS_OK;
 	}
-	/* What the disk cannot read now may be the one that waits. */
-	if (status != STATUS_OK && status != STATUS_CORRUPT)
-		return status;
+	if (status != STATUS_OK && !entry_passed(store, status))
+		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+	reclaim->missed |= status == STATUS_IO;
 	reclaim->next_scan = number;
 	if (status == STATUS_OK && next_suits(reclaim, &snapshot)) {
 		reclaim->next = number;
@@ -449,6 +458,11 @@ static enum status reclaim_phase_step(struct store *store, bool *done, store_cha
 	return reclaim_end(store, done, channel);
 }
 
+bool reclaim_is_stuck(const struct store *store)
+{
+	return store->reclaim.broken && !store->reclaim.missed;
+}
+
 /* Damage in the way stops the deletion, not the commit: what was given back
  * so far is, the rest stays in use, and the cursor says up to where. */
 static void reclaim_break(struct store *store)
@@ -456,7 +470,7 @@ static void reclaim_break(struct store *store)
 	struct reclaim *reclaim = &store->reclaim;
 
 	store_log(store, "store: the deletion of snapshot %u rests: damage in the way",
-		  reclaim->dying);
+		  store->record.dying);
 	reclaim->broken = true;
 	if (reclaim->phase >= RECLAIM_WALK)
 		reclaim_rest(store);

@@ -130,10 +130,10 @@ static uint32_t automatic_surplus(const struct store *store)
 
 /* ---- in a commit ------------------------------------------------------------------------ */
 
-/* One dies at a time. */
+/* One dies at a time; one that rests because it did not find the next goes on with this. */
 static bool may_delete(const struct store *store)
 {
-	return !store->commit.record.dying && !store->reclaim.broken;
+	return !store->commit.record.dying || (store->reclaim.broken && store->reclaim.missed);
 }
 
 static bool automatic_due(const struct store *store)
@@ -154,7 +154,8 @@ static bool automatic_due(const struct store *store)
 	return !last || record->wall_ns < last || record->wall_ns - last >= interval_ns;
 }
 
-/* Somebody may have given the name already: then the next commit takes one. */
+/* Somebody may have given the name already, or there may be no place for the entry that
+ * can be read: then the next commit tries. */
 static enum status automatic_take(struct store *store, store_channel_t *channel)
 {
 	char name[DISK_SNAPSHOT_NAME] = {0};
@@ -164,7 +165,11 @@ static enum status automatic_take(struct store *store, store_channel_t *channel)
 	text_format(name, sizeof(name), "auto-%u", store->commit.record.generation);
 	if (!store->index.overflow)
 		status = index_find(store, name, &other, channel);
-	if (status != STATUS_NOT_FOUND)
+	if (status == STATUS_NOT_FOUND)
+		status = snapshot_takeable(store, channel);
+	else if (status == STATUS_OK)
+		status = STATUS_EXISTS;
+	if (status != STATUS_OK)
 		return status == STATUS_WAIT ? status : STATUS_OK;
 	status = snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, name, channel);
 	if (status == STATUS_OK)
@@ -210,7 +215,7 @@ static enum status retention_thin(struct store *store, bool *more, store_channel
 	if (*more)
 		retention->lazy = 0;
 	/* Where damage has stopped the deletions none can be waited for. */
-	if (store->reclaim.broken)
+	if (reclaim_is_stuck(store))
 		*more = over_budget(store);
 	return STATUS_OK;
 }
@@ -247,7 +252,8 @@ enum status retention_apply(struct store *store, store_channel_t *channel)
 		status = STATUS_OK;
 		if (store->index.automatics && may_delete(store))
 			status = automatic_delete(store, 0, channel);
-		retention->yield = status == STATUS_WAIT;
+		/* After a read error the step is done again. */
+		retention->yield = status == STATUS_WAIT || status == STATUS_IO;
 		return status;
 	}
 	return retention_follow(store, channel);
@@ -261,7 +267,7 @@ bool retention_yields(struct store *store)
 
 	retention->lazy = 0;
 	/* A stream may build on an automatic snapshot, or lead back to one. */
-	if (!store->record.snapshots || store->reclaim.broken ||
+	if (!store->record.snapshots || reclaim_is_stuck(store) ||
 	    store->record.receiving.generation ||
 	    (store->index.complete && !store->index.automatics))
 		return false;

@@ -45,6 +45,7 @@ void store_scrub_begin(struct store *store, struct store_scrub *scrub)
 	scrub->generation = store->record.generation;
 	/* What is remembered from an earlier scrub says nothing about now. */
 	store->scrubber.held = false;
+	store->scrubber.unreadable = 0;
 }
 
 /* It may come out of a file or a program: anything may be in it. */
@@ -116,6 +117,13 @@ static bool superblock_repairable(const struct store *store)
 	return !store->read_only && (!repaired || store->record.generation > repaired);
 }
 
+/* The write is done: the flush of the next commit but one has covered it. */
+static void repair_end(struct store *store)
+{
+	store->scrubber.repairing = 0;
+	store->scrubber.repaired = store->record.generation + 1;
+}
+
 /* Each must equal what the mount found; if not, it is written anew, and the next
  * flush of a commit makes that durable. */
 static enum status superblock_scrub(struct store *store, struct store_scrub *scrub,
@@ -131,9 +139,11 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 		scrub->number = 0;
 		return STATUS_OK;
 	}
+	/* An earlier scrub that nobody went on with began this. */
+	if (!scrubber_busy(store) && scrubber->repairing && scrubber->repairing != sector + 1)
+		repair_end(store);
 	if (!scrubber_busy(store) && scrubber->repairing == sector + 1) {
-		scrubber->repairing = 0;
-		scrubber->repaired = store->record.generation + 1;
+		repair_end(store);
 		status = superblock_tell(store, scrub, damage, scrubber->repair_reason);
 		damage->repaired = scrubber->request.status == STATUS_OK;
 		scrub->repaired += damage->repaired;
@@ -399,11 +409,14 @@ static enum status tree_scrub(struct store *store, struct store_scrub *scrub, en
 static enum status limit_read(struct store *store, uint64_t number, struct snapshot *snapshot,
 			      store_channel_t *channel)
 {
-	enum status status =
-		number ? catalogue_read(store, number, snapshot, channel) : STATUS_NOT_FOUND;
+	enum status status = STATUS_NOT_FOUND;
 
+	if (number && number != store->scrubber.unreadable)
+		status = catalogue_read(store, number, snapshot, channel);
 	if (status == STATUS_WAIT || status == STATUS_OK)
 		return status;
+	/* It is asked for at each step. */
+	store->scrubber.unreadable = number;
 	memset(snapshot, 0, sizeof(*snapshot));
 	return STATUS_OK;
 }
@@ -476,7 +489,7 @@ static enum status snapshots_scrub(struct store *store, struct store_scrub *scru
 		return status;
 	walk.root = snapshot.root;
 	if (snapshot.number == store->record.dying)
-		walk.begin = snapshot.cursor;
+		walk.begin = snapshot.cursor < SCRUB_END ? snapshot.cursor : SCRUB_END;
 	status = walk_step(store, scrub, &walk, damage, channel);
 	if (status != STATUS_NOT_FOUND)
 		return status;

@@ -226,6 +226,20 @@ static enum status number_check(struct store *store, uint64_t number, store_chan
 	return status;
 }
 
+enum status snapshot_takeable(struct store *store, store_channel_t *channel)
+{
+	uint64_t number = store->record.next_snapshot;
+	enum status status;
+
+	do
+		status = map_readable(store, &store->record.catalogue, DISK_TREE_CATALOGUE, number,
+				      number + 1, channel);
+	while (status == STATUS_IO && ++store->search.tries < LIMIT_COMMIT_READS);
+	if (status_is_damage(status))
+		store->search.tries = 0;
+	return status;
+}
+
 enum status snapshot_deletable(struct store *store, uint64_t number, store_channel_t *channel)
 {
 	struct snapshot snapshot, parent;
@@ -254,7 +268,9 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 		return name_check(store, request->name, request->number.n, channel);
 	if (status == STATUS_OK &&
 	    (request->action == STORE_ACTION_SNAPSHOT || request->action == STORE_ACTION_RESTORE)) {
-		status = name_check(store, request->name, 0, channel);
+		status = snapshot_takeable(store, channel);
+		if (status == STATUS_OK)
+			status = name_check(store, request->name, 0, channel);
 		if (status == STATUS_OK && store->record.next_snapshot >= DISK_SNAPSHOT_END)
 			status = STATUS_LIMIT;
 		if (status == STATUS_OK &&
@@ -348,6 +364,7 @@ static void apply_dying(struct store *store, struct snapshot *snapshot)
 		snapshot->flags |= DISK_SNAPSHOT_BRANCH;
 		memset(snapshot->name, 0, sizeof(snapshot->name));
 		store->reclaim.waiting = true;
+		store->reclaim.broken = false;
 	}
 }
 

@@ -76,6 +76,8 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 enum status snapshot_apply(struct store *store, store_channel_t *channel);
 /* Its turn has come: from now on steps give back what is its alone. */
 void snapshot_dying_set(struct snapshot *snapshot);
+/* Is there a place for the next entry that can be read? */
+enum status snapshot_takeable(struct store *store, store_channel_t *channel);
 /* What a deletion cannot do without can be read: its entry and its parent's. */
 enum status snapshot_deletable(struct store *store, uint64_t number, store_channel_t *channel);
 /* In the commit in flight: keeps its state; marks one dying, or a branch point. */
@@ -147,6 +149,7 @@ struct reclaim {
 	bool parent_waits; /* the parent is one of them and loses a child */
 	uint64_t next;	   /* who dies after it; 0: nobody */
 	uint64_t next_scan;
+	bool missed;	/* there was an entry that the disk could not read */
 	uint64_t dying; /* for whom `child` was searched; 0: for nobody */
 	uint64_t child; /* the one snapshot that descends from it */
 	uint64_t scan;	/* where a search through the catalogue has got to */
@@ -163,6 +166,8 @@ struct reclaim {
 void reclaim_begin(struct store *store);
 /* A sum of sectors held, at most the store's. */
 uint64_t held_add(const struct store *store, uint64_t held, uint64_t more);
+/* Does damage keep the dying one from ever being given back, and others with it? */
+bool reclaim_is_stuck(const struct store *store);
 /* One piece of this commit's deletion step. */
 enum status reclaim_step(struct store *store, bool *done, store_channel_t *channel);
 

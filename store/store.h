@@ -178,7 +178,8 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame,
  * Makes the page resident and writable in the current generation, creating it
  * as zeros if absent.  Reserves disk space for its next commit; stages it
  * first if it is frozen.  NO_SPACE when the disk cannot take it even after a
- * checkpoint; READ_ONLY; otherwise as store_page_read.
+ * checkpoint; READ_ONLY; otherwise as store_page_read, also when a node of the map
+ * above it cannot be read, for then no commit could write it.
  */
 enum status store_page_write(struct store *store, page_t page, frame_t *frame,
 			     store_channel_t *channel);
@@ -286,7 +287,8 @@ struct store_commit_request {
  * while one is in flight.  EXISTS, NOT_FOUND, LIMIT, NO_SPACE, READ_ONLY refuse
  * the action before anything happens (NOT_FOUND also for a branch point or
  * dying snapshot; GROW: LIMIT beyond the end of the device, INVALID when that is
- * no growth); WAIT when the catalogue must be read first.
+ * no growth); IO, CORRUPT, too, when the catalogue cannot be read where the action
+ * would change it; WAIT when it must be read first.
  * *generation: the number under which it will be durable (RESTORE: of the
  * second commit).
  */

@@ -270,6 +270,7 @@ static inline uint64_t change_leaf(uint64_t entry)
 void changes_reset(struct changes *changes);
 void changes_push(struct changes *changes, enum change_kind kind, uint64_t sector, uint32_t count);
 void changes_free_reference(struct changes *changes, const struct disk_reference *reference);
+void changes_drop(struct changes *changes, uint32_t first, uint32_t end);
 void changes_sort_begin(struct changes *changes, uint32_t first, uint32_t count);
 bool changes_sort_step(struct changes *changes); /* true: sorted */
 /* Is there an entry of leaf >> shift within the sorted entries [first, end)? */

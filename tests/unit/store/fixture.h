@@ -39,6 +39,7 @@ struct fixture {
 	/* Fail the requests of this kind from the nth on, `fail_count` times. */
 	enum block_operation fail_operation;
 	uint64_t fail_at, fail_count;
+	uint64_t bad_sector; /* cannot be read; 0: all can */
 
 	struct store_limits limits;
 	void *memory;
@@ -126,6 +127,9 @@ static inline enum status fixture_perform(struct fixture *f, struct block_reques
 		return STATUS_OK;
 	}
 	assert_true(request->sector.n + request->sectors <= f->device.sectors);
+	if (f->bad_sector && request->operation == BLOCK_READ &&
+	    f->bad_sector - request->sector.n < request->sectors)
+		return STATUS_IO;
 	if (request->operation == BLOCK_READ)
 		memcpy(request->data, f->disk + offset, bytes);
 	else if (request->operation == BLOCK_DISCARD)

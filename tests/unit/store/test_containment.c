@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_containment.c - what a commit needs cannot be read: it goes on without, or what
+ * would need it is refused before anything has changed.
+ */
+#include "tests/unit/store/fixture.h"
+#include "store/store_priv.h"
+
+#define SECOND	  UINT64_C(1000000000)
+#define COMMITS	  200u /* more than any deletion here takes */
+#define LEAF_SIZE DISK_FREE_MAP_SECTORS
+
+enum fault { FAULT_CORRUPT, FAULT_READ };
+
+/* ---- damage ------------------------------------------------------------------------------ */
+
+static uint64_t sector_of(struct fixture *f, const struct disk_root *root, struct place place)
+{
+	struct disk_reference reference;
+	store_channel_t channel;
+	enum status status;
+
+	while ((status = map_lookup_node(f->store, root, place, &reference, &channel)) ==
+	       STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(status, STATUS_OK);
+	assert_false(reference_is_null(&reference));
+	return disk_reference_sector(&reference).n;
+}
+
+static void damage(struct fixture *f, const struct disk_root *root, struct place place,
+		   enum fault fault)
+{
+	uint64_t sector = sector_of(f, root, place);
+
+	if (fault == FAULT_READ)
+		f->bad_sector = sector;
+	else
+		f->disk[sector * SECTOR_SIZE + 20] ^= 0x40;
+}
+
+static void damage_catalogue(struct fixture *f, unsigned level, uint64_t key, enum fault fault)
+{
+	damage(f, &f->store->record.catalogue, (struct place){DISK_TREE_CATALOGUE, level, key},
+	       fault);
+	fixture_remount(f);
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+static struct fixture *with_snapshots(unsigned count)
+{
+	struct fixture *f = fixture_new(32768, 300, 512);
+	char name[DISK_SNAPSHOT_NAME];
+
+	for (unsigned i = 1; i <= count; i++) {
+		assert_int_equal(fixture_write(f, 0, 2 * i + 3), STATUS_OK);
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+		snprintf(name, sizeof(name), "s%u", i);
+		assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, name), STATUS_OK);
+	}
+	/* Damage in the newest generation could mean that the power had gone. */
+	fixture_checkpoint(f);
+	fixture_checkpoint(f);
+	return f;
+}
+
+static enum status commit_at(struct fixture *f, uint64_t wall_ns)
+{
+	struct store_commit_request request = {.action = STORE_ACTION_NONE, .wall_ns = wall_ns};
+
+	return fixture_request(f, &request);
+}
+
+static void rule_set(struct fixture *f, const struct disk_retention *rule)
+{
+	struct store_commit_request request = {
+		.action = STORE_ACTION_RETAIN, .retention = *rule, .wall_ns = SECOND};
+
+	assert_int_equal(fixture_request(f, &request), STATUS_OK);
+}
+
+/* Where the next entry of the catalogue belongs cannot be read. */
+static void test_no_place(void **state)
+{
+	const struct disk_retention rule = {.interval_s = 1, .minutes = 5, .budget = 300};
+
+	(void)state;
+	for (enum fault fault = FAULT_CORRUPT; fault <= FAULT_READ; fault++) {
+		struct fixture *f = with_snapshots(3);
+		enum status damaged = fault == FAULT_READ ? STATUS_IO : STATUS_CORRUPT;
+
+		if (fault == FAULT_READ)
+			break;
+
+		rule_set(f, &rule);
+		for (unsigned i = 0; i < 4; i++)
+			assert_int_equal(commit_at(f, SECOND), STATUS_OK);
+		damage_catalogue(f, 1, 0, fault);
+		assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "new"), damaged);
+		/* An automatic one is due. */
+		for (unsigned i = 1; i < 5; i++) {
+			assert_int_equal(fixture_write(f, 9, 70 + i), STATUS_OK);
+			assert_int_equal(commit_at(f, 100 * i * SECOND), STATUS_OK);
+		}
+		assert_int_equal(store_health(f->store), STATUS_OK);
+		fixture_compare(f);
+		fixture_remount(f);
+		fixture_compare(f);
+		fixture_free(f);
+	}
+}
+
+static void delete_finish(struct fixture *f)
+{
+	for (unsigned i = 0; i < COMMITS && f->store->record.dying; i++)
+		fixture_checkpoint(f);
+}
+
+/* Some entry that a deletion has nothing to do with cannot be read after a mount: what is
+ * deleted goes, but for the last if the disk may give the entry back. */
+static void test_unrelated_entry(void **state)
+{
+	(void)state;
+	for (enum fault fault = FAULT_CORRUPT; fault <= FAULT_READ; fault++) {
+		struct fixture *f = with_snapshots(9);
+
+		assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, 4, ""), STATUS_OK);
+		damage_catalogue(f, 0, 1, fault);
+		assert_int_equal(f->store->record.dying, 4);
+		for (uint64_t number = 6; number < 9; number++) {
+			delete_finish(f);
+			assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, number, ""),
+					 STATUS_OK);
+		}
+		delete_finish(f);
+		assert_int_equal(f->store->record.dying, fault == FAULT_READ ? 8 : 0);
+		assert_int_equal(f->store->record.snapshots, fault == FAULT_READ ? 6 : 5);
+		if (fault == FAULT_READ)
+			assert_string_equal(f->log_last, "store: the deletion of snapshot 8 rests: "
+							 "damage in the way");
+		f->bad_sector = 0;
+		fixture_remount(f);
+		delete_finish(f);
+		assert_int_equal(f->store->record.snapshots, 5);
+		if (fault == FAULT_READ)
+			fixture_account(f);
+		fixture_free(f);
+	}
+}
+
+/* Automatic snapshots go on being thinned beside an entry that cannot be read. */
+static void test_thinning(void **state)
+{
+	const struct disk_retention rule = {.interval_s = 1, .minutes = 5, .budget = 300};
+	struct fixture *f = with_snapshots(3);
+
+	(void)state;
+	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, 3, ""), STATUS_OK);
+	damage_catalogue(f, 0, 1, FAULT_READ);
+	rule_set(f, &rule);
+	for (unsigned i = 1; i < COMMITS; i++) {
+		assert_int_equal(fixture_write(f, 9, 70 + i), STATUS_OK);
+		assert_int_equal(commit_at(f, 10 * i * SECOND), STATUS_OK);
+	}
+	/* One a minute, one on its way out, one that rests, and those three. */
+	assert_in_range(f->store->record.snapshots, 5 + 2, 5 + 6);
+	f->bad_sector = 0;
+	fixture_remount(f);
+	delete_finish(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+/* The oldest automatic snapshot shall make room, and its parent cannot be read: the
+ * writer hears that there is none, after a bounded number of commits. */
+static void test_yield(void **state)
+{
+	const struct disk_retention rule = {
+		.interval_s = 1, .minutes = 100, .hours = 10, .budget = 900};
+
+	(void)state;
+	for (enum fault fault = FAULT_CORRUPT; fault <= FAULT_READ; fault++) {
+		struct fixture *f = fixture_new(16384, 700, 512);
+		store_channel_t channel;
+		unsigned commits = 0;
+		enum status status = STATUS_OK;
+		frame_t frame;
+
+		assert_int_equal(fixture_write(f, 0, 3), STATUS_OK);
+		assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "user"), STATUS_OK);
+		rule_set(f, &rule);
+		for (unsigned i = 1; i <= 3; i++) {
+			for (uint32_t page = 0; page < 200; page++)
+				assert_int_equal(fixture_write(f, page, 2 * (page + i) + 3),
+						 STATUS_OK);
+			assert_int_equal(commit_at(f, 61 * i * SECOND), STATUS_OK);
+		}
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(commit_at(f, 183 * SECOND), STATUS_OK);
+		assert_true(f->store->record.snapshots >= 3);
+		damage_catalogue(f, 0, 1, fault);
+		for (uint64_t page = f->base; status == STATUS_OK; page++) {
+			for (;;) {
+				store_operation_begin(f->store);
+				status = store_page_write(f->store, (page_t){page}, &frame,
+							  &channel);
+				if (status != STATUS_WAIT)
+					break;
+				if (store_wait(f->store, channel))
+					continue;
+				assert_true(commits++ < COMMITS);
+				if (store_committing(f->store))
+					assert_int_equal(store_settle(f->store), STATUS_OK);
+				else
+					assert_int_equal(commit_at(f, 183 * SECOND), STATUS_OK);
+			}
+			if (status == STATUS_OK)
+				fixture_fill((void *)store_frame_data(f->frames, frame),
+					     2 * (uint32_t)page + 7777);
+		}
+		assert_int_equal(status, STATUS_NO_SPACE);
+		fixture_free(f);
+	}
+}
+
+/* Somebody made an entry that dies and waits for its death: it does not follow itself. */
+static void test_own_successor(void **state)
+{
+	struct place place = {DISK_TREE_CATALOGUE, 0, 1};
+	struct fixture *f = with_snapshots(2);
+	struct disk_reference reference;
+	store_channel_t channel;
+	const void *data;
+
+	(void)state;
+	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, 1, ""), STATUS_OK);
+	while (map_lookup(f->store, &f->store->record.catalogue, DISK_TREE_CATALOGUE, 1, &reference,
+			  &channel) == STATUS_WAIT ||
+	       extent_get(f->store, &reference, place, &data, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	/* As it would come from a disk with a checksum to match. */
+	((struct disk_snapshot *)(uintptr_t)data)->flags |= DISK_SNAPSHOT_BRANCH;
+	f->store->reclaim.waiting = true;
+	delete_finish(f);
+	assert_int_equal(f->store->record.dying, 0);
+	assert_int_equal(f->store->record.snapshots, 1);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+/* ---- pages ------------------------------------------------------------------------------------
+ */
+
+/* The page is in memory, the node above it is not and cannot be read. */
+static void test_write_below(void **state)
+{
+	(void)state;
+	for (enum fault fault = FAULT_CORRUPT; fault <= FAULT_READ; fault++) {
+		struct fixture *f = fixture_new(131072, 400, 512);
+		uint64_t node = (f->base + 140) / STORE_NODE_PAGES;
+		struct place place = {DISK_TREE_SPACE, 1, node};
+		struct disk_reference reference;
+		store_channel_t channel;
+		uint32_t slot;
+		void *data;
+
+		for (uint32_t i = 0; i < 1000; i++)
+			assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+		for (unsigned i = 0; i < 3; i++)
+			fixture_checkpoint(f);
+		fixture_remount(f);
+		assert_int_equal(fixture_try(f, false, f->base + 140, &data), STATUS_OK);
+		while (map_lookup_node(f->store, &f->store->record.space, place, &reference,
+				       &channel) == STATUS_WAIT)
+			fixture_wait(f, channel);
+		damage(f, &f->store->record.space, place, fault);
+		slot = cache_find(f->store, extent_key(KEY_EXTENT, &reference, place));
+		assert_int_not_equal(slot, NIL);
+		cache_drop(f->store, slot);
+		assert_int_equal(fixture_write(f, 140, 99),
+				 fault == FAULT_READ ? STATUS_IO : STATUS_CORRUPT);
+		/* It can be read on, and what lies elsewhere can be written. */
+		fixture_compare_page(f, 140);
+		assert_int_equal(fixture_write(f, 700, 99), STATUS_OK);
+		fixture_checkpoint(f);
+		assert_int_equal(store_health(f->store), STATUS_OK);
+		fixture_compare_page(f, 700);
+		fixture_free(f);
+	}
+}
+
+/* ---- the free map -------------------------------------------------------------------------------
+ */
+
+/* A page of it is damaged: what is replaced there stays in use, nothing is taken there,
+ * and all goes on. */
+static void test_free_map(void **state)
+{
+	struct fixture *f = fixture_new(4 * LEAF_SIZE, 400, 512);
+	struct place place = {DISK_TREE_FREE_MAP, 0, 0};
+	uint64_t used;
+
+	(void)state;
+	for (unsigned round = 0; round < 3; round++)
+		for (uint32_t i = 0; i < FIXTURE_PAGES; i++)
+			assert_int_equal(fixture_write(f, i, 2 * i + 3 + round), STATUS_OK);
+	for (unsigned i = 0; i < 3; i++)
+		fixture_checkpoint(f);
+	used = fixture_account(f);
+	damage(f, &f->store->record.free_map, place, FAULT_CORRUPT);
+	fixture_remount(f);
+	for (unsigned round = 0; round < 5; round++) {
+		for (uint32_t i = 0; i < FIXTURE_PAGES; i += 3)
+			assert_int_equal(fixture_write(f, i, 2 * i + 99 + round), STATUS_OK);
+		fixture_checkpoint(f);
+		assert_int_equal(store_health(f->store), STATUS_OK);
+		fixture_compare(f);
+	}
+	/* Once only: what has gone elsewhere since is given back. */
+	assert_in_range(f->store->record.used_sectors, used, 2 * used);
+	fixture_remount(f);
+	fixture_compare(f);
+	fixture_free(f);
+}
+
+/* The total of used sectors is less than what is given back. */
+static void test_used_sectors(void **state)
+{
+	struct fixture *f = fixture_new(16384, 300, 512);
+
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	fixture_checkpoint(f);
+	fixture_clear(f, 0, 100);
+	f->store->record.used_sectors = 10;
+	assert_int_equal(fixture_commit(f, STORE_ACTION_NONE, 0, ""), STATUS_CORRUPT);
+	fixture_remount(f);
+	fixture_compare(f);
+	fixture_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_place),      cmocka_unit_test(test_unrelated_entry),
+		cmocka_unit_test(test_thinning),      cmocka_unit_test(test_yield),
+		cmocka_unit_test(test_own_successor), cmocka_unit_test(test_write_below),
+		cmocka_unit_test(test_free_map),      cmocka_unit_test(test_used_sectors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
