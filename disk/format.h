@@ -276,8 +276,9 @@ struct disk_record {
 	char label[64]; /* UTF-8, zero-padded */
 	struct disk_retention retention;
 	struct disk_receiving receiving;
-	uint64_t held_sectors; /* replaced since `origin` was taken and kept for it */
-	uint8_t reserved[32];
+	uint64_t held_sectors;	    /* replaced since `origin` was taken and kept for it */
+	uint64_t origin_generation; /* of `origin`; 0: none, or only its entry says */
+	uint8_t reserved[24];
 };
 DISK_ASSERT_SIZE(disk_record, 512);
 DISK_ASSERT_AT(disk_record, kind, 8);
@@ -306,6 +307,7 @@ DISK_ASSERT_AT(disk_record, label, 320);
 DISK_ASSERT_AT(disk_record, retention, 384);
 DISK_ASSERT_AT(disk_record, receiving, 416);
 DISK_ASSERT_AT(disk_record, held_sectors, 472);
+DISK_ASSERT_AT(disk_record, origin_generation, 480);
 
 /*
  * One changed page in a delta record (feature DELTA).  The entries follow the

@@ -176,25 +176,25 @@ static enum status limit_read(struct store *store, uint64_t number, struct snaps
 	return status;
 }
 
+/* The origin's generation stands in the record: its entry is only needed while it dies. */
 static enum status commit_prepare(struct store *store, store_channel_t *channel)
 {
 	const struct disk_record *last = &store->record;
 	struct commit *commit = &store->commit;
-	struct snapshot origin = {.generation = 0}, parent = {.generation = 0};
+	struct snapshot origin = {.generation = last->origin_generation};
+	struct snapshot parent = {.generation = 0};
+	bool dies = last->origin && last->origin == last->dying;
 	enum status status = STATUS_OK;
 
-	if (last->origin)
+	if (dies || (last->origin && !last->origin_generation))
 		status = limit_read(store, last->origin, &origin, channel);
-	if (status == STATUS_OK && last->origin && last->origin == last->dying && origin.parent)
+	if (status == STATUS_OK && dies && origin.parent)
 		status = limit_read(store, origin.parent, &parent, channel);
 	if (status != STATUS_OK)
 		return status;
-	commit->limit = commit->limit_passed = origin.generation;
-	commit->cursor = 0;
-	if (last->origin && last->origin == last->dying) {
-		commit->cursor = origin.cursor;
-		commit->limit_passed = parent.generation;
-	}
+	commit->limit = origin.generation;
+	commit->limit_passed = dies ? parent.generation : origin.generation;
+	commit->cursor = dies ? origin.cursor : 0;
 	return STATUS_OK;
 }
 

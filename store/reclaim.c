@@ -63,13 +63,6 @@ static enum status reclaim_load(struct store *store, store_channel_t *channel)
 	return STATUS_OK;
 }
 
-/* An entry that cannot be read does not end a search for others. */
-static bool entry_passed(const struct store *store, enum status status)
-{
-	return status == STATUS_CORRUPT ||
-	       (status == STATUS_IO && store->commit.read_errors + 1 >= LIMIT_COMMIT_READS);
-}
-
 static enum status reclaim_child(struct store *store, store_channel_t *channel)
 {
 	struct reclaim *reclaim = &store->reclaim;
@@ -99,7 +92,8 @@ static enum status reclaim_child(struct store *store, store_channel_t *channel)
 	/* It was its child, and nobody has deleted it. */
 	if (status == STATUS_OK && reclaim->child)
 		return STATUS_CORRUPT;
-	if (status != STATUS_OK && (reclaim->child || !entry_passed(store, status)))
+	/* An entry that cannot be read does not end the search for others. */
+	if (status != STATUS_OK && (reclaim->child || !commit_read_failed(store, status)))
 		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
 	reclaim->scan = number;
 	return STATUS_OK;
@@ -332,7 +326,7 @@ static enum status reclaim_next(struct store *store, store_channel_t *channel)
 		reclaim->phase = RECLAIM_END;
 		return STATUS_OK;
 	}
-	if (status != STATUS_OK && !entry_passed(store, status))
+	if (status != STATUS_OK && !commit_read_failed(store, status))
 		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
 	reclaim->missed |= status == STATUS_IO;
 	reclaim->next_scan = number;
@@ -402,6 +396,7 @@ static enum status reclaim_end(struct store *store, bool *done, store_channel_t 
 		catalogue_put(store, &entries.child);
 	} else if (reclaim->child_is_live) {
 		record->origin = dying->parent;
+		record->origin_generation = reclaim->parent_generation;
 	}
 	if (reclaim->next)
 		next_begin(store, &entries);
@@ -485,7 +480,7 @@ enum status reclaim_step(struct store *store, bool *done, store_channel_t *chann
 	if (*done)
 		return STATUS_OK;
 	status = reclaim_phase_step(store, done, channel);
-	if (status == STATUS_IO && store->commit.read_errors + 1 < LIMIT_COMMIT_READS)
+	if (status == STATUS_IO && !commit_read_failed(store, status))
 		return status;
 	if (status != STATUS_OK && status != STATUS_WAIT) {
 		reclaim_break(store);

@@ -187,8 +187,7 @@ static enum status automatic_delete(struct store *store, uint32_t i, store_chann
 	if (status == STATUS_OK)
 		store->retention.gone = number;
 	/* Damaged: it cannot be deleted, so it is not counted upon any more. */
-	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND ||
-	    (status == STATUS_IO && store->commit.read_errors + 1 >= LIMIT_COMMIT_READS)) {
+	if (status == STATUS_NOT_FOUND || commit_read_failed(store, status)) {
 		index_forget(store, number);
 		status = STATUS_OK;
 	}

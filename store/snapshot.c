@@ -303,7 +303,7 @@ static enum status held_settle(struct store *store, store_channel_t *channel)
 	if (record->origin && record->held_sectors)
 		status = catalogue_get(store, record->origin, &origin, channel);
 	/* A figure is no reason to refuse a snapshot: it is lost with its entry. */
-	if (status != STATUS_OK && status != STATUS_NOT_FOUND && status != STATUS_CORRUPT)
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND && !commit_read_failed(store, status))
 		return status;
 	if (status == STATUS_OK) {
 		origin.held_sectors = held_add(store, origin.held_sectors, record->held_sectors);
@@ -339,6 +339,7 @@ enum status snapshot_take(struct store *store, uint32_t flags, const char *name,
 	for (unsigned i = 0; name[i]; i++)
 		snapshot.name[i] = name[i];
 	record->origin = snapshot.number;
+	record->origin_generation = snapshot.generation;
 	if (store->commit.request.action == STORE_ACTION_SNAPSHOT)
 		apply_receiving(store, snapshot.number);
 	catalogue_put(store, &snapshot);
@@ -426,6 +427,7 @@ static enum status apply_restore(struct store *store, store_channel_t *channel)
 	catalogue_put(store, &to);
 	record->space = to.root;
 	record->origin = to.number;
+	record->origin_generation = to.generation;
 	return STATUS_OK;
 }
 

@@ -609,6 +609,14 @@ static inline bool store_is_committing(const struct store *store)
 	return store->commit.phase != COMMIT_IDLE;
 }
 
+/* Has the commit tried often enough what it could not read?  It can go on without only
+ * where somebody says so. */
+static inline bool commit_read_failed(const struct store *store, enum status status)
+{
+	return status == STATUS_CORRUPT ||
+	       (status == STATUS_IO && store->commit.read_errors + 1 >= LIMIT_COMMIT_READS);
+}
+
 /* ---- record.c: the commit ring ------------------------------------------------ */
 
 uint64_t record_sector(uint32_t slot);

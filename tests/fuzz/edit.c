@@ -76,6 +76,7 @@ static const struct field record_fields[] = {
 	FIELD(disk_record, receiving),
 	FIELD(disk_record, receiving.position),
 	FIELD(disk_record, held_sectors),
+	FIELD(disk_record, origin_generation),
 	{sizeof(struct disk_record), 8},
 	{sizeof(struct disk_record) + sizeof(struct disk_delta), 8},
 };

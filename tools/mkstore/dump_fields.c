@@ -229,6 +229,7 @@ void dump_record(struct show *show, const struct disk_record *record,
 	dump_retention(show, &record->retention);
 	dump_receiving(show, &record->receiving);
 	field_number(show, "held_sectors", record->held_sectors);
+	field_number(show, "origin_generation", record->origin_generation);
 	if (!record->entries && !show->as_json)
 		return;
 	dump_references_begin(show, "delta", "page");

@@ -41,6 +41,7 @@ static const char *repeats_fault(const struct disk_record *earlier, const struct
 	if (later->sectors != earlier->sectors || later->used_sectors != earlier->used_sectors)
 		return "size or used sectors of the delta are not its base's";
 	if (later->snapshots != earlier->snapshots || later->origin != earlier->origin ||
+	    later->origin_generation != earlier->origin_generation ||
 	    later->dying != earlier->dying || later->next_snapshot != earlier->next_snapshot)
 		return "what the delta says of snapshots is not what its base says";
 	if (memcmp(later->label, earlier->label, sizeof(later->label)) != 0 ||

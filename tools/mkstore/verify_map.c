@@ -145,6 +145,28 @@ static bool name_taken_before(const struct verify_pass *pass, uint64_t index)
 	return false;
 }
 
+static void origin_check(struct verify *verify, const struct verify_pass *pass)
+{
+	const struct disk_record *record = &pass->record;
+	const struct disk_snapshot *origin = snapshot_find(pass, record->origin);
+
+	if (record->origin && !origin && !pass->incomplete)
+		verify_report_at(
+			verify, VERIFY_ERROR, VERIFY_CATALOGUE, NULL, VERIFY_NOWHERE,
+			"generation %llu: the live state's origin, snapshot %llu, does not "
+			"exist",
+			(unsigned long long)record->generation, (unsigned long long)record->origin);
+	/* Records of old do not say. */
+	if (origin && record->origin_generation && record->origin_generation != origin->generation)
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_CATALOGUE, NULL, VERIFY_NOWHERE,
+				 "generation %llu: the live state's origin, snapshot %llu, is of "
+				 "generation %llu, the record says %llu",
+				 (unsigned long long)record->generation,
+				 (unsigned long long)record->origin,
+				 (unsigned long long)origin->generation,
+				 (unsigned long long)record->origin_generation);
+}
+
 static void catalogue_check(struct verify *verify, struct verify_pass *pass)
 {
 	const struct disk_record *record = &pass->record;
@@ -167,14 +189,9 @@ static void catalogue_check(struct verify *verify, struct verify_pass *pass)
 					 VERIFY_NOWHERE, "it counts %u children and has %llu",
 					 snapshot->children, (unsigned long long)children);
 	}
+	origin_check(verify, pass);
 	if (pass->incomplete)
 		return;
-	if (record->origin && !snapshot_find(pass, record->origin))
-		verify_report_at(
-			verify, VERIFY_ERROR, VERIFY_CATALOGUE, NULL, VERIFY_NOWHERE,
-			"generation %llu: the live state's origin, snapshot %llu, does not "
-			"exist",
-			(unsigned long long)record->generation, (unsigned long long)record->origin);
 	if (record->dying && !snapshot_find(pass, record->dying))
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_CATALOGUE, NULL, VERIFY_NOWHERE,
 				 "generation %llu: the dying snapshot %llu does not exist",

@@ -132,6 +132,8 @@ static const char *totals_fault(const struct disk_record *record)
 	if (record->origin >= record->next_snapshot || record->dying >= record->next_snapshot ||
 	    record->snapshots >= record->next_snapshot)
 		return "snapshot numbers reach `next_snapshot`";
+	if (record->origin_generation > (record->origin ? record->base : 0))
+		return "the origin is of a later generation, or there is none";
 	if (record->next_snapshot > DISK_SNAPSHOT_END)
 		return "`next_snapshot` is more than the catalogue has room for";
 	if (record->catalogue.pages != record->snapshots)

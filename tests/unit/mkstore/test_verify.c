@@ -152,6 +152,8 @@ static void sealed_changes_of_the_record_are_found(void **state)
 		{offsetof(struct disk_record, receiving.source), 1, VERIFY_RECORD},
 		{offsetof(struct disk_record, receiving.digest), 1, VERIFY_RECORD},
 		{offsetof(struct disk_record, held_sectors), SECTORS, VERIFY_RECORD},
+		{offsetof(struct disk_record, origin_generation), UINT64_MAX, VERIFY_CATALOGUE},
+		{offsetof(struct disk_record, origin_generation), 1000, VERIFY_RECORD},
 	};
 
 	for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
