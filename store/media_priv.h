@@ -57,6 +57,7 @@ struct scrubber {
 	uint64_t durable;	      /* newest durable generation when it was submitted */
 	uint64_t repairing;	      /* superblock being written: its sector + 1; 0: none */
 	enum status repair_reason;
+	enum status written; /* how the last write went */
 	uint64_t repaired;   /* the durable generation when one had been written last, + 1;
 			      * 0: none was; UINT64_MAX: it is being written */
 	uint64_t unreadable; /* snapshot whose entry could not be read; 0: none */
@@ -69,7 +70,7 @@ struct scrubber {
  * disk now; no more than a request takes.  OK, WAIT, IO. */
 enum status scrubber_read(struct store *store, uint64_t sector, uint32_t sectors, uint64_t birth,
 			  const uint8_t **data, store_channel_t *channel);
-/* Only while not busy; WAIT, and then request.status says how it went. */
+/* Only while not busy; WAIT, and then `written` says how it went. */
 enum status scrubber_write(struct store *store, uint64_t sector, uint32_t sectors, void *data,
 			   store_channel_t *channel);
 bool scrubber_busy(const struct store *store);

@@ -117,13 +117,6 @@ static bool superblock_repairable(const struct store *store)
 	return !store->read_only && (!repaired || store->record.generation > repaired);
 }
 
-/* The write is done: the flush of the next commit but one has covered it. */
-static void repair_end(struct store *store)
-{
-	store->scrubber.repairing = 0;
-	store->scrubber.repaired = store->record.generation + 1;
-}
-
 /* Each must equal what the mount found; if not, it is written anew, and the next
  * flush of a commit makes that durable. */
 static enum status superblock_scrub(struct store *store, struct store_scrub *scrub,
@@ -139,13 +132,12 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 		scrub->number = 0;
 		return STATUS_OK;
 	}
-	/* An earlier scrub that nobody went on with began this. */
-	if (!scrubber_busy(store) && scrubber->repairing && scrubber->repairing != sector + 1)
-		repair_end(store);
+	/* Perhaps begun by an earlier scrub that nobody went on with: told now. */
 	if (!scrubber_busy(store) && scrubber->repairing == sector + 1) {
-		repair_end(store);
+		scrubber->repairing = 0;
+		scrubber->repaired = store->record.generation + 1;
 		status = superblock_tell(store, scrub, damage, scrubber->repair_reason);
-		damage->repaired = scrubber->request.status == STATUS_OK;
+		damage->repaired = scrubber->written == STATUS_OK;
 		scrub->repaired += damage->repaired;
 		return status;
 	}
@@ -416,7 +408,8 @@ static enum status limit_read(struct store *store, uint64_t number, struct snaps
 	if (status == STATUS_WAIT || status == STATUS_OK)
 		return status;
 	/* It is asked for at each step. */
-	store->scrubber.unreadable = number;
+	if (number)
+		store->scrubber.unreadable = number;
 	memset(snapshot, 0, sizeof(*snapshot));
 	return STATUS_OK;
 }

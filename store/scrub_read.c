@@ -117,6 +117,8 @@ bool scrubber_step(struct store *store)
 		scrubber_submit(store);
 	if (scrubber->state != SCRUBBER_SUBMITTED || !scrubber->done)
 		return false;
+	if (scrubber->request.operation == BLOCK_WRITE)
+		scrubber->written = scrubber->request.status;
 	scrubber->state = SCRUBBER_IDLE;
 	store_wake(store, (store_channel_t){STORE_CHANNEL_SCRUB});
 	return true;

@@ -68,6 +68,55 @@ static void test_both_superblocks(void **state)
 	fixture_free(f);
 }
 
+/* Nobody goes on with a scrub that has begun to repair the copy.  The next one tells how
+ * that went, not how what it reads itself goes, and leaves the other as it is until a
+ * flush must have covered the copy. */
+static void test_abandoned_repair(void **state)
+{
+	(void)state;
+	for (unsigned fails = 0; fails < 2; fails++) {
+		struct fixture *f = with_snapshots(false);
+		struct findings findings = {0};
+		struct store_damage damage;
+		struct store_scrub scrub;
+		store_channel_t channel;
+
+		f->disk[8 * SECTOR_SIZE + 1000] ^= 1;
+		f->fail_operation = BLOCK_WRITE;
+		f->fail_at = f->writes + 1;
+		f->fail_count = fails;
+		store_scrub_begin(f->store, &scrub);
+		while (!f->store->scrubber.repairing)
+			if (store_scrub_step(f->store, &scrub, &damage, &channel) == STATUS_WAIT)
+				fixture_wait(f, channel);
+		assert_int_equal(f->store->scrubber.repairing, 9);
+		while (scrubber_busy(f->store))
+			fixture_wait(f, (store_channel_t){STORE_CHANNEL_SCRUB});
+		/* Where the write succeeded this read fails. */
+		f->fail_operation = BLOCK_READ;
+		f->fail_at = f->reads + 1;
+		f->fail_count = fails ? 0 : 2;
+		store_scrub_begin(f->store, &scrub);
+		while (scrub.phase == STORE_SCRUB_SUPERBLOCKS)
+			scrub_some(f, &scrub, 1, &findings);
+		assert_int_equal(f->fail_count, 0);
+		assert_int_equal(findings.count, 2 - fails);
+		assert_int_equal(findings.last.key, 1);
+		assert_int_equal(findings.last.status, STATUS_CORRUPT);
+		assert_int_equal(findings.last.repaired, !fails);
+		assert_int_equal(scrub.repaired, !fails);
+		f->disk[1000] ^= 1;
+		for (unsigned commits = 0; commits <= 2; commits++) {
+			scrub = scrub_all(f, &findings);
+			/* The copy, if that is bad still, comes behind it. */
+			assert_int_equal(findings.count, 1 + fails);
+			assert_int_equal(scrub.repaired, commits == 2);
+			fixture_checkpoint(f);
+		}
+		fixture_free(f);
+	}
+}
+
 /* The two newest commit records, full and delta, and no others. */
 static void test_records(void **state)
 {
@@ -181,7 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_superblocks),  cmocka_unit_test(test_both_superblocks),
 		cmocka_unit_test(test_records),	     cmocka_unit_test(test_record_unreadable),
-		cmocka_unit_test(test_record_stale),
+		cmocka_unit_test(test_record_stale), cmocka_unit_test(test_abandoned_repair),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
