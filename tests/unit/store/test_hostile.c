@@ -359,6 +359,52 @@ static void test_fall_back_to_too_large(void **state)
 	fixture_free(f);
 }
 
+/* An entry says that it descends from the dying one, and then that it does not: nobody
+ * can have done that to it, so the deletion rests, and is not looked for again. */
+static void test_child_that_is_none(void **state)
+{
+	struct fixture *f = fixture_new(16384, 300, 512);
+	struct place place = {DISK_TREE_CATALOGUE, 0, 2};
+	struct disk_reference reference;
+	struct store_commit_request request = {.action = STORE_ACTION_NONE};
+	generation_t generation;
+	store_channel_t channel;
+	const void *data;
+
+	(void)state;
+	f->limits.deletion_visits = 100;
+	fixture_checkpoint(f);
+	fixture_remount(f);
+	for (unsigned i = 0; i < 3; i++) {
+		for (uint32_t page = 0; page < 600; page++)
+			assert_int_equal(fixture_write(f, page, 2 * (page + i) + 2), STATUS_OK);
+		assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0,
+						(const char[]){(char)('a' + i), 0}),
+				 STATUS_OK);
+	}
+	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, 1, ""), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_int_equal(f->store->record.dying, 1);
+	assert_int_equal(f->store->reclaim.child, 2);
+	while (map_lookup(f->store, &f->store->record.catalogue, DISK_TREE_CATALOGUE, 2, &reference,
+			  &channel) == STATUS_WAIT ||
+	       extent_get(f->store, &reference, place, &data, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	((struct disk_snapshot *)(uintptr_t)data)->parent = 0;
+	while (store_commit(f->store, &request, &generation, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	for (unsigned i = 0; i < 10000 && store_committing(f->store); i++) {
+		store_step(f->store);
+		f->device.operations->poll(&f->device, false);
+	}
+	assert_false(store_committing(f->store));
+	assert_int_equal(store_health(f->store), STATUS_OK);
+	assert_string_equal(f->log_last,
+			    "store: the deletion of snapshot 1 rests: damage in the way");
+	fixture_compare(f);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_no_number_left),
 		cmocka_unit_test(test_no_generation_left),
 		cmocka_unit_test(test_fall_back_to_too_large),
+		cmocka_unit_test(test_child_that_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
