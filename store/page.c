@@ -137,11 +137,7 @@ static enum status page_take_dirty(struct store *store, uint64_t page, uint32_t 
 
 	if (cache_frame(store, slot)->state == FRAME_CLEAN && !cache_available(store, 0))
 		return cache_wait_frames(store, true, channel);
-	/* A commit could not write a page below a node that it cannot read. */
-	status =
-		map_readable(store, &store->record.space, DISK_TREE_SPACE, page, page + 1, channel);
-	if (status == STATUS_OK)
-		status = reserve_page(store, page, !made, channel);
+	status = reserve_page(store, page, !made, channel);
 	if (status == STATUS_OK)
 		page_dirty(store, slot);
 	return status;

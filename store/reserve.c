@@ -260,7 +260,15 @@ enum status reserve_page(struct store *store, uint64_t page, bool exists, store_
 	struct neighbours neighbours = neighbours_find(store, page);
 	struct reserve wanted = reserve_of_page(store, &neighbours, page);
 	enum reserve_tier tier = exists ? RESERVE_EXISTING : RESERVE_NEW;
+	enum status status = STATUS_OK;
 
+	/* A commit could not write a page below a node that it cannot read.  Where a
+	 * neighbour hangs on the same node, that has been asked. */
+	if (!path_shared(&neighbours, page, DISK_NODE_SHIFT))
+		status = map_readable(store, &store->record.space, DISK_TREE_SPACE, page, page + 1,
+				      channel);
+	if (status != STATUS_OK)
+		return status;
 	if (page < store->limits.system_pages_end)
 		tier = RESERVE_SYSTEM;
 	return reserve_take(store, &wanted, reserve_kept(store, tier), channel);
