@@ -95,6 +95,7 @@ struct disk_reference {
 	uint32_t auxiliary_low; /* free map: blocks below with any sector used, 48 bits */
 };
 DISK_ASSERT_SIZE(disk_reference, 32);
+DISK_ASSERT_AT(disk_reference, sector_low, 0);
 DISK_ASSERT_AT(disk_reference, sector_high, 4);
 DISK_ASSERT_AT(disk_reference, sectors, 6);
 DISK_ASSERT_AT(disk_reference, codec, 7);
@@ -108,6 +109,7 @@ struct disk_node {
 	struct disk_reference entry[DISK_NODE_ENTRIES];
 };
 DISK_ASSERT_SIZE(disk_node, 4096);
+DISK_ASSERT_AT(disk_node, entry, 0);
 
 /* What an extent is and where it belongs, as the seed of its checksum. */
 static inline uint64_t disk_seed(enum disk_tree tree, unsigned level, uint64_t key)
@@ -152,6 +154,7 @@ struct disk_superblock {
 	uint64_t checksum;
 };
 DISK_ASSERT_SIZE(disk_superblock, 4096);
+DISK_ASSERT_AT(disk_superblock, magic, 0);
 DISK_ASSERT_AT(disk_superblock, version, 8);
 DISK_ASSERT_AT(disk_superblock, header_size, 12);
 DISK_ASSERT_AT(disk_superblock, features_incompatible, 16);
@@ -164,8 +167,10 @@ DISK_ASSERT_AT(disk_superblock, block_size, 68);
 DISK_ASSERT_AT(disk_superblock, write_unit, 72);
 DISK_ASSERT_AT(disk_superblock, ring_slots, 76);
 DISK_ASSERT_AT(disk_superblock, slot_size, 80);
+DISK_ASSERT_AT(disk_superblock, reserved0, 84);
 DISK_ASSERT_AT(disk_superblock, ring_sector, 88);
 DISK_ASSERT_AT(disk_superblock, data_sector, 96);
+DISK_ASSERT_AT(disk_superblock, reserved, 104);
 DISK_ASSERT_AT(disk_superblock, checksum, 4088);
 
 /* Incompatible features.  The superblock never changes, so create sets what
@@ -183,7 +188,9 @@ struct disk_root {
 	uint64_t pages; /* references of level 0 that are not null */
 };
 DISK_ASSERT_SIZE(disk_root, 48);
+DISK_ASSERT_AT(disk_root, reference, 0);
 DISK_ASSERT_AT(disk_root, height, 32);
+DISK_ASSERT_AT(disk_root, reserved, 36);
 DISK_ASSERT_AT(disk_root, pages, 40);
 
 enum disk_record_kind { DISK_RECORD_FULL = 1, DISK_RECORD_DELTA = 2 };
@@ -202,6 +209,10 @@ struct disk_counters {
 	uint64_t reserved;
 };
 DISK_ASSERT_SIZE(disk_counters, 32);
+DISK_ASSERT_AT(disk_counters, uptime_ns, 0);
+DISK_ASSERT_AT(disk_counters, object_version, 8);
+DISK_ASSERT_AT(disk_counters, resumes, 16);
+DISK_ASSERT_AT(disk_counters, reserved, 24);
 
 /*
  * Which recent generations are kept as automatic snapshots: not more than one
@@ -215,10 +226,12 @@ struct disk_retention {
 	uint8_t reserved[20];
 };
 DISK_ASSERT_SIZE(disk_retention, 32);
+DISK_ASSERT_AT(disk_retention, interval_s, 0);
 DISK_ASSERT_AT(disk_retention, minutes, 4);
 DISK_ASSERT_AT(disk_retention, hours, 6);
 DISK_ASSERT_AT(disk_retention, days, 8);
 DISK_ASSERT_AT(disk_retention, budget, 10);
+DISK_ASSERT_AT(disk_retention, reserved, 12);
 
 /*
  * A stream that is being received.  While `source` is not zero the live state
@@ -233,6 +246,7 @@ struct disk_receiving {
 	uint64_t digest;     /* of the generation, see struct stream_header */
 };
 DISK_ASSERT_SIZE(disk_receiving, 56);
+DISK_ASSERT_AT(disk_receiving, source, 0);
 DISK_ASSERT_AT(disk_receiving, generation, 16);
 DISK_ASSERT_AT(disk_receiving, base, 24);
 DISK_ASSERT_AT(disk_receiving, position, 32);
@@ -281,6 +295,7 @@ struct disk_record {
 	uint8_t reserved[24];
 };
 DISK_ASSERT_SIZE(disk_record, 512);
+DISK_ASSERT_AT(disk_record, magic, 0);
 DISK_ASSERT_AT(disk_record, kind, 8);
 DISK_ASSERT_AT(disk_record, length, 12);
 DISK_ASSERT_AT(disk_record, checksum, 16);
@@ -299,6 +314,7 @@ DISK_ASSERT_AT(disk_record, next_snapshot, 112);
 DISK_ASSERT_AT(disk_record, origin, 120);
 DISK_ASSERT_AT(disk_record, dying, 128);
 DISK_ASSERT_AT(disk_record, entries, 136);
+DISK_ASSERT_AT(disk_record, reserved0, 140);
 DISK_ASSERT_AT(disk_record, counters, 144);
 DISK_ASSERT_AT(disk_record, space, 176);
 DISK_ASSERT_AT(disk_record, free_map, 224);
@@ -308,6 +324,7 @@ DISK_ASSERT_AT(disk_record, retention, 384);
 DISK_ASSERT_AT(disk_record, receiving, 416);
 DISK_ASSERT_AT(disk_record, held_sectors, 472);
 DISK_ASSERT_AT(disk_record, origin_generation, 480);
+DISK_ASSERT_AT(disk_record, reserved, 488);
 
 /*
  * One changed page in a delta record (feature DELTA).  The entries follow the
@@ -322,6 +339,7 @@ struct disk_delta {
 	struct disk_reference reference;
 };
 DISK_ASSERT_SIZE(disk_delta, 40);
+DISK_ASSERT_AT(disk_delta, page, 0);
 DISK_ASSERT_AT(disk_delta, reference, 8);
 
 /* Most entries of a delta record: as many as a slot has room for. */
@@ -339,9 +357,13 @@ struct disk_tombstone {
 	uint8_t reserved[464];
 };
 DISK_ASSERT_SIZE(disk_tombstone, 512);
+DISK_ASSERT_AT(disk_tombstone, magic, 0);
+DISK_ASSERT_AT(disk_tombstone, slot, 8);
+DISK_ASSERT_AT(disk_tombstone, reserved0, 12);
 DISK_ASSERT_AT(disk_tombstone, checksum, 16);
 DISK_ASSERT_AT(disk_tombstone, identity, 24);
 DISK_ASSERT_AT(disk_tombstone, generation, 40);
+DISK_ASSERT_AT(disk_tombstone, reserved, 48);
 
 enum disk_snapshot_flags {
 	DISK_SNAPSHOT_AUTOMATIC = 1, /* kept by the system, e.g. what a restore replaced */
@@ -371,6 +393,7 @@ struct disk_snapshot {
 	uint8_t reserved[3880];
 };
 DISK_ASSERT_SIZE(disk_snapshot, 4096);
+DISK_ASSERT_AT(disk_snapshot, magic, 0);
 DISK_ASSERT_AT(disk_snapshot, number, 8);
 DISK_ASSERT_AT(disk_snapshot, parent, 16);
 DISK_ASSERT_AT(disk_snapshot, generation, 24);

@@ -62,6 +62,7 @@ struct stream_header {
 	uint64_t checksum;
 };
 DISK_ASSERT_SIZE(stream_header, 512);
+DISK_ASSERT_AT(stream_header, magic, 0);
 DISK_ASSERT_AT(stream_header, version, 8);
 DISK_ASSERT_AT(stream_header, header_size, 12);
 DISK_ASSERT_AT(stream_header, features, 16);
@@ -104,6 +105,7 @@ struct stream_frame {
 	uint64_t checksum;
 };
 DISK_ASSERT_SIZE(stream_frame, 48);
+DISK_ASSERT_AT(stream_frame, magic, 0);
 DISK_ASSERT_AT(stream_frame, kind, 4);
 DISK_ASSERT_AT(stream_frame, sequence, 8);
 DISK_ASSERT_AT(stream_frame, length, 16);
@@ -127,6 +129,7 @@ struct stream_item {
 	uint8_t reserved;
 };
 DISK_ASSERT_SIZE(stream_item, 16);
+DISK_ASSERT_AT(stream_item, page, 0);
 DISK_ASSERT_AT(stream_item, count, 8);
 DISK_ASSERT_AT(stream_item, length, 12);
 DISK_ASSERT_AT(stream_item, codec, 14);
@@ -139,6 +142,7 @@ struct stream_end {
 	uint64_t bytes; /* of the stream before this frame */
 };
 DISK_ASSERT_SIZE(stream_end, 32);
+DISK_ASSERT_AT(stream_end, frames, 0);
 DISK_ASSERT_AT(stream_end, pages, 8);
 DISK_ASSERT_AT(stream_end, cleared, 16);
 DISK_ASSERT_AT(stream_end, bytes, 24);

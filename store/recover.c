@@ -282,7 +282,8 @@ static enum status size_judge(const struct store *store, struct store_recovery *
 	if (store->record.sectors <= store->device->sectors)
 		return STATUS_OK;
 	text_format(recovery->explanation, sizeof(recovery->explanation),
-		    "the store has %u sectors, the disk only %u: was the image cut off?",
+		    "the store has %u sectors, the disk only %u: was the image cut off? 'mkstore "
+		    "salvage' saves what is left",
 		    store->record.sectors, store->device->sectors);
 	return STATUS_TRUNCATED;
 }
@@ -416,8 +417,10 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 	if (status != STATUS_OK)
 		return status;
 	if (store->device->sectors < DISK_DATA_SECTOR)
-		return explain(recovery, STATUS_TRUNCATED,
-			       "the disk ends within the commit ring: was the image cut off?");
+		return explain(
+			recovery, STATUS_TRUNCATED,
+			"the disk ends within the commit ring: was the image cut off? 'mkstore "
+			"salvage' saves what is left");
 	ring_read(store, &ring);
 	status = newest_choose(store, &ring, recovery);
 	if (status != STATUS_OK)

@@ -90,10 +90,10 @@ static enum status superblocks_refuse(struct store_recovery *recovery, enum stat
 	if (first == STATUS_CORRUPT || copy == STATUS_CORRUPT)
 		return explain(recovery, STATUS_CORRUPT,
 			       "both superblocks (sectors 0 and 8) are damaged: restore one from a "
-			       "copy of this disk, or salvage the store");
+			       "copy of this disk, or save the store by 'mkstore salvage'");
 	return explain(recovery, STATUS_NOT_A_STORE,
-		       "no superblock at sector 0 or 8: this disk or partition holds no store; "
-		       "create one, or name another");
+		       "no superblock at sector 0 or 8: this disk or partition holds no store, or "
+		       "both superblocks are lost: 'mkstore salvage' looks for what is there");
 }
 
 enum status superblock_find(struct store *store, struct store_recovery *recovery, uint64_t *damaged)

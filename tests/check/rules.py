@@ -281,6 +281,35 @@ def seeded_faults(tree):
     return bad
 
 
+def structure_fields(body):
+    """The names of a structure's own fields."""
+    body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
+    body = re.sub(r"__attribute__\s*\(\(.*?\)\)\)?", "", body)
+    while "{" in body:
+        body = re.sub(r"\{[^{}]*\}", "", body)
+    for declaration in body.split(";"):
+        for name in declaration.split(","):
+            match = re.search(r"(\w+)\s*(\[[^\]]*\]\s*)*$", name.strip())
+            if match:
+                yield match[1]
+
+
+def structures(tree):
+    """The size of every structure on the disk is asserted, and where each field lies."""
+    bad = []
+    for path, text in tree.items():
+        if not re.match(r"disk/\w+\.h$", path):
+            continue
+        for match in re.finditer(r"^struct (\w+) \{\n(.*?)^\};?", text, re.S | re.M):
+            where, name = f"{path}:{line_of(text, match.start())}", match[1]
+            if f"DISK_ASSERT_SIZE({name}, " not in text:
+                bad.append(f"{where}: the size of {name} is not asserted")
+            for field in structure_fields(match[2]):
+                if f"DISK_ASSERT_AT({name}, {field}, " not in text:
+                    bad.append(f"{where}: the offset of {name}.{field} is not asserted")
+    return bad
+
+
 RULES = [
     layers,
     private_headers,
@@ -293,4 +322,5 @@ RULES = [
     readme_folders,
     links,
     seeded_faults,
+    structures,
 ]

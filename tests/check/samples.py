@@ -47,6 +47,8 @@ BAD = [
     ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int y;\n"}, "occurs 0 times"),
     ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int x;\nint x;\n"}, "occurs 2 times"),
     ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int x;\n"}, "there is no"),
+    ("structures", {"disk/a.h": "struct a {\n\tint b;\n};\n"}, "size of a"),
+    ("structures", {"disk/a.h": "struct a {\n\tint b, c[2];\n};\n"}, "a.c is not"),
 ]
 
 

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
 """stores.py - stores in files for the tests of mkstore, and what they do with them."""
 
+import struct
 import subprocess
+import uuid
+import zlib
 
 import pytest
 from conftest import mkstore, mkstore_json
 
 OK, FAILED, USAGE, NO_STORE, IN_USE = range(5)
 SECTOR = 512
+STORE_TYPE = "50524455-5245-4F53-8D3A-6B1F0C29E7A4"
 IDENTITY = "00010203-0405-4607-8809-0a0b0c0d0e0f"
 READERS = [
     ["info"],
@@ -51,6 +55,30 @@ segment /room size 5 max 64K
 def on(image, command):
     """The words of a command with the image put behind its name."""
     return [command[0], image, *command[1:]]
+
+
+def gpt(path, sectors, first, last, store_type=STORE_TYPE):
+    """A disk image with one partition."""
+    entry = uuid.UUID(store_type).bytes_le + uuid.uuid4().bytes + struct.pack("<QQQ", first, last, 0)
+    array = entry.ljust(128 * 128, b"\0")
+
+    def header(own, other, table):
+        fields = [b"EFI PART", 0x10000, 92, 0, 0, own, other, 34, sectors - 34, bytes(16)]
+        fields += [table, 128, 128, zlib.crc32(array)]
+        packed = struct.pack("<8sIIIIQQQQ16sQIII", *fields)
+        fields[3] = zlib.crc32(packed)
+        return struct.pack("<8sIIIIQQQQ16sQIII", *fields)
+
+    with open(path, "wb") as file:
+        file.truncate(sectors * SECTOR)
+        for place, data in [
+            (1, header(1, sectors - 1, 2)),
+            (2, array),
+            (sectors - 33, array),
+            (sectors - 1, header(sectors - 1, 1, sectors - 33)),
+        ]:
+            file.seek(place * SECTOR)
+            file.write(data)
 
 
 @pytest.fixture

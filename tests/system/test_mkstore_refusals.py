@@ -7,8 +7,6 @@ import os
 import random
 import shutil
 import struct
-import uuid
-import zlib
 
 import pytest
 from conftest import mkstore, mkstore_json
@@ -21,14 +19,13 @@ from stores import (  # noqa: F401 (fixtures)
     WRITERS,
     forge,
     get,
+    gpt,
     names,
     on,
     put,
     sound,
     store,
 )
-
-STORE_TYPE = "50524455-5245-4F53-8D3A-6B1F0C29E7A4"
 
 
 # ---- reading changes nothing, refusing changes nothing -----------------------------------
@@ -114,8 +111,35 @@ def test_refuses_unknown_feature(store, forge):
 
 
 def test_refuses_truncated(store):
-    os.truncate(store, 32 << 20)
-    refused(store, NO_STORE, "smaller")
+    """Wherever it was cut, all commands say the same and what to do."""
+    for size in [32 << 20, 3 << 20, 1 << 20, 20 << 10]:
+        os.truncate(store, size)
+        refused(store, NO_STORE, "smaller")
+        assert "smaller" in mkstore("verify", store, code=NO_STORE).stderr
+        for command in ("info", "verify", "stats", "map"):
+            words = [command, store] + (["5"] if command == "map" else [])
+            assert "mkstore salvage" in mkstore(*words, code=NO_STORE).stderr, command
+
+
+def test_nothing_that_opens_it(store):
+    """Both superblocks, or all commit records, are gone: no command finds a store, all
+    name the one that may."""
+    image = bytearray(store.read_bytes())
+    image[0:8192] = bytes(8192)
+    store.write_bytes(image)
+    refused(store, NO_STORE, "not a Perdure store")
+    for command in ("info", "verify", "stats"):
+        said = mkstore(command, store, code=NO_STORE).stderr
+        assert "mkstore salvage" in said, command
+    assert "both superblocks are lost" in mkstore("info", store, code=NO_STORE).stderr
+
+
+def test_wiped_ring(store):
+    image = bytearray(store.read_bytes())
+    image[32 * SECTOR:2080 * SECTOR] = bytes(2048 * SECTOR)
+    store.write_bytes(image)
+    for command in ("info", "verify", "stats"):
+        mkstore(command, store, code=NO_STORE)
 
 
 def test_superblock_copy(store):
@@ -125,6 +149,29 @@ def test_superblock_copy(store):
     assert mkstore_json("info", store)["label"] == "tested"
     result = mkstore("verify", store, "--json", code=FAILED)
     assert {f["code"] for f in json.loads(result.stdout)["findings"]} == {"superblock"}
+    # One is enough: whoever reads misses nothing, and says so once.
+    for command in [words for words in READERS if words[0] not in ("scrub", "verify")]:
+        said = mkstore(*on(store, command)).stderr
+        assert "superblock" in said and said.count("one of its two superblocks") <= 1, command
+    mkstore("map", store, "/room")
+    mkstore("stats", store, "--objects")
+
+
+@pytest.mark.parametrize("half", [0, 4096])
+def test_superblock_is_written_anew(store, tmp_path, half):
+    """By whatever writes, `receive` too, which then says so."""
+    mkstore("snapshot", store, "one")
+    mkstore("send", store, "one", tmp_path / "stream")
+    for command in (["mkdir", "/new"], ["receive", tmp_path / "stream"]):
+        target = tmp_path / "target.img"
+        mkstore("create", target, "--size", "64M", "--force")
+        image = bytearray(target.read_bytes())
+        image[half:half + 4096] = bytes(4096)
+        target.write_bytes(image)
+        said = mkstore(*on(target, command)).stderr
+        assert "it was written anew" in said and "scrub" not in said
+        assert mkstore("info", target).stderr == ""
+        sound(target)
 
 
 # ---- in use -------------------------------------------------------------------------------
@@ -158,30 +205,6 @@ def test_in_use_by_a_reader(store):
 
 
 # ---- disk images ----------------------------------------------------------------------------
-
-
-def gpt(path, sectors, first, last, store_type=STORE_TYPE):
-    """A disk image with one partition."""
-    entry = uuid.UUID(store_type).bytes_le + uuid.uuid4().bytes + struct.pack("<QQQ", first, last, 0)
-    array = entry.ljust(128 * 128, b"\0")
-
-    def header(own, other, table):
-        fields = [b"EFI PART", 0x10000, 92, 0, 0, own, other, 34, sectors - 34, bytes(16)]
-        fields += [table, 128, 128, zlib.crc32(array)]
-        packed = struct.pack("<8sIIIIQQQQ16sQIII", *fields)
-        fields[3] = zlib.crc32(packed)
-        return struct.pack("<8sIIIIQQQQ16sQIII", *fields)
-
-    with open(path, "wb") as file:
-        file.truncate(sectors * SECTOR)
-        for place, data in [
-            (1, header(1, sectors - 1, 2)),
-            (2, array),
-            (sectors - 33, array),
-            (sectors - 1, header(sectors - 1, 1, sectors - 33)),
-        ]:
-            file.seek(place * SECTOR)
-            file.write(data)
 
 
 @pytest.fixture
@@ -233,6 +256,8 @@ def test_disk_image_without_store(tmp_path):
 def test_disk_image_truncated(disk):
     os.truncate(disk, 30000 * SECTOR)
     refused(disk, NO_STORE, "truncated")
+    for command in ("info", "verify", "stats"):
+        assert "mkstore salvage" in mkstore(command, disk, code=NO_STORE).stderr
 
 
 def test_create_larger_than_the_partition(tmp_path):

@@ -2,6 +2,7 @@
 """test_mkstore_salvage.py - what can be read of a damaged store, and nothing else, is saved."""
 
 import json
+import os
 import random
 import shutil
 
@@ -13,6 +14,7 @@ from stores import (  # noqa: F401 (fixtures)
     SECTOR,
     USAGE,
     get,
+    gpt,
     names,
     put,
     store,
@@ -204,6 +206,90 @@ def test_present_state_lost(tree, tmp_path):
     report = salvage(tree, target, "--force", code=FAILED)
     sound_store(target)
     assert report["live_lost"] or report["generation"] < newest
+
+
+def refused_cut(image):
+    """Nobody else opens it, and who is asked names the way out."""
+    for command in ("info", "verify"):
+        assert "mkstore salvage" in mkstore(command, image, code=NO_STORE).stderr
+
+
+def test_cut_behind_all_data(tree, tmp_path):
+    """An image that was cut off where nothing was: nothing is lost."""
+    expected = {path: content(tree, path) for path in files(tree)}
+    target = tmp_path / "new.img"
+    os.truncate(tree, 60 << 20)
+    refused_cut(tree)
+    before = tree.read_bytes()
+    result = mkstore("salvage", tree, target, "--json", code=0)
+    assert "only 60.0 MiB are left of the 64.0 MiB" in result.stderr
+    report = json.loads(result.stdout)
+    assert report["whole"] and [s["lost"] for s in report["states"]] == [[]] * 4
+    assert tree.read_bytes() == before
+    assert mkstore_json("verify", target)["ok"]
+    assert mkstore_json("info", target)["sectors"] == (64 << 20) // SECTOR
+    assert {path: content(target, path) for path in files(target)} == expected
+    # The whole image gives the same.
+    os.truncate(tree, 64 << 20)
+    again = salvage(tree, target, "--force", code=0)
+    assert again["states"] == report["states"]
+
+
+def test_cut_within_the_data(tree, tmp_path):
+    """What lay behind the cut is listed, and nothing else; all before it is saved."""
+    new = random.Random(22).randbytes(40 * PAGE)
+    mkstore("snapshot", tree, "whole")
+    expected = {path: content(tree, path) for path in files(tree)}
+    # A delta: its references lie in the record, and its pages at the end.
+    put(tree, tmp_path, new, "/small")
+    rows = [mkstore_json("map", tree, "/small", "--offset", n * PAGE, "--ring", 0)
+            for n in range(40)]
+    places = [row["generations"][0]["sector"] for row in rows]
+    cut = sorted(places)[15]
+    behind = [n for n in range(40) if places[n] >= cut]
+    assert len(behind) == 25
+    os.truncate(tree, cut * SECTOR)
+    refused_cut(tree)
+    target = tmp_path / "new.img"
+    report = salvage(tree, target, code=FAILED)
+    assert not report["whole"] and not report["live_lost"] and report["snapshots_lost"] == 0
+    assert report["generation"] == report["newest_generation"]
+    states = {state["name"]: state["lost"] for state in report["states"]}
+    lost = [n for run in states.pop("") for n in range(run["first_page"], run["end_page"])]
+    assert lost == [rows[n]["page"] for n in behind]
+    assert set(states) == {"one", "kept", "three", "whole"} and not any(states.values())
+    assert [(o["path"], o["pages"]) for o in report["objects"]] == [("/small", 25)]
+    assert mkstore_json("verify", target)["ok"]
+    saved = content(target, "/small")
+    for n in range(40):
+        here = bytes(PAGE) if n in behind else new[n * PAGE:(n + 1) * PAGE]
+        assert saved[n * PAGE:(n + 1) * PAGE] == here, n
+    for path, data in expected.items():
+        assert content(target, path) == data
+    text = mkstore("salvage", tree, target, "--force", code=FAILED).stdout
+    assert "lost: 25 pages of /small" in text
+
+
+@pytest.mark.parametrize("sectors", [30000, 36000])
+def test_cut_disk_image(tmp_path, sectors):
+    """The partition table says where the store was, and the records how large."""
+    disk, target = tmp_path / "disk.img", tmp_path / "new.img"
+    gpt(disk, 40960, 2048, 36863)
+    mkstore("create", disk)
+    data = random.Random(24).randbytes(300000)
+    put(disk, tmp_path, data, "/it")
+    os.truncate(disk, sectors * SECTOR)
+    refused_cut(disk)
+    report = salvage(disk, target, code=0)
+    assert report["whole"]
+    assert mkstore_json("info", target)["sectors"] == 34816
+    assert content(target, "/it") == data
+    assert mkstore_json("verify", target)["ok"]
+    # Cut in front of the store: nothing is left of it.
+    os.truncate(disk, 2048 * SECTOR)
+    target.unlink()
+    assert "truncated" in mkstore("salvage", disk, target, code=NO_STORE).stderr
+    assert not target.exists()
 
 
 def test_refusals(tree, tmp_path):

@@ -110,20 +110,20 @@ static void check_totals_text(const struct verify_totals *totals)
 	       totals->extents, totals->errors, totals->warnings);
 }
 
-static enum command_exit check_exit(const struct check *check, enum status status)
+/* `chosen`: there is a generation, which whatever was found is about. */
+static enum command_exit check_exit(const struct check *check, enum status status, bool chosen)
 {
-	switch (status) {
-	case STATUS_OK:
+	if (status == STATUS_OK)
 		return COMMAND_OK;
-	case STATUS_CORRUPT:
+	if (status == STATUS_CORRUPT && chosen)
 		return COMMAND_FAILED;
-	case STATUS_NO_MEMORY:
+	if (status == STATUS_NO_MEMORY) {
 		command_error("%s: cannot verify: %s", check->host.path, status_text(status));
 		return COMMAND_FAILED;
-	default:
-		command_error("%s: nothing to verify: %s", check->host.path, status_text(status));
-		return COMMAND_NO_STORE;
 	}
+	command_error("%s: nothing to verify: %s%s", check->host.path, status_text(status),
+		      inspect_hint(status));
+	return COMMAND_NO_STORE;
 }
 
 static enum command_exit check_verify(struct check *check, bool quick)
@@ -136,6 +136,7 @@ static enum command_exit check_verify(struct check *check, bool quick)
 					 .skip_data = quick};
 	struct verify *verify = verify_open(&reader, &options);
 	enum status status = STATUS_NO_MEMORY;
+	bool chosen = false;
 
 	progress_begin(&check->progress, "verifying", true);
 	if (verify)
@@ -150,8 +151,10 @@ static enum command_exit check_verify(struct check *check, bool quick)
 		check_totals_text(verify_totals_get(verify));
 	}
 	if (verify)
+		chosen = verify_totals_get(verify)->generation.n != 0;
+	if (verify)
 		verify_close(verify);
-	return check_exit(check, status);
+	return check_exit(check, status, chosen);
 }
 
 static enum command_exit check_run(const struct command_invocation *invocation)

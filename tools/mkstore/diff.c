@@ -113,9 +113,11 @@ static enum status diff_pages(struct diff_side *before, struct diff_side *after,
 
 /* The store, showing this state. */
 static enum command_exit side_open(struct diff_side *side,
-				   const struct command_invocation *invocation, const char *name)
+				   const struct command_invocation *invocation, const char *name,
+				   bool again)
 {
-	enum command_exit result = host_open_read(&side->host, invocation);
+	enum command_exit result = again ? host_open_again(&side->host, invocation)
+					 : host_open_read(&side->host, invocation);
 
 	if (result != COMMAND_OK)
 		return result;
@@ -188,10 +190,10 @@ static enum command_exit sides_open(struct diff_side *before, struct diff_side *
 	enum command_exit result;
 
 	for (unsigned tries = 0; tries < DIFF_TRIES; tries++) {
-		result = side_open(before, invocation, invocation->operand[1]);
+		result = side_open(before, invocation, invocation->operand[1], tries > 0);
 		if (result != COMMAND_OK)
 			return result;
-		result = side_open(after, invocation, invocation->operand[2]);
+		result = side_open(after, invocation, invocation->operand[2], true);
 		if (result == COMMAND_OK &&
 		    before->host.recovery.generation.n == after->host.recovery.generation.n)
 			return COMMAND_OK;

@@ -102,6 +102,17 @@ static enum status host_sectors_read(void *context, uint64_t sector, uint32_t se
 				(size_t)sectors * SECTOR_SIZE);
 }
 
+static void host_unlocated(const struct host *host, enum status status)
+{
+	const char *what = "its partition table cannot be used", *hint = "";
+
+	if (status == STATUS_NOT_A_STORE)
+		what = "a partitioned disk without a store";
+	if (status == STATUS_TRUNCATED && host->mode != HOST_FORMAT && host->mode != HOST_SALVAGE)
+		hint = "; 'mkstore salvage' saves what is left of the store";
+	command_error("%s: %s: %s%s", host->path, what, host->partition.why, hint);
+}
+
 /* A store of its own begins with its superblock; a disk image has a partition
  * table.  With neither, the engine looks at the whole file and says what is
  * wrong (the copy of the superblock may still be there). */
@@ -122,14 +133,17 @@ static enum command_exit host_locate(struct host *host)
 		host->device = file_device_block(host->file, 0, sectors);
 		return host->device ? COMMAND_OK : COMMAND_NO_STORE;
 	}
+	if (status == STATUS_TRUNCATED && host->mode == HOST_SALVAGE &&
+	    host->partition.first_sector < sectors &&
+	    host->partition.sectors > sectors - host->partition.first_sector) {
+		host->partition.sectors = sectors - host->partition.first_sector;
+		status = STATUS_OK;
+	}
 	if (status != STATUS_OK) {
-		command_error("%s: %s: %s", host->path,
-			      status == STATUS_NOT_A_STORE ? "a partitioned disk without a store"
-							   : "its partition table cannot be used",
-			      host->partition.why);
+		host_unlocated(host, status);
 		return COMMAND_NO_STORE;
 	}
-	if (host->partition.backup)
+	if (host->partition.backup && !host->again)
 		command_note("%s: using the backup partition table: %s", host->path,
 			     host->partition.why);
 	host->partitioned = true;
@@ -156,6 +170,21 @@ static enum command_exit host_receiving_check(struct host *host)
 	return COMMAND_FAILED;
 }
 
+static void host_mount_note(const struct host *host)
+{
+	const struct store_recovery *recovery = &host->recovery;
+
+	if (recovery->superblock_damaged)
+		command_note("%s: one of its two superblocks is damaged; %s", host->path,
+			     host->device->read_only ? "'mkstore scrub --repair' writes it anew"
+						     : "it was written anew from the other");
+	if (recovery->torn.n)
+		command_note("%s: generation %" PRIu64
+			     " was cut off while it was written; using %" PRIu64
+			     ", the last whole one",
+			     host->path, recovery->torn.n, recovery->generation.n);
+}
+
 static enum command_exit host_mount(struct host *host)
 {
 	enum status status = host_engine(host);
@@ -169,17 +198,8 @@ static enum command_exit host_mount(struct host *host)
 		return COMMAND_OK;
 	status = store_mount(host->store, &host->recovery);
 	if (status == STATUS_OK) {
-		if (host->recovery.superblock_damaged)
-			command_note("%s: one of its two superblocks is damaged; %s", host->path,
-				     host->mode == HOST_WRITE || host->mode == HOST_DISCARD
-					     ? "it was written anew from the other"
-					     : "'mkstore scrub --repair' writes it anew");
-		if (host->recovery.torn.n)
-			command_note("%s: generation %" PRIu64
-				     " was cut off while it was written; using %" PRIu64
-				     ", the last whole one",
-				     host->path, host->recovery.torn.n,
-				     host->recovery.generation.n);
+		if (!host->again)
+			host_mount_note(host);
 		return host_receiving_check(host);
 	}
 	command_error("%s: %s: %s", host->path, status_text(status),
@@ -188,14 +208,15 @@ static enum command_exit host_mount(struct host *host)
 	return COMMAND_NO_STORE;
 }
 
-enum command_exit host_open(struct host *host, const struct command_invocation *invocation,
-			    enum host_mode mode)
+static enum command_exit host_begin(struct host *host, const struct command_invocation *invocation,
+				    enum host_mode mode, bool again)
 {
 	static const enum file_device_mode modes[] = {
 		[HOST_READ] = FILE_DEVICE_READ,		 [HOST_READ_LIVE] = FILE_DEVICE_READ_LIVE,
 		[HOST_WRITE] = FILE_DEVICE_WRITE,	 [HOST_FORMAT] = FILE_DEVICE_WRITE,
 		[HOST_RAW] = FILE_DEVICE_READ,		 [HOST_RECEIVE] = FILE_DEVICE_WRITE,
 		[HOST_RAW_LIVE] = FILE_DEVICE_READ_LIVE, [HOST_DISCARD] = FILE_DEVICE_WRITE,
+		[HOST_SALVAGE] = FILE_DEVICE_READ,
 	};
 	char why[512];
 	enum command_exit result;
@@ -204,6 +225,7 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 	*host = (struct host){.path = invocation->operand[0],
 			      .mode = mode,
 			      .verbose = invocation->verbose,
+			      .again = again,
 			      .frame_count = HOST_FRAMES};
 	status = file_device_open(&host->file, host->path, modes[mode], why, sizeof(why));
 	if (status != STATUS_OK) {
@@ -211,26 +233,45 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 		return status == STATUS_BUSY ? COMMAND_IN_USE : COMMAND_NO_STORE;
 	}
 	result = host_locate(host);
-	if (result == COMMAND_OK && mode != HOST_RAW && mode != HOST_RAW_LIVE)
+	if (result == COMMAND_OK && mode != HOST_RAW && mode != HOST_RAW_LIVE &&
+	    mode != HOST_SALVAGE)
 		result = host_mount(host);
 	if (result != COMMAND_OK)
 		host_close(host);
 	return result;
 }
 
-enum command_exit host_open_read(struct host *host, const struct command_invocation *invocation)
+enum command_exit host_open(struct host *host, const struct command_invocation *invocation,
+			    enum host_mode mode)
+{
+	return host_begin(host, invocation, mode, false);
+}
+
+static enum command_exit host_begin_read(struct host *host,
+					 const struct command_invocation *invocation, bool again)
 {
 	bool live = command_value(invocation, "live") != NULL;
 	struct disk_receiving receiving;
-	enum command_exit result = host_open(host, invocation, live ? HOST_READ_LIVE : HOST_READ);
+	enum command_exit result =
+		host_begin(host, invocation, live ? HOST_READ_LIVE : HOST_READ, again);
 
-	if (result != COMMAND_OK)
+	if (result != COMMAND_OK || again)
 		return result;
 	store_receiving_get(host->store, &receiving);
 	if (receiving.generation)
 		command_note("%s: it is receiving a stream; its live state is only a part of that",
 			     host->path);
 	return COMMAND_OK;
+}
+
+enum command_exit host_open_read(struct host *host, const struct command_invocation *invocation)
+{
+	return host_begin_read(host, invocation, false);
+}
+
+enum command_exit host_open_again(struct host *host, const struct command_invocation *invocation)
+{
+	return host_begin_read(host, invocation, true);
 }
 
 enum command_exit host_open_device(struct host *host, struct block_device *device, const char *name,

@@ -36,12 +36,14 @@ enum host_mode {
 	HOST_FORMAT,  /* nothing is mounted; store_format comes next */
 	HOST_RAW,     /* only the file and the place of the store in it, for reading */
 	HOST_RAW_LIVE,
+	HOST_SALVAGE, /* HOST_RAW, also of a partition of which the file has only a part */
 };
 
 struct host {
 	const char *path;
 	enum host_mode mode;
 	bool verbose;
+	bool again; /* what there is to be noted was said when it was opened before */
 	struct file_device *file;
 	struct block_device *device;
 	bool partitioned; /* `partition` says where */
@@ -72,7 +74,10 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 			    enum host_mode mode);
 /* HOST_READ, or HOST_READ_LIVE with --live. */
 enum command_exit host_open_read(struct host *host, const struct command_invocation *invocation);
-/* The same for a store on a device of the caller's, which fills it from its
+/* The same for a store that is open already, or was: what the first opening said of
+ * its state is not said again. */
+enum command_exit host_open_again(struct host *host, const struct command_invocation *invocation);
+/* The same as host_open for a store on a device of the caller's, which fills it from its
  * start; `name` is for messages. */
 enum command_exit host_open_device(struct host *host, struct block_device *device, const char *name,
 				   enum host_mode mode, uint32_t frames);

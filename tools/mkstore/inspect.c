@@ -34,6 +34,8 @@ static void inspect_report(void *context, const struct verify_finding *finding)
 		return;
 	if (finding->severity == VERIFY_ERROR)
 		inspect->findings++;
+	if (finding->severity == VERIFY_ERROR && finding->sector < DISK_RING_SECTOR)
+		inspect->aside++;
 	if (inspect->findings <= INSPECT_FINDINGS)
 		command_note("%s: %s: %s", inspect->host.path, verify_code_text(finding->code),
 			     finding->text);
@@ -68,12 +70,29 @@ enum command_exit inspect_open(struct inspect *inspect, const struct command_inv
 	return inspect_close(inspect, COMMAND_FAILED);
 }
 
-bool inspect_chosen(const struct inspect *inspect)
+const char *inspect_hint(enum status status)
 {
+	switch (status) {
+	case STATUS_NOT_A_STORE:
+		return "; if it was one, 'mkstore salvage' looks for what is there";
+	case STATUS_TRUNCATED:
+		return "; 'mkstore salvage' saves what is left";
+	case STATUS_CORRUPT:
+	case STATUS_IO:
+		return "; 'mkstore salvage' saves what can be read";
+	default:
+		return "";
+	}
+}
+
+bool inspect_chosen(struct inspect *inspect)
+{
+	inspect->findings -= inspect->aside;
+	inspect->aside = 0;
 	if (verify_record(inspect->verify))
 		return true;
-	command_error("%s: no generation can be found in it: %s", inspect->host.path,
-		      status_text(inspect->status));
+	command_error("%s: no generation can be found in it: %s%s", inspect->host.path,
+		      status_text(inspect->status), inspect_hint(inspect->status));
 	return false;
 }
 

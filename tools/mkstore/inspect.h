@@ -18,6 +18,7 @@ struct inspect {
 	struct verify *verify;
 	enum status status; /* of verify_choose */
 	uint64_t findings;  /* errors so far, quiet ones left out */
+	uint64_t aside;	    /* of these: before the ring, where one superblock is enough */
 	bool quiet;	    /* what is damaged is expected to be */
 };
 
@@ -31,8 +32,12 @@ struct verify_reader inspect_reader(struct host *host);
  * Otherwise the reason was printed and nothing is left open. */
 enum command_exit inspect_open(struct inspect *inspect, const struct command_invocation *invocation,
 			       bool mount);
-/* False: there is none, and the reason was printed. */
-bool inspect_chosen(const struct inspect *inspect);
+/* True: there is one, and what was found damaged in front of the ring does not count
+ * any more: nothing is missing for it.  False: there is none, and the reason was
+ * printed. */
+bool inspect_chosen(struct inspect *inspect);
+/* What to do about a store that cannot be opened for this reason; may be "". */
+const char *inspect_hint(enum status status);
 /* Closes; turns COMMAND_OK into COMMAND_FAILED if damage was met. */
 enum command_exit inspect_close(struct inspect *inspect, enum command_exit result);
 

@@ -143,18 +143,16 @@ static enum status partition_search(const struct partition_source *source,
 		memcpy(&entry, array + (size_t)i * header->entry_size, sizeof(entry));
 		if (memcmp(entry.type, type, sizeof(type)) != 0)
 			continue;
-		if (entry.first_sector > entry.last_sector ||
-		    entry.last_sector >= source->sectors) {
-			snprintf(why, size,
-				 "partition %" PRIu32 " spans sectors %" PRIu64 " to %" PRIu64
-				 ", the disk has %" PRIu64 ": it was truncated",
-				 i + 1, entry.first_sector, entry.last_sector, source->sectors);
-			return STATUS_TRUNCATED;
-		}
 		partition->number = i + 1;
 		partition->first_sector = entry.first_sector;
 		partition->sectors = entry.last_sector - entry.first_sector + 1;
-		return STATUS_OK;
+		if (entry.first_sector <= entry.last_sector && entry.last_sector < source->sectors)
+			return STATUS_OK;
+		snprintf(why, size,
+			 "partition %" PRIu32 " spans sectors %" PRIu64 " to %" PRIu64
+			 ", the disk has %" PRIu64 ": it was truncated",
+			 i + 1, entry.first_sector, entry.last_sector, source->sectors);
+		return STATUS_TRUNCATED;
 	}
 	snprintf(why, size, "none of its partitions has the store's type %s",
 		 DISK_PARTITION_TYPE_TEXT);

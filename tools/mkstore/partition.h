@@ -30,8 +30,9 @@ struct partition {
 
 /*
  * OK: the first partition of the store's type.  NOT_FOUND: there is no GPT.
- * NOT_A_STORE: a GPT without a store partition.  CORRUPT: there is a GPT, and
- * both copies are damaged.  IO: not even the backup could be read.
+ * NOT_A_STORE: a GPT without a store partition.  TRUNCATED: the partition, as the
+ * table says where it lies, does not end within the disk.  CORRUPT: there is a GPT,
+ * and both copies are damaged.  IO: not even the backup could be read.
  */
 enum status partition_find(const struct partition_source *source, struct partition *partition);
 

@@ -2,6 +2,7 @@
 /*
  * salvage_source.c - which generation of a damaged store is read; see salvage.h.
  *
+ *   size          as the records say: an image may have been cut off
  *   superblocks   one that is valid, as always; if neither is, or if they differ,
  *                 the one of the store whose records the ring holds, made anew if
  *                 need be: a record names its store
@@ -17,7 +18,14 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* ---- the device that the engine is shown ------------------------------------------- */
+#include "tools/mkstore/text.h"
+
+/*
+ * ---- the device that the engine is shown -------------------------------------------
+ *
+ * As large as the store was made.  Of an image that was cut off the rest cannot be
+ * read, like a bad place of a disk.
+ */
 
 static void source_note(struct block_request *request)
 {
@@ -51,7 +59,8 @@ static bool source_submit(struct block_device *device, struct block_request *req
 
 	below.complete = source_note;
 	below.status = STATUS_OK;
-	if (request->operation != BLOCK_READ)
+	if (request->operation != BLOCK_READ ||
+	    request->sector.n + request->sectors > source->below->sectors)
 		below.status = STATUS_IO;
 	else if (!made)
 		source->below->operations->submit(source->below, &below);
@@ -137,6 +146,8 @@ static bool ring_read(struct salvage_source *source, struct disk_record *newest)
 		    !record_valid(slot, data))
 			continue;
 		source->slot[slot] = record->generation;
+		if (record->sectors > source->device.sectors && record->sectors <= DISK_SECTORS_MAX)
+			source->device.sectors = record->sectors;
 		if (record->generation > newest->generation)
 			*newest = *record;
 	}
@@ -245,6 +256,18 @@ static enum command_exit generation_choose(struct salvage_source *source)
 	return COMMAND_NO_STORE;
 }
 
+static void size_note(const struct salvage_source *source)
+{
+	char there[TEXT_SIZE], all[TEXT_SIZE];
+
+	if (source->device.sectors > source->below->sectors)
+		command_note("%s: only %s are left of the %s of its store: what lay behind cannot "
+			     "be read",
+			     source->host.path,
+			     text_size(there, source->below->sectors * SECTOR_SIZE),
+			     text_size(all, source->device.sectors * SECTOR_SIZE));
+}
+
 enum command_exit salvage_source_open(struct salvage_source *source,
 				      const struct command_invocation *invocation)
 {
@@ -252,7 +275,7 @@ enum command_exit salvage_source_open(struct salvage_source *source,
 	enum command_exit result;
 
 	memset(source, 0, sizeof(*source));
-	result = host_open(&source->host, invocation, HOST_RAW);
+	result = host_open(&source->host, invocation, HOST_SALVAGE);
 	if (result != COMMAND_OK)
 		return result;
 	source->below = source->host.device;
@@ -265,6 +288,7 @@ enum command_exit salvage_source_open(struct salvage_source *source,
 			      source->host.path);
 		result = COMMAND_NO_STORE;
 	} else {
+		size_note(source);
 		superblocks_choose(source, &record);
 		result = generation_choose(source);
 	}

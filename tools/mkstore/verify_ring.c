@@ -142,7 +142,7 @@ enum status verify_superblocks(struct verify *verify)
 	struct disk_superblock first, copy;
 	enum status first_status, copy_status;
 
-	if (verify->reader.sectors < DISK_SECTORS_MIN) {
+	if (verify->reader.sectors < DISK_RING_SECTOR) {
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, VERIFY_NOWHERE,
 				 "%llu sectors are too few for a store: the smallest has %u",
 				 (unsigned long long)verify->reader.sectors, DISK_SECTORS_MIN);
@@ -157,14 +157,19 @@ enum status verify_superblocks(struct verify *verify)
 	}
 	if (first_status == STATUS_OK && copy_status == STATUS_OK &&
 	    memcmp(&first, &copy, sizeof(first)) != 0)
-		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL,
-				 DISK_SUPERBLOCK_COPY_SECTOR,
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, VERIFY_NOWHERE,
 				 "the superblock and its copy are both valid but differ");
 	verify->superblock = first_status == STATUS_OK ? first : copy;
 	verify->superblock_valid = true;
 	verify->record_seed =
 		XXH3_64bits(verify->superblock.identity, sizeof(verify->superblock.identity));
 	zero_area_check(verify);
+	if (verify->reader.sectors < DISK_DATA_SECTOR) {
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_RING, NULL, VERIFY_NOWHERE,
+				 "%llu sectors end within the commit ring: was the image cut off?",
+				 (unsigned long long)verify->reader.sectors);
+		return STATUS_TRUNCATED;
+	}
 	return superblock_features(verify);
 }
 

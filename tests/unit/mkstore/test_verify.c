@@ -323,8 +323,13 @@ static void what_is_no_store_is_refused(void **state)
 	superblocks_set(offsetof(struct disk_superblock, slot_size), 4096);
 	assert_int_equal(verify_all(), STATUS_CORRUPT);
 	fresh_copy(state);
-	device_sectors = 100;
+	device_sectors = DISK_RING_SECTOR - 1;
 	assert_int_equal(verify_all(), STATUS_NOT_A_STORE);
+	device_sectors = DISK_RING_SECTOR;
+	assert_int_equal(verify_all(), STATUS_TRUNCATED);
+	assert_non_null(strstr(first_text, "cut off"));
+	device_sectors = DISK_SECTORS_MIN - 8;
+	assert_int_equal(verify_all(), STATUS_TRUNCATED);
 	device_sectors = SECTORS;
 	record_newest()->sectors = 2 * SECTORS;
 	record_seal(record_newest());
