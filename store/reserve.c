@@ -89,6 +89,14 @@ static uint64_t blocks_used(const struct disk_root *free_map)
 	return disk_reference_auxiliary(&free_map->reference);
 }
 
+uint64_t reserve_blocks_free(const struct store *store)
+{
+	uint64_t total = total_blocks(store);
+	uint64_t used = blocks_used(&store->record.free_map) + store->overlay.count;
+
+	return used < total ? total - used : 0;
+}
+
 uint64_t reserve_blocks_available(const struct store *store)
 {
 	uint64_t total = total_blocks(store);

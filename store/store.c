@@ -308,6 +308,8 @@ void store_statistics_get(const struct store *store, struct store_statistics *st
 	statistics->durable.n = record->generation;
 	statistics->sectors = record->sectors;
 	statistics->room_blocks = store_room(store);
+	statistics->free_blocks = reserve_blocks_free(store);
+	statistics->reserve_blocks = reserve_kept(store, RESERVE_NEW);
 	statistics->used_sectors = record->used_sectors + overlay_sectors(&store->overlay);
 	statistics->device_sectors = store->device->sectors;
 	statistics->held_sectors = record->held_sectors;

@@ -518,7 +518,9 @@ struct store_statistics {
 	generation_t generation; /* working */
 	generation_t durable;
 	uint64_t sectors, used_sectors;
-	uint64_t room_blocks;	 /* that new pages and their nodes may take */
+	uint64_t room_blocks;	 /* that new pages and their nodes may take now */
+	uint64_t free_blocks;	 /* that the newest generation has no use for */
+	uint64_t reserve_blocks; /* of these: left alone by new pages and snapshots */
 	uint64_t device_sectors; /* the store can grow up to here */
 	uint64_t held_sectors;	 /* replaced since `origin` was taken and kept for it */
 	struct disk_retention retention;

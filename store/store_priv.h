@@ -326,6 +326,7 @@ uint64_t reserve_kept(const struct store *store, enum reserve_tier tier);
 enum status reserve_page(struct store *store, uint64_t page, bool exists, store_channel_t *channel);
 enum status reserve_clear(struct store *store, uint64_t first, uint64_t count,
 			  store_channel_t *channel);
+uint64_t reserve_blocks_free(const struct store *store);
 uint64_t reserve_blocks_available(const struct store *store);
 uint64_t reserve_slop(const struct store *store);
 void reserve_begin(struct store *store); /* once the size of the store is known */

@@ -202,6 +202,13 @@ def test_create_too_small_for_the_system(tmp_path):
     assert not path.exists()
 
 
+def test_what_is_no_option(store):
+    for word in ("--json=1", "--verbose=yes", "--help="):
+        said = mkstore("info", store, word, code=USAGE).stderr
+        assert f"{word} takes no value" in said
+    assert "has no option '--jsonx'" in mkstore("info", store, "--jsonx", code=USAGE).stderr
+
+
 # ---- looking -------------------------------------------------------------------------
 
 
@@ -219,6 +226,12 @@ def test_ls(store):
 
 
 def test_ls_refuses(store):
+    """With a word on the standard error, and nothing on the standard output."""
+    for command in ("ls", "tree"):
+        for path in ("/nothing", "/bin/data/x") + (("/room",) if command == "tree" else ()):
+            for options in ([], ["--json"]):
+                result = mkstore(command, store, path, *options, code=FAILED)
+                assert result.stdout == "" and path in result.stderr, (command, path)
     assert "no such name" in mkstore("ls", store, "/nothing", code=FAILED).stderr
     assert "another type" in mkstore("ls", store, "/bin/data/x", code=FAILED).stderr
 
@@ -355,8 +368,12 @@ def test_put_refuses(store, tmp_path):
     assert "No such file" in mkstore("put", store, tmp_path / "none", "/a", code=FAILED).stderr
     assert "directory of the host" in mkstore("put", store, tmp_path, "/a", code=FAILED).stderr
     mkstore("put", store, source, "/a", "--max", "4", code=USAGE)
-    assert "argument is not valid" in mkstore("put", store, source, "/" + "x" * 256, code=FAILED).stderr
+    said = mkstore("put", store, source, "/" + "x" * 256, code=FAILED).stderr
+    assert "ends in a name of 256 bytes, at most 255" in said
     assert store.read_bytes() == before
+    mkstore("mkdir", store, "/source")
+    assert "'/source' is a directory" in mkstore("put", store, source, "//", code=FAILED).stderr
+    assert mkstore_json("put", store, source, "/source/")["path"] == "/source/source"
 
 
 def test_put_beyond_the_allowance(tmp_path):
@@ -482,13 +499,19 @@ def test_names_refuse(store):
     before = store.read_bytes()
     assert "taken" in mkstore("mkdir", store, "/bin", code=FAILED).stderr
     assert "no such name" in mkstore("mkdir", store, "/a/b", code=FAILED).stderr
-    assert "not valid" in mkstore("mkdir", store, "/", code=FAILED).stderr
+    long = "/bin/" + "x" * 256
+    for path, why in [("/", "is the root directory"), ("", "is empty"), (long, "256 bytes, at most 255")]:
+        assert why in mkstore("mkdir", store, path, code=FAILED).stderr
+        assert why in mkstore("rm", store, path, code=FAILED).stderr
+        assert why in mkstore("mv", store, path, "/x", code=FAILED).stderr
+    assert "'/room' to '" + long in mkstore("mv", store, "/room", long, code=FAILED).stderr
+    assert "that ends in a name of 256" in mkstore("mv", store, "/room", long, code=FAILED).stderr
     assert "no such name" in mkstore("mv", store, "/a", "/b", code=FAILED).stderr
     assert "taken" in mkstore("mv", store, "/bin/data", "/room", code=FAILED).stderr
     assert "no such name" in mkstore("rm", store, "/a", code=FAILED).stderr
-    assert "not valid" in mkstore("rm", store, "/", code=FAILED).stderr
     for target in ["/bin", "/bin/x", "/bin/bin"]:
-        assert "not valid" in mkstore("mv", store, "/bin", target, code=FAILED).stderr
+        said = mkstore("mv", store, "/bin", target, code=FAILED).stderr
+        assert f"cannot move '/bin' to '{target}': a directory cannot go below itself" in said
     assert store.read_bytes() == before
 
 

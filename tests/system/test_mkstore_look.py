@@ -210,6 +210,8 @@ def test_dump_of_a_damaged_slot(store):
         (["node", "space", 9, 0], USAGE, "no level"),
         (["node", "space", 1, 9], FAILED, "no such page or node"),
         (["slot", 64], USAGE, "no slot"),
+        (["slot"], USAGE, "too few words for 'dump slot'; usage: mkstore dump IMAGE slot N"),
+        (["ring", 1], USAGE, "too many words for 'dump ring'"),
         (["sector", 1 << 40], USAGE, "no sector"),
         (["sector", 0, 0], USAGE, "there are"),
         (["sector", 0, 5000], USAGE, "number of sectors"),

@@ -55,6 +55,39 @@ def test_snapshot_restore_delete(store, tmp_path):
     sound(store)
 
 
+def test_room(tmp_path):
+    """More than `info` says does not go in, and of that nearly all does."""
+    store, source = tmp_path / "small.img", tmp_path / "source"
+    mkstore("create", store, "--size", "16M", "--allowance", "64M")
+    info = mkstore_json("info", store)
+    assert 300 <= info["reserve_blocks"] <= 360
+    assert info["free_blocks"] * 8 <= info["sectors"] - 2080 - info["used_sectors"]
+    room = info["free_blocks"] - info["reserve_blocks"]
+    text = mkstore("info", store).stdout
+    assert re.search(r"^room +at most 1\d\.\d MiB for new pages; 1\.\d MiB held in reserve$", text, re.M)
+    content = random.Random(9).randbytes((room + 1) * 4096)
+    source.write_bytes(content)
+    assert "full" in mkstore("put", store, source, "/more", code=FAILED).stderr
+    source.write_bytes(content[: (room - 100) * 4096])
+    mkstore("put", store, source, "/more")
+    left = mkstore_json("info", store)
+    assert left["free_blocks"] - left["reserve_blocks"] <= 100
+    # Full, but not stuck.
+    mkstore("rm", store, "/more")
+    mkstore("snapshot", store, "one")
+    sound(store)
+
+
+def test_snapshot_where_there_is_room(tmp_path):
+    """It is not refused for what a mount does not know yet to be free."""
+    store = tmp_path / "small.img"
+    mkstore("create", store, "--size", "4M")
+    put(store, tmp_path, random.Random(8).randbytes(1400000), "/data")
+    mkstore("snapshot", store, "one")
+    assert set(snapshots(store)) == {"one"}
+    sound(store)
+
+
 def test_deleting_all_leaves_what_was(store, tmp_path):
     """To the byte: the extents of pages, before and after a life with snapshots."""
     put(store, tmp_path, random.Random(1).randbytes(300000), "/room2")

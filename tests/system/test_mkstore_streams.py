@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import random
+import re
 import struct
 import subprocess
 
@@ -114,12 +115,16 @@ def test_diff(history, tmp_path):
     found = {entry["path"]: entry for entry in said["objects"]}
     assert sorted(found) == ["/it", "/room"]
     assert found["/it"]["what"] == "added" and found["/it"]["after_bytes"] == 1 << 20
+    assert found["/it"]["pages"] == 256
+    text = mkstore("diff", history, "one", "two").stdout
+    assert re.search(r"^added +segment +/it +1048576 bytes, 256 pages$", text, re.M)
     assert found["/room"]["what"] == "grown"
     assert (found["/room"]["before_bytes"], found["/room"]["after_bytes"]) == (5, 7)
     assert said["pages"]["added"] >= 257 and said["pages"]["removed"] == 0
     back = mkstore_json("diff", history, "two", "one")
     assert back["pages"]["removed"] == said["pages"]["added"]
     assert {entry["path"]: entry["what"] for entry in back["objects"]} == {"/it": "removed", "/room": "shrunk"}
+    assert {entry["path"]: entry["pages"] for entry in back["objects"]} == {"/it": 256, "/room": 1}
     live = mkstore_json("diff", history, "two", "live")
     what = {entry["path"]: entry["what"] for entry in live["objects"]}
     assert what == {"/more": "added", "/notes/hello": "removed"}

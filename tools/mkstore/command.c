@@ -49,6 +49,17 @@ static bool command_parse_common(const char *word, struct command_invocation *in
 	return true;
 }
 
+/* An option of every subcommand's with a value that it does not take? */
+static bool command_common_valued(const char *word)
+{
+	static const char *const names[] = {"--json=", "--verbose=", "--help="};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(word, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
 /* One option of the subcommand's own; *used: further words it took. */
 static bool command_parse_option(const struct command *command, int count, char **words,
 				 struct command_invocation *invocation, int *used)
@@ -57,6 +68,10 @@ static bool command_parse_option(const struct command *command, int count, char 
 	int index = command_option_index(command, words[0], &value);
 
 	*used = 0;
+	if (index < 0 && command_common_valued(words[0])) {
+		command_error("%s takes no value", words[0]);
+		return false;
+	}
 	if (index < 0) {
 		command_error("%s has no option '%s'; try 'mkstore %s --help'", command->name,
 			      words[0], command->name);

@@ -219,16 +219,24 @@ static enum status item_compare(struct diff_side *before, struct diff_side *afte
 	return status;
 }
 
-/* A name that only one of the states has. */
-static void item_alone(struct json *json, const char *what, const struct item *item, bool added)
+/* A name that only one of the states has.  Its pages are those that differ, as of any
+ * object: none, if another name leads to it on the other side. */
+static enum status item_alone(struct diff_side *before, struct diff_side *after, struct json *json,
+			      const struct item *item, bool added)
 {
 	const struct disk_object *segment = item_segment(item);
-	struct change change = {.what = what,
+	struct change change = {.what = added ? "added" : "removed",
 				.item = item,
 				.before = added ? NULL : segment,
 				.after = added ? segment : NULL};
+	enum status status = STATUS_OK;
 
-	change_print(json, &change);
+	if (item->alive && item->record.first_page)
+		status = diff_count(before, after, item->record.first_page,
+				    item->record.range_pages, &change.pages);
+	if (status == STATUS_OK)
+		change_print(json, &change);
+	return status;
 }
 
 static enum status items_compare(struct diff_side *before, struct diff_side *after,
@@ -244,9 +252,9 @@ static enum status items_compare(struct diff_side *before, struct diff_side *aft
 					      : item_order(&old->item[i], &new->item[k]);
 
 		if (order < 0)
-			item_alone(json, "removed", &old->item[i++], false);
+			status = item_alone(before, after, json, &old->item[i++], false);
 		else if (order > 0)
-			item_alone(json, "added", &new->item[k++], true);
+			status = item_alone(before, after, json, &new->item[k++], true);
 		else
 			status =
 				item_compare(before, after, &old->item[i++], &new->item[k++], json);

@@ -29,7 +29,7 @@ struct dump {
 };
 
 struct dump_kind {
-	const char *name;
+	const char *name, *usage; /* the words behind the name, for messages */
 	unsigned words_min, words_max;
 	bool whole; /* a generation must be there */
 	enum command_exit (*run)(struct dump *dump);
@@ -403,16 +403,16 @@ static enum command_exit dump_sectors(struct dump *dump)
 /* ---- the command ----------------------------------------------------------------- */
 
 static const struct dump_kind dump_kinds[] = {
-	{"superblock", 0, 0, false, dump_first_superblock},
-	{"copy", 0, 0, false, dump_superblock_copy},
-	{"ring", 0, 0, false, dump_ring},
-	{"slot", 1, 1, false, dump_slot},
-	{"record", 0, 1, true, dump_generation},
-	{"node", 3, 3, true, dump_node},
-	{"page", 1, 1, true, dump_page},
-	{"free-map", 1, 1, true, dump_free_map},
-	{"snapshot", 1, 1, true, dump_snapshot_entry},
-	{"sector", 1, 2, false, dump_sectors},
+	{"superblock", "", 0, 0, false, dump_first_superblock},
+	{"copy", "", 0, 0, false, dump_superblock_copy},
+	{"ring", "", 0, 0, false, dump_ring},
+	{"slot", " N", 1, 1, false, dump_slot},
+	{"record", " [GENERATION]", 0, 1, true, dump_generation},
+	{"node", " TREE LEVEL KEY", 3, 3, true, dump_node},
+	{"page", " N", 1, 1, true, dump_page},
+	{"free-map", " N", 1, 1, true, dump_free_map},
+	{"snapshot", " NAME|NUMBER", 1, 1, true, dump_snapshot_entry},
+	{"sector", " N [COUNT]", 1, 2, false, dump_sectors},
 };
 
 static const struct dump_kind *dump_kind_find(const char *name, unsigned words)
@@ -424,8 +424,8 @@ static const struct dump_kind *dump_kind_find(const char *name, unsigned words)
 			continue;
 		if (words >= kind->words_min && words <= kind->words_max)
 			return kind;
-		command_error("'dump %s' takes %u%s words more; see 'mkstore dump --help'", name,
-			      kind->words_min, kind->words_max > kind->words_min ? " or more" : "");
+		command_error("too %s words for 'dump %s'; usage: mkstore dump IMAGE %s%s",
+			      words < kind->words_min ? "few" : "many", name, name, kind->usage);
 		return NULL;
 	}
 	command_error("there is no structure '%s' to dump; see 'mkstore dump --help'", name);

@@ -357,7 +357,7 @@ static enum status host_remount(struct host *host)
 	return status == STATUS_OK ? store_mount(host->store, &host->recovery) : status;
 }
 
-enum status host_commit_request(struct host *host, struct store_commit_request *request)
+static enum status commit_once(struct host *host, struct store_commit_request *request)
 {
 	struct disk_counters counters = host_counters(host);
 	generation_t generation;
@@ -393,6 +393,24 @@ enum status host_commit_request(struct host *host, struct store_commit_request *
 		return status;
 	host->recovery.counters = request->counters;
 	return store_replaced(host->store) ? host_remount(host) : STATUS_OK;
+}
+
+enum status host_commit_request(struct host *host, struct store_commit_request *request)
+{
+	enum status status = commit_once(host, request);
+	bool room =
+		request->action == STORE_ACTION_SNAPSHOT || request->action == STORE_ACTION_RESTORE;
+
+	/* Behind a mount all that the predecessor had in use counts as taken, and what
+	 * deltas have reserved: as for a page, two commits show what is free. */
+	for (unsigned i = 0; room && i < 2 && status == STATUS_NO_SPACE; i++) {
+		struct store_commit_request settle = {.action = STORE_ACTION_NONE};
+
+		status = commit_once(host, &settle);
+		if (status == STATUS_OK)
+			status = commit_once(host, request);
+	}
+	return status;
 }
 
 enum status host_commit(struct host *host, enum store_action action, snapshot_t number,

@@ -134,6 +134,8 @@ static void info_json(const struct info *info)
 		   strnlen(statistics->label, sizeof(statistics->label)));
 	json_number(&json, "sectors", statistics->sectors);
 	json_number(&json, "used_sectors", statistics->used_sectors);
+	json_number(&json, "free_blocks", statistics->free_blocks);
+	json_number(&json, "reserve_blocks", statistics->reserve_blocks);
 	json_number(&json, "generation", recovery->generation.n);
 	json_number(&json, "torn_generation", recovery->torn.n);
 	json_text(&json, "stop", info_stop_text(recovery->stop));
@@ -165,6 +167,13 @@ static void info_text_place(const struct host *host)
 		printf("store        all of %s\n", host->path);
 }
 
+static uint64_t info_room_blocks(const struct store_statistics *statistics)
+{
+	return statistics->free_blocks > statistics->reserve_blocks
+		       ? statistics->free_blocks - statistics->reserve_blocks
+		       : 0;
+}
+
 static void info_text(const struct info *info)
 {
 	const struct store_recovery *recovery = &info->host->recovery;
@@ -180,6 +189,9 @@ static void info_text(const struct info *info)
 	printf("format       %u\n", DISK_FORMAT_VERSION);
 	printf("size         %s, %s used\n", text_size(text, statistics->sectors * SECTOR_SIZE),
 	       text_size(used, statistics->used_sectors * SECTOR_SIZE));
+	printf("room         at most %s for new pages; %s held in reserve\n",
+	       text_size(text, info_room_blocks(statistics) * BLOCK_SIZE),
+	       text_size(used, statistics->reserve_blocks * BLOCK_SIZE));
 	printf("generation   %" PRIu64 " of %s\n", recovery->generation.n,
 	       text_time(text, recovery->wall_ns));
 	printf("stopped      %s\n", info_stop_long(recovery));

@@ -162,26 +162,26 @@ static const char *list_last(const char *path, size_t *length)
 	return path + begin;
 }
 
-static enum status list_path(struct host *host, const char *path, struct show *show)
+static enum status list_path(struct host *host, const struct list_item *start, struct show *show)
 {
-	struct list_item item = {0};
-	enum status status = path_find(host, path, &item.capability, &item.record);
+	struct list_item item = *start;
 
-	if (status != STATUS_OK)
-		return status;
 	if (item.record.type == OBJECT_DIRECTORY)
 		return list_directory(host, (object_t){item.capability.object}, show);
-	item.alive = true;
-	item.name = list_last(path, &item.length);
+	item.name = list_last(start->name, &item.length);
 	list_show(show, &item);
 	return STATUS_OK;
 }
 
-static enum command_exit list_run(const struct command_invocation *invocation,
-				  enum status (*list)(struct host *, const char *, struct show *),
+/* `list` gets what the path leads to, whose name is the path.  Nothing is printed
+ * before that is found. */
+static enum command_exit list_run(const struct command_invocation *invocation, bool directory,
+				  enum status (*list)(struct host *, const struct list_item *,
+						      struct show *),
 				  const struct show_column *columns)
 {
 	const char *path = invocation->operands > 1 ? invocation->operand[1] : "/";
+	struct list_item start = {.name = path, .length = strlen(path), .alive = true};
 	struct host host;
 	struct show show;
 	enum status status;
@@ -189,13 +189,18 @@ static enum command_exit list_run(const struct command_invocation *invocation,
 
 	if (result != COMMAND_OK)
 		return result;
-	show_begin(&show, invocation->json);
-	show_fact(&show, "path", NULL);
-	show_text(&show, path);
-	show_list(&show, "entries", columns);
-	status = list(&host, path, &show);
-	show_list_end(&show);
-	show_end(&show);
+	status = path_find(&host, path, &start.capability, &start.record);
+	if (status == STATUS_OK && directory && start.record.type != OBJECT_DIRECTORY)
+		status = STATUS_WRONG_TYPE;
+	if (status == STATUS_OK) {
+		show_begin(&show, invocation->json);
+		show_fact(&show, "path", NULL);
+		show_text(&show, path);
+		show_list(&show, "entries", columns);
+		status = list(&host, &start, &show);
+		show_list_end(&show);
+		show_end(&show);
+	}
 	if (status != STATUS_OK)
 		result = host_error(&host, status, "cannot list '%s'", path);
 	host_close(&host);
@@ -204,7 +209,7 @@ static enum command_exit list_run(const struct command_invocation *invocation,
 
 static enum command_exit list_ls(const struct command_invocation *invocation)
 {
-	return list_run(invocation, list_path, list_ls_columns);
+	return list_run(invocation, false, list_path, list_ls_columns);
 }
 
 /* ---- tree ------------------------------------------------------------------------ */
@@ -287,19 +292,14 @@ static enum status list_tree_step(struct host *host, struct list_walk *walk, str
 	return STATUS_OK;
 }
 
-static enum status list_tree_path(struct host *host, const char *path, struct show *show)
+static enum status list_tree_path(struct host *host, const struct list_item *start,
+				  struct show *show)
 {
-	struct disk_capability capability;
-	struct disk_object record;
-	struct list_walk *walk;
-	size_t length = strlen(path);
-	enum status status = path_find(host, path, &capability, &record);
+	const char *path = start->name;
+	size_t length = start->length;
+	struct list_walk *walk = calloc(1, sizeof(*walk));
+	enum status status = STATUS_OK;
 
-	if (status != STATUS_OK)
-		return status;
-	if (record.type != OBJECT_DIRECTORY)
-		return STATUS_WRONG_TYPE;
-	walk = calloc(1, sizeof(*walk));
 	if (!walk)
 		return STATUS_NO_MEMORY;
 	while (length > 0 && path[length - 1] == '/')
@@ -307,7 +307,7 @@ static enum status list_tree_path(struct host *host, const char *path, struct sh
 	if (length >= TREE_KEY_MAX)
 		length = 0; /* keeps path[] large enough: shown relative to the start */
 	memcpy(walk->path, path, length);
-	list_enter(walk, (object_t){capability.object}, length);
+	list_enter(walk, (object_t){start->capability.object}, length);
 	while (status == STATUS_OK && walk->depth > 0)
 		status = list_tree_step(host, walk, show);
 	free(walk);
@@ -316,7 +316,7 @@ static enum status list_tree_path(struct host *host, const char *path, struct sh
 
 static enum command_exit list_tree(const struct command_invocation *invocation)
 {
-	return list_run(invocation, list_tree_path, list_tree_columns);
+	return list_run(invocation, true, list_tree_path, list_tree_columns);
 }
 
 const struct command command_ls = {

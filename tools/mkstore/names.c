@@ -19,8 +19,7 @@ static enum command_exit names_finish(struct host *host, enum status status, con
 {
 	if (status == STATUS_OK)
 		status = host_finish(host);
-	return status == STATUS_OK ? COMMAND_OK
-				   : host_error(host, status, "cannot %s '%s'", what, path);
+	return status == STATUS_OK ? COMMAND_OK : path_error(host, status, what, path);
 }
 
 /* Only in JSON: without it what was done needs no words. */
@@ -149,6 +148,24 @@ static enum status names_move(struct host *host, const char *from, const char *t
 						 new_place.name, new_place.length, replace));
 }
 
+/* One of the two paths is at fault, or both together. */
+static enum command_exit names_move_error(struct host *host, enum status status, const char *from,
+					  const char *to)
+{
+	char text[PATH_FAULT];
+
+	if (status != STATUS_INVALID)
+		return host_error(host, status, "cannot move '%s' to '%s'", from, to);
+	if (path_fault(text, from))
+		command_error("%s: cannot move '%s': it %s", host->path, from, text);
+	else if (path_fault(text, to))
+		command_error("%s: cannot move '%s' to '%s': that %s", host->path, from, to, text);
+	else
+		command_error("%s: cannot move '%s' to '%s': a directory cannot go below itself",
+			      host->path, from, to);
+	return COMMAND_FAILED;
+}
+
 static enum command_exit names_mv(const struct command_invocation *invocation)
 {
 	const char *from = invocation->operand[1], *to = invocation->operand[2];
@@ -159,9 +176,12 @@ static enum command_exit names_mv(const struct command_invocation *invocation)
 	if (result != COMMAND_OK)
 		return result;
 	status = names_move(&host, from, to, command_value(invocation, "force") != NULL);
-	result = names_finish(&host, status, "move", from);
-	if (result == COMMAND_OK)
+	if (status == STATUS_OK)
+		status = host_finish(&host);
+	if (status == STATUS_OK)
 		names_result(&host, invocation, from, to);
+	else
+		result = names_move_error(&host, status, from, to);
 	host_close(&host);
 	return result;
 }

@@ -4,6 +4,7 @@
  */
 #include "tools/mkstore/path.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The next part of *at, moving behind it; length 0 at the end. */
@@ -96,4 +97,32 @@ enum status path_place_find(struct host *host, const char *path, struct path_pla
 		return STATUS_INVALID;
 	place->directory = (object_t){capability.object};
 	return STATUS_OK;
+}
+
+const char *path_fault(char text[PATH_FAULT], const char *path)
+{
+	size_t length, last = 0;
+	bool empty = !*path;
+
+	do {
+		path_part(&path, &length);
+		last = length ? length : last;
+	} while (length);
+	if (last > TREE_KEY_MAX)
+		snprintf(text, PATH_FAULT, "ends in a name of %zu bytes, at most %u are allowed",
+			 last, (unsigned)TREE_KEY_MAX);
+	else if (!last)
+		snprintf(text, PATH_FAULT, empty ? "is empty" : "is the root directory");
+	return last > TREE_KEY_MAX || !last ? text : NULL;
+}
+
+enum command_exit path_error(struct host *host, enum status status, const char *what,
+			     const char *path)
+{
+	char text[PATH_FAULT];
+
+	if (status != STATUS_INVALID || !path_fault(text, path))
+		return host_error(host, status, "cannot %s '%s'", what, path);
+	command_error("%s: cannot %s '%s': it %s", host->path, what, path, text);
+	return COMMAND_FAILED;
 }

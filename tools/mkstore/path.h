@@ -29,4 +29,14 @@ enum status path_find(struct host *host, const char *path, struct disk_capabilit
  * root itself or the last part is no valid name. */
 enum status path_place_find(struct host *host, const char *path, struct path_place *place);
 
+/* Why that is so, to stand behind the path: "is the root directory".  Null: it can be
+ * a place. */
+#define PATH_FAULT 80
+const char *path_fault(char text[PATH_FAULT], const char *path);
+
+/* "IMAGE: cannot WHAT 'PATH': why", with the fault of a path that is INVALID.  Returns
+ * COMMAND_FAILED. */
+enum command_exit path_error(struct host *host, enum status status, const char *what,
+			     const char *path);
+
 #endif

@@ -199,7 +199,7 @@ static enum command_exit put_store(struct host *host, struct put *put)
 	else if (status == STATUS_OK)
 		result = put_existing(host, put, &capability);
 	else
-		return host_error(host, status, "cannot write '%s'", put->path);
+		return path_error(host, status, "write", put->path);
 	if (result == COMMAND_OK)
 		result = content_write(host, put->object, put->descriptor, put->path, put->bytes);
 	if (result == COMMAND_OK && put->created)
@@ -224,12 +224,16 @@ static bool put_target(struct host *host, struct put *put, const char *given, ch
 	struct disk_capability capability;
 	struct disk_object record;
 
+	size_t length = strlen(given);
+
 	*made = NULL;
 	put->path = given;
 	if (path_find(host, given, &capability, &record) != STATUS_OK ||
 	    record.type != OBJECT_DIRECTORY)
 		return true;
-	if (asprintf(made, "%s/%s", given, base) < 0) {
+	while (length && given[length - 1] == '/')
+		length--;
+	if (asprintf(made, "%.*s/%s", (int)length, given, base) < 0) {
 		command_error("memory is short");
 		return false;
 	}
