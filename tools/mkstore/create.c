@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
@@ -160,29 +159,18 @@ static bool create_label(struct create *create)
 
 /* ---- the place ----------------------------------------------------------------------- */
 
-/* Makes the file if there is none, and gives an empty one its size. */
+/* Makes the file if there is none. */
 static enum command_exit create_file(struct create *create)
 {
-	uint64_t size = create->size ? create->size : CREATE_SIZE_DEFAULT;
-	struct stat information;
 	int descriptor = open(create->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 
 	create->made = descriptor >= 0;
-	if (descriptor < 0 && errno == EEXIST)
-		descriptor = open(create->path, O_RDWR | O_CLOEXEC);
-	if (descriptor < 0 || fstat(descriptor, &information) != 0) {
+	if (descriptor < 0 && errno != EEXIST) {
 		command_error("cannot create '%s': %s", create->path, strerror(errno));
-		if (descriptor >= 0)
-			close(descriptor);
 		return COMMAND_FAILED;
 	}
-	if (S_ISREG(information.st_mode) && information.st_size == 0 &&
-	    ftruncate(descriptor, (off_t)size) != 0) {
-		command_error("cannot give '%s' its size: %s", create->path, strerror(errno));
+	if (descriptor >= 0)
 		close(descriptor);
-		return COMMAND_FAILED;
-	}
-	close(descriptor);
 	return COMMAND_OK;
 }
 
@@ -296,7 +284,9 @@ static enum command_exit create_store(struct create *create)
 
 	if (result != COMMAND_OK)
 		return result;
-	result = host_open(&host, create->invocation, HOST_FORMAT);
+	/* An empty file is as good as none. */
+	result = host_open_format(&host, create->invocation, 1,
+				  create->size ? create->size : CREATE_SIZE_DEFAULT);
 	if (result == COMMAND_OK) {
 		host.wall_ns = create->format.created_ns;
 		result = create_probe(create, &host);
@@ -308,7 +298,8 @@ static enum command_exit create_store(struct create *create)
 			create_json(create, &host);
 		host_close(&host);
 	}
-	if (result != COMMAND_OK && create->made)
+	/* Whoever has locked it meanwhile makes something of it. */
+	if (result != COMMAND_OK && result != COMMAND_IN_USE && create->made)
 		unlink(create->path);
 	return result;
 }

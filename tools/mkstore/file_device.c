@@ -37,6 +37,7 @@ struct file_device {
 	uint64_t bytes;
 	uint64_t window; /* first byte of the block device */
 	bool flush_failed;
+	int error; /* errno of the first request that failed */
 	struct block_device block;
 };
 
@@ -61,7 +62,7 @@ static bool lock_held(int descriptor, off_t start)
 /* A writer takes every byte of the protocol exclusively, so that neither QEMU
  * nor another tool gets any.  A reader denies writing, and looks if there is a
  * writer already. */
-static bool device_lock(int descriptor, enum file_device_mode mode)
+bool file_device_lock(int descriptor, enum file_device_mode mode)
 {
 	if (mode == FILE_DEVICE_READ_LIVE)
 		return true;
@@ -76,17 +77,25 @@ static bool device_lock(int descriptor, enum file_device_mode mode)
 
 /* ---- reading and writing ---------------------------------------------- */
 
-static enum status bytes_read(int descriptor, void *data, size_t bytes, uint64_t offset)
+/* What the first failure was says more than what follows from it. */
+static enum status device_failed(struct file_device *device, int error)
+{
+	if (!device->error)
+		device->error = error;
+	return STATUS_IO;
+}
+
+static enum status bytes_read(struct file_device *device, void *data, size_t bytes, uint64_t offset)
 {
 	uint8_t *next = data;
 
 	while (bytes) {
-		ssize_t done = pread(descriptor, next, bytes, (off_t)offset);
+		ssize_t done = pread(device->descriptor, next, bytes, (off_t)offset);
 
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
-			return STATUS_IO;
+			return device_failed(device, done < 0 ? errno : ENODATA);
 		next += done;
 		offset += (uint64_t)done;
 		bytes -= (size_t)done;
@@ -94,17 +103,18 @@ static enum status bytes_read(int descriptor, void *data, size_t bytes, uint64_t
 	return STATUS_OK;
 }
 
-static enum status bytes_write(int descriptor, const void *data, size_t bytes, uint64_t offset)
+static enum status bytes_write(struct file_device *device, const void *data, size_t bytes,
+			       uint64_t offset)
 {
 	const uint8_t *next = data;
 
 	while (bytes) {
-		ssize_t done = pwrite(descriptor, next, bytes, (off_t)offset);
+		ssize_t done = pwrite(device->descriptor, next, bytes, (off_t)offset);
 
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
-			return STATUS_IO;
+			return device_failed(device, done < 0 ? errno : ENOSPC);
 		next += done;
 		offset += (uint64_t)done;
 		bytes -= (size_t)done;
@@ -124,7 +134,7 @@ static enum status device_flush(struct file_device *device)
 	if (result == 0)
 		return STATUS_OK;
 	device->flush_failed = true;
-	return STATUS_IO;
+	return device_failed(device, errno);
 }
 
 /* A hint: where holes cannot be made, nothing happens, and nobody asks again. */
@@ -147,11 +157,11 @@ static enum status device_execute(struct file_device *device, const struct block
 	    request->sectors > device->block.sectors - request->sector.n)
 		return STATUS_IO;
 	if (request->operation == BLOCK_READ)
-		return bytes_read(device->descriptor, request->data, bytes, offset);
+		return bytes_read(device, request->data, bytes, offset);
 	if (device->block.read_only)
 		return STATUS_IO;
 	if (request->operation == BLOCK_WRITE)
-		return bytes_write(device->descriptor, request->data, bytes, offset);
+		return bytes_write(device, request->data, bytes, offset);
 	return device_discard(device, offset, bytes);
 }
 
@@ -198,6 +208,17 @@ static enum status open_failed(const char *path, int error, char *why, size_t wh
 	}
 }
 
+static bool device_fits(const struct stat *information)
+{
+	return S_ISREG(information->st_mode) || S_ISBLK(information->st_mode);
+}
+
+static enum status open_misfit(const char *path, char *why, size_t why_size)
+{
+	snprintf(why, why_size, "%s: is neither a file nor a block device", path);
+	return STATUS_INVALID;
+}
+
 /* Size and write unit; the latter is only more than a sector on a disk that
  * says so. */
 static enum status device_measure(struct file_device *device, const char *path, char *why,
@@ -214,10 +235,8 @@ static enum status device_measure(struct file_device *device, const char *path, 
 		snprintf(why, why_size, "%s: cannot be measured: %s", path, strerror(errno));
 		return STATUS_IO;
 	}
-	if (!S_ISREG(information.st_mode) && !S_ISBLK(information.st_mode)) {
-		snprintf(why, why_size, "%s: is neither a file nor a block device", path);
-		return STATUS_INVALID;
-	}
+	if (!device_fits(&information))
+		return open_misfit(path, why, why_size);
 	if (S_ISBLK(information.st_mode) && ioctl(device->descriptor, BLKPBSZGET, &physical) == 0 &&
 	    physical > SECTOR_SIZE)
 		device->block.write_unit = BLOCK_SIZE;
@@ -229,15 +248,19 @@ static enum status device_begin(struct file_device *device, const char *path,
 				enum file_device_mode mode, char *why, size_t why_size)
 {
 	int flags = mode == FILE_DEVICE_WRITE ? O_RDWR : O_RDONLY;
+	struct stat information;
 	enum status status;
 
+	/* Before it is opened: that would wait for the other end of a pipe. */
+	if (stat(path, &information) == 0 && !device_fits(&information))
+		return open_misfit(path, why, why_size);
 	device->descriptor = open(path, flags | O_CLOEXEC);
 	if (device->descriptor < 0)
 		return open_failed(path, errno, why, why_size);
 	status = device_measure(device, path, why, why_size);
 	if (status != STATUS_OK)
 		return status;
-	if (!device_lock(device->descriptor, mode)) {
+	if (!file_device_lock(device->descriptor, mode)) {
 		snprintf(why, why_size,
 			 "%s: is in use by a running system or another program: stop it first",
 			 path);
@@ -302,7 +325,7 @@ enum status file_device_read(struct file_device *device, uint64_t offset_bytes, 
 {
 	if (offset_bytes > device->bytes || bytes > device->bytes - offset_bytes)
 		return STATUS_IO;
-	return bytes_read(device->descriptor, data, bytes, offset_bytes);
+	return bytes_read(device, data, bytes, offset_bytes);
 }
 
 struct block_device *file_device_block(struct file_device *device, uint64_t first_sector,
@@ -325,12 +348,30 @@ enum status file_device_resize(struct file_device *device, uint64_t bytes)
 		return STATUS_INVALID;
 	if (bytes > INT64_MAX)
 		return STATUS_LIMIT;
-	if (ftruncate(device->descriptor, (off_t)bytes) != 0)
+	if (ftruncate(device->descriptor, (off_t)bytes) != 0) {
+		device_failed(device, errno);
 		return errno == EFBIG || errno == EINVAL    ? STATUS_LIMIT
 		       : errno == ENOSPC || errno == EDQUOT ? STATUS_NO_SPACE
 							    : STATUS_IO;
+	}
 	if (fsync(device->descriptor) != 0)
-		return STATUS_IO;
+		return device_failed(device, errno);
 	device->bytes = bytes;
 	return STATUS_OK;
+}
+
+int file_device_error(const struct file_device *device)
+{
+	return device->error;
+}
+
+bool file_device_is(const struct file_device *device, const struct stat *other)
+{
+	struct stat own;
+
+	if (fstat(device->descriptor, &own) != 0)
+		return false;
+	if (S_ISBLK(own.st_mode) && S_ISBLK(other->st_mode))
+		return own.st_rdev == other->st_rdev;
+	return own.st_dev == other->st_dev && own.st_ino == other->st_ino;
 }

@@ -11,12 +11,14 @@
 #ifndef TOOLS_MKSTORE_FILE_DEVICE_H
 #define TOOLS_MKSTORE_FILE_DEVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "disk/status.h"
 #include "drivers/block.h"
 
 struct file_device;
+struct stat;
 
 enum file_device_mode {
 	FILE_DEVICE_READ,      /* together with other readers, never beside a writer */
@@ -51,6 +53,16 @@ struct block_device *file_device_block(struct file_device *device, uint64_t firs
 /* Makes the file larger or smaller, durably.  INVALID for a block device, LIMIT and
  * NO_SPACE for what its file system does not take, IO. */
 enum status file_device_resize(struct file_device *device, uint64_t bytes);
+
+/* errno of the first request that failed, which tells more than IO; 0: none has. */
+int file_device_error(const struct file_device *device);
+
+/* Is that the same file or block device, by whatever name it was found? */
+bool file_device_is(const struct file_device *device, const struct stat *other);
+
+/* Takes the locks of that mode on a descriptor that is open for it; false: somebody is in
+ * the way.  Closing the descriptor gives them back. */
+bool file_device_lock(int descriptor, enum file_device_mode mode);
 
 /* Gives locks, descriptor and memory back.  Null is allowed. */
 void file_device_close(struct file_device *device);

@@ -188,6 +188,7 @@ static void host_mount_note(const struct host *host)
 static enum command_exit host_mount(struct host *host)
 {
 	enum status status = host_engine(host);
+	char text[HOST_STATUS_TEXT];
 
 	if (status != STATUS_OK) {
 		command_error("%s: cannot set up the store engine: %s", host->path,
@@ -202,14 +203,16 @@ static enum command_exit host_mount(struct host *host)
 			host_mount_note(host);
 		return host_receiving_check(host);
 	}
-	command_error("%s: %s: %s", host->path, status_text(status),
+	command_error("%s: %s: %s", host->path, host_status_text(host, status, text),
 		      host->recovery.explanation[0] ? host->recovery.explanation
 						    : "it cannot be opened");
 	return COMMAND_NO_STORE;
 }
 
-static enum command_exit host_begin(struct host *host, const struct command_invocation *invocation,
-				    enum host_mode mode, bool again)
+/* Opens the file; nothing of what is in it is looked at. */
+static enum command_exit host_file_open(struct host *host,
+					const struct command_invocation *invocation,
+					enum host_mode mode, bool again)
 {
 	static const enum file_device_mode modes[] = {
 		[HOST_READ] = FILE_DEVICE_READ,		 [HOST_READ_LIVE] = FILE_DEVICE_READ_LIVE,
@@ -219,7 +222,6 @@ static enum command_exit host_begin(struct host *host, const struct command_invo
 		[HOST_SALVAGE] = FILE_DEVICE_READ,
 	};
 	char why[512];
-	enum command_exit result;
 	enum status status;
 
 	*host = (struct host){.path = invocation->operand[0],
@@ -228,23 +230,57 @@ static enum command_exit host_begin(struct host *host, const struct command_invo
 			      .again = again,
 			      .frame_count = HOST_FRAMES};
 	status = file_device_open(&host->file, host->path, modes[mode], why, sizeof(why));
-	if (status != STATUS_OK) {
-		command_error("%s", why);
-		return status == STATUS_BUSY ? COMMAND_IN_USE : COMMAND_NO_STORE;
-	}
-	result = host_locate(host);
-	if (result == COMMAND_OK && mode != HOST_RAW && mode != HOST_RAW_LIVE &&
-	    mode != HOST_SALVAGE)
+	if (status == STATUS_OK)
+		return COMMAND_OK;
+	command_error("%s", why);
+	return status == STATUS_BUSY ? COMMAND_IN_USE : COMMAND_NO_STORE;
+}
+
+static enum command_exit host_enter(struct host *host)
+{
+	bool mounts =
+		host->mode != HOST_RAW && host->mode != HOST_RAW_LIVE && host->mode != HOST_SALVAGE;
+	enum command_exit result = host_locate(host);
+
+	if (result == COMMAND_OK && mounts)
 		result = host_mount(host);
 	if (result != COMMAND_OK)
 		host_close(host);
 	return result;
 }
 
+static enum command_exit host_begin(struct host *host, const struct command_invocation *invocation,
+				    enum host_mode mode, bool again)
+{
+	enum command_exit result = host_file_open(host, invocation, mode, again);
+
+	return result == COMMAND_OK ? host_enter(host) : result;
+}
+
 enum command_exit host_open(struct host *host, const struct command_invocation *invocation,
 			    enum host_mode mode)
 {
 	return host_begin(host, invocation, mode, false);
+}
+
+enum command_exit host_open_format(struct host *host, const struct command_invocation *invocation,
+				   uint64_t below, uint64_t bytes)
+{
+	enum command_exit result = host_file_open(host, invocation, HOST_FORMAT, false);
+	enum status status = STATUS_OK;
+
+	/* That no store can be opened is what formatting is for. */
+	if (result != COMMAND_OK)
+		return result == COMMAND_IN_USE ? COMMAND_IN_USE : COMMAND_FAILED;
+	if (file_device_bytes(host->file) < below)
+		status = file_device_resize(host->file, bytes);
+	/* INVALID: a block device, which is as large as it is. */
+	if (status == STATUS_OK || status == STATUS_INVALID)
+		return host_enter(host);
+	command_error("cannot give '%s' its size: %s", host->path,
+		      strerror(file_device_error(host->file)));
+	host_close(host);
+	return COMMAND_FAILED;
 }
 
 static enum command_exit host_begin_read(struct host *host,
@@ -524,18 +560,29 @@ enum status host_snapshot_next(struct host *host, struct store_snapshot *snapsho
 	}
 }
 
+const char *host_status_text(const struct host *host, enum status status,
+			     char text[HOST_STATUS_TEXT])
+{
+	int error = host->file ? file_device_error(host->file) : 0;
+
+	if (status != STATUS_IO || !error)
+		return status_text(status);
+	snprintf(text, HOST_STATUS_TEXT, "%s (%s)", status_text(status), strerror(error));
+	return text;
+}
+
 enum command_exit host_error(struct host *host, enum status status, const char *format, ...)
 {
-	char what[400];
+	char what[400], text[HOST_STATUS_TEXT];
+	const char *why = host_status_text(host, status, text);
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
 	if ((status == STATUS_IO || status == STATUS_CORRUPT) && host->last_log[0])
-		command_error("%s: %s: %s (%s)", host->path, what, status_text(status),
-			      host->last_log);
+		command_error("%s: %s: %s (%s)", host->path, what, why, host->last_log);
 	else
-		command_error("%s: %s: %s", host->path, what, status_text(status));
+		command_error("%s: %s: %s", host->path, what, why);
 	return COMMAND_FAILED;
 }

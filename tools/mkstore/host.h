@@ -72,6 +72,10 @@ struct host {
  * nothing is left open. */
 enum command_exit host_open(struct host *host, const struct command_invocation *invocation,
 			    enum host_mode mode);
+/* The same with HOST_FORMAT.  A file of fewer than `below` bytes gets `bytes` of them,
+ * when its lock has been taken. */
+enum command_exit host_open_format(struct host *host, const struct command_invocation *invocation,
+				   uint64_t below, uint64_t bytes);
 /* HOST_READ, or HOST_READ_LIVE with --live. */
 enum command_exit host_open_read(struct host *host, const struct command_invocation *invocation);
 /* The same for a store that is open already, or was: what the first opening said of
@@ -134,6 +138,11 @@ enum status host_versions(struct host *host);
 /* The snapshot with the smallest number above snapshot->number that can be read;
  * says which cannot.  NOT_FOUND: there is none. */
 enum status host_snapshot_next(struct host *host, struct store_snapshot *snapshot);
+
+/* The status; for IO with what the host's system said first, if it did. */
+#define HOST_STATUS_TEXT 160u
+const char *host_status_text(const struct host *host, enum status status,
+			     char text[HOST_STATUS_TEXT]);
 
 /* "IMAGE: cannot WHAT: why", with the engine's last line for damage.  Returns
  * COMMAND_FAILED. */

@@ -48,8 +48,10 @@ struct initial_file {
 static enum command_exit initial_error(const struct initial *initial, unsigned line,
 				       enum status status, const char *what, const char *name)
 {
+	char text[HOST_STATUS_TEXT];
+
 	command_error("%s:%u: cannot %s '%s': %s", initial->manifest_name, line, what, name,
-		      status_text(status));
+		      host_status_text(initial->host, status, text));
 	return COMMAND_FAILED;
 }
 
@@ -60,20 +62,22 @@ static int initial_open(const struct initial *initial, unsigned line, const char
 {
 	struct stat information;
 	char path[4096];
-	int descriptor;
+	int descriptor = -1, error = 0;
 
 	snprintf(path, sizeof(path), "%s/%s", initial->files, name);
 	if (name[0] == '/')
 		snprintf(path, sizeof(path), "%s", name);
-	descriptor = open(path, O_RDONLY | O_CLOEXEC);
-	if (descriptor >= 0 && fstat(descriptor, &information) == 0 &&
-	    S_ISREG(information.st_mode)) {
+	/* What is no file is not opened: that would wait for the other end of a pipe. */
+	if (stat(path, &information) != 0 ||
+	    (S_ISREG(information.st_mode) && (descriptor = open(path, O_RDONLY | O_CLOEXEC)) < 0))
+		error = errno;
+	if (descriptor >= 0 && fstat(descriptor, &information) == 0) {
 		*bytes = (uint64_t)information.st_size;
 		return descriptor;
 	}
 	command_error("%s:%u: cannot open '%s': %s (--files says where files are)",
 		      initial->manifest_name, line, path,
-		      descriptor < 0 ? strerror(errno) : "it is no file");
+		      error ? strerror(error) : "it is no file");
 	if (descriptor >= 0)
 		close(descriptor);
 	return -1;

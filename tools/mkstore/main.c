@@ -5,9 +5,11 @@
  * It works with the same store/ and objects/ code as the kernel, over a file
  * instead of a virtio disk.  Each subcommand is a row of the table below.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "disk/format.h"
 #include "tools/mkstore/command.h"
@@ -104,6 +106,20 @@ static enum command_exit main_explain(int count, char **words)
 	return COMMAND_OK;
 }
 
+/*
+ * A file that is opened while a standard descriptor is closed would get its number, and
+ * what is said would be written into it.  What takes the place of a closed descriptor is
+ * open the wrong way round, so that using it fails, as it does for a closed one.
+ */
+static bool main_descriptors(void)
+{
+	for (int wanted = STDIN_FILENO; wanted <= STDERR_FILENO; wanted++)
+		if (fcntl(wanted, F_GETFD) < 0 &&
+		    open("/dev/null", wanted == STDIN_FILENO ? O_WRONLY : O_RDONLY) != wanted)
+			return false;
+	return true;
+}
+
 int main(int count, char **words)
 {
 	const struct command *command;
@@ -111,6 +127,10 @@ int main(int count, char **words)
 
 	/* A closed pipe is an error of the write, not the end in the middle of a commit. */
 	signal(SIGPIPE, SIG_IGN);
+	/* So is a file that may not become larger. */
+	signal(SIGXFSZ, SIG_IGN);
+	if (!main_descriptors())
+		return COMMAND_FAILED;
 	if (count < 2) {
 		main_help(stderr);
 		return COMMAND_USAGE;

@@ -110,43 +110,31 @@ static struct salvage_state *state_nearest(struct salvage *salvage, uint64_t num
 
 /* ---- the new store --------------------------------------------------------------------- */
 
-static bool target_same_file(const char *source, const char *target)
-{
-	struct stat one, other;
-
-	return stat(source, &one) == 0 && stat(target, &other) == 0 && one.st_dev == other.st_dev &&
-	       one.st_ino == other.st_ino;
-}
-
 /* Makes the file, or takes one that is there with --force. */
-static bool target_file(struct salvage *salvage, uint64_t bytes)
+static bool target_file(struct salvage *salvage)
 {
 	const char *path = salvage->invocation->operand[1];
 	bool force = command_value(salvage->invocation, "force") != NULL;
 	struct stat information;
-	int descriptor;
-	bool sized;
+	int descriptor, error;
 
-	if (target_same_file(salvage->invocation->operand[0], path)) {
+	if (stat(path, &information) == 0 &&
+	    file_device_is(salvage->source.host.file, &information)) {
 		command_error("%s: is the store that is to be salvaged", path);
 		return false;
 	}
 	descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	error = errno;
 	salvage->made = descriptor >= 0;
-	if (descriptor < 0 && errno == EEXIST && !force) {
-		command_error("%s: exists; --force overwrites it", path);
-		return false;
-	}
-	if (descriptor < 0 && errno == EEXIST)
-		descriptor = open(path, O_RDWR | O_CLOEXEC);
-	sized = descriptor >= 0 && fstat(descriptor, &information) == 0 &&
-		(!S_ISREG(information.st_mode) || (uint64_t)information.st_size >= bytes ||
-		 ftruncate(descriptor, (off_t)bytes) == 0);
-	if (!sized)
-		command_error("cannot create '%s': %s", path, strerror(errno));
-	if (descriptor >= 0)
+	if (salvage->made)
 		close(descriptor);
-	return sized;
+	if (salvage->made || (error == EEXIST && force))
+		return true;
+	if (error == EEXIST)
+		command_error("%s: exists; --force overwrites it", path);
+	else
+		command_error("cannot create '%s': %s", path, strerror(error));
+	return false;
 }
 
 /* As large as the old one; larger where that was nearly full, because the new one
@@ -179,10 +167,10 @@ static enum command_exit target_open(struct salvage *salvage)
 
 	if (!target_size(salvage, &bytes))
 		return COMMAND_USAGE;
-	if (!target_file(salvage, bytes))
+	if (!target_file(salvage))
 		return COMMAND_FAILED;
 	invocation.operand[0] = invocation.operand[1];
-	result = host_open(to, &invocation, HOST_FORMAT);
+	result = host_open_format(to, &invocation, bytes, bytes);
 	if (result != COMMAND_OK)
 		return result;
 	store_statistics_get(salvage->source.host.store, &statistics);
@@ -500,7 +488,7 @@ static enum command_exit salvage_run(const struct command_invocation *invocation
 	if (salvage.to.file)
 		host_close(&salvage.to);
 	/* A new file stays only when all that can be saved is in it. */
-	if (salvage.made && !salvage.filled)
+	if (salvage.made && !salvage.filled && result != COMMAND_IN_USE)
 		unlink(invocation->operand[1]);
 	salvage_source_close(&salvage.source);
 	for (size_t i = 0; i < salvage.states; i++)

@@ -4,12 +4,15 @@
  * kept out by whom.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -138,7 +141,53 @@ static void a_truncated_file_is_an_error(void **state)
 	(void)state;
 	assert_int_equal(truncate(path, 10 * SECTOR_SIZE + 1), 0);
 	assert_int_equal(execute(block, BLOCK_READ, 9, 1, data), STATUS_OK);
+	assert_int_equal(file_device_error(device), 0);
 	assert_int_equal(execute(block, BLOCK_READ, 10, 2, data), STATUS_IO);
+	assert_int_equal(file_device_error(device), ENODATA);
+	file_device_close(device);
+}
+
+static void the_first_error_is_kept(void **state)
+{
+	struct rlimit before, low = {.rlim_cur = 4 * SECTOR_SIZE};
+	struct file_device *device = open_ok(FILE_DEVICE_WRITE);
+	struct block_device *block = file_device_block(device, 0, FILE_SECTORS);
+	uint8_t data[SECTOR_SIZE] = {0};
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	low.rlim_max = before.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	assert_int_equal(execute(block, BLOCK_WRITE, 3, 1, data), STATUS_OK);
+	assert_int_equal(execute(block, BLOCK_WRITE, 4, 1, data), STATUS_IO);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(execute(block, BLOCK_READ, 9, 1, data), STATUS_IO);
+	assert_int_equal(file_device_error(device), EFBIG);
+	file_device_close(device);
+}
+
+static void one_file_by_several_names(void **state)
+{
+	struct file_device *device = open_ok(FILE_DEVICE_READ);
+	struct stat information;
+	char other[sizeof(path) + 8];
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s.link", path);
+	assert_int_equal(link(path, other), 0);
+	assert_int_equal(stat(other, &information), 0);
+	assert_true(file_device_is(device, &information));
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(symlink(path, other), 0);
+	assert_int_equal(stat(other, &information), 0);
+	assert_true(file_device_is(device, &information));
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(stat("/tmp", &information), 0);
+	assert_false(file_device_is(device, &information));
+	assert_int_equal(stat("/dev/null", &information), 0);
+	assert_false(file_device_is(device, &information));
 	file_device_close(device);
 }
 
@@ -255,6 +304,11 @@ static void what_cannot_be_opened_is_explained(void **state)
 	open_refused(FILE_DEVICE_READ, STATUS_INVALID);
 	snprintf(path, sizeof(path), "/tmp");
 	open_refused(FILE_DEVICE_WRITE, STATUS_INVALID);
+	snprintf(path, sizeof(path), "%.40s.pipe", kept);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	open_refused(FILE_DEVICE_READ, STATUS_INVALID);
+	open_refused(FILE_DEVICE_WRITE, STATUS_INVALID);
+	assert_int_equal(unlink(path), 0);
 	memcpy(path, kept, sizeof(path));
 }
 
@@ -265,6 +319,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_leaves_the_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reader_does_not_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_truncated_file_is_an_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_first_error_is_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_file_by_several_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(discard_makes_zeros_and_a_hole, setup, teardown),
 		cmocka_unit_test_setup_teardown(writers_are_alone_readers_are_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_image_in_use_by_qemu_is_refused, setup,
