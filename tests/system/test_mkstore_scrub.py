@@ -138,4 +138,4 @@ def test_refusals(store, tmp_path):
     assert "not the state" in mkstore("scrub", store, "--state", state, code=FAILED).stderr
     assert state.read_bytes() == b"something else"
     missing = tmp_path / "no" / "where"
-    assert "cannot be" in mkstore("scrub", store, "--state", missing, code=FAILED).stderr
+    assert "cannot create" in mkstore("scrub", store, "--state", missing, code=FAILED).stderr

@@ -142,6 +142,7 @@ enum command_exit content_read(struct host *host, const struct disk_object *segm
 		command_error("cannot write '%s': %s", sink->name, strerror(errno));
 		result = COMMAND_FAILED;
 	}
+	sink->complete = result == COMMAND_OK;
 	return result == COMMAND_OK && sink->bad_pages > 0 ? COMMAND_FAILED : result;
 }
 

@@ -19,6 +19,7 @@ struct content_sink {
 	bool seekable;	  /* holes are left out */
 	bool keep_going;  /* damaged pages become zeros, and are counted */
 	uint64_t bad_pages;
+	bool complete; /* afterwards: all bytes went there, zeros for damaged pages */
 };
 
 /* All bytes of a living segment.  What goes wrong was printed. */

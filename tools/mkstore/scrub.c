@@ -7,17 +7,18 @@
  * time and goes on from there.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/json.h"
+#include "tools/mkstore/output.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
 
@@ -74,9 +75,16 @@ static uint64_t scrub_state_check(const struct scrub_state *state)
 static bool scrub_state_load(struct scrub *scrub)
 {
 	struct scrub_state state;
-	FILE *file = fopen(scrub->state, "rb");
+	struct stat information;
+	FILE *file;
 	size_t got;
 
+	/* What is no file is not opened: that would wait for the other end of a pipe. */
+	if (stat(scrub->state, &information) == 0 && !S_ISREG(information.st_mode)) {
+		command_error("%s: is no file: name another one", scrub->state);
+		return false;
+	}
+	file = fopen(scrub->state, "rb");
 	if (!file && errno == ENOENT)
 		return true;
 	if (!file) {
@@ -96,28 +104,19 @@ static bool scrub_state_load(struct scrub *scrub)
 	return true;
 }
 
-/* Beside it first, so that there is always a whole one. */
+/* There is always a whole one. */
 static bool scrub_state_save(struct scrub *scrub)
 {
 	struct scrub_state state = {.magic = SCRUB_MAGIC, .scrub = scrub->scrub};
-	char path[4096];
-	int descriptor;
-	bool written;
+	struct output output;
 
 	state.check = scrub_state_check(&state);
-	if (snprintf(path, sizeof(path), "%s.new", scrub->state) >= (int)sizeof(path)) {
-		command_error("%s: the name is too long", scrub->state);
+	if (output_open(&output, scrub->state, true, scrub->host.file) != COMMAND_OK)
 		return false;
-	}
-	descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	written = descriptor >= 0 &&
-		  write(descriptor, &state, sizeof(state)) == (ssize_t)sizeof(state) &&
-		  fdatasync(descriptor) == 0;
-	if (descriptor >= 0)
-		written &= close(descriptor) == 0;
-	if (written && rename(path, scrub->state) == 0)
-		return true;
-	command_error("%s: cannot be written: %s", scrub->state, strerror(errno));
+	if (output_write(&output, &state, sizeof(state)))
+		return output_finish(&output) == COMMAND_OK;
+	command_error("cannot write '%s': %s", scrub->state, strerror(output.error));
+	output_drop(&output);
 	return false;
 }
 

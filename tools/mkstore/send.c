@@ -5,47 +5,24 @@
 #include "tools/mkstore/send.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/mkstore/json.h"
+#include "tools/mkstore/output.h"
 #include "tools/mkstore/text.h"
 
-struct output {
-	const char *file; /* "-": the standard output */
-	int descriptor;
-	int error; /* of the write that failed */
-};
-
-static bool output_write(void *context, const void *data, size_t bytes)
+static bool send_write(void *context, const void *data, size_t bytes)
 {
-	struct output *output = context;
-	const uint8_t *at = data;
-
-	while (bytes) {
-		ssize_t done = write(output->descriptor, at, bytes);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0) {
-			output->error = done < 0 ? errno : ENOSPC;
-			return false;
-		}
-		at += done;
-		bytes -= (size_t)done;
-	}
-	return true;
+	return output_write(context, data, bytes);
 }
 
 /* A terminal shows no stream, and a stream leaves no place for JSON. */
-static enum command_exit output_check(const struct command_invocation *invocation,
-				      const struct output *output)
+static enum command_exit send_check(const struct command_invocation *invocation, const char *file)
 {
-	if (strcmp(output->file, "-") != 0)
+	if (strcmp(file, "-") != 0)
 		return COMMAND_OK;
 	if (invocation->json) {
 		command_error("the stream goes to the standard output: name a file for --json");
@@ -57,41 +34,6 @@ static enum command_exit output_check(const struct command_invocation *invocatio
 		return COMMAND_USAGE;
 	}
 	return COMMAND_OK;
-}
-
-static bool output_open(struct output *output, bool force)
-{
-	output->descriptor = STDOUT_FILENO;
-	if (strcmp(output->file, "-") == 0)
-		return true;
-	output->descriptor = open(
-		output->file, O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0666);
-	if (output->descriptor >= 0)
-		return true;
-	command_error("cannot create '%s': %s%s", output->file, strerror(errno),
-		      errno == EEXIST ? " (--force replaces it)" : "");
-	return false;
-}
-
-static enum command_exit output_close(struct output *output, enum command_exit result)
-{
-	bool file = output->descriptor != STDOUT_FILENO;
-	struct stat information;
-	bool removable = file && fstat(output->descriptor, &information) == 0 &&
-			 S_ISREG(information.st_mode);
-
-	if (file && result == COMMAND_OK && fsync(output->descriptor) != 0 && errno != EINVAL) {
-		command_error("cannot write '%s': %s", output->file, strerror(errno));
-		result = COMMAND_FAILED;
-	}
-	if (file && close(output->descriptor) != 0 && result == COMMAND_OK) {
-		command_error("cannot write '%s': %s", output->file, strerror(errno));
-		result = COMMAND_FAILED;
-	}
-	/* A part of a stream is of no use to anybody; a device or a pipe stays. */
-	if (removable && result != COMMAND_OK)
-		unlink(output->file);
-	return result;
 }
 
 static void result_json(const struct stream_writer *writer, const char *file)
@@ -117,11 +59,11 @@ static void result_json(const struct stream_writer *writer, const char *file)
 
 /* views: FROM and TO, in which they are kept. */
 static enum command_exit send_views(struct send *send, struct send_view views[2],
-				    const struct command_invocation *invocation,
-				    struct output *output)
+				    const struct command_invocation *invocation, const char *file)
 {
 	const char *from = command_value(invocation, "i");
 	enum command_exit result = send_view_open(send->host, invocation->operand[1], &views[1]);
+	struct output output;
 	bool failed = false;
 
 	if (result == COMMAND_OK && from)
@@ -130,23 +72,31 @@ static enum command_exit send_views(struct send *send, struct send_view views[2]
 		return result;
 	send->to = &views[1];
 	send->from = from ? &views[0] : NULL;
-	if (!output_open(output, command_value(invocation, "force") != NULL))
-		return COMMAND_FAILED;
+	result = output_open(&output, file, command_value(invocation, "force") != NULL,
+			     send->host->file);
+	if (result != COMMAND_OK)
+		return result;
+	send->writer->write = send_write;
+	send->writer->context = &output;
 	result = send_stream(send, &failed);
 	/* Whoever has seen enough, as in `| head`, needs no message. */
-	if (failed && output->error != EPIPE)
-		command_error("cannot write '%s': %s", output->file, strerror(output->error));
-	return output_close(output, result);
+	if (failed && output.error != EPIPE)
+		command_error("cannot write '%s': %s", file, strerror(output.error));
+	if (result == COMMAND_OK)
+		return output_finish(&output);
+	/* A part of a stream is of no use to anybody. */
+	output_drop(&output);
+	return result;
 }
 
 static enum command_exit send_run(const struct command_invocation *invocation)
 {
 	const char *first = command_value(invocation, "from-page");
-	struct output output = {.file = invocation->operands > 2 ? invocation->operand[2] : "-"};
+	const char *file = invocation->operands > 2 ? invocation->operand[2] : "-";
 	struct host host;
 	struct send_view views[2];
 	struct send send = {.host = &host};
-	enum command_exit result = output_check(invocation, &output);
+	enum command_exit result = send_check(invocation, file);
 
 	if (first &&
 	    (!text_number_parse(first, &send.first_page) || send.first_page > DISK_PAGE_MAX)) {
@@ -158,15 +108,10 @@ static enum command_exit send_run(const struct command_invocation *invocation)
 	if (result != COMMAND_OK)
 		return result;
 	send.writer = calloc(1, sizeof(*send.writer));
-	if (send.writer) {
-		send.writer->write = output_write;
-		send.writer->context = &output;
-		result = send_views(&send, views, invocation, &output);
-	} else {
-		result = host_error(&host, STATUS_NO_MEMORY, "cannot send");
-	}
+	result = send.writer ? send_views(&send, views, invocation, file)
+			     : host_error(&host, STATUS_NO_MEMORY, "cannot send");
 	if (result == COMMAND_OK && invocation->json)
-		result_json(send.writer, output.file);
+		result_json(send.writer, file);
 	free(send.writer);
 	host_close(&host);
 	return result;

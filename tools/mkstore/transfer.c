@@ -3,12 +3,10 @@
  * transfer.c - `cat` and `get`: objects of the store become bytes of the host.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
@@ -16,6 +14,7 @@
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/json.h"
 #include "tools/mkstore/kind.h"
+#include "tools/mkstore/output.h"
 #include "tools/mkstore/path.h"
 
 #define TRANSFER_JSON_MAX (1024u * 1024u)
@@ -80,12 +79,15 @@ static enum command_exit transfer_cat(const struct command_invocation *invocatio
 	const char *path = invocation->operand[1];
 	struct content_sink sink = {.descriptor = STDOUT_FILENO, .name = path};
 	struct disk_object record;
+	struct output output;
 	struct host host;
 	enum command_exit result = host_open_read(&host, invocation);
 
 	if (result != COMMAND_OK)
 		return result;
 	result = transfer_find(&host, path, &record);
+	if (result == COMMAND_OK)
+		result = output_open(&output, "-", false, host.file);
 	if (result == COMMAND_OK)
 		result = invocation->json ? transfer_cat_json(&host, path, &record)
 					  : content_read(&host, &record, &sink);
@@ -102,37 +104,23 @@ static const char *transfer_base(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Opens the host's file.  What exists is only replaced with --force. */
-static bool transfer_create(const char *file, bool force, struct content_sink *sink)
+/* The bytes into the host's file, which stays as it was if they are not all there.  Where
+ * holes were asked for, a file with holes is what was wanted. */
+static enum command_exit transfer_write(struct host *host, const struct disk_object *record,
+					struct output *output, struct content_sink *sink)
 {
-	struct stat information;
+	enum command_exit result, finished;
 
-	*sink = (struct content_sink){.descriptor = STDOUT_FILENO, .name = file};
-	if (strcmp(file, "-") == 0)
-		return true;
-	sink->descriptor =
-		open(file, O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0666);
-	if (sink->descriptor < 0) {
-		command_error("cannot create '%s': %s%s", file, strerror(errno),
-			      errno == EEXIST ? "; --force replaces it" : "");
-		return false;
-	}
-	sink->seekable = fstat(sink->descriptor, &information) == 0 && S_ISREG(information.st_mode);
-	return true;
-}
-
-static enum command_exit transfer_close(struct content_sink *sink, enum command_exit result)
-{
-	if (sink->descriptor == STDOUT_FILENO)
+	sink->descriptor = output->descriptor;
+	sink->seekable = output->whole;
+	result = content_read(host, record, sink);
+	if (!sink->complete) {
+		output_drop(output);
 		return result;
-	if (close(sink->descriptor) != 0 && result == COMMAND_OK) {
-		command_error("cannot write '%s': %s", sink->name, strerror(errno));
-		result = COMMAND_FAILED;
 	}
-	/* Half a file is not left behind, unless holes were asked for. */
-	if (result != COMMAND_OK && sink->seekable && !sink->keep_going)
-		unlink(sink->name);
-	return result;
+	finished = output_finish(output);
+	sink->complete = finished == COMMAND_OK;
+	return result == COMMAND_OK ? finished : result;
 }
 
 static void transfer_get_json(const char *path, const char *file, uint64_t bytes,
@@ -154,8 +142,9 @@ static enum command_exit transfer_get(const struct command_invocation *invocatio
 {
 	const char *path = invocation->operand[1];
 	const char *file = invocation->operands > 2 ? invocation->operand[2] : transfer_base(path);
-	struct content_sink sink;
+	struct content_sink sink = {.name = file};
 	struct disk_object record;
+	struct output output;
 	struct host host;
 	enum command_exit result;
 
@@ -167,13 +156,13 @@ static enum command_exit transfer_get(const struct command_invocation *invocatio
 	if (result != COMMAND_OK)
 		return result;
 	result = transfer_find(&host, path, &record);
-	if (result == COMMAND_OK &&
-	    !transfer_create(file, command_value(invocation, "force") != NULL, &sink))
-		result = COMMAND_FAILED;
-	else if (result == COMMAND_OK) {
+	if (result == COMMAND_OK)
+		result = output_open(&output, file, command_value(invocation, "force") != NULL,
+				     host.file);
+	if (result == COMMAND_OK) {
 		sink.keep_going = command_value(invocation, "keep-going") != NULL;
-		result = transfer_close(&sink, content_read(&host, &record, &sink));
-		if (invocation->json && (result == COMMAND_OK || sink.bad_pages > 0))
+		result = transfer_write(&host, &record, &output, &sink);
+		if (invocation->json && sink.complete)
 			transfer_get_json(path, file, record.size, sink.bad_pages);
 	}
 	host_close(&host);
@@ -207,8 +196,8 @@ const struct command command_get = {
 	.details =
 		"FILE is by default the last part of PATH, in the current directory; '-' is the\n"
 		"standard output.  Pages that were never written become holes of FILE.  If a page\n"
-		"is damaged, get says where, removes FILE and fails; with --keep-going it goes on\n"
-		"and fails at the end.\n",
+		"is damaged, get says where and fails, and FILE is as it was before; with\n"
+		"--keep-going it goes on and fails at the end.\n",
 	.options = transfer_get_options,
 	.operands_min = 2,
 	.operands_max = 3,
