@@ -31,7 +31,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPORT = "build/test-report.txt"
 JOBS = 2
-LIMIT_S = 1500
+# Against what hangs; no promise of how long anything takes.
+LIMIT_S = 3600
 
 # The simulator in `make test`: mode, first seed, and the count at which it ends.
 SIM = [

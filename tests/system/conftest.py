@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -48,6 +49,29 @@ def mkstore_json(*arguments):
     return json.loads(mkstore(arguments[0], "--json", *arguments[1:]).stdout)
 
 
+def live_generation(image):
+    """The generation on the disk of a running system; None when the look failed half-way."""
+    result = mkstore("info", "--json", "--live", image, code=None)
+    return json.loads(result.stdout)["generation"] if result.returncode == 0 else None
+
+
+def wait_durable(machine, image, limit_s=120):
+    """Waits until what is true of the running system now has been committed.
+
+    The commit under way may have begun before; the one after it has not.
+    """
+    deadline = time.monotonic() + limit_s
+    first = None
+    while True:
+        generation = live_generation(image)
+        if first is None:
+            first = generation
+        elif generation is not None and generation >= first + 2:
+            return
+        assert machine.running() and time.monotonic() < deadline, (first, generation)
+        time.sleep(0.1)
+
+
 def verify(image):
     """The store in this image is without fault."""
     mkstore("verify", image)
@@ -84,6 +108,9 @@ def base_image():
             manifest = os.path.join(WORK, "manifest")
             with open(manifest, "w", encoding="utf-8") as changed:
                 changed.write(text)
+            # It was made read-only; only root can open it for writing all the same.
+            if os.path.exists(path):
+                os.unlink(path)
             make_image(path, manifest=manifest)
         # A test that wrote to it would spoil all others.
         os.chmod(path, 0o444)
@@ -93,7 +120,7 @@ def base_image():
 @pytest.fixture
 def image(base_image, request):
     """A copy for one test; kept when the test fails, for a look at it."""
-    name = re.sub(r"\W+", "-", request.node.name)
+    name = re.sub(r"\W+", "-", f"{request.module.__name__}-{request.node.name}")
     path = os.path.join(WORK, f"{name}.img")
     copy_sparse(base_image, path)
     os.chmod(path, 0o644)

@@ -150,6 +150,8 @@ def test_fresh_discards_an_unused_image(image):
 @pytest.mark.parametrize("size", ["1", "31M", "1G1", "100000", "-1G"])
 def test_size_that_makes_no_sense(size):
     path = os.path.join(WORK, "never.img")
+    if os.path.exists(path):
+        os.unlink(path)
     with pytest.raises(subprocess.CalledProcessError):
         make_image(path, size)
     assert not os.path.exists(path)

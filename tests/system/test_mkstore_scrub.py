@@ -5,6 +5,7 @@ import json
 import random
 import signal
 import subprocess
+import time
 
 from conftest import MKSTORE, mkstore, mkstore_json
 from stores import (  # noqa: F401 (fixtures)
@@ -113,10 +114,8 @@ def test_stopped_and_gone_on(store, tmp_path):
     process = subprocess.Popen(
         [MKSTORE, "scrub", str(store), "--rate", "2", "--state", str(state)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        process.wait(timeout=1.5)
-    except subprocess.TimeoutExpired:
-        pass
+    while process.poll() is None and not state.exists():
+        time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == FAILED and "not finished" in out and "goes on" in err

@@ -121,11 +121,11 @@ def test_cut_inside(image, operation):
             if operation == "restore":
                 machine.command("echo later > /notes/text")
                 machine.command("checkpoint")
-            start = time.monotonic()
+            until = time.monotonic() + random_source.uniform(0, 0.25)
             machine.type(OPERATIONS[operation] + "\r")
             if attempt == 7:
                 machine.wait(r"^perdure> ")
-            while time.monotonic() < start + random_source.uniform(0, 0.25):
+            while time.monotonic() < until:
                 time.sleep(0.0005)
             machine.cut()
         verify(image)
