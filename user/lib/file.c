@@ -101,11 +101,11 @@ enum status file_resize(struct file *file, uint64_t bytes)
 	return status;
 }
 
-/* The first 16 bytes in one instruction: nothing can come between.  What follows
+/* The first bytes in one instruction: nothing can come between.  What follows
  * is zero, so that a size that is still the old one shows no rest of old text. */
 static void file_set_head(struct file *file, const void *bytes, uint64_t length)
 {
-	typedef uint8_t vector __attribute__((vector_size(16)));
+	typedef uint8_t vector __attribute__((vector_size(FILE_HEAD)));
 	vector value = {0};
 
 	memcpy(&value, bytes, length);
@@ -114,17 +114,22 @@ static void file_set_head(struct file *file, const void *bytes, uint64_t length)
 
 enum status file_set(struct file *file, const void *bytes, uint64_t length)
 {
-	uint64_t room = (file->size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
 	enum status status = STATUS_OK;
 
 	if (length > file->size_max)
 		return STATUS_LIMIT;
-	/* Memory has to be there before it is written; one byte gives a page. */
-	if (length > room)
-		status = file_resize(file, length <= PAGE_SIZE ? 1 : length);
-	if (status != STATUS_OK || length == 0)
-		return status == STATUS_OK ? file_resize(file, 0) : status;
-	if (length <= 16)
+	if (length == 0)
+		return file_resize(file, 0);
+	/* Memory has to be there before it is written; one byte gives a page.  What is
+	 * longer gets its size first: zeros are seen behind old text, never new text
+	 * without its end. */
+	if (length > FILE_HEAD && length > file->size)
+		status = file_resize(file, length);
+	else if (file->size == 0)
+		status = file_resize(file, 1);
+	if (status != STATUS_OK)
+		return status;
+	if (length <= FILE_HEAD)
 		file_set_head(file, bytes, length);
 	else
 		memcpy(file_data(file), bytes, length);

@@ -39,10 +39,14 @@ void file_discard(struct file *file);
 
 enum status file_resize(struct file *file, uint64_t bytes);
 
+/* Bytes that change all at once. */
+#define FILE_HEAD 16
+
 /*
  * Makes the object consist of these bytes.  A reader, or a checkpoint, that comes
- * in the middle can see some new and some old bytes, but up to 16 bytes at the
- * start of the object change all at once.
+ * in the middle can see some new and some old bytes, and zeros behind them where
+ * the object grows; but a whole text of up to FILE_HEAD bytes changes all at once
+ * (its size, a moment later).
  */
 enum status file_set(struct file *file, const void *bytes, uint64_t length);
 
