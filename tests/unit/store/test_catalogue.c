@@ -80,16 +80,25 @@ static enum status commit(struct fixture *f, enum store_action action, uint64_t 
 /* ---- damage --------------------------------------------------------------------------- */
 
 /* Something of the catalogue does not match its checksum any more. */
-static void damage(struct fixture *f, unsigned level, uint64_t key)
+static void damage_live(struct fixture *f, unsigned level, uint64_t key)
 {
 	struct place place = {DISK_TREE_CATALOGUE, level, key};
 	struct disk_reference reference;
 	store_channel_t channel;
+	uint32_t slot;
 
 	while (map_lookup_node(f->store, &f->store->record.catalogue, place, &reference,
 			       &channel) == STATUS_WAIT)
 		fixture_wait(f, channel);
 	f->disk[disk_reference_sector(&reference).n * SECTOR_SIZE + 20] ^= 0x40;
+	slot = cache_find(f->store, extent_key(KEY_EXTENT, &reference, place));
+	if (slot != NIL)
+		cache_drop(f->store, slot);
+}
+
+static void damage(struct fixture *f, unsigned level, uint64_t key)
+{
+	damage_live(f, level, key);
 	fixture_remount(f);
 }
 
@@ -327,12 +336,53 @@ static void test_next_unreadable(void **state)
 	assert_true(rested > 0);
 }
 
+/* The snapshot that dies is the one that the live state descends from, and its entry or
+ * its parent's is damaged: what is replaced may stay in use, commits go on, and who finds
+ * no space hears that, as nothing will come back. */
+static void test_origin_dies(void **state)
+{
+	(void)state;
+	for (uint64_t bad = 2; bad <= 3; bad++) {
+		struct fixture *f = with_snapshots(3);
+		enum status status = STATUS_OK;
+		uint64_t used;
+		void *data;
+
+		assert_int_equal(commit(f, STORE_ACTION_DELETE, 3, ""), STATUS_OK);
+		damage_live(f, 0, bad);
+		assert_int_equal(fixture_write(f, 1, 99), STATUS_OK);
+		fixture_checkpoint(f);
+		assert_true(f->store->reclaim.broken);
+		used = f->store->record.used_sectors;
+		for (unsigned i = 0; i < 5; i++) {
+			assert_int_equal(fixture_write(f, 1, 101 + 2 * i), STATUS_OK);
+			fixture_checkpoint(f);
+		}
+		/* Of its own entry alone depends what was born since. */
+		assert_int_equal(f->store->record.used_sectors >= used + 5 * BLOCK_SECTORS,
+				 bad == 3);
+		assert_int_equal(f->store->record.dying, 3);
+		for (uint32_t i = 0; i < 10000 && status == STATUS_OK; i++) {
+			status = fixture_try(f, true, f->base + FIXTURE_PAGES + i, &data);
+			if (status == STATUS_OK)
+				fixture_fill(data, 2 * i + 5001);
+		}
+		assert_int_equal(status, STATUS_NO_SPACE);
+		fixture_checkpoint(f);
+		fixture_compare(f);
+		fixture_remount(f);
+		fixture_compare(f);
+		fixture_free(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_entry),	    cmocka_unit_test(test_deletion),
 		cmocka_unit_test(test_node),	    cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_read_errors), cmocka_unit_test(test_next_unreadable),
+		cmocka_unit_test(test_origin_dies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

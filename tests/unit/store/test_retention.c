@@ -446,6 +446,46 @@ static void test_interval(void **state)
 	fixture_free(f);
 }
 
+/* Somebody has given the name of the automatic snapshot that is due already, or whose
+ * name it was cannot be read: the next commit takes one. */
+static void test_name_given(void **state)
+{
+	const struct disk_retention rule = {.interval_s = 1, .minutes = 60, .budget = 900};
+
+	(void)state;
+	for (unsigned damaged = 0; damaged < 2; damaged++) {
+		struct fixture *f = fixture_new(65536, 300, 512);
+		struct place place = {DISK_TREE_CATALOGUE, 0, 1};
+		struct store_commit_request request = {.action = STORE_ACTION_SNAPSHOT};
+		struct disk_reference reference;
+		store_channel_t channel;
+
+		fixture_checkpoint(f);
+		snprintf(request.name, sizeof(request.name), "auto-%u",
+			 (unsigned)f->store->generation + 2);
+		assert_int_equal(fixture_request(f, &request), STATUS_OK);
+		assert_int_equal(retain(f, &rule), STATUS_OK);
+		while (map_lookup(f->store, &f->store->record.catalogue, DISK_TREE_CATALOGUE, 1,
+				  &reference, &channel) == STATUS_WAIT)
+			fixture_wait(f, channel);
+		if (damaged) {
+			uint64_t key = extent_key(KEY_EXTENT, &reference, place);
+
+			assert_true(f->store->index.complete);
+			cache_drop(f->store, cache_find(f->store, key));
+			f->disk[disk_reference_sector(&reference).n * SECTOR_SIZE + 20] ^= 1;
+		}
+		scribble(f, 3);
+		checkpoint_at(f, 100 * SECOND);
+		assert_int_equal(f->store->record.snapshots, 1);
+		scribble(f, 3);
+		checkpoint_at(f, 101 * SECOND);
+		assert_int_equal(f->store->record.snapshots, 2);
+		fixture_compare(f);
+		fixture_free(f);
+	}
+}
+
 /* Not while a stream is received, which may build on one. */
 static void test_no_yield_to_stream(void **state)
 {
@@ -572,19 +612,13 @@ static void test_deletions_stopped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_thinning_order),
-		cmocka_unit_test(test_retention_offline),
-		cmocka_unit_test(test_held_restored),
-		cmocka_unit_test(test_budget_of_newest),
-		cmocka_unit_test(test_no_yield_to_stream),
-		cmocka_unit_test(test_thinning),
-		cmocka_unit_test(test_held),
-		cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_seldom),
-		cmocka_unit_test(test_deltas),
-		cmocka_unit_test(test_interval),
-		cmocka_unit_test(test_yield),
-		cmocka_unit_test(test_deletions_stopped),
+		cmocka_unit_test(test_thinning_order), cmocka_unit_test(test_retention_offline),
+		cmocka_unit_test(test_held_restored),  cmocka_unit_test(test_budget_of_newest),
+		cmocka_unit_test(test_name_given),     cmocka_unit_test(test_no_yield_to_stream),
+		cmocka_unit_test(test_thinning),       cmocka_unit_test(test_held),
+		cmocka_unit_test(test_budget),	       cmocka_unit_test(test_seldom),
+		cmocka_unit_test(test_deltas),	       cmocka_unit_test(test_interval),
+		cmocka_unit_test(test_yield),	       cmocka_unit_test(test_deletions_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -371,6 +371,41 @@ static void test_late_snapshot(void **state)
 	fixture_free(f);
 }
 
+/* A node that the walk has been through cannot be read any more when it comes back for
+ * the next page below: told once, passed over, and all behind it is read. */
+static void test_lost_node(void **state)
+{
+	struct fixture *f = fixture_new(SCRUBBED_SECTORS, 1400, 512);
+	struct place place = {DISK_TREE_SPACE, 1, 0};
+	struct findings findings = {0};
+	struct disk_reference node;
+	struct store_scrub scrub;
+	store_channel_t channel;
+	uint64_t pages;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	fixture_checkpoint(f);
+	store_scrub_begin(f->store, &scrub);
+	while (scrub.phase != STORE_SCRUB_LIVE || scrub.pages < 130 || scrub.level)
+		assert_int_not_equal(scrub_some(f, &scrub, 1, &findings), STATUS_NOT_FOUND);
+	pages = scrub.pages;
+	place.key = scrub.position / STORE_NODE_PAGES;
+	assert_int_not_equal(scrub.position % STORE_NODE_PAGES, 0);
+	while (map_lookup_node(f->store, &f->store->record.space, place, &node, &channel) ==
+	       STATUS_WAIT)
+		fixture_wait(f, channel);
+	cache_drop(f->store, cache_find(f->store, extent_key(KEY_EXTENT, &node, place)));
+	damage(f, &node);
+	assert_int_equal(scrub_some(f, &scrub, 100000, &findings), STATUS_NOT_FOUND);
+	assert_int_equal(findings.count, 1);
+	assert_int_equal(findings.last.level, 1);
+	assert_int_equal(findings.last.key, place.key);
+	assert_int_equal(scrub.pages, pages + f->base + 1000 - (place.key + 1) * STORE_NODE_PAGES);
+	fixture_free(f);
+}
+
 /* What is read at once may hold sectors that are free: what a commit then writes
  * there is read anew. */
 static void test_window_grows_old(void **state)
@@ -497,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_cursor),
 		cmocka_unit_test(test_dying),
 		cmocka_unit_test(test_late_snapshot),
+		cmocka_unit_test(test_lost_node),
 		cmocka_unit_test(test_window_grows_old),
 	};
 
