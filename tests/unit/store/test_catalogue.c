@@ -2,8 +2,7 @@
 /*
  * test_catalogue.c - snapshots whose entries cannot be read, and those beside them.
  */
-#include "tests/unit/store/fixture.h"
-#include "store/store_priv.h"
+#include "tests/unit/store/damage.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -79,45 +78,15 @@ static enum status commit(struct fixture *f, enum store_action action, uint64_t 
 
 /* ---- damage --------------------------------------------------------------------------- */
 
-/* Something of the catalogue does not match its checksum any more. */
 static void damage_live(struct fixture *f, unsigned level, uint64_t key)
 {
-	struct place place = {DISK_TREE_CATALOGUE, level, key};
-	struct disk_reference reference;
-	store_channel_t channel;
-	uint32_t slot;
-
-	while (map_lookup_node(f->store, &f->store->record.catalogue, place, &reference,
-			       &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
-	f->disk[disk_reference_sector(&reference).n * SECTOR_SIZE + 20] ^= 0x40;
-	slot = cache_find(f->store, extent_key(KEY_EXTENT, &reference, place));
-	if (slot != NIL)
-		cache_drop(f->store, slot);
+	damage_catalogue(f, level, key, FAULT_CORRUPT);
 }
 
 static void damage(struct fixture *f, unsigned level, uint64_t key)
 {
 	damage_live(f, level, key);
 	fixture_remount(f);
-}
-
-/* Snapshots s1, s2, ... in a line: sN has page N, and page 0 of the same content. */
-static struct fixture *with_snapshots(unsigned count)
-{
-	struct fixture *f = fixture_new(32768, 300, 512);
-	char name[DISK_SNAPSHOT_NAME];
-
-	for (unsigned i = 1; i <= count; i++) {
-		assert_int_equal(fixture_write(f, 0, 2 * i + 3), STATUS_OK);
-		assert_int_equal(fixture_write(f, i % FIXTURE_PAGES, 2 * i + 3), STATUS_OK);
-		snprintf(name, sizeof(name), "s%u", i);
-		assert_int_equal(commit(f, STORE_ACTION_SNAPSHOT, 0, name), STATUS_OK);
-	}
-	/* Damage in the newest generation could mean that the power had gone. */
-	fixture_checkpoint(f);
-	fixture_checkpoint(f);
-	return f;
 }
 
 /* ---- tests ------------------------------------------------------------------------------ */
@@ -127,7 +96,7 @@ static void test_entry(void **state)
 {
 	(void)state;
 	for (uint64_t bad = 1; bad <= 3; bad++) {
-		struct fixture *f = with_snapshots(3);
+		struct fixture *f = with_line(3);
 		uint64_t other = bad == 1 ? 2 : 1, found, generation = f->store->generation;
 		char name[] = {'s', (char)('0' + other), 0},
 		     bad_name[] = {'s', (char)('0' + bad), 0};
@@ -181,7 +150,7 @@ static void delete_finish(struct fixture *f)
  */
 static struct fixture *with_branches(void)
 {
-	struct fixture *f = with_snapshots(2);
+	struct fixture *f = with_line(2);
 
 	assert_int_equal(commit(f, STORE_ACTION_RESTORE, 2, "s3"), STATUS_OK);
 	assert_int_equal(commit(f, STORE_ACTION_SNAPSHOT, 0, "s4"), STATUS_OK);
@@ -224,7 +193,7 @@ static void test_deletion(void **state)
 /* A node of the catalogue: all below it, but nothing else. */
 static void test_node(void **state)
 {
-	struct fixture *f = with_snapshots(200);
+	struct fixture *f = with_line(200);
 	uint64_t found;
 	unsigned unreadable;
 
@@ -244,7 +213,7 @@ static void test_node(void **state)
 	fixture_free(f);
 
 	/* Backwards past numbers that there are no more, into another node. */
-	f = with_snapshots(200);
+	f = with_line(200);
 	for (uint64_t number = 128; number < 140; number++) {
 		assert_int_equal(commit(f, STORE_ACTION_DELETE, number, ""), STATUS_OK);
 		delete_finish(f);
@@ -269,7 +238,7 @@ static void test_node(void **state)
 /* The same where the index takes no more names. */
 static void test_overflow(void **state)
 {
-	struct fixture *f = with_snapshots(5);
+	struct fixture *f = with_line(5);
 	uint64_t found;
 
 	(void)state;
@@ -291,7 +260,7 @@ static void test_read_errors(void **state)
 	(void)state;
 	for (uint64_t at = 0; at < 12; at++) {
 		for (uint64_t count = 1; count <= 2; count++) {
-			struct fixture *f = with_snapshots(4);
+			struct fixture *f = with_line(4);
 			enum status status;
 
 			fixture_remount(f);
@@ -343,7 +312,7 @@ static void test_origin_dies(void **state)
 {
 	(void)state;
 	for (uint64_t bad = 2; bad <= 3; bad++) {
-		struct fixture *f = with_snapshots(3);
+		struct fixture *f = with_line(3);
 		enum status status = STATUS_OK;
 		uint64_t used;
 		void *data;

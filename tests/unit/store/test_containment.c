@@ -3,67 +3,11 @@
  * test_containment.c - what a commit needs cannot be read: it goes on without, or what
  * would need it is refused before anything has changed.
  */
-#include "tests/unit/store/fixture.h"
-#include "store/store_priv.h"
+#include "tests/unit/store/damage.h"
 
 #define SECOND	  UINT64_C(1000000000)
 #define COMMITS	  200u /* more than any deletion here takes */
 #define LEAF_SIZE DISK_FREE_MAP_SECTORS
-
-enum fault { FAULT_CORRUPT, FAULT_READ };
-
-/* ---- damage ------------------------------------------------------------------------------ */
-
-static uint64_t sector_of(struct fixture *f, const struct disk_root *root, struct place place)
-{
-	struct disk_reference reference;
-	store_channel_t channel;
-	enum status status;
-
-	while ((status = map_lookup_node(f->store, root, place, &reference, &channel)) ==
-	       STATUS_WAIT)
-		fixture_wait(f, channel);
-	assert_int_equal(status, STATUS_OK);
-	assert_false(reference_is_null(&reference));
-	return disk_reference_sector(&reference).n;
-}
-
-static void damage(struct fixture *f, const struct disk_root *root, struct place place,
-		   enum fault fault)
-{
-	uint64_t sector = sector_of(f, root, place);
-
-	if (fault == FAULT_READ)
-		f->bad_sector = sector;
-	else
-		f->disk[sector * SECTOR_SIZE + 20] ^= 0x40;
-}
-
-static void damage_catalogue(struct fixture *f, unsigned level, uint64_t key, enum fault fault)
-{
-	damage(f, &f->store->record.catalogue, (struct place){DISK_TREE_CATALOGUE, level, key},
-	       fault);
-	fixture_remount(f);
-}
-
-/* ---- snapshots ------------------------------------------------------------------------------ */
-
-static struct fixture *with_snapshots(unsigned count)
-{
-	struct fixture *f = fixture_new(32768, 300, 512);
-	char name[DISK_SNAPSHOT_NAME];
-
-	for (unsigned i = 1; i <= count; i++) {
-		assert_int_equal(fixture_write(f, 0, 2 * i + 3), STATUS_OK);
-		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
-		snprintf(name, sizeof(name), "s%u", i);
-		assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, name), STATUS_OK);
-	}
-	/* Damage in the newest generation could mean that the power had gone. */
-	fixture_checkpoint(f);
-	fixture_checkpoint(f);
-	return f;
-}
 
 static enum status commit_at(struct fixture *f, uint64_t wall_ns)
 {
@@ -87,13 +31,14 @@ static void test_no_place(void **state)
 
 	(void)state;
 	for (enum fault fault = FAULT_CORRUPT; fault <= FAULT_READ; fault++) {
-		struct fixture *f = with_snapshots(3);
+		struct fixture *f = with_line(3);
 		enum status damaged = fault == FAULT_READ ? STATUS_IO : STATUS_CORRUPT;
 
 		rule_set(f, &rule);
 		for (unsigned i = 0; i < 4; i++)
 			assert_int_equal(commit_at(f, SECOND), STATUS_OK);
 		damage_catalogue(f, 1, 0, fault);
+		fixture_remount(f);
 		assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "new"), damaged);
 		/* An automatic one is due. */
 		for (unsigned i = 1; i < 5; i++) {
@@ -114,10 +59,11 @@ static void test_origin(void **state)
 {
 	(void)state;
 	for (enum fault fault = FAULT_CORRUPT; fault <= FAULT_READ; fault++) {
-		struct fixture *f = with_snapshots(3);
+		struct fixture *f = with_line(3);
 		uint64_t used = 0;
 
 		damage_catalogue(f, 0, 3, fault);
+		fixture_remount(f);
 		for (unsigned round = 0; round < 6; round++) {
 			for (uint32_t i = 0; i < 50; i++)
 				assert_int_equal(fixture_write(f, i, 2 * (round + i) + 3),
@@ -141,7 +87,7 @@ static void test_origin(void **state)
 /* A record that does not say the origin's generation: its entry does. */
 static void test_old_record(void **state)
 {
-	struct fixture *f = with_snapshots(3);
+	struct fixture *f = with_line(3);
 
 	(void)state;
 	f->store->record.origin_generation = 0;
@@ -167,10 +113,11 @@ static void test_unrelated_entry(void **state)
 {
 	(void)state;
 	for (enum fault fault = FAULT_CORRUPT; fault <= FAULT_READ; fault++) {
-		struct fixture *f = with_snapshots(9);
+		struct fixture *f = with_line(9);
 
 		assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, 4, ""), STATUS_OK);
 		damage_catalogue(f, 0, 1, fault);
+		fixture_remount(f);
 		assert_int_equal(f->store->record.dying, 4);
 		for (uint64_t number = 6; number < 9; number++) {
 			delete_finish(f);
@@ -197,11 +144,12 @@ static void test_unrelated_entry(void **state)
 static void test_thinning(void **state)
 {
 	const struct disk_retention rule = {.interval_s = 1, .minutes = 5, .budget = 300};
-	struct fixture *f = with_snapshots(3);
+	struct fixture *f = with_line(3);
 
 	(void)state;
 	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, 3, ""), STATUS_OK);
 	damage_catalogue(f, 0, 1, FAULT_READ);
+	fixture_remount(f);
 	rule_set(f, &rule);
 	for (unsigned i = 1; i < COMMITS; i++) {
 		assert_int_equal(fixture_write(f, 9, 70 + i), STATUS_OK);
@@ -246,6 +194,7 @@ static void test_yield(void **state)
 			assert_int_equal(commit_at(f, 183 * SECOND), STATUS_OK);
 		assert_true(f->store->record.snapshots >= 3);
 		damage_catalogue(f, 0, 1, fault);
+		fixture_remount(f);
 		for (uint64_t page = f->base; status == STATUS_OK; page++) {
 			for (;;) {
 				store_operation_begin(f->store);
@@ -274,7 +223,7 @@ static void test_yield(void **state)
 static void test_own_successor(void **state)
 {
 	struct place place = {DISK_TREE_CATALOGUE, 0, 1};
-	struct fixture *f = with_snapshots(2);
+	struct fixture *f = with_line(2);
 	struct disk_reference reference;
 	store_channel_t channel;
 	const void *data;
@@ -306,9 +255,6 @@ static void test_write_below(void **state)
 		struct fixture *f = fixture_new(131072, 400, 512);
 		uint64_t node = (f->base + 140) / STORE_NODE_PAGES;
 		struct place place = {DISK_TREE_SPACE, 1, node};
-		struct disk_reference reference;
-		store_channel_t channel;
-		uint32_t slot;
 		void *data;
 
 		for (uint32_t i = 0; i < 1000; i++)
@@ -317,13 +263,7 @@ static void test_write_below(void **state)
 			fixture_checkpoint(f);
 		fixture_remount(f);
 		assert_int_equal(fixture_try(f, false, f->base + 140, &data), STATUS_OK);
-		while (map_lookup_node(f->store, &f->store->record.space, place, &reference,
-				       &channel) == STATUS_WAIT)
-			fixture_wait(f, channel);
-		damage(f, &f->store->record.space, place, fault);
-		slot = cache_find(f->store, extent_key(KEY_EXTENT, &reference, place));
-		assert_int_not_equal(slot, NIL);
-		cache_drop(f->store, slot);
+		damage_place(f, &f->store->record.space, place, fault);
 		assert_int_equal(fixture_write(f, 140, 99),
 				 fault == FAULT_READ ? STATUS_IO : STATUS_CORRUPT);
 		/* It can be read on, and what lies elsewhere can be written. */
@@ -336,8 +276,7 @@ static void test_write_below(void **state)
 	}
 }
 
-/* ---- the free map -------------------------------------------------------------------------------
- */
+/* ---- the free map ------------------------------------------------------------------- */
 
 /* A page of it is damaged: what is replaced there stays in use, nothing is taken there,
  * and all goes on. */
@@ -354,7 +293,7 @@ static void test_free_map(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		fixture_checkpoint(f);
 	used = fixture_account(f);
-	damage(f, &f->store->record.free_map, place, FAULT_CORRUPT);
+	damage_place(f, &f->store->record.free_map, place, FAULT_CORRUPT);
 	fixture_remount(f);
 	for (unsigned round = 0; round < 5; round++) {
 		for (uint32_t i = 0; i < FIXTURE_PAGES; i += 3)

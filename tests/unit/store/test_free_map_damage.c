@@ -3,22 +3,14 @@
  * test_free_map_damage.c - pages of the free map that are damaged: what may stay in use
  * does, and what must be said there stops the commit, before anything is lost.
  */
-#include "tests/unit/store/fixture.h"
-#include "store/store_priv.h"
+#include "tests/unit/store/damage.h"
 
 #define LEAF_SIZE DISK_FREE_MAP_SECTORS
 
 static void leaf_damage(struct fixture *f, uint64_t leaf)
 {
-	struct place place = {DISK_TREE_FREE_MAP, 0, leaf};
-	struct disk_reference reference;
-	store_channel_t channel;
-
-	while (map_lookup_node(f->store, &f->store->record.free_map, place, &reference, &channel) ==
-	       STATUS_WAIT)
-		fixture_wait(f, channel);
-	assert_false(reference_is_null(&reference));
-	f->disk[disk_reference_sector(&reference).n * SECTOR_SIZE + 20] ^= 0x40;
+	damage_place(f, &f->store->record.free_map, (struct place){DISK_TREE_FREE_MAP, 0, leaf},
+		     FAULT_CORRUPT);
 }
 
 /* A delta has taken sectors that only the free map of the next full commit says are in

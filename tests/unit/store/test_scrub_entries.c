@@ -3,11 +3,10 @@
  * test_scrub_entries.c - a scrub beside entries of the catalogue that cannot be read, or
  * that nobody could have written.
  */
+#include "tests/unit/store/damage.h"
 #include "tests/unit/store/scrubbing.h"
 
 #define PAGES 400u
-
-enum fault { FAULT_CORRUPT, FAULT_READ };
 
 /* Which entry says what has been seen already: that of a snapshot's parent, of the live
  * state's origin, of an origin that is dying. */
@@ -24,21 +23,6 @@ static const void *entry_data(struct fixture *f, uint64_t number, struct disk_re
 	       extent_get(f->store, reference, place, &data, &channel) == STATUS_WAIT)
 		fixture_wait(f, channel);
 	return data;
-}
-
-static void entry_damage(struct fixture *f, uint64_t number, enum fault fault)
-{
-	struct place place = {DISK_TREE_CATALOGUE, 0, number};
-	struct disk_reference reference;
-	uint64_t sector;
-
-	entry_data(f, number, &reference);
-	cache_drop(f->store, cache_find(f->store, extent_key(KEY_EXTENT, &reference, place)));
-	sector = disk_reference_sector(&reference).n;
-	if (fault == FAULT_READ)
-		f->bad_sector = sector;
-	else
-		f->disk[sector * SECTOR_SIZE + 20] ^= 0x40;
 }
 
 /* Half of the pages change between two snapshots. */
@@ -71,7 +55,7 @@ static void test_unreadable_limit(void **state)
 			unsigned lines;
 			uint64_t reads;
 
-			entry_damage(f, limit == LIMIT_PARENT ? 1 : 2, fault);
+			damage_catalogue(f, 0, limit == LIMIT_PARENT ? 1 : 2, fault);
 			lines = f->log_lines;
 			reads = f->reads;
 			scrub = scrub_all(f, &findings);
