@@ -100,22 +100,6 @@ static void window_mark_implied(struct store *store, struct allocator_window *wi
 		window_mark(window, store->allocator.open_sector, store->allocator.open_room);
 }
 
-static enum status window_read(struct store *store, const struct allocator_window *window,
-			       const struct disk_root *root, const uint8_t **bits,
-			       store_channel_t *channel)
-{
-	struct place place = {DISK_TREE_FREE_MAP, 0, window->leaf};
-	struct disk_reference reference;
-	const void *data = NULL;
-	enum status status =
-		map_lookup(store, root, DISK_TREE_FREE_MAP, window->leaf, &reference, channel);
-
-	if (status == STATUS_OK && !reference_is_null(&reference))
-		status = extent_get(store, &reference, place, &data, channel);
-	*bits = data;
-	return status;
-}
-
 /* Word by word: this is done for every commit. */
 static void bits_add(uint8_t *bits, const uint8_t *more)
 {
@@ -142,7 +126,7 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 	enum status status;
 
 	if (!window->half_loaded) {
-		status = window_read(store, window, &store->record.free_map, &bits, channel);
+		status = freemap_get(store, &store->record.free_map, window->leaf, &bits, channel);
 		if (status == STATUS_WAIT)
 			return status;
 		memset(window->bits, status == STATUS_OK ? 0 : 0xff, PAGE_SIZE);
@@ -150,7 +134,7 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 			memcpy(window->bits, bits, PAGE_SIZE);
 		window->half_loaded = true;
 	}
-	status = window_read(store, window, &store->previous_map, &bits, channel);
+	status = freemap_get(store, &store->previous_map, window->leaf, &bits, channel);
 	if (status == STATUS_WAIT)
 		return status;
 	if (status == STATUS_OK && bits)

@@ -72,6 +72,22 @@ enum status freemap_stage(struct store *store, const void *data, struct place pl
 	return STATUS_OK;
 }
 
+/* ---- reading -------------------------------------------------------------------- */
+
+enum status freemap_get(struct store *store, const struct disk_root *root, uint64_t leaf,
+			const uint8_t **bits, store_channel_t *channel)
+{
+	struct place place = {DISK_TREE_FREE_MAP, 0, leaf};
+	struct disk_reference reference;
+	const void *data = NULL;
+	enum status status = map_lookup(store, root, place.tree, leaf, &reference, channel);
+
+	if (status == STATUS_OK && !reference_is_null(&reference))
+		status = extent_get(store, &reference, place, &data, channel);
+	*bits = data;
+	return status;
+}
+
 /* ---- the closure --------------------------------------------------------------- */
 
 static uint32_t round_begin(const struct freemap *freemap)
@@ -134,19 +150,6 @@ static enum status grow_step(struct store *store, store_channel_t *channel)
 	return status;
 }
 
-/* Can the page of the free map be read?  One that is not there yet can. */
-static enum status leaf_readable(struct store *store, struct place place, store_channel_t *channel)
-{
-	struct disk_reference reference;
-	const void *data;
-	enum status status =
-		map_lookup_node(store, &store->record.free_map, place, &reference, channel);
-
-	if (status == STATUS_OK && !reference_is_null(&reference))
-		status = extent_get(store, &reference, place, &data, channel);
-	return status;
-}
-
 /*
  * Nothing can be given back in a page that is damaged: what this round gives back there
  * stays in use, and the commit goes on.  False: this commit has taken some of it, which
@@ -181,9 +184,10 @@ static enum status change_close(struct store *store, store_channel_t *channel)
 		struct place place = {DISK_TREE_FREE_MAP, freemap->level,
 				      leaf >> (DISK_NODE_SHIFT * freemap->level)};
 		enum status status = STATUS_OK;
+		const uint8_t *bits;
 
 		if (!freemap->level)
-			status = leaf_readable(store, place, channel);
+			status = freemap_get(store, &store->record.free_map, leaf, &bits, channel);
 		if (status == STATUS_CORRUPT && leaf_pass(store, leaf))
 			return STATUS_OK;
 		if (status == STATUS_OK)

@@ -229,11 +229,18 @@ static enum status number_check(struct store *store, uint64_t number, store_chan
 enum status snapshot_takeable(struct store *store, store_channel_t *channel)
 {
 	uint64_t number = store->record.next_snapshot;
+
+	return map_readable(store, &store->record.catalogue, DISK_TREE_CATALOGUE, number,
+			    number + 1, channel);
+}
+
+/* Some tries, as for the name, which is looked for next and shares them. */
+static enum status place_check(struct store *store, store_channel_t *channel)
+{
 	enum status status;
 
 	do
-		status = map_readable(store, &store->record.catalogue, DISK_TREE_CATALOGUE, number,
-				      number + 1, channel);
+		status = snapshot_takeable(store, channel);
 	while (status == STATUS_IO && ++store->search.tries < LIMIT_COMMIT_READS);
 	if (status_is_damage(status))
 		store->search.tries = 0;
@@ -268,7 +275,7 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 		return name_check(store, request->name, request->number.n, channel);
 	if (status == STATUS_OK &&
 	    (request->action == STORE_ACTION_SNAPSHOT || request->action == STORE_ACTION_RESTORE)) {
-		status = snapshot_takeable(store, channel);
+		status = place_check(store, channel);
 		if (status == STATUS_OK)
 			status = name_check(store, request->name, 0, channel);
 		if (status == STATUS_OK && store->record.next_snapshot >= DISK_SNAPSHOT_END)

@@ -433,6 +433,9 @@ struct freemap {
 	uint64_t blocks_freed; /* used before, wholly free after */
 };
 
+/* A page of this free map; null bits: it is not there yet, and all of it is free. */
+enum status freemap_get(struct store *store, const struct disk_root *root, uint64_t leaf,
+			const uint8_t **bits, store_channel_t *channel);
 void freemap_begin(struct store *store);
 enum status freemap_step(struct store *store, bool *done, store_channel_t *channel);
 /* Stages a page or node of the free map into the next of the blocks set aside. */
