@@ -223,7 +223,6 @@ static bool put_target(struct host *host, struct put *put, const char *given, ch
 	const char *base = slash ? slash + 1 : put->file;
 	struct disk_capability capability;
 	struct disk_object record;
-
 	size_t length = strlen(given);
 
 	*made = NULL;

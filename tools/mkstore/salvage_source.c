@@ -20,12 +20,7 @@
 
 #include "tools/mkstore/text.h"
 
-/*
- * ---- the device that the engine is shown -------------------------------------------
- *
- * As large as the store was made.  Of an image that was cut off the rest cannot be
- * read, like a bad place of a disk.
- */
+/* ---- the device that the engine is shown ------------------------------------------- */
 
 static void source_note(struct block_request *request)
 {
@@ -50,6 +45,8 @@ static void source_patch(const struct salvage_source *source, uint64_t sector, u
 	}
 }
 
+/* As large as the store was made: of an image that was cut off the rest cannot be read,
+ * like a bad place of a disk. */
 static bool source_submit(struct block_device *device, struct block_request *request)
 {
 	const struct salvage_source *source = device->context;
