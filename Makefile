@@ -164,7 +164,7 @@ $(B)/store-bench: $(BENCH_O) $(patsubst %.c,$(B)/host/%.o,$(STORE_C) \
 UNIT_C := $(shell find tests/unit -name 'test_*.c' -o -name '*_test.c' 2>/dev/null)
 UNIT   := $(UNIT_C:tests/unit/%.c=$(B)/unit/%)
 ARCHIVED_C := $(STORE_C) $(OBJECTS_C) $(filter-out %/main.c,$(MKSTORE_C)) $(wildcard user/lib/loader.c drivers/gpt*.c) \
-	kernel/print.c kernel/x86_64/multiboot.c kernel/x86_64/root.c
+	kernel/options.c kernel/print.c kernel/x86_64/multiboot.c kernel/x86_64/root.c
 RING3_C    := $(filter-out %/memory.c,$(LIBRARY_C) $(filter-out %/main.c,$(SHELL_C)))
 S := $(B)/sanitized
 

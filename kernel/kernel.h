@@ -2,7 +2,7 @@
 /*
  * kernel.h - what the parts of the portable kernel share.
  *
- *   main.c        boot order; warm restart after a restore
+ *   main.c        boot order; warm restart after a restore     options.c  command line
  *   memory.c      frames, page tables                    task.c     run queues
  *   loop.c        the way back to user mode              trap.c     the way in
  *   fault.c       page faults, keepers

@@ -7,8 +7,8 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/memory.h"
+#include "kernel/options.h"
 #include "kernel/print.h"
-#include <string.h>
 
 struct kernel kernel;
 
@@ -19,31 +19,12 @@ static struct {
 	uint32_t task_count;
 } boot_memory;
 
-/* Is the word among those of the command line? */
-static bool command_line_has(const char *line, const char *word)
-{
-	size_t length = strlen(word);
-
-	while (*line) {
-		size_t end = 0;
-
-		while (line[end] && line[end] != ' ')
-			end++;
-		if (end == length && memcmp(line, word, length) == 0)
-			return true;
-		line += end;
-		while (*line == ' ')
-			line++;
-	}
-	return false;
-}
-
 static void boot_options(void)
 {
 	const char *line = kernel.boot.command_line;
 
-	kernel.verbose = command_line_has(line, "verbose");
-	kernel_panic_reboot = command_line_has(line, "panic=reboot");
+	kernel.verbose = option_given(line, "verbose");
+	kernel_panic_reboot = option_given(line, "panic=reboot");
 	kernel_print_verbose(kernel.verbose);
 }
 
