@@ -32,7 +32,7 @@ OBJECTS_C := $(call tree,objects,%.c)
 MKSTORE_C := $(call tree,tools/mkstore,%.c)
 KERNEL_C  := $(call tree,kernel,%.c) $(call tree,drivers,%.c) $(STORE_C) $(OBJECTS_C)
 KERNEL_S  := $(call tree,kernel,%.S) $(call tree,drivers,%.S)
-LIBRARY_C := $(wildcard user/lib/*.c)
+LIBRARY_C := $(wildcard user/lib/*.c) kernel/loader.c
 LIBRARY_S := $(wildcard user/lib/*.S)
 SHELL_C   := $(wildcard user/shell/*.c)
 PROGRAMS  := $(sort shell $(basename $(notdir $(wildcard user/programs/*.c))) \
@@ -137,7 +137,7 @@ $(B)/user/%.elf: $$(addsuffix .o,$$(addprefix $(B)/ring3/,$$(basename $$(wildcar
 
 VERIFY_C := $(wildcard tools/mkstore/verify.c tools/mkstore/verify_*.c)
 SIM_C    := $(call tree,tests/sim,%.c) $(STORE_C) $(filter-out tools/mkstore/verify_objects%,$(VERIFY_C))
-HOST_C   := $(MKSTORE_C) $(STORE_C) $(OBJECTS_C) $(wildcard user/lib/loader.c drivers/gpt*.c)
+HOST_C   := $(MKSTORE_C) $(STORE_C) $(OBJECTS_C) $(wildcard kernel/loader.c drivers/gpt*.c)
 
 $(B)/host/%.o: %.c Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(HOST_FLAGS) -c $< -o $@
@@ -163,7 +163,7 @@ $(B)/store-bench: $(BENCH_O) $(patsubst %.c,$(B)/host/%.o,$(STORE_C) \
 # that runs on the host; the user library; the drivers; or objects/ over a fake store.
 UNIT_C := $(shell find tests/unit -name 'test_*.c' -o -name '*_test.c' 2>/dev/null)
 UNIT   := $(UNIT_C:tests/unit/%.c=$(B)/unit/%)
-ARCHIVED_C := $(STORE_C) $(OBJECTS_C) $(filter-out %/main.c,$(MKSTORE_C)) $(wildcard user/lib/loader.c drivers/gpt*.c) \
+ARCHIVED_C := $(STORE_C) $(OBJECTS_C) $(filter-out %/main.c,$(MKSTORE_C)) $(wildcard kernel/loader.c drivers/gpt*.c) \
 	kernel/options.c kernel/print.c kernel/x86_64/multiboot.c kernel/x86_64/root.c
 RING3_C    := $(filter-out %/memory.c,$(LIBRARY_C) $(filter-out %/main.c,$(SHELL_C)))
 S := $(B)/sanitized
@@ -181,7 +181,7 @@ UNIT_LINK = $(SAY) ld $@ && mkdir -p $(@D) && $(CC) -fsanitize=address,undefined
 $(B)/unit/user/%: $(S)/tests/unit/user/%.o $(S)/user.a
 	$(UNIT_LINK)
 # Hostile files are made from a real program.
-$(B)/unit/user/test_loader: | $(B)/user/hello.elf
+$(B)/unit/kernel/test_loader: | $(B)/user/hello.elf
 $(B)/unit/drivers/%: $(S)/tests/unit/drivers/%.o $(S)/drivers.a
 	$(UNIT_LINK)
 $(B)/unit/objects/test_fake_%: $(S)/tests/unit/objects/test_fake_%.o $(S)/fake.a

@@ -190,7 +190,14 @@ struct disk_system {
 		uint32_t object;
 		uint32_t reserved;
 	} resume[SYSTEM_RESUME_MAX];
-	uint8_t reserved[2952];
+	/* The machine that serves the terminal: the last one that read from it; version 0:
+	 * none is known. */
+	struct {
+		uint64_t version;
+		uint32_t object;
+		uint32_t reserved;
+	} terminal;
+	uint8_t reserved[2936];
 };
 DISK_ASSERT_SIZE(disk_system, 4096);
 DISK_ASSERT_AT(disk_system, magic, 0);
@@ -213,7 +220,8 @@ DISK_ASSERT_AT(disk_system, reserved1, 100);
 DISK_ASSERT_AT(disk_system, tree_next, 104);
 DISK_ASSERT_AT(disk_system, machine_root, 112);
 DISK_ASSERT_AT(disk_system, resume, 120);
-DISK_ASSERT_AT(disk_system, reserved, 1144);
+DISK_ASSERT_AT(disk_system, terminal, 1144);
+DISK_ASSERT_AT(disk_system, reserved, 1160);
 
 /* ---- machine ------------------------------------------------------------ */
 

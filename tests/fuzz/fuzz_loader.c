@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "user/lib/loader.h"
+#include "kernel/loader.h"
 
 /* Of a large instance, so many pages from its start and from its end. */
 #define PAGES_BUILT  24u
@@ -46,8 +46,9 @@ static void check_plan(const struct loader_plan *plan)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct loader_source source = {.bytes = size, .data = data};
 	struct loader_plan plan;
-	enum status status = loader_plan(data, size, &plan);
+	enum status status = loader_plan(&source, &plan);
 	uint8_t page[PAGE_SIZE];
 
 	if (status != STATUS_OK) {
@@ -60,8 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (i == PAGES_BUILT && plan.total_pages > 2 * PAGES_BUILT)
 			i = plan.total_pages - PAGES_BUILT;
 		memset(page, 0, sizeof(page));
-		status = loader_page(&plan, data, size, UINT64_C(1) << 36, UINT64_C(1) << 37,
-				     &start, i, page);
+		status = loader_page(&plan, &source, UINT64_C(1) << 36, UINT64_C(1) << 37, &start,
+				     i, page);
 		FUZZ_CHECK(status == STATUS_OK, "page %llu of a good plan: %s",
 			   (unsigned long long)i, status_text(status));
 		FUZZ_CHECK(!loader_page_empty(&plan, i) || !memcmp(page, page + 1, PAGE_SIZE - 1),

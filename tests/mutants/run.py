@@ -47,7 +47,7 @@ def sources():
     """What a simulator or a unit test is made of, as paths from the root."""
     found = [*ROOT.glob("store/*.c"), *ROOT.glob("objects/*.c"), *ROOT.glob("tests/sim/*.c"),
              *ROOT.glob("tools/mkstore/*.c"), *ROOT.glob("drivers/gpt*.c"),
-             ROOT / "user/lib/loader.c"]
+             ROOT / "kernel/loader.c"]
     return [path.relative_to(ROOT) for path in sorted(found)
             if path != ROOT / "tools/mkstore/main.c"]
 

@@ -20,7 +20,7 @@
 
 #include "tools/mkstore/content.h"
 #include "tools/mkstore/path.h"
-#include "user/lib/loader.h"
+#include "kernel/loader.h"
 
 #define INITIAL_PORT_RIGHTS (RIGHT_RECEIVE | RIGHT_SEND | RIGHT_CONTROL | RIGHT_DESTROY)
 
@@ -272,6 +272,21 @@ static enum status initial_standard(const struct initial *initial,
 	return status == STATUS_OK ? initial_slot(initial, made, SLOT_PORT, &port) : status;
 }
 
+/* Who is granted the console serves the terminal. */
+static enum status initial_terminal(const struct initial *initial,
+				    const struct initial_machine *made)
+{
+	struct disk_system *system;
+	enum status status = HOST_RETRY(initial->host, system_prepare(initial->space, &system));
+
+	if (status != STATUS_OK)
+		return status;
+	system->terminal.object = made->machine.object;
+	system->terminal.version = made->machine.version;
+	return initial_fixed(initial, made, SLOT_CONSOLE, OBJECT_THE_CONSOLE,
+			     RIGHT_SEND | RIGHT_RECEIVE);
+}
+
 static enum status initial_grant(const struct initial *initial, const struct initial_machine *made,
 				 const struct manifest_grant *grant)
 {
@@ -281,8 +296,7 @@ static enum status initial_grant(const struct initial *initial, const struct ini
 
 	switch (grant->kind) {
 	case MANIFEST_GRANT_CONSOLE:
-		return initial_fixed(initial, made, SLOT_CONSOLE, OBJECT_THE_CONSOLE,
-				     RIGHT_SEND | RIGHT_RECEIVE);
+		return initial_terminal(initial, made);
 	case MANIFEST_GRANT_STORE:
 		return initial_fixed(initial, made, SLOT_STORE, OBJECT_THE_STORE,
 				     RIGHT_READ | RIGHT_CONTROL | RIGHT_SNAPSHOT);
@@ -332,7 +346,7 @@ static enum status initial_attach(const struct initial *initial, const struct in
 /* The program's image, stack and arguments, page by page. */
 static enum status
 initial_instance_fill(const struct initial *initial, const struct initial_machine *made,
-		      const struct loader_plan *plan, const struct initial_file *file,
+		      const struct loader_plan *plan, const struct loader_source *file,
 		      const struct abi_start *start, const struct disk_capability *instance)
 {
 	struct disk_object segment;
@@ -344,7 +358,7 @@ initial_instance_fill(const struct initial *initial, const struct initial_machin
 		if (loader_page_empty(plan, i))
 			continue;
 		memset(page, 0, sizeof(page));
-		status = loader_page(plan, file->data, file->bytes, segment.first_page * PAGE_SIZE,
+		status = loader_page(plan, file, segment.first_page * PAGE_SIZE,
 				     made->message_page * PAGE_SIZE, start, i, page);
 		if (status == STATUS_OK)
 			status = content_write_page(initial->host, &segment, i, page);
@@ -354,8 +368,9 @@ initial_instance_fill(const struct initial *initial, const struct initial_machin
 
 static enum status initial_instance(const struct initial *initial,
 				    const struct initial_machine *made,
-				    const struct loader_plan *plan, const struct initial_file *file,
-				    const struct abi_start *start, uint64_t *base)
+				    const struct loader_plan *plan,
+				    const struct loader_source *file, const struct abi_start *start,
+				    uint64_t *base)
 {
 	struct object_request request = {.type = OBJECT_SEGMENT,
 					 .size = plan->total_pages * PAGE_SIZE,
@@ -445,6 +460,7 @@ static enum command_exit initial_machine_finish(const struct initial *initial,
 	const struct manifest_object *program =
 		manifest_object_find(initial->manifest, described->program);
 	struct initial_file file;
+	struct loader_source source;
 	struct loader_plan plan;
 	struct abi_start start;
 	uint64_t base = 0;
@@ -452,7 +468,8 @@ static enum command_exit initial_machine_finish(const struct initial *initial,
 
 	if (!initial_file_read(initial, program->line, program->source, &file))
 		return COMMAND_FAILED;
-	status = loader_plan(file.data, file.bytes, &plan);
+	source = (struct loader_source){.bytes = file.bytes, .data = file.data};
+	status = loader_plan(&source, &plan);
 	if (status != STATUS_OK) {
 		command_error("%s:%u: '%s' cannot be loaded: %s", initial->manifest_name,
 			      program->line, program->source, plan.error);
@@ -461,7 +478,7 @@ static enum command_exit initial_machine_finish(const struct initial *initial,
 	}
 	status = initial_arguments(described, &start);
 	if (status == STATUS_OK)
-		status = initial_instance(initial, made, &plan, &file, &start, &base);
+		status = initial_instance(initial, made, &plan, &source, &start, &base);
 	free(file.data);
 	if (status == STATUS_OK)
 		status = initial_heap(initial, made);

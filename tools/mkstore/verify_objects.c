@@ -115,9 +115,13 @@ static bool verify_objects_system(struct verify_objects *objects)
 				      "system page: next object or next page is out of bounds");
 		return false;
 	}
-	if (system->reserved0 || system->reserved1 ||
+	if (system->reserved0 || system->reserved1 || system->terminal.reserved ||
 	    !verify_objects_zero(system->reserved, sizeof(system->reserved)))
 		verify_objects_report(objects, SYSTEM_PAGE, "system page: a reserve is not zero");
+	if (system->terminal.object >= system->next_object ||
+	    system->terminal.version > system->next_version)
+		verify_objects_report(objects, SYSTEM_PAGE,
+				      "system page: the terminal's machine was never made");
 	if (system->next_version > objects->version_floor)
 		verify_objects_report(objects, SYSTEM_PAGE,
 				      "version %" PRIu64 " was handed out, the commit record knows "

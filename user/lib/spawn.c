@@ -12,7 +12,7 @@
 
 #include <string.h>
 #include "user/lib/file.h"
-#include "user/lib/loader.h"
+#include "kernel/loader.h"
 #include "user/lib/machine.h"
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
@@ -22,6 +22,7 @@
 struct spawn_work {
 	const struct spawn_request *request;
 	struct loader_plan plan;
+	struct loader_source source;
 	struct abi_start start;
 	struct file program, instance;
 	uint32_t machine, port; /* slots; 0: not made yet */
@@ -37,7 +38,9 @@ static enum status spawn_plan(struct spawn_work *work)
 	status = file_attach(&work->program, work->request->program, RIGHT_READ);
 	if (status != STATUS_OK)
 		return status;
-	status = loader_plan(file_data(&work->program), work->program.size, &work->plan);
+	work->source.data = file_data(&work->program);
+	work->source.bytes = work->program.size;
+	status = loader_plan(&work->source, &work->plan);
 	if (status != STATUS_OK)
 		work->step = work->plan.error;
 	return status;
@@ -98,9 +101,8 @@ static enum status spawn_fill(struct spawn_work *work)
 
 		if (loader_page_empty(&work->plan, i))
 			continue;
-		status = loader_page(&work->plan, file_data(&work->program), work->program.size,
-				     work->instance.address, work->message_page, &work->start, i,
-				     base + i * PAGE_SIZE);
+		status = loader_page(&work->plan, &work->source, work->instance.address,
+				     work->message_page, &work->start, i, base + i * PAGE_SIZE);
 		if (status != STATUS_OK)
 			return status;
 	}

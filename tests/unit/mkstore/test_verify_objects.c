@@ -328,6 +328,8 @@ FAULT(system_next_object, system_of(host)->next_object = 0)
 FAULT(system_kernel_next, system_of(host)->kernel_next = 5)
 FAULT(system_root, system_of(host)->root_directory = OBJECT_ROOT_BANK)
 FAULT(system_bank, system_of(host)->root_bank = 4000000)
+FAULT(system_terminal, system_of(host)->terminal.object = 4000000)
+FAULT(system_terminal_version, system_of(host)->terminal.version = UINT64_MAX)
 FAULT(system_resume, system_of(host)->resume[3].object = 4000000)
 FAULT(system_fewer_objects, system_of(host)->next_object--)
 FAULT(table_tail, record_of(host, (object_t){60})->type = OBJECT_PORT)
@@ -449,6 +451,8 @@ static const struct {
 	FAULT_ROW(system_kernel_next, "out of bounds"),
 	FAULT_ROW(system_root, "no root directory"),
 	FAULT_ROW(system_bank, "no root bank"),
+	FAULT_ROW(system_terminal, "never made"),
+	FAULT_ROW(system_terminal_version, "never made"),
 	FAULT_ROW(system_resume, "told of a resume"),
 	FAULT_ROW(system_fewer_objects, "objects free"),
 	FAULT_ROW(table_tail, "goes on behind"),

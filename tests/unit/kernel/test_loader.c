@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_loader.c - user/lib/loader.c with good programs and with hostile files.
+ * test_loader.c - kernel/loader.c with good programs and with hostile files.
  *
  * Good files are one that is put together here, so that every part of it is known,
  * and one of the real programs.  Hostile files are made of them: cut off anywhere,
@@ -8,7 +8,7 @@
  * file is either refused with a reason, or the plan holds every invariant and all
  * its pages can be built (the sanitizer watches for bytes outside the file).
  */
-#include "user/lib/loader.h"
+#include "kernel/loader.h"
 
 #include <elf.h>
 #include <setjmp.h>
@@ -36,6 +36,8 @@ struct image {
 
 static uint8_t file[FILE_BYTES];
 static struct image *const image = (struct image *)(void *)file;
+static const struct loader_source whole = {.bytes = FILE_BYTES, .data = file};
+static const struct loader_source cut = {.bytes = 0x3000, .data = file};
 static struct abi_start start;
 
 static void segment(unsigned index, uint32_t type, uint32_t flags, uint64_t offset,
@@ -105,7 +107,7 @@ static void test_plan(void **state)
 	struct loader_plan plan;
 
 	(void)state;
-	assert_int_equal(loader_plan(file, sizeof(file), &plan), STATUS_OK);
+	assert_int_equal(loader_plan(&whole, &plan), STATUS_OK);
 	assert_null(plan.error);
 	assert_int_equal(plan.image_pages, 7);
 	assert_int_equal(plan.runs, 5);
@@ -125,10 +127,11 @@ static void test_plan(void **state)
 static uint8_t *build(const struct loader_plan *plan, const void *bytes, size_t length,
 		      uint64_t limit)
 {
+	const struct loader_source source = {.bytes = length, .data = bytes};
 	uint8_t *instance = calloc(limit, PAGE_SIZE);
 
 	for (uint64_t i = 0; i < limit; i++)
-		assert_int_equal(loader_page(plan, bytes, length, BASE, MESSAGE, &start, i,
+		assert_int_equal(loader_page(plan, &source, BASE, MESSAGE, &start, i,
 					     instance + i * PAGE_SIZE),
 				 STATUS_OK);
 	return instance;
@@ -152,7 +155,7 @@ static void test_pages(void **state)
 	(void)state;
 	assert_int_equal(loader_argument_add(&start, "name"), STATUS_OK);
 	assert_int_equal(loader_argument_add(&start, "argument"), STATUS_OK);
-	assert_int_equal(loader_plan(file, sizeof(file), &plan), STATUS_OK);
+	assert_int_equal(loader_plan(&whole, &plan), STATUS_OK);
 	instance = build(&plan, file, sizeof(file), plan.total_pages);
 	assert_memory_equal(instance, file, 0x800);
 	assert_memory_equal(instance + 0x800, zeros, 0x800);
@@ -178,28 +181,77 @@ static void test_pages(void **state)
 	free(instance);
 }
 
+/* A file that is read in parts, as the kernel does, which cannot be had at one of them. */
+struct parts {
+	unsigned left; /* reads that succeed */
+	unsigned done;
+};
+
+static enum status parts_read(void *context, uint64_t offset, void *to, uint64_t bytes)
+{
+	struct parts *parts = context;
+
+	assert_true(offset <= sizeof(file) && bytes <= sizeof(file) - offset);
+	if (!parts->left--)
+		return STATUS_WAIT;
+	parts->done++;
+	memcpy(to, file + offset, bytes);
+	return STATUS_OK;
+}
+
+static enum status parts_build(struct parts *parts, uint8_t *instance)
+{
+	const struct loader_source source = {sizeof(file), NULL, parts_read, parts};
+	struct loader_plan plan;
+	enum status status = loader_plan(&source, &plan);
+
+	for (uint64_t i = 0; status == STATUS_OK && i < plan.total_pages; i++)
+		status = loader_page(&plan, &source, BASE, MESSAGE, &start, i,
+				     instance + i * PAGE_SIZE);
+	return status;
+}
+
+static void test_parts(void **state)
+{
+	struct parts parts = {.left = UINT32_MAX};
+	static uint8_t instance[64 * PAGE_SIZE];
+	struct loader_plan plan;
+	unsigned reads;
+	uint8_t *expected;
+
+	(void)state;
+	assert_int_equal(loader_plan(&whole, &plan), STATUS_OK);
+	expected = build(&plan, file, sizeof(file), plan.total_pages);
+	assert_int_equal(parts_build(&parts, instance), STATUS_OK);
+	assert_memory_equal(instance, expected, plan.total_pages * PAGE_SIZE);
+	free(expected);
+	reads = parts.done;
+	for (unsigned i = 0; i < reads; i++) {
+		parts = (struct parts){.left = i};
+		memset(instance, 0, sizeof(instance));
+		assert_int_equal(parts_build(&parts, instance), STATUS_WAIT);
+		assert_int_equal(parts.done, i); /* nothing is read after it */
+	}
+}
+
 static void test_page_refuses(void **state)
 {
 	uint8_t page[PAGE_SIZE] = {0};
 	struct loader_plan plan;
 
 	(void)state;
-	assert_int_equal(loader_plan(file, sizeof(file), &plan), STATUS_OK);
-	assert_int_equal(loader_page(&plan, file, sizeof(file), BASE, MESSAGE, &start,
-				     plan.total_pages, page),
+	assert_int_equal(loader_plan(&whole, &plan), STATUS_OK);
+	assert_int_equal(loader_page(&plan, &whole, BASE, MESSAGE, &start, plan.total_pages, page),
 			 STATUS_INVALID);
-	assert_int_equal(loader_page(&plan, file, sizeof(file), BASE + 1, MESSAGE, &start, 0, page),
+	assert_int_equal(loader_page(&plan, &whole, BASE + 1, MESSAGE, &start, 0, page),
 			 STATUS_INVALID);
 	/* The file was cut, or its relocations changed, after the plan was made. */
-	assert_int_equal(loader_page(&plan, file, 0x3000, BASE, MESSAGE, &start, 0, page),
-			 STATUS_FORMAT);
+	assert_int_equal(loader_page(&plan, &cut, BASE, MESSAGE, &start, 0, page), STATUS_FORMAT);
 	image->relocation[0].r_info = R_X86_64_64;
-	assert_int_equal(loader_page(&plan, file, sizeof(file), BASE, MESSAGE, &start, 3, page),
-			 STATUS_FORMAT);
+	assert_int_equal(loader_page(&plan, &whole, BASE, MESSAGE, &start, 3, page), STATUS_FORMAT);
 	image->relocation[0].r_info = R_X86_64_RELATIVE;
 	image->relocation[0].r_offset = 0x1008;
-	assert_int_equal(loader_page(&plan, file, sizeof(file), BASE, MESSAGE, &start, 1, page),
-			 STATUS_FORMAT);
+	assert_int_equal(loader_page(&plan, &whole, BASE, MESSAGE, &start, 1, page), STATUS_FORMAT);
 }
 
 static void test_arguments(void **state)
@@ -224,7 +276,7 @@ static void refused(enum status status, const char *part)
 {
 	struct loader_plan plan;
 
-	assert_int_equal(loader_plan(file, sizeof(file), &plan), status);
+	assert_int_equal(loader_plan(&whole, &plan), status);
 	assert_non_null(plan.error);
 	if (!strstr(plan.error, part))
 		fail_msg("the reason is \"%s\", not \"...%s...\"", plan.error, part);
@@ -356,8 +408,9 @@ static void check_runs(const struct loader_plan *plan)
 /* Refused with a reason, or all that loader.h promises.  True: accepted. */
 static bool check_file(const uint8_t *bytes, size_t length)
 {
+	const struct loader_source source = {.bytes = length, .data = bytes};
 	struct loader_plan plan;
-	enum status status = loader_plan(bytes, length, &plan);
+	enum status status = loader_plan(&source, &plan);
 	uint8_t *instance;
 
 	if (status != STATUS_OK) {
@@ -470,6 +523,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_plan, setup),
 		cmocka_unit_test_setup(test_pages, setup),
+		cmocka_unit_test_setup(test_parts, setup),
 		cmocka_unit_test_setup(test_page_refuses, setup),
 		cmocka_unit_test_setup(test_arguments, setup),
 		cmocka_unit_test_setup(test_refused_headers, setup),

@@ -3,8 +3,8 @@
  * loader.h - what a program instance looks like, worked out from an ELF file.
  *
  * Pure code: no system calls, no allocation, no state.  Ring 3 uses it to start
- * programs and mkstore uses it to lay down the first ones, so that both kinds
- * of machine are exactly alike.  The file is taken as hostile: every number in
+ * programs, mkstore to lay down the first ones and the kernel to make the shell
+ * anew, so that all machines are exactly alike.  The file is taken as hostile: every number in
  * it is checked before it is used, and loops are bounded by the limits below.
  *
  *   offset in the instance
@@ -18,8 +18,8 @@
  * writable and executable, text relocations, thread-local storage, constructors
  * and interpreters are refused with the reason.
  */
-#ifndef USER_LIB_LOADER_H
-#define USER_LIB_LOADER_H
+#ifndef KERNEL_LOADER_H
+#define KERNEL_LOADER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,8 +63,16 @@ struct loader_plan {
 	const char *error; /* after a failure: what is wrong with the file */
 };
 
-/* FORMAT or LIMIT with plan->error set, or OK. */
-enum status loader_plan(const void *file, uint64_t bytes, struct loader_plan *plan);
+/* The file: in memory as a whole, or read part by part, which may have to wait. */
+struct loader_source {
+	uint64_t bytes;
+	const void *data; /* null: it is read */
+	enum status (*read)(void *context, uint64_t offset, void *to, uint64_t bytes);
+	void *context;
+};
+
+/* FORMAT or LIMIT with plan->error set, OK, or what reading the file gave. */
+enum status loader_plan(const struct loader_source *file, struct loader_plan *plan);
 
 /* Is the page all zeros and therefore need not be written? */
 bool loader_page_empty(const struct loader_plan *plan, uint64_t index);
@@ -74,9 +82,9 @@ bool loader_page_empty(const struct loader_plan *plan, uint64_t index);
  * bytes of the file, the relocations that fall into it, struct abi_start.  Of
  * `start` only the arguments are taken; addresses and magic are filled in.
  * INVALID for an index or a base that makes no sense, FORMAT if the file was
- * changed since it was planned.
+ * changed since it was planned, or what reading it gave.
  */
-enum status loader_page(const struct loader_plan *plan, const void *file, uint64_t bytes,
+enum status loader_page(const struct loader_plan *plan, const struct loader_source *file,
 			uint64_t base_address, uint64_t message_page_address,
 			const struct abi_start *start, uint64_t index, void *page);
 

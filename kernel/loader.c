@@ -9,7 +9,7 @@
  * of the relocation table, which somebody may change after the plan was made;
  * it checks each entry again.
  */
-#include "user/lib/loader.h"
+#include "kernel/loader.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -57,11 +57,20 @@ enum { DF_TEXTREL = 4, R_X86_64_NONE = 0, R_X86_64_RELATIVE = 8 };
 
 /* A file while it is being planned. */
 struct loader_input {
-	const uint8_t *file;
+	const struct loader_source *file;
 	uint64_t bytes;
 	struct elf_header header;
 	struct elf_program dynamic, relro; /* type 0: not present */
 };
+
+static enum status loader_read(const struct loader_source *file, uint64_t offset, void *to,
+			       uint64_t bytes)
+{
+	if (!file->data)
+		return file->read(file->context, offset, to, bytes);
+	memcpy(to, (const uint8_t *)file->data + offset, bytes);
+	return STATUS_OK;
+}
 
 static enum status loader_refuse(struct loader_plan *plan, enum status status, const char *error)
 {
@@ -79,10 +88,13 @@ static enum status loader_check_header(struct loader_input *in, struct loader_pl
 {
 	static const uint8_t ident[7] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
 	struct elf_header *header = &in->header;
+	enum status status;
 
 	if (in->bytes < sizeof(*header))
 		return loader_refuse(plan, STATUS_FORMAT, "too short for a program");
-	memcpy(header, in->file, sizeof(*header));
+	status = loader_read(in->file, 0, header, sizeof(*header));
+	if (status != STATUS_OK)
+		return status;
 	if (memcmp(header->ident, ident, 4) != 0)
 		return loader_refuse(plan, STATUS_FORMAT, "not a program (no ELF header)");
 	if (memcmp(header->ident, ident, sizeof(ident)) != 0 || header->machine != EM_X86_64)
@@ -148,10 +160,11 @@ static enum status loader_read_headers(struct loader_input *in, struct loader_pl
 {
 	for (unsigned i = 0; i < in->header.phnum; i++) {
 		struct elf_program program;
-		enum status status = STATUS_OK;
+		enum status status = loader_read(in->file, in->header.phoff + i * sizeof(program),
+						 &program, sizeof(program));
 
-		memcpy(&program, in->file + in->header.phoff + i * sizeof(program),
-		       sizeof(program));
+		if (status != STATUS_OK)
+			return status;
 		if (program.type == PT_LOAD)
 			status = loader_add_segment(in, plan, &program);
 		else if (program.type == PT_DYNAMIC)
@@ -230,8 +243,11 @@ static enum status loader_read_dynamic(struct loader_input *in, struct loader_pl
 		return loader_refuse(plan, STATUS_LIMIT, "its dynamic section is too long");
 	for (uint64_t i = 0; i < in->dynamic.filesz / sizeof(struct elf_dynamic); i++) {
 		struct elf_dynamic entry;
+		enum status status = loader_read(in->file, in->dynamic.offset + i * sizeof(entry),
+						 &entry, sizeof(entry));
 
-		memcpy(&entry, in->file + in->dynamic.offset + i * sizeof(entry), sizeof(entry));
+		if (status != STATUS_OK)
+			return status;
 		if (entry.tag == DT_NULL)
 			break;
 		if (loader_refuse_dynamic(&entry))
@@ -253,15 +269,12 @@ static enum status loader_read_dynamic(struct loader_input *in, struct loader_pl
 	return STATUS_OK;
 }
 
-static struct elf_rela loader_relocation(const struct loader_plan *plan, const void *file,
-					 uint64_t index)
+static enum status loader_relocation(const struct loader_plan *plan,
+				     const struct loader_source *file, uint64_t index,
+				     struct elf_rela *rela)
 {
-	struct elf_rela rela;
-
-	memcpy(&rela,
-	       (const uint8_t *)file + plan->relocation_offset + index * sizeof(struct elf_rela),
-	       sizeof(rela));
-	return rela;
+	return loader_read(file, plan->relocation_offset + index * sizeof(*rela), rela,
+			   sizeof(*rela));
 }
 
 static enum status loader_check_relocations(const struct loader_input *in, struct loader_plan *plan)
@@ -269,9 +282,12 @@ static enum status loader_check_relocations(const struct loader_input *in, struc
 	uint64_t end = 0;
 
 	for (uint64_t i = 0; i < plan->relocations; i++) {
-		struct elf_rela rela = loader_relocation(plan, in->file, i);
 		const struct loader_segment *segment;
+		struct elf_rela rela;
+		enum status status = loader_relocation(plan, in->file, i, &rela);
 
+		if (status != STATUS_OK)
+			return status;
 		if (rela.info == R_X86_64_NONE)
 			return loader_refuse(plan, STATUS_FORMAT, "it has empty relocations");
 		if (rela.info != R_X86_64_RELATIVE)
@@ -348,7 +364,7 @@ static enum status loader_place_stack(const struct loader_input *in, struct load
 	return STATUS_OK;
 }
 
-enum status loader_plan(const void *file, uint64_t bytes, struct loader_plan *plan)
+enum status loader_plan(const struct loader_source *file, struct loader_plan *plan)
 {
 	struct loader_input in;
 	enum status status;
@@ -356,7 +372,7 @@ enum status loader_plan(const void *file, uint64_t bytes, struct loader_plan *pl
 	memset(&in, 0, sizeof(in));
 	memset(plan, 0, sizeof(*plan));
 	in.file = file;
-	in.bytes = bytes;
+	in.bytes = file->bytes;
 	status = loader_check_header(&in, plan);
 	if (status == STATUS_OK)
 		status = loader_read_headers(&in, plan);
@@ -396,75 +412,109 @@ bool loader_page_empty(const struct loader_plan *plan, uint64_t index)
 	return !loader_holds_start(plan, index);
 }
 
-/* Copies the part of [address, address + length) that falls into the page which
- * begins at `begin`. */
+/* The part of [address, address + length) that falls into the page which begins at
+ * `begin`: where it begins; its length, 0 for none. */
+static uint64_t loader_part(uint64_t begin, uint64_t address, uint64_t length, uint64_t *from)
+{
+	uint64_t end = address + length;
+
+	*from = address > begin ? address : begin;
+	if (end > begin + PAGE_SIZE)
+		end = begin + PAGE_SIZE;
+	return *from < end ? end - *from : 0;
+}
+
 static void loader_copy_part(uint8_t *page, uint64_t begin, uint64_t address, const void *source,
 			     uint64_t length)
 {
-	uint64_t from = address > begin ? address : begin;
-	uint64_t end = address + length;
+	uint64_t from, bytes = loader_part(begin, address, length, &from);
 
-	if (end > begin + PAGE_SIZE)
-		end = begin + PAGE_SIZE;
-	if (from < end)
-		memcpy(page + (from - begin), (const uint8_t *)source + (from - address),
-		       end - from);
+	if (bytes)
+		memcpy(page + (from - begin), (const uint8_t *)source + (from - address), bytes);
 }
 
 /* The first relocation that ends behind `address`. */
-static uint64_t loader_relocation_search(const struct loader_plan *plan, const void *file,
-					 uint64_t address)
+static enum status loader_relocation_search(const struct loader_plan *plan,
+					    const struct loader_source *file, uint64_t address,
+					    uint64_t *index)
 {
 	uint64_t low = 0, high = plan->relocations;
 
 	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
+		struct elf_rela rela;
+		enum status status = loader_relocation(plan, file, middle, &rela);
 
-		if (loader_relocation(plan, file, middle).offset + sizeof(uint64_t) <= address)
+		if (status != STATUS_OK)
+			return status;
+		if (rela.offset + sizeof(uint64_t) <= address)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low;
+	*index = low;
+	return STATUS_OK;
 }
 
-static enum status loader_relocate(const struct loader_plan *plan, const void *file,
+static enum status loader_relocate(const struct loader_plan *plan, const struct loader_source *file,
 				   uint64_t base_address, uint64_t begin, uint8_t *page)
 {
-	for (uint64_t i = loader_relocation_search(plan, file, begin); i < plan->relocations; i++) {
-		struct elf_rela rela = loader_relocation(plan, file, i);
-		const struct loader_segment *segment =
-			loader_segment_at(plan, rela.offset, sizeof(uint64_t));
-		uint64_t value = base_address + rela.addend;
+	uint64_t i = 0;
+	enum status status = loader_relocation_search(plan, file, begin, &i);
 
-		if (rela.offset >= begin + PAGE_SIZE)
+	for (; status == STATUS_OK && i < plan->relocations; i++) {
+		const struct loader_segment *segment;
+		struct elf_rela rela;
+		uint64_t value;
+
+		status = loader_relocation(plan, file, i, &rela);
+		if (status != STATUS_OK || rela.offset >= begin + PAGE_SIZE)
 			break;
+		segment = loader_segment_at(plan, rela.offset, sizeof(uint64_t));
 		if (rela.info != R_X86_64_RELATIVE || !segment || !(segment->rights & RIGHT_WRITE))
 			return STATUS_FORMAT;
+		value = base_address + rela.addend;
 		loader_copy_part(page, begin, rela.offset, &value, sizeof(value));
+	}
+	return status;
+}
+
+/* What the file has for this page. */
+static enum status loader_image(const struct loader_plan *plan, const struct loader_source *file,
+				uint64_t begin, uint8_t *page)
+{
+	for (unsigned i = 0; i < plan->segments; i++) {
+		const struct loader_segment *segment = &plan->segment[i];
+		uint64_t from,
+			bytes = loader_part(begin, segment->address, segment->file_bytes, &from);
+		enum status status = STATUS_OK;
+
+		if (!loader_inside(segment->file_offset, segment->file_bytes, file->bytes))
+			return STATUS_FORMAT;
+		if (bytes)
+			status = loader_read(file, segment->file_offset + (from - segment->address),
+					     page + (from - begin), bytes);
+		if (status != STATUS_OK)
+			return status;
 	}
 	return STATUS_OK;
 }
 
-enum status loader_page(const struct loader_plan *plan, const void *file, uint64_t bytes,
+enum status loader_page(const struct loader_plan *plan, const struct loader_source *file,
 			uint64_t base_address, uint64_t message_page_address,
 			const struct abi_start *start, uint64_t index, void *page)
 {
 	uint64_t begin = index * PAGE_SIZE;
+	enum status status;
 
 	if (index >= plan->total_pages || base_address % PAGE_SIZE != 0)
 		return STATUS_INVALID;
 	if (!loader_inside(plan->relocation_offset, plan->relocations * sizeof(struct elf_rela),
-			   bytes))
+			   file->bytes))
 		return STATUS_FORMAT;
-	for (unsigned i = 0; i < plan->segments; i++) {
-		const struct loader_segment *segment = &plan->segment[i];
-
-		if (!loader_inside(segment->file_offset, segment->file_bytes, bytes))
-			return STATUS_FORMAT;
-		loader_copy_part(page, begin, segment->address,
-				 (const uint8_t *)file + segment->file_offset, segment->file_bytes);
-	}
+	status = loader_image(plan, file, begin, page);
+	if (status != STATUS_OK)
+		return status;
 	if (loader_holds_start(plan, index)) {
 		struct abi_start filled = *start;
 
