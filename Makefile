@@ -15,6 +15,7 @@ CC      := gcc
 PYTHON  := /usr/bin/python3
 IMAGE   := $(B)/perdure.img
 SIZE    := 1G
+SECTOR  := 512
 VERSION := 0.1
 
 LZ4_VERSION := 1.9.4-1
@@ -211,7 +212,8 @@ $(P)/esp.img: $(P)/bootx64.efi $(P)/kernel.elf disk/grub.cfg tools/build/image.p
 
 IMAGE_INPUTS  := $(P)/esp.img $(P)/core.img $(B)/mkstore programs
 IMAGE_OPTIONS := --size $(SIZE) --esp $(P)/esp.img --core $(P)/core.img --mkstore $(B)/mkstore \
-	--manifest disk/system.manifest --files $(B)/user $(if $(IDENTITY),--identity $(IDENTITY))
+	--manifest disk/system.manifest --files $(B)/user --sector $(SECTOR) \
+	$(if $(IDENTITY),--identity $(IDENTITY))
 
 # An image that is there is kept; only its kernel is replaced by a newer one.
 image: $(IMAGE_INPUTS)
@@ -259,6 +261,7 @@ bench-store: $(B)/store-bench
 #:   make clean        remove build/ except downloaded sources
 #:
 #:   SIZE=1G           size of a new image (make fresh SIZE=64G)
+#:   SECTOR=4096       for a disk with sectors of 4096 bytes (make fresh; boots by UEFI only)
 #:   IMAGE=FILE        another image than build/perdure.img
 #:   QEMU_ARGS='...'   more arguments for QEMU, in every run target
 #:   ACCEL=tcg|kvm     instead of what is found to work

@@ -15,25 +15,11 @@
 #include "drivers/gpt.h"
 #include <stddef.h>
 #include <string.h>
+#include "drivers/gpt_priv.h"
 
 #define HEADER_BYTES	92u
 #define ENTRIES_MAX	1024u /* eight times what is usual */
 #define ENTRY_BYTES_MIN 128u
-
-struct table {
-	uint64_t entries; /* first sector of the entry array */
-	uint32_t count, entry_bytes, crc;
-};
-
-static uint32_t get32(const uint8_t *at)
-{
-	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static uint64_t get64(const uint8_t *at)
-{
-	return get32(at) | (uint64_t)get32(at + 4) << 32;
-}
 
 uint32_t gpt_crc32(uint32_t crc, const void *data, uint32_t bytes)
 {
@@ -54,26 +40,32 @@ uint32_t gpt_crc32(uint32_t crc, const void *data, uint32_t bytes)
 	return ~crc;
 }
 
+struct gpt_table gpt_table(struct block_device *disk, void *buffer, uint32_t scale)
+{
+	return (struct gpt_table){
+		.disk = disk, .buffer = buffer, .scale = scale, .sectors = disk->sectors / scale};
+}
+
 static void gpt_done(struct block_request *request)
 {
 	*(bool *)request->owner = true;
 }
 
-static enum status gpt_read(struct block_device *disk, uint64_t sector, uint32_t sectors,
-			    void *buffer)
+/* The same in sectors of 512 bytes. */
+static enum status gpt_request(const struct gpt_table *table, enum block_operation operation,
+			       uint64_t sector, uint64_t sectors)
 {
+	struct block_device *disk = table->disk;
 	bool done = false;
 	struct block_request request = {
-		.operation = BLOCK_READ,
+		.operation = operation,
 		.sector = {sector},
-		.sectors = sectors,
-		.data = buffer,
+		.sectors = (uint32_t)sectors,
+		.data = operation == BLOCK_FLUSH ? NULL : table->buffer,
 		.complete = gpt_done,
 		.owner = &done,
 	};
 
-	if (sector >= disk->sectors || sectors > disk->sectors - sector)
-		return STATUS_FORMAT;
 	while (!disk->operations->submit(disk, &request))
 		disk->operations->poll(disk, true);
 	while (!done)
@@ -81,90 +73,163 @@ static enum status gpt_read(struct block_device *disk, uint64_t sector, uint32_t
 	return request.status;
 }
 
-/* Reads and verifies the header in `sector`. */
-static enum status gpt_header(struct block_device *disk, uint64_t sector, uint8_t *buffer,
-			      struct table *table)
+enum status gpt_io(const struct gpt_table *table, enum block_operation operation, uint64_t sector,
+		   uint32_t sectors)
 {
-	enum status status = gpt_read(disk, sector, 1, buffer);
-	uint32_t bytes = get32(buffer + 12), crc = get32(buffer + 16);
+	if (sector > table->sectors || sectors > table->sectors - sector)
+		return STATUS_FORMAT;
+	return gpt_request(table, operation, sector * table->scale,
+			   (uint64_t)sectors * table->scale);
+}
 
+/* The whole block around it is read: a disk of larger sectors than the table's gives no less. */
+static enum status gpt_header_read(struct gpt_table *table, uint64_t sector)
+{
+	uint64_t place = sector * table->scale, block = place - place % BLOCK_SECTORS;
+	uint64_t left = table->disk->sectors - block;
+	enum status status =
+		gpt_request(table, BLOCK_READ, block, left < BLOCK_SECTORS ? left : BLOCK_SECTORS);
+
+	memcpy(table->header, table->buffer + (place - block) * SECTOR_SIZE, SECTOR_SIZE);
+	return status;
+}
+
+enum status gpt_header(struct gpt_table *table, uint64_t sector)
+{
+	uint8_t *header = table->header;
+	uint32_t bytes, crc;
+	enum status status;
+
+	if (sector >= table->sectors)
+		return STATUS_FORMAT;
+	status = gpt_header_read(table, sector);
+	bytes = gpt_get32(header + 12);
+	crc = gpt_get32(header + 16);
 	if (status != STATUS_OK)
 		return status;
-	if (memcmp(buffer, "EFI PART", 8) != 0 || bytes < HEADER_BYTES || bytes > SECTOR_SIZE)
+	if (memcmp(header, "EFI PART", 8) != 0)
 		return STATUS_FORMAT;
-	memset(buffer + 16, 0, 4);
-	if (gpt_crc32(0, buffer, bytes) != crc || get64(buffer + 24) != sector)
-		return STATUS_FORMAT;
-	*table = (struct table){get64(buffer + 72), get32(buffer + 80), get32(buffer + 84),
-				get32(buffer + 88)};
+	if (bytes < HEADER_BYTES || bytes > SECTOR_SIZE)
+		return STATUS_CORRUPT;
+	memset(header + 16, 0, 4);
+	if (gpt_crc32(0, header, bytes) != crc || gpt_get64(header + 24) != sector)
+		return STATUS_CORRUPT;
+	table->entries = gpt_get64(header + 72);
+	table->count = gpt_get32(header + 80);
+	table->entry_bytes = gpt_get32(header + 84);
+	table->crc = gpt_get32(header + 88);
 	if (table->count == 0 || table->count > ENTRIES_MAX ||
 	    table->entry_bytes < ENTRY_BYTES_MIN || table->entry_bytes > SECTOR_SIZE ||
 	    (table->entry_bytes & (table->entry_bytes - 1)) != 0)
-		return STATUS_FORMAT;
+		return STATUS_CORRUPT;
+	bytes = table->scale * SECTOR_SIZE;
+	table->entries_sectors = (table->count * table->entry_bytes + bytes - 1) / bytes;
 	return STATUS_OK;
 }
 
-static bool gpt_match(const uint8_t *entry, const uint8_t type[16], struct gpt_partition *found)
+enum status gpt_entries(struct gpt_table *table,
+			void (*look)(void *context, uint8_t *entry, uint32_t index), void *context,
+			uint64_t to, uint32_t *crc)
 {
-	uint64_t first = get64(entry + 32), last = get64(entry + 40);
+	uint32_t left = table->count * table->entry_bytes, index = 0;
+	uint32_t piece = BLOCK_SECTORS / table->scale;
 
-	if (found->sectors != 0 || memcmp(entry, type, 16) != 0 || first == 0 || last < first ||
-	    last == UINT64_MAX)
-		return false;
-	*found = (struct gpt_partition){first, last - first + 1};
-	return true;
-}
-
-/* Verifies all entries and notes the first that matches. */
-static enum status gpt_entries(struct block_device *disk, const struct table *table,
-			       const uint8_t type[16], uint8_t *buffer, struct gpt_partition *found)
-{
-	uint32_t left = table->count * table->entry_bytes, crc = 0;
-	uint64_t sector = table->entries;
-
-	*found = (struct gpt_partition){0, 0};
-	while (left > 0) {
+	*crc = 0;
+	for (uint32_t done = 0; done < table->entries_sectors; done += piece) {
+		uint32_t rest = table->entries_sectors - done;
+		uint32_t sectors = rest < piece ? rest : piece;
 		uint32_t bytes = left < GPT_BUFFER ? left : GPT_BUFFER;
-		uint32_t sectors = (bytes + SECTOR_SIZE - 1) / SECTOR_SIZE;
-		enum status status = gpt_read(disk, sector, sectors, buffer);
+		enum status status = gpt_io(table, BLOCK_READ, table->entries + done, sectors);
+
+		for (uint32_t at = 0; at < bytes && status == STATUS_OK; at += table->entry_bytes)
+			look(context, table->buffer + at, index++);
+		*crc = gpt_crc32(*crc, table->buffer, bytes);
+		if (status == STATUS_OK && to)
+			status = gpt_io(table, BLOCK_WRITE, to + done, sectors);
 		if (status != STATUS_OK)
 			return status;
-		crc = gpt_crc32(crc, buffer, bytes);
-		for (uint32_t at = 0; at < bytes; at += table->entry_bytes)
-			gpt_match(buffer + at, type, found);
-		sector += sectors;
 		left -= bytes;
 	}
-	return crc == table->crc ? STATUS_OK : STATUS_FORMAT;
+	return STATUS_OK;
 }
 
-static enum status gpt_table(struct block_device *disk, uint64_t sector, const uint8_t type[16],
-			     void *buffer, struct gpt_partition *found)
-{
-	struct table table;
-	enum status status = gpt_header(disk, sector, buffer, &table);
+/* ---- finding a partition ------------------------------------------------------------ */
 
+struct gpt_search {
+	const struct gpt_table *table;
+	const uint8_t *type;
+	struct gpt_partition *found;
+};
+
+static void gpt_match(void *context, uint8_t *entry, uint32_t index)
+{
+	struct gpt_search *search = context;
+	struct gpt_partition *found = search->found;
+	uint64_t first = gpt_get64(entry + 32), last = gpt_get64(entry + 40);
+	uint32_t scale = search->table->scale;
+
+	if (found->sectors != 0 || memcmp(entry, search->type, 16) != 0 || first == 0 ||
+	    last < first || last >= UINT64_MAX / scale)
+		return;
+	*found = (struct gpt_partition){.first = first * scale,
+					.sectors = (last - first + 1) * scale,
+					.number = index + 1,
+					.sector_bytes = scale * SECTOR_SIZE};
+}
+
+/* The table whose header is in that sector. */
+static enum status gpt_look(struct gpt_table *table, uint64_t sector, const uint8_t type[16],
+			    struct gpt_partition *found)
+{
+	struct gpt_search search = {table, type, found};
+	enum status status = gpt_header(table, sector);
+	uint64_t other = gpt_get64(table->header + 32), end;
+	uint32_t crc = 0;
+
+	*found = (struct gpt_partition){0};
 	if (status == STATUS_OK)
-		status = gpt_entries(disk, &table, type, buffer, found);
+		status = gpt_entries(table, gpt_match, &search, 0, &crc);
+	if (status == STATUS_OK && crc != table->crc)
+		status = STATUS_CORRUPT;
+	/* Entries that cannot lie where the header says. */
+	if (status == STATUS_FORMAT && table->count)
+		status = STATUS_CORRUPT;
+	/* The disk ended behind the later of the two headers. */
+	end = found->first + found->sectors;
+	found->disk_sectors = (other > sector ? other : sector) + 1;
+	if (found->disk_sectors < UINT64_MAX / table->scale)
+		found->disk_sectors *= table->scale;
+	if (found->disk_sectors < end)
+		found->disk_sectors = end;
 	return status;
 }
 
 enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *buffer,
 		     struct gpt_partition *found, const char **why)
 {
-	enum status status = gpt_table(disk, 1, type, buffer, found);
+	enum status status = STATUS_FORMAT, worst = STATUS_FORMAT;
 
 	*why = NULL;
-	if (status == STATUS_FORMAT && disk->sectors > 2) {
-		status = gpt_table(disk, disk->sectors - 1, type, buffer, found);
-		*why = status == STATUS_OK
-			       ? "its first partition table is damaged, the second serves"
-			       : "it has no GUID partition table";
+	/* The first tables of both kinds, then the second ones. */
+	for (unsigned i = 0; i < 4; i++) {
+		struct gpt_table table = gpt_table(disk, buffer, i % 2 ? BLOCK_SECTORS : 1);
+
+		status = table.sectors < 3
+				 ? STATUS_FORMAT
+				 : gpt_look(&table, i < 2 ? 1 : table.sectors - 1, type, found);
+		if (status == STATUS_OK) {
+			*why = i < 2 ? NULL
+				     : "its first partition table is damaged, the second serves";
+			break;
+		}
+		if (worst == STATUS_FORMAT)
+			worst = status;
 	}
 	if (status != STATUS_OK) {
-		if (*why == NULL)
-			*why = "it cannot be read";
-		return status;
+		*why = worst == STATUS_FORMAT	 ? "it has no GUID partition table"
+		       : worst == STATUS_CORRUPT ? "both of its partition tables are damaged"
+						 : "it cannot be read";
+		return worst;
 	}
 	if (found->sectors == 0) {
 		*why = "it has no store partition";

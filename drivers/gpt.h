@@ -2,6 +2,10 @@
 /*
  * gpt.h - finds a partition by its type on a GPT disk, and extends it (UEFI specification 2.10,
  * chapter 5).
+ *
+ * A table counts in the sectors of the disk that it was made for, of 512 or of 4096
+ * bytes; which it is shows where it lies.  Everything here counts in sectors of 512
+ * bytes.  The disk is asked for whole blocks of 4096 bytes, or for the table's sectors.
  */
 #ifndef DRIVERS_GPT_H
 #define DRIVERS_GPT_H
@@ -11,17 +15,22 @@
 
 struct gpt_partition {
 	uint64_t first, sectors;
+	uint64_t disk_sectors; /* of the disk when the table was written */
+	uint32_t number;       /* from 1, as partition tools count */
+	uint32_t sector_bytes; /* of the table's sectors: 512 or 4096 */
 };
 
 /*
  * The first partition of this type.  Reads synchronously, by polling; `buffer` is
  * GPT_BUFFER bytes that the device can reach.  When the table at the start of
- * the disk is damaged, the one at its end serves.  *why tells what is missing:
+ * the disk is not whole, the one at its end serves.  *why tells what is missing:
  *
- *	OK          found; *why is null, or says that the first table was damaged
+ *	OK          found; *why is null, or says that the first table is damaged
  *	NOT_FOUND   a table, but no such partition
- *	FORMAT      no table that is whole
- *	TRUNCATED   the partition lies partly beyond the end of the disk
+ *	FORMAT      there is no table
+ *	CORRUPT     there is one, and no copy of it is whole
+ *	TRUNCATED   the disk ends before the partition does.  *found says where that
+ *	            lies; the disk must be made disk_sectors long again
  *	IO, DEVICE  the disk failed
  */
 #define GPT_BUFFER 4096u
@@ -36,7 +45,8 @@ enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *bu
  *
  *	BUSY        another partition lies behind it
  *	NOT_FOUND   there is no such partition
- *	FORMAT      the first table is not whole
+ *	FORMAT      there is no table, or it makes no sense
+ *	CORRUPT     the first table is damaged
  *	IO, DEVICE  the disk failed
  */
 enum status gpt_grow(struct block_device *disk, const uint8_t type[16], void *buffer,

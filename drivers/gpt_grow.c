@@ -14,35 +14,20 @@
 #include "drivers/gpt.h"
 #include <stddef.h>
 #include <string.h>
+#include "drivers/gpt_priv.h"
 
-#define HEADER_BYTES 92u
-#define ENTRIES_MAX  1024u
-#define PIECE	     (GPT_BUFFER / SECTOR_SIZE)
-#define ALIGNMENT    2048u /* partitions end at whole MiB, as partition tools have it */
-#define MBR_RECORD   446u  /* the first partition record of the protective MBR */
+#define ALIGNMENT  (1024u * 1024u) /* partitions end at whole MiB, as partition tools have it */
+#define MBR_RECORD 446u		   /* the first partition record of the protective MBR */
 
+/* All in the table's sectors. */
 struct growth {
-	struct block_device *disk;
+	struct gpt_table table; /* the first one */
 	const uint8_t *type;
-	uint8_t *buffer;
-	uint8_t header[SECTOR_SIZE];
-	uint64_t entries; /* first sector of the first table's entries */
-	uint32_t count, entry_bytes, sectors;
 	uint32_t crc;	/* of the entries as they will be */
 	uint32_t index; /* of the partition's entry; count: none yet */
 	uint64_t first, last, new_last;
 	uint64_t behind; /* first sector of a partition behind it; 0: none */
 };
-
-static uint32_t get32(const uint8_t *at)
-{
-	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static uint64_t get64(const uint8_t *at)
-{
-	return get32(at) | (uint64_t)get32(at + 4) << 32;
-}
 
 static void put32(uint8_t *at, uint32_t value)
 {
@@ -56,83 +41,24 @@ static void put64(uint8_t *at, uint64_t value)
 	put32(at + 4, (uint32_t)(value >> 32));
 }
 
-/* ---- synchronous requests ----------------------------------------------------- */
-
-static void growth_done(struct block_request *request)
-{
-	*(bool *)request->owner = true;
-}
-
-static enum status growth_io(const struct growth *growth, enum block_operation operation,
-			     uint64_t sector, uint32_t sectors)
-{
-	struct block_device *disk = growth->disk;
-	bool done = false;
-	struct block_request request = {
-		.operation = operation,
-		.sector = {sector},
-		.sectors = sectors,
-		.data = operation == BLOCK_FLUSH ? NULL : growth->buffer,
-		.complete = growth_done,
-		.owner = &done,
-	};
-
-	if (sector > disk->sectors || sectors > disk->sectors - sector)
-		return STATUS_FORMAT;
-	while (!disk->operations->submit(disk, &request))
-		disk->operations->poll(disk, true);
-	while (!done)
-		disk->operations->poll(disk, true);
-	return request.status;
-}
-
 /* ---- what there is -------------------------------------------------------------- */
 
-static enum status header_read(struct growth *growth)
+static void entry_look(void *context, uint8_t *entry, uint32_t index)
 {
-	enum status status = growth_io(growth, BLOCK_READ, 1, 1);
-	uint8_t *header = growth->header;
-	uint32_t bytes, crc;
+	struct growth *growth = context;
 
-	if (status != STATUS_OK)
-		return status;
-	memcpy(header, growth->buffer, SECTOR_SIZE);
-	bytes = get32(header + 12);
-	crc = get32(header + 16);
-	if (memcmp(header, "EFI PART", 8) != 0 || bytes < HEADER_BYTES || bytes > SECTOR_SIZE)
-		return STATUS_FORMAT;
-	put32(header + 16, 0);
-	if (gpt_crc32(0, header, bytes) != crc || get64(header + 24) != 1)
-		return STATUS_FORMAT;
-	growth->entries = get64(header + 72);
-	growth->count = growth->index = get32(header + 80);
-	growth->entry_bytes = get32(header + 84);
-	if (growth->count == 0 || growth->count > ENTRIES_MAX || growth->entry_bytes < 128 ||
-	    growth->entry_bytes > SECTOR_SIZE ||
-	    (growth->entry_bytes & (growth->entry_bytes - 1)) != 0)
-		return STATUS_FORMAT;
-	growth->sectors = (growth->count * growth->entry_bytes + SECTOR_SIZE - 1) / SECTOR_SIZE;
-	return STATUS_OK;
-}
-
-static void entry_look(struct growth *growth, const uint8_t *entry, uint32_t index)
-{
-	static const uint8_t unused[16];
-	uint64_t first = get64(entry + 32), last = get64(entry + 40);
-
-	if (memcmp(entry, unused, sizeof(unused)) == 0)
+	if (growth->index < growth->table.count || memcmp(entry, growth->type, 16) != 0)
 		return;
-	if (growth->index == growth->count && memcmp(entry, growth->type, 16) == 0) {
-		growth->index = index;
-		growth->first = first;
-		growth->last = last;
-	}
+	growth->index = index;
+	growth->first = gpt_get64(entry + 32);
+	growth->last = gpt_get64(entry + 40);
 }
 
-static void entry_behind(struct growth *growth, const uint8_t *entry, uint32_t index)
+static void entry_behind(void *context, uint8_t *entry, uint32_t index)
 {
 	static const uint8_t unused[16];
-	uint64_t first = get64(entry + 32);
+	struct growth *growth = context;
+	uint64_t first = gpt_get64(entry + 32);
 
 	if (memcmp(entry, unused, sizeof(unused)) == 0 || index == growth->index)
 		return;
@@ -140,71 +66,58 @@ static void entry_behind(struct growth *growth, const uint8_t *entry, uint32_t i
 		growth->behind = first;
 }
 
-static void entry_extend(struct growth *growth, uint8_t *entry, uint32_t index)
+static void entry_extend(void *context, uint8_t *entry, uint32_t index)
 {
+	struct growth *growth = context;
+
 	if (index == growth->index)
 		put64(entry + 40, growth->new_last);
 }
 
-/* All entries, a piece at a time: looked at, or changed and written to `to`. */
-static enum status entries_pass(struct growth *growth, unsigned pass, uint64_t to, uint32_t *crc)
+/* The first table, of whichever sectors. */
+static enum status growth_table(struct growth *growth, struct block_device *disk, void *buffer)
 {
-	uint32_t left = growth->count * growth->entry_bytes, index = 0;
+	enum status status = STATUS_FORMAT;
 
-	*crc = 0;
-	for (uint32_t done = 0; done < growth->sectors; done += PIECE) {
-		uint32_t sectors = growth->sectors - done < PIECE ? growth->sectors - done : PIECE;
-		uint32_t bytes = left < sectors * SECTOR_SIZE ? left : sectors * SECTOR_SIZE;
-		enum status status = growth_io(growth, BLOCK_READ, growth->entries + done, sectors);
-
-		if (status != STATUS_OK)
-			return status;
-		for (uint32_t at = 0; at < bytes; at += growth->entry_bytes, index++) {
-			if (pass == 0)
-				entry_look(growth, growth->buffer + at, index);
-			else if (pass == 1)
-				entry_behind(growth, growth->buffer + at, index);
-			else
-				entry_extend(growth, growth->buffer + at, index);
-		}
-		*crc = gpt_crc32(*crc, growth->buffer, bytes);
-		if (pass == 2 && to)
-			status = growth_io(growth, BLOCK_WRITE, to + done, sectors);
-		if (status != STATUS_OK)
-			return status;
-		left -= bytes;
+	for (uint32_t scale = 1; status == STATUS_FORMAT && scale <= BLOCK_SECTORS;
+	     scale *= BLOCK_SECTORS) {
+		growth->table = gpt_table(disk, buffer, scale);
+		status = gpt_header(&growth->table, 1);
 	}
-	return STATUS_OK;
+	growth->index = growth->table.count;
+	return status;
 }
 
-static enum status growth_plan(struct growth *growth, const char **why)
+static enum status growth_plan(struct growth *growth, struct block_device *disk, void *buffer,
+			       const char **why)
 {
-	uint64_t usable, sectors = growth->disk->sectors;
-	uint32_t crc;
-	enum status status = header_read(growth);
+	struct gpt_table *table = &growth->table;
+	enum status status = growth_table(growth, disk, buffer);
+	uint64_t usable, alignment = ALIGNMENT / SECTOR_SIZE / table->scale;
+	uint32_t crc = 0;
 
-	*why = "its first partition table is damaged: repair that first";
 	if (status == STATUS_OK)
-		status = entries_pass(growth, 0, 0, &crc);
-	if (status == STATUS_OK && crc != get32(growth->header + 88))
-		status = STATUS_FORMAT;
+		status = gpt_entries(table, entry_look, growth, 0, &crc);
+	if (status == STATUS_OK && crc != table->crc)
+		status = STATUS_CORRUPT;
 	if (status == STATUS_OK)
-		status = entries_pass(growth, 1, 0, &crc);
+		status = gpt_entries(table, entry_behind, growth, 0, &crc);
 	if (status != STATUS_OK) {
-		if (status != STATUS_FORMAT)
-			*why = "it cannot be read";
+		*why = status == STATUS_FORMAT || status == STATUS_CORRUPT
+			       ? "its first partition table is damaged: repair that first"
+			       : "it cannot be read";
 		return status;
 	}
 	*why = "it has no store partition";
-	if (growth->index == growth->count)
+	if (growth->index == table->count)
 		return STATUS_NOT_FOUND;
 	*why = "its store partition makes no sense";
-	if (growth->first < 2 || growth->last < growth->first || growth->last >= sectors ||
-	    sectors < growth->sectors + 2)
+	if (growth->first < 2 || growth->last < growth->first || growth->last >= table->sectors ||
+	    table->sectors < table->entries_sectors + 2)
 		return STATUS_FORMAT;
-	usable = sectors - growth->sectors - 2;
+	usable = table->sectors - table->entries_sectors - 2;
 	growth->new_last = growth->last;
-	usable = (usable + 1) / ALIGNMENT * ALIGNMENT;
+	usable = (usable + 1) / alignment * alignment;
 	if (usable > growth->last + 1)
 		growth->new_last = usable - 1;
 	*why = "another partition lies behind the store's";
@@ -219,59 +132,63 @@ static enum status growth_plan(struct growth *growth, const char **why)
 static enum status header_write(struct growth *growth, uint64_t own, uint64_t other,
 				uint64_t entries)
 {
-	uint8_t *header = growth->header;
+	struct gpt_table *table = &growth->table;
+	uint8_t *header = table->header;
 
 	put64(header + 24, own);
 	put64(header + 32, other);
-	put64(header + 48, growth->disk->sectors - growth->sectors - 2);
+	put64(header + 48, table->sectors - table->entries_sectors - 2);
 	put64(header + 72, entries);
 	put32(header + 88, growth->crc);
 	put32(header + 16, 0);
-	put32(header + 16, gpt_crc32(0, header, get32(header + 12)));
-	memcpy(growth->buffer, header, SECTOR_SIZE);
-	return growth_io(growth, BLOCK_WRITE, own, 1);
+	put32(header + 16, gpt_crc32(0, header, gpt_get32(header + 12)));
+	memset(table->buffer, 0, GPT_BUFFER);
+	memcpy(table->buffer, header, SECTOR_SIZE);
+	return gpt_io(table, BLOCK_WRITE, own, 1);
 }
 
 /* The size in the protective MBR, if that is what is in sector 0. */
 static enum status mbr_write(struct growth *growth)
 {
-	uint64_t sectors = growth->disk->sectors - 1;
-	enum status status = growth_io(growth, BLOCK_READ, 0, 1);
+	uint64_t sectors = growth->table.sectors - 1;
+	uint8_t *buffer = growth->table.buffer;
+	enum status status = gpt_io(&growth->table, BLOCK_READ, 0, 1);
 
-	if (status != STATUS_OK || growth->buffer[MBR_RECORD + 4] != 0xee ||
-	    growth->buffer[510] != 0x55 || growth->buffer[511] != 0xaa)
+	if (status != STATUS_OK || buffer[MBR_RECORD + 4] != 0xee || buffer[510] != 0x55 ||
+	    buffer[511] != 0xaa)
 		return status;
-	put32(growth->buffer + MBR_RECORD + 12,
-	      sectors > UINT32_MAX ? UINT32_MAX : (uint32_t)sectors);
-	return growth_io(growth, BLOCK_WRITE, 0, 1);
+	put32(buffer + MBR_RECORD + 12, sectors > UINT32_MAX ? UINT32_MAX : (uint32_t)sectors);
+	return gpt_io(&growth->table, BLOCK_WRITE, 0, 1);
 }
 
 static enum status growth_write(struct growth *growth)
 {
-	uint64_t end = growth->disk->sectors - 1, copy = end - growth->sectors;
+	struct gpt_table *table = &growth->table;
+	uint64_t end = table->sectors - 1, copy = end - table->entries_sectors;
 	uint32_t crc;
-	enum status status = entries_pass(growth, 2, copy, &growth->crc);
+	enum status status = gpt_entries(table, entry_extend, growth, copy, &growth->crc);
 
 	if (status == STATUS_OK)
 		status = header_write(growth, end, 1, copy);
 	if (status == STATUS_OK)
-		status = growth_io(growth, BLOCK_FLUSH, 0, 0);
+		status = gpt_io(table, BLOCK_FLUSH, 0, 0);
 	if (status == STATUS_OK)
-		status = entries_pass(growth, 2, growth->entries, &crc);
+		status = gpt_entries(table, entry_extend, growth, table->entries, &crc);
 	if (status == STATUS_OK)
-		status = header_write(growth, 1, end, growth->entries);
+		status = header_write(growth, 1, end, table->entries);
 	if (status == STATUS_OK)
 		status = mbr_write(growth);
 	if (status == STATUS_OK)
-		status = growth_io(growth, BLOCK_FLUSH, 0, 0);
+		status = gpt_io(table, BLOCK_FLUSH, 0, 0);
 	return status;
 }
 
 enum status gpt_grow(struct block_device *disk, const uint8_t type[16], void *buffer,
 		     struct gpt_partition *found, const char **why)
 {
-	struct growth growth = {.disk = disk, .type = type, .buffer = buffer};
-	enum status status = growth_plan(&growth, why);
+	struct growth growth = {.type = type};
+	enum status status = growth_plan(&growth, disk, buffer, why);
+	uint32_t scale = growth.table.scale;
 
 	if (status == STATUS_OK && growth.new_last > growth.last) {
 		status = growth_write(&growth);
@@ -279,6 +196,12 @@ enum status gpt_grow(struct block_device *disk, const uint8_t type[16], void *bu
 			*why = "its partition tables cannot be written";
 	}
 	if (status == STATUS_OK)
-		*found = (struct gpt_partition){growth.first, growth.new_last - growth.first + 1};
+		*found = (struct gpt_partition){
+			.first = growth.first * scale,
+			.sectors = (growth.new_last - growth.first + 1) * scale,
+			.disk_sectors = growth.table.sectors * scale,
+			.number = growth.index + 1,
+			.sector_bytes = scale * SECTOR_SIZE,
+		};
 	return status;
 }

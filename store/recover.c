@@ -282,8 +282,8 @@ static enum status size_judge(const struct store *store, struct store_recovery *
 	if (store->record.sectors <= store->device->sectors)
 		return STATUS_OK;
 	text_format(recovery->explanation, sizeof(recovery->explanation),
-		    "the store has %u sectors, the disk only %u: was the image cut off? 'mkstore "
-		    "salvage' saves what is left",
+		    "the store has %u sectors, the disk only %u: was the image cut off? Make it as "
+		    "long again, or save what is left with 'mkstore salvage'",
 		    store->record.sectors, store->device->sectors);
 	return STATUS_TRUNCATED;
 }

@@ -57,8 +57,8 @@ def on(image, command):
     return [command[0], image, *command[1:]]
 
 
-def gpt(path, sectors, first, last, store_type=STORE_TYPE):
-    """A disk image with one partition."""
+def gpt(path, sectors, first, last, store_type=STORE_TYPE, unit=SECTOR):
+    """A disk image with one partition; all in sectors of that many bytes."""
     entry = uuid.UUID(store_type).bytes_le + uuid.uuid4().bytes + struct.pack("<QQQ", first, last, 0)
     array = entry.ljust(128 * 128, b"\0")
 
@@ -69,15 +69,16 @@ def gpt(path, sectors, first, last, store_type=STORE_TYPE):
         fields[3] = zlib.crc32(packed)
         return struct.pack("<8sIIIIQQQQ16sQIII", *fields)
 
+    copy = sectors - 1 - len(array) // unit
     with open(path, "wb") as file:
-        file.truncate(sectors * SECTOR)
+        file.truncate(sectors * unit)
         for place, data in [
             (1, header(1, sectors - 1, 2)),
             (2, array),
-            (sectors - 33, array),
-            (sectors - 1, header(sectors - 1, 1, sectors - 33)),
+            (copy, array),
+            (sectors - 1, header(sectors - 1, 1, copy)),
         ]:
-            file.seek(place * SECTOR)
+            file.seek(place * unit)
             file.write(data)
 
 

@@ -21,15 +21,15 @@ def read(path, offset, size):
         return file.read(size)
 
 
-def gpt_header(path, sector):
-    header = bytearray(read(path, sector * SECTOR, 92))
+def gpt_header(path, sector, unit):
+    header = bytearray(read(path, sector * unit, 92))
     assert header[:8] == b"EFI PART"
     checksum = struct.unpack_from("<I", header, 16)[0]
     header[16:20] = bytes(4)
     assert zlib.crc32(header) == checksum
     own, other = struct.unpack_from("<QQ", header, 24)
     table, count, size, table_checksum = struct.unpack_from("<QIII", header, 72)
-    entries = read(path, table * SECTOR, count * size)
+    entries = read(path, table * unit, count * size)
     assert zlib.crc32(entries) == table_checksum
     assert own == sector
     return other, entries
@@ -45,15 +45,15 @@ def partitions(entries):
     return found
 
 
-@pytest.mark.parametrize("size", ["32M", "1G", "64G"])
-def test_gpt(size):
-    path = os.path.join(WORK, f"gpt-{size}.img")
+@pytest.mark.parametrize("size, unit", [("32M", 512), ("1G", 512), ("64G", 512), ("1G", 4096)])
+def test_gpt(size, unit):
+    path = os.path.join(WORK, f"gpt-{size}-{unit}.img")
     os.makedirs(WORK, exist_ok=True)
-    make_image(path, size)
-    sectors = os.path.getsize(path) // SECTOR
-    other, entries = gpt_header(path, 1)
+    make_image(path, size, "--sector", str(unit))
+    sectors = os.path.getsize(path) // unit
+    other, entries = gpt_header(path, 1, unit)
     assert other == sectors - 1
-    back, backup_entries = gpt_header(path, sectors - 1)
+    back, backup_entries = gpt_header(path, sectors - 1, unit)
     assert back == 1
     assert entries == backup_entries
     mbr = read(path, 0, SECTOR)
@@ -63,11 +63,15 @@ def test_gpt(size):
     assert bios[0] == "21686148-6449-6e6f-744e-656564454649"
     assert esp[0] == "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
     assert store[0] == "50524455-5245-4f53-8d3a-6b1f0c29e7a4"
-    assert bios[2] < esp[1] and esp[2] < store[1] and store[2] <= sectors - 34
-    assert store[1] * SECTOR == STORE_OFFSET
+    assert bios[2] < esp[1] and esp[2] < store[1]
+    assert store[2] < sectors - 1 - len(entries) // unit
+    assert store[1] * unit == STORE_OFFSET
+    # The EFI partition's file system has sectors of the same size.
+    assert struct.unpack_from("<H", read(path, esp[1] * unit, 512), 11)[0] == unit
     # Sparse: what is in it takes room, its size does not.
     assert os.stat(path).st_blocks * 512 < 24 << 20
     mkstore("verify", path)
+    assert f"write_unit {' ' * 12}{unit}" in mkstore("dump", path, "superblock").stdout
     os.unlink(path)
 
 
@@ -97,12 +101,17 @@ def test_identity_makes_all_bytes_the_same():
         os.unlink(path)
 
 
-def test_new_kernel_keeps_the_store(image):
+@pytest.mark.parametrize("unit", [512, 4096])
+def test_new_kernel_keeps_the_store(image, unit):
     """`make` with a newer kernel replaces the EFI partition and nothing else."""
-    esp = bytearray(read(f"{PARTS}/esp.img", 0, 16 << 20))
+    if unit != 512:
+        make_image(image, "64M", "--sector", str(unit))
+    kind = "" if unit == 512 else f"-{unit}"
+    esp = bytearray(read(f"{PARTS}/esp{kind}.img", 0, 16 << 20))
     esp[-1] ^= 0xFF  # unused space: stands for any change
     changed = os.path.join(WORK, "changed-esp.img")
-    with open(changed, "wb") as file:
+    written = os.path.join(WORK, f"changed-esp{kind}.img")
+    with open(written, "wb") as file:
         file.write(esp)
     before = read(image, STORE_OFFSET, 64 << 20)
     command = ["/usr/bin/python3", "tools/build/image.py", "ensure", image, "--esp", changed]
@@ -114,7 +123,7 @@ def test_new_kernel_keeps_the_store(image):
     assert read(image, STORE_OFFSET - (16 << 20), 16 << 20) == bytes(esp)
     # Once more: nothing to do, nothing said.
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
-    os.unlink(changed)
+    os.unlink(written)
 
 
 def fresh(image):

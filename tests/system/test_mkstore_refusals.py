@@ -240,7 +240,7 @@ def test_disk_image_backup_table(disk):
         file.write(b"\1")
     result = mkstore("info", disk, "--json")
     assert json.loads(result.stdout)["partition"]["backup_table"]
-    assert "backup partition table" in result.stderr
+    assert "first partition table is damaged" in result.stderr
     with open(disk, "r+b") as file:
         file.seek(40959 * SECTOR + 20)
         file.write(b"\1")
@@ -256,8 +256,35 @@ def test_disk_image_without_store(tmp_path):
 def test_disk_image_truncated(disk):
     os.truncate(disk, 30000 * SECTOR)
     refused(disk, NO_STORE, "truncated")
+    refused(disk, NO_STORE, "make it 40960 sectors (20971520 bytes) long again")
     for command in ("info", "verify", "stats"):
         assert "mkstore salvage" in mkstore(command, disk, code=NO_STORE).stderr
+
+
+def test_disk_image_of_large_sectors(tmp_path):
+    """The table counts in sectors of 4096 bytes; the store's write unit is no less."""
+    path = tmp_path / "disk.img"
+    gpt(path, 5120, 256, 4607, unit=4096)
+    assert "write unit" in mkstore("create", path, "--write-unit", "512", code=FAILED).stderr
+    mkstore("create", path)
+    info = mkstore_json("info", path)
+    assert info["partition"] == {
+        "number": 1,
+        "first_sector": 2048,
+        "sectors": 34816,
+        "backup_table": False,
+    }
+    assert f"write_unit {' ' * 12}4096" in mkstore("dump", path, "superblock").stdout
+    put(path, tmp_path, b"inside", "/it")
+    sound(path)
+    os.truncate(path, 3000 * 4096)
+    refused(path, NO_STORE, "make it 40960 sectors (20971520 bytes) long again")
+    # As it says; nothing was in what was cut off, but the second table.
+    os.truncate(path, 5120 * 4096)
+    assert get(path, tmp_path, "/it") == b"inside"
+    assert mkstore_json("grow", path, "64M")["sectors"] > 120000
+    sound(path)
+    assert get(path, tmp_path, "/it") == b"inside"
 
 
 def test_create_larger_than_the_partition(tmp_path):

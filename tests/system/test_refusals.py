@@ -102,6 +102,7 @@ def make_disk(path, store_type=None):
         disk_image.write_disk(
             SimpleNamespace(
                 size="64M",
+                sector=512,
                 boot="/usr/lib/grub/i386-pc/boot.img",
                 core=f"{parts}/core.img",
                 esp=f"{parts}/esp.img",

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """image.py - makes the disk image and keeps its EFI partition up to date.
 
-    image.py fat ESP.img HOST=PATH ...   the EFI partition's file system
+    image.py fat ESP.img HOST=PATH ...   the EFI partition's file system, for both sector sizes
     image.py ensure IMAGE OPTIONS        makes IMAGE, or brings its EFI partition up to date
     image.py fresh IMAGE OPTIONS         makes IMAGE anew; asks if it has been used
 
@@ -13,6 +13,9 @@ The disk, in sectors of 512 bytes (UEFI specification, section 5):
     2048    BIOS boot partition: GRUB's core image
     4096    EFI system partition, FAT16: GRUB for UEFI, kernel, grub.cfg
     36864   the store, to the last whole MiB before the backup GPT
+
+A disk whose own sectors have 4096 bytes (--sector 4096) has all partitions at the same
+bytes; its partition tables count in its sectors and begin with the second of them.
 
 Nothing here needs root or a loop device, and nothing depends on the time or
 on chance: the same inputs give the same bytes.  The store partition is left as
@@ -32,9 +35,9 @@ import uuid
 import zlib
 
 SECTOR = 512
+SECTORS = (512, 4096)  # what a disk's own may be
 MIB = 1 << 20
 GPT_ENTRIES = 128
-GPT_ENTRY_SECTORS = GPT_ENTRIES * 128 // SECTOR
 BIOS_FIRST = 2048
 ESP_FIRST = 4096
 STORE_FIRST = 36864
@@ -94,19 +97,23 @@ def open_exclusive(path, flags):
     return descriptor
 
 
-def gpt_entry(kind, name, first, last):
+def gpt_entry(kind, name, first, last, sector):
+    scale = sector // SECTOR
     return struct.pack(
         "<16s16sQQQ72s",
         kind.bytes_le,
         uuid.uuid5(NAMESPACE, name).bytes_le,
-        first,
-        last,
+        first // scale,
+        last // scale,
         0,
         name.encode("utf-16-le"),
     )
 
 
-def gpt_header(sectors, own, other, entries_at, entries):
+def gpt_header(sectors, sector, own, other, entries_at, entries):
+    """Everything in the disk's own sectors; one of them is returned."""
+    entry_sectors = len(entries) // sector
+
     def pack(checksum):
         return struct.pack(
             "<8sIIIIQQQQ16sQIII",
@@ -117,8 +124,8 @@ def gpt_header(sectors, own, other, entries_at, entries):
             0,
             own,
             other,
-            2 + GPT_ENTRY_SECTORS,
-            sectors - 2 - GPT_ENTRY_SECTORS,
+            2 + entry_sectors,
+            sectors - 2 - entry_sectors,
             uuid.uuid5(NAMESPACE, f"disk of {sectors} sectors").bytes_le,
             entries_at,
             GPT_ENTRIES,
@@ -126,7 +133,7 @@ def gpt_header(sectors, own, other, entries_at, entries):
             zlib.crc32(entries),
         )
 
-    return pack(zlib.crc32(pack(0))).ljust(SECTOR, b"\0")
+    return pack(zlib.crc32(pack(0))).ljust(sector, b"\0")
 
 
 def boot_sector(boot, sectors):
@@ -156,6 +163,11 @@ def read_file(path):
         return file.read()
 
 
+def read_range(path, size, offset):
+    with open(path, "rb") as file:
+        return os.pread(file.fileno(), size, offset)
+
+
 def write_changes(descriptor, data, offset):
     """Writes what differs from the file, so that holes and unchanged bytes stay."""
     step = 1 << 16
@@ -168,8 +180,13 @@ def write_changes(descriptor, data, offset):
     return changed
 
 
-def read_esp(path):
-    esp = read_file(path)
+def esp_path(path, sector):
+    """The file system for disks of that sector size lies beside the usual one."""
+    return path if sector == SECTOR else f"{path.removesuffix('.img')}-{sector}.img"
+
+
+def read_esp(path, sector):
+    esp = read_file(esp_path(path, sector))
     if len(esp) != (STORE_FIRST - ESP_FIRST) * SECTOR:
         raise Failure(f"{path}: not of the EFI partition's size")
     return esp
@@ -178,27 +195,29 @@ def read_esp(path):
 def write_disk(arguments, path):
     """The whole disk but for the contents of the store."""
     size = size_bytes(arguments.size)
-    sectors = size // SECTOR
-    store_last = sectors - MIB // SECTOR - 1
+    sector = arguments.sector
+    store_last = (size - MIB) // SECTOR - 1
     entries = b"".join(
-        [
-            gpt_entry(TYPE_BIOS_BOOT, "BIOS boot", BIOS_FIRST, ESP_FIRST - 1),
-            gpt_entry(TYPE_ESP, "EFI system", ESP_FIRST, STORE_FIRST - 1),
-            gpt_entry(store_type(), "Perdure store", STORE_FIRST, store_last),
+        gpt_entry(kind, name, first, last, sector)
+        for kind, name, first, last in [
+            (TYPE_BIOS_BOOT, "BIOS boot", BIOS_FIRST, ESP_FIRST - 1),
+            (TYPE_ESP, "EFI system", ESP_FIRST, STORE_FIRST - 1),
+            (store_type(), "Perdure store", STORE_FIRST, store_last),
         ]
     ).ljust(GPT_ENTRIES * 128, b"\0")
+    sectors = size // sector
     last = sectors - 1
-    backup = last - GPT_ENTRY_SECTORS
+    backup = last - len(entries) // sector
 
     descriptor = open_exclusive(path, os.O_RDWR | os.O_CREAT)
     os.ftruncate(descriptor, 0)
     os.ftruncate(descriptor, size)
     os.pwrite(descriptor, boot_sector(read_file(arguments.boot), sectors), 0)
-    os.pwrite(descriptor, gpt_header(sectors, 1, last, 2, entries) + entries, SECTOR)
+    os.pwrite(descriptor, gpt_header(sectors, sector, 1, last, 2, entries) + entries, sector)
     os.pwrite(descriptor, core_image(read_file(arguments.core)), BIOS_FIRST * SECTOR)
-    write_changes(descriptor, read_esp(arguments.esp), ESP_FIRST * SECTOR)
-    header = gpt_header(sectors, last, 1, backup, entries)
-    os.pwrite(descriptor, entries + header, backup * SECTOR)
+    write_changes(descriptor, read_esp(arguments.esp, sector), ESP_FIRST * SECTOR)
+    header = gpt_header(sectors, sector, last, 1, backup, entries)
+    os.pwrite(descriptor, entries + header, backup * sector)
     os.close(descriptor)
 
 
@@ -238,16 +257,18 @@ def create(arguments):
     print(f"image: made {arguments.image}, {arguments.size}")
 
 
+def image_sector(path):
+    """The size of the sectors that its partition table is for."""
+    for sector in SECTORS:
+        if read_range(path, 8, sector) == b"EFI PART":
+            return sector
+    raise Failure(f"{path}: not a GPT disk; `make fresh` makes a new one")
+
+
 def update(arguments):
     """Puts a new EFI partition into an image; the store is not touched."""
-    esp = read_esp(arguments.esp)
-    descriptor = os.open(arguments.image, os.O_RDONLY)
-    known = os.pread(descriptor, 8, SECTOR) == b"EFI PART"
-    same = os.pread(descriptor, len(esp), ESP_FIRST * SECTOR) == esp
-    os.close(descriptor)
-    if not known:
-        raise Failure(f"{arguments.image}: not a GPT disk; `make fresh` makes a new one")
-    if not same:
+    esp = read_esp(arguments.esp, image_sector(arguments.image))
+    if read_range(arguments.image, len(esp), ESP_FIRST * SECTOR) != esp:
         descriptor = open_exclusive(arguments.image, os.O_RDWR)
         write_changes(descriptor, esp, ESP_FIRST * SECTOR)
         os.close(descriptor)
@@ -292,21 +313,29 @@ def fresh(arguments):
 
 
 def fat(arguments):
-    """A FAT16 file system with these files, by mtools."""
-    kib = (STORE_FIRST - ESP_FIRST) * SECTOR // 1024
+    """A FAT file system with these files for each size of sectors, by mtools (so small
+    a one is FAT12 where sectors are large)."""
+    for sector in SECTORS:
+        fat_for(arguments.files, esp_path(arguments.esp, sector), sector)
+
+
+def fat_for(files, path, sector):
+    size = (STORE_FIRST - ESP_FIRST) * SECTOR
     environment = dict(os.environ, TZ="UTC", SOURCE_DATE_EPOCH=CREATED_S, MTOOLS_SKIP_CHECK="1")
 
     def mtool(*command):
         subprocess.run(command, check=True, env=environment)
 
-    new = arguments.esp + ".new"
+    new = path + ".new"
     with open(new, "wb") as file:
-        file.truncate(kib * 1024)
+        file.truncate(size)
     # Heads and sectors per track only matter to mtools' own arithmetic.
-    geometry = ["-h", "64", "-s", "32", "-t", str(kib // 1024), "-H", str(ESP_FIRST)]
-    mtool("mformat", "-i", new, *geometry, "-c", "4", "-N", "50524431", "-v", "PERDURE", "::")
+    geometry = ["-h", "64", "-s", "32", "-T", str(size // sector), "-M", str(sector)]
+    geometry += ["-H", str(ESP_FIRST * SECTOR // sector)]
+    cluster = ["-c", str(max(1, 2048 // sector))]
+    mtool("mformat", "-i", new, *geometry, *cluster, "-N", "50524431", "-v", "PERDURE", "::")
     made = set()
-    for pair in arguments.files:
+    for pair in files:
         source, _, target = pair.partition("=")
         parts = target.strip("/").split("/")
         for depth in range(1, len(parts)):
@@ -315,7 +344,7 @@ def fat(arguments):
                 mtool("mmd", "-i", new, f"::/{directory}")
                 made.add(directory)
         mtool("mcopy", "-i", new, source, f"::/{'/'.join(parts)}")
-    os.replace(new, arguments.esp)
+    os.replace(new, path)
 
 
 def main():
@@ -336,6 +365,8 @@ def main():
         command.add_argument("--manifest", required=True, help="the initial system")
         command.add_argument("--files", required=True, help="folder of the files it names")
         command.add_argument("--identity", help="of the store; fixes its time too")
+        command.add_argument("--sector", type=int, choices=SECTORS, default=SECTOR,
+                             help="bytes of the disk's own sectors (default 512)")
         command.add_argument("--yes", action="store_true", help="discard without asking")
         command.set_defaults(function=function)
     arguments = parser.parse_args()

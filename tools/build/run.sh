@@ -23,10 +23,17 @@ if [ -z "$accel" ]; then
 	fi
 fi
 
+# A disk that was partitioned for sectors of 4096 bytes has such sectors.
+sectors=
+if [ "$(dd if="$image" bs=8 skip=512 count=1 status=none)" = "EFI PART" ]; then
+	sectors=,logical_block_size=4096,physical_block_size=4096
+	[ -n "${UEFI:-}" ] || echo "run: a disk with sectors of 4096 bytes boots by UEFI only: UEFI=1"
+fi
+
 arguments=(
 	-machine q35 -accel "$accel" -cpu max -m "${MEMORY:-512}" -nodefaults
 	-drive "if=none,id=disk,format=raw,discard=unmap,file=$image"
-	-device virtio-blk-pci,drive=disk,disable-legacy=on
+	-device "virtio-blk-pci,drive=disk,disable-legacy=on$sectors"
 )
 
 if [ -n "${UEFI:-}" ]; then

@@ -177,7 +177,7 @@ static enum command_exit create_file(struct create *create)
 /* Is there anything at the beginning of the place that a store would destroy? */
 static enum command_exit create_probe(const struct create *create, struct host *host)
 {
-	uint64_t first = host->partitioned ? host->partition.first_sector : 0;
+	uint64_t first = host->partitioned ? host->partition.first : 0;
 	uint64_t bytes = host->device->sectors * SECTOR_SIZE, used = 0, magic;
 	uint8_t *data;
 	enum status status = STATUS_OK;
@@ -218,6 +218,12 @@ static enum command_exit create_sectors(struct create *create, const struct host
 	if (create->format.sectors < DISK_SECTORS_MIN) {
 		command_error("%s: %" PRIu64 " bytes are too few: a store has at least 4 MiB",
 			      host->path, create->format.sectors * SECTOR_SIZE);
+		return COMMAND_FAILED;
+	}
+	if (create->format.write_unit && host->partition.sector_bytes > create->format.write_unit) {
+		command_error("%s: is partitioned for sectors of %" PRIu32
+			      " bytes: its write unit cannot be less",
+			      host->path, host->partition.sector_bytes);
 		return COMMAND_FAILED;
 	}
 	create->format.deltas = true;
@@ -335,7 +341,7 @@ static const struct command_option create_options[] = {
 	{"identity", "UUID", "instead of a random one"},
 	{"created", "NS", "time of creation, ns since 1970 (default: SOURCE_DATE_EPOCH, now)"},
 	{"retention", "RULE", "generations kept automatically (default: as the manifest says)"},
-	{"write-unit", "BYTES", "512 or 4096 (default: as the disk says)"},
+	{"write-unit", "BYTES", "512 or 4096 (default: as the disk or its partition table says)"},
 	{"force", NULL, "overwrite what is there"},
 	{0},
 };

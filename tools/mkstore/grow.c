@@ -52,7 +52,8 @@ static enum command_exit grow_place(struct host *host, uint64_t bytes)
 	if (status == STATUS_OK)
 		return COMMAND_OK;
 	/* Refused before anything was written: as if nothing had been asked for. */
-	if (bytes > before && (status == STATUS_BUSY || status == STATUS_FORMAT))
+	if (bytes > before &&
+	    (status == STATUS_BUSY || status == STATUS_FORMAT || status == STATUS_CORRUPT))
 		(void)file_device_resize(host->file, before);
 	command_error("%s: its store partition cannot grow: %s", host->path, why);
 	return COMMAND_FAILED;

@@ -12,8 +12,9 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "tools/mkstore/text.h"
+#include "disk/partition.h"
 #include "tools/mkstore/progress.h"
+#include "tools/mkstore/text.h"
 
 /* A commit may first have to read the catalogue or wait for another; it never
  * asks for that this often. */
@@ -94,23 +95,26 @@ static void host_engine_drop(struct host *host)
 
 /* ---- opening --------------------------------------------------------------- */
 
-static enum status host_sectors_read(void *context, uint64_t sector, uint32_t sectors, void *data)
+static void host_unlocated(const struct host *host, enum status status, const char *why)
 {
-	struct host *host = context;
+	uint64_t bytes = host->partition.disk_sectors * SECTOR_SIZE;
 
-	return file_device_read(host->file, sector * SECTOR_SIZE, data,
-				(size_t)sectors * SECTOR_SIZE);
-}
-
-static void host_unlocated(const struct host *host, enum status status)
-{
-	const char *what = "its partition table cannot be used", *hint = "";
-
-	if (status == STATUS_NOT_A_STORE)
-		what = "a partitioned disk without a store";
-	if (status == STATUS_TRUNCATED && host->mode != HOST_FORMAT && host->mode != HOST_SALVAGE)
-		hint = "; 'mkstore salvage' saves what is left of the store";
-	command_error("%s: %s: %s%s", host->path, what, host->partition.why, hint);
+	if (status == STATUS_NOT_FOUND)
+		command_error("%s: a partitioned disk without a store: none of its partitions has "
+			      "the type %s",
+			      host->path, DISK_PARTITION_TYPE_TEXT);
+	else if (status == STATUS_TRUNCATED)
+		command_error("%s: the disk ends at sector %" PRIu64
+			      ", within or before its store partition %" PRIu32 " (sectors %" PRIu64
+			      " to %" PRIu64 "): it was truncated; make it %" PRIu64
+			      " sectors (%" PRIu64 " bytes) long again, or save what is left with "
+			      "'mkstore salvage'",
+			      host->path, file_device_bytes(host->file) / SECTOR_SIZE,
+			      host->partition.number, host->partition.first,
+			      host->partition.first + host->partition.sectors - 1,
+			      bytes / SECTOR_SIZE, bytes);
+	else
+		command_error("%s: its partition table cannot be used: %s", host->path, why);
 }
 
 /* A store of its own begins with its superblock; a disk image has a partition
@@ -118,38 +122,36 @@ static void host_unlocated(const struct host *host, enum status status)
  * wrong (the copy of the superblock may still be there). */
 static enum command_exit host_locate(struct host *host)
 {
-	uint64_t sectors = file_device_bytes(host->file) / SECTOR_SIZE, magic[SECTOR_SIZE / 8];
-	struct partition_source source = {
-		.context = host, .sectors = sectors, .read = host_sectors_read};
+	static const uint8_t type[16] = DISK_PARTITION_TYPE;
+	uint64_t sectors = file_device_bytes(host->file) / SECTOR_SIZE, magic = 0;
+	struct gpt_partition *found = &host->partition;
+	uint8_t buffer[GPT_BUFFER];
+	const char *why;
 	enum status status;
 
-	if (sectors > 0 && host_sectors_read(host, 0, 1, magic) == STATUS_OK &&
-	    magic[0] == DISK_MAGIC_SUPERBLOCK) {
-		host->device = file_device_block(host->file, 0, sectors);
-		return host->device ? COMMAND_OK : COMMAND_NO_STORE;
-	}
-	status = partition_find(&source, &host->partition);
-	if (status == STATUS_NOT_FOUND) {
-		host->device = file_device_block(host->file, 0, sectors);
-		return host->device ? COMMAND_OK : COMMAND_NO_STORE;
-	}
-	if (status == STATUS_TRUNCATED && host->mode == HOST_SALVAGE &&
-	    host->partition.first_sector < sectors &&
-	    host->partition.sectors > sectors - host->partition.first_sector) {
-		host->partition.sectors = sectors - host->partition.first_sector;
+	host->device = file_device_block(host->file, 0, sectors);
+	if (file_device_read(host->file, 0, &magic, sizeof(magic)) == STATUS_OK &&
+	    magic == DISK_MAGIC_SUPERBLOCK)
+		return COMMAND_OK;
+	status = gpt_find(host->device, type, buffer, found, &why);
+	if (status == STATUS_FORMAT)
+		return COMMAND_OK;
+	if (status == STATUS_TRUNCATED && host->mode == HOST_SALVAGE && found->first < sectors) {
+		found->sectors = sectors - found->first;
 		status = STATUS_OK;
 	}
 	if (status != STATUS_OK) {
-		host_unlocated(host, status);
+		host_unlocated(host, status, why);
 		return COMMAND_NO_STORE;
 	}
-	if (host->partition.backup && !host->again)
-		command_note("%s: using the backup partition table: %s", host->path,
-			     host->partition.why);
+	if (why && !host->again)
+		command_note("%s: %s", host->path, why);
 	host->partitioned = true;
-	host->device = file_device_block(host->file, host->partition.first_sector,
-					 host->partition.sectors);
-	return host->device ? COMMAND_OK : COMMAND_NO_STORE;
+	host->second_table = why != NULL;
+	host->device = file_device_block(host->file, found->first, found->sectors);
+	if (found->sector_bytes > host->device->write_unit)
+		host->device->write_unit = found->sector_bytes;
+	return COMMAND_OK;
 }
 
 /* A live state that is a part of another store's is for nobody but `receive`. */

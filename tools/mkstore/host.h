@@ -16,11 +16,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "drivers/gpt.h"
 #include "objects/objects.h"
 #include "store/store.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/file_device.h"
-#include "tools/mkstore/partition.h"
 
 /* Most of this is touched only when the work needs it. */
 #define HOST_FRAMES	   16384u /* 64 MiB of page cache */
@@ -46,8 +46,9 @@ struct host {
 	bool again; /* what there is to be noted was said when it was opened before */
 	struct file_device *file;
 	struct block_device *device;
-	bool partitioned; /* `partition` says where */
-	struct partition partition;
+	bool partitioned;  /* `partition` says where */
+	bool second_table; /* and was found in the second partition table */
+	struct gpt_partition partition;
 	struct store *store;
 	struct space space;
 	struct store_recovery recovery;

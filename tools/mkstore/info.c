@@ -80,9 +80,9 @@ static void info_json_place(struct json *json, const struct host *host)
 	}
 	json_object(json, "partition");
 	json_number(json, "number", host->partition.number);
-	json_number(json, "first_sector", host->partition.first_sector);
+	json_number(json, "first_sector", host->partition.first);
 	json_number(json, "sectors", host->partition.sectors);
-	json_boolean(json, "backup_table", host->partition.backup);
+	json_boolean(json, "backup_table", host->second_table);
 	json_object_end(json);
 }
 
@@ -161,8 +161,8 @@ static void info_text_place(const struct host *host)
 	if (host->partitioned)
 		printf("store        partition %u of %s%s, from sector %" PRIu64 "\n",
 		       host->partition.number, host->path,
-		       host->partition.backup ? " (found by the backup table)" : "",
-		       host->partition.first_sector);
+		       host->second_table ? " (found by the backup table)" : "",
+		       host->partition.first);
 	else
 		printf("store        all of %s\n", host->path);
 }

@@ -14,7 +14,7 @@
 enum status inspect_read(void *context, sector_t sector, uint32_t sectors, void *data)
 {
 	struct host *host = context;
-	uint64_t first = host->partitioned ? host->partition.first_sector : 0;
+	uint64_t first = host->partitioned ? host->partition.first : 0;
 
 	return file_device_read(host->file, (first + sector.n) * SECTOR_SIZE, data,
 				(size_t)sectors * SECTOR_SIZE);

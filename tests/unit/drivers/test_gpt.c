@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_gpt.c - partition tables: whole, damaged, hostile.
+ * test_gpt.c - partition tables: whole, damaged, hostile; of disks with sectors of 512 and of
+ * 4096 bytes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,9 @@
 #define LARGER	4096u /* what the disk grows to */
 #define ENTRIES 128u
 
-static uint8_t disk_bytes[LARGER * SECTOR_SIZE];
+/* Sectors of 512 bytes in one of the disk's own, in which everything here counts. */
+static uint32_t scale = 1;
+static uint8_t disk_bytes[LARGER * BLOCK_SIZE];
 static uint64_t reads;
 static uint64_t failing_sector; /* 0: none */
 static bool writable;
@@ -25,11 +28,14 @@ static const uint8_t type[16] = DISK_PARTITION_TYPE;
 static bool disk_submit(struct block_device *device, struct block_request *request)
 {
 	uint8_t *place = disk_bytes + request->sector.n * SECTOR_SIZE;
+	uint64_t own = request->sector.n / scale, end = own + request->sectors / scale;
 	size_t bytes = (size_t)request->sectors * SECTOR_SIZE;
 
 	assert_true(request->operation == BLOCK_READ || writable);
 	assert_true(request->sector.n + request->sectors <= device->sectors);
 	assert_true(bytes <= GPT_BUFFER);
+	/* A disk with larger sectors takes nothing else. */
+	assert_int_equal(request->sector.n % scale + request->sectors % scale, 0);
 	if (request->operation == BLOCK_READ) {
 		memcpy(request->data, place, bytes);
 	} else if (request->operation == BLOCK_WRITE && writes_left) {
@@ -38,8 +44,7 @@ static bool disk_submit(struct block_device *device, struct block_request *reque
 	}
 	reads++;
 	request->status = STATUS_OK;
-	if (failing_sector != 0 && request->sector.n <= failing_sector &&
-	    failing_sector < request->sector.n + request->sectors)
+	if (failing_sector != 0 && own <= failing_sector && failing_sector < end)
 		request->status = STATUS_IO;
 	request->complete(request);
 	return true;
@@ -68,7 +73,7 @@ static void put64(uint8_t *at, uint64_t value)
 
 static uint8_t *sector(uint64_t n)
 {
-	return disk_bytes + n * SECTOR_SIZE;
+	return disk_bytes + n * scale * SECTOR_SIZE;
 }
 
 static void header_seal(uint8_t *header)
@@ -118,7 +123,7 @@ static int disk_make(void **state)
 	header_make(1, SECTORS - 1, 2, 128);
 	header_make(SECTORS - 1, 1, SECTORS - 33, 128);
 	failing_sector = 0;
-	disk.sectors = SECTORS;
+	disk.sectors = SECTORS * scale;
 	writable = false;
 	return 0;
 }
@@ -155,8 +160,11 @@ static void test_found(void **state)
 	(void)state;
 	assert_int_equal(find(&found, &why), STATUS_OK);
 	assert_null(why);
-	assert_int_equal(found.first, 100);
-	assert_int_equal(found.sectors, 50);
+	assert_int_equal(found.number, 101);
+	assert_int_equal(found.sector_bytes, scale * SECTOR_SIZE);
+	assert_int_equal(found.disk_sectors, SECTORS * scale);
+	assert_int_equal(found.first, 100 * scale);
+	assert_int_equal(found.sectors, 50 * scale);
 }
 
 static void test_second_table_serves(void **state)
@@ -168,7 +176,7 @@ static void test_second_table_serves(void **state)
 	sector(2)[200]++;
 	assert_int_equal(find(&found, &why), STATUS_OK);
 	assert_non_null(why);
-	assert_int_equal(found.first, 100);
+	assert_int_equal(found.first, 100 * scale);
 }
 
 static void test_no_table(void **state)
@@ -189,8 +197,8 @@ static void test_every_byte_of_the_first_table(void **state)
 		const char *why;
 		assert_int_equal(find(&found, &why), STATUS_OK);
 		assert_non_null(why);
-		assert_int_equal(found.first, 100);
-		assert_int_equal(found.sectors, 50);
+		assert_int_equal(found.first, 100 * scale);
+		assert_int_equal(found.sectors, 50 * scale);
 		sector(1)[i] ^= 0x55;
 	}
 	for (uint32_t i = 0; i < 128 * ENTRIES; i += 61) {
@@ -213,9 +221,21 @@ static void test_no_store_partition(void **state)
 
 static void test_partition_beyond_the_disk(void **state)
 {
+	struct gpt_partition found;
+	const char *why;
+
 	(void)state;
+	/* The disk was cut off: how large it must be again. */
+	disk.sectors = 120 * scale;
+	assert_int_equal(find(&found, &why), STATUS_TRUNCATED);
+	assert_int_equal(found.first, 100 * scale);
+	assert_int_equal(found.disk_sectors, SECTORS * scale);
+	disk_make(NULL);
 	entry_make(2, 100, type, 100, SECTORS);
 	header_make(1, SECTORS - 1, 2, 128);
+	assert_int_equal(find(&found, &why), STATUS_TRUNCATED);
+	assert_int_equal(found.disk_sectors, (SECTORS + 1) * scale);
+	header_make(1, UINT64_MAX - 1, 2, 128);
 	expect(STATUS_TRUNCATED);
 	entry_make(2, 100, type, SECTORS + 5, SECTORS + 9);
 	header_make(1, SECTORS - 1, 2, 128);
@@ -241,7 +261,7 @@ static void test_hostile_headers(void **state)
 		header_make(1, SECTORS - 1, 2, 128);
 		put32(sector(1) + lies[i].offset, lies[i].value);
 		header_seal(sector(1));
-		expect(STATUS_FORMAT);
+		expect(STATUS_CORRUPT);
 	}
 }
 
@@ -259,9 +279,14 @@ static void test_empty_and_inverted_ranges(void **state)
 static void test_read_errors(void **state)
 {
 	(void)state;
+	/* The second table serves. */
 	failing_sector = 1;
+	expect(STATUS_OK);
+	failing_sector = 3;
+	expect(STATUS_OK);
+	sector(SECTORS - 1)[30]++;
 	expect(STATUS_IO);
-	failing_sector = 20;
+	failing_sector = 1;
 	expect(STATUS_IO);
 }
 
@@ -278,13 +303,13 @@ static void test_grow(void **state)
 	const char *why;
 
 	(void)state;
-	disk.sectors = LARGER;
+	disk.sectors = LARGER * scale;
 	writable = true;
 	writes_left = 1000;
 	assert_int_equal(grow(&found, &why), STATUS_OK);
-	assert_int_equal(found.first, 100);
+	assert_int_equal(found.first, 100 * scale);
 	/* Up to the last whole MiB before the second table's entries. */
-	assert_int_equal(found.first + found.sectors, 2048);
+	assert_int_equal(found.first + found.sectors, scale == 1 ? 2048 : 3840 * scale);
 	for (unsigned damaged = 0; damaged < 2; damaged++) {
 		struct gpt_partition again;
 
@@ -309,14 +334,14 @@ static void test_grow_cut(void **state)
 	for (unsigned written = 0; written < 20; written++) {
 		memset(disk_bytes, 0, sizeof(disk_bytes));
 		disk_make(state);
-		disk.sectors = LARGER;
+		disk.sectors = LARGER * scale;
 		writable = true;
 		writes_left = written;
 		assert_int_equal(grow(&found, &why), STATUS_OK);
 		assert_int_equal(find(&found, &why), STATUS_OK);
-		assert_int_equal(found.first, 100);
-		small += found.sectors == 50;
-		large += found.sectors > 300;
+		assert_int_equal(found.first, 100 * scale);
+		small += found.sectors == 50 * scale;
+		large += found.sectors > 300 * scale;
 	}
 	assert_true(small >= 5 && large >= 5);
 	assert_int_equal(small + large, 20);
@@ -331,13 +356,13 @@ static void test_grow_refused(void **state)
 	/* Another lies behind. */
 	entry_make(2, 101, (const uint8_t[16]){9}, 160, 170);
 	header_make(1, SECTORS - 1, 2, 128);
-	disk.sectors = LARGER;
+	disk.sectors = LARGER * scale;
 	assert_int_equal(grow(&found, &why), STATUS_BUSY);
 	assert_non_null(why);
 	disk_make(NULL);
-	disk.sectors = LARGER;
+	disk.sectors = LARGER * scale;
 	sector(2)[200]++;
-	assert_int_equal(grow(&found, &why), STATUS_FORMAT);
+	assert_int_equal(grow(&found, &why), STATUS_CORRUPT);
 	disk_make(NULL);
 	memset(sector(2) + 100 * 128, 0, 128);
 	header_make(1, SECTORS - 1, 2, 128);
@@ -365,5 +390,8 @@ int main(void)
 		cmocka_unit_test_setup(test_read_errors, disk_make),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	scale = BLOCK_SECTORS;
+	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
