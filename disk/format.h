@@ -175,10 +175,13 @@ DISK_ASSERT_AT(disk_superblock, checksum, 4088);
 
 /* Incompatible features.  The superblock never changes, so create sets what
  * may be used later. */
-#define DISK_FEATURE_DELTA	      UINT64_C(1) /* commit records of kind DELTA may occur */
-#define DISK_FEATURE_COLUMNS	      UINT64_C(2) /* map nodes with codec COLUMNS may occur */
-#define DISK_FEATURES_KNOWN	      (DISK_FEATURE_DELTA | DISK_FEATURE_COLUMNS)
-#define DISK_READ_ONLY_FEATURES_KNOWN UINT64_C(0)
+#define DISK_FEATURE_DELTA   UINT64_C(1) /* commit records of kind DELTA may occur */
+#define DISK_FEATURE_COLUMNS UINT64_C(2) /* map nodes with codec COLUMNS may occur */
+#define DISK_FEATURES_KNOWN  (DISK_FEATURE_DELTA | DISK_FEATURE_COLUMNS)
+
+/* Features for writing: who does not know one may read, but not write. */
+#define DISK_READ_ONLY_COUNTED	      UINT64_C(1) /* records tell `predecessor_blocks` */
+#define DISK_READ_ONLY_FEATURES_KNOWN DISK_READ_ONLY_COUNTED
 
 /* A root of one of the three trees. */
 struct disk_root {
@@ -199,6 +202,7 @@ enum disk_record_flags {
 	DISK_RECORD_CLEAN = 1,	 /* the system was stopped on purpose after this */
 	DISK_RECORD_FRESH = 2,	 /* written by create: the system has never run */
 	DISK_RECORD_RESTORE = 4, /* this generation replaced the live state */
+	DISK_RECORD_COUNTED = 8, /* `predecessor_blocks` is known (feature COUNTED) */
 };
 
 /* Counters that no restore turns back. */
@@ -292,7 +296,11 @@ struct disk_record {
 	struct disk_receiving receiving;
 	uint64_t held_sectors;	    /* replaced since `origin` was taken and kept for it */
 	uint64_t origin_generation; /* of `origin`; 0: none, or only its entry says */
-	uint8_t reserved[24];
+	/* COUNTED: at most so many blocks are used by the predecessor and not by this
+	 * generation.  They must be left alone (S1), and nothing else says how many
+	 * they are, short of comparing both free maps. */
+	uint64_t predecessor_blocks;
+	uint8_t reserved[16];
 };
 DISK_ASSERT_SIZE(disk_record, 512);
 DISK_ASSERT_AT(disk_record, magic, 0);
@@ -324,7 +332,8 @@ DISK_ASSERT_AT(disk_record, retention, 384);
 DISK_ASSERT_AT(disk_record, receiving, 416);
 DISK_ASSERT_AT(disk_record, held_sectors, 472);
 DISK_ASSERT_AT(disk_record, origin_generation, 480);
-DISK_ASSERT_AT(disk_record, reserved, 488);
+DISK_ASSERT_AT(disk_record, predecessor_blocks, 488);
+DISK_ASSERT_AT(disk_record, reserved, 496);
 
 /*
  * One changed page in a delta record (feature DELTA).  The entries follow the

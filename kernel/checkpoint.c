@@ -49,6 +49,7 @@ static struct {
 	uint32_t count;
 	generation_t generation; /* of the commit in flight */
 	uint64_t frozen_ns;	 /* persistent uptime of the last freeze */
+	uint64_t version;	 /* last object version handed out before that */
 	struct checkpoint_figures figures;
 } checkpoint;
 
@@ -171,8 +172,9 @@ static enum status checkpoint_check(const struct disk_system **system)
 		return status;
 	if (status != STATUS_OK)
 		kernel_panic("refusing to commit: the system page: %s", status_text(status));
-	if ((*system)->next_version < kernel.recovery.counters.object_version)
+	if ((*system)->next_version < checkpoint.version)
 		kernel_panic("refusing to commit: object versions would go back");
+	checkpoint.version = (*system)->next_version;
 	return STATUS_OK;
 }
 
@@ -243,7 +245,7 @@ static enum status checkpoint_freeze(struct store_commit_request *commit)
 		return STATUS_WAIT;
 	kernel_fpu_save();
 	commit->counters.uptime_ns = time_uptime_ns();
-	commit->counters.object_version = system->next_version;
+	commit->counters.object_version = objects_version(&kernel.space, system);
 	commit->counters.resumes = kernel.epoch;
 	commit->wall_ns = time_wall_ns();
 	/* COMMIT POINT of the freeze: everything dirty belongs to the past now. */

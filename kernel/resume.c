@@ -97,7 +97,8 @@ static void resume_mount(const struct store_config *config)
 			"end it with mkstore receive, or give it up with mkstore receive --abort");
 }
 
-/* The few words of the system page that the kernel keeps a copy of. */
+/* The few words of the system page that the kernel keeps a copy of.  Nothing is
+ * written before the loop runs: only there can a checkpoint make room. */
 static void resume_system(void)
 {
 	const struct disk_system *system;
@@ -105,10 +106,7 @@ static void resume_system(void)
 
 	for (;;) {
 		store_operation_begin(kernel.space.store);
-		status = objects_raise_version(&kernel.space,
-					       kernel.recovery.counters.object_version);
-		if (status == STATUS_OK)
-			status = system_read(&kernel.space, &system);
+		status = system_read(&kernel.space, &system);
 		if (status != STATUS_WAIT)
 			break;
 		if (!store_wait(kernel.space.store, kernel.space.channel))
@@ -120,6 +118,7 @@ static void resume_system(void)
 				    : status_text(status));
 	if (system->magic != SYSTEM_MAGIC || system->version != 1)
 		resume_fail("the system page is damaged or of an unknown version");
+	kernel.space.version_floor = kernel.recovery.counters.object_version;
 	kernel.interval_ns = system->checkpoint_ns;
 }
 

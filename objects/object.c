@@ -383,7 +383,8 @@ static struct disk_capability creation_record(struct space *space, struct creati
 	struct disk_object *record = record_writable(space, creation->object[index]);
 
 	memset(record, 0, sizeof(*record));
-	record->version = ++creation->system->next_version;
+	record->version = creation->system->next_version =
+		objects_version(space, creation->system) + 1;
 	record->type = (uint8_t)type;
 	record->bank = creation->bank.n;
 	record->size = size;

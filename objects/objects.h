@@ -31,6 +31,10 @@ struct space {
 	struct store *store;
 	uint8_t *frame_base;
 	store_channel_t channel; /* after STATUS_WAIT: for what */
+	/* Object versions go on above this, too: the owner sets it to the largest ever
+	 * handed out (disk_counters), which after a restore is not in the system page.
+	 * Nothing need be written for that, so a full store can be resumed. */
+	uint64_t version_floor;
 
 	/* What is prepared in the current operation and not yet done; kept by
 	 * btree.c and log.c, forgotten when the store's operation changes. */
@@ -66,8 +70,8 @@ enum {
 enum status system_read(struct space *space, const struct disk_system **system);
 enum status system_prepare(struct space *space, struct disk_system **system);
 
-/* After a restore: object versions go on above `floor` (disk_counters). */
-enum status objects_raise_version(struct space *space, uint64_t floor);
+/* The largest object version ever handed out. */
+uint64_t objects_version(const struct space *space, const struct disk_system *system);
 
 /* The record of an object; NOT_FOUND beyond the table, DEAD if it is free. */
 enum status object_read(struct space *space, object_t object, struct disk_object *record);

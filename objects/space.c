@@ -117,19 +117,8 @@ enum status system_prepare(struct space *space, struct disk_system **system)
 	return status;
 }
 
-enum status objects_raise_version(struct space *space, uint64_t floor)
+uint64_t objects_version(const struct space *space, const struct disk_system *system)
 {
-	const struct disk_system *found;
-	struct disk_system *system;
-	enum status status = system_read(space, &found);
-
-	/* Written only if it must be: a full store can be resumed. */
-	if (status != STATUS_OK || found->next_version >= floor)
-		return status;
-	status = system_prepare(space, &system);
-	if (status != STATUS_OK)
-		return status;
-	/* Commit point. */
-	system->next_version = floor;
-	return STATUS_OK;
+	return system->next_version > space->version_floor ? system->next_version
+							   : space->version_floor;
 }

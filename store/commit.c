@@ -247,12 +247,33 @@ static enum status io_wait(struct store *store)
 	return STATUS_IO;
 }
 
+/* The predecessor's blocks that are free now but must be left alone (S1). */
+static uint64_t predecessor_blocks(const struct store *store)
+{
+	const struct commit *commit = &store->commit;
+
+	return commit->superseded + (commit->delta ? 0 : store->freemap.blocks_freed);
+}
+
+/* A mount knows by it what is free, without a commit. */
+static void predecessor_count(struct store *store)
+{
+	struct disk_record *record = &store->commit.record;
+
+	record->predecessor_blocks = 0;
+	if (!(store->superblock->features_read_only & DISK_READ_ONLY_COUNTED))
+		return;
+	record->flags |= DISK_RECORD_COUNTED;
+	record->predecessor_blocks = predecessor_blocks(store);
+}
+
 /* All extents are staged: decide how the generation becomes durable. */
 static void drain_begin(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
 	stage_close(store);
+	predecessor_count(store);
 	commit->joint = commit->blocks <= DISK_JOINT_COMMIT_BLOCKS && store->record.generation &&
 			commit->request.action != STORE_ACTION_STOP;
 	commit->record.durable =
@@ -285,15 +306,13 @@ static void commit_wake(struct store *store)
 		store_wake(store, (store_channel_t){n});
 }
 
-/* The predecessor's blocks that are free now but must be left alone (S1).  Those
- * of a delta's predecessor are counted in what is carried over. */
+/* Those of a delta's predecessor are counted in what is carried over. */
 static void previous_advance(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
 	store->previous_map = store->record.free_map;
-	store->previous_blocks =
-		commit->delta ? 0 : store->freemap.blocks_freed + commit->superseded;
+	store->previous_blocks = commit->delta ? 0 : predecessor_blocks(store);
 	if (commit->delta)
 		store->delta_sectors += record_sectors(commit->overlay.count);
 	else

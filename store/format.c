@@ -31,6 +31,7 @@ static void superblock_make(struct disk_superblock *superblock,
 	superblock->header_size = sizeof(*superblock);
 	superblock->features_incompatible = (options->deltas ? DISK_FEATURE_DELTA : 0) |
 					    (options->columns ? DISK_FEATURE_COLUMNS : 0);
+	superblock->features_read_only = options->counted ? DISK_READ_ONLY_COUNTED : 0;
 	memcpy(superblock->identity, options->identity, sizeof(superblock->identity));
 	superblock->created_ns = options->created_ns;
 	superblock->sector_size = SECTOR_SIZE;

@@ -104,6 +104,7 @@ static bool record_sound(const struct store *store, const struct disk_record *re
 	       record->next_snapshot <= DISK_SNAPSHOT_END &&
 	       record->origin < record->next_snapshot && record->dying < record->next_snapshot &&
 	       record->origin_generation <= (record->origin ? record->base : 0) &&
+	       record->predecessor_blocks <= record->sectors / BLOCK_SECTORS &&
 	       root_valid(&record->space, DISK_TREE_SPACE, record->sectors) &&
 	       root_valid(&record->free_map, DISK_TREE_FREE_MAP, record->sectors) &&
 	       root_valid(&record->catalogue, DISK_TREE_CATALOGUE, record->sectors) &&

@@ -377,11 +377,15 @@ static void previous_find(struct store *store, const struct ring *ring)
 	else if (store->record.predecessor)
 		store_log(store, "store: the record of generation %u is gone from the ring",
 			  store->record.predecessor);
-	/* Which of its blocks are free now is not known before the next commit. */
-	store->previous_blocks =
-		disk_reference_auxiliary(&store->previous_map.reference) + store->previous.count;
-	if (reference_equal(&store->previous_map.reference, &store->record.free_map.reference))
+	store->previous_blocks = store->record.predecessor_blocks;
+	/* Older records do not tell which of its blocks are free now: any may be. */
+	if (!(store->record.flags & DISK_RECORD_COUNTED)) {
 		store->previous_blocks = store->previous.count;
+		if (!reference_equal(&store->previous_map.reference,
+				     &store->record.free_map.reference))
+			store->previous_blocks +=
+				disk_reference_auxiliary(&store->previous_map.reference);
+	}
 	/* The records before this one were half as long, on average. */
 	store->delta_sectors = (store->record.generation - store->record.base) *
 			       record_sectors(store->overlay.count) / 2;

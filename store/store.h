@@ -127,6 +127,7 @@ struct store_format_options {
 	/* Features of the format, for good: */
 	bool deltas;			 /* commits may be deltas */
 	bool columns;			 /* map nodes are packed better */
+	bool counted;			 /* a mount estimates nothing */
 	struct disk_retention retention; /* zero: no automatic snapshots */
 };
 

@@ -95,6 +95,7 @@ void bench_store_format(struct bench_store *bench)
 		.write_unit = bench->device.write_unit,
 		.deltas = true,
 		.columns = true,
+		.counted = true,
 	};
 
 	must(store_format(bench->store, &options), "store_format");

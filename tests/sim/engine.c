@@ -92,6 +92,8 @@ enum status engine_format(struct engine *engine, struct disk *disk, uint64_t sec
 		options.identity[i] = (uint8_t)sim_random_next(random);
 	options.deltas = !sim_random_once_in(random, 8);
 	options.columns = !sim_random_once_in(random, 8);
+	options.counted = options.identity[0] % 8;
+	engine->counted = options.counted;
 	engine_on(engine, disk);
 	return store_format(engine->store, &options);
 }

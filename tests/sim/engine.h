@@ -25,6 +25,7 @@ struct engine {
 	struct store_recovery recovery;
 	uint64_t grow_sectors; /* what the next GROW, the next RETAIN asks for */
 	struct disk_retention retention;
+	bool counted;			 /* records tell what only their predecessors use */
 	bool discard;			 /* the next RESTORE keeps nothing of what it replaces */
 	bool offline;			 /* its commits are those of a host's tool */
 	bool detail;			 /* its log is only for those who want to see all */

@@ -126,6 +126,7 @@ static enum status operation(struct workload *workload, struct engine_access *ac
 	enum status status = engine_operation(&workload->engine, access, count);
 
 	for (uint32_t tries = 0; status == STATUS_WAIT; tries++) {
+		SIM_CHECK(!workload->at_once, "there is no room before a commit");
 		/* Each may be one step of a deletion that makes room. */
 		SIM_CHECK(tries < 2000, "no memory even after commits: pages stay in WAIT");
 		workload_observe(workload);

@@ -104,9 +104,16 @@ static void try_delete_and_write(struct workload *workload)
 	try_overwrite(workload);
 }
 
+/* A resume never needs more than the restore has set aside: what runs next finds room
+ * for its pages at once, and so does what is resumed from that generation again. */
 static void try_restore(struct workload *workload)
 {
+	uint64_t restores = sim_totals.restores;
+
 	operation_restore(workload, 0);
+	workload->at_once = sim_totals.restores > restores && workload->engine.counted;
+	operation_write(workload, 0, 2, OPERATION_NOISE);
+	workload->at_once = false;
 	try_overwrite(workload);
 }
 
@@ -135,6 +142,21 @@ static void (*const tries[])(struct workload *workload) = {
 };
 #define TRIES (sizeof(tries) / sizeof(tries[0]))
 
+/* Whoever mounts the store knows of as much room as who has just written it. */
+static void filling_resume(struct workload *workload)
+{
+	struct store_statistics before, after;
+
+	if (workload->broken || !workload->engine.counted)
+		return;
+	store_statistics_get(workload->engine.store, &before);
+	workload_warm_restart(workload);
+	store_statistics_get(workload->engine.store, &after);
+	SIM_CHECK(after.room_blocks >= before.room_blocks,
+		  "%llu blocks were free for new pages, after a mount %llu are",
+		  (unsigned long long)before.room_blocks, (unsigned long long)after.room_blocks);
+}
+
 static void filling_try(const struct workload *from, uint32_t step, uint32_t number)
 {
 	struct workload *workload = workload_branch(from);
@@ -145,6 +167,7 @@ static void filling_try(const struct workload *from, uint32_t step, uint32_t num
 	workload->crash_once_in = 12;
 	tries[number](workload);
 	workload_commit_all(workload);
+	filling_resume(workload);
 	workload_verify(workload, false);
 	workload_delete(workload);
 	sim_totals.fillings++;

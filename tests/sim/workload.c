@@ -477,6 +477,7 @@ struct workload *workload_branch(const struct workload *workload)
 	image_create_overlay(&branch->flat, branch->sectors);
 	image_reset(&branch->flat, &workload->flat);
 	workload_machine_create(branch);
+	branch->engine.counted = workload->engine.counted;
 	workload_power_on(branch);
 	mount(branch);
 	return branch;

@@ -27,6 +27,7 @@ struct workload {
 	bool lies;		/* and errors that the disk does not tell */
 	bool broken;		/* one was seen: only reading makes sense */
 	bool calm;		/* writes and commits, no snapshots and no clears */
+	bool at_once;		/* no operation may have to wait for a commit */
 	bool fill;		/* write noise until the disk is full */
 	uint64_t clock;		/* counters, never back */
 	generation_t verified;	/* the last one that was, right after its commit */

@@ -228,6 +228,7 @@ static enum command_exit create_sectors(struct create *create, const struct host
 	}
 	create->format.deltas = true;
 	create->format.columns = true;
+	create->format.counted = true;
 	if (create->format.write_unit == 0)
 		create->format.write_unit = host->device->write_unit;
 	return COMMAND_OK;

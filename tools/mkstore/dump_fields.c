@@ -197,7 +197,7 @@ static void dump_retention(struct show *show, const struct disk_retention *reten
 void dump_record(struct show *show, const struct disk_record *record,
 		 const struct disk_delta *delta)
 {
-	static const char *const flags[] = {"CLEAN", "FRESH", "RESTORE"};
+	static const char *const flags[] = {"CLEAN", "FRESH", "RESTORE", "COUNTED"};
 
 	field_hexadecimal(show, "magic", record->magic);
 	field_kind(show, "kind", record->kind,
@@ -210,7 +210,7 @@ void dump_record(struct show *show, const struct disk_record *record,
 	field_number(show, "predecessor", record->predecessor);
 	field_number(show, "base", record->base);
 	field_time(show, "wall_ns", record->wall_ns);
-	field_flags(show, "flags", record->flags, flags, 3);
+	field_flags(show, "flags", record->flags, flags, 4);
 	field_number(show, "slot", record->slot);
 	field_number(show, "sectors", record->sectors);
 	field_number(show, "used_sectors", record->used_sectors);
@@ -230,6 +230,7 @@ void dump_record(struct show *show, const struct disk_record *record,
 	dump_receiving(show, &record->receiving);
 	field_number(show, "held_sectors", record->held_sectors);
 	field_number(show, "origin_generation", record->origin_generation);
+	field_number(show, "predecessor_blocks", record->predecessor_blocks);
 	if (!record->entries && !show->as_json)
 		return;
 	dump_references_begin(show, "delta", "page");

@@ -187,6 +187,14 @@ static void host_mount_note(const struct host *host)
 			     host->path, recovery->torn.n, recovery->generation.n);
 }
 
+static enum status host_engine_mount(struct host *host)
+{
+	enum status status = store_mount(host->store, &host->recovery);
+
+	host->space.version_floor = host->recovery.counters.object_version;
+	return status;
+}
+
 static enum command_exit host_mount(struct host *host)
 {
 	enum status status = host_engine(host);
@@ -199,7 +207,7 @@ static enum command_exit host_mount(struct host *host)
 	}
 	if (host->mode == HOST_FORMAT)
 		return COMMAND_OK;
-	status = store_mount(host->store, &host->recovery);
+	status = host_engine_mount(host);
 	if (status == STATUS_OK) {
 		if (!host->again)
 			host_mount_note(host);
@@ -341,7 +349,7 @@ enum status host_mount_device(struct host *host, struct block_device *device)
 	host->mode = HOST_READ;
 	host->last_log[0] = 0;
 	status = host_engine(host);
-	return status == STATUS_OK ? store_mount(host->store, &host->recovery) : status;
+	return status == STATUS_OK ? host_engine_mount(host) : status;
 }
 
 /* ---- waiting and committing ------------------------------------------------- */
@@ -380,8 +388,8 @@ static struct disk_counters host_counters(struct host *host)
 		store_operation_begin(host->store);
 		status = system_read(&host->space, &system);
 	} while (status == STATUS_WAIT && store_wait(host->store, host->space.channel));
-	if (status == STATUS_OK && system->next_version > counters.object_version)
-		counters.object_version = system->next_version;
+	if (status == STATUS_OK && objects_version(&host->space, system) > counters.object_version)
+		counters.object_version = objects_version(&host->space, system);
 	return counters;
 }
 
@@ -392,7 +400,7 @@ static enum status host_remount(struct host *host)
 
 	host_engine_drop(host);
 	status = host_engine(host);
-	return status == STATUS_OK ? store_mount(host->store, &host->recovery) : status;
+	return status == STATUS_OK ? host_engine_mount(host) : status;
 }
 
 static enum status commit_once(struct host *host, struct store_commit_request *request)
@@ -520,17 +528,6 @@ enum status host_discard(struct host *host, uint64_t *bytes)
 	store_statistics_get(host->store, &after);
 	*bytes = (after.discarded_sectors - before.discarded_sectors) * SECTOR_SIZE;
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
-enum status host_versions(struct host *host)
-{
-	const struct disk_system *system;
-	uint64_t floor = host->recovery.counters.object_version;
-	enum status status = HOST_RETRY(host, system_read(&host->space, &system));
-
-	if (status != STATUS_OK || system->next_version >= floor)
-		return status;
-	return HOST_RETRY(host, objects_raise_version(&host->space, floor));
 }
 
 /* ---- errors ------------------------------------------------------------------ */

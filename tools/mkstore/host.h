@@ -133,9 +133,6 @@ enum status host_discard(struct host *host, uint64_t *bytes);
 		"discard", NULL, "give all free space back to the file system (holes in FILE)"     \
 	}
 
-/* Object versions handed out from here on are above every one ever used. */
-enum status host_versions(struct host *host);
-
 /* The snapshot with the smallest number above snapshot->number that can be read;
  * says which cannot.  NOT_FOUND: there is none. */
 enum status host_snapshot_next(struct host *host, struct store_snapshot *snapshot);

@@ -77,9 +77,7 @@ static enum command_exit names_mkdir(const struct command_invocation *invocation
 
 	if (result != COMMAND_OK)
 		return result;
-	status = host_versions(&host);
-	if (status == STATUS_OK)
-		status = names_create(&host, path);
+	status = names_create(&host, path);
 	result = names_finish(&host, status, "make the directory", path);
 	if (result == COMMAND_OK)
 		names_result(&host, invocation, path, NULL);
@@ -233,9 +231,7 @@ static enum command_exit names_rm(const struct command_invocation *invocation)
 
 	if (result != COMMAND_OK)
 		return result;
-	status = host_versions(&host);
-	if (status == STATUS_OK)
-		status = names_remove(&host, path, command_value(invocation, "keep") != NULL);
+	status = names_remove(&host, path, command_value(invocation, "keep") != NULL);
 	result = names_finish(&host, status, "remove", path);
 	if (result == COMMAND_OK && discard) {
 		status = host_discard(&host, &bytes);

@@ -187,10 +187,8 @@ static enum command_exit put_store(struct host *host, struct put *put)
 	struct disk_capability capability;
 	struct path_place place;
 	enum command_exit result;
-	enum status status = host_versions(host);
+	enum status status = path_place_find(host, put->path, &place);
 
-	if (status == STATUS_OK)
-		status = path_place_find(host, put->path, &place);
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, directory_lookup(&host->space, place.directory,
 							   place.name, place.length, &capability));

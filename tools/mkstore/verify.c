@@ -308,6 +308,30 @@ enum status verify_choose(struct verify *verify)
 	return verify->totals.errors ? STATUS_CORRUPT : STATUS_OK;
 }
 
+/* A record that counts too few blocks would have a mount give away what the
+ * predecessor still uses, or promise room that there is not. */
+static void predecessor_count(struct verify *verify)
+{
+	const struct verify_pass *chosen = &verify->chosen, *before = &verify->before;
+	uint64_t blocks = 0, told = chosen->record.predecessor_blocks;
+
+	if (!(chosen->record.flags & DISK_RECORD_COUNTED) || verify->totals.errors ||
+	    verify->out_of_memory)
+		return;
+	for (uint64_t chunk = 0; chunk < verify->chunk_count; chunk++) {
+		const uint8_t *used = before->used[chunk], *still = chosen->used[chunk];
+
+		for (unsigned i = 0; used && i < PAGE_SIZE; i++)
+			blocks += used[i] && !(still && still[i]);
+	}
+	if (blocks > told)
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_TOTALS, NULL, VERIFY_NOWHERE,
+				 "generation %llu: the record counts %llu blocks that only its "
+				 "predecessor uses, there are %llu",
+				 (unsigned long long)chosen->record.generation,
+				 (unsigned long long)told, (unsigned long long)blocks);
+}
+
 enum status verify_run(struct verify *verify)
 {
 	enum status status = generation_choose(verify);
@@ -318,6 +342,7 @@ enum status verify_run(struct verify *verify)
 	if (verify->before.record.generation && !verify->options.skip_predecessor) {
 		verify->totals.predecessor.n = verify->before.record.generation;
 		pass_run(verify, &verify->before);
+		predecessor_count(verify);
 	}
 	if (verify->out_of_memory)
 		return STATUS_NO_MEMORY;

@@ -14,7 +14,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define FLAGS_KNOWN	 (DISK_RECORD_CLEAN | DISK_RECORD_FRESH | DISK_RECORD_RESTORE)
+#define FLAGS_KNOWN                                                                                \
+	(DISK_RECORD_CLEAN | DISK_RECORD_FRESH | DISK_RECORD_RESTORE | DISK_RECORD_COUNTED)
 #define RETENTION_BUDGET 1000u /* thousandths: the whole store */
 
 static uint64_t slot_sector(uint32_t slot)
@@ -136,6 +137,8 @@ static const char *totals_fault(const struct disk_record *record)
 		return "the origin is of a later generation, or there is none";
 	if (record->next_snapshot > DISK_SNAPSHOT_END)
 		return "`next_snapshot` is more than the catalogue has room for";
+	if (record->predecessor_blocks > (record->sectors - DISK_DATA_SECTOR) / BLOCK_SECTORS)
+		return "counts more blocks of its predecessor than there are";
 	if (record->catalogue.pages != record->snapshots)
 		return "the catalogue's pages are not the number of snapshots";
 	return NULL;
@@ -159,6 +162,10 @@ static const char *record_fault(const struct verify *verify, const struct disk_r
 		return "`durable` is neither the generation nor its predecessor";
 	if (record->flags & ~(uint32_t)FLAGS_KNOWN)
 		return "has unknown flags";
+	if (record->flags & DISK_RECORD_COUNTED
+		    ? !(verify->superblock.features_read_only & DISK_READ_ONLY_COUNTED)
+		    : record->predecessor_blocks)
+		return "counts its predecessor's blocks where records do not";
 	if (record->reserved0 || record->counters.reserved ||
 	    !verify_zero(record->reserved, sizeof(record->reserved)) ||
 	    !verify_zero(record->retention.reserved, sizeof(record->retention.reserved)))

@@ -216,7 +216,8 @@ static inline struct fixture *fixture_make(uint64_t sectors, uint32_t frames, ui
 					       .write_unit = write_unit,
 					       .label = "test",
 					       .deltas = deltas,
-					       .columns = true};
+					       .columns = true,
+					       .counted = true};
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->device = (struct block_device){sectors, write_unit,	256, FIXTURE_QUEUE, false,
