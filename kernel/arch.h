@@ -25,6 +25,12 @@ struct arch_memory_range {
 	uint64_t pages;
 };
 
+/* Which store, as its superblock says; not known: nobody has said so. */
+struct arch_store {
+	bool known;
+	uint8_t identity[16];
+};
+
 /* Filled before kernel_main: usable RAM without kernel image, boot structures
  * and page tables.  Sorted, disjoint, merged. */
 struct arch_boot {
@@ -35,6 +41,7 @@ struct arch_boot {
 	uint64_t kernel_bytes; /* image and boot-time page tables */
 	uint64_t entry_time;   /* arch_time_ns() value of the kernel's first instruction */
 	bool from_uefi;
+	struct arch_store store; /* the one that lies beside the boot loader */
 };
 
 /* kernel/main.c.  Called once on the boot stack, in long mode, with the direct
@@ -161,9 +168,9 @@ void arch_root_protect(uint64_t root);
 
 /* ---- block device -------------------------------------------------------------------- */
 
-/* The virtio-blk disk that carries a store partition (GPT type), as a device
- * whose sector 0 is the partition's first.  On failure prints why: no PCI, no
- * virtio-blk, no FLUSH, no GPT, no store partition. */
+/* The virtio-blk disk with the store that was started, as a device whose sector 0 is
+ * the first of its partition.  On failure prints why: no PCI, no virtio-blk, no
+ * FLUSH, no GPT, no store partition, more than one that could be meant. */
 enum status arch_block_find(struct block_device **device);
 /* The disk may have become larger: its partition, and the device that was found,
  * then reach to its end.  *sectors: of the partition now.  On failure prints why;

@@ -75,7 +75,7 @@ static void boot_find_store(void)
 		return;
 	}
 	kernel_print_serial(true);
-	kernel_print("perdure: no store was found, see above; stopped");
+	kernel_print("perdure: no store to resume, see above; stopped");
 	arch_halt();
 }
 

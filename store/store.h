@@ -138,6 +138,11 @@ enum status store_format(struct store *store, const struct store_format_options 
 
 /* ---- mounting -------------------------------------------------------- */
 
+/* The identity of the store with this superblock (disk/format.h).  False: it is not
+ * whole.  The superblock is as it was afterwards. */
+struct disk_superblock;
+bool store_identify(struct disk_superblock *superblock, uint8_t identity[16]);
+
 enum store_stop { STORE_STOP_FRESH, STORE_STOP_CLEAN, STORE_STOP_POWER_CUT };
 
 struct store_recovery {

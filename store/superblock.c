@@ -21,6 +21,14 @@ enum status superblock_check(struct disk_superblock *superblock)
 	return STATUS_OK;
 }
 
+bool store_identify(struct disk_superblock *superblock, uint8_t identity[16])
+{
+	if (superblock_check(superblock) != STATUS_OK)
+		return false;
+	memcpy(identity, superblock->identity, sizeof(superblock->identity));
+	return true;
+}
+
 static enum status superblock_read(struct store *store, uint64_t sector,
 				   struct disk_superblock *superblock)
 {

@@ -3,7 +3,9 @@
  * pci.c - PCI Local Bus 3.0 and PCI Express configuration space.
  *
  * A bus is scanned when a bridge leads to it, so machines with few buses cost
- * few reads.  Firmware has numbered the buses and placed the registers.
+ * few reads.  Where there is a second host bridge, it leads to a bus whose number
+ * only byte code of ACPI tells: then every number is tried.  Firmware has numbered
+ * the buses and placed the registers.
  */
 #include "drivers/pc/pci.h"
 #include <stddef.h>
@@ -27,6 +29,7 @@
 #define COMMAND_INTX_OFF     0x0400u
 #define STATUS_CAPABILITIES  0x0010u
 #define HEADER_MULTIFUNCTION 0x80u
+#define CLASS_HOST_BRIDGE    0x0600u
 #define CLASS_PCI_BRIDGE     0x0604u
 #define CAPABILITIES_MAX     48u /* as many as fit into 192 bytes */
 
@@ -113,6 +116,7 @@ struct scan {
 	uint64_t known[4]; /* a bit per bus: found, so that no bus comes twice */
 	uint8_t queue[256];
 	uint32_t head, tail;
+	uint32_t roots; /* host bridges */
 	bool (*found)(const struct pci_function *f, void *context);
 	void *context;
 	bool any;
@@ -136,8 +140,10 @@ static bool scan_function(struct scan *scan, struct pci_function *f)
 	if (f->vendor == 0xffff)
 		return true;
 	scan->any = true;
-	if (pci_read16(f, OFFSET_CLASS) == CLASS_PCI_BRIDGE)
+	uint16_t class = pci_read16(f, OFFSET_CLASS);
+	if (class == CLASS_PCI_BRIDGE)
 		scan_bus_add(scan, pci_read8(f, OFFSET_SECONDARY));
+	scan->roots += class == CLASS_HOST_BRIDGE;
 	return scan->found(f, scan->context);
 }
 
@@ -155,15 +161,29 @@ static bool scan_device(struct scan *scan, uint8_t bus, uint8_t device)
 	return true;
 }
 
+/* All that is queued, and what it leads to; false ends the scan. */
+static bool scan_buses(struct scan *scan)
+{
+	for (; scan->head < scan->tail; scan->head++)
+		for (uint8_t device = 0; device < 32; device++)
+			if (!scan_device(scan, scan->queue[scan->head], device))
+				return false;
+	return true;
+}
+
 bool pci_scan(bool (*found)(const struct pci_function *f, void *context), void *context)
 {
 	struct scan scan = {.found = found, .context = context};
 
 	pci_ecam_map();
-	for (scan_bus_add(&scan, 0); scan.head < scan.tail; scan.head++)
-		for (uint8_t device = 0; device < 32; device++)
-			if (!scan_device(&scan, scan.queue[scan.head], device))
-				return true;
+	scan_bus_add(&scan, 0);
+	if (!scan_buses(&scan))
+		return true;
+	for (uint32_t bus = 1; bus < 256 && scan.roots > 1; bus++) {
+		scan_bus_add(&scan, (uint8_t)bus);
+		if (!scan_buses(&scan))
+			return true;
+	}
 	return scan.any;
 }
 

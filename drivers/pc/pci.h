@@ -24,8 +24,8 @@ uint32_t pci_read32(const struct pci_function *f, uint32_t offset);
 void pci_write16(const struct pci_function *f, uint32_t offset, uint16_t value);
 void pci_write32(const struct pci_function *f, uint32_t offset, uint32_t value);
 
-/* Calls `found` for every function behind the first host bridge, until it says
- * false.  False: there is no PCI bus. */
+/* Calls `found` for every function behind any host bridge, until it says false.
+ * False: there is no PCI bus. */
 bool pci_scan(bool (*found)(const struct pci_function *f, void *context), void *context);
 
 /* Offset of the next capability with this identifier behind `after` (0: from the

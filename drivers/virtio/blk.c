@@ -345,7 +345,7 @@ static struct virtio_blk *blk_place(const struct pci_function *f)
 			return &disks[i];
 	}
 	for (uint32_t i = 0; i < VIRTIO_BLK_DISKS; i++)
-		if (disks[i].memory == NULL && !disks[i].in_use)
+		if (!disks[i].in_use)
 			return &disks[i];
 	return NULL;
 }
@@ -428,14 +428,17 @@ bool virtio_blk_interrupts(const struct virtio_blk *disk)
 	return disk->pci.interrupts;
 }
 
+void virtio_blk_close(struct virtio_blk *disk)
+{
+	virtio_pci_reset(&disk->pci);
+	while (virtqueue_abandon(&disk->queue) != NULL)
+		;
+	disk->in_use = false;
+}
+
 void virtio_blk_reset_all(void)
 {
-	for (uint32_t i = 0; i < VIRTIO_BLK_DISKS; i++) {
-		if (!disks[i].in_use)
-			continue;
-		virtio_pci_reset(&disks[i].pci);
-		while (virtqueue_abandon(&disks[i].queue) != NULL)
-			;
-		disks[i].in_use = false;
-	}
+	for (uint32_t i = 0; i < VIRTIO_BLK_DISKS; i++)
+		if (disks[i].in_use)
+			virtio_blk_close(&disks[i]);
 }

@@ -14,13 +14,13 @@
 
 struct virtio_blk;
 
-#define VIRTIO_BLK_DISKS 8u /* looked at on one PC */
+#define VIRTIO_BLK_DISKS 2u /* open at once: the store's, and one that is looked at */
 
 /* Is it a virtio block device, of whatever age? */
 bool virtio_blk_matches(const struct pci_function *function);
 
 /* Brings up the disk behind this function; the result stays the driver's and is
- * good until virtio_blk_reset_all.  `interrupt` is called at completions, with
+ * good until virtio_blk_close or virtio_blk_reset_all.  `interrupt` is called at completions, with
  * interrupts off.  Null: *why says what is wrong; STATUS_LIMIT-like shortages
  * (too many disks, memory) are told the same way. */
 struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform_handler *interrupt,
@@ -36,6 +36,9 @@ void virtio_blk_measure(struct virtio_blk *disk);
 
 /* Do completions interrupt?  Otherwise somebody must poll. */
 bool virtio_blk_interrupts(const struct virtio_blk *disk);
+
+/* Resets the disk; what it has taken of memory and interrupts serves the next. */
+void virtio_blk_close(struct virtio_blk *disk);
 
 /* Resets every disk; requests in flight are forgotten, not completed. */
 void virtio_blk_reset_all(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * devices.c - brings up the PC's devices, turns interrupts into events, finds the
- * disk with the store.
+ * devices.c - brings up the PC's devices, turns interrupts into events; the
+ * disk with the store, which search.c finds.
  *
  * Handlers only set bits in the CPU's events; the portable kernel asks for them.
  */
@@ -12,12 +12,12 @@
 #include "drivers/pc/acpi.h"
 #include "drivers/pc/apic.h"
 #include "drivers/pc/clock.h"
-#include "drivers/pc/pci.h"
 #include "drivers/pc/rtc.h"
 #include "drivers/pc/serial.h"
 #include "drivers/virtio/blk.h"
 #include "kernel/print.h"
 #include "kernel/x86_64/cpu.h"
+#include "kernel/x86_64/search.h"
 #include "kernel/x86_64/start.h"
 
 static struct {
@@ -25,6 +25,7 @@ static struct {
 	struct virtio_blk *disk;    /* the one with the store */
 	bool disk_polled;	    /* it does not interrupt */
 	struct gpt_partition store; /* on it */
+	struct arch_store wanted;   /* the one that was started */
 	uint64_t unexpected;	    /* interrupts that nobody waits for */
 } devices;
 
@@ -55,7 +56,7 @@ void arch_init(const struct arch_boot *boot, void *(*scratch)(uint64_t bytes))
 	uint32_t rsdp_bytes;
 	const uint8_t *rsdp = start_rsdp(&rsdp_bytes);
 
-	(void)boot;
+	devices.wanted = boot->store;
 	platform_init(scratch);
 	cpu_features_note();
 	acpi_init(rsdp, rsdp_bytes);
@@ -152,70 +153,17 @@ void arch_idle(void)
 static const uint8_t store_type[16] = DISK_PARTITION_TYPE;
 static uint8_t table_buffer[GPT_BUFFER] __attribute__((aligned(GPT_BUFFER)));
 
-struct search {
-	struct virtio_blk *disk;
-	struct gpt_partition found;
-	unsigned disks;	    /* virtio-blk functions seen */
-	enum status status; /* of the best failure so far */
-};
-
-/* Looks for the store on one disk. */
-static bool search_disk(struct search *search, const struct pci_function *f)
-{
-	const char *why = NULL;
-	struct virtio_blk *disk = virtio_blk_open(f, interrupt_block, &why);
-	struct gpt_partition found;
-
-	search->disks++;
-	if (disk == NULL) {
-		kernel_print("perdure: disk at PCI %02x:%02x.%x not used: %s", f->bus, f->device,
-			     f->function, why);
-		return false;
-	}
-	enum status status =
-		gpt_find(virtio_blk_device(disk), store_type, table_buffer, &found, &why);
-	if (why != NULL)
-		kernel_print("perdure: disk at PCI %02x:%02x.%x: %s%s", f->bus, f->device,
-			     f->function, why,
-			     status == STATUS_NOT_FOUND ? " (type " DISK_PARTITION_TYPE_TEXT ")"
-							: "");
-	if (status != STATUS_OK) {
-		search->status = status;
-		return false;
-	}
-	virtio_blk_narrow(disk, found.first, found.sectors);
-	search->disk = disk;
-	search->found = found;
-	kernel_note("perdure: store partition at sector %lu, %lu sectors, disk at PCI %02x:%02x.%x",
-		    (unsigned long)found.first, (unsigned long)found.sectors, f->bus, f->device,
-		    f->function);
-	return true;
-}
-
-static bool search_function(const struct pci_function *f, void *context)
-{
-	return !virtio_blk_matches(f) || !search_disk(context, f);
-}
-
 enum status arch_block_find(struct block_device **device)
 {
-	struct search search = {.status = STATUS_NO_DEVICE};
+	enum status status;
+	struct virtio_blk *disk =
+		search_store(&devices.wanted, interrupt_block, &devices.store, &status);
 
-	if (!pci_scan(search_function, &search)) {
-		kernel_print("perdure: no PCI bus");
-		return STATUS_NO_DEVICE;
-	}
-	if (search.disks == 0) {
-		kernel_print("perdure: no virtio-blk disk; the store lives on one "
-			     "(QEMU: -drive if=virtio,format=raw,file=build/perdure.img)");
-		return STATUS_NO_DEVICE;
-	}
-	if (search.disk == NULL)
-		return search.status;
-	devices.disk = search.disk;
-	devices.disk_polled = !virtio_blk_interrupts(search.disk);
-	*device = virtio_blk_device(search.disk);
-	devices.store = search.found;
+	if (disk == NULL)
+		return status;
+	devices.disk = disk;
+	devices.disk_polled = !virtio_blk_interrupts(disk);
+	*device = virtio_blk_device(disk);
 	return STATUS_OK;
 }
 

@@ -12,6 +12,7 @@
 
 #define TAG_END		 0u
 #define TAG_COMMAND_LINE 1u
+#define TAG_MODULE	 3u
 #define TAG_MEMORY_MAP	 6u
 #define TAG_EFI_32	 11u
 #define TAG_EFI_64	 12u
@@ -199,12 +200,28 @@ static void tag_rsdp(struct multiboot *found, const uint8_t *tag, uint32_t bytes
 	found->rsdp_bytes = size;
 }
 
+/* Start, end and the words behind the file's name in the boot loader's menu. */
+static void tag_module(struct multiboot *found, const uint8_t *tag, uint32_t bytes)
+{
+	static const char name[] = "store";
+	uint32_t start = get32(tag + 8), end = get32(tag + 12);
+
+	if (bytes < 16 + sizeof name || memcmp(tag + 16, name, sizeof name) != 0 || end <= start)
+		return;
+	found->store = start;
+	found->store_bytes = end - start;
+}
+
 static void tag_read(struct multiboot *found, struct tags *tags, const uint8_t *tag, uint32_t bytes)
 {
 	switch (get32(tag)) {
 	case TAG_COMMAND_LINE:
 		for (uint32_t i = 0; i < sizeof found->command_line - 1 && 8 + i < bytes; i++)
 			found->command_line[i] = (char)tag[8 + i];
+		break;
+	case TAG_MODULE:
+		if (bytes >= 16)
+			tag_module(found, tag, bytes);
 		break;
 	case TAG_MEMORY_MAP:
 		tags->memory = tag;

@@ -28,9 +28,10 @@ struct multiboot {
 	uint8_t rsdp[MULTIBOOT_RSDP_BYTES];
 	uint32_t rsdp_bytes; /* 0: none given */
 	bool from_uefi;
-	uint64_t memory_bytes;	   /* usable memory reported */
-	struct memory_list usable; /* whole pages of it */
-	struct memory_list kept;   /* usable, and memory with ACPI tables */
+	uint32_t store, store_bytes; /* the module with the store's first sectors; 0: none */
+	uint64_t memory_bytes;	     /* usable memory reported */
+	struct memory_list usable;   /* whole pages of it */
+	struct memory_list kept;     /* usable, and memory with ACPI tables */
 };
 
 /* Reads the information at `info`.  False: it is not as specified, or tells of no

@@ -4,11 +4,13 @@
  */
 #include "kernel/x86_64/start.h"
 #include <string.h>
+#include "disk/format.h"
 #include "drivers/pc/serial.h"
 #include "kernel/print.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/instructions.h"
 #include "kernel/x86_64/multiboot.h"
+#include "store/store.h"
 
 #define LOW_MEMORY 0x100000u /* left to firmware: its tables and the real-mode area */
 
@@ -26,6 +28,19 @@ const uint8_t *start_rsdp(uint32_t *bytes)
 {
 	*bytes = multiboot.rsdp_bytes;
 	return multiboot.rsdp_bytes != 0 ? multiboot.rsdp : NULL;
+}
+
+/* The superblocks that GRUB has read from the store beside it. */
+static void start_store(void)
+{
+	static struct disk_superblock superblock;
+
+	for (uint32_t at = 0; !boot.store.known && at + sizeof superblock <= multiboot.store_bytes;
+	     at += DISK_SUPERBLOCK_COPY_SECTOR * SECTOR_SIZE) {
+		memcpy(&superblock, (const uint8_t *)(uintptr_t)multiboot.store + at,
+		       sizeof superblock);
+		boot.store.known = store_identify(&superblock, boot.store.identity);
+	}
 }
 
 static void start_memory(void)
@@ -67,6 +82,7 @@ static void __attribute__((noreturn)) start_go(uint64_t information)
 		kernel_print("perdure: the boot loader tells of no memory; halted");
 		arch_halt();
 	}
+	start_store();
 	start_memory();
 	map_init(&boot, &multiboot.kept);
 	start_memory_return();

@@ -46,7 +46,8 @@ class Boot:
 
 
 class Machine:
-    def __init__(self, image, memory=512, uefi=False, cpu="max", disk=None, drive=True, arguments=()):
+    def __init__(self, image, memory=512, uefi=False, cpu="max", disk=None, drive=True, arguments=(),
+                 machine="q35"):
         """`disk`: arguments that attach drive `disk`, instead of one modern virtio-blk.
 
         `drive=False`: the arguments define the drive as well.
@@ -56,7 +57,7 @@ class Machine:
         self.text = ""
         self.position = 0
         self.changed = threading.Condition()
-        command = ["qemu-system-x86_64", "-machine", "q35,memory-backend=memory", "-accel", "tcg"]
+        command = ["qemu-system-x86_64", "-machine", f"{machine},memory-backend=memory", "-accel", "tcg"]
         command += ["-cpu", cpu, "-m", str(memory), "-nodefaults", "-display", "none"]
         # What the guest does not touch costs nothing: 8 GiB are had on a smaller host.
         command += ["-object", f"memory-backend-ram,id=memory,size={memory}M,reserve=off"]

@@ -10,7 +10,7 @@ import uuid
 from types import SimpleNamespace
 
 import pytest
-from conftest import MKSTORE, ROOT, STORE_OFFSET, WORK, copy_sparse, mkstore
+from conftest import MKSTORE, ROOT, STORE_OFFSET, WORK, mkstore
 
 from machine import Machine
 
@@ -88,7 +88,8 @@ def test_truncated_image(image):
     """The disk ends in the middle of the store."""
     with open(image, "r+b") as file:
         file.truncate(STORE_OFFSET + (8 << 20))
-    refused_by_kernel(image, "cut off|smaller|beyond the end")
+    refused_by_kernel(image, "beyond the end")
+    refused_by_kernel(image, "make it 1073741824 bytes large again.*mkstore salvage")
     refused_by_mkstore(image, "truncated")
 
 
@@ -165,22 +166,6 @@ def test_plain_qemu64_cpu(image):
 
 def test_cpu_without_nx(image):
     refused_by_kernel(image, r"\bNX\b", end="switched them off", cpu="qemu64,-nx")
-
-
-def test_two_stores(image, base_image):
-    """Two disks with a store: the first is resumed, and the second is not touched."""
-    second = image + ".second"
-    copy_sparse(base_image, second)
-    os.chmod(second, 0o644)
-    before = store_digest(second)
-    arguments = ["-drive", f"if=none,id=more,format=raw,file={second}"]
-    arguments += ["-device", "virtio-blk-pci,drive=more,disable-legacy=on"]
-    try:
-        with Machine(image, arguments=arguments) as machine:
-            machine.wait_prompt()
-        assert store_digest(second) == before
-    finally:
-        os.unlink(second)
 
 
 def test_image_in_use(image):

@@ -165,6 +165,10 @@ static void test_found(void **state)
 	assert_int_equal(found.disk_sectors, SECTORS * scale);
 	assert_int_equal(found.first, 100 * scale);
 	assert_int_equal(found.sectors, 50 * scale);
+	/* A disk that has become shorter: how long it was. */
+	disk.sectors = 140 * scale;
+	assert_int_equal(find(&found, &why), STATUS_TRUNCATED);
+	assert_int_equal(found.disk_sectors, SECTORS * scale);
 }
 
 static void test_second_table_serves(void **state)

@@ -131,6 +131,46 @@ static void test_bios(void **state)
 	expect_range(&found.kept, 1, MIB, 64 * MIB); /* ACPI tables stay mapped */
 }
 
+static void module_add(uint32_t start, uint32_t end, const char *name)
+{
+	uint32_t tag = tag_begin(3);
+
+	put32(start);
+	put32(end);
+	memcpy(info + info_bytes, name, strlen(name) + 1);
+	info_bytes += (uint32_t)strlen(name) + 1;
+	tag_end(tag);
+}
+
+/* The store's first sectors are the module of that name, whatever else there is. */
+static void test_store_module(void **state)
+{
+	struct multiboot found;
+	uint32_t tag;
+
+	(void)state;
+	begin();
+	tag = map_begin();
+	map_entry(MIB, 62 * MIB, 1);
+	tag_end(tag);
+	module_add(0x200000, 0x201000, "storeroom");
+	module_add(0x300000, 0x302000, "store");
+	module_add(0x400000, 0x400000, "store"); /* empty */
+	module_add(0x500000, 0x501000, "");
+	tag_end(tag_begin(3)); /* no room for its fields */
+	finish();
+	assert_true(read_info(&found));
+	assert_int_equal(found.store, 0x300000);
+	assert_int_equal(found.store_bytes, 0x2000);
+	begin();
+	tag = map_begin();
+	map_entry(MIB, 62 * MIB, 1);
+	tag_end(tag);
+	finish();
+	assert_true(read_info(&found));
+	assert_int_equal(found.store_bytes, 0);
+}
+
 /* Unsorted, touching, overlapping, with holes that others declare. */
 static void test_disorder(void **state)
 {
@@ -297,7 +337,7 @@ int main(void)
 		cmocka_unit_test(test_bios),	      cmocka_unit_test(test_disorder),
 		cmocka_unit_test(test_efi_map_alone), cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_list_against_bitmap),
-		cmocka_unit_test(test_list_overflow),
+		cmocka_unit_test(test_list_overflow), cmocka_unit_test(test_store_module),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

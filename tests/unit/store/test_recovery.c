@@ -194,6 +194,17 @@ static void test_superblock(void **state)
 
 	(void)state;
 	fixture_checkpoint(f);
+	/* The identity is had from each that is whole. */
+	for (unsigned sector = 0; sector <= 8; sector += 8) {
+		struct disk_superblock copy = *(struct disk_superblock *)sector_at(f, sector);
+		uint8_t identity[16] = {0};
+
+		assert_true(store_identify(&copy, identity));
+		assert_memory_equal(identity, copy.identity, 16);
+		assert_memory_equal(&copy, sector_at(f, sector), sizeof copy);
+		copy.created_ns ^= 1;
+		assert_false(store_identify(&copy, identity));
+	}
 	/* Either is written anew from the other, and that is durable. */
 	for (unsigned sector = 0; sector <= 8; sector += 8) {
 		uint8_t good[BLOCK_SIZE];

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""test_disks.py - which disk is resumed: the one that was started, wherever it is."""
+
+import os
+import re
+
+import pytest
+from conftest import copy_sparse, make_image, mkstore, mkstore_json, verify
+from test_refusals import store_digest
+
+from machine import Machine
+
+REFUSED = "no store to resume"
+
+
+def attached(name, image, more="", readonly=False):
+    """A further disk."""
+    drive = f"if=none,id={name},format=raw,file={image}" + (",readonly=on" if readonly else "")
+    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name},disable-legacy=on{more}"]
+
+
+@pytest.fixture
+def other(image):
+    """Another store, of its own making."""
+    path = image + ".other"
+    make_image(path, "64M")
+    yield path
+    os.unlink(path)
+
+
+@pytest.fixture
+def copy(image, base_image):
+    """The same store once more."""
+    path = image + ".copy"
+    copy_sparse(base_image, path)
+    os.chmod(path, 0o644)
+    yield path
+    os.unlink(path)
+
+
+def resumed(image):
+    """Has this store been resumed since it was made?"""
+    return not mkstore_json("info", image)["fresh"]
+
+
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+@pytest.mark.parametrize("place", ["first", "second"])
+def test_the_one_that_was_started(image, other, firmware, place):
+    """Two stores; the firmware starts one of them, the first or the second on the bus."""
+    started = ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on,bootindex=0"]
+    disks = {"first": started + attached("more", other), "second": attached("more", other) + started}
+    before = store_digest(other)
+    with Machine(image, uefi=firmware == "uefi", disk=disks[place]) as machine:
+        machine.wait_prompt()
+        machine.command("echo mine > /notes/which")
+        # The restore looks for the disk again.
+        machine.command("snapshot here")
+        machine.type("restore here\r")
+        assert machine.wait_prompt().reason == "restored"
+        machine.command("checkpoint")
+    assert resumed(image) and mkstore("cat", image, "/notes/which").stdout == "mine\n"
+    assert store_digest(other) == before
+    verify(image)
+
+
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_two_copies(image, copy, firmware):
+    """Which one is meant is not for a program to guess: both are named, none is touched."""
+    before = store_digest(image), store_digest(copy)
+    with Machine(image, uefi=firmware == "uefi", arguments=attached("more", copy)) as machine:
+        machine.wait("2 disks hold the store that was started")
+        said = machine.wait(f"(?s).*{REFUSED}")[0]
+    identity = mkstore_json("info", image)["identity"]
+    places = re.findall(r"PCI (\S+), partition at sector (\d+), \d+ sectors, store (\S+)", said)
+    assert len(places) == 2 and places[0][0] != places[1][0], said
+    assert {place[1:] for place in places} == {("36864", identity)}, said
+    assert "mkstore identity" in said
+    assert (store_digest(image), store_digest(copy)) == before
+
+
+def test_copies_of_another_store_do_not_matter(image, other):
+    """Two copies beside the one that was started."""
+    twin = other + ".twin"
+    copy_sparse(other, twin)
+    first = ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on,bootindex=0"]
+    try:
+        disks = attached("more", other) + first + attached("twin", twin)
+        with Machine(image, disk=disks) as machine:
+            machine.wait_prompt()
+            machine.command("checkpoint")
+    finally:
+        os.unlink(twin)
+    assert resumed(image) and not resumed(other)
+
+
+def test_started_from_a_disk_without_driver(image, other):
+    """GRUB and its store are on a SATA disk: another store is not resumed in its place."""
+    before = store_digest(other)
+    disks = ["-device", "ide-hd,drive=disk,bootindex=0"] + attached("more", other)
+    with Machine(image, disk=disks) as machine:
+        said = machine.wait(f"(?s).*{REFUSED}")[0]
+    assert mkstore_json("info", image)["identity"] in said and "on no virtio-blk disk" in said
+    assert store_digest(other) == before
+
+
+def test_menu_that_does_not_say(image, other):
+    """A menu of somebody's own: one store is resumed, two are refused."""
+    from test_boot import set_menu
+
+    set_menu(image, timeout=1, without="module2 [^;]*")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+    before = store_digest(image), store_digest(other)
+    with Machine(image, arguments=attached("more", other)) as machine:
+        machine.wait("2 stores are attached, and the boot menu does not say")
+        machine.wait(REFUSED)
+    assert (store_digest(image), store_digest(other)) == before
+
+
+def test_superblock_that_grub_reads_is_damaged(image, other):
+    """The first superblock is lost: the second has the identity too."""
+    from conftest import STORE_OFFSET
+
+    with open(image, "r+b") as file:
+        file.seek(STORE_OFFSET)
+        file.write(bytes(4096))
+    first = ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on,bootindex=0"]
+    with Machine(image, disk=attached("more", other) + first) as machine:
+        machine.wait_prompt()
+        machine.command("checkpoint")
+    assert resumed(image) and not resumed(other)
+    verify(image)
+
+
+@pytest.mark.parametrize("machine_type, root, port", [
+    ("q35", "pxb-pcie", ["-device", "pcie-root-port,id=behind,bus=root,chassis=9"]),
+    ("pc", "pxb", []),
+])
+def test_behind_a_second_root(image, machine_type, root, port):
+    """A root bus of its own, whose number only byte code of ACPI tells."""
+    bus = "behind" if port else "root"
+    disk = ["-device", f"{root},id=root,bus_nr=128", *port]
+    disk += ["-device", f"virtio-blk-pci,drive=disk,disable-legacy=on,bus={bus}"]
+    with Machine(image, disk=disk, machine=machine_type) as machine:
+        machine.wait_prompt()
+        machine.command("checkpoint")
+    verify(image)
+
+
+def test_behind_many_others(image, copy):
+    """The disk with the store is the 25th: however many there are, each is looked at."""
+    empty = image + ".empty"
+    with open(empty, "wb") as file:
+        file.truncate(1 << 20)
+    disks = []
+    for number in range(24):
+        place = f",addr={4 + number // 8:#x}.{number % 8},multifunction=on"
+        disks += attached(f"empty{number}", empty, place, readonly=True)
+    disks += ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on,addr=0x1e,bootindex=0"]
+    try:
+        with Machine(image, disk=disks) as machine:
+            machine.wait_prompt()
+        # And so is every one behind it.
+        arguments = attached("more", copy, ",addr=0x1d")
+        with Machine(image, disk=disks, arguments=arguments) as machine:
+            machine.wait("2 disks hold the store")
+            machine.wait(REFUSED)
+    finally:
+        os.unlink(empty)
