@@ -128,7 +128,10 @@ static inline uint64_t disk_reference_auxiliary(const struct disk_reference *ref
 }
 
 /*
- * The superblock: written once by create, twice on the disk, never changed.
+ * The superblock, twice on the disk.  Only its features, `revision` and `copy` are ever
+ * changed: the copy in sector 8 first, a flush, then sector 0, a flush, both with the next
+ * revision.  Of two that are whole, and alike but for these fields, the one of the higher
+ * revision counts; the other is what a power cut has left, and is written anew.
  * checksum = XXH3-64 over the 4096 bytes with the field itself zero, seed 0.
  * An unknown bit in features_incompatible forbids opening, in
  * features_read_only forbids writing; features_compatible is information.
@@ -150,7 +153,15 @@ struct disk_superblock {
 	uint32_t reserved0;
 	uint64_t ring_sector;
 	uint64_t data_sector;
-	uint8_t reserved[3984];
+	uint64_t revision; /* how often it was changed */
+	/*
+	 * Tells a copy of the disk from the store it was made of.  `identity` is of both: it
+	 * is in the seeds of all records, and streams go from one to the other.  A disk goes
+	 * by `copy` if that is given, otherwise by `identity`; of two that go by the same none
+	 * is resumed (store_identify).
+	 */
+	uint8_t copy[16]; /* random; zero: never given */
+	uint8_t reserved[3960];
 	uint64_t checksum;
 };
 DISK_ASSERT_SIZE(disk_superblock, 4096);
@@ -170,11 +181,12 @@ DISK_ASSERT_AT(disk_superblock, slot_size, 80);
 DISK_ASSERT_AT(disk_superblock, reserved0, 84);
 DISK_ASSERT_AT(disk_superblock, ring_sector, 88);
 DISK_ASSERT_AT(disk_superblock, data_sector, 96);
-DISK_ASSERT_AT(disk_superblock, reserved, 104);
+DISK_ASSERT_AT(disk_superblock, revision, 104);
+DISK_ASSERT_AT(disk_superblock, copy, 112);
+DISK_ASSERT_AT(disk_superblock, reserved, 128);
 DISK_ASSERT_AT(disk_superblock, checksum, 4088);
 
-/* Incompatible features.  The superblock never changes, so create sets what
- * may be used later. */
+/* Incompatible features: create sets what may be used later. */
 #define DISK_FEATURE_DELTA   UINT64_C(1) /* commit records of kind DELTA may occur */
 #define DISK_FEATURE_COLUMNS UINT64_C(2) /* map nodes with codec COLUMNS may occur */
 #define DISK_FEATURES_KNOWN  (DISK_FEATURE_DELTA | DISK_FEATURE_COLUMNS)

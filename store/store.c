@@ -328,4 +328,5 @@ void store_statistics_get(const struct store *store, struct store_statistics *st
 	statistics->commit_wall_ns = record->wall_ns;
 	memcpy(statistics->label, record->label, sizeof(statistics->label));
 	memcpy(statistics->identity, store->superblock->identity, sizeof(statistics->identity));
+	memcpy(statistics->copy, store->superblock->copy, sizeof(statistics->copy));
 }

@@ -138,8 +138,9 @@ enum status store_format(struct store *store, const struct store_format_options 
 
 /* ---- mounting -------------------------------------------------------- */
 
-/* The identity of the store with this superblock (disk/format.h).  False: it is not
- * whole.  The superblock is as it was afterwards. */
+/* What the disk with this superblock is told apart by: the identity of its own that a copy
+ * was given, otherwise the store's (disk/format.h).  False: it is not whole.  The superblock
+ * is as it was afterwards. */
 struct disk_superblock;
 bool store_identify(struct disk_superblock *superblock, uint8_t identity[16]);
 
@@ -548,7 +549,14 @@ struct store_statistics {
 	uint64_t commit_wall_ns; /* wall_ns of the last durable commit */
 	char label[64];
 	uint8_t identity[16];
+	uint8_t copy[16]; /* tells copies of the store apart; zero: none was given */
 };
+/*
+ * Gives this copy of a store an identity of its own; see struct disk_superblock.  Synchronous.
+ * READ_ONLY; IO: it has the new one or the one before, and the next mount knows which.
+ */
+enum status store_copy_set(struct store *store, const uint8_t copy[16]);
+
 void store_statistics_get(const struct store *store, struct store_statistics *statistics);
 
 #endif

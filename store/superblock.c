@@ -2,12 +2,12 @@
 /*
  * superblock.c - the two superblocks at mount: which one counts, and repair.
  *
- * They are written once and alike, so they check each other.  One that cannot
+ * They are written alike, so they check each other.  One that cannot
  * be read, or is no superblock any more, is written anew from the other, but
  * only when the store behind it has been recovered: before that, nothing says
- * that this disk has not become somebody else's.  Two that are both valid and
- * differ are of different stores, and which one is meant is not for a program
- * to guess.
+ * that this disk has not become somebody else's.  So is one that is a change behind: the
+ * power went between the two.  Two that are both valid and differ otherwise are of different
+ * stores, and which one is meant is not for a program to guess.
  */
 #include "store/store_priv.h"
 
@@ -23,9 +23,13 @@ enum status superblock_check(struct disk_superblock *superblock)
 
 bool store_identify(struct disk_superblock *superblock, uint8_t identity[16])
 {
+	static const uint8_t none[sizeof(superblock->copy)];
+
 	if (superblock_check(superblock) != STATUS_OK)
 		return false;
 	memcpy(identity, superblock->identity, sizeof(superblock->identity));
+	if (memcmp(superblock->copy, none, sizeof(none)) != 0)
+		memcpy(identity, superblock->copy, sizeof(superblock->copy));
 	return true;
 }
 
@@ -104,6 +108,17 @@ static enum status superblocks_refuse(struct store_recovery *recovery, enum stat
 		       "both superblocks are lost: 'mkstore salvage' looks for what is there");
 }
 
+/* One store's, before and after a change? */
+static bool superblock_changed(const struct disk_superblock *a, const struct disk_superblock *b)
+{
+	size_t fixed = offsetof(struct disk_superblock, identity);
+
+	return a->revision != b->revision &&
+	       memcmp(a, b, offsetof(struct disk_superblock, features_incompatible)) == 0 &&
+	       memcmp((const uint8_t *)a + fixed, (const uint8_t *)b + fixed,
+		      offsetof(struct disk_superblock, revision) - fixed) == 0;
+}
+
 enum status superblock_find(struct store *store, struct store_recovery *recovery, uint64_t *damaged)
 {
 	struct disk_superblock *superblock = store->superblock;
@@ -126,6 +141,14 @@ enum status superblock_find(struct store *store, struct store_recovery *recovery
 	} else if (copy != STATUS_OK) {
 		*damaged = DISK_SUPERBLOCK_COPY_SECTOR;
 		store_log(store, "store: superblock copy at sector 8: %s", status_text(copy));
+	} else if (superblock_changed(superblock, other)) {
+		bool behind = superblock->revision < other->revision;
+
+		*damaged = behind ? DISK_SUPERBLOCK_SECTOR : DISK_SUPERBLOCK_COPY_SECTOR;
+		if (behind)
+			*superblock = *other;
+		store_log(store, "store: the superblock at sector %u is behind, revision %u counts",
+			  *damaged, superblock->revision);
 	} else if (memcmp(superblock, other, sizeof(*superblock)) != 0) {
 		return explain(recovery, STATUS_CORRUPT,
 			       "the superblocks at sectors 0 and 8 are both valid but differ: one "
@@ -148,4 +171,31 @@ void superblock_repair(struct store *store, uint64_t damaged)
 			  "store: the superblock at sector %u cannot be written: check the "
 			  "disk",
 			  damaged);
+}
+
+enum status superblock_write(struct store *store)
+{
+	static const uint64_t order[] = {DISK_SUPERBLOCK_COPY_SECTOR, DISK_SUPERBLOCK_SECTOR};
+	struct disk_superblock *superblock = store->superblock;
+	enum status status;
+
+	superblock->revision++;
+	superblock->checksum =
+		checksum_with_hole(superblock, sizeof(*superblock), &superblock->checksum, 0);
+	/* What a mount has repaired must be durable before the other one is overwritten. */
+	status = device_transfer(store, BLOCK_FLUSH, 0, 0, NULL);
+	for (unsigned i = 0; i < 2 && status == STATUS_OK; i++) {
+		status = device_transfer(store, BLOCK_WRITE, order[i], BLOCK_SECTORS, superblock);
+		if (status == STATUS_OK)
+			status = device_transfer(store, BLOCK_FLUSH, 0, 0, NULL);
+	}
+	return status;
+}
+
+enum status store_copy_set(struct store *store, const uint8_t copy[16])
+{
+	if (store->read_only)
+		return STATUS_READ_ONLY;
+	memcpy(store->superblock->copy, copy, sizeof(store->superblock->copy));
+	return superblock_write(store);
 }

@@ -44,6 +44,7 @@ static const struct field superblock_fields[] = {
 	FIELD(disk_superblock, slot_size),
 	FIELD(disk_superblock, ring_sector),
 	FIELD(disk_superblock, data_sector),
+	FIELD(disk_superblock, revision),
 };
 
 static const struct field record_fields[] = {

@@ -78,6 +78,19 @@ def test_two_copies(image, copy, firmware):
     assert (store_digest(image), store_digest(copy)) == before
 
 
+def test_copy_with_an_identity_of_its_own(image, copy):
+    """As the refusal says: then the one that was started is resumed, be it the copy."""
+    mkstore("identity", copy)
+    first = ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on,bootindex=0"]
+    for started, beside in ((image, copy), (copy, image)):
+        before = store_digest(beside)
+        with Machine(started, disk=attached("more", beside) + first) as machine:
+            machine.wait_prompt()
+            machine.command("checkpoint")
+        assert resumed(started) and store_digest(beside) == before
+        verify(started)
+
+
 def test_copies_of_another_store_do_not_matter(image, other):
     """Two copies beside the one that was started."""
     twin = other + ".twin"

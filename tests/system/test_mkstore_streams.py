@@ -8,6 +8,7 @@ import os
 import pty
 import random
 import re
+import shutil
 import struct
 import subprocess
 
@@ -232,6 +233,64 @@ def test_increments(tmp_path):
     assert sorted(names(other)) == sorted(path[1:] for path in content if path != "/file25")
     for name in names(other):
         assert hashlib.blake2b(get(other, tmp_path, f"/{name}")).digest() == content[f"/{name}"], name
+
+
+def test_copies(store, tmp_path):
+    """A copied file and its original are one lineage: an increment goes from one to the other
+    where they have the base in common, and is refused, with the reason, where they do not."""
+    mkstore("snapshot", store, "common")
+    copy = tmp_path / "copy.img"
+    shutil.copy(store, copy)
+    before = mkstore_json("info", store)
+    given = mkstore_json("identity", copy)
+    info = mkstore_json("info", copy)
+    assert before["copy"] is None and info["copy"] == given["copy"]
+    assert info["identity"] == before["identity"] == given["identity"]
+    assert given["copy"] in mkstore("info", copy).stdout
+    assert mkstore_json("identity", copy)["copy"] != given["copy"]
+    assert sound(copy)["generation"] == before["generation"]
+    # Both go on, and generations of the same numbers become different.
+    for image, data in ((store, b"one"), (copy, b"two")):
+        put(image, tmp_path, data, "/new")
+        mkstore("snapshot", image, "own")
+        put(image, tmp_path, data, "/newer")
+        mkstore("snapshot", image, "last")
+    assert snapshots(store)["own"]["generation"] == snapshots(copy)["own"]["generation"]
+    said = receive(copy, send(store, "-i", "own", "last"), "--name", "got", code=FAILED)
+    assert "'own' has that number, but is another state: the histories differ" in said
+    assert "one is a copy of the other" in said
+    receive(copy, send(store, "-i", "common", "last"), "--name", "got")
+    assert get(copy, tmp_path, "/newer") == b"one"
+    sound(copy)
+    # The same of what was received from one and is to be built on from the other.
+    third = tmp_path / "third.img"
+    mkstore("create", third, "--size", "64M")
+    receive(third, send(store, "own"))
+    said = receive(third, send(copy, "-i", "own", "last"), code=FAILED)
+    assert "received from another copy of that store" in said
+    mkstore("delete", third, "own")
+    assert "received nothing" in receive(third, send(copy, "-i", "own", "last"), code=FAILED)
+
+
+@pytest.mark.parametrize("behind", [0, 8])
+def test_identity_cut_off(store, behind):
+    """The power goes between the two superblocks: the later one counts, and the next who
+    writes completes it; what only reads says so."""
+    blocks = []
+    for _ in range(2):
+        with open(store, "rb") as file:
+            blocks.append(file.read(4096))
+        mkstore("identity", store)
+    wanted = mkstore_json("info", store)["copy"]
+    with open(store, "r+b") as file:
+        file.seek(behind * 512)
+        file.write(blocks[1])
+    result = mkstore("verify", store)
+    assert "a change was cut off" in result.stdout + result.stderr
+    assert mkstore_json("info", store)["copy"] == wanted
+    mkstore("mkdir", store, "/x")
+    assert mkstore_json("verify", store)["findings"] == []
+    assert mkstore_json("info", store)["copy"] == wanted
 
 
 def test_replaced_is_kept(history, other, tmp_path):

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
@@ -51,14 +50,10 @@ static bool create_identity(struct create *create)
 		command_error("--identity '%s' is no UUID", text);
 		return false;
 	}
-	if (getrandom(identity, 16, 0) != 16) {
-		command_error("no random numbers: %s", strerror(errno));
-		return false;
-	}
-	/* RFC 9562: version 4, the variant of that document. */
-	identity[6] = (uint8_t)((identity[6] & 0x0f) | 0x40);
-	identity[8] = (uint8_t)((identity[8] & 0x3f) | 0x80);
-	return true;
+	if (host_identity(identity) == STATUS_OK)
+		return true;
+	command_error("no random numbers: %s", strerror(errno));
+	return false;
 }
 
 /* The time of creation: --created, SOURCE_DATE_EPOCH, or now. */

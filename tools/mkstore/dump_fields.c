@@ -145,6 +145,8 @@ void dump_superblock(struct show *show, const struct disk_superblock *block)
 	field_number(show, "slot_size", block->slot_size);
 	field_number(show, "ring_sector", block->ring_sector);
 	field_number(show, "data_sector", block->data_sector);
+	field_number(show, "revision", block->revision);
+	field_identity(show, "copy", block->copy);
 	field_hexadecimal(show, "checksum", block->checksum);
 }
 

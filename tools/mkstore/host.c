@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "disk/partition.h"
@@ -26,6 +27,16 @@ uint64_t host_now_ns(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+enum status host_identity(uint8_t identity[16])
+{
+	if (getrandom(identity, 16, 0) != 16)
+		return STATUS_IO;
+	/* RFC 9562: version 4, the variant of that document. */
+	identity[6] = (uint8_t)((identity[6] & 0x0f) | 0x40);
+	identity[8] = (uint8_t)((identity[8] & 0x3f) | 0x80);
+	return STATUS_OK;
 }
 
 /* ---- the engine's host ---------------------------------------------------- */
@@ -177,7 +188,7 @@ static void host_mount_note(const struct host *host)
 	const struct store_recovery *recovery = &host->recovery;
 
 	if (recovery->superblock_damaged)
-		command_note("%s: one of its two superblocks is damaged; %s", host->path,
+		command_note("%s: one of its two superblocks is damaged or behind; %s", host->path,
 			     host->device->read_only ? "'mkstore scrub --repair' writes it anew"
 						     : "it was written anew from the other");
 	if (recovery->torn.n)

@@ -149,4 +149,7 @@ enum command_exit host_error(struct host *host, enum status status, const char *
 
 uint64_t host_now_ns(void);
 
+/* A random UUID.  IO: there are no random numbers (errno). */
+enum status host_identity(uint8_t identity[16]);
+
 #endif

@@ -117,6 +117,14 @@ static void info_json_objects(struct json *json, const struct info *info)
 	json_object_end(json);
 }
 
+/* Was it given an identity of its own, beside that of the store it is a copy of? */
+static bool info_is_copy(const struct store_statistics *statistics)
+{
+	static const uint8_t none[sizeof(statistics->copy)];
+
+	return memcmp(statistics->copy, none, sizeof(none)) != 0;
+}
+
 static void info_json(const struct info *info)
 {
 	const struct store_recovery *recovery = &info->host->recovery;
@@ -130,6 +138,10 @@ static void info_json(const struct info *info)
 	info_json_place(&json, info->host);
 	json_number(&json, "format_version", DISK_FORMAT_VERSION);
 	json_text(&json, "identity", text_identity(identity, statistics->identity));
+	if (info_is_copy(statistics))
+		json_text(&json, "copy", text_identity(identity, statistics->copy));
+	else
+		json_null(&json, "copy");
 	json_bytes(&json, "label", statistics->label,
 		   strnlen(statistics->label, sizeof(statistics->label)));
 	json_number(&json, "sectors", statistics->sectors);
@@ -186,6 +198,8 @@ static void info_text(const struct info *info)
 	       text_name(label, sizeof(label), statistics->label,
 			 strnlen(statistics->label, sizeof(statistics->label))));
 	printf("identity     %s\n", text_identity(identity, statistics->identity));
+	if (info_is_copy(statistics))
+		printf("copy         %s\n", text_identity(identity, statistics->copy));
 	printf("format       %u\n", DISK_FORMAT_VERSION);
 	printf("size         %s, %s used\n", text_size(text, statistics->sectors * SECTOR_SIZE),
 	       text_size(used, statistics->used_sectors * SECTOR_SIZE));

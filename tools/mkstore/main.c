@@ -37,6 +37,7 @@ static const struct command *const main_commands[] = {
 	&command_rename,
 	&command_retention,
 	&command_grow,
+	&command_identity,
 	&command_delete,
 	&command_diff,
 	&command_send,

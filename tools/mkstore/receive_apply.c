@@ -100,35 +100,55 @@ static enum command_exit apply_look(struct apply *apply)
 					  : host_error(host, status, "cannot read the snapshots");
 }
 
+/* Which generation of the stream's store this snapshot is by its number, received from it or
+ * common to both as one is a copy of the other; 0: of none. */
+static uint64_t snapshot_generation(const struct stream_header *header, bool copy,
+				    const struct store_snapshot *snapshot)
+{
+	if (snapshot->source.generation &&
+	    memcmp(snapshot->source.identity, header->identity, 16) == 0)
+		return snapshot->source.generation;
+	return copy ? snapshot->generation.n : 0;
+}
+
 static enum command_exit apply_base_missing(const struct apply *apply)
 {
 	const struct stream_header *header = apply->header;
 	struct store_snapshot snapshot = {.number = {0}};
 	char identity[TEXT_IDENTITY], name[TEXT_NAME(DISK_SNAPSHOT_NAME)];
+	struct store_statistics statistics;
 	struct host *host = apply->host;
-	uint64_t there = 0;
+	bool copy, there = false;
 
+	store_statistics_get(host->store, &statistics);
+	copy = memcmp(statistics.identity, header->identity, 16) == 0;
 	text_name(name, sizeof(name), header->base_name,
 		  strnlen(header->base_name, DISK_SNAPSHOT_NAME));
 	command_error("%s: the stream builds on generation %" PRIu64 " ('%s') of store %s, which "
 		      "is not there: receive that first, or send without -i",
 		      host->path, header->base, name, text_identity(identity, header->identity));
-	for (;;) {
-		enum status status = host_snapshot_next(host, &snapshot);
+	while (host_snapshot_next(host, &snapshot) == STATUS_OK) {
+		uint64_t generation = snapshot_generation(header, copy, &snapshot);
 
-		if (status != STATUS_OK)
-			break;
-		if (!snapshot.source.generation ||
-		    memcmp(snapshot.source.identity, header->identity, 16) != 0)
+		if (!generation)
 			continue;
-		there++;
+		there = true;
 		text_name(name, sizeof(name), snapshot.name,
 			  strnlen(snapshot.name, DISK_SNAPSHOT_NAME));
-		command_note("%s: of that store it has generation %" PRIu64 ", as '%s'", host->path,
-			     snapshot.source.generation, name);
+		if (generation == header->base)
+			command_note("%s: its '%s' has that number, but is another state: the "
+				     "histories differ, %s",
+				     host->path, name,
+				     copy ? "for one is a copy of the other and both have gone on"
+					  : "for it was received from another copy of that store");
+		else
+			command_note("%s: of that store it has generation %" PRIu64 ", as '%s'",
+				     host->path, generation, name);
 	}
 	if (!there)
-		command_note("%s: it has received nothing of that store", host->path);
+		command_note("%s: %s", host->path,
+			     copy ? "it is a copy of that store, without a snapshot from before"
+				  : "it has received nothing of that store");
 	return COMMAND_FAILED;
 }
 

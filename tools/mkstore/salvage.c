@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -179,7 +178,7 @@ static enum command_exit target_open(struct salvage *salvage)
 		options.sectors = to->device->sectors / BLOCK_SECTORS * BLOCK_SECTORS;
 	options.write_unit = to->device->write_unit;
 	memcpy(options.label, statistics.label, sizeof(options.label));
-	if (getrandom(options.identity, sizeof(options.identity), 0) != sizeof(options.identity))
+	if (host_identity(options.identity) != STATUS_OK)
 		return host_error(to, STATUS_IO, "cannot make an identity");
 	status = store_format(to->store, &options);
 	if (status != STATUS_OK)

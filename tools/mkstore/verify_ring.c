@@ -117,6 +117,33 @@ static enum status superblock_features(struct verify *verify)
 	return STATUS_OK;
 }
 
+/* Only what a change replaces may differ, and the later one counts. */
+static const struct disk_superblock *superblock_later(struct verify *verify,
+						      const struct disk_superblock *first,
+						      const struct disk_superblock *copy)
+{
+	struct disk_superblock earlier = *first;
+
+	if (memcmp(first, copy, sizeof(*first)) == 0)
+		return first;
+	earlier.features_incompatible = copy->features_incompatible;
+	earlier.features_read_only = copy->features_read_only;
+	earlier.features_compatible = copy->features_compatible;
+	earlier.revision = copy->revision;
+	memcpy(earlier.copy, copy->copy, sizeof(earlier.copy));
+	earlier.checksum = copy->checksum;
+	if (first->revision == copy->revision || memcmp(&earlier, copy, sizeof(earlier)) != 0)
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, VERIFY_NOWHERE,
+				 "the superblock and its copy are both valid but differ");
+	else
+		verify_report_at(verify, VERIFY_WARNING, VERIFY_SUPERBLOCK, NULL, VERIFY_NOWHERE,
+				 "the superblock is of revision %llu, its copy of %llu: a change "
+				 "was cut off, and the later one counts",
+				 (unsigned long long)first->revision,
+				 (unsigned long long)copy->revision);
+	return copy->revision > first->revision ? copy : first;
+}
+
 static void zero_area_check(struct verify *verify)
 {
 	uint8_t data[BLOCK_SIZE];
@@ -155,11 +182,10 @@ enum status verify_superblocks(struct verify *verify)
 		/* Most telling first: a foreign image has no magic at all. */
 		return first_status == STATUS_NOT_A_STORE ? copy_status : first_status;
 	}
-	if (first_status == STATUS_OK && copy_status == STATUS_OK &&
-	    memcmp(&first, &copy, sizeof(first)) != 0)
-		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, VERIFY_NOWHERE,
-				 "the superblock and its copy are both valid but differ");
-	verify->superblock = first_status == STATUS_OK ? first : copy;
+	if (first_status == STATUS_OK && copy_status == STATUS_OK)
+		verify->superblock = *superblock_later(verify, &first, &copy);
+	else
+		verify->superblock = first_status == STATUS_OK ? first : copy;
 	verify->superblock_valid = true;
 	verify->record_seed =
 		XXH3_64bits(verify->superblock.identity, sizeof(verify->superblock.identity));

@@ -246,6 +246,68 @@ static void test_superblock(void **state)
 	fixture_free(f);
 }
 
+/* Is one there as it was written, with that copy's identity? */
+static bool superblock_whole(struct fixture *f, uint64_t sector, const uint8_t copy[16])
+{
+	struct disk_superblock superblock;
+	uint64_t found;
+
+	memcpy(&superblock, sector_at(f, sector), sizeof(superblock));
+	found = superblock.checksum;
+	superblock.checksum = 0;
+	return XXH3_64bits_withSeed(&superblock, sizeof(superblock), 0) == found &&
+	       memcmp(superblock.copy, copy, sizeof(superblock.copy)) == 0;
+}
+
+/* A copy gets its own identity.  Whichever of the writes fails, and whatever a power cut
+ * leaves of the one before, sector by sector: it has the old one or the new one, and both
+ * superblocks say so at the next mount.  Behind a failure nothing else is written. */
+static void test_superblock_changes(void **state)
+{
+	struct fixture *f = with_generations(2);
+	struct store_statistics statistics;
+	struct disk_superblock superblock;
+	unsigned olds = 0, news = 0;
+
+	(void)state;
+	fixture_checkpoint(f);
+	for (uint8_t round = 1; round < 100; round++) {
+		uint8_t old, copy[16] = {round};
+		bool fails = round % 4 < 2, whole;
+
+		store_statistics_get(f->store, &statistics);
+		old = statistics.copy[0];
+		f->fail_operation = round % 2 ? BLOCK_WRITE : BLOCK_FLUSH;
+		f->fail_at = (round % 2 ? f->writes : f->flushes + 1) + 1 + fixture_random(f, 2);
+		f->fail_count = fails ? 1 : 0;
+		assert_int_equal(store_copy_set(f->store, copy), fails ? STATUS_IO : STATUS_OK);
+		f->fail_count = 0;
+		fixture_crash(f);
+		/* What is there whole counts. */
+		whole = superblock_whole(f, DISK_SUPERBLOCK_COPY_SECTOR, copy);
+		fixture_remount(f);
+		fixture_compare(f);
+		store_statistics_get(f->store, &statistics);
+		assert_true(statistics.copy[0] == round ||
+			    (fails && !whole && statistics.copy[0] == old));
+		assert_memory_equal(sector_at(f, 0), sector_at(f, 8), BLOCK_SIZE);
+		/* What it goes by. */
+		memcpy(&superblock, sector_at(f, 0), sizeof(superblock));
+		assert_true(store_identify(&superblock, copy));
+		assert_memory_equal(copy,
+				    statistics.copy[0] ? statistics.copy : superblock.identity, 16);
+		news += statistics.copy[0] == round && fails;
+		olds += statistics.copy[0] == old;
+	}
+	assert_true(olds > 5 && news > 5);
+	/* Of two that differ in more than a change may, none is chosen. */
+	sector_at(f, DISK_SUPERBLOCK_SECTOR)[104] ^= 1;
+	sector_at(f, DISK_SUPERBLOCK_SECTOR)[40] ^= 1;
+	superblock_seal(f, DISK_SUPERBLOCK_SECTOR);
+	assert_int_equal(fixture_mount(f), STATUS_CORRUPT);
+	fixture_free(f);
+}
+
 /* Changes a field of both superblocks and makes their checksums right. */
 static void superblock_change(struct fixture *f, size_t offset, uint32_t value)
 {
@@ -356,8 +418,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_power_cut),  cmocka_unit_test(test_torn),
 		cmocka_unit_test(test_old_damage), cmocka_unit_test(test_damaged_record),
-		cmocka_unit_test(test_superblock), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_stop),	   cmocka_unit_test(test_flushes),
+		cmocka_unit_test(test_superblock), cmocka_unit_test(test_superblock_changes),
+		cmocka_unit_test(test_refusals),   cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_flushes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
