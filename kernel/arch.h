@@ -183,7 +183,7 @@ void arch_devices_reset(void);
 
 void arch_power_off(void) __attribute__((noreturn));
 void arch_reboot(void) __attribute__((noreturn));
-void arch_halt(void) __attribute__((noreturn));
+void arch_halt(void) __attribute__((noreturn)); /* what is typed is forgotten */
 /* Prints the registers (of the trap if one led here), and the call chain with
  * function names, for panics. */
 void arch_registers(void);

@@ -84,9 +84,9 @@ void kernel_main(const struct arch_boot *boot)
 	kernel.boot = *boot;
 	kernel.entry_ns = boot->entry_time;
 	boot_options();
-	boot_check_memory();
 	memory_init(boot);
 	arch_init(boot, memory_boot_take);
+	boot_check_memory();
 	boot_take_memory();
 	boot_find_store();
 	task_init(boot_memory.tasks, boot_memory.task_count);

@@ -128,6 +128,13 @@ void apic_end_of_interrupt(void)
 	apic_set(REGISTER_END, 0);
 }
 
+/* One for each class of 16 vectors: no two of a class are served at once. */
+void apic_end_all(void)
+{
+	for (uint32_t class = 0; local != NULL && class < 16; class ++)
+		apic_end_of_interrupt();
+}
+
 bool apic_in_service(uint8_t vector)
 {
 	return local != NULL &&

@@ -25,6 +25,8 @@ enum apic_vector {
  * I/O APIC's could not be mapped. */
 bool apic_init(void);
 void apic_end_of_interrupt(void);
+/* Ends whatever was being served, at any depth. */
+void apic_end_all(void);
 /* Is this vector being served, so that it needs its end signalled? */
 bool apic_in_service(uint8_t vector);
 

@@ -175,6 +175,17 @@ uint32_t serial_read(uint8_t *data, uint32_t size)
 	return got;
 }
 
+bool serial_discard(void)
+{
+	if (!serial.present)
+		return true;
+	serial.in.tail = serial.in.head;
+	for (uint32_t i = 0; i < CAUSES && port_read8(LINE_STATUS) & STATUS_RECEIVED; i++)
+		port_read8(DATA);
+	serial_update();
+	return serial.interrupts;
+}
+
 static bool serial_wait_empty(void)
 {
 	for (uint32_t i = 0; i < (serial.stuck ? 1u : PATIENCE); i++) {

@@ -33,6 +33,10 @@ bool serial_write(const uint8_t *data, uint32_t length);
 /* Bytes taken from the input ring. */
 uint32_t serial_read(uint8_t *data, uint32_t size);
 
+/* Forgets what was typed, so that whoever is at the other end (QEMU) does not wait for
+ * room.  False: the port does not interrupt when more comes, so it must be asked. */
+bool serial_discard(void);
+
 /* Writes at once, behind all that is in the ring; a newline becomes CR LF.  The
  * wait is bounded: a port that does not take a byte in time is not waited for
  * again until it takes one. */

@@ -110,7 +110,8 @@ boot_tables_fill:
 	ret
 
 	/* Writes the text at ebx to the serial port and stops.  The wait for each
-	 * byte is bounded, so that a PC without the port stops as well. */
+	 * byte is bounded, so that a PC without the port stops as well.  What is typed
+	 * then is taken and forgotten, see arch_halt. */
 boot_stop:
 	movb (%ebx), %ah
 	testb %ah, %ah
@@ -125,7 +126,13 @@ boot_stop:
 	outb %al, %dx
 	incl %ebx
 	jmp boot_stop
-3:	hlt
+3:	pause
+	movw $COM1_STATUS, %dx
+	inb %dx, %al
+	testb $1, %al
+	jz 3b
+	movw $COM1_DATA, %dx
+	inb %dx, %al
 	jmp 3b
 
 	.code64

@@ -145,16 +145,24 @@ uint64_t arch_time_ns(void)
 	return clock_ns();
 }
 
+/* What is typed is taken and forgotten for ever: QEMU, which reads no more keys than the
+ * port takes, would not see those either that are meant for itself. */
 void arch_halt(void)
 {
-	for (;;)
-		__asm__ volatile("cli; hlt");
+	apic_end_all();
+	for (;;) {
+		if (serial_discard())
+			__asm__ volatile("sti; hlt; cli" : : : "memory");
+		else
+			platform_relax();
+	}
 }
 
 void arch_power_off(void)
 {
 	power_off();
-	kernel_print("perdure: this PC does not switch itself off; it is safe to do it by hand");
+	kernel_print_loud("perdure: this PC does not switch itself off; all is saved, switch it "
+			  "off by hand");
 	arch_halt();
 }
 

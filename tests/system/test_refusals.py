@@ -6,13 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import uuid
 from types import SimpleNamespace
 
 import pytest
 from conftest import MKSTORE, ROOT, STORE_OFFSET, WORK, mkstore
 
-from machine import Machine
+from machine import LIMIT_S, Machine
 
 sys.path.insert(0, os.path.join(ROOT, "tools/build"))
 
@@ -155,6 +156,44 @@ def test_disk_without_flush(image):
 
 def test_too_little_memory(image):
     refused_by_kernel(image, "not enough memory", memory=16)
+
+
+STOPPED = {
+    "memory": ("not enough memory.*stopped", {"MEMORY": "16"}),
+    "early": ("halted; a CPU like", {"QEMU_ARGS": "-cpu max,-pge"}),
+    "loader": ("has no NX|switched them off", {"QEMU_ARGS": "-cpu qemu64,-nx"}),
+    "power": ("off by hand", {"QEMU_ARGS": "-machine acpi=off"}),
+}
+
+
+@pytest.mark.parametrize("case", STOPPED)
+def test_stopped_kernel_takes_keys(image, case):
+    """QEMU in a terminal sees its own keys only while the guest takes the others."""
+    pattern, changes = STOPPED[case]
+    environment = os.environ | {"ACCEL": "tcg"} | changes
+    with subprocess.Popen(["tools/build/run.sh", "terminal", image], env=environment,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        guard = threading.Timer(LIMIT_S, process.kill)
+        guard.start()
+        seen = b""
+
+        def wait(expected):
+            nonlocal seen
+            while not re.search(expected, seen.decode(errors="replace")):
+                more = os.read(process.stdout.fileno(), 65536)
+                assert more, seen
+                seen += more
+
+        if case == "power":
+            wait("perdure> ")
+            process.stdin.write(b"poweroff\r")
+            process.stdin.flush()
+        wait(pattern)
+        # More than the port, QEMU and the kernel keep, then QEMU's key for the end.
+        process.stdin.write(b"x" * 10000 + b"\x1dx")
+        process.stdin.flush()
+        assert process.wait(LIMIT_S) == 0
+        guard.cancel()
 
 
 def test_plain_qemu64_cpu(image):

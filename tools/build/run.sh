@@ -47,9 +47,10 @@ fi
 
 case $where in
 terminal)
-	arguments+=(-display none -chardev stdio,id=terminal,mux=on,signal=off
+	# QEMU's own key is Ctrl-A, which begins a line everywhere else.
+	arguments+=(-display none -echr 0x1d -chardev stdio,id=terminal,mux=on,signal=off
 		-serial chardev:terminal -mon terminal)
-	echo "run: leave with Ctrl-A X; that is a power cut, and the system goes on at the next run"
+	echo "run: leave with Ctrl-] X; that is a power cut, and the system goes on at the next run"
 	;;
 window)
 	if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
