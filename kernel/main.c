@@ -97,6 +97,7 @@ void kernel_main(const struct arch_boot *boot)
 void kernel_warm_restart(void)
 {
 	kernel.warm = true;
+	kernel_print_serial(true); /* as at a boot, until the first machine runs */
 	kernel.entry_ns = arch_time_ns();
 	memory_roots_destroy();
 	arch_devices_reset();

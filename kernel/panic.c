@@ -27,7 +27,7 @@ void kernel_panic(const char *format, ...)
 	kernel_print("\n");
 	kernel_print("perdure: panic, the kernel cannot go on:");
 	va_start(arguments, format);
-	kernel_print_list(format, arguments);
+	kernel_print_loud_list(format, arguments);
 	va_end(arguments);
 	arch_registers();
 	arch_backtrace();

@@ -255,9 +255,9 @@ static void line_out(bool show, const char *format, va_list arguments)
 		arch_console_write_sync(line, (uint32_t)length);
 }
 
-void kernel_print_list(const char *format, va_list arguments)
+void kernel_print_loud_list(const char *format, va_list arguments)
 {
-	line_out(!serial_off, format, arguments);
+	line_out(true, format, arguments);
 }
 
 void kernel_print(const char *format, ...)
@@ -265,7 +265,7 @@ void kernel_print(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	kernel_print_list(format, arguments);
+	line_out(!serial_off, format, arguments);
 	va_end(arguments);
 }
 
@@ -274,7 +274,7 @@ void kernel_print_loud(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	line_out(true, format, arguments);
+	kernel_print_loud_list(format, arguments);
 	va_end(arguments);
 }
 

@@ -31,7 +31,8 @@ size_t print_format_list(char *out, size_t size, const char *format, va_list arg
  * port, a note only when verbose. */
 void kernel_print_loud(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void kernel_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void kernel_print_list(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+void kernel_print_loud_list(const char *format, va_list arguments)
+	__attribute__((format(printf, 1, 0)));
 void kernel_note_list(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
 void kernel_print_serial(bool on);  /* at first: on */

@@ -86,7 +86,7 @@ void platform_log(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	kernel_print_list(format, arguments);
+	kernel_print_loud_list(format, arguments);
 	va_end(arguments);
 }
 

@@ -103,9 +103,19 @@ static void test_nonsense(void **state)
 	assert_string_equal(text, "(null)");
 }
 
+/* As drivers say why they give up. */
+static void print_loud(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	kernel_print_loud_list(format, arguments);
+	va_end(arguments);
+}
+
 static void test_lines(void **state)
 {
-	char read[64];
+	char read[80];
 	uint64_t from = 0;
 
 	(void)state;
@@ -118,13 +128,15 @@ static void test_lines(void **state)
 	kernel_print_serial(false);
 	kernel_print("hidden");
 	kernel_note("hidden too");
+	print_loud("given up: %d", 7);
 	kernel_print_serial(true);
 	kernel_log_record("record");
-	assert_string_equal(shown, "one 1\ntwo\nloud\n");
+	assert_string_equal(shown, "one 1\ntwo\nloud\ngiven up: 7\n");
 	uint32_t got = kernel_log_read(&from, read, sizeof read);
 	assert_int_equal(from, 0);
 	read[got] = '\0';
-	assert_string_equal(read, "one 1\ntwo\nquiet\nloud\nhidden\nhidden too\nrecord\n");
+	assert_string_equal(read, "one 1\ntwo\nquiet\nloud\nhidden\nhidden too\ngiven up: 7\n"
+				  "record\n");
 	from += got;
 	assert_int_equal(kernel_log_read(&from, read, sizeof read), 0);
 	from = UINT64_MAX;
