@@ -119,7 +119,8 @@ DISK_ASSERT_AT(disk_capability, reserved, 48);
 
  *   port       kernel        capacity        receiver object receiver version
  *   table      kernel        slots           0               0
- *   directory  kernel        entries         root page of its B+tree (0: empty)
+ *   directory  none          entries         root of B+tree  place: the directory
+ *                                            (0: empty)      that names it, 0: none
  *   bank       none          pages in use    limit in pages  objects alive
  *   log        kernel        bytes of text   0               0
 
@@ -181,7 +182,7 @@ struct disk_system {
 	uint64_t checkpoint_ns; /* interval; 0: only on request */
 	/* First of the objects being destroyed in steps, 0: none. */
 	uint32_t destroying;
-	uint32_t reserved1;
+	uint32_t places;       /* 1: the record of every directory says its place */
 	uint64_t tree_next;    /* first page of the tree arena never handed out */
 	uint64_t machine_root; /* B+tree: machine -> nothing; 0: empty */
 	/* Machines that want a message after every resume; version 0: free entry. */
@@ -216,7 +217,7 @@ DISK_ASSERT_AT(disk_system, root_directory, 80);
 DISK_ASSERT_AT(disk_system, root_bank, 84);
 DISK_ASSERT_AT(disk_system, checkpoint_ns, 88);
 DISK_ASSERT_AT(disk_system, destroying, 96);
-DISK_ASSERT_AT(disk_system, reserved1, 100);
+DISK_ASSERT_AT(disk_system, places, 100);
 DISK_ASSERT_AT(disk_system, tree_next, 104);
 DISK_ASSERT_AT(disk_system, machine_root, 112);
 DISK_ASSERT_AT(disk_system, resume, 120);

@@ -52,7 +52,9 @@
 	X(FORMAT, 31, "the data has not the expected form")                                        \
 	X(NOT_EMPTY, 32, "it is not empty")                                                        \
 	X(ATTACHED, 33, "it is attached already")                                                  \
-	X(STOPPED, 34, "the machine is stopped")
+	X(STOPPED, 34, "the machine is stopped")                                                   \
+	X(LOOP, 35, "a directory cannot be put below itself")                                      \
+	X(NAMED, 36, "the directory has a name already, and can have only one")
 
 #define STATUS_ENUMERATOR(name, number, text) STATUS_##name = number,
 enum status { STATUS_LIST(STATUS_ENUMERATOR) STATUS_COUNT };

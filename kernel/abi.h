@@ -184,11 +184,14 @@ enum abi_operation {
 
 	/* Names are data of 1 .. 255 bytes without '/' and NUL. */
 	DIRECTORY_LOOKUP = LABEL(OBJECT_DIRECTORY, 1), /* data -> c0, w0 type [READ] */
-	/* data, c0, w0 1: replace; EXISTS [WRITE] */
+	/* data, c0, w0 1: replace; EXISTS.  A directory can have one name: NAMED; not below
+	 * itself: LOOP; its capability needs WRITE: NO_RIGHT; a directory with names is not
+	 * replaced: NOT_EMPTY; LIMIT more than 128 directories deep [WRITE] */
 	DIRECTORY_LINK = LABEL(OBJECT_DIRECTORY, 2),
 	DIRECTORY_UNLINK = LABEL(OBJECT_DIRECTORY, 3), /* data [WRITE] */
 	/* data old name followed by new name, w0 length of the old one, w1 1: replace;
-	 * c0 directory for the new name, none: the same [WRITE on both] */
+	 * c0 directory for the new name, none: the same; LOOP, NOT_EMPTY, LIMIT as above
+	 * [WRITE on both] */
 	DIRECTORY_RENAME = LABEL(OBJECT_DIRECTORY, 4),
 	/* data name (empty: from the start) -> the next one: data, w0 type, w1 size,
 	 * w2 rights, w3 object, w4 1 if alive; NOT_FOUND past the last [READ] */

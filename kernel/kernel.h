@@ -122,6 +122,8 @@ bool service_destroy_step(void);
 /* Is something still being taken apart, and its allowance on the way back? */
 bool service_destroying(void);
 void service_reset(void);
+/* Notes the places of directories in a state of which they are not known. */
+bool service_survey_step(void);
 
 /* A line from the kernel into the system's log; its pages must be prepared. */
 void service_log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -53,6 +53,7 @@ enum kernel_channel {
 	CHANNEL_CONSOLE_OUTPUT,
 	CHANNEL_LOG,	 /* something was written to the log */
 	CHANNEL_DESTROY, /* an object has been taken apart */
+	CHANNEL_SURVEY,	 /* the places of all directories are known */
 	CHANNEL_SPACE,	 /* the store is full: woken by time only */
 	CHANNEL_PORT,	 /* a queue has room again; 16 of them, by port */
 	CHANNEL_LAST = CHANNEL_PORT + 15,

@@ -87,6 +87,7 @@ static bool loop_work(void)
 	more |= checkpoint_step();
 	more |= time_step();
 	more |= service_destroy_step();
+	more |= service_survey_step();
 	more |= resume_step();
 	/* Only once a machine runs: the first touch of memory takes time. */
 	if (kernel.first_machine)

@@ -11,12 +11,17 @@
 static struct {
 	bool destroying;   /* there may be objects to take apart */
 	uint64_t retry_ns; /* not before this: the store is full */
+	bool surveying;	   /* the places of directories may not be known */
+	uint64_t survey_ns;
+	struct directory_survey survey;
 } service_state;
 
 void service_reset(void)
 {
+	memset(&service_state, 0, sizeof(service_state));
 	service_state.destroying = true;
-	service_state.retry_ns = 0;
+	service_state.surveying = true;
+	service_state.survey.directory = (object_t){1};
 }
 
 static const struct operation *operation_find(const struct disk_capability *target, uint64_t label)
@@ -321,6 +326,36 @@ bool service_destroy_step(void)
 		task_wake_channel(CHANNEL_DESTROY);
 	}
 	return true;
+}
+
+/* ---- a state from before directories had places ------------------------------------ */
+
+bool service_survey_step(void)
+{
+	enum status status;
+	bool more;
+
+	if (!service_state.surveying || time_uptime_ns() < service_state.survey_ns)
+		return false;
+	store_operation_begin(kernel.space.store);
+	status = directory_survey_step(&kernel.space, &service_state.survey, &more);
+	if (status == STATUS_WAIT)
+		return false; /* again when something has completed */
+	service_state.survey_ns =
+		status == STATUS_OK ? 0 : time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	if (status == STATUS_OK)
+		service_state.surveying = more;
+	/* Who waits for the end is told if it does not come at once. */
+	if (status != STATUS_OK || !more)
+		task_wake_channel(CHANNEL_SURVEY);
+	return status == STATUS_OK && more;
+}
+
+enum status service_survey_wait(void)
+{
+	if (service_state.surveying && !service_state.survey_ns)
+		return kernel_wait(CHANNEL_SURVEY);
+	return STATUS_BUSY;
 }
 
 /* ---- the log ---------------------------------------------------------------------- */

@@ -55,6 +55,9 @@ enum status service_answer_object(struct service *service, object_t object, uint
 
 /* Ends an object of any type, with all that depends on it. */
 enum status service_destroy(object_t object, enum object_type type);
+/* For what can only be answered when the places of directories are known: WAIT; BUSY
+ * if that cannot be for now, as on a full store. */
+enum status service_survey_wait(void);
 /* May the caller give a machine that priority?  INVALID, NO_RIGHT. */
 enum status service_priority(const struct service *service, uint64_t priority);
 /* Fills in what is known of a machine. */

@@ -22,14 +22,16 @@ static enum status directory_op_lookup(struct service *service)
 static enum status directory_op_link(struct service *service)
 {
 	const struct disk_capability *capability = &service->message.capability[0];
+	enum status status;
 
 	if (!directory_name_valid(service->message.data, service->message.length))
 		return STATUS_INVALID;
 	if (!capability->version)
 		return STATUS_NO_CAPABILITY;
-	return directory_link(&kernel.space, (object_t){service->target->object},
-			      service->message.data, service->message.length, capability,
-			      service->message.word[0] == 1);
+	status = directory_link(&kernel.space, (object_t){service->target->object},
+				service->message.data, service->message.length, capability,
+				service->message.word[0] == 1);
+	return status == STATUS_BUSY ? service_survey_wait() : status;
 }
 
 static enum status directory_op_unlink(struct service *service)
@@ -57,10 +59,11 @@ static enum status directory_op_rename(struct service *service)
 			return status;
 		to = other->object;
 	}
-	return directory_rename(&kernel.space, (object_t){service->target->object}, name,
-				old_length, (object_t){to}, name + old_length,
-				service->message.length - old_length,
-				service->message.word[1] == 1);
+	status = directory_rename(&kernel.space, (object_t){service->target->object}, name,
+				  old_length, (object_t){to}, name + old_length,
+				  service->message.length - old_length,
+				  service->message.word[1] == 1);
+	return status == STATUS_BUSY ? service_survey_wait() : status;
 }
 
 static enum status directory_op_next(struct service *service)

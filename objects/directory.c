@@ -4,6 +4,15 @@
  *
  * A directory is a record: `size` entries in the B+tree at word[0], name to
  * struct disk_capability.  It is charged for its entries.
+ *
+ * Places.  A directory D that has a name has one, and word[1] of its record is the
+ * directory in which that name is: its place.  Whatever gives or takes the name of
+ * a directory writes the place in the same operation, so
+ *
+ *   1. from every directory the way up, place by place, ends: at the root, or at a
+ *      directory that only capabilities lead to;
+ *   2. before a directory comes to a new place, the way up from there is followed,
+ *      and does not pass it.  An empty one has nothing below it.
  */
 #include "objects/objects_priv.h"
 #include <string.h>
@@ -65,6 +74,109 @@ static void directory_less(struct space *space, struct disk_object *record)
 		bank_credit(space, (object_t){record->bank}, charge_of_next(record->size), 0);
 }
 
+/* ---- places ---------------------------------------------------------------------- */
+
+/* Whose places change with a name; prepared.  0: nobody's. */
+struct placing {
+	object_t comes, leaves;
+};
+
+/* The living directory that a capability names, *directory 0 if there is none; what
+ * is said of it in its record, which is not sound, counts for nothing. */
+static enum status placing_find(struct space *space, const struct disk_capability *capability,
+				object_t *directory, struct disk_object *record)
+{
+	enum status status;
+
+	*directory = (object_t){0};
+	if (capability->type != OBJECT_DIRECTORY)
+		return STATUS_OK;
+	status = object_read(space, (object_t){capability->object}, record);
+	if (status == STATUS_DEAD || status == STATUS_NOT_FOUND || status == STATUS_CORRUPT)
+		return STATUS_OK;
+	if (status == STATUS_OK && record->type == OBJECT_DIRECTORY &&
+	    record->version == capability->version)
+		*directory = (object_t){capability->object};
+	return status;
+}
+
+/* May the directory come to the place `to`? */
+static enum status placing_check(struct space *space, object_t directory,
+				 const struct disk_object *record, object_t to)
+{
+	const struct disk_system *system;
+	enum status status;
+
+	if (directory.n == OBJECT_ROOT_DIRECTORY || directory.n == to.n)
+		return STATUS_LOOP;
+	if (!record->size)
+		return STATUS_OK;
+	status = system_read(space, &system);
+	if (status == STATUS_OK && !system->places)
+		status = STATUS_BUSY;
+	for (uint32_t depth = 0; status == STATUS_OK && to.n; depth++) {
+		struct disk_object above;
+
+		if (to.n == directory.n)
+			return STATUS_LOOP;
+		if (depth > DIRECTORY_DEPTH_MAX)
+			return STATUS_LIMIT;
+		status = object_read_typed(space, to, OBJECT_DIRECTORY, &above);
+		if (status == STATUS_DEAD || status == STATUS_WRONG_TYPE)
+			status = STATUS_CORRUPT;
+		to = (object_t){(uint32_t)above.word[1]};
+	}
+	return status;
+}
+
+/* A name in `place` that stood for `old` is to stand for `new`; either may be null. */
+static enum status placing_prepare(struct space *space, struct placing *placing, object_t place,
+				   const struct disk_capability *old,
+				   const struct disk_capability *new, bool moves)
+{
+	struct disk_object leaving = {0}, coming = {0}, *record;
+	enum status status = STATUS_OK;
+	bool same;
+
+	placing->comes = placing->leaves = (object_t){0};
+	if (old)
+		status = placing_find(space, old, &placing->leaves, &leaving);
+	if (status == STATUS_OK && new)
+		status = placing_find(space, new, &placing->comes, &coming);
+	if (status != STATUS_OK)
+		return status;
+	/* The same under the same name.  From before there were places a directory may
+	 * also have several names; its place is that of one of them. */
+	same = placing->leaves.n == placing->comes.n;
+	if (same || leaving.word[1] != place.n)
+		placing->leaves = (object_t){0};
+	if (moves ? coming.word[1] == place.n : same)
+		placing->comes = (object_t){0};
+	if (placing->leaves.n && new &&leaving.size)
+		return STATUS_NOT_EMPTY;
+	if (placing->comes.n && !moves && coming.word[1])
+		return STATUS_NAMED;
+	if (placing->comes.n && !moves && !(new->rights &RIGHT_WRITE))
+		return STATUS_NO_RIGHT;
+	if (placing->comes.n)
+		status = placing_check(space, placing->comes, &coming, place);
+	if (status == STATUS_OK && placing->comes.n)
+		status = record_prepare(space, placing->comes, &record);
+	if (status == STATUS_OK && placing->leaves.n)
+		status = record_prepare(space, placing->leaves, &record);
+	return status;
+}
+
+static void placing_commit(struct space *space, const struct placing *placing, object_t place)
+{
+	if (placing->leaves.n)
+		record_writable(space, placing->leaves)->word[1] = 0;
+	if (placing->comes.n)
+		record_writable(space, placing->comes)->word[1] = place.n;
+}
+
+/* ---- names ------------------------------------------------------------------------- */
+
 enum status directory_lookup(struct space *space, object_t directory, const char *name,
 			     size_t length, struct disk_capability *capability)
 {
@@ -84,6 +196,7 @@ enum status directory_link(struct space *space, object_t directory, const char *
 {
 	struct disk_capability old;
 	struct disk_object *record;
+	struct placing placing;
 	enum status status = directory_lookup(space, directory, name, length, &old);
 	bool exists = status == STATUS_OK;
 
@@ -91,8 +204,11 @@ enum status directory_link(struct space *space, object_t directory, const char *
 		return status;
 	if (exists && !replace)
 		return STATUS_EXISTS;
-	status = exists ? object_prepare(space, directory, &record)
-			: directory_more_prepare(space, directory, &record);
+	status = placing_prepare(space, &placing, directory, exists ? &old : NULL, capability,
+				 false);
+	if (status == STATUS_OK)
+		status = exists ? object_prepare(space, directory, &record)
+				: directory_more_prepare(space, directory, &record);
 	if (status == STATUS_OK)
 		status = btree_insert_prepare(space, record->word[0], name_key(name, length));
 	if (status != STATUS_OK)
@@ -101,6 +217,7 @@ enum status directory_link(struct space *space, object_t directory, const char *
 	/* Commit point. */
 	btree_insert(space, &record->word[0], name_key(name, length), capability,
 		     sizeof(*capability));
+	placing_commit(space, &placing, directory);
 	if (!exists)
 		directory_more(space, record);
 	return STATUS_OK;
@@ -111,8 +228,11 @@ enum status directory_unlink(struct space *space, object_t directory, const char
 {
 	struct disk_capability old;
 	struct disk_object *record;
+	struct placing placing;
 	enum status status = directory_lookup(space, directory, name, length, &old);
 
+	if (status == STATUS_OK)
+		status = placing_prepare(space, &placing, directory, &old, NULL, false);
 	if (status == STATUS_OK)
 		status = directory_less_prepare(space, directory, &record);
 	if (status == STATUS_OK)
@@ -122,6 +242,7 @@ enum status directory_unlink(struct space *space, object_t directory, const char
 
 	/* Commit point. */
 	btree_remove(space, &record->word[0], name_key(name, length));
+	placing_commit(space, &placing, directory);
 	directory_less(space, record);
 	return STATUS_OK;
 }
@@ -132,6 +253,7 @@ enum status directory_rename(struct space *space, object_t from, const char *old
 {
 	struct disk_capability moved, replaced;
 	struct disk_object *source, *target;
+	struct placing placing;
 	bool same = from.n == to.n, exists;
 	enum status status = directory_lookup(space, from, old_name, old_length, &moved);
 
@@ -145,8 +267,10 @@ enum status directory_rename(struct space *space, object_t from, const char *old
 		return STATUS_OK;
 	if (exists && !replace)
 		return STATUS_EXISTS;
+	status = placing_prepare(space, &placing, to, exists ? &replaced : NULL, &moved, true);
 	/* Within one directory the count changes only if an entry is replaced. */
-	status = directory_less_prepare(space, from, &source);
+	if (status == STATUS_OK)
+		status = directory_less_prepare(space, from, &source);
 	if (status == STATUS_OK)
 		status = exists || same ? object_prepare(space, to, &target)
 					: directory_more_prepare(space, to, &target);
@@ -163,6 +287,7 @@ enum status directory_rename(struct space *space, object_t from, const char *old
 	btree_remove(space, &source->word[0], name_key(old_name, old_length));
 	btree_insert(space, &target->word[0], name_key(new_name, new_length), &moved,
 		     sizeof(moved));
+	placing_commit(space, &placing, to);
 	if (!same || exists)
 		directory_less(space, source);
 	if (!same && !exists)
@@ -189,5 +314,60 @@ enum status directory_next(struct space *space, object_t directory, const char *
 		return STATUS_CORRUPT;
 	entry->name[found] = '\0';
 	entry->length = (uint8_t)found;
+	return STATUS_OK;
+}
+
+/* ---- a space from before there were places ------------------------------------------- */
+
+static enum status survey_entry(struct space *space, const struct directory_survey *survey,
+				const struct directory_entry *entry)
+{
+	struct disk_object found, *record;
+	object_t directory;
+	enum status status = placing_find(space, &entry->capability, &directory, &found);
+
+	/* Of several names the first one counts. */
+	if (status != STATUS_OK || !directory.n || found.word[1] ||
+	    directory.n == OBJECT_ROOT_DIRECTORY)
+		return status;
+	status = record_prepare(space, directory, &record);
+	if (status == STATUS_OK)
+		record->word[1] = survey->directory.n;
+	return status;
+}
+
+static enum status survey_end(struct space *space)
+{
+	struct disk_system *system;
+	enum status status = system_prepare(space, &system);
+
+	if (status == STATUS_OK)
+		system->places = 1;
+	return status;
+}
+
+enum status directory_survey_step(struct space *space, struct directory_survey *survey, bool *more)
+{
+	struct directory_entry entry;
+	const struct disk_system *system;
+	enum status status = system_read(space, &system);
+
+	*more = status == STATUS_OK && !system->places;
+	if (!*more)
+		return status;
+	if (survey->directory.n >= system->next_object)
+		return survey_end(space);
+	status = directory_next(space, survey->directory, survey->name, survey->length, &entry);
+	if (status == STATUS_OK)
+		status = survey_entry(space, survey, &entry);
+	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
+		return status;
+	if (status == STATUS_OK) {
+		memcpy(survey->name, entry.name, entry.length);
+		survey->length = entry.length;
+	} else { /* no directory, at its end, or damaged */
+		survey->directory.n++;
+		survey->length = 0;
+	}
 	return STATUS_OK;
 }

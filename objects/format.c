@@ -73,6 +73,7 @@ enum status objects_format(struct space *space, uint64_t bank_limit_pages)
 	system->root_directory = OBJECT_ROOT_DIRECTORY;
 	system->root_bank = OBJECT_ROOT_BANK;
 	system->checkpoint_ns = CHECKPOINT_DEFAULT_NS;
+	system->places = 1;
 	records[OBJECT_ROOT_BANK].word[0] = bank_limit_pages;
 	format_records(records, system);
 	return STATUS_OK;

@@ -72,7 +72,7 @@ bool record_valid(const struct disk_object *record)
 		return body_valid(record, TABLE_SLOTS_MAX,
 				  (record->size + TABLE_SLOTS_PER_PAGE - 1) / TABLE_SLOTS_PER_PAGE);
 	case OBJECT_DIRECTORY:
-		return !record->range_pages &&
+		return !record->range_pages && record->word[1] < OBJECT_MAX &&
 		       (record->word[0] ? record->size && btree_page_valid(record->word[0])
 					: !record->size);
 	case OBJECT_LOG:
@@ -362,7 +362,7 @@ static enum status creation_prepare(struct space *space, struct creation *creati
 	return status;
 }
 
-static uint16_t rights_of(enum object_type type)
+uint16_t object_rights(enum object_type type)
 {
 	switch (type) {
 	case OBJECT_SEGMENT:
@@ -392,7 +392,7 @@ static struct disk_capability creation_record(struct space *space, struct creati
 		record->first_page = creation->plan.range[index].first;
 		record->range_pages = creation->plan.range[index].pages;
 	}
-	return capability_make(creation->object[index], record->version, type, rights_of(type));
+	return capability_make(creation->object[index], record->version, type, object_rights(type));
 }
 
 static struct disk_capability creation_commit_machine(struct space *space,

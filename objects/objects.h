@@ -81,6 +81,9 @@ enum status object_prepare(struct space *space, object_t object, struct disk_obj
 enum status object_capability(struct space *space, object_t object, uint16_t rights,
 			      struct disk_capability *capability);
 
+/* All rights that make sense for a type that programs can create. */
+uint16_t object_rights(enum object_type type);
+
 /* Is the capability alive, of this type (OBJECT_NONE: any) and with all these
  * rights?  NO_CAPABILITY, DEAD, WRONG_TYPE, NO_RIGHT.  record may be null. */
 enum status object_resolve(struct space *space, const struct disk_capability *capability,
@@ -150,6 +153,14 @@ struct directory_entry {
 	struct disk_capability capability;
 };
 bool directory_name_valid(const char *name, size_t length);
+
+/* A directory has one name at most, and its record says in which directory: its
+ * place.  So directories are trees, and none can be put below itself: that is LOOP.
+ * NAMED: it has a name already.  NO_RIGHT: only who may write a directory gives it a
+ * name.  NOT_EMPTY: a directory that would lose its name to another object has names.
+ * LIMIT: this is for a place with more than DIRECTORY_DEPTH_MAX directories above it,
+ * and for directories with names only.  BUSY: directory_survey_step comes first. */
+#define DIRECTORY_DEPTH_MAX 128u
 enum status directory_lookup(struct space *space, object_t directory, const char *name,
 			     size_t length, struct disk_capability *capability);
 enum status directory_link(struct space *space, object_t directory, const char *name, size_t length,
@@ -159,6 +170,15 @@ enum status directory_unlink(struct space *space, object_t directory, const char
 enum status directory_rename(struct space *space, object_t from, const char *old_name,
 			     size_t old_length, object_t to, const char *new_name,
 			     size_t new_length, bool replace);
+/* Notes the places of directories in a space of which disk_system.places says that
+ * they are not known: one made before there were places.  One bounded step, in an
+ * operation of its own; *more: call again.  From object 1 on in a new life. */
+struct directory_survey {
+	object_t directory;
+	uint8_t length; /* of the name looked at last, 0: none yet */
+	char name[TREE_KEY_MAX];
+};
+enum status directory_survey_step(struct space *space, struct directory_survey *survey, bool *more);
 /* The first entry behind `name` in byte order (length 0: the first of all). */
 enum status directory_next(struct space *space, object_t directory, const char *name, size_t length,
 			   struct directory_entry *entry);

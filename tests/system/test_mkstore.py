@@ -511,7 +511,7 @@ def test_names_refuse(store):
     assert "no such name" in mkstore("rm", store, "/a", code=FAILED).stderr
     for target in ["/bin", "/bin/x", "/bin/bin"]:
         said = mkstore("mv", store, "/bin", target, code=FAILED).stderr
-        assert f"cannot move '/bin' to '{target}': a directory cannot go below itself" in said
+        assert f"cannot move '/bin' to '{target}': a directory cannot be put below itself" in said
     assert store.read_bytes() == before
 
 
@@ -533,4 +533,15 @@ def test_rm_keep(store):
     mkstore("rm", store, "/room", "--keep")
     assert "room" not in names(store)
     assert mkstore_json("info", store)["objects"]["alive"] == objects
+    # Nobody holds it: that is said, is no damage, and can be changed.
+    report = mkstore_json("verify", store)
+    assert report["ok"] and [f["severity"] for f in report["findings"]] == ["warning"]
+    lost = report["findings"][0]["object"]
+    assert report["totals"]["unreached_objects"] == 1
+    assert "mkstore reattach" in mkstore("verify", store).stdout
+    assert [row["path"] for row in mkstore_json("reattach", store)["reattached"]] == [
+        f"/lost+found/segment-{lost}"
+    ]
+    assert f"segment-{lost}" in names(store, "/lost+found")
+    assert mkstore_json("reattach", store)["reattached"] == []
     sound(store)

@@ -44,6 +44,10 @@ static void check_finding_json(struct json *json, const struct verify_finding *f
 		json_null(json, "page");
 	else
 		json_number(json, "page", finding->page);
+	if (finding->unreached.object)
+		json_number(json, "object", finding->unreached.object);
+	else
+		json_null(json, "object");
 	json_object_end(json);
 }
 
@@ -89,6 +93,8 @@ static void check_totals_json(struct json *json, const struct verify_totals *tot
 	json_number(json, "page_sectors", totals->page_sectors);
 	json_number(json, "node_sectors", totals->node_sectors);
 	json_number(json, "snapshots", totals->snapshots);
+	json_number(json, "unreached_objects", totals->unreached_objects);
+	json_number(json, "unreached_pages", totals->unreached_pages);
 	json_number(json, "records", totals->records);
 	json_number(json, "tombstones", totals->tombstones);
 	json_number(json, "empty_slots", totals->empty_slots);
@@ -108,6 +114,10 @@ static void check_totals_text(const struct verify_totals *totals)
 	       text_size(size, totals->sectors * SECTOR_SIZE));
 	printf("%" PRIu64 " extents verified: %" PRIu64 " errors, %" PRIu64 " warnings\n",
 	       totals->extents, totals->errors, totals->warnings);
+	if (totals->unreached)
+		printf("%" PRIu64 " objects, charged for %" PRIu64 " pages, that nothing leads to: "
+		       "'mkstore reattach' gives them names\n",
+		       totals->unreached_objects, totals->unreached_pages);
 }
 
 /* `chosen`: there is a generation, which whatever was found is about. */

@@ -541,6 +541,20 @@ enum status host_discard(struct host *host, uint64_t *bytes)
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+enum status host_places(struct host *host)
+{
+	struct directory_survey survey = {.directory = {1}};
+	enum status status = STATUS_OK;
+	bool more = true;
+
+	while (status == STATUS_OK && more) {
+		status = HOST_RETRY(host, directory_survey_step(&host->space, &survey, &more));
+		if (status == STATUS_OK)
+			status = host_relieve(host);
+	}
+	return status;
+}
+
 /* ---- errors ------------------------------------------------------------------ */
 
 static void host_unreadable(const struct host *host, snapshot_t after, snapshot_t last)

@@ -133,6 +133,10 @@ enum status host_discard(struct host *host, uint64_t *bytes);
 		"discard", NULL, "give all free space back to the file system (holes in FILE)"     \
 	}
 
+/* The place of every directory is known from here on, also in a store from before there
+ * were places: directories with names can be moved. */
+enum status host_places(struct host *host);
+
 /* The snapshot with the smallest number above snapshot->number that can be read;
  * says which cannot.  NOT_FOUND: there is none. */
 enum status host_snapshot_next(struct host *host, struct store_snapshot *snapshot);

@@ -30,6 +30,7 @@ static const struct command *const main_commands[] = {
 	&command_mkdir,
 	&command_mv,
 	&command_rm,
+	&command_reattach,
 	&command_ps,
 	&command_snapshot,
 	&command_snapshots,

@@ -87,30 +87,43 @@ static enum command_exit names_mkdir(const struct command_invocation *invocation
 
 /* ---- mv ---------------------------------------------------------------------------- */
 
-/* Does the way to `path` lead through that object?  A directory moved below
- * itself could never be reached again. */
-static enum status names_through(struct host *host, const char *path, object_t object,
-				 bool *through)
+/* Ends the object too, if it is one that is nothing without its name. */
+static enum status names_destroy(struct host *host, const struct disk_capability *capability)
 {
-	struct disk_capability capability;
-	char *prefix = strdup(path);
-	enum status status = prefix ? STATUS_OK : STATUS_NO_MEMORY;
+	struct disk_object record;
+	enum status status =
+		HOST_RETRY(host, object_resolve(&host->space, capability, OBJECT_NONE, 0, &record));
 
-	*through = false;
-	for (size_t end = 0; status == STATUS_OK && !*through; end++) {
-		if (path[end] != '/' && path[end] != 0)
-			continue;
-		prefix[end] = 0;
-		status = path_find(host, prefix, &capability, NULL);
-		prefix[end] = path[end];
-		/* The last part need not exist yet. */
-		if (status == STATUS_OK)
-			*through = capability.object == object.n;
-		if (path[end] == 0)
-			break;
-	}
-	free(prefix);
-	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	if (status == STATUS_DEAD)
+		return STATUS_OK;
+	if (status != STATUS_OK)
+		return status;
+	if (record.type != OBJECT_SEGMENT && record.type != OBJECT_DIRECTORY)
+		return STATUS_OK;
+	return HOST_RETRY(host, object_destroy(&host->space, (object_t){capability->object}));
+}
+
+/* What had the new name goes with it, as with rm: nameless it would be charged for,
+ * and nobody could end it.  A directory with names is not replaced at all. */
+static enum status names_rename(struct host *host, const struct path_place *from,
+				const struct path_place *to, bool replace)
+{
+	struct disk_capability moved, replaced;
+	enum status status = HOST_RETRY(host, directory_lookup(&host->space, from->directory,
+							       from->name, from->length, &moved));
+	bool taken;
+
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, directory_lookup(&host->space, to->directory, to->name,
+							   to->length, &replaced));
+	taken = status == STATUS_OK;
+	if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+		status = HOST_RETRY(host, directory_rename(&host->space, from->directory,
+							   from->name, from->length, to->directory,
+							   to->name, to->length, replace));
+	if (status == STATUS_OK && taken && replaced.version != moved.version)
+		status = names_destroy(host, &replaced);
+	return status;
 }
 
 static enum status names_move(struct host *host, const char *from, const char *to, bool replace)
@@ -118,32 +131,21 @@ static enum status names_move(struct host *host, const char *from, const char *t
 	struct disk_capability capability;
 	struct disk_object record;
 	struct path_place old_place, new_place;
-	bool through;
 	enum status status = path_place_find(host, from, &old_place);
 
 	if (status == STATUS_OK)
-		status = HOST_RETRY(host, directory_lookup(&host->space, old_place.directory,
-							   old_place.name, old_place.length,
-							   &capability));
+		status = host_places(host);
 	if (status != STATUS_OK)
 		return status;
-	status = names_through(host, to, (object_t){capability.object}, &through);
-	if (status == STATUS_OK && through && capability.type == OBJECT_DIRECTORY)
-		return STATUS_INVALID;
-	if (status == STATUS_OK)
-		status = path_find(host, to, &capability, &record);
-	if (status == STATUS_OK && record.type == OBJECT_DIRECTORY) {
+	if (path_find(host, to, &capability, &record) == STATUS_OK &&
+	    record.type == OBJECT_DIRECTORY) {
 		/* Into that directory, under the old name. */
 		new_place = old_place;
 		new_place.directory = (object_t){capability.object};
 	} else {
 		status = path_place_find(host, to, &new_place);
-		if (status != STATUS_OK)
-			return status;
 	}
-	return HOST_RETRY(host, directory_rename(&host->space, old_place.directory, old_place.name,
-						 old_place.length, new_place.directory,
-						 new_place.name, new_place.length, replace));
+	return status == STATUS_OK ? names_rename(host, &old_place, &new_place, replace) : status;
 }
 
 /* One of the two paths is at fault, or both together. */
@@ -152,15 +154,15 @@ static enum command_exit names_move_error(struct host *host, enum status status,
 {
 	char text[PATH_FAULT];
 
-	if (status != STATUS_INVALID)
-		return host_error(host, status, "cannot move '%s' to '%s'", from, to);
-	if (path_fault(text, from))
+	if (status == STATUS_INVALID && path_fault(text, from))
 		command_error("%s: cannot move '%s': it %s", host->path, from, text);
-	else if (path_fault(text, to))
+	else if (status == STATUS_INVALID && path_fault(text, to))
 		command_error("%s: cannot move '%s' to '%s': that %s", host->path, from, to, text);
-	else
-		command_error("%s: cannot move '%s' to '%s': a directory cannot go below itself",
+	else if (status == STATUS_NOT_EMPTY)
+		command_error("%s: cannot move '%s' to '%s': a directory with names has the name",
 			      host->path, from, to);
+	else
+		host_error(host, status, "cannot move '%s' to '%s'", from, to);
 	return COMMAND_FAILED;
 }
 
@@ -185,22 +187,6 @@ static enum command_exit names_mv(const struct command_invocation *invocation)
 }
 
 /* ---- rm ---------------------------------------------------------------------------- */
-
-/* Ends the object too, if it is one that is nothing without its name. */
-static enum status names_destroy(struct host *host, const struct disk_capability *capability)
-{
-	struct disk_object record;
-	enum status status =
-		HOST_RETRY(host, object_resolve(&host->space, capability, OBJECT_NONE, 0, &record));
-
-	if (status == STATUS_DEAD)
-		return STATUS_OK;
-	if (status != STATUS_OK)
-		return status;
-	if (record.type != OBJECT_SEGMENT && record.type != OBJECT_DIRECTORY)
-		return STATUS_OK;
-	return HOST_RETRY(host, object_destroy(&host->space, (object_t){capability->object}));
-}
 
 static enum status names_remove(struct host *host, const char *path, bool keep)
 {
@@ -245,7 +231,7 @@ static enum command_exit names_rm(const struct command_invocation *invocation)
 }
 
 static const struct command_option names_mv_options[] = {
-	{"force", NULL, "take the new name although it is taken; its object stays nameless"},
+	{"force", NULL, "take the new name although it is taken; its object goes, as with rm"},
 	{0},
 };
 

@@ -111,6 +111,38 @@ void verify_report_object(struct verify *verify, enum verify_severity severity, 
 	finding_deliver(verify, &finding);
 }
 
+/* A snapshot is what it is: in one, this is for whoever asks. */
+void verify_report_unreached(struct verify *verify, const struct verify_space *space,
+			     const struct verify_unreached *unreached, const char *type)
+{
+	struct verify_totals *totals = &verify->totals;
+	struct verify_finding finding = {.severity = VERIFY_WARNING,
+					 .code = VERIFY_UNREACHED,
+					 .generation = space->generation,
+					 .snapshot = space->snapshot,
+					 .sector = VERIFY_NOWHERE,
+					 .page = VERIFY_NOWHERE,
+					 .unreached = *unreached};
+	char text[200], prefix[40] = "";
+
+	if (space->snapshot.n) {
+		snprintf(prefix, sizeof(prefix),
+			 "snapshot %llu: ", (unsigned long long)space->snapshot.n);
+		finding.severity = VERIFY_NOTE;
+	} else {
+		totals->unreached++;
+		totals->unreached_objects += 1 + unreached->objects;
+		totals->unreached_pages += unreached->pages;
+	}
+	snprintf(text, sizeof(text),
+		 "%s%s %u with %llu objects below it, charged for %llu pages: no name and no "
+		 "capability in use leads to it",
+		 prefix, type, unreached->object, (unsigned long long)unreached->objects,
+		 (unsigned long long)unreached->pages);
+	finding.text = text;
+	finding_deliver(verify, &finding);
+}
+
 /* ---- memory ----------------------------------------------------------- */
 
 /* Zeroed memory.  Without it nothing can be said any more; that is reported

@@ -37,8 +37,9 @@ struct verify_reader {
 	enum status (*read)(void *context, sector_t sector, uint32_t sectors, void *data);
 };
 
-/* A note explains; a warning is a state that recovery deals with by itself (a
- * torn newest commit); an error is damage or a broken invariant. */
+/* A note explains; a warning is a sound state that a person may want to know of (a
+ * torn newest commit, which recovery deals with by itself; objects that nothing leads
+ * to); an error is damage or a broken invariant. */
 enum verify_severity { VERIFY_NOTE, VERIFY_WARNING, VERIFY_ERROR };
 
 /* X(NAME, text) */
@@ -63,6 +64,7 @@ enum verify_severity { VERIFY_NOTE, VERIFY_WARNING, VERIFY_ERROR };
 	X(TOTALS, "totals")                                                                        \
 	X(CATALOGUE, "catalogue")                                                                  \
 	X(OBJECT, "object")                                                                        \
+	X(UNREACHED, "object that nothing leads to")                                               \
 	X(MEMORY, "memory")
 
 #define VERIFY_CODE_ENUMERATOR(name, text) VERIFY_##name,
@@ -72,14 +74,23 @@ enum verify_code { VERIFY_CODES(VERIFY_CODE_ENUMERATOR) VERIFY_CODE_COUNT };
 /* A short name of the code, e.g. for --json; never null. */
 const char *verify_code_text(enum verify_code code);
 
+/* An object that nothing leads to. */
+struct verify_unreached {
+	uint32_t object;
+	uint8_t type;
+	uint64_t objects; /* that only it leads to */
+	uint64_t pages;	  /* charged for all of them */
+};
+
 struct verify_finding {
 	enum verify_severity severity;
 	enum verify_code code;
-	generation_t generation; /* 0: concerns no generation */
-	snapshot_t snapshot;	 /* 0: live state or none */
-	uint64_t sector;	 /* UINT64_MAX: concerns no sector */
-	uint64_t page;		 /* UINT64_MAX: concerns no page of the space */
-	const char *text;	 /* one line: what is wrong, where, what was expected */
+	generation_t generation;	   /* 0: concerns no generation */
+	snapshot_t snapshot;		   /* 0: live state or none */
+	uint64_t sector;		   /* UINT64_MAX: concerns no sector */
+	uint64_t page;			   /* UINT64_MAX: concerns no page of the space */
+	struct verify_unreached unreached; /* UNREACHED: which; otherwise zero */
+	const char *text;		   /* one line: what is wrong, where, what was expected */
 };
 
 struct verify_totals {
@@ -101,6 +112,9 @@ struct verify_totals {
 	uint64_t page_sectors;		      /* used by those */
 	uint64_t node_sectors;		      /* used by map nodes of spaces */
 	uint64_t snapshots;
+	/* In the live state: findings UNREACHED, the objects they stand for, and what these
+	 * are charged for. */
+	uint64_t unreached, unreached_objects, unreached_pages;
 	uint32_t records, tombstones, empty_slots, damaged_slots;
 };
 
@@ -235,5 +249,8 @@ __attribute__((format(printf, 4, 5))) void verify_report_object(struct verify *v
 								enum verify_severity severity,
 								uint64_t page, const char *format,
 								...);
+
+void verify_report_unreached(struct verify *verify, const struct verify_space *space,
+			     const struct verify_unreached *unreached, const char *type);
 
 #endif

@@ -115,7 +115,7 @@ static bool verify_objects_system(struct verify_objects *objects)
 				      "system page: next object or next page is out of bounds");
 		return false;
 	}
-	if (system->reserved0 || system->reserved1 || system->terminal.reserved ||
+	if (system->reserved0 || system->places > 1 || system->terminal.reserved ||
 	    !verify_objects_zero(system->reserved, sizeof(system->reserved)))
 		verify_objects_report(objects, SYSTEM_PAGE, "system page: a reserve is not zero");
 	if (system->terminal.object >= system->next_object ||
@@ -160,8 +160,7 @@ static uint64_t verify_objects_pages(uint64_t bytes)
 	return bytes / PAGE_SIZE + (bytes % PAGE_SIZE ? 1 : 0);
 }
 
-/* Pages that an object of that type and size is charged for. */
-static uint64_t verify_objects_charge(const struct disk_object *record)
+uint64_t verify_objects_charge(const struct disk_object *record)
 {
 	switch (record->type) {
 	case OBJECT_SEGMENT:
@@ -405,6 +404,7 @@ static void verify_objects_space(struct verify_objects *objects)
 			verify_objects_body(objects, i);
 	verify_objects_tree_pages(objects);
 	verify_objects_ranges(objects);
+	verify_objects_reach(objects);
 }
 
 static enum status verify_objects_run(struct verify *verify, const struct verify_space *space)
@@ -428,6 +428,7 @@ static enum status verify_objects_run(struct verify *verify, const struct verify
 	free(objects.tree_seen);
 	free(objects.range);
 	free(objects.deadline);
+	free(objects.edge);
 	return objects.out_of_memory ? STATUS_NO_MEMORY : STATUS_OK;
 }
 

@@ -54,6 +54,8 @@ void verify_objects_capability(struct verify_objects *objects, uint64_t page,
 			objects, page,
 			"%s: capability to object %" PRIu32 " (type %u, version %" PRIu64 "): %s",
 			where, capability->object, capability->type, capability->version, wrong);
+	if (!wrong)
+		verify_objects_edge(objects, capability->object, capability->version);
 }
 
 /* ---- tables -------------------------------------------------------------------------- */
@@ -181,6 +183,7 @@ static void body_log(struct verify_objects *objects, uint32_t object)
 
 void verify_objects_body(struct verify_objects *objects, uint32_t object)
 {
+	objects->source = object;
 	switch (objects->record[object].type) {
 	case OBJECT_TABLE:
 		body_table(objects, object);

@@ -30,6 +30,10 @@ struct verify_objects_deadline {
 	uint32_t machine;
 };
 
+struct verify_objects_edge {
+	uint32_t from, to;
+};
+
 struct verify_objects {
 	struct verify *verify;
 	struct verify_space space;
@@ -41,6 +45,9 @@ struct verify_objects {
 	uint64_t ranges, ranges_room;
 	struct verify_objects_deadline *deadline; /* in the queue's order */
 	uint64_t deadlines, deadlines_room;
+	uint32_t source; /* whose body is being looked at */
+	struct verify_objects_edge *edge;
+	uint64_t edges, edges_room;
 	uint8_t *tree_seen;		     /* bit: page of the tree arena reached */
 	uint8_t *machine_listed;	     /* bit: object in the tree of machines */
 	uint64_t *bank_pages, *bank_objects; /* charged to a bank, by object */
@@ -61,6 +68,9 @@ bool verify_objects_zero(const void *data, size_t size);
 /* The living record of that index, or null. */
 const struct disk_object *verify_objects_record(const struct verify_objects *objects,
 						uint32_t object);
+
+/* Pages that an object of that type and size is charged for. */
+uint64_t verify_objects_charge(const struct disk_object *record);
 
 static inline bool verify_objects_bit(const uint8_t *bits, uint64_t index)
 {
@@ -109,6 +119,13 @@ void verify_objects_capability(struct verify_objects *objects, uint64_t page,
 			       const struct disk_capability *capability, const char *where);
 /* The pages of one living object. */
 void verify_objects_body(struct verify_objects *objects, uint32_t object);
+
+/* ---- verify_objects_reach.c ---- */
+
+/* The source leads to that object, if it lives. */
+void verify_objects_edge(struct verify_objects *objects, uint32_t object, uint64_t version);
+/* When all edges are known: places of directories, and what nothing leads to. */
+void verify_objects_reach(struct verify_objects *objects);
 
 /* ---- verify_objects_machine.c ---- */
 

@@ -23,7 +23,7 @@ FLAGS = ["-std=gnu11", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-rec
 SECONDS = 120  # limit of one test: an endless loop counts as noticed
 
 # Cheap tests first; the million entries of the last one are left out.
-TESTS = ["object", "content", "machine", "range", "btree_page", "damage", "btree"]
+TESTS = ["object", "content", "places", "machine", "range", "btree_page", "damage", "btree"]
 
 # File, text, replacement.
 FAULTS = [
@@ -149,8 +149,54 @@ FAULTS = [
      'header->written + length'),
     ('space.c', 'space->tree_changes = 0;',
      ''),
-    ('space.c', ' || found->next_version >= floor)',
-     ')'),
+    ('space.c', 'system->next_version > space->version_floor ? system->next_version',
+     'true ? system->next_version'),
+    ('space.c', ': space->version_floor;',
+     ': space->version_floor - 1;'),
+    ('directory.c', 'directory.n == OBJECT_ROOT_DIRECTORY || directory.n == to.n',
+     'directory.n == OBJECT_ROOT_DIRECTORY'),
+    ('directory.c', 'directory.n == OBJECT_ROOT_DIRECTORY || ',
+     ''),
+    ('directory.c', 'if (to.n == directory.n)\n\t\t\treturn STATUS_LOOP;',
+     ''),
+    ('directory.c', 'if (!record->size)\n\t\treturn STATUS_OK;',
+     ''),
+    ('directory.c', '!system->places)\n\t\tstatus = STATUS_BUSY',
+     '!system->places)\n\t\tstatus = STATUS_OK'),
+    ('directory.c', 'depth > DIRECTORY_DEPTH_MAX',
+     'depth > DIRECTORY_DEPTH_MAX + 1'),
+    ('directory.c', 'depth > DIRECTORY_DEPTH_MAX',
+     'depth >= DIRECTORY_DEPTH_MAX'),
+    ('directory.c', 'record->version == capability->version',
+     'record->version'),
+    ('directory.c', 'placing->leaves.n && new && leaving.size',
+     '0'),
+    ('directory.c', 'placing->leaves.n && new && leaving.size',
+     'placing->leaves.n && leaving.size'),
+    ('directory.c', 'placing->comes.n && !moves && coming.word[1]',
+     '0'),
+    ('directory.c', '!moves && !(new->rights & RIGHT_WRITE)',
+     '0'),
+    ('directory.c', '!moves && !(new->rights & RIGHT_WRITE)',
+     '!(new->rights & RIGHT_WRITE)'),
+    ('directory.c', 'same || leaving.word[1] != place.n',
+     'leaving.word[1] != place.n'),
+    ('directory.c', 'same || leaving.word[1] != place.n',
+     'same'),
+    ('directory.c', 'moves ? coming.word[1] == place.n : same',
+     'same'),
+    ('directory.c', '->word[1] = 0;',
+     '->word[1] = 1;'),
+    ('directory.c', '->word[1] = place.n;',
+     '->word[1] = placing->comes.n;'),
+    ('directory.c', ' || found.word[1] ||\n',
+     ' ||\n'),
+    ('directory.c', '||\n\t    directory.n == OBJECT_ROOT_DIRECTORY)\n\t\treturn status;',
+     ')\n\t\treturn status;'),
+    ('directory.c', 'survey->length = 0;',
+     ''),
+    ('directory.c', 'survey->directory.n >= system->next_object',
+     'survey->directory.n + 1 >= system->next_object'),
 ]
 
 

@@ -322,12 +322,13 @@ static void test_destroy_refused(void **state)
 {
 	struct space space = fake_space_formatted(1000);
 	struct disk_capability directory = create(&space, &requests[5]);
+	struct disk_capability other = create(&space, &requests[5]);
 
 	(void)state;
 	for (uint32_t i = 1; i < OBJECT_FIRST_FREE; i++)
 		assert_int_equal(object_destroy(&space, (object_t){i}), STATUS_NO_OPERATION);
 	assert_int_equal(object_destroy(&space, (object_t){1000}), STATUS_DEAD);
-	assert_int_equal(directory_link(&space, object_of(&directory), "x", 1, &directory, false),
+	assert_int_equal(directory_link(&space, object_of(&directory), "x", 1, &other, false),
 			 STATUS_OK);
 	assert_int_equal(object_destroy(&space, object_of(&directory)), STATUS_NOT_EMPTY);
 	assert_int_equal(directory_unlink(&space, object_of(&directory), "x", 1), STATUS_OK);

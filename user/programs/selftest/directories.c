@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * directories.c - names and their order.
+ * directories.c - names, their order, and the places of directories.
  */
 #include "user/programs/selftest/selftest.h"
 
@@ -54,6 +54,32 @@ static void selftest_directory_many(void)
 	CHECK(directory_info(SLOT_A, &entries) == STATUS_OK && entries == 0);
 }
 
+/* A directory has one name, and not below itself, whatever way it is tried. */
+static void selftest_directory_places(void)
+{
+	EXPECT(bank_directory(SLOT_BANK, SLOT_C), OK);
+	EXPECT(bank_directory(SLOT_BANK, SLOT_D), OK);
+	EXPECT(table_reduce(SLOT_TABLE, SLOT_C, SLOT_B, RIGHT_READ), OK);
+	EXPECT(directory_link(SLOT_A, "outer", SLOT_B, false), NO_RIGHT);
+	EXPECT(directory_link(SLOT_A, "outer", SLOT_C, false), OK);
+	EXPECT(directory_link(SLOT_A, "again", SLOT_C, false), NAMED);
+	EXPECT(directory_link(SLOT_D, "again", SLOT_C, false), NAMED);
+	EXPECT(directory_link(SLOT_C, "inner", SLOT_D, false), OK);
+	EXPECT(directory_rename(SLOT_A, "outer", SLOT_D, "outer", false), LOOP);
+	EXPECT(directory_rename(SLOT_A, "outer", SLOT_C, "outer", false), LOOP);
+	EXPECT(directory_rename(SLOT_A, "outer", SLOT_C, "inner", true), LOOP);
+	EXPECT(directory_link(SLOT_A, "other", SLOT_CLOCK, false), OK);
+	EXPECT(directory_rename(SLOT_A, "other", 0, "outer", true), NOT_EMPTY);
+	EXPECT(directory_unlink(SLOT_A, "other"), OK);
+	EXPECT(directory_unlink(SLOT_A, "outer"), OK);
+	EXPECT(directory_link(SLOT_D, "outer", SLOT_C, false), LOOP);
+	EXPECT(directory_link(SLOT_C, "self", SLOT_C, false), LOOP);
+	EXPECT(directory_link(SLOT_D, "root", SLOT_ROOT, false), LOOP);
+	EXPECT(directory_unlink(SLOT_C, "inner"), OK);
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_C), OK);
+	EXPECT(table_destroy(SLOT_TABLE, SLOT_D), OK);
+}
+
 void selftest_directories(void)
 {
 	static struct directory_item item;
@@ -88,6 +114,7 @@ void selftest_directories(void)
 	selftest_directory_names();
 	selftest_directory_many();
 	EXPECT(table_destroy(SLOT_TABLE, SLOT_C), OK);
+	selftest_directory_places();
 	EXPECT(table_destroy(SLOT_TABLE, SLOT_A), OK);
 	EXPECT(directory_lookup(SLOT_A, "one", SLOT_B, &type), DEAD);
 }

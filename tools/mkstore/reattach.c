@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reattach.c - `reattach`: names under /lost+found for what nothing leads to.
+ *
+ * What that is the verifier knows.  It is asked first, and only of a store in which it
+ * finds no fault: what cannot be read might lead there.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/host.h"
+#include "tools/mkstore/inspect.h"
+#include "tools/mkstore/kind.h"
+#include "tools/mkstore/path.h"
+#include "tools/mkstore/show.h"
+#include "tools/mkstore/verify.h"
+#include "tools/mkstore/verify_objects.h"
+
+#define REATTACH_PATH "/lost+found"
+#define REATTACH_NAME 40u
+#define REATTACH_MORE 1000u /* names tried for one object */
+
+struct reattach {
+	struct host host;
+	struct verify_unreached *found;
+	uint64_t count, room;
+	char (*name)[REATTACH_NAME]; /* given to found[i] */
+	object_t directory;
+	bool out_of_memory;
+};
+
+static void reattach_note(void *context, const struct verify_finding *finding)
+{
+	struct reattach *reattach = context;
+
+	if (finding->code != VERIFY_UNREACHED || finding->snapshot.n)
+		return;
+	if (reattach->count == reattach->room) {
+		uint64_t room = reattach->room ? 2 * reattach->room : 64;
+		void *larger = realloc(reattach->found, room * sizeof(*reattach->found));
+
+		if (!larger) {
+			reattach->out_of_memory = true;
+			return;
+		}
+		reattach->found = larger;
+		reattach->room = room;
+	}
+	reattach->found[reattach->count++] = finding->unreached;
+}
+
+static enum status reattach_find(struct reattach *reattach)
+{
+	struct verify_reader reader = inspect_reader(&reattach->host);
+	struct verify_options options = {.context = reattach,
+					 .report = reattach_note,
+					 .objects = verify_objects,
+					 .skip_data = true};
+	struct verify *verify = verify_open(&reader, &options);
+	enum status status = verify ? verify_run(verify) : STATUS_NO_MEMORY;
+
+	if (verify)
+		verify_close(verify);
+	return reattach->out_of_memory ? STATUS_NO_MEMORY : status;
+}
+
+/* ---- names -------------------------------------------------------------------------- */
+
+static enum status reattach_directory(struct reattach *reattach)
+{
+	struct host *host = &reattach->host;
+	struct object_request request = {.type = OBJECT_DIRECTORY};
+	struct disk_capability capability;
+	struct disk_object record;
+	const struct disk_system *system;
+	struct path_place place;
+	object_t bank;
+	enum status status = path_find(host, REATTACH_PATH, &capability, &record);
+
+	if (status == STATUS_OK && record.type != OBJECT_DIRECTORY)
+		return STATUS_EXISTS;
+	reattach->directory = (object_t){capability.object};
+	if (status != STATUS_NOT_FOUND)
+		return status == STATUS_DEAD ? STATUS_EXISTS : status;
+	status = path_place_find(host, REATTACH_PATH, &place);
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, system_read(&host->space, &system));
+	if (status != STATUS_OK)
+		return status;
+	bank = (object_t){system->root_bank};
+	status = HOST_RETRY(host, object_create(&host->space, bank, &request, &capability));
+	reattach->directory = (object_t){capability.object};
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, directory_link(&host->space, place.directory, place.name,
+							 place.length, &capability, false));
+	return status;
+}
+
+/* The name that leads from its place to a directory in a ring. */
+static enum status reattach_old_name(struct host *host, object_t place, object_t object,
+				     struct directory_entry *entry)
+{
+	enum status status;
+
+	entry->length = 0;
+	do
+		status = HOST_RETRY(host, directory_next(&host->space, place, entry->name,
+							 entry->length, entry));
+	while (status == STATUS_OK && (entry->capability.type != OBJECT_DIRECTORY ||
+				       entry->capability.object != object.n));
+	return status;
+}
+
+/* Under that name: by renaming what opens the ring, or else by a new name. */
+static enum status reattach_name(struct reattach *reattach, object_t object, const char *name)
+{
+	struct host *host = &reattach->host;
+	struct directory_entry old;
+	struct disk_capability capability;
+	struct disk_object record;
+	object_t place;
+	enum status status = HOST_RETRY(host, object_read(&host->space, object, &record));
+
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host,
+				    object_capability(&host->space, object,
+						      object_rights(record.type), &capability));
+	place = (object_t){record.type == OBJECT_DIRECTORY ? (uint32_t)record.word[1] : 0};
+	if (status != STATUS_OK)
+		return status;
+	if (!place.n)
+		return HOST_RETRY(host, directory_link(&host->space, reattach->directory, name,
+						       strlen(name), &capability, false));
+	status = reattach_old_name(host, place, object, &old);
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, directory_rename(&host->space, place, old.name,
+							   old.length, reattach->directory, name,
+							   strlen(name), false));
+	return status;
+}
+
+static enum status reattach_one(struct reattach *reattach, uint64_t index)
+{
+	const struct verify_unreached *found = &reattach->found[index];
+	char *name = reattach->name[index];
+	enum status status = STATUS_EXISTS;
+
+	snprintf(name, REATTACH_NAME, "%s-%" PRIu32, kind_type_text(found->type), found->object);
+	for (unsigned i = 2; status == STATUS_EXISTS && i < REATTACH_MORE; i++) {
+		status = reattach_name(reattach, (object_t){found->object}, name);
+		if (status == STATUS_EXISTS)
+			snprintf(name, REATTACH_NAME, "%s-%" PRIu32 "-%u",
+				 kind_type_text(found->type), found->object, i);
+	}
+	return status;
+}
+
+static enum status reattach_all(struct reattach *reattach)
+{
+	enum status status = host_places(&reattach->host);
+
+	if (status == STATUS_OK)
+		status = reattach_directory(reattach);
+	for (uint64_t i = 0; status == STATUS_OK && i < reattach->count; i++)
+		status = reattach_one(reattach, i);
+	return status == STATUS_OK ? host_finish(&reattach->host) : status;
+}
+
+/* ---- the command ----------------------------------------------------------------------- */
+
+static void reattach_show(struct reattach *reattach, bool as_json)
+{
+	static const struct show_column columns[] = {
+		{"path", "PATH", -32}, {"type", "TYPE", -10}, {"object", "OBJECT", 8},
+		{"below", "BELOW", 8}, {"pages", "PAGES", 8}, {0},
+	};
+	struct show show;
+
+	show_begin(&show, as_json);
+	show_list(&show, "reattached", columns);
+	for (uint64_t i = 0; i < reattach->count; i++) {
+		char path[sizeof(REATTACH_PATH) + REATTACH_NAME];
+
+		snprintf(path, sizeof(path), "%s/%s", REATTACH_PATH, reattach->name[i]);
+		show_row(&show);
+		show_text(&show, path);
+		show_text(&show, kind_type_text(reattach->found[i].type));
+		show_number(&show, reattach->found[i].object);
+		show_number(&show, reattach->found[i].objects);
+		show_number(&show, reattach->found[i].pages);
+	}
+	show_list_end(&show);
+	show_fact(&show, "generation", NULL);
+	show_number(&show, store_durable(reattach->host.store).n);
+	show_end(&show);
+}
+
+static enum command_exit reattach_error(struct reattach *reattach, enum status status)
+{
+	if (status == STATUS_EXISTS)
+		command_error("%s: '%s' is there and is no directory: give it another name first",
+			      reattach->host.path, REATTACH_PATH);
+	else
+		host_error(&reattach->host, status, "cannot reattach");
+	return COMMAND_FAILED;
+}
+
+static enum command_exit reattach_store(struct reattach *reattach, bool as_json)
+{
+	enum status status = reattach_find(reattach);
+
+	if (status == STATUS_CORRUPT) {
+		command_error("%s: there is damage, which 'mkstore verify' lists: what nothing "
+			      "leads to is only known of a store that is whole",
+			      reattach->host.path);
+		return COMMAND_FAILED;
+	}
+	if (status == STATUS_OK && reattach->count) {
+		reattach->name = calloc(reattach->count, sizeof(*reattach->name));
+		status = reattach->name ? reattach_all(reattach) : STATUS_NO_MEMORY;
+	}
+	if (status != STATUS_OK)
+		return reattach_error(reattach, status);
+	if (!reattach->count && !as_json)
+		printf("names or capabilities lead to all objects\n");
+	else
+		reattach_show(reattach, as_json);
+	return COMMAND_OK;
+}
+
+static enum command_exit reattach_run(const struct command_invocation *invocation)
+{
+	struct reattach reattach = {.count = 0};
+	enum command_exit result = host_open(&reattach.host, invocation, HOST_WRITE);
+
+	if (result != COMMAND_OK)
+		return result;
+	result = reattach_store(&reattach, invocation->json);
+	free(reattach.found);
+	free(reattach.name);
+	host_close(&reattach.host);
+	return result;
+}
+
+const struct command command_reattach = {
+	.name = "reattach",
+	.usage = "IMAGE",
+	.summary = "Gives names to what nothing leads to",
+	.details = "Objects to which no name and no capability of a machine leads, as 'verify' "
+		   "lists\nthem, get names under " REATTACH_PATH ", in one commit.  Directories "
+		   "keep all below\nthem; 'mv' takes them where they belong, 'rm' ends them.\n",
+	.operands_min = 1,
+	.operands_max = 1,
+	.run = reattach_run,
+};
