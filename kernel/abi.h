@@ -280,6 +280,9 @@ enum abi_resume {
 	RESUME_CLEAN = 1,
 	RESUME_POWER_CUT = 2,
 	RESUME_RESTORE = 3,
+	/* The machine did not resume from its disk; its host has moved it in time: */
+	RESUME_MOVED = 4, /* it stood still, or was set back to an earlier state */
+	RESUME_COPY = 5,  /* its host says that it is a copy, or an earlier state */
 };
 
 struct abi_machine_info {

@@ -88,6 +88,15 @@ void arch_idle(void);
 
 uint64_t arch_time_ns(void); /* monotonic since power-on of this kernel */
 uint64_t arch_wall_ns(void); /* from the hardware clock, ns since 1970 UTC */
+/* What the host of a virtual machine may have done to it since the last call, which
+ * should come at every tick; the wall time is right again when something is told.
+ * *away_ns: by how much wall time ran on meanwhile. */
+enum arch_moved {
+	ARCH_MOVED_NOT,
+	ARCH_MOVED_TIME, /* stood still, or was set back to an earlier state */
+	ARCH_MOVED_COPY, /* is a copy, or goes on from a saved state: its host says so */
+};
+enum arch_moved arch_moved(uint64_t *away_ns);
 #define ARCH_TICK_HZ 100u
 void arch_tick_start(void); /* periodic, ARCH_TICK_HZ */
 

@@ -33,7 +33,6 @@ struct kernel {
 	uint64_t uptime_base_ns; /* persistent uptime = this + arch_time_ns() */
 	uint64_t resumed_ns;	 /* arch_time_ns at resume */
 	uint64_t entry_ns;	 /* arch_time_ns of the kernel's entry or the restore */
-	uint64_t wall_base_ns;	 /* wall time at resume */
 	uint64_t resume_us;	 /* from kernel entry to the first machine */
 	uint64_t epoch;		 /* of devices: counts resumes, persistent */
 	enum abi_resume reason;
@@ -66,6 +65,9 @@ void kernel_warm_restart(void) __attribute__((noreturn));
 /* Looks on through the may-be-ready bitmap; false when it has been seen whole. */
 bool resume_step(void);
 void resume_reset(void);
+/* The host of this virtual machine has moved it in time: programs are told as after a
+ * resume, with this reason, and terminals are started anew. */
+void resume_moved(enum abi_resume reason, uint64_t away_ns);
 
 /* ---- loop.c -------------------------------------------------------------------- */
 

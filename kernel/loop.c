@@ -60,6 +60,16 @@ void kernel_park_for_space(void)
 	kernel_park(time_uptime_ns() + KERNEL_SPACE_RETRY_NS);
 }
 
+/* Whether the host has moved this machine in time. */
+static void loop_moved(void)
+{
+	uint64_t away_ns;
+	enum arch_moved moved = arch_moved(&away_ns);
+
+	if (moved != ARCH_MOVED_NOT)
+		resume_moved(moved == ARCH_MOVED_COPY ? RESUME_COPY : RESUME_MOVED, away_ns);
+}
+
 /* What interrupt handlers have noted. */
 static void loop_events(void)
 {
@@ -73,6 +83,7 @@ static void loop_events(void)
 		task_wake_channel(CHANNEL_CONSOLE_OUTPUT);
 	if (!(events & ARCH_EVENT_TICK))
 		return;
+	loop_moved();
 	loop.store_budget_ns = KERNEL_STORE_SHARE_NS;
 	task_wake_timed(time_uptime_ns());
 	if (cpu->running && cpu->running->slice)

@@ -28,8 +28,26 @@ void resume_reset(void)
 	resume.cursor = (object_t){1};
 	resume.looking = true;
 	resume.to_tell = UINT64_MAX;
-	if (kernel.wall_base_ns > kernel.recovery.wall_ns)
-		resume.away_ns = kernel.wall_base_ns - kernel.recovery.wall_ns;
+	uint64_t wall_ns = arch_wall_ns();
+	if (wall_ns > kernel.recovery.wall_ns)
+		resume.away_ns = wall_ns - kernel.recovery.wall_ns;
+}
+
+void resume_moved(enum abi_resume reason, uint64_t away_ns)
+{
+	kernel_print(reason == RESUME_COPY
+			     ? "perdure: this virtual machine is a copy or an earlier state, its "
+			       "host says; wall time ran on by %lu ms"
+			     : "perdure: this virtual machine stood still or was set back; wall "
+			       "time ran on by %lu ms",
+		     (unsigned long)(away_ns / 1000000));
+	kernel.uptime_base_ns = time_uptime_ns();
+	kernel.resumed_ns = arch_time_ns();
+	kernel.reason = reason;
+	kernel.epoch++;
+	resume.away_ns = away_ns;
+	resume.to_tell = UINT64_MAX;
+	task_wake_channel(CHANNEL_CONSOLE_INPUT);
 }
 
 /* ---- mounting --------------------------------------------------------------- */
@@ -144,7 +162,6 @@ void kernel_resume(const struct store_config *config)
 	store.host = (struct store_host){NULL, host_wake, host_unmap, host_referenced, host_log};
 	resume_mount(&store);
 	kernel.resumed_ns = arch_time_ns();
-	kernel.wall_base_ns = arch_wall_ns();
 	kernel.uptime_base_ns = kernel.recovery.counters.uptime_ns;
 	kernel.epoch = kernel.recovery.counters.resumes + 1;
 	kernel.reason = resume_reason(&kernel.recovery);

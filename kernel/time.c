@@ -20,7 +20,7 @@ uint64_t time_uptime_ns(void)
 
 uint64_t time_wall_ns(void)
 {
-	return kernel.wall_base_ns + (arch_time_ns() - kernel.resumed_ns);
+	return arch_wall_ns();
 }
 
 void time_deadline_added(uint64_t deadline_ns)

@@ -5,6 +5,8 @@
  *	RSDP --> XSDT or RSDT --> FADT --> DSDT (for \_S5)
  *	                     +--> MADT (APICs)
  *	                     +--> MCFG (PCI configuration space)
+ *	                     +--> HPET (a counter)
+ *	                     +--> SSDT (the generation of a virtual machine)
  */
 #include "drivers/pc/acpi.h"
 #include <stddef.h>
@@ -149,6 +151,29 @@ static void acpi_mcfg(const uint8_t *table, uint32_t bytes)
 	}
 }
 
+/* ---- HPET: IA-PC HPET specification 1.0a, section 3.2.4 ----------------------------- */
+
+static void acpi_hpet(const uint8_t *table, uint32_t bytes)
+{
+	if (bytes >= 56 && table[40] == 0)
+		facts.hpet = get64(table + 44);
+}
+
+/* ---- SSDT of a virtual machine's generation --------------------------------------- */
+
+#define GENERATION_OFFSET 40u /* of the identifier in the page that VGIA names (QEMU) */
+
+static void acpi_generation(const uint8_t *table, uint32_t bytes)
+{
+	uint32_t page;
+
+	if (memcmp(table + 16, "VMGENID", 7) != 0)
+		return;
+	page = acpi_generation_decode(table + HEADER_BYTES, bytes - HEADER_BYTES);
+	if (page != 0)
+		facts.generation = (uint64_t)page + GENERATION_OFFSET;
+}
+
 /* ---- the root ------------------------------------------------------------------------ */
 
 static void acpi_walk(uint64_t root, bool wide)
@@ -168,6 +193,10 @@ static void acpi_walk(uint64_t root, bool wide)
 			acpi_fadt(found, length);
 		else if ((found = acpi_table(physical, "MCFG", &length)) != NULL)
 			acpi_mcfg(found, length);
+		else if ((found = acpi_table(physical, "HPET", &length)) != NULL)
+			acpi_hpet(found, length);
+		else if ((found = acpi_table(physical, "SSDT", &length)) != NULL)
+			acpi_generation(found, length);
 	}
 }
 

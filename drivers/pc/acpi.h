@@ -39,6 +39,10 @@ struct acpi_facts {
 	/* MCFG: configuration space of PCI segment 0 in memory; 0: none */
 	uint64_t ecam;
 	uint8_t ecam_first_bus, ecam_last_bus;
+	uint64_t hpet; /* registers of the high precision event timer; 0: none */
+	/* Where the host of a virtual machine keeps the identifier of its generation, 16
+	 * bytes of memory; 0: nowhere */
+	uint64_t generation;
 };
 
 /* Reads the tables.  `rsdp` is the root pointer (copied from wherever the boot
@@ -49,5 +53,9 @@ const struct acpi_facts *acpi_facts(void);
 /* Looks for the package \_S5 in the byte code of a DSDT and takes its first two
  * numbers, the sleep types for "off".  Bounded, host-testable.  False: none. */
 bool acpi_s5_decode(const uint8_t *code, uint32_t bytes, uint8_t *type_a, uint8_t *type_b);
+
+/* Looks for the name VGIA in the byte code of an SSDT and takes its number.  The same
+ * holds.  0: none. */
+uint32_t acpi_generation_decode(const uint8_t *code, uint32_t bytes);
 
 #endif

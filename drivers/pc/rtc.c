@@ -72,11 +72,8 @@ uint64_t rtc_seconds(const struct rtc_fields *f)
 	return ((rtc_days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
 }
 
-static bool rtc_read_once(uint8_t century, struct rtc_fields *f)
+static void rtc_take(uint8_t century, struct rtc_fields *f)
 {
-	for (uint32_t i = 0; cmos_read(STATUS_A) & UPDATING; i++)
-		if (i == PATIENCE)
-			return false;
 	*f = (struct rtc_fields){
 		.second = cmos_read(0),
 		.minute = cmos_read(2),
@@ -87,7 +84,25 @@ static bool rtc_read_once(uint8_t century, struct rtc_fields *f)
 		.century = century != 0 ? cmos_read(century) : 0,
 		.status_b = cmos_read(STATUS_B),
 	};
+}
+
+static bool rtc_read_once(uint8_t century, struct rtc_fields *f)
+{
+	for (uint32_t i = 0; cmos_read(STATUS_A) & UPDATING; i++)
+		if (i == PATIENCE)
+			return false;
+	rtc_take(century, f);
 	return true;
+}
+
+uint64_t rtc_glance(uint8_t century)
+{
+	struct rtc_fields fields;
+
+	if (cmos_read(STATUS_A) & UPDATING)
+		return 0;
+	rtc_take(century, &fields);
+	return rtc_seconds(&fields);
 }
 
 uint64_t rtc_read(uint8_t century)

@@ -17,6 +17,9 @@ struct rtc_fields {
  * of 0 or nonsense counts as 20. */
 uint64_t rtc_seconds(const struct rtc_fields *fields);
 
+/* One reading that does not wait: 0 also while the clock is changing. */
+uint64_t rtc_glance(uint8_t century);
+
 /* Reads the clock; `century` is the CMOS index of the century, 0: none.  Takes
  * at most a few milliseconds.  0 when the clock does not answer. */
 uint64_t rtc_read(uint8_t century);

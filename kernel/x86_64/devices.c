@@ -12,7 +12,6 @@
 #include "drivers/pc/acpi.h"
 #include "drivers/pc/apic.h"
 #include "drivers/pc/clock.h"
-#include "drivers/pc/rtc.h"
 #include "drivers/pc/serial.h"
 #include "drivers/virtio/blk.h"
 #include "kernel/print.h"
@@ -21,7 +20,6 @@
 #include "kernel/x86_64/start.h"
 
 static struct {
-	uint64_t wall_base_ns;	    /* wall time when the clock stood at 0 */
 	struct virtio_blk *disk;    /* the one with the store */
 	bool disk_polled;	    /* it does not interrupt */
 	struct gpt_partition store; /* on it */
@@ -43,11 +41,6 @@ static void devices_clock_init(void)
 
 	if (!clock_init(boot_counter, acpi->pm_timer_port, acpi->pm_timer_32_bits))
 		devices_missing("no timer runs against which the CPU's counter can be measured");
-	devices.wall_base_ns = rtc_read(acpi->century) * UINT64_C(1000000000);
-	if (devices.wall_base_ns == 0)
-		kernel_print("perdure: the hardware clock shows no date");
-	else
-		devices.wall_base_ns -= clock_ns();
 	kernel_note("perdure: CPU counter at %lu kHz", (unsigned long)(clock_hz() / 1000));
 }
 
@@ -61,6 +54,7 @@ void arch_init(const struct arch_boot *boot, void *(*scratch)(uint64_t bytes))
 	cpu_features_note();
 	acpi_init(rsdp, rsdp_bytes);
 	devices_clock_init();
+	moved_init();
 	if (!apic_init())
 		devices_missing("no memory for the interrupt controllers' mapping");
 	if (serial_present() && !apic_isa_route(SERIAL_ISA_IRQ, VECTOR_SERIAL))
@@ -72,11 +66,6 @@ void arch_tick_start(void)
 {
 	if (!apic_timer_start(ARCH_TICK_HZ))
 		devices_missing("the interrupt controller's timer stands still");
-}
-
-uint64_t arch_wall_ns(void)
-{
-	return devices.wall_base_ns + clock_ns();
 }
 
 /* ---- interrupts and events --------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * devices.h - between devices.c, platform.c and trap.c.
+ * devices.h - between devices.c, moved.c, platform.c and trap.c.
  */
 #ifndef KERNEL_X86_64_DEVICES_H
 #define KERNEL_X86_64_DEVICES_H
@@ -12,5 +12,9 @@
 void platform_init(void *(*scratch)(uint64_t bytes));
 /* Calls the handler of a device's message; false when the vector has none. */
 bool platform_message_dispatch(uint8_t vector);
+
+/* Reads the hardware clock, once the counter's is running, and finds what the host
+ * tells (moved.c). */
+void moved_init(void);
 
 #endif

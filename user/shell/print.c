@@ -68,6 +68,10 @@ const char *print_resume(enum abi_resume reason)
 		return "power cut";
 	case RESUME_RESTORE:
 		return "restore";
+	case RESUME_MOVED:
+		return "stood still or set back by the host";
+	case RESUME_COPY:
+		return "a copy or an earlier state by the host";
 	}
 	return "unknown reason";
 }

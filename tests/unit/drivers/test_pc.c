@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include "drivers/pc/acpi.h"
 #include "drivers/pc/rtc.h"
+#include "drivers/pc/wall.h"
 
 /* Decodes from memory of exactly this size, so that a read beyond is caught. */
 static bool decode(const void *code, uint32_t bytes, uint8_t *a, uint8_t *b)
@@ -173,12 +174,123 @@ static void test_rtc_every_day(void **state)
 	}
 }
 
+/* ---- the generation of a virtual machine ---------------------------------------------- */
+
+static uint32_t generation(const void *code, uint32_t bytes)
+{
+	uint8_t *copy = malloc(bytes != 0 ? bytes : 1);
+	uint32_t address;
+
+	assert_non_null(copy);
+	memcpy(copy, code, bytes);
+	address = acpi_generation_decode(copy, bytes);
+	free(copy);
+	return address;
+}
+
+static void test_generation(void **state)
+{
+	(void)state;
+	assert_int_equal(generation(CODE("\x08VGIA\x0c\x78\x56\x34\x12")), 0x12345678);
+	assert_int_equal(generation(CODE("zz\x08VGIA\x0c\x00\x00\xfe\x1fzz")), 0x1ffe0000);
+	/* a mention, then the definition */
+	assert_int_equal(generation(CODE("VGIA\x0c\x08VGIA\x0c\x01\x00\x00\x00")), 1);
+	assert_int_equal(generation(CODE("")), 0);
+	assert_int_equal(generation(CODE("\x08VGIA\x0c\x78\x56\x34")), 0);
+	assert_int_equal(generation(CODE("\x08VGIA\x0b\x78\x56\x34\x12")), 0);
+	assert_int_equal(generation(CODE("\x08VGIB\x0c\x78\x56\x34\x12")), 0);
+}
+
+/* ---- wall time ------------------------------------------------------------------------- */
+
+#define SECOND UINT64_C(1000000000)
+#define START  UINT64_C(1700000000)
+
+/* The time that is told lies in the second that the hardware clock shows. */
+static void wall_is(const struct wall *wall, uint64_t clock_ns, uint64_t seconds)
+{
+	uint64_t now = wall->base_ns + clock_ns;
+
+	assert_true(now >= seconds * SECOND && now <= (seconds + 1) * SECOND);
+}
+
+static void test_wall_in_step(void **state)
+{
+	struct wall wall;
+	uint64_t base;
+
+	(void)state;
+	wall_set(&wall, 5 * SECOND, START);
+	wall_is(&wall, 5 * SECOND, START);
+	base = wall.base_ns;
+	for (uint64_t i = 0; i < 1000; i++)
+		assert_int_equal(wall_look(&wall, 5 * SECOND + i * SECOND / 3, START + i / 3), 0);
+	assert_int_equal(wall.base_ns, base);
+}
+
+/* A counter that is measured a little wrong: followed, never told. */
+static void test_wall_drift(void **state)
+{
+	(void)state;
+	for (int direction = -1; direction <= 1; direction += 2) {
+		struct wall wall;
+		wall_set(&wall, 0, START);
+		for (uint64_t i = 1; i < 100000; i++) {
+			uint64_t slip_ns = i * SECOND / 200;
+			uint64_t clock_ns = i * SECOND + (direction > 0 ? slip_ns : 0 - slip_ns);
+			assert_int_equal(wall_look(&wall, clock_ns, START + i), 0);
+			wall_is(&wall, clock_ns, START + i);
+		}
+	}
+}
+
+static void test_wall_jump(void **state)
+{
+	struct wall wall;
+
+	(void)state;
+	wall_set(&wall, 0, START);
+	/* One reading that is wrong is none. */
+	assert_int_equal(wall_look(&wall, SECOND, START + 500), 0);
+	assert_int_equal(wall_look(&wall, 2 * SECOND, START + 2), 0);
+	wall_is(&wall, 2 * SECOND, START + 2);
+	/* Two are told once, in full. */
+	assert_int_equal(wall_look(&wall, 3 * SECOND, START + 40), 0);
+	assert_int_equal(wall_look(&wall, 3 * SECOND, START + 40), 37 * SECOND);
+	wall_is(&wall, 3 * SECOND, START + 40);
+	assert_int_equal(wall_look(&wall, 4 * SECOND, START + 41), 0);
+	assert_int_equal(wall_look(&wall, 5 * SECOND, START + 42), 0);
+	/* The hardware clock was set back: followed, and nobody was away. */
+	assert_int_equal(wall_look(&wall, 6 * SECOND, START), 0);
+	assert_int_equal(wall_look(&wall, 6 * SECOND, START), 0);
+	wall_is(&wall, 6 * SECOND, START);
+}
+
+/* Time that runs at another speed, as with instructions counted: told once at most. */
+static void test_wall_other_speed(void **state)
+{
+	struct wall wall;
+	unsigned told = 0;
+
+	(void)state;
+	wall_set(&wall, 0, START);
+	for (uint64_t i = 1; i < 1000; i++)
+		told += wall_look(&wall, i * SECOND, START + 7 * i) != 0;
+	assert_int_equal(told, 1);
+	/* Every second look is followed. */
+	assert_true(wall.base_ns + 999 * SECOND >= (START + 7 * 997) * SECOND);
+	assert_true(wall.base_ns + 999 * SECOND <= (START + 7 * 999 + 1) * SECOND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_s5_forms),    cmocka_unit_test(test_s5_refused),
-		cmocka_unit_test(test_s5_noise),    cmocka_unit_test(test_rtc_dates),
-		cmocka_unit_test(test_rtc_refused), cmocka_unit_test(test_rtc_every_day),
+		cmocka_unit_test(test_s5_forms),	 cmocka_unit_test(test_s5_refused),
+		cmocka_unit_test(test_s5_noise),	 cmocka_unit_test(test_rtc_dates),
+		cmocka_unit_test(test_rtc_refused),	 cmocka_unit_test(test_rtc_every_day),
+		cmocka_unit_test(test_generation),	 cmocka_unit_test(test_wall_in_step),
+		cmocka_unit_test(test_wall_drift),	 cmocka_unit_test(test_wall_jump),
+		cmocka_unit_test(test_wall_other_speed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * acpi_s5.c - finds the sleep types for "off" without running byte code.
+ * acpi_code.c - finds two things in byte code without running it.
  *
  * In a DSDT, Name (\_S5, Package () {a, b, ...}) is encoded as (section 20.2)
  *
@@ -9,12 +9,19 @@
  *
  * where length takes 1 to 4 bytes, told by the top two bits of the first, and
  * a number is 00, 01, or a prefix (0a, 0b, 0c) and 1, 2 or 4 bytes.
+ *
+ * Name (VGIA, 0x12345678) in the SSDT of QEMU's device vmgenid is
+ *
+ *	08       56 47 49 41   0c  78 56 34 12
+ *	NameOp   V  G  I  A    DWordPrefix
  */
 #include "drivers/pc/acpi.h"
+#include <string.h>
 
 #define NAME_OP	   0x08u
 #define ROOT_CHAR  0x5cu
 #define PACKAGE_OP 0x12u
+#define DWORD	   0x0cu
 
 static const uint8_t name[4] = {'_', 'S', '5', '_'};
 
@@ -74,4 +81,15 @@ bool acpi_s5_decode(const uint8_t *code, uint32_t bytes, uint8_t *type_a, uint8_
 			return true;
 	}
 	return false;
+}
+
+uint32_t acpi_generation_decode(const uint8_t *code, uint32_t bytes)
+{
+	static const uint8_t named[] = {NAME_OP, 'V', 'G', 'I', 'A', DWORD};
+
+	for (uint32_t at = 0; bytes >= 10 && at <= bytes - 10; at++)
+		if (memcmp(code + at, named, sizeof named) == 0)
+			return code[at + 6] | (uint32_t)code[at + 7] << 8 |
+			       (uint32_t)code[at + 8] << 16 | (uint32_t)code[at + 9] << 24;
+	return 0;
 }
