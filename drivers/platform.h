@@ -3,7 +3,7 @@
  * platform.h - what drivers ask of the kernel they run in.
  *
  * kernel/x86_64/platform.c implements it; unit tests bring their own.  Nothing
- * here waits.  All of it is called with interrupts off.
+ * here waits but platform_idle.  All of it is called with interrupts off.
  */
 #ifndef DRIVERS_PLATFORM_H
 #define DRIVERS_PLATFORM_H
@@ -28,8 +28,8 @@ const void *platform_map_memory(uint64_t physical, uint64_t bytes);
 /* Monotonic; 0 until the clock has been calibrated. */
 uint64_t platform_time_ns(void);
 
-/* A line for whoever looks at the console; a line for the kernel log, on the
- * console only when verbose.  Without newline. */
+/* A line for whoever looks at the console, whoever has it now; a line for the kernel
+ * log, on the console only when verbose.  Without newline. */
 void platform_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void platform_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -42,6 +42,9 @@ struct platform_message {
 typedef void platform_handler(void *context);
 bool platform_message_interrupt(platform_handler *handler, void *context,
 				struct platform_message *message);
+
+/* Halts the processor until an interrupt has been handled, a tick at the latest. */
+void platform_idle(void);
 
 /* A little patience while a register is polled. */
 static inline void platform_relax(void)

@@ -88,9 +88,9 @@ void kernel_main(const struct arch_boot *boot)
 	arch_init(boot, memory_boot_take);
 	boot_check_memory();
 	boot_take_memory();
+	arch_tick_start();
 	boot_find_store();
 	task_init(boot_memory.tasks, boot_memory.task_count);
-	arch_tick_start();
 	kernel_resume(&boot_memory.config);
 }
 

@@ -90,7 +90,7 @@ static bool config_sound(const struct store_config *config)
 	const struct store_limits *limits = &config->limits;
 	const struct block_device *device = config->device;
 
-	return device && device->queue_depth >= 2 && device->request_sectors >= BLOCK_SECTORS &&
+	return device && device->queue_depth >= 1 && device->request_sectors >= BLOCK_SECTORS &&
 	       config->host.log && config->memory && (uintptr_t)config->memory % PAGE_SIZE == 0 &&
 	       limits->frames && limits->frames < NIL - 2 && limits->staging_bytes % 65536 == 0 &&
 	       limits->staging_bytes >= LIMIT_STAGING_MIN && limits->read_requests >= 1 &&

@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blk.c - virtio block device driver.
+ * blk.c - virtio block device driver: requests, and what becomes of them.
  *
  *	          submit                    used ring
  *	slot free ------> slot in flight -----------> complete(), slot free
- *	                        |  bad answer, no answer
- *	                        +------> device reset, everything STATUS_DEVICE
+ *	                        |
+ *	                        |  the device breaks its rules (never: is slow)
+ *	                        v
+ *	LIVE ------------> RESETTING ------------> RESTING ------------> LIVE
+ *	  status 0 written     status 0 read: all      pause over: brought
+ *	                       in flight end with IO   up like at the start
+ *
+ * A request is waited for without limit: no clock ends one.  Only a device that
+ * answers what was not asked or asks to be reset is reset.  Until its status reads
+ * 0 (4.1.4.3.2) it may still write to memory, so nothing ends, is repeated or used
+ * again before.  Then it is asked again, for ever, with pauses that grow while it
+ * gives no good answer; requests meanwhile find the queue full.  Writes that it had
+ * completed may be lost: the epoch is raised.
+ *
+ * The disk's own clock runs while somebody polls, in steps of at most a second: if
+ * the host holds the whole machine, that is nobody's fault, and no silence.
  *
  * A slot holds what a request shares with the device besides its data: the
  * request header, the status byte, the discard segment.  Slots are as many as
@@ -14,52 +28,36 @@
 #include "drivers/virtio/blk.h"
 #include <stddef.h>
 #include <string.h>
-#include "drivers/virtio/pci.h"
-#include "drivers/virtio/queue.h"
+#include "drivers/virtio/blk_priv.h"
 
-#define REQUEST_BYTES_MAX (1u << 20) /* as much as the store reads at once */
-#define SEGMENTS_MAX	  (VIRTQUEUE_PARTS_MAX - 2)
-#define STATUS_UNTOUCHED  0xffu
-/* A request gets 30 s: longer than a disk that spins up or a host that swaps.
- * After 0.1 s the device is asked whether it has failed; asking is dear. */
-#define ANSWER_NS UINT64_C(30000000000)
-#define DOUBT_NS  UINT64_C(100000000)
+#define STATUS_UNTOUCHED 0xffu
+#define SECOND_NS	 UINT64_C(1000000000)
+#define STEP_NS		 SECOND_NS
+/* Reading registers is dear: whether the device has failed or changed its size. */
+#define LOOK_NS (SECOND_NS / 4)
+/* Silence that is spoken of, and the age of one request among others that are
+ * answered; then each time it has tripled, at least every ten minutes. */
+#define PATIENCE_NS	(5 * SECOND_NS)
+#define PATIENCE_ONE_NS (20 * SECOND_NS)
+#define SAY_AGAIN_NS	(600 * SECOND_NS)
+/* Pauses before a disk that was reset is asked again: none, then 1 s, doubled each time. */
+#define REST_MAX_NS (30 * SECOND_NS)
+/* A waiter looks for so long before it halts the CPU: longer where no interrupt ends
+ * the halt before the next tick. */
+#define SPIN_NS	       UINT64_C(50000)
+#define SPIN_POLLED_NS UINT64_C(2000000)
 
-#define FEATURES_WANTED                                                                            \
-	(VIRTIO_F_INDIRECT_DESC | VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_RO | \
-	 VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_TOPOLOGY | VIRTIO_BLK_F_DISCARD)
-#define FEATURES_NEEDED (VIRTIO_F_VERSION_1 | VIRTIO_BLK_F_FLUSH)
-
-struct slot {
-	struct virtio_blk_req header;
-	struct virtio_blk_discard_write_zeroes discard;
-	uint8_t status;
-	uint8_t padding[7];
-	struct block_request *request; /* null: free */
-	struct slot *next_free;
+static const char *const names[] = {
+	[BLOCK_READ] = "read",
+	[BLOCK_WRITE] = "write",
+	[BLOCK_FLUSH] = "flush",
+	[BLOCK_DISCARD] = "discard",
 };
 
-struct virtio_blk {
-	struct block_device device;
-	struct virtio_pci pci;
-	struct virtqueue queue;
-	uint64_t first; /* sector of the disk that is sector 0 of the device */
-	uint64_t disk_sectors;
-	uint32_t segment_bytes; /* largest part of a request */
-	uint64_t progress_ns;	/* when the device last answered or was idle */
-	bool in_use, broken, messages;
-	struct platform_message message; /* taken once, kept over resets */
-	struct slot *slots, *free;
-	void *memory; /* of the queue and of the slots, kept over resets */
-};
-
-static struct virtio_blk disks[VIRTIO_BLK_DISKS];
-
-bool virtio_blk_matches(const struct pci_function *f)
-{
-	return f->vendor == VIRTIO_PCI_VENDOR &&
-	       (f->product == VIRTIO_PCI_BLOCK || f->product == VIRTIO_PCI_BLOCK_LEGACY);
-}
+/* printf's arguments for AT. */
+#define AT "(PCI %02x:%02x.%x)"
+#define PLACE(disk)                                                                                \
+	(disk)->pci.function.bus, (disk)->pci.function.device, (disk)->pci.function.function
 
 /* ---- requests ---------------------------------------------------------------------- */
 
@@ -74,34 +72,36 @@ static void blk_finish(struct virtio_blk *disk, struct slot *slot, enum status s
 	request->complete(request);
 }
 
-/* Nothing this device says is believed any more. */
-static void blk_give_up(struct virtio_blk *disk, const char *reason)
+static uint32_t blk_part(struct virtqueue_part *part, const void *data, uint32_t bytes,
+			 bool device_writes)
 {
-	struct slot *slot;
-
-	platform_log("perdure: disk at PCI %02x:%02x.%x %s; it is given up", disk->pci.function.bus,
-		     disk->pci.function.device, disk->pci.function.function, reason);
-	disk->broken = true;
-	virtio_pci_reset(&disk->pci);
-	while ((slot = virtqueue_abandon(&disk->queue)) != NULL)
-		blk_finish(disk, slot, STATUS_DEVICE);
+	*part = (struct virtqueue_part){data, bytes, device_writes};
+	return 1;
 }
 
-/* Cuts the data into parts no larger than the device takes. */
+/* Cuts the data into parts no larger than the device takes.  Where its own sectors are
+ * larger than 512 bytes, what a read gets too much at both ends goes where nobody looks. */
 static uint32_t blk_data_parts(const struct virtio_blk *disk, const struct block_request *request,
-			       struct virtqueue_part *parts)
+			       uint64_t sector, struct virtqueue_part *parts)
 {
+	static uint8_t nowhere[BLOCK_SIZE] __attribute__((aligned(BLOCK_SIZE)));
+	const uint32_t unit = disk->device.sector_unit;
+	uint32_t before = (uint32_t)(sector % unit), count = 0;
+	uint32_t after = (unit - (before + request->sectors) % unit) % unit;
 	uint64_t left = (uint64_t)request->sectors * SECTOR_SIZE;
+	bool reads = request->operation == BLOCK_READ;
 	const uint8_t *data = request->data;
-	uint32_t count = 0;
 
+	if (before)
+		count += blk_part(&parts[count], nowhere, before * SECTOR_SIZE, reads);
 	while (left > 0) {
 		uint32_t bytes = left < disk->segment_bytes ? (uint32_t)left : disk->segment_bytes;
-		parts[count++] =
-			(struct virtqueue_part){data, bytes, request->operation == BLOCK_READ};
+		count += blk_part(&parts[count], data, bytes, reads);
 		data += bytes;
 		left -= bytes;
 	}
+	if (after)
+		count += blk_part(&parts[count], nowhere, after * SECTOR_SIZE, reads);
 	return count;
 }
 
@@ -120,72 +120,134 @@ static void blk_queue(struct virtio_blk *disk, struct slot *slot, struct block_r
 	bool data = request->operation == BLOCK_READ || request->operation == BLOCK_WRITE;
 
 	slot->request = request;
+	slot->since_ns = disk->clock_ns;
 	slot->status = STATUS_UNTOUCHED;
-	slot->header = (struct virtio_blk_req){.type = type[request->operation],
-					       .sector = data ? sector : 0};
-	parts[count++] = (struct virtqueue_part){&slot->header, sizeof slot->header, false};
+	slot->header = (struct virtio_blk_req){
+		.type = type[request->operation],
+		.sector = data ? sector - sector % disk->device.sector_unit : 0};
+	count += blk_part(&parts[count], &slot->header, sizeof slot->header, false);
 	if (data)
-		count += blk_data_parts(disk, request, parts + count);
+		count += blk_data_parts(disk, request, sector, parts + count);
 	if (request->operation == BLOCK_DISCARD) {
 		slot->discard = (struct virtio_blk_discard_write_zeroes){
 			.sector = sector, .num_sectors = request->sectors};
-		parts[count++] =
-			(struct virtqueue_part){&slot->discard, sizeof slot->discard, false};
+		count += blk_part(&parts[count], &slot->discard, sizeof slot->discard, false);
 	}
-	parts[count++] = (struct virtqueue_part){&slot->status, 1, true};
+	count += blk_part(&parts[count], &slot->status, 1, true);
 	virtqueue_add(&disk->queue, parts, count, slot);
 	if (virtqueue_must_notify(&disk->queue))
 		virtio_pci_notify(&disk->pci);
 }
 
 /* Requests that a correct submitter never makes; refused so that they cannot
- * reach beyond the partition. */
-static bool blk_in_range(const struct block_device *device, const struct block_request *request)
+ * reach beyond the partition, nor beside the sectors that they name. */
+static const char *blk_wrong(const struct virtio_blk *disk, const struct block_request *request)
 {
+	const struct block_device *device = &disk->device;
+	uint64_t sector = disk->first + request->sector.n;
 	uint32_t most;
 
 	if (request->operation == BLOCK_FLUSH)
-		return true;
+		return NULL;
 	most = request->operation == BLOCK_DISCARD ? device->discard_sectors
 						   : device->request_sectors;
-	return request->sectors > 0 && request->sectors <= most &&
-	       request->sector.n <= device->sectors &&
-	       request->sectors <= device->sectors - request->sector.n &&
-	       (request->operation != BLOCK_DISCARD || device->discards);
-}
-
-static void blk_refuse(struct block_request *request, enum status status)
-{
-	request->status = status;
-	request->complete(request);
+	if (request->sectors == 0 || request->sectors > most ||
+	    request->sector.n > device->sectors ||
+	    request->sectors > device->sectors - request->sector.n)
+		return "beyond the partition";
+	if (request->operation == BLOCK_READ)
+		return NULL;
+	if (request->operation == BLOCK_DISCARD && !device->discards)
+		return "not understood by the disk";
+	return sector % device->sector_unit || request->sectors % device->sector_unit
+		       ? "of parts of the disk's sectors"
+		       : NULL;
 }
 
 static bool blk_submit(struct block_device *device, struct block_request *request)
 {
 	struct virtio_blk *disk = device->context;
 	struct slot *slot = disk->free;
+	const char *wrong = blk_wrong(disk, request);
 
-	if (disk->broken) {
-		blk_refuse(request, STATUS_DEVICE);
+	if (wrong) {
+		platform_log("perdure: %s %s refused: sector %lu, %u sectors",
+			     names[request->operation], wrong, (unsigned long)request->sector.n,
+			     request->sectors);
+		request->status = STATUS_IO;
+		request->complete(request);
 		return true;
 	}
-	if (!blk_in_range(device, request)) {
-		platform_log(
-			"perdure: request beyond the partition refused: sector %lu, %u sectors",
-			(unsigned long)request->sector.n, request->sectors);
-		blk_refuse(request, STATUS_IO);
-		return true;
-	}
-	if (slot == NULL)
+	if (disk->life != LIVE || slot == NULL)
 		return false;
 	if (disk->queue.in_flight == 0)
-		disk->progress_ns = platform_time_ns();
+		disk->answered_ns = disk->clock_ns;
 	disk->free = slot->next_free;
 	blk_queue(disk, slot, request);
 	return true;
 }
 
+/* ---- a device that breaks its rules ------------------------------------------------- */
+
+static void blk_break(struct virtio_blk *disk, const char *reason)
+{
+	platform_log("perdure: %s " AT "; it is reset and asked again", reason, PLACE(disk));
+	disk->device.trouble = reason;
+	disk->life = RESETTING;
+	disk->said = true;
+	disk->look_ns = disk->clock_ns; /* soon: most are over at once */
+	virtio_pci_reset_begin(&disk->pci);
+}
+
+/* The status reads 0: the device has let go of all memory. */
+static void blk_reset_over(struct virtio_blk *disk)
+{
+	uint64_t pause =
+		disk->resets ? SECOND_NS << (disk->resets - 1 < 5 ? disk->resets - 1 : 5) : 0;
+	struct slot *slot;
+
+	disk->resets++;
+	disk->rest_ns = disk->clock_ns + (pause < REST_MAX_NS ? pause : REST_MAX_NS);
+	disk->life = RESTING;
+	disk->device.epoch++;
+	while ((slot = virtqueue_abandon(&disk->queue)) != NULL)
+		blk_finish(disk, slot, STATUS_IO);
+}
+
+static void blk_revive(struct virtio_blk *disk)
+{
+	const char *why = NULL;
+
+	if (blk_bring_up(disk, &why)) {
+		disk->life = LIVE;
+		disk->answered_ns = disk->clock_ns;
+		return;
+	}
+	blk_break(disk, why);
+}
+
 /* ---- completions ------------------------------------------------------------------- */
+
+static void blk_answered(struct virtio_blk *disk, struct slot *slot)
+{
+	static const char *const errors[] = {
+		[BLOCK_READ] = "the disk reported an error on a read",
+		[BLOCK_WRITE] = "the disk reported an error on a write",
+		[BLOCK_FLUSH] = "the disk reported an error on a flush",
+		[BLOCK_DISCARD] = "the disk reported an error on a discard",
+	};
+	enum block_operation operation = slot->request->operation;
+	bool good = slot->status == VIRTIO_BLK_S_OK;
+
+	disk->answered_ns = disk->clock_ns;
+	if (!good) {
+		disk->device.trouble = errors[operation];
+	} else if (operation == BLOCK_FLUSH) {
+		disk->device.trouble = NULL;
+		disk->resets = 0;
+	}
+	blk_finish(disk, slot, good ? STATUS_OK : STATUS_IO);
+}
 
 /* Completes what the device has finished; false when it was nothing. */
 static bool blk_collect(struct virtio_blk *disk)
@@ -194,251 +256,173 @@ static bool blk_collect(struct virtio_blk *disk)
 	uint32_t written;
 	bool any = false;
 
-	while (!disk->broken) {
+	while (disk->life == LIVE) {
 		enum virtqueue_answer answer = virtqueue_take(&disk->queue, &token, &written);
+		struct slot *slot = token;
+
 		if (answer == VIRTQUEUE_NONE)
 			break;
-		any = true;
-		struct slot *slot = token;
 		if (answer == VIRTQUEUE_BROKEN) {
-			blk_give_up(disk, "answers what was not asked");
-		} else if (slot->status > VIRTIO_BLK_S_UNSUPP) {
-			blk_finish(disk, slot, STATUS_DEVICE);
-			blk_give_up(disk, "answers without an outcome");
-		} else {
-			blk_finish(disk, slot,
-				   slot->status == VIRTIO_BLK_S_OK ? STATUS_OK : STATUS_IO);
+			blk_break(disk, "the disk answers what was not asked");
+			break;
 		}
+		any = true;
+		if (slot->status <= VIRTIO_BLK_S_UNSUPP) {
+			blk_answered(disk, slot);
+			continue;
+		}
+		/* Over for the device, but whether it was done nobody knows. */
+		blk_finish(disk, slot, STATUS_IO);
+		blk_break(disk, "the disk answers without an outcome");
 	}
 	return any;
 }
 
-/* True when the device has been given up for not answering. */
-static bool blk_overdue(struct virtio_blk *disk)
-{
-	uint64_t silent_ns = platform_time_ns() - disk->progress_ns;
+/* ---- patience ------------------------------------------------------------------------- */
 
-	if (silent_ns > ANSWER_NS)
-		blk_give_up(disk, "has not answered for 30 s");
-	else if (silent_ns > DOUBT_NS && virtio_pci_needs_reset(&disk->pci))
-		blk_give_up(disk, "asks to be reset");
-	return disk->broken;
+void blk_clock_start(struct virtio_blk *disk)
+{
+	disk->polled_ns = platform_time_ns();
+	disk->clock_ns = disk->answered_ns = disk->look_ns = 0;
+	disk->said = false;
+	disk->say_ns = PATIENCE_NS;
+}
+
+/* The request that has waited longest; null: none is in flight. */
+static const struct slot *blk_oldest(const struct virtio_blk *disk)
+{
+	const struct slot *oldest = NULL;
+
+	for (uint32_t i = 0; i < disk->device.queue_depth; i++) {
+		const struct slot *slot = &disk->slots[i];
+
+		if (slot->request && (!oldest || slot->since_ns < oldest->since_ns))
+			oldest = slot;
+	}
+	return oldest;
+}
+
+/* Says what is waited for, and when that is over; lines grow rarer. */
+static void blk_speak(struct virtio_blk *disk)
+{
+	const struct slot *oldest = blk_oldest(disk);
+	uint64_t silent = disk->device.silent_ns;
+	uint64_t age = oldest ? disk->clock_ns - oldest->since_ns : silent;
+	bool waited = silent >= PATIENCE_NS || age >= PATIENCE_ONE_NS || disk->resets ||
+		      disk->life != LIVE;
+
+	if (!waited && disk->said) {
+		platform_log("perdure: the disk answers again " AT "; everything goes on",
+			     PLACE(disk));
+		disk->said = false;
+		disk->say_ns = PATIENCE_NS;
+	}
+	if (!waited || age < disk->say_ns)
+		return;
+	if (disk->life == LIVE && oldest)
+		platform_log("perdure: the disk has not answered a %s for %lu s " AT
+			     "; it is waited for, nothing is lost",
+			     names[oldest->request->operation], (unsigned long)(age / SECOND_NS),
+			     PLACE(disk));
+	else
+		platform_log("perdure: the disk has been away for %lu s " AT ": %s; it is waited "
+			     "for, nothing is lost",
+			     (unsigned long)(age / SECOND_NS), PLACE(disk), disk->device.trouble);
+	disk->said = true;
+	disk->say_ns = age * 3 < age + SAY_AGAIN_NS ? age * 3 : age + SAY_AGAIN_NS;
+}
+
+static void blk_size_look(struct virtio_blk *disk, uint8_t generation)
+{
+	uint64_t sectors, end = disk->first + disk->device.sectors;
+
+	if (generation == disk->generation)
+		return;
+	disk->generation = generation;
+	sectors = blk_capacity(disk);
+	if (sectors == disk->disk_sectors)
+		return;
+	if (sectors < end)
+		platform_log("perdure: the disk has shrunk to %lu sectors " AT
+			     ", and the store on it reaches to sector %lu: enlarge it again, or "
+			     "what lies behind its end is neither read nor saved",
+			     (unsigned long)sectors, PLACE(disk), (unsigned long)end);
+	else if (sectors > disk->disk_sectors)
+		platform_log("perdure: the disk has grown from %lu to %lu sectors " AT
+			     "; `grow` gives them to the store",
+			     (unsigned long)disk->disk_sectors, (unsigned long)sectors,
+			     PLACE(disk));
+	disk->disk_sectors = sectors;
+}
+
+/* What the device's registers say; true when requests have ended by it. */
+static bool blk_look(struct virtio_blk *disk)
+{
+	bool ended = disk->queue.in_flight > 0;
+
+	disk->look_ns = disk->clock_ns + LOOK_NS;
+	switch (disk->life) {
+	case LIVE:
+		if (virtio_pci_needs_reset(&disk->pci))
+			blk_break(disk, "the disk asks to be reset");
+		else
+			blk_size_look(disk, virtio_pci_generation(&disk->pci));
+		break;
+	case RESETTING:
+		if (!virtio_pci_reset_over(&disk->pci))
+			break;
+		blk_reset_over(disk);
+		return ended;
+	case RESTING:
+		if (disk->clock_ns >= disk->rest_ns)
+			blk_revive(disk);
+		break;
+	}
+	return false;
+}
+
+static void blk_clock(struct virtio_blk *disk)
+{
+	uint64_t now = platform_time_ns(), passed = now - disk->polled_ns;
+
+	disk->polled_ns = now;
+	disk->clock_ns += passed < STEP_NS ? passed : STEP_NS;
+	if (disk->life == LIVE && disk->queue.in_flight == 0)
+		disk->answered_ns = disk->clock_ns;
+	disk->device.silent_ns = disk->clock_ns - disk->answered_ns;
+}
+
+/* One look after the disk: what has finished comes first, before any judgement. */
+static bool blk_tend(struct virtio_blk *disk)
+{
+	bool ended = blk_collect(disk);
+
+	blk_clock(disk);
+	if (disk->clock_ns < disk->look_ns)
+		return ended;
+	ended |= blk_look(disk);
+	blk_speak(disk);
+	return ended;
+}
+
+static bool blk_quiet(const struct virtio_blk *disk)
+{
+	return disk->life != LIVE || disk->queue.used->idx == disk->queue.used_seen;
 }
 
 static void blk_poll(struct block_device *device, bool wait)
 {
 	struct virtio_blk *disk = device->context;
 
-	for (;;) {
-		if (blk_collect(disk)) {
-			disk->progress_ns = platform_time_ns();
-			return;
-		}
-		if (disk->broken || disk->queue.in_flight == 0 || blk_overdue(disk) || !wait)
-			return;
-		for (uint32_t i = 0; i < 64 && disk->queue.used->idx == disk->queue.used_seen; i++)
+	while (!blk_tend(disk) && wait && (disk->life != LIVE || disk->queue.in_flight > 0)) {
+		uint64_t spin = disk->pci.interrupts ? SPIN_NS : SPIN_POLLED_NS;
+		uint64_t start = platform_time_ns();
+
+		while (blk_quiet(disk) && platform_time_ns() - start < spin)
 			platform_relax();
+		if (blk_quiet(disk))
+			platform_idle();
 	}
 }
 
-static const struct block_operations blk_operations = {.submit = blk_submit, .poll = blk_poll};
-
-/* ---- coming up ---------------------------------------------------------------------- */
-
-/* 5.2.4; capacity can change while it is read (4.1.4.3.1: generation). */
-static void blk_configuration(struct virtio_blk *disk, struct virtio_blk_config *config)
-{
-	const volatile uint8_t *from = disk->pci.config;
-	uint8_t *to = (uint8_t *)config, before;
-	uint32_t bytes = disk->pci.config_bytes, tries = 0;
-
-	memset(config, 0, sizeof *config);
-	if (bytes > sizeof *config)
-		bytes = sizeof *config;
-	do {
-		before = disk->pci.common->config_generation;
-		for (uint32_t i = 0; i + 4 <= bytes; i += 4)
-			*(uint32_t *)(void *)(to + i) = *(const volatile uint32_t *)(from + i);
-	} while (before != disk->pci.common->config_generation && tries++ < 100);
-}
-
-/* What the store may ask of this disk.  False: *why. */
-static bool blk_limits(struct virtio_blk *disk, uint64_t features, const char **why)
-{
-	struct block_device *device = &disk->device;
-	struct virtio_blk_config config;
-	uint32_t block = SECTOR_SIZE, segments = 1;
-
-	blk_configuration(disk, &config);
-	if (features & VIRTIO_BLK_F_BLK_SIZE && config.blk_size != 0)
-		block = config.blk_size;
-	if (block != SECTOR_SIZE) {
-		*why = "its logical sectors are larger than 512 bytes, which is not supported";
-		return false;
-	}
-	disk->segment_bytes = REQUEST_BYTES_MAX;
-	if (features & VIRTIO_BLK_F_SIZE_MAX && config.size_max < disk->segment_bytes)
-		disk->segment_bytes = config.size_max & ~(SECTOR_SIZE - 1);
-	if (disk->segment_bytes < BLOCK_SIZE) {
-		*why = "it takes less than 4 KiB at a time";
-		return false;
-	}
-	if (features & VIRTIO_BLK_F_SEG_MAX && config.seg_max > 1)
-		segments = config.seg_max < SEGMENTS_MAX ? config.seg_max : SEGMENTS_MAX;
-	if (segments > REQUEST_BYTES_MAX / disk->segment_bytes)
-		segments = REQUEST_BYTES_MAX / disk->segment_bytes;
-	disk->disk_sectors = config.capacity[0] | (uint64_t)config.capacity[1] << 32;
-	device->request_sectors = segments * (disk->segment_bytes / SECTOR_SIZE);
-	device->read_only = features & VIRTIO_BLK_F_RO;
-	device->write_unit = SECTOR_SIZE;
-	if (features & VIRTIO_BLK_F_TOPOLOGY && config.physical_block_exp == 3)
-		device->write_unit = BLOCK_SIZE;
-	/* One segment in a request always suffices; 5.2.5 for the limits. */
-	device->discards = features & VIRTIO_BLK_F_DISCARD && config.max_discard_seg > 0 &&
-			   config.max_discard_sectors >= BLOCK_SIZE / SECTOR_SIZE &&
-			   !device->read_only;
-	device->discard_sectors = device->discards ? config.max_discard_sectors : 0;
-	device->discard_unit = device->discards ? config.discard_sector_alignment : 0;
-	disk->queue.parts = (uint16_t)(segments + 2);
-	return true;
-}
-
-/* Queue and slots, in memory that is kept for the disk's next life. */
-static bool blk_memory(struct virtio_blk *disk, bool indirect, const char **why)
-{
-	uint16_t size = VIRTQUEUE_SIZE_MAX, parts = disk->queue.parts;
-	uint16_t most = virtio_pci_queue_max(&disk->pci);
-	uint64_t slots = sizeof(struct slot) * VIRTQUEUE_SIZE_MAX;
-
-	while (size > most)
-		size /= 2;
-	if (size < parts) {
-		*why = "its queue is too small for one request";
-		return false;
-	}
-	if (disk->memory == NULL)
-		disk->memory = platform_allocate(
-			slots + virtqueue_bytes(VIRTQUEUE_SIZE_MAX, VIRTQUEUE_PARTS_MAX));
-	if (disk->memory == NULL) {
-		*why = "memory is short";
-		return false;
-	}
-	disk->slots = disk->memory;
-	virtqueue_init(&disk->queue, (uint8_t *)disk->memory + slots, size, parts, indirect);
-	disk->device.queue_depth = virtqueue_depth(&disk->queue);
-	disk->free = NULL;
-	for (uint32_t i = 0; i < disk->device.queue_depth; i++) {
-		disk->slots[i] = (struct slot){.next_free = disk->free};
-		disk->free = &disk->slots[i];
-	}
-	return true;
-}
-
-/* The disk's place in the table: its old one if it has been up before, so that
- * its memory and its interrupt serve again. */
-static struct virtio_blk *blk_place(const struct pci_function *f)
-{
-	for (uint32_t i = 0; i < VIRTIO_BLK_DISKS; i++) {
-		const struct pci_function *known = &disks[i].pci.function;
-		if (disks[i].memory != NULL && known->bus == f->bus && known->device == f->device &&
-		    known->function == f->function)
-			return &disks[i];
-	}
-	for (uint32_t i = 0; i < VIRTIO_BLK_DISKS; i++)
-		if (!disks[i].in_use)
-			return &disks[i];
-	return NULL;
-}
-
-static bool blk_bring_up(struct virtio_blk *disk, platform_handler *interrupt, const char **why)
-{
-	uint64_t offered = 0;
-
-	if (!virtio_pci_negotiate(&disk->pci, FEATURES_WANTED, FEATURES_NEEDED, &offered, why)) {
-		if (offered != 0 && !(offered & VIRTIO_BLK_F_FLUSH))
-			*why = "it does not offer FLUSH, without which no write is known durable "
-			       "(QEMU: write-cache=on or config-wce=on)";
-		return false;
-	}
-	if (disk->pci.config == NULL) {
-		*why = "it does not tell its size";
-		return false;
-	}
-	if (!blk_limits(disk, offered, why) ||
-	    !blk_memory(disk, offered & VIRTIO_F_INDIRECT_DESC, why))
-		return false;
-	if (!disk->messages)
-		disk->messages = platform_message_interrupt(interrupt, NULL, &disk->message);
-	if (!virtio_pci_start(&disk->pci, &disk->queue, disk->messages ? &disk->message : NULL,
-			      why))
-		return false;
-	disk->device.context = disk;
-	disk->device.operations = &blk_operations;
-	return true;
-}
-
-struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform_handler *interrupt,
-				   const char **why)
-{
-	struct virtio_blk *disk = blk_place(function);
-
-	if (disk == NULL) {
-		*why = "there are more disks than are looked at";
-		return NULL;
-	}
-	if (!virtio_pci_open(&disk->pci, function, why))
-		return NULL;
-	disk->in_use = true;
-	disk->broken = false;
-	if (!blk_bring_up(disk, interrupt, why)) {
-		virtio_pci_reset(&disk->pci);
-		disk->in_use = false;
-		return NULL;
-	}
-	virtio_blk_narrow(disk, 0, disk->disk_sectors);
-	return disk;
-}
-
-struct block_device *virtio_blk_device(struct virtio_blk *disk)
-{
-	return &disk->device;
-}
-
-void virtio_blk_narrow(struct virtio_blk *disk, uint64_t first, uint64_t sectors)
-{
-	disk->first = first;
-	disk->device.sectors = sectors;
-}
-
-/* A smaller capacity than before is not believed: the store is larger. */
-void virtio_blk_measure(struct virtio_blk *disk)
-{
-	struct virtio_blk_config config;
-	uint64_t sectors;
-
-	blk_configuration(disk, &config);
-	sectors = config.capacity[0] | (uint64_t)config.capacity[1] << 32;
-	if (sectors > disk->disk_sectors)
-		disk->disk_sectors = sectors;
-	virtio_blk_narrow(disk, 0, disk->disk_sectors);
-}
-
-bool virtio_blk_interrupts(const struct virtio_blk *disk)
-{
-	return disk->pci.interrupts;
-}
-
-void virtio_blk_close(struct virtio_blk *disk)
-{
-	virtio_pci_reset(&disk->pci);
-	while (virtqueue_abandon(&disk->queue) != NULL)
-		;
-	disk->in_use = false;
-}
-
-void virtio_blk_reset_all(void)
-{
-	for (uint32_t i = 0; i < VIRTIO_BLK_DISKS; i++)
-		if (disks[i].in_use)
-			virtio_blk_close(&disks[i]);
-}
+const struct block_operations blk_operations = {.submit = blk_submit, .poll = blk_poll};

@@ -2,8 +2,8 @@
 /*
  * blk.h - virtio block devices as struct block_device (virtio 1.2, section 5.2).
  *
- * A device that breaks the specification or does not answer is reset and given
- * up: all its requests, present and future, end with STATUS_DEVICE.
+ * A device that does not answer is waited for; one that breaks the specification is
+ * reset and asked again, and what it had in hand ends with STATUS_IO.  Both are said.
  */
 #ifndef DRIVERS_VIRTIO_BLK_H
 #define DRIVERS_VIRTIO_BLK_H
@@ -20,8 +20,8 @@ struct virtio_blk;
 bool virtio_blk_matches(const struct pci_function *function);
 
 /* Brings up the disk behind this function; the result stays the driver's and is
- * good until virtio_blk_close or virtio_blk_reset_all.  `interrupt` is called at completions, with
- * interrupts off.  Null: *why says what is wrong; STATUS_LIMIT-like shortages
+ * good until virtio_blk_close or virtio_blk_reset_all.  `interrupt` is called at
+ * completions, with interrupts off.  Null: *why says what is wrong; STATUS_LIMIT-like shortages
  * (too many disks, memory) are told the same way. */
 struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform_handler *interrupt,
 				   const char **why);
@@ -30,17 +30,18 @@ struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform
 struct block_device *virtio_blk_device(struct virtio_blk *disk);
 void virtio_blk_narrow(struct virtio_blk *disk, uint64_t first, uint64_t sectors);
 
-/* Asks the disk for its capacity, which may have grown; the whole disk is the device
+/* Asks the disk for its capacity, which may have changed; the whole disk is the device
  * then, as after virtio_blk_open. */
 void virtio_blk_measure(struct virtio_blk *disk);
 
 /* Do completions interrupt?  Otherwise somebody must poll. */
 bool virtio_blk_interrupts(const struct virtio_blk *disk);
 
-/* Resets the disk; what it has taken of memory and interrupts serves the next. */
+/* Resets the disk and waits until it has let go of memory; requests in flight are
+ * forgotten, not completed.  What it has taken of memory and interrupts serves the next. */
 void virtio_blk_close(struct virtio_blk *disk);
 
-/* Resets every disk; requests in flight are forgotten, not completed. */
+/* The same with every disk. */
 void virtio_blk_reset_all(void);
 
 #endif

@@ -4,13 +4,10 @@
  *
  *	reset -> ACKNOWLEDGE -> DRIVER -> features -> FEATURES_OK -> queue -> DRIVER_OK
  *
- * as section 3.1.1 orders it.  Every wait is bounded.
+ * as section 3.1.1 orders it.  Nothing here waits.
  */
 #include "drivers/virtio/pci.h"
 #include <stddef.h>
-
-#define RESET_NS UINT64_C(2000000000) /* a device gets 2 s to come out of reset */
-#define POLLS	 10000000u	      /* the same where there is no clock yet */
 
 /* One vendor capability (4.1.4): type, bar, offset, length. */
 struct place {
@@ -79,17 +76,15 @@ bool virtio_pci_open(struct virtio_pci *device, const struct pci_function *funct
 	return false;
 }
 
-bool virtio_pci_reset(struct virtio_pci *device)
+void virtio_pci_reset_begin(struct virtio_pci *device)
 {
-	uint64_t start = platform_time_ns();
-
 	device->common->device_status = 0;
-	/* 4.1.4.3.2: the driver waits until it reads 0. */
-	for (uint32_t i = 0; device->common->device_status != 0; i++) {
-		if (i == POLLS || platform_time_ns() - start > RESET_NS)
-			return false;
-		platform_relax();
-	}
+}
+
+bool virtio_pci_reset_over(struct virtio_pci *device)
+{
+	if (device->common->device_status != 0)
+		return false;
 	pci_enable(&device->function, false);
 	return true;
 }
@@ -110,10 +105,6 @@ static void virtio_pci_status_add(struct virtio_pci *device, uint8_t bits)
 bool virtio_pci_negotiate(struct virtio_pci *device, uint64_t wanted, uint64_t needed,
 			  uint64_t *offered, const char **why)
 {
-	if (!virtio_pci_reset(device)) {
-		*why = "it does not come out of reset";
-		return false;
-	}
 	virtio_pci_status_add(device, VIRTIO_STATUS_ACKNOWLEDGE);
 	virtio_pci_status_add(device, VIRTIO_STATUS_DRIVER);
 	*offered = virtio_pci_offered(device);
@@ -200,4 +191,9 @@ void virtio_pci_notify(struct virtio_pci *device)
 bool virtio_pci_needs_reset(struct virtio_pci *device)
 {
 	return device->common->device_status & VIRTIO_STATUS_NEEDS_RESET;
+}
+
+uint8_t virtio_pci_generation(struct virtio_pci *device)
+{
+	return device->common->config_generation;
 }

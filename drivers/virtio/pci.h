@@ -26,12 +26,13 @@ struct virtio_pci {
 bool virtio_pci_open(struct virtio_pci *device, const struct pci_function *function,
 		     const char **why);
 
-/* Resets; false when the device does not come out of reset in time. */
-bool virtio_pci_reset(struct virtio_pci *device);
+/* Asks for a reset.  The device has forgotten everything, and lets memory alone, when
+ * the second says so; it is asked as often as need be (4.1.4.3.2). */
+void virtio_pci_reset_begin(struct virtio_pci *device);
+bool virtio_pci_reset_over(struct virtio_pci *device);
 
-/* Resets, then negotiates: `wanted` are accepted where offered, all of `needed`
- * must be offered.  *offered tells what the device has.  Afterwards queues may be
- * set up.  False: *why. */
+/* After a reset: `wanted` are accepted where offered, all of `needed` must be offered.
+ * *offered tells what the device has.  Afterwards queues may be set up.  False: *why. */
 bool virtio_pci_negotiate(struct virtio_pci *device, uint64_t wanted, uint64_t needed,
 			  uint64_t *offered, const char **why);
 
@@ -46,5 +47,7 @@ void virtio_pci_notify(struct virtio_pci *device);
 
 /* The device says that it cannot go on (2.1.1). */
 bool virtio_pci_needs_reset(struct virtio_pci *device);
+/* Another number after each change of the device's configuration (4.1.4.3.1). */
+uint8_t virtio_pci_generation(struct virtio_pci *device);
 
 #endif

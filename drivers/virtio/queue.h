@@ -19,7 +19,7 @@
 #include "drivers/virtio/virtio.h"
 
 #define VIRTQUEUE_SIZE_MAX  128u /* descriptors used of what a device offers */
-#define VIRTQUEUE_PARTS_MAX 20u	 /* buffers in one request */
+#define VIRTQUEUE_PARTS_MAX 22u	 /* buffers in one request */
 
 struct virtqueue_part {
 	const void *data;

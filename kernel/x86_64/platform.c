@@ -81,6 +81,12 @@ uint64_t platform_time_ns(void)
 	return arch_time_ns();
 }
 
+void platform_idle(void)
+{
+	/* What is pending after STI interrupts the HLT, so nothing is slept through. */
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
 void platform_log(const char *format, ...)
 {
 	va_list arguments;

@@ -220,8 +220,13 @@ static inline struct fixture *fixture_make(uint64_t sectors, uint32_t frames, ui
 					       .counted = true};
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->device = (struct block_device){sectors, write_unit,	256, FIXTURE_QUEUE, false,
-					  false,   &operations, f,   256,	    0};
+	f->device = (struct block_device){.sectors = sectors,
+					  .write_unit = write_unit,
+					  .request_sectors = 256,
+					  .queue_depth = FIXTURE_QUEUE,
+					  .operations = &operations,
+					  .context = f,
+					  .discard_sectors = 256};
 	f->disk = calloc(sectors, SECTOR_SIZE);
 	f->stable = calloc(sectors, SECTOR_SIZE);
 	f->random = 88172645463325252u;

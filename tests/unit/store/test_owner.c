@@ -36,7 +36,7 @@ static void test_config(void **state)
 		assert_int_equal(init_with(f, bad), STATUS_INVALID);                               \
 	} while (0)
 	REFUSED(bad.device = NULL);
-	REFUSED(device.queue_depth = 1);
+	REFUSED(device.queue_depth = 0);
 	REFUSED(device.request_sectors = BLOCK_SECTORS - 1);
 	REFUSED(bad.host.log = NULL);
 	REFUSED(bad.memory = NULL);
