@@ -43,6 +43,15 @@ def test_help():
         assert "--json" in text
         assert mkstore("help", command).stdout == text
     assert mkstore("help").stdout == overall
+    described = json.loads(mkstore("help", "--json").stdout)
+    assert described == json.loads(mkstore("--help", "--json").stdout)
+    for command in described:
+        assert f"  {command['name']} " in overall and command["summary"] in overall
+        text = mkstore(command["name"], "--help").stdout
+        assert all(option["name"] in text and option["help"] in text
+                   for option in command["options"])
+        for words in (["help", command["name"], "--json"], [command["name"], "--help", "--json"]):
+            assert json.loads(mkstore(*words).stdout) == command
     assert mkstore(code=USAGE).stderr.startswith("usage:")
 
 

@@ -188,6 +188,10 @@ def test_in_use(store):
     with open(store, "r+b") as file:
         qemu_lock(file)
         refused(store, IN_USE, "in use")
+        for command in READERS + WRITERS:
+            said = mkstore(*on(store, command), code=IN_USE).stderr
+            way_out = "--live" in mkstore(command[0], "--help").stdout
+            assert way_out == ("read it beside that with --live" in said), command
         for command in [words for words in READERS if words[0] not in ("scrub", "verify")]:
             mkstore(*on(store, command), "--live")
         mkstore("send", store, "--live", "--force", "live", "/dev/null")

@@ -55,6 +55,40 @@ def test_snapshot_restore_delete(store, tmp_path):
     sound(store)
 
 
+def test_reading_inside(store, tmp_path):
+    """One lost file costs no restore: what reads objects reads them in any snapshot."""
+    data = random.Random(4).randbytes(300000)
+    put(store, tmp_path, data, "/notes/large")
+    reads = [["ls", "/notes"], ["tree"], ["cat", "/notes/hello"], ["ls", "/notes/large"], ["ps"]]
+
+    def look(*words):
+        return [mkstore(command, store, *rest, *words).stdout for command, *rest in reads]
+
+    before = look()
+    taken = mkstore_json("snapshot", store, "x y")
+    generation = mkstore_json("info", store)["generation"]
+    put(store, tmp_path, b"lost", "/notes/large")
+    put(store, tmp_path, b"other", "/notes/hello")
+    mkstore("mkdir", store, "/after")
+    mkstore("snapshot", store, "later")
+    image = store.read_bytes()
+    assert look() != before
+    number = mkstore_json("snapshots", store)["snapshots"][0]["number"]
+    for form in ("x y", f"#{number}", f"@{generation}"):
+        assert look("--snapshot", form) == before, taken
+    assert look("--snapshot", "-0s") == look()
+    target = tmp_path / "large"
+    mkstore("get", store, "/notes/large", target, "--snapshot=x y")
+    assert target.read_bytes() == data
+    assert mkstore_json("ps", store, "--snapshot", "x y")["generation"] == generation
+    for form, why in (("none", "there is none"), ("-9d", "no snapshot is that old"),
+                      ("#77", "no snapshot 77")):
+        said = mkstore("cat", store, "/notes/hello", "--snapshot", form, code=FAILED)
+        assert why in said.stderr and not said.stdout
+    assert store.read_bytes() == image
+    sound(store)
+
+
 def test_room(tmp_path):
     """More than `info` says does not go in, and of that nearly all does."""
     store, source = tmp_path / "small.img", tmp_path / "source"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """test_mkstore_system.py - the host tool and the running system, turn by turn on one image."""
 
+import time
+
 from conftest import cat, mkstore, mkstore_json
 from stores import IN_USE, OK, READERS, get, names, on, put, sound
 
@@ -121,3 +123,26 @@ def test_running_system_is_left_alone(image, tmp_path):
         assert "still here" in machine.command("cat /notes/state")
     assert get(image, tmp_path, "/notes/welcome").startswith(b"Welcome")
     sound(image)
+
+
+def test_log_from_outside(image):
+    """What the shell shows of the log, a stopped image tells too; also as it was before."""
+    assert mkstore_json("log", image)["text"] == ""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("run hello")
+        deadline = time.monotonic() + 120
+        while "hello" not in (early := machine.command("log")):
+            assert time.monotonic() < deadline
+        machine.command("snapshot early")
+        machine.command("run hello")
+        while machine.command("log").count("hello") < 2 * early.count("hello"):
+            assert time.monotonic() < deadline
+        machine.command("checkpoint")
+        machine.cut()
+    said = mkstore("log", image).stdout
+    assert said.count("hello") >= 2 * early.count("hello")
+    before = mkstore("log", image, "--snapshot", "early").stdout
+    assert said.startswith(before) and early.split() == before.split()
+    as_json = mkstore_json("log", image)
+    assert as_json["text"] == said and as_json["end_bytes"] == len(said)

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/mkstore/json.h"
+
 /* Finds `--name` or `--name=value`, with one dash if the name is one letter;
  * *value is what follows '=', or null. */
 static int command_option_index(const struct command *command, const char *word, const char **value)
@@ -152,6 +154,23 @@ const char *command_value(const struct command_invocation *invocation, const cha
 	return NULL;
 }
 
+bool command_takes(const struct command *command, const char *option)
+{
+	const struct command_option *options = command->options;
+
+	for (int i = 0; options && options[i].name; i++)
+		if (strcmp(options[i].name, option) == 0)
+			return true;
+	return false;
+}
+
+static const struct command_option command_common[] = {
+	{"json", NULL, "print the result as JSON"},
+	{"verbose", NULL, "say what the store engine says, on the standard error"},
+	{"help", NULL, "print this"},
+	{0},
+};
+
 static void command_help_option(const char *name, const char *value, const char *help)
 {
 	char left[40];
@@ -165,13 +184,38 @@ void command_help(const struct command *command)
 {
 	printf("usage: mkstore %s [OPTION]... %s\n\n%s.\n\n%s\noptions:\n", command->name,
 	       command->usage, command->summary, command->details);
-	for (int i = 0; command->options && command->options[i].name; i++)
-		command_help_option(command->options[i].name, command->options[i].value,
-				    command->options[i].help);
-	command_help_option("json", NULL, "print the result as JSON");
-	command_help_option("verbose", NULL,
-			    "say what the store engine says, on the standard error");
-	command_help_option("help", NULL, "print this");
+	for (const struct command_option *o = command->options; o && o->name; o++)
+		command_help_option(o->name, o->value, o->help);
+	for (const struct command_option *o = command_common; o->name; o++)
+		command_help_option(o->name, o->value, o->help);
+}
+
+static void command_options_json(struct json *json, const struct command_option *option)
+{
+	for (; option && option->name; option++) {
+		json_object(json, NULL);
+		json_text(json, "name", option->name);
+		if (option->value)
+			json_text(json, "value", option->value);
+		else
+			json_null(json, "value");
+		json_text(json, "help", option->help);
+		json_object_end(json);
+	}
+}
+
+void command_help_json(struct json *json, const struct command *command)
+{
+	json_object(json, NULL);
+	json_text(json, "name", command->name);
+	json_text(json, "usage", command->usage);
+	json_text(json, "summary", command->summary);
+	json_text(json, "details", command->details);
+	json_array(json, "options");
+	command_options_json(json, command->options);
+	command_options_json(json, command_common);
+	json_array_end(json);
+	json_object_end(json);
 }
 
 static void command_line(const char *format, va_list arguments)

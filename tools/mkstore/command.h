@@ -59,7 +59,13 @@ bool command_parse(const struct command *command, int count, char **words,
  * The command must have declared it. */
 const char *command_value(const struct command_invocation *invocation, const char *option);
 
+/* Has the command declared it? */
+bool command_takes(const struct command *command, const char *option);
+
 void command_help(const struct command *command);
+/* The same as one JSON value. */
+struct json;
+void command_help_json(struct json *json, const struct command *command);
 
 /* One line on the standard error. */
 void command_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -82,6 +88,7 @@ extern const struct command command_rm;
 extern const struct command command_reattach;  /* reattach.c */
 extern const struct command command_mv;	       /* names.c */
 extern const struct command command_ps;	       /* ps.c */
+extern const struct command command_log;       /* log.c */
 extern const struct command command_snapshot;  /* snapshot.c */
 extern const struct command command_snapshots; /* snapshot.c */
 extern const struct command command_restore;   /* snapshot.c */

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "disk/partition.h"
+#include "tools/mkstore/lookup.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
 
@@ -253,7 +254,10 @@ static enum command_exit host_file_open(struct host *host,
 	status = file_device_open(&host->file, host->path, modes[mode], why, sizeof(why));
 	if (status == STATUS_OK)
 		return COMMAND_OK;
-	command_error("%s", why);
+	command_error("%s%s", why,
+		      status == STATUS_BUSY && command_takes(invocation->command, "live")
+			      ? ", or read it beside that with --live"
+			      : "");
 	return status == STATUS_BUSY ? COMMAND_IN_USE : COMMAND_NO_STORE;
 }
 
@@ -304,14 +308,39 @@ enum command_exit host_open_format(struct host *host, const struct command_invoc
 	return COMMAND_FAILED;
 }
 
+/* The snapshot takes the place of the live state, before anything of that was read. */
+static enum command_exit host_show(struct host *host, const char *name)
+{
+	struct store_snapshot snapshot;
+	struct store_view view;
+	enum status status = lookup_snapshot(host, name, &snapshot);
+
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, store_view_open(host->store, snapshot.number, &view,
+							  &host->space.channel));
+	if (status != STATUS_OK) {
+		lookup_error(host, status, "look into the snapshot", name);
+		host_close(host);
+		return COMMAND_FAILED;
+	}
+	store_view_show(host->store, &view);
+	host->recovery.generation = snapshot.generation;
+	host->recovery.counters.uptime_ns = snapshot.uptime_ns;
+	host->recovery.wall_ns = snapshot.wall_ns;
+	return COMMAND_OK;
+}
+
 static enum command_exit host_begin_read(struct host *host,
 					 const struct command_invocation *invocation, bool again)
 {
 	bool live = command_value(invocation, "live") != NULL;
+	const char *snapshot = command_value(invocation, "snapshot");
 	struct disk_receiving receiving;
 	enum command_exit result =
 		host_begin(host, invocation, live ? HOST_READ_LIVE : HOST_READ, again);
 
+	if (result == COMMAND_OK && snapshot)
+		return host_show(host, snapshot);
 	if (result != COMMAND_OK || again)
 		return result;
 	store_receiving_get(host->store, &receiving);

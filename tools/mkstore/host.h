@@ -69,6 +69,12 @@ struct host {
 		"live", NULL, "read although the store is in use; may fail half-way"               \
 	}
 
+/* And those who look at objects. */
+#define HOST_SNAPSHOT_OPTION                                                                       \
+	{                                                                                          \
+		"snapshot", "SNAPSHOT", "look into it: a name, #NUMBER, @GENERATION or -AGE"       \
+	}
+
 /* Opens IMAGE and mounts its store.  Otherwise the reason was printed and
  * nothing is left open. */
 enum command_exit host_open(struct host *host, const struct command_invocation *invocation,
@@ -77,7 +83,7 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
  * when its lock has been taken. */
 enum command_exit host_open_format(struct host *host, const struct command_invocation *invocation,
 				   uint64_t below, uint64_t bytes);
-/* HOST_READ, or HOST_READ_LIVE with --live. */
+/* HOST_READ, or HOST_READ_LIVE with --live.  With --snapshot that is what is read. */
 enum command_exit host_open_read(struct host *host, const struct command_invocation *invocation);
 /* The same for a store that is open already, or was: what the first opening said of
  * its state is not said again. */

@@ -28,7 +28,7 @@ struct list_item {
 	bool alive;
 };
 
-static const struct command_option list_options[] = {HOST_LIVE_OPTION, {0}};
+static const struct command_option list_options[] = {HOST_SNAPSHOT_OPTION, HOST_LIVE_OPTION, {0}};
 
 static const struct show_column list_ls_columns[] = {
 	{"type", "", -10},

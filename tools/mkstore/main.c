@@ -13,6 +13,7 @@
 
 #include "disk/format.h"
 #include "tools/mkstore/command.h"
+#include "tools/mkstore/json.h"
 
 #ifndef PERDURE_VERSION
 #define PERDURE_VERSION "0.1"
@@ -32,6 +33,7 @@ static const struct command *const main_commands[] = {
 	&command_rm,
 	&command_reattach,
 	&command_ps,
+	&command_log,
 	&command_snapshot,
 	&command_snapshots,
 	&command_restore,
@@ -79,29 +81,59 @@ static const struct command *main_find(const char *name)
 	return NULL;
 }
 
+/* One of them, or null: all. */
+static void main_help_json(const struct command *command)
+{
+	struct json json;
+
+	json_begin(&json, stdout);
+	if (command) {
+		command_help_json(&json, command);
+	} else {
+		json_array(&json, NULL);
+		for (size_t i = 0; i < MAIN_COMMANDS; i++)
+			command_help_json(&json, main_commands[i]);
+		json_array_end(&json);
+	}
+	json_end(&json);
+}
+
 static enum command_exit main_run(const struct command *command, int count, char **words)
 {
 	struct command_invocation invocation;
 
 	if (!command_parse(command, count, words, &invocation))
 		return COMMAND_USAGE;
-	if (invocation.help) {
+	if (!invocation.help)
+		return command->run(&invocation);
+	if (invocation.json)
+		main_help_json(command);
+	else
 		command_help(command);
-		return COMMAND_OK;
-	}
-	return command->run(&invocation);
+	return COMMAND_OK;
 }
 
-/* `mkstore help` and `mkstore help COMMAND`. */
+/* `mkstore help` and `mkstore help COMMAND`, both with --json. */
 static enum command_exit main_explain(int count, char **words)
 {
-	const struct command *command = count > 0 ? main_find(words[0]) : NULL;
+	const struct command *command;
+	const char *name = NULL;
+	bool as_json = false;
 
-	if (count > 0 && !command) {
-		command_error("there is no command '%s'; 'mkstore --help' lists them", words[0]);
+	for (int i = 0; i < count; i++) {
+		if (strcmp(words[i], "--json") == 0)
+			as_json = true;
+		else if (!name)
+			name = words[i];
+	}
+	command = name ? main_find(name) : NULL;
+	if (name && !command) {
+		command_error("there is no command '%s'; 'mkstore --help' lists them", name);
 		return COMMAND_USAGE;
 	}
-	if (command)
+	if (as_json)
+		main_help_json(command);
+	else if (command)
 		command_help(command);
 	else
 		main_help(stdout);

@@ -146,7 +146,7 @@ static enum command_exit ps_run(const struct command_invocation *invocation)
 	return result;
 }
 
-static const struct command_option ps_options[] = {HOST_LIVE_OPTION, {0}};
+static const struct command_option ps_options[] = {HOST_SNAPSHOT_OPTION, HOST_LIVE_OPTION, {0}};
 
 const struct command command_ps = {
 	.name = "ps",

@@ -225,6 +225,13 @@ static bool put_target(struct host *host, struct put *put, const char *given, ch
 
 	*made = NULL;
 	put->path = given;
+	if (strcmp(base, "-") == 0 && path_find(host, given, &capability, &record) == STATUS_OK &&
+	    record.type == OBJECT_DIRECTORY) {
+		command_error("the standard input has no name: say which object '%s' is to get, as "
+			      "PATH",
+			      given);
+		return false;
+	}
 	if (path_find(host, given, &capability, &record) != STATUS_OK ||
 	    record.type != OBJECT_DIRECTORY)
 		return true;

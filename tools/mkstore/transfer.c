@@ -169,11 +169,13 @@ static enum command_exit transfer_get(const struct command_invocation *invocatio
 	return result;
 }
 
-static const struct command_option transfer_cat_options[] = {HOST_LIVE_OPTION, {0}};
+static const struct command_option transfer_cat_options[] = {
+	HOST_SNAPSHOT_OPTION, HOST_LIVE_OPTION, {0}};
 
 static const struct command_option transfer_get_options[] = {
 	{"force", NULL, "replace FILE if it exists"},
 	{"keep-going", NULL, "put zeros where pages are damaged, and go on"},
+	HOST_SNAPSHOT_OPTION,
 	HOST_LIVE_OPTION,
 	{0},
 };
