@@ -228,13 +228,14 @@ static bool walk_pruned(const struct walk *walk, const struct disk_reference *re
 	return reference->birth <= (page < walk->cursor ? walk->limit_passed : walk->limit);
 }
 
-/* The tree is done with up to the end of the node of this level: on to the next page
- * there that the overlay has, or past the end. */
-static void walk_skip(struct store_scrub *scrub, const struct walk *walk, unsigned level)
+/* The tree is done with up to the end of so many nodes of this level, from that of the
+ * position on: on to the next page there that the overlay has, or past the end. */
+static void walk_pass(struct store_scrub *scrub, const struct walk *walk, unsigned level,
+		      uint64_t count)
 {
-	uint64_t end = ((scrub->position >> (DISK_NODE_SHIFT * level)) + 1)
-		       << (DISK_NODE_SHIFT * level);
-	uint32_t i = overlay_at_or_after(walk->overlay, level ? scrub->position : end);
+	unsigned shift = DISK_NODE_SHIFT * level;
+	uint64_t end = ((scrub->position >> shift) + count) << shift;
+	uint32_t i = overlay_at_or_after(walk->overlay, scrub->position + !level);
 
 	if (scrub->passed < end)
 		scrub->passed = end;
@@ -247,6 +248,32 @@ static void walk_skip(struct store_scrub *scrub, const struct walk *walk, unsign
 	while (scrub->level < DISK_HEIGHT_MAX &&
 	       !(end & ((UINT64_C(1) << (DISK_NODE_SHIFT * (scrub->level + 1))) - 1)))
 		scrub->level++;
+}
+
+static void walk_skip(struct store_scrub *scrub, const struct walk *walk, unsigned level)
+{
+	walk_pass(scrub, walk, level, 1);
+}
+
+/* Absent, or has been seen, with all below it. */
+static bool walk_done_with(const struct walk *walk, const struct disk_reference *reference,
+			   struct place place)
+{
+	return reference_is_null(reference) ||
+	       walk_pruned(walk, reference, place.key << (DISK_NODE_SHIFT * place.level));
+}
+
+/* How many entries of the node from this place's on there is nothing to do for: nodes
+ * are mostly empty, and all that lies between two entries is passed in one piece. */
+static uint64_t walk_idle(const struct walk *walk, const struct disk_node *node, struct place place)
+{
+	uint64_t first = place.key;
+
+	do
+		place.key++;
+	while (place.key % DISK_NODE_ENTRIES &&
+	       walk_done_with(walk, &node->entry[place.key % DISK_NODE_ENTRIES], place));
+	return place.key - first;
 }
 
 /* Verifies one extent as it lies on the disk. */
@@ -315,17 +342,16 @@ static enum status walk_descend(struct store *store, struct store_scrub *scrub,
 				store_channel_t *channel)
 {
 	struct disk_reference reference = walk->root.reference;
+	const struct disk_node *node = NULL;
 
 	for (unsigned level = walk->root.height;; level--) {
 		unsigned shift = DISK_NODE_SHIFT * level;
 		struct place place = {walk->tree, level, scrub->position >> shift};
-		const struct disk_node *node;
 		const void *data;
 		enum status status;
 
-		if (reference_is_null(&reference) ||
-		    walk_pruned(walk, &reference, place.key << shift)) {
-			walk_skip(scrub, walk, level);
+		if (walk_done_with(walk, &reference, place)) {
+			walk_pass(scrub, walk, level, node ? walk_idle(walk, node, place) : 1);
 			return STATUS_OK;
 		}
 		if (level == scrub->level)
