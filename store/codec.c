@@ -27,24 +27,51 @@ bool codec_decompress(const void *in, uint32_t length, void *page)
 	return LZ4_decompress_safe(in, page, (int)length, PAGE_SIZE) == PAGE_SIZE;
 }
 
+/* 8 rows of 8 bytes each become 8 columns: pairs of rows exchange their halves, then
+ * their quarters, then single bytes. */
+static void square_turn(uint64_t row[8])
+{
+	static const uint64_t mask[] = {0x00000000ffffffff, 0x0000ffff0000ffff, 0x00ff00ff00ff00ff};
+
+	for (unsigned step = 0, span = 4; span; step++, span /= 2)
+		for (unsigned i = 0; i < 8; i++)
+			if (!(i & span)) {
+				unsigned shift = 8 * span;
+				uint64_t moved = (row[i] >> shift ^ row[i + span]) & mask[step];
+
+				row[i] ^= moved << shift;
+				row[i + span] ^= moved;
+			}
+}
+
+/* A table of bytes with its rows as columns.  Most of a node is zero, and zeros need not
+ * be turned. */
+static void table_turn(const uint8_t *in, unsigned width, uint8_t *out, unsigned height)
+{
+	for (unsigned y = 0; y < height; y += 8)
+		for (unsigned x = 0; x < width; x += 8) {
+			uint64_t row[8], any = 0;
+
+			for (unsigned i = 0; i < 8; i++) {
+				memcpy(&row[i], in + (y + i) * width + x, 8);
+				any |= row[i];
+			}
+			if (any)
+				square_turn(row);
+			for (unsigned i = 0; i < 8; i++)
+				memcpy(out + (x + i) * height + y, &row[i], 8);
+		}
+}
+
 void codec_columns(const struct disk_node *node, void *columns)
 {
-	const uint8_t *in = (const uint8_t *)node;
-	uint8_t *out = columns;
-
-	for (unsigned byte = 0; byte < sizeof(struct disk_reference); byte++)
-		for (unsigned i = 0; i < DISK_NODE_ENTRIES; i++)
-			*out++ = in[i * sizeof(struct disk_reference) + byte];
+	table_turn((const uint8_t *)node, sizeof(struct disk_reference), columns,
+		   DISK_NODE_ENTRIES);
 }
 
 void codec_rows(const void *columns, struct disk_node *node)
 {
-	const uint8_t *in = columns;
-	uint8_t *out = (uint8_t *)node;
-
-	for (unsigned byte = 0; byte < sizeof(struct disk_reference); byte++)
-		for (unsigned i = 0; i < DISK_NODE_ENTRIES; i++)
-			out[i * sizeof(struct disk_reference) + byte] = *in++;
+	table_turn(columns, DISK_NODE_ENTRIES, (uint8_t *)node, sizeof(struct disk_reference));
 }
 
 bool codec_is_zero(const void *page)
