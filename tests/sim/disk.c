@@ -11,165 +11,40 @@
 #include <stdlib.h>
 #include <string.h>
 #include "disk/format.h"
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-/* ---- images ----------------------------------------------------------- */
-
-void image_create_flat(struct image *image, uint64_t sectors)
-{
-	memset(image, 0, sizeof(*image));
-	image->sectors = sectors;
-	image->data = sim_allocate(sectors * SECTOR_SIZE);
-}
-
-void image_create_overlay(struct image *image, uint64_t sectors)
-{
-	memset(image, 0, sizeof(*image));
-	image->sectors = sectors;
-	image->room = 256;
-	image->data = sim_allocate((uint64_t)image->room * SECTOR_SIZE);
-	image->owner = sim_allocate(image->room * sizeof(*image->owner));
-	image->place = sim_allocate(sectors * sizeof(*image->place));
-	image->present = sim_allocate((sectors + 63) / 64 * sizeof(*image->present));
-}
-
-void image_free(struct image *image)
-{
-	free(image->data);
-	free(image->owner);
-	free(image->place);
-	free(image->present);
-	memset(image, 0, sizeof(*image));
-}
-
-void image_reset(struct image *image, const struct image *base)
-{
-	for (uint32_t i = 0; i < image->used; i++)
-		image->present[image->owner[i] / 64] = 0;
-	image->used = 0;
-	image->base = base;
-}
-
-static bool image_has(const struct image *image, uint64_t sector)
-{
-	return image->present[sector / 64] >> (sector % 64) & 1;
-}
-
-/* Lays the overlay's sectors over what was read from below. */
-static void overlay_read(const struct image *image, uint64_t sector, uint32_t count, uint8_t *data)
-{
-	uint64_t end = sector + count;
-
-	if (image->used < count / 8) {
-		for (uint32_t i = 0; i < image->used; i++) {
-			uint64_t owner = image->owner[i];
-
-			if (owner >= sector && owner < end)
-				memcpy(data + (owner - sector) * SECTOR_SIZE,
-				       image->data + (uint64_t)i * SECTOR_SIZE, SECTOR_SIZE);
-		}
-		return;
-	}
-	for (uint64_t at = sector; at < end; at++)
-		if (image_has(image, at))
-			memcpy(data + (at - sector) * SECTOR_SIZE,
-			       image->data + (uint64_t)image->place[at] * SECTOR_SIZE, SECTOR_SIZE);
-}
-
-void image_read(const struct image *image, uint64_t sector, uint32_t count, void *data)
-{
-	const struct image *layers[8];
-	unsigned depth = 0;
-
-	SIM_CHECK(sector <= image->sectors && count <= image->sectors - sector,
-		  "read of sectors %llu+%u beyond the end of the disk", (unsigned long long)sector,
-		  count);
-	for (; image->base; image = image->base) {
-		SIM_CHECK(depth < 8, "too many layers of images");
-		layers[depth++] = image;
-	}
-	memcpy(data, image->data + sector * SECTOR_SIZE, (uint64_t)count * SECTOR_SIZE);
-	while (depth)
-		overlay_read(layers[--depth], sector, count, data);
-}
-
-static void image_grow(struct image *image)
-{
-	uint32_t room = image->room * 2;
-	uint8_t *data = sim_allocate((uint64_t)room * SECTOR_SIZE);
-	uint32_t *owner = sim_allocate(room * sizeof(*owner));
-
-	memcpy(data, image->data, (uint64_t)image->used * SECTOR_SIZE);
-	memcpy(owner, image->owner, image->used * sizeof(*owner));
-	free(image->data);
-	free(image->owner);
-	image->data = data;
-	image->owner = owner;
-	image->room = room;
-}
-
-void image_write(struct image *image, uint64_t sector, uint32_t count, const void *data)
-{
-	const uint8_t *from = data;
-
-	SIM_CHECK(sector <= image->sectors && count <= image->sectors - sector,
-		  "write of sectors %llu+%u beyond the end of the disk", (unsigned long long)sector,
-		  count);
-	if (!image->base) {
-		memcpy(image->data + sector * SECTOR_SIZE, data, (uint64_t)count * SECTOR_SIZE);
-		return;
-	}
-	for (uint32_t i = 0; i < count; i++, sector++, from += SECTOR_SIZE) {
-		if (!image_has(image, sector)) {
-			if (image->used == image->room)
-				image_grow(image);
-			image->present[sector / 64] |= UINT64_C(1) << (sector % 64);
-			image->owner[image->used] = (uint32_t)sector;
-			image->place[sector] = image->used++;
-		}
-		memcpy(image->data + (uint64_t)image->place[sector] * SECTOR_SIZE, from,
-		       SECTOR_SIZE);
-	}
-}
-
-uint64_t image_hash(const struct image *image)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < image->used; i++)
-		sum += XXH3_64bits_withSeed(image->data + (uint64_t)i * SECTOR_SIZE, SECTOR_SIZE,
-					    image->owner[i]);
-	return sum;
-}
-
-void image_flip(struct image *image, uint64_t sector, uint32_t bit)
-{
-	uint8_t data[SECTOR_SIZE];
-
-	image_read(image, sector, 1, data);
-	data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-	image_write(image, sector, 1, data);
-}
 
 /* ---- pending writes --------------------------------------------------- */
 
 static void write_free(struct disk_write *write)
 {
 	free(write->data);
+	free(write->print);
 	free(write);
 }
 
-static struct disk_write *write_create(struct disk *disk, const struct block_request *request)
+static struct disk_write *write_begin(struct disk *disk, const struct block_request *request)
 {
 	struct disk_write *write = sim_allocate(sizeof(*write));
-	uint64_t bytes = (uint64_t)request->sectors * SECTOR_SIZE;
 
 	write->sector = request->sector.n;
 	write->count = request->sectors;
 	write->order = disk->writes_submitted++;
-	write->data = sim_allocate(bytes);
-	memcpy(write->data, request->data, bytes);
+	write->data = sim_allocate((uint64_t)write->count * SECTOR_SIZE);
+	write->print = sim_allocate(write->count * sizeof(*write->print));
+	return write;
+}
+
+static void write_print(struct disk_write *write)
+{
+	for (uint32_t i = 0; i < write->count; i++)
+		write->print[i] = sector_print(write->data + (uint64_t)i * SECTOR_SIZE);
+}
+
+static struct disk_write *write_create(struct disk *disk, const struct block_request *request)
+{
+	struct disk_write *write = write_begin(disk, request);
+
+	memcpy(write->data, request->data, (uint64_t)write->count * SECTOR_SIZE);
+	write_print(write);
 	return write;
 }
 
@@ -177,13 +52,8 @@ static struct disk_write *write_create(struct disk *disk, const struct block_req
  * zeros, or anything. */
 static struct disk_write *discard_create(struct disk *disk, const struct block_request *request)
 {
-	struct disk_write *write = sim_allocate(sizeof(*write));
-	uint64_t bytes = (uint64_t)request->sectors * SECTOR_SIZE;
+	struct disk_write *write = write_begin(disk, request);
 
-	write->sector = request->sector.n;
-	write->count = request->sectors;
-	write->order = disk->writes_submitted++;
-	write->data = sim_allocate(bytes);
 	image_read(&disk->current, write->sector, write->count, write->data);
 	for (uint32_t i = 0; i < write->count; i++) {
 		uint64_t *data = (uint64_t *)(void *)(write->data + (uint64_t)i * SECTOR_SIZE);
@@ -192,9 +62,15 @@ static struct disk_write *discard_create(struct disk *disk, const struct block_r
 		for (unsigned j = 0; kind && j < SECTOR_SIZE / sizeof(*data); j++)
 			data[j] = kind == 1 ? 0 : sim_random_next(disk->random);
 	}
+	write_print(write);
 	write->discard = true;
 	sim_totals.discards++;
 	return write;
+}
+
+static void write_land(struct image *image, const struct disk_write *write)
+{
+	image_write_printed(image, write->sector, write->count, write->data, write->print);
 }
 
 /* ---- lies ------------------------------------------------------------- */
@@ -293,7 +169,7 @@ static void write_pend(struct disk *disk, struct disk_write *write)
 	SIM_CHECK(disk->pending_count < DISK_PENDING_MAX, "more than %u writes without a flush",
 		  DISK_PENDING_MAX);
 	disk->pending[disk->pending_count++] = write;
-	image_write(&disk->current, write->sector, write->count, write->data);
+	write_land(&disk->current, write);
 }
 
 /* Two writes of the same sector in flight at once have no order: the store must
@@ -329,7 +205,7 @@ static void flush_apply(struct disk *disk, uint32_t flush)
 		struct disk_write *write = disk->pending[i];
 
 		if (write->covers && write->covers <= flush) {
-			image_write(disk->durable, write->sector, write->count, write->data);
+			write_land(disk->durable, write);
 			write_free(write);
 		} else {
 			disk->pending[kept++] = write;
@@ -338,8 +214,7 @@ static void flush_apply(struct disk *disk, uint32_t flush)
 	disk->pending_count = kept;
 	image_reset(&disk->current, disk->durable);
 	for (uint32_t i = 0; i < kept; i++)
-		image_write(&disk->current, disk->pending[i]->sector, disk->pending[i]->count,
-			    disk->pending[i]->data);
+		write_land(&disk->current, disk->pending[i]);
 }
 
 /* ---- requests --------------------------------------------------------- */
@@ -622,13 +497,14 @@ static void cut_apply(const struct disk *disk, const struct cut *cut, uint32_t i
 	if (cut->kind[index] == CUT_NONE)
 		return;
 	if (cut->kind[index] == CUT_WHOLE) {
-		image_write(image, write->sector, write->count, write->data);
+		write_land(image, write);
 		return;
 	}
 	for (uint32_t i = 0; i < write->count; i++) {
 		if (cut_keeps(cut, index, write, i))
-			image_write(image, write->sector + i, 1,
-				    write->data + (uint64_t)i * SECTOR_SIZE);
+			image_write_printed(image, write->sector + i, 1,
+					    write->data + (uint64_t)i * SECTOR_SIZE,
+					    &write->print[i]);
 		else if (disk->device.write_unit == BLOCK_SIZE && (cut->seed >> 8 & 1) &&
 			 (write->sector + i) % BLOCK_SECTORS == 0)
 			block_destroy(image, write->sector + i, cut->seed);

@@ -2,10 +2,9 @@
 /*
  * disk.h - a disk in memory that lies, tears, reorders and fails on purpose.
  *
- * An image is what a disk holds: flat, or an overlay of changed sectors over
- * another image.  A disk has a durable image, which survives a power cut, and
- * over it what was written since: pending writes, each of which may after a cut
- * be there, not be there, or be there in part.
+ * A disk has a durable image, which survives a power cut, and over it what was
+ * written since: pending writes, each of which may after a cut be there, not be
+ * there, or be there in part.
  *
  *   disk_flat ---- crash image ---- the next crash image ...
  *       ^  durable of       ^ durable of
@@ -15,30 +14,8 @@
 #define TESTS_SIM_DISK_H
 
 #include "drivers/block.h"
+#include "tests/sim/image.h"
 #include "tests/sim/sim.h"
-
-/* ---- images ----------------------------------------------------------- */
-
-struct image {
-	const struct image *base; /* null: flat */
-	uint64_t sectors;
-	uint8_t *data;	   /* flat: all sectors; overlay: `used` sectors */
-	uint64_t *present; /* overlay: bit per sector */
-	uint32_t *place;   /* overlay: sector -> index in data */
-	uint32_t *owner;   /* overlay: index in data -> sector */
-	uint32_t used, room;
-};
-
-void image_create_flat(struct image *image, uint64_t sectors);
-void image_create_overlay(struct image *image, uint64_t sectors);
-/* Empties an overlay and puts it over another image of the same size. */
-void image_reset(struct image *image, const struct image *base);
-void image_free(struct image *image);
-void image_read(const struct image *image, uint64_t sector, uint32_t count, void *data);
-void image_write(struct image *image, uint64_t sector, uint32_t count, const void *data);
-/* Of what an overlay changes. */
-uint64_t image_hash(const struct image *image);
-void image_flip(struct image *image, uint64_t sector, uint32_t bit);
 
 /* ---- disks ------------------------------------------------------------ */
 
@@ -53,6 +30,7 @@ struct disk_write {
 	bool discard;	 /* of sectors that may hold anything then */
 	uint32_t covers; /* flush submitted after the completion, 0: none yet */
 	uint8_t *data;
+	uint64_t *print; /* of its sectors */
 };
 
 /* The last three are told to nobody: a write that never arrives, that arrives

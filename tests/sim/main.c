@@ -69,6 +69,7 @@ static const struct {
 	{"fall_backs", FIGURE(fall_backs)},
 	{"full_disks", FIGURE(full_disks)},
 	{"verify_runs", FIGURE(verify_runs)},
+	{"verdicts_shared", FIGURE(verdicts_shared)},
 	{"pages_compared", FIGURE(pages_compared)},
 };
 

@@ -297,6 +297,8 @@ static void frozen_note(struct model *model, const struct model_state *state)
 	}
 	if (!model->frozen[n])
 		model->frozen[n] = sim_allocate(bytes);
+	else if (memcmp(model->frozen[n], state->content, bytes) != 0)
+		model->rewritten++;
 	memcpy(model->frozen[n], state->content, bytes);
 }
 

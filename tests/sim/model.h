@@ -54,6 +54,7 @@ struct model {
 	uint32_t flights;
 	uint32_t **frozen; /* content of each generation: automatic snapshots have it */
 	uint64_t frozen_room;
+	uint64_t rewritten; /* times that one of these has changed */
 };
 
 /* How the universe's pages lie in the address space. */

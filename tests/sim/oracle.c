@@ -1,143 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * oracle.c - the judgement on an image after a power cut; see oracle.h.
+ * oracle.c - the judgement on an image after a power cut; see oracle.h.  What the
+ * verifier says of it is in verdict.c.
  */
 #include "tests/sim/oracle.h"
 #include "tests/sim/scrubbing.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define SUBSETS_MAX 12u
-
-/* ---- the verifier ----------------------------------------------------- */
-
-static enum status image_reader(void *context, sector_t sector, uint32_t sectors, void *data)
-{
-	const struct image *image = context;
-
-	if (sector.n >= image->sectors || sectors > image->sectors - sector.n)
-		return STATUS_IO;
-	image_read(image, sector.n, sectors, data);
-	return STATUS_OK;
-}
-
-static void finding_note(void *context, const struct verify_finding *finding)
-{
-	struct oracle_findings *findings = context;
-
-	if (finding->severity == VERIFY_NOTE)
-		return;
-	sim_trace_detail("    verify: %s", finding->text);
-	if (finding->severity == VERIFY_WARNING) {
-		findings->warnings++;
-		return;
-	}
-	if (finding->code == VERIFY_SLOT)
-		findings->slot_errors++;
-	if (findings->errors++ == 0)
-		snprintf(findings->first, sizeof(findings->first), "%s: %s",
-			 verify_code_text(finding->code), finding->text);
-}
-
-struct verify *oracle_verify(const struct image *image, bool everything,
-			     struct oracle_findings *findings, enum status *status)
-{
-	struct verify_reader reader = {
-		.context = (void *)image, .sectors = image->sectors, .read = image_reader};
-	struct verify_options options = {.context = findings,
-					 .report = finding_note,
-					 .skip_slot_tails = !everything,
-					 .skip_unpack = !everything};
-	struct verify *verify;
-
-	memset(findings, 0, sizeof(*findings));
-	verify = verify_open(&reader, &options);
-	SIM_CHECK(verify, "memory is short");
-	*status = verify_run(verify);
-	sim_totals.verify_runs++;
-	return verify;
-}
-
-void oracle_compare_space(struct verify *verify, const struct verify_space *space,
-			  const struct model *model, const uint32_t *content)
-{
-	uint8_t data[PAGE_SIZE];
-	uint32_t found = 0;
-	page_t page = {0};
-
-	for (; verify_space_next(verify, space, page, &page) == STATUS_OK; page.n++) {
-		int index = model_page_index(model, page);
-
-		SIM_CHECK(index >= 0 && content[index] != CONTENT_ABSENT,
-			  "page 0x%llx of snapshot %llu exists and should not",
-			  (unsigned long long)page.n, (unsigned long long)space->snapshot.n);
-		SIM_CHECK(verify_space_read(verify, space, page, data) == STATUS_OK,
-			  "page 0x%llx of snapshot %llu cannot be read by the verifier",
-			  (unsigned long long)page.n, (unsigned long long)space->snapshot.n);
-		SIM_CHECK(model_content_matches(model, content[index], data),
-			  "page 0x%llx of snapshot %llu has a wrong content",
-			  (unsigned long long)page.n, (unsigned long long)space->snapshot.n);
-		found++;
-	}
-	SIM_CHECK(found == model_pages_present(content, model->pages),
-		  "snapshot %llu has %u pages, the model %u", (unsigned long long)space->snapshot.n,
-		  found, model_pages_present(content, model->pages));
-}
-
-static const struct model_state *expectation_find(const struct expectation *expectation,
-						  generation_t generation)
-{
-	for (uint32_t i = 0; i < expectation->states; i++)
-		if (expectation->state[i]->generation.n == generation.n)
-			return expectation->state[i];
-	return NULL;
-}
-
-/* What an automatic snapshot of this generation must hold. */
-static const uint32_t *generation_content(const struct expectation *expectation,
-					  uint64_t generation)
-{
-	const struct model_state *state = expectation_find(expectation, (generation_t){generation});
-
-	return state ? state->content
-		     : model_frozen_content(expectation->model, (generation_t){generation});
-}
-
-/* Every snapshot of the state is on the disk, and no other.  That its extents
- * are sound the verifier has seen; their contents are compared if asked for. */
-void oracle_compare_catalogue(struct verify *verify, const struct expectation *expectation,
-			      const struct model_state *state, bool contents)
-{
-	const struct model *model = expectation->model;
-	const struct disk_snapshot *snapshot;
-	struct verify_space space;
-	uint32_t living = 0;
-
-	for (uint64_t i = 0; (snapshot = verify_snapshot_at(verify, i)) != NULL; i++) {
-		struct model_snapshot *expected;
-
-		if (snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
-			continue;
-		SIM_CHECK(verify_space_snapshot(verify, (snapshot_t){snapshot->number}, &space) ==
-				  STATUS_OK,
-			  "snapshot %llu cannot be found", (unsigned long long)snapshot->number);
-		if (model_automatic(snapshot->name, snapshot->flags)) {
-			if (contents)
-				oracle_compare_space(
-					verify, &space, model,
-					generation_content(expectation, snapshot->generation));
-			continue;
-		}
-		living++;
-		expected = model_snapshot_find((struct model_state *)state, snapshot->name);
-		SIM_CHECK(expected, "snapshot \"%s\" exists and should not", snapshot->name);
-		if (contents)
-			oracle_compare_space(verify, &space, model, expected->content);
-	}
-	SIM_CHECK(living == state->snapshots, "%u living snapshots, the model has %u", living,
-		  state->snapshots);
-}
 
 /* ---- the engine ------------------------------------------------------- */
 
@@ -190,41 +61,35 @@ void oracle_compare_snapshots(struct engine *engine, const struct model_state *s
 
 /* ---- one image -------------------------------------------------------- */
 
-/* (1), (3), (4) by the verifier alone, and sometimes (2). */
+/* (1), (2), (3), (4) by the verifier alone. */
 static const struct model_state *image_verify(struct oracle *oracle, struct oracle_level *level,
 					      const struct expectation *expectation)
 {
-	struct oracle_findings findings;
-	enum status status;
-	struct verify *verify = oracle_verify(&level->image, sim_random_once_in(oracle->random, 32),
-					      &findings, &status);
-	const struct verify_totals *totals = verify_totals_get(verify);
+	const struct verdict *verdict =
+		verdict_get(&oracle->verdicts, &level->image,
+			    sim_random_once_in(oracle->random, 32), expectation);
+	const struct verify_totals *totals = &verdict->totals;
 	const struct model_state *state = expectation_find(expectation, totals->generation);
-	struct verify_space space;
+	uint32_t errors = verdict->findings.errors;
 
 	/* Where the block is the write unit, a torn block may take its whole slot
 	 * with it; only there is a slot without sense no damage. */
 	if (oracle->write_unit == BLOCK_SIZE)
-		findings.errors -= findings.slot_errors;
-	SIM_CHECK(findings.errors == 0, "depth %u: the verifier says: %s", level->depth,
-		  findings.first);
+		errors -= verdict->findings.slot_errors;
+	SIM_CHECK(errors == 0, "depth %u: the verifier says: %s", level->depth,
+		  verdict->findings.first);
 	SIM_CHECK(state, "depth %u: generation %llu is on the disk, acknowledged is %llu",
 		  level->depth, (unsigned long long)totals->generation.n,
 		  (unsigned long long)expectation->state[0]->generation.n);
+	SIM_CHECK(verdict->compared, "depth %u: nobody has looked at generation %llu", level->depth,
+		  (unsigned long long)totals->generation.n);
 	level->torn = totals->torn;
 	level->largest = totals->largest;
 	SIM_CHECK(totals->sectors == state->sectors, "depth %u: %llu sectors, the model has %llu",
 		  level->depth, (unsigned long long)totals->sectors,
 		  (unsigned long long)state->sectors);
-	SIM_CHECK(memcmp(&verify_record(verify)->retention, &state->retention,
-			 sizeof(state->retention)) == 0,
+	SIM_CHECK(memcmp(&verdict->retention, &state->retention, sizeof(state->retention)) == 0,
 		  "depth %u: another rule of retention than the model's", level->depth);
-	if (verify_record(verify)->snapshots || state->snapshots)
-		oracle_compare_catalogue(verify, expectation, state,
-					 sim_random_once_in(oracle->random, 4));
-	if (sim_random_once_in(oracle->random, 4) && verify_space_live(verify, &space) == STATUS_OK)
-		oracle_compare_space(verify, &space, expectation->model, state->content);
-	verify_close(verify);
 	return state;
 }
 
@@ -302,19 +167,15 @@ static void recovery_crash_point(void *context, struct disk *disk)
 /* After a fall back nothing on the disk is torn any more: a tombstone is there. */
 static void torn_check(struct oracle *oracle, struct oracle_level *level)
 {
-	struct oracle_findings findings;
-	enum status status;
-	struct verify *verify;
+	const struct verify_totals *totals;
 
 	sim_totals.fall_backs++;
 	if (!sim_random_once_in(oracle->random, 4))
 		return;
-	verify = oracle_verify(level->disk.durable, false, &findings, &status);
-	SIM_CHECK(verify_totals_get(verify)->torn.n == 0 &&
-			  verify_totals_get(verify)->largest.n >= level->torn.n,
+	totals = &verdict_get(&oracle->verdicts, level->disk.durable, false, NULL)->totals;
+	SIM_CHECK(totals->torn.n == 0 && totals->largest.n >= level->torn.n,
 		  "recovery fell back from generation %llu and left no tombstone",
 		  (unsigned long long)level->torn.n);
-	verify_close(verify);
 }
 
 /* (1), (2), (5) by the engine. */
@@ -436,6 +297,9 @@ void oracle_check_cuts(struct oracle *oracle, const struct disk *disk,
 	uint32_t count = disk->pending_count;
 
 	level->seen_count = 0;
+	/* Deeper cuts happen while the disk of depth 0 stays as it is. */
+	if (depth == 0)
+		verdicts_begin(&oracle->verdicts, disk->durable);
 	if (count <= oracle->subsets_max) {
 		/* Every subset at depth 0; deeper ones are many, so all or one. */
 		for (uint32_t subset = 0; subset < 1u << count; subset++) {
@@ -480,4 +344,5 @@ void oracle_free(struct oracle *oracle)
 		disk_free(&oracle->level[depth].disk);
 		image_free(&oracle->level[depth].image);
 	}
+	verdicts_free(&oracle->verdicts);
 }

@@ -17,18 +17,10 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/engine.h"
 #include "tests/sim/model.h"
-#include "tools/mkstore/verify.h"
+#include "tests/sim/verdict.h"
 
 #define ORACLE_DEPTH  3u
-#define ORACLE_STATES 4u
 #define ORACLE_IMAGES 4200u /* every subset of 12 writes and the samples beside them */
-
-/* The states that a recovery may find. */
-struct expectation {
-	const struct model *model; /* knows the contents and the universe */
-	const struct model_state *state[ORACLE_STATES];
-	uint32_t states;
-};
 
 struct oracle;
 
@@ -53,6 +45,7 @@ struct oracle {
 	uint32_t subsets_max;	    /* pending writes of which every subset is tried */
 	uint32_t recovery_once_in;  /* cut this fraction of the recoveries; 0: none */
 	uint32_t aftermath_once_in; /* go on working after this fraction */
+	struct verdicts verdicts;   /* of the crash that is being looked at */
 	struct oracle_level level[ORACLE_DEPTH];
 };
 
@@ -72,23 +65,5 @@ void oracle_cut_random(struct oracle *oracle, const struct disk *disk, struct im
 void oracle_compare_engine(struct engine *engine, const struct model *model,
 			   const uint32_t *content);
 void oracle_compare_snapshots(struct engine *engine, const struct model_state *state);
-
-/* Every snapshot of the state is on the disk, and no other; with contents, they
- * are the model's. */
-void oracle_compare_catalogue(struct verify *verify, const struct expectation *expectation,
-			      const struct model_state *state, bool contents);
-
-/* ---- the independent verifier on an image ----------------------------- */
-
-struct oracle_findings {
-	uint32_t errors, warnings;
-	uint32_t slot_errors; /* errors of code SLOT among them */
-	char first[400];      /* text of the first error */
-};
-struct verify *oracle_verify(const struct image *image, bool everything,
-			     struct oracle_findings *findings, enum status *status);
-/* Pages of a space, read by the verifier, against a content. */
-void oracle_compare_space(struct verify *verify, const struct verify_space *space,
-			  const struct model *model, const uint32_t *content);
 
 #endif

@@ -326,7 +326,7 @@ void workload_compare(struct workload *workload)
 	verify = oracle_verify(&workload->flat, true, &findings, &status);
 	SIM_CHECK(findings.errors == 0, "the verifier says: %s", findings.first);
 	workload_expectation(workload, &expectation);
-	oracle_compare_catalogue(verify, &expectation, &workload->model.durable, true);
+	oracle_compare_catalogue(verify, &expectation, &workload->model.durable);
 	verify_close(verify);
 	if (workload->model.durable.snapshots)
 		oracle_compare_snapshots(&workload->engine, &workload->model.durable);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image.h - what a disk holds: flat, or an overlay of changed sectors over
+ * another image.
+ *
+ * Each sector has a print: 64 bits that stand for its content, 0 for zeros.  They
+ * are made when a sector is written and go with it from image to image, so that
+ * whether two images agree somewhere is known without looking at the data.
+ */
+#ifndef TESTS_SIM_IMAGE_H
+#define TESTS_SIM_IMAGE_H
+
+#include "tests/sim/sim.h"
+
+struct image {
+	const struct image *base; /* null: flat */
+	uint64_t sectors;
+	uint8_t *data;	   /* flat: all sectors; overlay: `used` sectors */
+	uint64_t *print;   /* of these */
+	uint64_t *present; /* overlay: bit per sector */
+	uint32_t *place;   /* overlay: sector -> index in data */
+	uint32_t *owner;   /* overlay: index in data -> sector */
+	uint32_t used, room;
+};
+
+void image_create_flat(struct image *image, uint64_t sectors);
+void image_create_overlay(struct image *image, uint64_t sectors);
+/* Empties an overlay and puts it over another image of the same size. */
+void image_reset(struct image *image, const struct image *base);
+void image_free(struct image *image);
+void image_read(const struct image *image, uint64_t sector, uint32_t count, void *data);
+void image_write(struct image *image, uint64_t sector, uint32_t count, const void *data);
+/* The same for sectors whose prints are known. */
+void image_write_printed(struct image *image, uint64_t sector, uint32_t count, const void *data,
+			 const uint64_t *print);
+void image_flip(struct image *image, uint64_t sector, uint32_t bit);
+
+uint64_t sector_print(const void *data);
+uint64_t image_print(const struct image *image, uint64_t sector);
+/* Of what an overlay changes, whatever the order in which it was written. */
+uint64_t image_hash(const struct image *image);
+
+#endif
