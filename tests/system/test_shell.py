@@ -93,6 +93,11 @@ def test_cp_mv_rm(shell):
     assert shell.command("cat /notes/three") == "precious\n"
     shell.command("rm /notes/three")
     assert "no such" in shell.command("cat /notes/three")
+    shell.command("cp /bin/hello /notes/three")
+    assert "is a program" in shell.command("cp /notes/one /notes/three")
+    shell.command("force cp /notes/one /notes/three")
+    assert shell.command("cat /notes/three") == "precious\n"
+    shell.command("rm /notes/three")
     shell.command("cp /bin/shell /notes/large")
     assert shell.command("hexdump /notes/large 0 64") == shell.command("hexdump /bin/shell 0 64")
     shell.command("rm /notes/large /notes/one")

@@ -34,6 +34,7 @@ struct put {
 	const char *path; /* in the store */
 	object_t object;
 	bool created;
+	bool force;
 };
 
 /* ---- the host's file ------------------------------------------------------------ */
@@ -86,6 +87,35 @@ static bool put_open(struct put *put)
 
 /* ---- the object ------------------------------------------------------------------- */
 
+static bool put_is_program(const void *bytes, size_t length)
+{
+	return length >= 4 && memcmp(bytes, "\177ELF", 4) == 0;
+}
+
+/* A program is replaced by another one with a word, and by anything else only on
+ * purpose: its name was probably a slip. */
+static enum command_exit put_over(struct host *host, const struct put *put,
+				  const struct disk_object *record)
+{
+	char first[4];
+	void *data;
+	enum status status = STATUS_ABSENT;
+
+	if (record->size && !put->force)
+		status = HOST_RETRY(host,
+				    space_read(&host->space, (page_t){record->first_page}, &data));
+	if (status != STATUS_OK || !put_is_program(data, record->size))
+		return COMMAND_OK;
+	if (put_is_program(first, pread(put->descriptor, first, 4, 0) == 4 ? 4 : 0)) {
+		command_note("%s: '%s' was a program, and becomes another one", host->path,
+			     put->path);
+		return COMMAND_OK;
+	}
+	command_error("%s: '%s' is a program, and '%s' is none: --force overwrites it all the same",
+		      host->path, put->path, put->file);
+	return COMMAND_FAILED;
+}
+
 /* An object of that name is there: can it take the bytes? */
 static enum command_exit put_existing(struct host *host, struct put *put,
 				      const struct disk_capability *capability)
@@ -111,6 +141,8 @@ static enum command_exit put_existing(struct host *host, struct put *put,
 			      put->bytes);
 		return COMMAND_FAILED;
 	}
+	if (put_over(host, put, &record) != COMMAND_OK)
+		return COMMAND_FAILED;
 	if (put->most_given)
 		command_note("%s: '%s' exists: --max is for new objects", host->path, put->path);
 	put->object = (object_t){capability->object};
@@ -264,7 +296,9 @@ static enum command_exit put_run(const struct command_invocation *invocation)
 {
 	const char *most = command_value(invocation, "max");
 	const char *given = invocation->operands > 2 ? invocation->operand[2] : "/";
-	struct put put = {.file = invocation->operand[1], .most_given = most != NULL};
+	struct put put = {.file = invocation->operand[1],
+			  .most_given = most != NULL,
+			  .force = command_value(invocation, "force") != NULL};
 	char *made = NULL;
 	struct host host;
 	enum command_exit result;
@@ -293,6 +327,7 @@ static enum command_exit put_run(const struct command_invocation *invocation)
 
 static const struct command_option put_options[] = {
 	{"max", "SIZE", "what a new object may grow to (default: the file's size)"},
+	{"force", NULL, "overwrite a program with what is none"},
 	{0},
 };
 

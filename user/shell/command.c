@@ -126,6 +126,20 @@ static enum status shell_store_output(const char *path, const char *bytes, size_
 	return shell_close_target(&file, path, created, status);
 }
 
+/* Looked at first: what the command does besides is not done for nothing. */
+static bool shell_target_fits(const struct words *words)
+{
+	enum object_type type;
+	uint32_t slot;
+	bool fits;
+
+	if (path_lookup(words->target, &slot, &type) != STATUS_OK)
+		return true;
+	fits = type != OBJECT_SEGMENT || shell_may_replace(words->word[0], words->target, slot);
+	slot_give(slot);
+	return fits;
+}
+
 static void shell_run_redirected(const struct shell_command *command, struct words *words)
 {
 	char *bytes;
@@ -133,6 +147,8 @@ static void shell_run_redirected(const struct shell_command *command, struct wor
 	bool complete, done;
 	enum status status;
 
+	if (!shell_target_fits(words))
+		return;
 	terminal_capture();
 	done = command->run(words->count, words->word);
 	complete = terminal_capture_end(&bytes, &length);
@@ -141,7 +157,7 @@ static void shell_run_redirected(const struct shell_command *command, struct wor
 	if (complete && done) {
 		status = shell_store_output(words->target, bytes, length, words->append);
 		if (status != STATUS_OK)
-			shell_error(words->word[0], words->target, status);
+			shell_path_error(words->word[0], words->target, status);
 	}
 	heap_release(bytes);
 }
@@ -185,6 +201,36 @@ static void shell_run(const struct shell_command *command, struct words *words)
 		       fault.fault == FAULT_STORAGE ? "; `log -k` names the reason" : "");
 }
 
+static bool shell_is_forced;
+
+bool shell_forced(void)
+{
+	return shell_is_forced;
+}
+
+/* The command of that name, if that many arguments suit it; otherwise says why not. */
+static const struct shell_command *shell_suits(const char *name, int arguments)
+{
+	const struct shell_command *command = shell_command_find(name);
+
+	if (!command)
+		shell_unknown(name);
+	else if (arguments < command->least || (command->most >= 0 && arguments > command->most))
+		shell_usage(command->name);
+	else
+		return command;
+	return NULL;
+}
+
+bool command_force(int argc, char **argv)
+{
+	const struct shell_command *command = shell_suits(argv[1], argc - 2);
+
+	if (!command || command->run == command_force)
+		return false;
+	return command->run(argc - 1, argv + 1);
+}
+
 void shell_execute(const char *line)
 {
 	static struct words words;
@@ -200,12 +246,8 @@ void shell_execute(const char *line)
 				       words.target);
 		return;
 	}
-	command = shell_command_find(words.word[0]);
-	if (!command)
-		shell_unknown(words.word[0]);
-	else if (words.count - 1 < command->least ||
-		 (command->most >= 0 && words.count - 1 > command->most))
-		shell_usage(command->name);
-	else
+	shell_is_forced = text_equal(words.word[0], "force");
+	command = shell_suits(words.word[0], words.count - 1);
+	if (command)
 		shell_run(command, &words);
 }

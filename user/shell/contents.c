@@ -73,7 +73,7 @@ bool command_cat(int argc, char **argv)
 			continue;
 		}
 		if (status != STATUS_OK) {
-			done = shell_error("cat", argv[i], status);
+			done = shell_path_error("cat", argv[i], status);
 			continue;
 		}
 		if (!contents_cat(&file))
@@ -134,7 +134,7 @@ bool command_hexdump(int argc, char **argv)
 		return shell_complain("hexdump", "%s: not a number", argv[3]);
 	status = file_open(&file, argv[1], RIGHT_READ);
 	if (status != STATUS_OK)
-		return shell_error("hexdump", argv[1], status);
+		return shell_path_error("hexdump", argv[1], status);
 	if (offset > file.size)
 		shell_complain("hexdump", "%s has only %llu bytes", argv[1],
 			       (unsigned long long)file.size);
@@ -228,7 +228,9 @@ static enum status contents_find_target(const char *from, const char *to, uint32
 	return path_parent(to, directory, name);
 }
 
-static enum status contents_copy(const struct file *from, uint32_t directory, const char *name)
+/* BUSY: it may not be replaced, which was said. */
+static enum status contents_copy(const struct file *from, const char *path, uint32_t directory,
+				 const char *name)
 {
 	enum object_type type;
 	struct file to;
@@ -241,6 +243,8 @@ static enum status contents_copy(const struct file *from, uint32_t directory, co
 	}
 	if (status == STATUS_OK && type != OBJECT_SEGMENT)
 		status = STATUS_WRONG_TYPE;
+	if (status == STATUS_OK && !shell_may_replace("cp", path, slot))
+		status = STATUS_BUSY;
 	if (status == STATUS_OK)
 		status = file_attach(&to, slot, RIGHT_READ | RIGHT_WRITE);
 	if (status != STATUS_OK) {
@@ -261,17 +265,19 @@ bool command_cp(int argc, char **argv)
 
 	(void)argc;
 	if (status != STATUS_OK)
-		return shell_error("cp", argv[1], status);
+		return shell_path_error("cp", argv[1], status);
 	status = contents_find_target(argv[1], argv[2], &directory, name);
 	if (status == STATUS_OK) {
-		status = contents_copy(&from, directory, name);
+		status = contents_copy(&from, argv[2], directory, name);
 		slot_give(directory);
 	}
 	file_close(&from);
+	if (status == STATUS_BUSY)
+		return false;
 	if (status == STATUS_ATTACHED)
 		return shell_complain("cp", "%s and %s are the same object", argv[1], argv[2]);
 	if (status == STATUS_LIMIT)
 		return shell_complain("cp", "%s cannot grow to the size of %s; remove it first",
 				      argv[2], argv[1]);
-	return status == STATUS_OK ? true : shell_error("cp", argv[2], status);
+	return status == STATUS_OK ? true : shell_path_error("cp", argv[2], status);
 }

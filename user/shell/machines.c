@@ -277,12 +277,14 @@ bool command_run(int argc, char **argv)
 		return false;
 	if (!request.name)
 		request.name = machines_base_name(argv[at]);
-	if (strlen(request.name) == 0 || strlen(request.name) >= MACHINE_NAME)
-		return shell_complain("run", "the name of a machine has 1 to 31 bytes; give a "
-					     "shorter one with -n");
 	status = machines_find_program(argv[at], &request.program);
 	if (status != STATUS_OK)
-		return shell_error("run", argv[at], status);
+		return shell_path_error("run", argv[at], status);
+	if (strlen(request.name) == 0 || strlen(request.name) >= MACHINE_NAME) {
+		slot_give(request.program);
+		return shell_complain("run", "the name of a machine has 1 to 31 bytes; give a "
+					     "shorter one with -n");
+	}
 	request.arguments = argc - at - 1;
 	request.argument = argv + at + 1;
 	status = spawn_machine(&request, &spawned);

@@ -69,7 +69,7 @@ static bool objects_list(const char *path, uint32_t directory)
 		if (count % 64 == 0 && terminal_interrupted())
 			return false;
 	}
-	return status == STATUS_NOT_FOUND ? true : shell_error("ls", path, status);
+	return status == STATUS_NOT_FOUND ? true : shell_path_error("ls", path, status);
 }
 
 /* A path that is not a directory: what its capability tells. */
@@ -81,7 +81,7 @@ static bool objects_list_one(const char *path, uint32_t slot)
 	enum status status = table_info(SLOT_TABLE, slot, &info);
 
 	if (status != STATUS_OK)
-		return shell_error("ls", path, status);
+		return shell_path_error("ls", path, status);
 	text_format(item.name, sizeof(item.name), "%s", path);
 	item.type = info.type;
 	item.rights = info.rights;
@@ -101,7 +101,7 @@ bool command_ls(int argc, char **argv)
 	bool done;
 
 	if (status != STATUS_OK)
-		return shell_error("ls", path, status);
+		return shell_path_error("ls", path, status);
 	done = type == OBJECT_DIRECTORY ? objects_list(path, slot) : objects_list_one(path, slot);
 	slot_give(slot);
 	return done;
@@ -135,7 +135,7 @@ bool command_mkdir(int argc, char **argv)
 		enum status status = objects_make_directory(argv[i]);
 
 		if (status != STATUS_OK)
-			done = shell_error("mkdir", argv[i], status);
+			done = shell_path_error("mkdir", argv[i], status);
 	}
 	return done;
 }
@@ -189,7 +189,7 @@ bool command_rm(int argc, char **argv)
 		if (status == STATUS_OK || status == STATUS_DEAD)
 			status = objects_remove(argv[i], OBJECT_SEGMENT);
 		if (status != STATUS_OK)
-			done = shell_error("rm", argv[i], status);
+			done = shell_path_error("rm", argv[i], status);
 	}
 	return done;
 }
@@ -218,7 +218,7 @@ bool command_rmdir(int argc, char **argv)
 		enum status status = objects_remove_directory(argv[i]);
 
 		if (status != STATUS_OK)
-			done = shell_error("rmdir", argv[i], status);
+			done = shell_path_error("rmdir", argv[i], status);
 	}
 	return done;
 }
@@ -274,40 +274,61 @@ static bool objects_same(uint32_t left, uint32_t right)
 	       a.object == b.object;
 }
 
-static enum status objects_move(uint32_t parent, const char *name, const char *to)
+static bool objects_move_error(const char *from, const char *to, enum status status)
+{
+	switch (status) {
+	case STATUS_OK:
+		return true;
+	case STATUS_LOOP:
+		return shell_complain("mv", "%s cannot be put below itself, to %s", from, to);
+	case STATUS_NOT_FOUND: /* it was there a moment ago */
+		return shell_complain("mv", "%s to %s: no such name", from, to);
+	case STATUS_EXISTS:
+		return shell_complain("mv", "%s to %s: a directory has that name", from, to);
+	default:
+		return shell_path_error("mv", to, status);
+	}
+}
+
+/* What is in slot `moved`, called `name` in `parent`. */
+static bool objects_move(char **argv, uint32_t parent, const char *name, uint32_t moved)
 {
 	struct objects_target target;
-	uint32_t moved = slot_take();
-	enum status status = moved ? directory_lookup(parent, name, moved, NULL) : STATUS_LIMIT;
+	enum status status = objects_find_target(argv[2], name, &target);
+	bool same, fits = true;
 
-	if (status == STATUS_OK)
-		status = objects_find_target(to, name, &target);
-	if (status != STATUS_OK) {
-		slot_give(moved);
-		return status;
-	}
-	status = directory_rename(parent, name, target.directory, target.name, true);
+	if (status == STATUS_NOT_FOUND)
+		return shell_path_error("mv", argv[2], status);
+	if (status != STATUS_OK)
+		return objects_move_error(argv[1], argv[2], status);
 	/* The same object under both names: it must live on. */
-	if (status == STATUS_OK && target.replaced && !objects_same(moved, target.replaced))
+	same = !target.replaced || objects_same(moved, target.replaced);
+	if (!same)
+		fits = shell_may_replace("mv", argv[2], target.replaced);
+	if (fits)
+		status = directory_rename(parent, name, target.directory, target.name, true);
+	if (fits && status == STATUS_OK && !same)
 		table_destroy(SLOT_TABLE, target.replaced);
 	slot_give(target.replaced);
 	slot_give(target.directory);
-	slot_give(moved);
-	return status;
+	return fits && objects_move_error(argv[1], argv[2], status);
 }
 
 bool command_mv(int argc, char **argv)
 {
 	char name[DIRECTORY_NAME];
-	uint32_t parent;
+	uint32_t parent, moved;
 	enum status status = path_parent(argv[1], &parent, name);
+	bool done;
 
 	(void)argc;
 	if (status != STATUS_OK)
-		return shell_error("mv", argv[1], status);
-	status = objects_move(parent, name, argv[2]);
+		return shell_path_error("mv", argv[1], status);
+	moved = slot_take();
+	status = moved ? directory_lookup(parent, name, moved, NULL) : STATUS_LIMIT;
+	done = status == STATUS_OK ? objects_move(argv, parent, name, moved)
+				   : shell_path_error("mv", argv[1], status);
+	slot_give(moved);
 	slot_give(parent);
-	if (status == STATUS_NOT_FOUND)
-		return shell_complain("mv", "%s to %s: no such name", argv[1], argv[2]);
-	return status == STATUS_OK ? true : shell_error("mv", argv[2], status);
+	return done;
 }

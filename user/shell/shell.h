@@ -40,6 +40,8 @@ void shell_execute(const char *line);
 /* "NAME: what: status text" on the terminal, even while output is captured;
  * returns false. */
 bool shell_error(const char *command, const char *what, enum status status);
+/* Was `force` said before the command? */
+bool shell_forced(void);
 /* The same for any sentence. */
 bool shell_complain(const char *command, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -52,7 +54,18 @@ extern const struct shell_command shell_commands[];
 extern const uint32_t shell_command_count;
 const struct shell_command *shell_command_find(const char *name);
 
+/* ---- paths.c ---- */
+
+/* As shell_error about a path; names the part of it that is at fault. */
+bool shell_path_error(const char *command, const char *path, enum status status);
+/* May what the slot names, at that path, get other bytes or be destroyed for something
+ * else?  A program only with `force`; otherwise that is said. */
+bool shell_may_replace(const char *command, const char *path, uint32_t slot);
+
 /* ---- the commands, one file per group ---- */
+
+/* command.c */
+bool command_force(int argc, char **argv);
 
 /* objects.c */
 bool command_ls(int argc, char **argv);

@@ -23,10 +23,17 @@ const struct shell_command shell_commands[] = {
 	 "> replaces what is in the object, >> adds to it; a new object is made if there is\n"
 	 "none. This works with every command, as in `ps > /notes/ps`.",
 	 0, -1, command_echo, false},
-	{"cp", "FROM TO", "copy an object", "Into an object that exists, or a new one.", 2, 2,
+	{"cp", "FROM TO", "copy an object",
+	 "Into an object that exists, or a new one. A program is only replaced with `force`.", 2, 2,
 	 command_cp, true},
-	{"mv", "FROM TO", "rename or move", "What was called TO before is destroyed.", 2, 2,
-	 command_mv, false},
+	{"mv", "FROM TO", "rename or move",
+	 "What was called TO before is destroyed, but a program only with `force`, and a\n"
+	 "directory never.",
+	 2, 2, command_mv, true},
+	{"force", "COMMAND...", "let a command replace a program",
+	 "For cp, mv, > and >>, which otherwise leave programs as they are:\n"
+	 "`force cp /notes/new /bin/hello`.",
+	 1, -1, command_force, true},
 	{"rm", "OBJECT...", "destroy objects and take their names away",
 	 "Every capability to the object is dead afterwards, programs that use it fault.\n"
 	 "Of a port or machine only the name goes.",

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * paths.c - what is wrong with a path, in words; and programs, which are not
+ * overwritten by a slip of the hand.  Interface in shell.h.
+ */
+#include "user/shell/shell.h"
+
+#include <string.h>
+#include "user/lib/directory.h"
+#include "user/lib/file.h"
+#include "user/lib/slot.h"
+#include "user/lib/text.h"
+#include "user/shell/line.h"
+
+#define PATHS_SHOWN 24 /* bytes of a name that is too long */
+
+/* Where the run of slashes, or of anything else, that begins here ends. */
+static size_t paths_run(const char *path, size_t at, bool slashes)
+{
+	while (path[at] != '\0' && (path[at] == '/') == slashes)
+		at++;
+	return at;
+}
+
+/* A part of the path that is not the last: a directory is to be there.  True: what is
+ * there instead was said. */
+static bool paths_step_wrong(const char *command, const char *path, size_t length)
+{
+	static char prefix[LINE_BYTES + 1];
+	enum object_type type;
+	enum status status;
+	uint32_t slot;
+
+	if (length >= sizeof(prefix))
+		return false;
+	memcpy(prefix, path, length);
+	prefix[length] = '\0';
+	status = path_lookup(prefix, &slot, &type);
+	if (status == STATUS_OK)
+		slot_give(slot);
+	if (status == STATUS_NOT_FOUND)
+		shell_complain(command, "%s: no such directory: %s", path, prefix);
+	else if (status == STATUS_DEAD)
+		shell_complain(command, "%s: %s names an object that no longer exists", path,
+			       prefix);
+	else if (status == STATUS_OK && type != OBJECT_DIRECTORY)
+		shell_complain(command, "%s: %s is no directory", path, prefix);
+	else
+		return false;
+	return true;
+}
+
+/* True: a mistake in the path was found, and said. */
+static bool paths_wrong(const char *command, const char *path)
+{
+	size_t at = 0, begin, names = 0;
+
+	if (path[0] == '\0') {
+		shell_complain(command, "an empty path names nothing");
+		return true;
+	}
+	while (path[at] != '\0') {
+		begin = paths_run(path, at, true);
+		at = paths_run(path, begin, false);
+		if (at == begin || (at == begin + 1 && path[begin] == '.'))
+			continue;
+		names++;
+		if (at - begin > TREE_KEY_MAX) {
+			shell_complain(command,
+				       "%.*s...: a name of %llu bytes; a name has at most %u",
+				       PATHS_SHOWN, path + begin, (unsigned long long)(at - begin),
+				       TREE_KEY_MAX);
+			return true;
+		}
+		if (path[paths_run(path, at, true)] != '\0' && paths_step_wrong(command, path, at))
+			return true;
+	}
+	if (names == 0)
+		shell_complain(command, "%s: this is the root directory", path);
+	return names == 0;
+}
+
+bool shell_path_error(const char *command, const char *path, enum status status)
+{
+	bool name = status == STATUS_INVALID || status == STATUS_NOT_FOUND ||
+		    status == STATUS_WRONG_TYPE || status == STATUS_DEAD;
+
+	if (name && paths_wrong(command, path))
+		return false;
+	if (status == STATUS_WRONG_TYPE)
+		return shell_complain(command, "%s: it is of another type; `ls` shows which", path);
+	return shell_error(command, path, status);
+}
+
+/* ---- programs ------------------------------------------------------------------- */
+
+static bool paths_is_program(uint32_t slot)
+{
+	static const char magic[4] = {0x7f, 'E', 'L', 'F'};
+	struct file file;
+	bool program;
+
+	if (file_attach(&file, slot, RIGHT_READ) != STATUS_OK)
+		return false;
+	program = file.size >= sizeof(magic) && memcmp(file_data(&file), magic, sizeof(magic)) == 0;
+	file.slot = 0; /* stays the caller's */
+	file_close(&file);
+	return program;
+}
+
+bool shell_may_replace(const char *command, const char *path, uint32_t slot)
+{
+	if (shell_forced() || !paths_is_program(slot))
+		return true;
+	return shell_complain(command,
+			      "%s is a program, and stays as it is; `force %s ...` replaces it",
+			      path, command);
+}
