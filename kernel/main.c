@@ -33,10 +33,12 @@ static void boot_check_memory(void)
 	if (kernel.boot.memory_bytes >= KERNEL_MEMORY_MIN)
 		return;
 	kernel_print_serial(true);
-	kernel_print("perdure: not enough memory: the firmware reports %lu MiB, at least %lu MiB "
-		     "are needed; nothing was touched, stopped",
-		     (unsigned long)(kernel.boot.memory_bytes >> 20),
-		     (unsigned long)(KERNEL_MEMORY_MIN >> 20));
+	kernel_print(
+		"perdure: not enough memory: the firmware reports %lu MiB, at least %lu MiB "
+		"are needed (QEMU: -m 25M with a BIOS, -m 64M with UEFI firmware); nothing was "
+		"touched, stopped",
+		(unsigned long)(kernel.boot.memory_bytes >> 20),
+		(unsigned long)(KERNEL_MEMORY_MIN >> 20));
 	arch_halt();
 }
 

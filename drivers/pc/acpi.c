@@ -5,6 +5,7 @@
  *	RSDP --> XSDT or RSDT --> FADT --> DSDT (for \_S5)
  *	                     +--> MADT (APICs)
  *	                     +--> MCFG (PCI configuration space)
+ *	                     +--> DMAR, IVRS (IOMMUs)
  *	                     +--> HPET (a counter)
  *	                     +--> SSDT (the generation of a virtual machine)
  */
@@ -151,6 +152,25 @@ static void acpi_mcfg(const uint8_t *table, uint32_t bytes)
 	}
 }
 
+/* ---- DMAR: VT-d specification, chapter 8; IVRS: AMD's, section 5.2 ------------------- */
+
+/* In both, blocks follow that begin with what they are, and of which those that describe
+ * a unit have the address of its registers at offset 8. */
+static void acpi_iommus(const uint8_t *table, uint32_t bytes, bool amd)
+{
+	for (uint32_t at = 48, length; at + 16 <= bytes; at += length) {
+		uint8_t type = table[at];
+		bool unit =
+			amd ? type == 0x10 || type == 0x11 || type == 0x40 : get16(table + at) == 0;
+		length = get16(table + at + 2);
+		if (length < 4 || length > bytes - at)
+			return;
+		if (unit && length >= 16 && facts.iommus < ACPI_IOMMUS)
+			facts.iommu[facts.iommus++] =
+				(struct acpi_iommu){get64(table + at + 8), amd};
+	}
+}
+
 /* ---- HPET: IA-PC HPET specification 1.0a, section 3.2.4 ----------------------------- */
 
 static void acpi_hpet(const uint8_t *table, uint32_t bytes)
@@ -193,6 +213,10 @@ static void acpi_walk(uint64_t root, bool wide)
 			acpi_fadt(found, length);
 		else if ((found = acpi_table(physical, "MCFG", &length)) != NULL)
 			acpi_mcfg(found, length);
+		else if ((found = acpi_table(physical, "DMAR", &length)) != NULL)
+			acpi_iommus(found, length, false);
+		else if ((found = acpi_table(physical, "IVRS", &length)) != NULL)
+			acpi_iommus(found, length, true);
 		else if ((found = acpi_table(physical, "HPET", &length)) != NULL)
 			acpi_hpet(found, length);
 		else if ((found = acpi_table(physical, "SSDT", &length)) != NULL)

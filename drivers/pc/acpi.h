@@ -21,6 +21,13 @@ struct acpi_register {
 	uint64_t address;
 };
 
+/* What translates the addresses of devices, where it is switched on. */
+#define ACPI_IOMMUS 16u
+struct acpi_iommu {
+	uint64_t registers;
+	bool amd; /* else Intel's */
+};
+
 struct acpi_facts {
 	bool present;
 	/* MADT; the PC's usual addresses without one */
@@ -39,6 +46,9 @@ struct acpi_facts {
 	/* MCFG: configuration space of PCI segment 0 in memory; 0: none */
 	uint64_t ecam;
 	uint8_t ecam_first_bus, ecam_last_bus;
+	/* DMAR or IVRS; more than fit are left out */
+	struct acpi_iommu iommu[ACPI_IOMMUS];
+	uint32_t iommus;
 	uint64_t hpet; /* registers of the high precision event timer; 0: none */
 	/* Where the host of a virtual machine keeps the identifier of its generation, 16
 	 * bytes of memory; 0: nowhere */

@@ -8,6 +8,7 @@
  */
 #include "drivers/virtio/pci.h"
 #include <stddef.h>
+#include "drivers/pc/iommu.h"
 
 /* One vendor capability (4.1.4): type, bar, offset, length. */
 struct place {
@@ -72,7 +73,8 @@ bool virtio_pci_open(struct virtio_pci *device, const struct pci_function *funct
 	}
 	if (device->common != NULL && device->notify != NULL)
 		return true;
-	*why = "it has no virtio 1.x interface (legacy only), or its registers are not placed";
+	*why = "it has no virtio 1.x interface (QEMU: disable-modern=off), or its registers are "
+	       "not placed";
 	return false;
 }
 
@@ -113,7 +115,15 @@ bool virtio_pci_negotiate(struct virtio_pci *device, uint64_t wanted, uint64_t n
 		*why = "it does not offer what is needed";
 		return false;
 	}
-	uint64_t accepted = *offered & (wanted | needed);
+	/* 6.1: a device that offers this may refuse a driver that does not accept it. */
+	if (*offered & VIRTIO_F_ACCESS_PLATFORM && iommu_translates()) {
+		virtio_pci_status_add(device, VIRTIO_STATUS_FAILED);
+		*why = "an IOMMU that is switched on translates its addresses, which is not "
+		       "supported: switch it off in the firmware (VT-d, AMD-Vi), or the disk's "
+		       "use of it (QEMU: iommu_platform=off)";
+		return false;
+	}
+	uint64_t accepted = *offered & (wanted | needed | VIRTIO_F_ACCESS_PLATFORM);
 	device->common->driver_feature_select = 0;
 	device->common->driver_feature = (uint32_t)accepted;
 	device->common->driver_feature_select = 1;

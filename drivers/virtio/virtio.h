@@ -18,8 +18,9 @@
 #define VIRTIO_STATUS_FAILED	  128u
 
 /* 6: reserved feature bits */
-#define VIRTIO_F_INDIRECT_DESC (UINT64_C(1) << 28)
-#define VIRTIO_F_VERSION_1     (UINT64_C(1) << 32)
+#define VIRTIO_F_INDIRECT_DESC	 (UINT64_C(1) << 28)
+#define VIRTIO_F_VERSION_1	 (UINT64_C(1) << 32)
+#define VIRTIO_F_ACCESS_PLATFORM (UINT64_C(1) << 33)
 
 /* 2.7: split virtqueues */
 #define VIRTQ_DESC_F_NEXT      1u

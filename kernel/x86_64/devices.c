@@ -58,7 +58,9 @@ void arch_init(const struct arch_boot *boot, void *(*scratch)(uint64_t bytes))
 	if (!apic_init())
 		devices_missing("no memory for the interrupt controllers' mapping");
 	if (serial_present() && !apic_isa_route(SERIAL_ISA_IRQ, VECTOR_SERIAL))
-		devices_missing("the I/O interrupt controller has no line for the serial port");
+		devices_missing(
+			"this PC has no I/O interrupt controller with a line for the serial port "
+			"(QEMU: -machine q35, or pc)");
 	serial_interrupt_enable();
 }
 

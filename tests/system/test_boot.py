@@ -13,9 +13,10 @@ from machine import Machine
 MACHINES = ["shell", "counter", "primes", "exchange", "traffic"]
 
 
-def set_menu(image, words="", timeout=1, without=None):
+def set_menu(image, words="", timeout=1, without=None, more="", files=()):
     """The same image with other words behind the kernel's name in GRUB's menu, which
-    waits for so many seconds, and without what matches."""
+    waits for so many seconds, without what matches, and with further commands when all
+    is loaded and files beside the kernel."""
     with open("disk/grub.cfg", encoding="ascii") as file:
         config = file.read()
     assert "kernel.elf\n" in config and "set timeout=1\n" in config
@@ -24,14 +25,19 @@ def set_menu(image, words="", timeout=1, without=None):
     if without:
         assert re.search(without, config)
         config = re.sub(without, "true", config)
+    if more:
+        loaded = 'module2 "$store" store; fi\n'
+        assert loaded in config
+        config = config.replace(loaded, loaded + more + "\n", 1)
     path = image + ".grub.cfg"
     esp = image + ".esp"
     with open(path, "w", encoding="ascii") as file:
         file.write(config)
     script = "tools/build/image.py"
-    files = [f"{PARTS}/bootx64.efi=/EFI/BOOT/BOOTX64.EFI", f"{path}=/perdure/grub.cfg"]
-    files += [f"{PARTS}/kernel.elf=/perdure/kernel.elf"]
-    subprocess.run(["/usr/bin/python3", script, "fat", esp, *files], check=True)
+    parts = [f"{PARTS}/bootx64.efi=/EFI/BOOT/BOOTX64.EFI", f"{path}=/perdure/grub.cfg"]
+    parts += [f"{PARTS}/kernel.elf=/perdure/kernel.elf"]
+    parts += files
+    subprocess.run(["/usr/bin/python3", script, "fat", esp, *parts], check=True)
     command = ["/usr/bin/python3", script, "ensure", image, "--esp", esp]
     command += ["--core", f"{PARTS}/core.img", "--mkstore", MKSTORE]
     command += ["--manifest", "disk/system.manifest", "--files", "build/user"]

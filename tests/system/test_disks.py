@@ -6,6 +6,7 @@ import re
 
 import pytest
 from conftest import copy_sparse, make_image, mkstore, mkstore_json, verify
+from test_boot import set_menu
 from test_refusals import store_digest
 
 from machine import Machine
@@ -118,8 +119,6 @@ def test_started_from_a_disk_without_driver(image, other):
 
 def test_menu_that_does_not_say(image, other):
     """A menu of somebody's own: one store is resumed, two are refused."""
-    from test_boot import set_menu
-
     set_menu(image, timeout=1, without="module2 [^;]*")
     with Machine(image) as machine:
         machine.wait_prompt()
@@ -158,6 +157,35 @@ def test_behind_a_second_root(image, machine_type, root, port):
         machine.wait_prompt()
         machine.command("checkpoint")
     verify(image)
+
+
+IOMMU = {"none": [], "intel": ["-device", "intel-iommu"], "amd": ["-device", "amd-iommu"]}
+PLATFORM = ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=on"]
+
+
+@pytest.mark.parametrize("iommu", IOMMU)
+def test_addresses_by_the_platform(image, iommu):
+    """The disk wants a driver that leaves its addresses to the platform: they are the same,
+    without an IOMMU and with one that is off."""
+    with Machine(image, disk=IOMMU[iommu] + PLATFORM) as machine:
+        machine.wait_prompt()
+        machine.command("checkpoint")
+    verify(image)
+
+
+@pytest.mark.parametrize("iommu, switch", [
+    ("intel", "write_dword 0xfed90018 0x80000000"),
+    ("amd", "write_dword 0xfed80018 1"),
+])
+def test_addresses_that_are_translated(image, iommu, switch):
+    """The IOMMU was left switched on: said, and nothing is tried."""
+    module = "/usr/lib/grub/i386-pc/memrw.mod=/perdure/memrw.mod"
+    set_menu(image, more=f"insmod ($root)/perdure/memrw.mod\n{switch}", files=[module])
+    before = store_digest(image)
+    with Machine(image, disk=IOMMU[iommu] + PLATFORM) as machine:
+        machine.wait("an IOMMU that is switched on translates its addresses.*iommu_platform=off")
+        machine.wait(REFUSED)
+    assert store_digest(image) == before
 
 
 def test_behind_many_others(image, copy):

@@ -154,8 +154,26 @@ def test_disk_without_flush(image):
     refused_by_kernel(image, "(?i)flush", disk=disk)
 
 
-def test_too_little_memory(image):
-    refused_by_kernel(image, "not enough memory", memory=16)
+@pytest.mark.parametrize("memory", [16, 24])
+def test_too_little_memory(image, memory):
+    refused_by_kernel(image, "not enough memory: .* at least 24 MiB .*-m 25M", memory=memory)
+
+
+def test_least_memory(image):
+    """What the refusal names is enough."""
+    with Machine(image, memory=25) as machine:
+        machine.wait_prompt()
+        assert "hello" in machine.command("echo hello")
+
+
+def test_legacy_disk(image):
+    disk = ["-device", "virtio-blk-pci,drive=disk,disable-modern=on"]
+    refused_by_kernel(image, "no virtio 1.x interface .*disable-modern=off", disk=disk)
+
+
+def test_pc_of_the_eighties(image):
+    """No PCI, no APIC for interrupts: the machine that has them is named."""
+    refused_by_kernel(image, "-machine q35", disk=["-device", "ide-hd,drive=disk"], machine="isapc")
 
 
 STOPPED = {
