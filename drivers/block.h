@@ -56,7 +56,8 @@ struct block_device {
 	uint32_t sector_unit;
 	/* What the implementation tells its owner: */
 	uint32_t epoch;	     /* another one after each event by which writes that had
-			      * completed, but not been flushed, may be lost */
+			      * completed, but not been flushed, may be lost: no flush covers
+			      * what was written in another epoch */
 	uint64_t silent_ns;  /* how long nothing has been answered; 0: nothing was asked */
 	const char *trouble; /* what was wrong with the device last, since the last flush
 			      * that succeeded; null: nothing */

@@ -28,7 +28,7 @@ uint64_t store_leaves(const struct store *store)
 static void window_begin(struct allocator_window *window)
 {
 	window->loaded = window->half_loaded = false;
-	window->exhausted = false;
+	window->exhausted = window->unread = false;
 	window->passed = 0;
 }
 
@@ -117,7 +117,9 @@ static void bits_add(uint8_t *bits, const uint8_t *more)
  * First the newest map's page, then its predecessor's, each read only once: a
  * failure must not be tried again without end.  Where the newest cannot be
  * read nothing is free.  The predecessor's only guards against later damage of
- * the newest generation; when it cannot be read, there is nothing to guard.
+ * the newest generation; when it is damaged, there is nothing to guard.  Where the
+ * disk cannot read it now, it may be there again for the next commit: some are given
+ * the time to fail for want of room.
  */
 enum status allocator_window_load(struct store *store, struct allocator_window *window,
 				  store_channel_t *channel)
@@ -130,6 +132,7 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 		if (status == STATUS_WAIT)
 			return status;
 		memset(window->bits, status == STATUS_OK ? 0 : 0xff, PAGE_SIZE);
+		window->unread |= status == STATUS_IO;
 		if (status == STATUS_OK && bits)
 			memcpy(window->bits, bits, PAGE_SIZE);
 		window->half_loaded = true;
@@ -139,6 +142,10 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 		return status;
 	if (status == STATUS_OK && bits)
 		bits_add(window->bits, bits);
+	if (status == STATUS_IO && store->failures < LIMIT_FAILURES) {
+		memset(window->bits, 0xff, PAGE_SIZE);
+		window->unread = true;
+	}
 	window->half_loaded = false;
 	window->loaded = true;
 	window->cursor = 0;
@@ -165,8 +172,9 @@ static enum status window_next(struct store *store, struct allocator_window *win
 	uint64_t leaf = window->leaf;
 	enum status status;
 
+	/* What cannot be read now may be free. */
 	if (window->exhausted)
-		return STATUS_NO_SPACE;
+		return window->unread ? STATUS_IO : STATUS_NO_SPACE;
 	if (window->half_loaded)
 		return allocator_window_load(store, window, channel);
 	status = with_used_blocks ? map_next(store, &store->record.free_map, DISK_TREE_FREE_MAP,
@@ -175,6 +183,7 @@ static enum status window_next(struct store *store, struct allocator_window *win
 						       &leaf, channel);
 	if (status == STATUS_WAIT)
 		return status;
+	window->unread |= status == STATUS_IO;
 	if (status == STATUS_IO || status == STATUS_CORRUPT)
 		leaf = window->leaf + 1;
 	else if (status != STATUS_OK || leaf >= store_leaves(store))

@@ -39,6 +39,16 @@ bool clears_add(struct clears *clears, uint64_t first, uint64_t end)
 	return true;
 }
 
+void clears_join(struct clears *clears, struct clears *more)
+{
+	for (uint32_t i = 0; i < more->count; i++) {
+		bool added = clears_add(clears, more->run[i].first, more->run[i].end);
+
+		STORE_CHECK(added);
+	}
+	more->count = 0;
+}
+
 uint64_t clears_skip(const struct clears *clears, uint64_t page)
 {
 	for (uint32_t i = run_at(clears, page + 1); i < clears->count; i++)

@@ -2,7 +2,7 @@
 /*
  * commit.c - the one write path: from the freeze to the flush.
  *
- *   IDLE -> PREPARE -> RECLAIM -> SPACE -> ACTION -> CATALOGUE -> FREEMAP -> DRAIN
+ *   IDLE -> STRIKE -> PREPARE -> RECLAIM -> SPACE -> ACTION -> CATALOGUE -> FREEMAP -> DRAIN
  *     ^        (RECLAIM only in commits without an action;                    |
  *     |         a delta goes from SPACE to DRAIN)                             |
  *     |                                                       joint           | else
@@ -15,9 +15,10 @@
  * The freeze takes constant time: the tree of dirty pages becomes the tree of
  * frozen ones, and the generation's number advances, which alone makes every
  * page read-only.  All else happens in store_step.  Nothing of the next commit
- * is submitted before FLUSH_RECORD is over (S2).  The first failure of a write,
- * a flush or a read that cannot be avoided ends the store's writing: what is
- * durable stays as it is (S7) and remains readable.
+ * is submitted before FLUSH_RECORD is over (S2).  When a write, a flush or a read that
+ * cannot be avoided fails, the commit is abandoned (abandon.c): what is durable stays
+ * as it is (S7), all that was changed since is dirty again, and the next commit takes
+ * it along.
  */
 #include "store/store_priv.h"
 
@@ -33,7 +34,7 @@ static void record_prepare(struct store *store, uint64_t generation)
 	*record = *last;
 	record->generation = generation;
 	record->predecessor = last->generation;
-	record->slot = last->generation ? (last->slot + 1) % DISK_RING_SLOTS : 0;
+	record->slot = commit_slot_next(store);
 	record->kind = commit->delta ? DISK_RECORD_DELTA : DISK_RECORD_FULL;
 	record->base = commit->delta ? last->base : generation;
 	record->wall_ns = commit->request.wall_ns;
@@ -70,17 +71,34 @@ static void reservation_begin(struct store *store)
 
 	reserve_add(&reservation->carried, &reservation->working);
 	reservation->working = (struct reserve){0, 0, 0};
-	reservation->waiting = false;
 	if (store->commit.delta)
 		return;
 	reservation->inflight = reservation->carried;
 	reservation->carried = (struct reserve){0, 0, 0};
 }
 
+/* Everything dirty belongs to the past now: three assignments and what they need. */
+static void freeze(struct store *store)
+{
+	struct commit *commit = &store->commit;
+
+	commit->max_page = max_page(store);
+	commit->frozen = store->dirty;
+	commit->frozen_pages = store->dirty_pages;
+	if (commit->max_page != NIL_KEY && map_height_for(commit->max_page) > commit->height)
+		commit->height = map_height_for(commit->max_page);
+	store->dirty = NIL;
+	store->dirty_pages = 0;
+	store->clears[1] = store->clears[0];
+	store->clears[0].count = 0;
+	reservation_begin(store);
+}
+
 static void commit_begin(struct store *store, uint64_t generation)
 {
 	struct commit *commit = &store->commit;
 
+	commit->failed = STATUS_OK;
 	commit->delta = overlay_suits(store);
 	allocator_begin(store);
 	changes_reset(&store->changes);
@@ -91,20 +109,19 @@ static void commit_begin(struct store *store, uint64_t generation)
 	commit->read_errors = 0;
 	commit->blocks = 0;
 	commit->joint = false;
+	commit->recorded = false;
+	commit->epoch = store->device->epoch;
 	commit->overlay.count = 0;
 	commit->superseded = 0;
-	commit->max_page = max_page(store);
-	commit->frozen = store->dirty;
-	commit->frozen_pages = store->dirty_pages;
+	commit->max_page = NIL_KEY;
 	commit->height = store->record.space.height;
-	if (commit->max_page != NIL_KEY && map_height_for(commit->max_page) > commit->height)
-		commit->height = map_height_for(commit->max_page);
-	store->dirty = NIL;
-	store->dirty_pages = 0;
-	store->clears[1] = store->clears[0];
-	store->clears[0].count = 0;
-	reservation_begin(store);
-	commit->phase = COMMIT_PREPARE;
+	store->reservation.waiting = false;
+	commit->phase = COMMIT_STRIKE;
+	/* The second commit of a restore takes no page along: what became dirty since
+	 * the first one's freeze belongs to the replaced state.  If the second fails, that
+	 * state goes on. */
+	if (!commit->second)
+		freeze(store);
 }
 
 /* A name for the state that a restore replaces, if the owner gave none. */
@@ -122,7 +139,8 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 
 	if (!store->mounted || store->read_only || store->replaced)
 		return STATUS_READ_ONLY;
-	if (store_is_committing(store))
+	/* What an abandoned commit has asked the device for keeps its buffers and sectors. */
+	if (store_is_committing(store) || !stage_empty(store))
 		return STATUS_BUSY;
 	if (store->generation >= DISK_GENERATION_END - 1) /* a restore takes two */
 		return STATUS_LIMIT;
@@ -141,22 +159,6 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 		generation->n = ++store->generation;
 	store->generation++;
 	return STATUS_OK;
-}
-
-/* The live state is the snapshot's now; what became dirty since the first
- * commit's freeze belongs to the replaced state and is dropped with it. */
-static void commit_begin_second(struct store *store)
-{
-	uint32_t dirty = store->dirty;
-	uint64_t dirty_pages = store->dirty_pages;
-
-	store->dirty = NIL;
-	store->dirty_pages = 0;
-	store->clears[0].count = 0;
-	store->commit.second = true;
-	commit_begin(store, store->record.generation + 1);
-	store->dirty = dirty;
-	store->dirty_pages = dirty_pages;
 }
 
 /* ---- birth limits ----------------------------------------------------------------- */
@@ -207,29 +209,52 @@ static void io_complete(struct block_request *request)
 	commit->io_done = true;
 }
 
-static void io_start(struct store *store, enum block_operation operation)
+void commit_io(struct store *store, enum block_operation operation, uint64_t sector,
+	       uint32_t sectors, void *data)
 {
 	struct commit *commit = &store->commit;
 
-	commit->io = (struct block_request){
-		.operation = operation, .complete = io_complete, .owner = commit};
-	if (operation == BLOCK_WRITE) {
-		commit->record.entries = commit->overlay.count;
-		record_seal(store, &commit->record, &commit->overlay);
-		commit->io.sector.n = record_sector(commit->record.slot);
-		commit->io.sectors = record_sectors(commit->overlay.count);
-		commit->io.data = overlay_slot(&commit->overlay);
-		store->statistics.bytes_written += commit->io.sectors * SECTOR_SIZE;
-	} else {
+	commit->io = (struct block_request){.operation = operation,
+					    .sector = {sector},
+					    .sectors = sectors,
+					    .data = data,
+					    .complete = io_complete,
+					    .owner = commit};
+	if (operation == BLOCK_WRITE)
+		store->statistics.bytes_written += (uint64_t)sectors * SECTOR_SIZE;
+	if (operation == BLOCK_FLUSH)
 		store->statistics.flushes++;
-	}
 	commit->io_done = false;
 	commit->io_state = IO_QUEUED;
 }
 
-/* OK when the request is over; its status is in commit->io. */
-static enum status io_wait(struct store *store)
+/* This write commits, once flushed.  From now on a power cut may find it. */
+static void record_write(struct store *store)
 {
+	struct commit *commit = &store->commit;
+
+	commit->record.entries = commit->overlay.count;
+	record_seal(store, &commit->record, &commit->overlay);
+	commit->recorded = true;
+	commit_io(store, BLOCK_WRITE, record_sector(commit->record.slot),
+		  record_sectors(commit->overlay.count), overlay_slot(&commit->overlay));
+}
+
+/* The device was reset since the writes that this flush is to cover, or it was not. */
+static enum status flush_judge(struct store *store)
+{
+	struct commit *commit = &store->commit;
+
+	if (store->device->epoch != commit->epoch) {
+		store_log(store, "store: the disk was reset; what it had not flushed is in doubt");
+		return STATUS_IO;
+	}
+	return STATUS_OK;
+}
+
+enum status commit_io_wait(struct store *store)
+{
+	static const char *const names[] = {"reading", "writing", "flushing"};
 	struct commit *commit = &store->commit;
 
 	if (commit->io_state == IO_QUEUED) {
@@ -241,9 +266,9 @@ static enum status io_wait(struct store *store)
 		return STATUS_WAIT;
 	commit->io_state = IO_NONE;
 	if (commit->io.status == STATUS_OK)
-		return STATUS_OK;
-	store_log(store, "store: %s failed",
-		  commit->io.operation == BLOCK_FLUSH ? "a flush" : "writing the commit record");
+		return commit->io.operation == BLOCK_FLUSH ? flush_judge(store) : STATUS_OK;
+	store_log(store, "store: %s failed (sector %u)", names[commit->io.operation],
+		  commit->io.sector.n);
 	return STATUS_IO;
 }
 
@@ -275,11 +300,11 @@ static void drain_begin(struct store *store)
 	stage_close(store);
 	predecessor_count(store);
 	commit->joint = commit->blocks <= DISK_JOINT_COMMIT_BLOCKS && store->record.generation &&
-			commit->request.action != STORE_ACTION_STOP;
+			commit->request.action != STORE_ACTION_STOP && !store->cautious;
 	commit->record.durable =
 		commit->joint ? commit->record.predecessor : commit->record.generation;
 	if (commit->joint)
-		io_start(store, BLOCK_WRITE); /* This write commits, once flushed. */
+		record_write(store);
 	commit->phase = COMMIT_DRAIN;
 }
 
@@ -287,20 +312,20 @@ static enum status drain_step(struct store *store)
 {
 	struct commit *commit = &store->commit;
 	enum status status =
-		commit->joint && commit->io_state != IO_NONE ? io_wait(store) : STATUS_OK;
+		commit->joint && commit->io_state != IO_NONE ? commit_io_wait(store) : STATUS_OK;
 
 	if (status == STATUS_OK && !stage_empty(store))
 		status = STATUS_WAIT;
 	if (status != STATUS_OK)
 		return status;
-	io_start(store, BLOCK_FLUSH);
+	commit_io(store, BLOCK_FLUSH, 0, 0, NULL);
 	commit->phase = commit->joint ? COMMIT_FLUSH_RECORD : COMMIT_FLUSH_DATA;
 	return STATUS_OK;
 }
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
-static void commit_wake(struct store *store)
+void commit_wake(struct store *store)
 {
 	for (uint32_t n = 0; n < STORE_CHANNEL_FIXED; n++)
 		store_wake(store, (store_channel_t){n});
@@ -311,6 +336,7 @@ static void previous_advance(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
+	store->previous_slot = store->record.slot;
 	store->previous_map = store->record.free_map;
 	store->previous_blocks = commit->delta ? 0 : predecessor_blocks(store);
 	if (commit->delta)
@@ -332,38 +358,19 @@ static void commit_complete(struct store *store)
 	store->clears[1].count = 0;
 	store->reservation.inflight = (struct reserve){0, 0, 0};
 	store->statistics.commits++;
+	store->cautious = false;
+	store->failures = 0;
+	store->health = STATUS_OK;
 	commit->phase = COMMIT_IDLE;
 	if (commit->second) {
 		store->replaced = true;
 	} else if (commit->request.action == STORE_ACTION_RESTORE) {
-		commit_begin_second(store);
+		/* The live state is the snapshot's now. */
+		commit->second = true;
+		commit_begin(store, store->record.generation + 1);
 		return;
 	}
 	commit_wake(store);
-}
-
-/* Nothing more is written.  Frozen pages stay in memory, where reads find
- * them; requests that the device still has are waited for. */
-static bool commit_fail(struct store *store)
-{
-	struct commit *commit = &store->commit;
-
-	store->read_only = true;
-	stage_discard(store);
-	if (commit->io_state == IO_QUEUED)
-		commit->io_state = IO_NONE;
-	if (!stage_empty(store) || (commit->io_state == IO_SUBMITTED && !commit->io_done))
-		return false;
-	commit->io_state = IO_NONE;
-	store->health = STATUS_IO;
-	store->outcome = commit->failed;
-	store_log(store,
-		  "store: generation %u failed (%s); the store is read-only now and its "
-		  "last generation is %u",
-		  commit->record.generation, status_text(commit->failed), store->record.generation);
-	commit->phase = COMMIT_IDLE;
-	commit_wake(store);
-	return true;
 }
 
 /* ---- steps ---------------------------------------------------------------------------------- */
@@ -433,6 +440,8 @@ static enum status commit_unit(struct store *store)
 	enum status status;
 	bool done;
 
+	if (commit->phase == COMMIT_STRIKE)
+		return strike_step(store);
 	if (commit->phase < COMMIT_DRAIN) {
 		status = build_step(store, &done, &channel);
 		if (status == STATUS_OK && done)
@@ -446,14 +455,15 @@ static enum status commit_unit(struct store *store)
 	}
 	if (commit->phase == COMMIT_DRAIN)
 		return drain_step(store);
-	status = io_wait(store);
+	status = commit_io_wait(store);
 	if (status != STATUS_OK)
 		return status;
 	if (commit->phase == COMMIT_FLUSH_DATA) {
-		io_start(store, BLOCK_WRITE); /* This write commits, once flushed. */
+		commit->epoch = store->device->epoch;
+		record_write(store);
 		commit->phase = COMMIT_RECORD;
 	} else if (commit->phase == COMMIT_RECORD) {
-		io_start(store, BLOCK_FLUSH);
+		commit_io(store, BLOCK_FLUSH, 0, 0, NULL);
 		commit->phase = COMMIT_FLUSH_RECORD;
 	} else {
 		commit_complete(store);
@@ -469,8 +479,14 @@ bool commit_step(struct store *store)
 	for (unsigned i = 0; i < LIMIT_STEP_UNITS && store_is_committing(store); i++) {
 		enum status status;
 
-		if (commit->failed != STATUS_OK)
-			return commit_fail(store) || moved;
+		if (commit->failed != STATUS_OK && commit->phase != COMMIT_ABANDON)
+			abandon_begin(store);
+		if (commit->phase == COMMIT_ABANDON) {
+			if (!abandon_step(store))
+				break;
+			moved = true;
+			continue;
+		}
 		status = commit_unit(store);
 		if (status == STATUS_WAIT)
 			break;

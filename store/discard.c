@@ -266,7 +266,8 @@ bool discard_step(struct store *store)
 	bool moved = discard_collect(store);
 	store_channel_t channel;
 
-	if (!discards->on || store->read_only || store->replaced || store_is_committing(store))
+	if (!discards->on || store->read_only || store->replaced || store_is_committing(store) ||
+	    !stage_empty(store))
 		return moved;
 	if (discards->round != store->record.generation)
 		round_begin(store);

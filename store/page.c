@@ -99,8 +99,7 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame,
 
 /* ---- writing --------------------------------------------------------------------- */
 
-/* The frame (CLEAN, INFLIGHT or staged early) joins the working generation. */
-static void page_dirty(struct store *store, uint32_t slot)
+void page_dirty(struct store *store, uint32_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
@@ -117,8 +116,13 @@ static enum status page_unfreeze(struct store *store, uint32_t slot, store_chann
 {
 	uint64_t page = cache_frame(store, slot)->key & KEY_NUMBER;
 	struct reserve before = store->reservation.working;
-	enum status status = reserve_page(store, page, true, channel);
+	enum status status;
 
+	if (store->commit.phase == COMMIT_ABANDON) {
+		abandon_frozen(store, slot);
+		return STATUS_OK;
+	}
+	status = reserve_page(store, page, true, channel);
 	if (status != STATUS_OK)
 		return status;
 	status = commit_stage_early(store, slot, channel);
@@ -175,7 +179,7 @@ enum status store_page_write(struct store *store, page_t page, frame_t *frame,
 	STORE_CHECK(store->mounted && !store->replaced);
 	if (page.n >= DISK_PAGE_MAX)
 		return STATUS_INVALID;
-	if (store->read_only)
+	if (store->sealed)
 		return STATUS_READ_ONLY;
 	status = page_prepare_write(store, page.n, &slot, channel);
 	if (status != STATUS_OK)
@@ -247,9 +251,11 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 	if (!count || count > STORE_CLEAR_PAGES || first.n >= DISK_PAGE_MAX ||
 	    count > DISK_PAGE_MAX - first.n)
 		return STATUS_INVALID;
-	if (store->read_only)
+	if (store->sealed)
 		return STATUS_READ_ONLY;
-	if (store->clears[0].count == LIMIT_CLEARS) {
+	/* The runs of a commit that fails join the working ones. */
+	if (store->clears[0].count + store->clears[1].count >= LIMIT_CLEARS ||
+	    store->commit.phase == COMMIT_ABANDON) {
 		store->reservation.waiting = true;
 		channel->n = STORE_CHANNEL_COMMIT;
 		return STATUS_WAIT;

@@ -256,13 +256,6 @@ static enum status generation_verify(struct store *store)
 
 /* ---- falling back ---------------------------------------------------------------------- */
 
-static void refuse_writes(struct store *store, const char *what)
-{
-	store_log(store, "store: %s failed during recovery: read-only", what);
-	store->read_only = true;
-	store->health = STATUS_IO;
-}
-
 /* Marks the number of a torn generation as spent, so that its record cannot
  * come back and its number is never used for another. */
 static void tombstone_write(struct store *store, uint32_t slot, uint64_t generation)
@@ -271,10 +264,15 @@ static void tombstone_write(struct store *store, uint32_t slot, uint64_t generat
 
 	if (store->read_only)
 		return;
+	/* Until that is flushed. */
+	commit_doubt(store, slot, generation);
 	tombstone_make(store, slot, generation, sector);
 	if (device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK ||
-	    device_transfer(store, BLOCK_WRITE, record_sector(slot), 1, sector) != STATUS_OK)
-		refuse_writes(store, "writing a tombstone");
+	    device_transfer(store, BLOCK_WRITE, record_sector(slot), 1, sector) != STATUS_OK) {
+		store_log(store,
+			  "store: a tombstone could not be written; the next commit does it");
+		store->doubt.refusals = 1;
+	}
 }
 
 static enum status size_judge(const struct store *store, struct store_recovery *recovery)
@@ -364,6 +362,24 @@ static enum status newest_choose(struct store *store, struct ring *ring,
 	return status;
 }
 
+/*
+ * The record may have come out of a volatile cache, and the tombstone must be there
+ * before its generation's sectors are used again.  When a flush fails, what it was to
+ * cover may be lost although reads have found it: then all is to be read anew.
+ */
+static enum status recovery_flush(struct store *store, struct store_recovery *recovery)
+{
+	if (store->read_only)
+		return STATUS_OK;
+	if (device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK)
+		return explain(recovery, STATUS_IO,
+			       "the disk could not flush what it holds: nothing is changed; try "
+			       "again, or open the store read-only");
+	if (!store->doubt.refusals)
+		commit_doubt_end(store);
+	return STATUS_OK;
+}
+
 /* ---- mount --------------------------------------------------------------------------------- */
 
 static void previous_find(struct store *store, const struct ring *ring)
@@ -372,9 +388,11 @@ static void previous_find(struct store *store, const struct ring *ring)
 
 	memset(&store->previous_map, 0, sizeof(store->previous_map));
 	store->previous.count = 0;
-	if (predecessor_read(store, ring, &store->record, &predecessor, &store->previous))
+	store->previous_slot = (store->record.slot + DISK_RING_SLOTS - 1) % DISK_RING_SLOTS;
+	if (predecessor_read(store, ring, &store->record, &predecessor, &store->previous)) {
+		store->previous_slot = predecessor.slot;
 		store->previous_map = predecessor.free_map;
-	else if (store->record.predecessor)
+	} else if (store->record.predecessor)
 		store_log(store, "store: the record of generation %u is gone from the ring",
 			  store->record.predecessor);
 	store->previous_blocks = store->record.predecessor_blocks;
@@ -439,8 +457,8 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 	superblock_repair(store, damaged);
 	/* The record may have come out of a volatile cache, and the tombstone must
 	 * be there before its generation's sectors are used again. */
-	if (!store->read_only && device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK)
-		refuse_writes(store, "a flush");
+	if (recovery_flush(store, recovery) != STATUS_OK)
+		return STATUS_IO;
 	store->generation = (ring.largest > store->record.generation ? ring.largest
 								     : store->record.generation) +
 			    1;

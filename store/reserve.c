@@ -137,8 +137,10 @@ static enum status reserve_short(struct store *store, store_channel_t *channel)
 
 	if (!reservation->short_generation || store->generation > reservation->short_generation + 2)
 		reservation->short_generation = store->generation;
-	/* A deletion that damage has stopped brings nothing. */
-	if ((store->record.dying && !store->reclaim.broken) || store_is_committing(store) ||
+	/* A deletion that damage has stopped brings nothing; after a failed commit it is
+	 * not known what there is. */
+	if (store->health != STATUS_OK || (store->record.dying && !store->reclaim.broken) ||
+	    store_is_committing(store) ||
 	    store->record.generation <= reservation->short_generation) {
 		store->retention.lazy = 0;
 		return reserve_wait(store, channel);
@@ -156,10 +158,12 @@ void reserve_add(struct reserve *sum, const struct reserve *more)
 static enum status reserve_take(struct store *store, const struct reserve *wanted, uint64_t slop,
 				store_channel_t *channel)
 {
+	const struct reservation *reservation = &store->reservation;
 	struct reserve *working = &store->reservation.working;
-	uint64_t carried = store->reservation.carried.changes;
+	uint64_t promised = reservation->carried.changes + reservation->inflight.changes;
 
-	if (carried + working->changes + wanted->changes > store->reservation.changes_limit)
+	/* If the commit in flight fails, the next has all of it to do. */
+	if (promised + working->changes + wanted->changes > reservation->changes_limit)
 		return reserve_wait(store, channel);
 	if (working->blocks + wanted->blocks + slop > reserve_blocks_available(store))
 		return reserve_short(store, channel);
@@ -282,19 +286,22 @@ enum status reserve_page(struct store *store, uint64_t page, bool exists, store_
 	return reserve_take(store, &wanted, reserve_kept(store, tier), channel);
 }
 
-/* The store was mounted with an overlay: what its pages need of a full commit. */
-static struct reserve reserve_of_overlay(struct store *store)
+struct reserve reserve_of_next(struct store *store, uint64_t before, uint64_t page)
+{
+	struct neighbours neighbours = {.page = {before}, .count = before == NIL_KEY ? 0 : 1};
+
+	return reserve_of_page(store, &neighbours, page);
+}
+
+struct reserve reserve_of_overlay(struct store *store)
 {
 	const struct overlay *overlay = &store->overlay;
 	struct reserve sum = {0, 0, 0};
 
 	for (uint32_t i = 0; i < overlay->count; i++) {
-		struct neighbours before = {.count = i ? 1 : 0};
-		struct reserve one;
+		uint64_t before = i ? overlay->entry[i - 1].page : NIL_KEY;
+		struct reserve one = reserve_of_next(store, before, overlay->entry[i].page);
 
-		if (i)
-			before.page[0] = overlay->entry[i - 1].page;
-		one = reserve_of_page(store, &before, overlay->entry[i].page);
 		reserve_add(&sum, &one);
 	}
 	return sum;
@@ -336,19 +343,24 @@ void reserve_grow(struct store *store, uint64_t sectors)
 	store->reservation.changes_limit = changes_limit(store, sectors);
 }
 
+struct reserve reserve_of_clear(const struct store *store, uint64_t first, uint64_t end)
+{
+	unsigned height = space_height(store);
+	uint64_t blocks = 2 * (uint64_t)height;
+	uint64_t changes = end - first + blocks;
+
+	for (unsigned level = 1; level <= height; level++)
+		changes += ((end - 1) >> (DISK_NODE_SHIFT * level)) -
+			   (first >> (DISK_NODE_SHIFT * level)) + 1;
+	return (struct reserve){.blocks = blocks, .nodes = blocks, .changes = changes};
+}
+
 /* Clearing gives space back in the end, so it may use the slop made for it
  * when nothing else is left. */
 enum status reserve_clear(struct store *store, uint64_t first, uint64_t count,
 			  store_channel_t *channel)
 {
-	unsigned height = space_height(store);
-	uint64_t blocks = 2 * (uint64_t)height;
-	uint64_t changes = count + blocks;
-	struct reserve wanted;
+	struct reserve wanted = reserve_of_clear(store, first, first + count);
 
-	for (unsigned level = 1; level <= height; level++)
-		changes += ((first + count - 1) >> (DISK_NODE_SHIFT * level)) -
-			   (first >> (DISK_NODE_SHIFT * level)) + 1;
-	wanted = (struct reserve){.blocks = blocks, .nodes = blocks, .changes = changes};
 	return reserve_take(store, &wanted, 2 * reserve_slop(store) - LIMIT_CLEAR_BLOCKS, channel);
 }

@@ -198,7 +198,7 @@ static enum status record_scrub(struct store *store, struct store_scrub *scrub,
 {
 	const struct disk_record *record = &store->record;
 	uint64_t generation = scrub->number ? record->predecessor : record->generation;
-	uint32_t slot = (record->slot + DISK_RING_SLOTS - (scrub->number != 0)) % DISK_RING_SLOTS;
+	uint32_t slot = scrub->number ? store->previous_slot : record->slot;
 	struct place place = {.key = slot};
 	struct disk_reference reference;
 	enum status status;

@@ -290,8 +290,9 @@ static bool stage_submit(struct store *store)
 	struct stage *stage = &store->stage;
 	bool moved = false;
 
-	/* A disk may carry out a discard after a write that it was given later (S1). */
-	if (discard_busy(store))
+	/* A disk may carry out a discard after a write that it was given later, and what is
+	 * to be struck out may still come back (S1). */
+	if (discard_busy(store) || store->commit.phase == COMMIT_STRIKE)
 		return false;
 	for (uint32_t i = 0; i < stage->count; i++) {
 		struct stage_request *request = stage_at(stage, i);

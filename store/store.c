@@ -114,6 +114,7 @@ enum status store_init(struct store **out, const struct store_config *config)
 	store->limits = config->limits;
 	if (!store->limits.deletion_visits)
 		store->limits.deletion_visits = LIMIT_RECLAIM_VISITS;
+	store->sealed = config->read_only;
 	store->read_only = config->read_only || config->device->read_only;
 	store->cache.base = config->frame_base;
 	store->cache.buckets = config->limits.frames;
@@ -233,7 +234,8 @@ bool store_wait(struct store *store, store_channel_t channel)
 
 enum status store_settle(struct store *store)
 {
-	while (store_is_committing(store))
+	/* What an abandoned commit has asked for is waited for, too. */
+	while (store_is_committing(store) || !stage_empty(store))
 		if (!store_step(store))
 			store->device->operations->poll(store->device, true);
 	while (store_step(store))
@@ -282,7 +284,7 @@ bool store_pressure(const struct store *store)
 
 enum status store_health(const struct store *store)
 {
-	return store->health;
+	return store->read_only ? STATUS_READ_ONLY : store->health;
 }
 
 bool store_replaced(const struct store *store)

@@ -96,7 +96,8 @@ struct store_config {
 			      * physically contiguous in the kernel; the store itself
 			      * and its buffers live there */
 	uint8_t *frame_base; /* frame n lies at frame_base + n * 4096 */
-	bool read_only;	     /* never writes, not even a tombstone */
+	bool read_only;	     /* never writes, not even a tombstone, nor lets pages change; where
+			      * only the device is read-only, they may, and nothing is kept */
 	bool discard;	     /* tells the device which blocks are freed, if it understands */
 };
 
@@ -291,7 +292,8 @@ struct store_commit_request {
 
 /*
  * Freezes the current generation and starts its commit: constant time.  BUSY
- * while one is in flight.  EXISTS, NOT_FOUND, LIMIT, NO_SPACE, READ_ONLY refuse
+ * while one is in flight, or the device has not answered all that an abandoned one
+ * asked for.  EXISTS, NOT_FOUND, LIMIT, NO_SPACE, READ_ONLY refuse
  * the action before anything happens (NOT_FOUND also for a branch point or
  * dying snapshot; GROW: LIMIT beyond the end of the device, INVALID when that is
  * no growth); IO, CORRUPT, too, when the catalogue cannot be read where the action
@@ -306,9 +308,17 @@ enum status store_commit(struct store *store, const struct store_commit_request 
  * built, one request issued).  True: calling again at once makes progress. */
 bool store_step(struct store *store);
 
-/* OK while all is well; IO once a commit has failed and the store has gone
- * read-only: everything durable stays readable. */
+/* OK while all is well.  Otherwise how the last attempt at a commit failed: it was
+ * abandoned, its pages are dirty again, and the next store_commit takes them along
+ * under another number; until one succeeds, who finds no space is told WAIT, never
+ * NO_SPACE.  READ_ONLY: the device is never written. */
 enum status store_health(const struct store *store);
+
+/* The commit in flight has frozen pages that are not staged: while the device does not
+ * answer, whoever writes one waits. */
+bool store_commit_blocks(const struct store *store);
+/* Gives up such a commit, so that they need not; does nothing else. */
+void store_commit_abandon(struct store *store);
 
 /* After a RESTORE's second commit is durable this is true: every frame is
  * stale.  The owner resets its devices, forgets the store and mounts anew. */
@@ -538,6 +548,7 @@ struct store_statistics {
 	snapshot_t origin, dying;
 	bool deletion_rests; /* of `dying`: damage is in the way, until the next mount */
 	uint64_t commits, pages_written, bytes_written; /* since mount */
+	uint64_t abandoned;				/* attempts that failed, since mount */
 	uint64_t deltas;				/* of the commits */
 	uint64_t discarded_sectors;			/* since mount */
 	uint64_t extent_sectors; /* written since mount, for the compression figure */

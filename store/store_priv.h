@@ -333,6 +333,11 @@ void reserve_begin(struct store *store); /* once the size of the store is known 
 /* The same for the generation that begins while the store grows to this size. */
 void reserve_grow(struct store *store, uint64_t sectors);
 void reserve_add(struct reserve *sum, const struct reserve *more);
+/* What a full commit needs for the overlay, for a run of cleared pages, and for a
+ * dirty page when `before` (NIL_KEY: none) is the last that was counted. */
+struct reserve reserve_of_overlay(struct store *store);
+struct reserve reserve_of_clear(const struct store *store, uint64_t first, uint64_t end);
+struct reserve reserve_of_next(struct store *store, uint64_t before, uint64_t page);
 /* Pages and nodes of a free map of `leaves` pages that as many scattered changes
  * touch. */
 uint64_t map_blocks_touched(uint64_t leaves, uint64_t changes);
@@ -453,6 +458,8 @@ struct clears {
 };
 
 bool clears_add(struct clears *clears, uint64_t first, uint64_t end);
+/* Adds all runs of `more`, which is empty then.  There must be room. */
+void clears_join(struct clears *clears, struct clears *more);
 bool clears_contain(const struct clears *clears, uint64_t page);
 uint64_t clears_skip(const struct clears *clears, uint64_t page); /* first page not cleared */
 
@@ -482,6 +489,7 @@ void overlay_advance(struct store *store);
 
 enum commit_phase {
 	COMMIT_IDLE,
+	COMMIT_STRIKE,	  /* a failed generation that could come back is struck out */
 	COMMIT_PREPARE,	  /* the birth limits are looked up */
 	COMMIT_RECLAIM,	  /* one step of a snapshot's deletion */
 	COMMIT_SPACE,	  /* frozen pages and cleared runs */
@@ -492,6 +500,7 @@ enum commit_phase {
 	COMMIT_FLUSH_DATA, /* unless joint */
 	COMMIT_RECORD,
 	COMMIT_FLUSH_RECORD,
+	COMMIT_ABANDON, /* it failed: its pages become dirty again */
 };
 
 struct early {
@@ -521,15 +530,43 @@ struct commit {
 	uint64_t limit, limit_passed, cursor;
 	uint64_t blocks; /* blocks its extents touch, at most */
 	bool joint;
-	struct block_request io; /* record and flushes */
+	bool recorded;		 /* its record was submitted: a power cut may bring it back */
+	uint32_t epoch;		 /* of the device, when all that is not flushed was begun */
+	struct block_request io; /* record, flushes, tombstone */
 	enum { IO_NONE, IO_QUEUED, IO_SUBMITTED } io_state;
 	volatile bool io_done;
 	unsigned read_errors; /* one after the other */
 	enum status failed;
+	/* ABANDON: what its pages need, counted anew up to this page. */
+	bool recounting;
+	struct reserve recount;
+	uint64_t recounted;
+};
+
+/* A generation that failed after its record was submitted; 0: none did. */
+struct doubt {
+	uint64_t generation;
+	uint32_t slot;
+	uint32_t refusals; /* tombstones that the slot did not take */
 };
 
 /* commit.c */
 bool commit_step(struct store *store);
+void commit_wake(struct store *store);
+/* Starts the one request that a commit has beside its extents; the other answers OK
+ * when it is over, WAIT or how it failed. */
+void commit_io(struct store *store, enum block_operation operation, uint64_t sector,
+	       uint32_t sectors, void *data);
+enum status commit_io_wait(struct store *store);
+/* abandon.c */
+void abandon_begin(struct store *store);
+bool abandon_step(struct store *store);
+void abandon_frozen(struct store *store, uint32_t slot); /* this page is dirty again */
+enum status strike_step(struct store *store);
+/* The generation may come back by its slot: the next commit strikes it out first. */
+void commit_doubt(struct store *store, uint32_t slot, uint64_t generation);
+void commit_doubt_end(struct store *store);
+uint32_t commit_slot_next(struct store *store); /* of the ring */
 /* commit_space.c */
 void commit_space_begin(struct store *store);
 enum status commit_space_step(struct store *store, bool *done, store_channel_t *channel);
@@ -537,6 +574,9 @@ enum status commit_space_step(struct store *store, bool *done, store_channel_t *
 enum status commit_stage_early(struct store *store, uint32_t slot, store_channel_t *channel);
 void commit_free(struct store *store, enum disk_tree tree, const struct disk_reference *reference,
 		 uint64_t end);
+
+/* page.c: the frame (CLEAN, INFLIGHT, or of an older generation) joins the working one. */
+void page_dirty(struct store *store, uint32_t slot);
 
 /* ---- superblock.c, scrub.c -------------------------------------------------------- */
 
@@ -549,11 +589,16 @@ struct store {
 	struct store_host host;
 	struct store_limits limits;
 	bool mounted;
-	bool read_only;
+	bool read_only; /* the device is never written */
+	bool sealed;	/* nor does a page change in memory */
 	bool replaced;
-	bool stepping; /* inside store_step: may use the reserve of frames */
-	enum status health;
+	bool stepping;	     /* inside store_step: may use the reserve of frames */
+	bool cautious;	     /* after a failure: commits flush their data first */
 	enum status outcome; /* of the last commit */
+	enum status health;  /* of the last one that has ended */
+	uint32_t failures;   /* commits in a row */
+	struct doubt doubt;
+	uint64_t bad_slots; /* of the ring: they cannot be written */
 
 	struct cache cache;
 	struct reader reader;
@@ -578,7 +623,8 @@ struct store {
 	uint64_t identity_seed;
 	struct disk_record record;     /* of the newest durable generation */
 	struct overlay overlay;	       /* what it changes in its full generation's space */
-	struct disk_root previous_map; /* free map of the one before it */
+	uint32_t previous_slot;	       /* of the ring: record of the one before it */
+	struct disk_root previous_map; /* its free map */
 	struct overlay previous;       /* overlay of the one before it */
 	uint64_t delta_sectors;	       /* of records written since the last full commit */
 	uint32_t delta_max;	       /* entries of a record that one request can write */

@@ -85,7 +85,7 @@ static enum status superblock_judge(struct store *store, struct store_recovery *
 	if (superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN) {
 		store_log(store, "store: features 0x%x are not known: read-only",
 			  superblock->features_read_only);
-		store->read_only = true;
+		store->read_only = store->sealed = true;
 	}
 	store->write_unit = superblock->write_unit;
 	store->identity_seed = checksum(superblock->identity, sizeof(superblock->identity), 0);

@@ -16,6 +16,7 @@ struct allocator_window {
 	uint64_t passed;	  /* leaves left behind by this commit */
 	bool loaded, half_loaded; /* the latter: without the predecessor's */
 	bool exhausted;		  /* been round once: nothing more to find */
+	bool unread;		  /* the disk could not read some of it */
 };
 
 /* The end of a block that a raw extent was too long for. */

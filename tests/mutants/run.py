@@ -36,7 +36,7 @@ BUILD = ROOT / "build" / "mutants"
 CC = os.environ.get("CC", "gcc")
 # How many cases of a mode a fault may survive: a number, not a time, so that the
 # outcome does not depend on the machine.
-CASES = {"crash": 40, "recovery": 20, "errors": 10, "flip": 20, "full": 2, "lies": 10,
+CASES = {"crash": 40, "recovery": 20, "errors": 10, "outages": 80, "flip": 20, "full": 2, "lies": 10,
          "deltas": 3, "filling": 2, "memory": 3, "sequences": 100, "snapshots": 1}
 TEST_SECONDS = 240  # a unit test takes at most ten
 COMPILED = set()  # objects of unit tests

@@ -6,8 +6,10 @@
  *   recovery  the same, and the recoveries are cut as well, two deep
  *   deltas    a long list of changed pages, at the end as long as there is room for
  *   errors    a failing read, write or flush at every index, once and for ever
+ *   outages   disks that fail, stall or are reset for a while
  *   full      a disk filled to the last block, deletions when full included
  */
+#include "tests/sim/operations.h"
 #include "tests/sim/workload.h"
 
 #include <stdlib.h>
@@ -71,26 +73,67 @@ void case_deltas(uint64_t seed)
 
 /* ---- errors of the disk ----------------------------------------------- */
 
-/* After a fault: what is durable is still there, now and after a restart. */
+/* Reads that failed are told to whoever asks next, once: until nobody is told any more. */
+static void failures_hear(struct workload *workload)
+{
+	struct engine *engine = &workload->engine;
+	uint32_t passes = 0, told;
+
+	do {
+		struct store_snapshot snapshot = {.number = {0}};
+		page_t next = {0};
+		enum status status;
+
+		SIM_CHECK(passes++ < 1000, "reads fail though the disk is well again");
+		told = 0;
+		do {
+			status = engine_page_next(engine, next, &next);
+			told += status == STATUS_IO;
+			next.n++;
+		} while (status == STATUS_OK);
+		do {
+			status = engine_snapshot_next(engine, snapshot.number, &snapshot);
+			told += status == STATUS_IO;
+		} while (status == STATUS_OK || status == STATUS_IO);
+		told += engine_snapshot_find(engine, "nobody", &snapshot) == STATUS_IO;
+	} while (told);
+	for (uint32_t i = 0; i < workload->model.pages; i++)
+		operation_read(workload, i);
+}
+
+/* The disk is well again: everything is committed, without a restart, and holds what
+ * the owner has written. */
+static void disk_recovers(struct workload *workload)
+{
+	struct model *model = &workload->model;
+
+	workload->disk.fault = DISK_FAULT_NONE;
+	disk_calm(&workload->disk);
+	workload_commit(workload, STORE_ACTION_NONE, (snapshot_t){0}, NULL);
+	workload_commit_all(workload);
+	SIM_CHECK(!store_dirty(workload->engine.store) &&
+			  store_health(workload->engine.store) == STATUS_OK,
+		  "the disk is well again and the store is not: %s",
+		  status_text(store_health(workload->engine.store)));
+	failures_hear(workload);
+	workload->faults = false;
+	SIM_CHECK(memcmp(model->working, model->durable.content, sizeof(model->working)) == 0,
+		  "what was written while the disk was away is not in the commit after it");
+	oracle_compare_engine(&workload->engine, model, model->durable.content);
+	workload_verify(workload, true);
+}
+
 static void errors_aftermath(struct workload *workload)
 {
 	struct model *model = &workload->model;
 
-	if (workload->disk.fault == DISK_FAULT_READ && workload->disk.fault_for_ever) {
+	if (workload->broken) {
+		/* It could not even be mounted. */
 		workload->disk.fault = DISK_FAULT_NONE;
-	} else if (workload->engine.store && store_health(workload->engine.store) != STATUS_OK) {
-		/* Read-only by itself: refuses to write, and says so. */
-		void *data;
-		enum status status =
-			engine_page_write(&workload->engine, (page_t){model->page[0]}, &data);
-
-		SIM_CHECK(status == STATUS_READ_ONLY || status == STATUS_IO,
-			  "after a failed commit a page can still be written: %s",
-			  status_text(status));
+		workload->faults = workload->broken = false;
+	} else {
+		disk_recovers(workload);
 	}
-	workload->disk.fault = DISK_FAULT_NONE;
-	workload->faults = false;
-	workload->broken = false;
 	workload_power_cut(workload);
 	oracle_compare_engine(&workload->engine, model, model->durable.content);
 	workload_run(workload, 6);
@@ -142,6 +185,29 @@ void case_errors(uint64_t seed)
 				if (!errors_run(seed, variant))
 					break;
 			}
+}
+
+/* ---- errors that pass ------------------------------------------------------ */
+
+/* Failing, stalling and being reset, for a while and again and again; the power goes,
+ * too; and in between everything is made durable without a restart. */
+void case_outages(uint64_t seed)
+{
+	struct workload *workload = workload_new(seed, WORKLOAD_RANDOM);
+
+	workload->crash_samples = 3;
+	workload->crash_once_in = 4;
+	workload->oracle.subsets_max = 4;
+	workload_begin(workload);
+	for (uint32_t i = 0; i < 4; i++) {
+		workload->faults = workload->stormy = true;
+		workload_run(workload, 40);
+		disk_recovers(workload);
+	}
+	workload->stormy = false;
+	workload_drain(workload);
+	workload_verify(workload, true);
+	workload_delete(workload);
 }
 
 /* ---- a full disk ------------------------------------------------------ */

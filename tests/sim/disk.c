@@ -196,6 +196,13 @@ static void write_check_overlap(const struct disk *disk, const struct block_requ
 	}
 }
 
+static void current_make(struct disk *disk)
+{
+	image_reset(&disk->current, disk->durable);
+	for (uint32_t i = 0; i < disk->pending_count; i++)
+		write_land(&disk->current, disk->pending[i]);
+}
+
 /* The flush with this number has taken effect. */
 static void flush_apply(struct disk *disk, uint32_t flush)
 {
@@ -212,9 +219,7 @@ static void flush_apply(struct disk *disk, uint32_t flush)
 		}
 	}
 	disk->pending_count = kept;
-	image_reset(&disk->current, disk->durable);
-	for (uint32_t i = 0; i < kept; i++)
-		write_land(&disk->current, disk->pending[i]);
+	current_make(disk);
 }
 
 /* ---- requests --------------------------------------------------------- */
@@ -240,6 +245,11 @@ static bool request_fails(struct disk *disk, const struct block_request *request
 	if (request->operation == BLOCK_DISCARD)
 		return sim_random_once_in(disk->random, 64);
 	index = disk->counts[kind]++;
+	if (disk->outage) {
+		disk->outage--;
+		if (sim_random_once_in(disk->random, disk->outage_once_in))
+			return true;
+	}
 	if (disk->fault != kind)
 		return false;
 	if (index != disk->fault_index && !(disk->fault_for_ever && index > disk->fault_index))
@@ -248,7 +258,8 @@ static bool request_fails(struct disk *disk, const struct block_request *request
 	return true;
 }
 
-/* A failed write may have arrived all the same, in whole or in part. */
+/* A failed write may have arrived all the same, in whole or in part.  The device has
+ * answered, so nothing of it arrives later: the next flush settles it. */
 static void write_fail(struct disk *disk, struct disk_write *write)
 {
 	uint32_t arrived = sim_random_below(disk->random, write->count + 1);
@@ -258,9 +269,26 @@ static void write_fail(struct disk *disk, struct disk_write *write)
 		return;
 	}
 	write->count = arrived;
-	/* The store goes on after a discard; what came of it is over. */
-	write->completed = write->discard;
+	write->completed = true;
 	write_pend(disk, write);
+}
+
+/* What a failed flush was to cover may be lost, though reads have found it until then,
+ * and a later one that succeeds does not bring it back. */
+static void pending_lose(struct disk *disk)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < disk->pending_count; i++) {
+		struct disk_write *write = disk->pending[i];
+
+		if (write->completed && sim_random_once_in(disk->random, 2))
+			write_free(write);
+		else
+			disk->pending[kept++] = write;
+	}
+	disk->pending_count = kept;
+	current_make(disk);
 }
 
 static void request_execute(struct disk *disk, struct block_request *request,
@@ -292,7 +320,9 @@ static void request_execute(struct disk *disk, struct block_request *request,
 	} else if (request->operation == BLOCK_FLUSH) {
 		if (disk->crash_point)
 			disk->crash_point(disk->crash_context, disk);
-		if (!fails)
+		if (fails)
+			pending_lose(disk);
+		else
 			flush_apply(disk, flush);
 	}
 }
@@ -367,6 +397,10 @@ static void disk_poll(struct block_device *device, bool wait)
 
 	if (disk->queued == 0)
 		return;
+	if (disk->stall) {
+		disk->stall--;
+		return;
+	}
 	finish = sim_random_below(disk->random, disk->queued + 1);
 	if (wait && finish == 0)
 		finish = 1;
@@ -420,6 +454,12 @@ void disk_free(struct disk *disk)
 	image_free(&disk->current);
 }
 
+void disk_calm(struct disk *disk)
+{
+	disk->outage = 0;
+	disk->stall = 0;
+}
+
 void disk_attach(struct disk *disk, struct image *durable, uint32_t write_unit)
 {
 	disk_forget(disk);
@@ -435,6 +475,7 @@ void disk_attach(struct disk *disk, struct image *durable, uint32_t write_unit)
 	if (disk->log)
 		disk_log_free(disk->log);
 	memset(disk->counts, 0, sizeof(disk->counts));
+	disk_calm(disk);
 }
 
 void disk_restart(struct disk *disk)
@@ -454,6 +495,21 @@ void disk_restart(struct disk *disk)
 	/* For the new system every write that has arrived lies in the past. */
 	for (uint32_t i = 0; i < disk->pending_count; i++)
 		disk->pending[i]->completed = true;
+}
+
+void disk_reset(struct disk *disk)
+{
+	disk->device.epoch++;
+	while (disk->queued) {
+		struct block_request *request = disk->queue[--disk->queued];
+		struct disk_write *write = disk->queue_write[disk->queued];
+
+		if (write)
+			write_fail(disk, write);
+		request->status = STATUS_IO;
+		request->complete(request);
+	}
+	pending_lose(disk);
 }
 
 /* ---- power cuts ------------------------------------------------------- */

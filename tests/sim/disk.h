@@ -77,7 +77,11 @@ struct disk {
 	uint64_t fault_index; /* counted per kind since disk_attach, from 0 */
 	bool fault_for_ever;
 	uint64_t fault_hits;
-	uint64_t counts[4];	     /* requests completed, by enum disk_fault */
+	uint64_t counts[4]; /* requests completed, by enum disk_fault */
+	/* Bad weather, that passes: of so many requests some fail; for so many polls no
+	 * request completes. */
+	uint32_t outage, outage_once_in;
+	uint32_t stall;
 	struct disk_log_entry stale; /* waits for its turn; data null: none does */
 	uint32_t stale_writes;	     /* until then */
 	struct disk_log *log;	     /* since the power is on; null: nobody wants to know */
@@ -97,6 +101,12 @@ void disk_attach(struct disk *disk, struct image *durable, uint32_t write_unit);
 /* The system restarts without a power cut: requests in the queue take effect
  * in any order, nobody is told, and what was pending stays pending. */
 void disk_restart(struct disk *disk);
+
+/* The device is reset: all requests in the queue end with an error, and what was not
+ * flushed may be lost. */
+void disk_reset(struct disk *disk);
+/* No bad weather any more. */
+void disk_calm(struct disk *disk);
 
 void disk_log_free(struct disk_log *log);
 

@@ -31,6 +31,7 @@ static const struct mode modes[] = {
 	{"recovery", case_recovery, FIGURE(recovery_crashes)},
 	{"deltas", case_deltas, FIGURE(deltas)},
 	{"errors", case_errors, FIGURE(io_failures)},
+	{"outages", case_outages, FIGURE(outages)},
 	{"flip", case_flip, FIGURE(flips)},
 	{"lies", case_lies, FIGURE(lies)},
 	{"full", case_full, FIGURE(crash_states)},
@@ -42,7 +43,7 @@ static const struct mode modes[] = {
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 
 /* The order of modes in a run of all of them: mostly crashes. */
-static const uint8_t mixture[] = {0, 4, 0, 1, 3, 0, 5, 0, 6, 0, 1, 4, 0, 2, 5, 0};
+static const uint8_t mixture[] = {0, 5, 0, 1, 3, 4, 0, 6, 0, 7, 4, 1, 5, 0, 2, 6, 0};
 
 /* What is told at the end. */
 static const struct {
@@ -52,6 +53,8 @@ static const struct {
 	{"crash_states", FIGURE(crash_states)},
 	{"recovery_crashes", FIGURE(recovery_crashes)},
 	{"io_failures", FIGURE(io_failures)},
+	{"outages", FIGURE(outages)},
+	{"abandoned", FIGURE(abandoned)},
 	{"flips", FIGURE(flips)},
 	{"lies", FIGURE(lies)},
 	{"fillings", FIGURE(fillings)},

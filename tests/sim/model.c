@@ -167,6 +167,8 @@ void model_copy(struct model *to, const struct model *from)
 	*to = *from;
 	to->hash = sim_allocate(to->room * sizeof(*to->hash));
 	memcpy(to->hash, from->hash, to->room * sizeof(*to->hash));
+	to->failed = NULL;
+	to->failures = 0;
 	to->table = NULL;
 	to->tables = 0;
 	to->table_room = 0;
@@ -183,6 +185,8 @@ void model_free(struct model *model)
 	for (uint32_t i = 0; i < model->tables; i++)
 		free(model->table[i]);
 	free(model->table);
+	free(model->failed);
+	model->failed = NULL;
 	for (uint64_t i = 0; i < model->frozen_room; i++)
 		free(model->frozen[i]);
 	free(model->frozen);
@@ -338,15 +342,29 @@ void model_acknowledge(struct model *model, generation_t generation)
 	while (model->flights && model->flight[0].generation.n <= generation.n) {
 		durable_leave(model);
 		model_state_copy(&model->durable, &model->flight[0]);
+		model->failures = 0;
 		if (--model->flights)
 			model_state_copy(&model->flight[0], &model->flight[1]);
 	}
+}
+
+void model_fail(struct model *model)
+{
+	SIM_CHECK(model->flights, "a commit fails that was not in flight");
+	if (!model->failed)
+		model->failed = sim_allocate(MODEL_FAILED * sizeof(*model->failed));
+	/* Of a restore's second commit nothing has been submitted if the first failed. */
+	model_state_copy(&model->failed[model->failures++ % MODEL_FAILED], &model->flight[0]);
+	model->flights = 0;
 }
 
 struct model_state *model_state_find(struct model *model, generation_t generation)
 {
 	if (model->durable.generation.n == generation.n)
 		return &model->durable;
+	for (uint32_t i = 0; i < MODEL_FAILED && i < model->failures; i++)
+		if (model->failed[i].generation.n == generation.n)
+			return &model->failed[i];
 	for (uint32_t i = 0; i < model->flights; i++)
 		if (model->flight[i].generation.n == generation.n)
 			return &model->flight[i];
@@ -364,10 +382,12 @@ struct model_state *model_state_known(struct model *model, generation_t generati
 void model_recover(struct model *model, const struct model_state *state)
 {
 	bool flight = state >= &model->flight[0] && state <= &model->flight[1];
+	bool failed =
+		model->failed && state >= model->failed && state < model->failed + MODEL_FAILED;
 
-	if (flight)
+	if (flight || failed)
 		durable_leave(model);
 	model_state_copy(&model->durable, state);
-	model->flights = 0;
+	model->flights = model->failures = 0;
 	memcpy(model->working, model->durable.content, sizeof(model->working));
 }

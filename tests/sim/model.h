@@ -5,8 +5,9 @@
  * A model knows a small universe of pages.  The content of a page is a number,
  * from which its 4096 bytes follow; 0 stands for a page that does not exist.
  * A state is one generation: the content of every page and of every page of
- * every snapshot.  The states kept are the last acknowledged one and those
- * which a commit in flight may leave behind.
+ * every snapshot.  The states kept are the last acknowledged one, those which a
+ * commit in flight may leave behind, and those of commits that failed since: after a
+ * power cut one of them may turn out to be there.
  */
 #ifndef TESTS_SIM_MODEL_H
 #define TESTS_SIM_MODEL_H
@@ -19,6 +20,7 @@
 #define MODEL_PAGES	512u
 #define MODEL_SNAPSHOTS 1100u
 #define MODEL_PAST	12u /* one misdirected write destroys several records */
+#define MODEL_FAILED	40u /* commits in a row, the newest of them */
 #define CONTENT_ABSENT	0u
 #define CONTENT_ZERO	1u
 
@@ -52,6 +54,8 @@ struct model {
 	struct model_state durable;
 	struct model_state flight[2]; /* a restore has two commits */
 	uint32_t flights;
+	struct model_state *failed; /* MODEL_FAILED since `durable`, a ring; null: none yet */
+	uint32_t failures;
 	uint32_t **frozen; /* content of each generation: automatic snapshots have it */
 	uint64_t frozen_room;
 	uint64_t rewritten; /* times that one of these has changed */
@@ -99,7 +103,9 @@ void model_snapshot_remove(struct model_state *state, const char *name);
 void model_state_copy(struct model_state *to, const struct model_state *from);
 /* The engine says that this generation is durable. */
 void model_acknowledge(struct model *model, generation_t generation);
-/* The state of this generation, acknowledged or in flight, or null. */
+/* The commit in flight has failed; its pages wait for the next. */
+void model_fail(struct model *model);
+/* The state of this generation, acknowledged, in flight or failed, or null. */
 struct model_state *model_state_find(struct model *model, generation_t generation);
 /* The same, or one acknowledged before. */
 struct model_state *model_state_known(struct model *model, generation_t generation);

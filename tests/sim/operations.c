@@ -131,6 +131,8 @@ static enum status operation(struct workload *workload, struct engine_access *ac
 		SIM_CHECK(tries < 2000, "no memory even after commits: pages stay in WAIT");
 		workload_observe(workload);
 		pages_made(workload, access, count);
+		if (tries > 3 && store_health(workload->engine.store) == STATUS_IO)
+			return STATUS_IO; /* it gives up: the disk is away */
 		if (!store_committing(workload->engine.store))
 			workload_commit(workload, STORE_ACTION_NONE, (snapshot_t){0}, NULL);
 		workload_settle(workload);
@@ -138,6 +140,10 @@ static enum status operation(struct workload *workload, struct engine_access *ac
 			return STATUS_IO;
 		status = engine_operation(&workload->engine, access, count);
 	}
+	if (status == STATUS_IO)
+		pages_made(workload, access, count);
+	SIM_CHECK(status != STATUS_NO_SPACE || store_health(workload->engine.store) == STATUS_OK,
+		  "NO_SPACE is told while the disk is away");
 	workload_observe(workload);
 	return status;
 }
@@ -329,7 +335,7 @@ void operation_stop(struct workload *workload)
 	if (!workload_commit(workload, STORE_ACTION_STOP, (snapshot_t){0}, NULL))
 		return;
 	workload_settle(workload);
-	if (!workload->broken)
+	if (!workload->broken && store_health(workload->engine.store) == STATUS_OK)
 		workload_power_cut(workload);
 }
 
@@ -343,6 +349,29 @@ void operation_warm_restart(struct workload *workload)
 {
 	sim_operation("restart without a power cut");
 	workload_warm_restart(workload);
+}
+
+/* ---- bad weather ------------------------------------------------------ */
+
+/* The disk fails for a while, or does not answer, or is reset. */
+static void operation_storm(struct workload *workload)
+{
+	struct disk *disk = &workload->disk;
+	struct sim_random *random = &workload->random;
+	uint32_t kind = sim_random_below(random, 6);
+
+	if (kind == 0) {
+		sim_operation("the disk is reset");
+		disk_reset(disk);
+	} else if (kind == 1 && !disk->immediate) {
+		disk->stall = 1 + sim_random_below(random, 60);
+		sim_operation("the disk stalls for %u polls", disk->stall);
+	} else {
+		disk->outage = 1 + sim_random_below(random, kind == 2 ? 60 : 8);
+		disk->outage_once_in = 1 + sim_random_below(random, 4);
+		sim_operation("of %u requests each %u. fails", disk->outage, disk->outage_once_in);
+	}
+	workload->storms++;
 }
 
 /* ---- the mixture ------------------------------------------------------ */
@@ -421,9 +450,13 @@ static void random_operation(struct workload *workload)
 	uint32_t dice = sim_random_below(&workload->random, 100);
 	const struct mixture *mixture = workload->calm ? calm : ordinary;
 
+	if (workload->stormy && sim_random_once_in(&workload->random, 6)) {
+		operation_storm(workload);
+		return;
+	}
 	for (; dice >= mixture->weight; mixture++)
 		dice -= mixture->weight;
-	if (!mixture->power || !workload->faults)
+	if (!mixture->power || !workload->faults || workload->stormy)
 		mixture->run(workload);
 }
 

@@ -75,7 +75,7 @@ static const struct model_state *image_verify(struct oracle *oracle, struct orac
 	/* Where the block is the write unit, a torn block may take its whole slot
 	 * with it; only there is a slot without sense no damage. */
 	if (oracle->write_unit == BLOCK_SIZE)
-		errors -= verdict->findings.slot_errors;
+		errors -= verdict->findings.torn_errors;
 	SIM_CHECK(errors == 0, "depth %u: the verifier says: %s", level->depth,
 		  verdict->findings.first);
 	SIM_CHECK(state, "depth %u: generation %llu is on the disk, acknowledged is %llu",

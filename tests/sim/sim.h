@@ -45,6 +45,8 @@ struct sim_totals {
 	uint64_t crash_states;	   /* different images checked after a power cut */
 	uint64_t recovery_crashes; /* of these, cut during a recovery */
 	uint64_t io_failures;	   /* runs with an injected read, write or flush error */
+	uint64_t outages;	   /* that passed: recovered from without a restart */
+	uint64_t abandoned;	   /* commits that failed */
 	uint64_t flips;		   /* images with one changed bit, answered rightly */
 	uint64_t lies;		   /* lost, misdirected and old writes, answered rightly */
 	uint64_t full_disks;	   /* operations refused because the disk was full */

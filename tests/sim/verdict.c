@@ -25,8 +25,8 @@ static void finding_note(void *context, const struct verify_finding *finding)
 		findings->warnings++;
 		return;
 	}
-	if (finding->code == VERIFY_SLOT)
-		findings->slot_errors++;
+	if (finding->code == VERIFY_SLOT || finding->code == VERIFY_SUPERBLOCK)
+		findings->torn_errors++;
 	if (findings->errors++ == 0)
 		snprintf(findings->first, sizeof(findings->first), "%s: %s",
 			 verify_code_text(finding->code), finding->text);
@@ -283,7 +283,7 @@ static void verdict_compare(struct verdict *verdict, struct verify *verify,
 	const struct model_state *state = expectation_find(expectation, verdict->totals.generation);
 	struct verify_space space;
 
-	if (!state || verdict->findings.errors != verdict->findings.slot_errors)
+	if (!state || verdict->findings.errors != verdict->findings.torn_errors)
 		return;
 	oracle_compare_catalogue(verify, expectation, state);
 	SIM_CHECK(verify_space_live(verify, &space) == STATUS_OK, "there is no live space");

@@ -17,8 +17,8 @@
 #include "tests/sim/model.h"
 #include "tools/mkstore/verify.h"
 
-#define ORACLE_STATES 4u
-#define VERDICTS_MAX  64u /* kept at a time */
+#define ORACLE_STATES (3u + MODEL_FAILED) /* durable, in flight, failed */
+#define VERDICTS_MAX  64u		  /* kept at a time */
 
 /* The states that a recovery may find. */
 struct expectation {
@@ -34,7 +34,7 @@ const struct model_state *expectation_find(const struct expectation *expectation
 
 struct oracle_findings {
 	uint32_t errors, warnings;
-	uint32_t slot_errors; /* errors of code SLOT among them */
+	uint32_t torn_errors; /* of codes SLOT and SUPERBLOCK among them */
 	char first[400];      /* text of the first error */
 };
 struct verify *oracle_verify(const struct image *image, bool everything,

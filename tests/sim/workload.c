@@ -23,6 +23,8 @@ void workload_expectation(struct workload *workload, struct expectation *expecta
 	expectation->state[expectation->states++] = &workload->model.durable;
 	for (uint32_t i = 0; i < workload->model.flights; i++)
 		expectation->state[expectation->states++] = &workload->model.flight[i];
+	for (uint32_t i = 0; i < MODEL_FAILED && i < workload->model.failures; i++)
+		expectation->state[expectation->states++] = &workload->model.failed[i];
 }
 
 /*
@@ -66,15 +68,29 @@ void workload_power_on(struct workload *workload)
 
 /* ---- what the engine may answer --------------------------------------- */
 
-/* True when the status is a fault of the disk that this case provokes. */
+/* True when the status is a fault of the disk that this case provokes: then nothing
+ * has happened.  Damage is for good, an error may pass. */
 bool workload_fault_seen(struct workload *workload, enum status status)
 {
 	if (!workload->faults)
 		return false;
-	if (status != STATUS_IO && status != STATUS_READ_ONLY && status != STATUS_CORRUPT)
+	if (status != STATUS_IO && !(workload->lies && status == STATUS_CORRUPT))
 		return false;
-	workload->broken = true;
+	workload->broken |= workload->lies;
 	return true;
+}
+
+/* The commit in flight has ended and is not durable. */
+static void commit_failed(struct workload *workload)
+{
+	struct store *store = workload->engine.store;
+
+	SIM_CHECK(workload_fault_seen(workload, store_health(store)),
+		  "the commit of generation %llu ended and is not durable: %s: %s",
+		  (unsigned long long)workload->model.flight[0].generation.n,
+		  status_text(store_health(store)), engine_log_last(&workload->engine));
+	model_fail(&workload->model);
+	sim_totals.abandoned++;
 }
 
 /* Takes note of what has become durable. */
@@ -82,30 +98,36 @@ void workload_observe(struct workload *workload)
 {
 	struct store *store = workload->engine.store;
 	struct model *model = &workload->model;
+	generation_t before = model->durable.generation;
 
 	if (!model->flights)
 		return;
 	model_acknowledge(model, store_durable(store));
+	if (model->durable.generation.n != before.n) {
+		sim_totals.outages += workload->storms;
+		workload->storms = 0;
+	}
 	/* The next generation may be on the disk already, and nobody knows yet. */
 	if (model->durable.generation.n != workload->verified.n && !workload->lies &&
 	    !store_committing(store))
 		workload_verify(workload, false);
-	if (!model->flights || store_committing(store))
-		return;
-	SIM_CHECK(workload_fault_seen(workload, store_health(store)),
-		  "the commit of generation %llu ended and is not durable: %s: %s",
-		  (unsigned long long)model->flight[0].generation.n,
-		  status_text(store_health(store)), engine_log_last(&workload->engine));
+	if (model->flights && !store_committing(store))
+		commit_failed(workload);
 }
 
 static void mount(struct workload *workload)
 {
 	struct engine *engine = &workload->engine;
 	struct model_state *state;
-	enum status status = engine_mount(engine, &workload->disk);
+	enum status status;
 
+	/* A mount that fails is tried again; what it meets then is the mode "errors". */
+	if (workload->stormy)
+		disk_calm(&workload->disk);
+	status = engine_mount(engine, &workload->disk);
 	workload->pinned = -1;
 	workload->borrowed = 0;
+	workload->storms = 0;
 	engine->offline = sim_random_once_in(&workload->random, 6);
 	if (status != STATUS_OK && workload->faults) {
 		workload->broken = true;
@@ -144,6 +166,9 @@ void workload_settle(struct workload *workload)
 		return;
 	workload->engine.idle = 0;
 	while (store_committing(workload->engine.store)) {
+		/* The owner's patience with a disk that does not answer. */
+		if (workload->disk.stall && sim_random_once_in(&workload->random, 8))
+			store_commit_abandon(workload->engine.store);
 		SIM_CHECK(engine_drive(&workload->engine),
 			  "a commit does not end: nothing moves any more");
 		SIM_CHECK(drives++ < 1000000, "a commit does not end");
@@ -155,7 +180,6 @@ void workload_settle(struct workload *workload)
 
 /* ---- commits ---------------------------------------------------------- */
 
-/* Starts a commit.  False: refused, or broken. */
 /* How a system that resumes from the next generation had stopped. */
 static enum store_stop stop_next(const struct workload *workload, const struct model_state *before,
 				 enum store_action action)
@@ -169,6 +193,21 @@ static enum store_stop stop_next(const struct workload *workload, const struct m
 	return offline ? before->stop : STORE_STOP_POWER_CUT;
 }
 
+/* After a failure the disk may still have requests: nothing begins before they are
+ * answered. */
+static enum status commit_start(struct workload *workload, enum store_action action,
+				snapshot_t number, const char *name, generation_t *generation)
+{
+	enum status status;
+
+	do
+		status = engine_commit_start(&workload->engine, action, number, name,
+					     ++workload->clock, generation);
+	while (status == STATUS_BUSY && workload->faults && engine_drive(&workload->engine));
+	return status;
+}
+
+/* Starts a commit.  False: refused, or broken. */
 bool workload_commit(struct workload *workload, enum store_action action, snapshot_t number,
 		     const char *name)
 {
@@ -186,9 +225,8 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 		store_step(workload->engine.store);
 	working = store_generation(workload->engine.store);
 	/* With a restore goes the name for what it replaces: the engine's choice. */
-	status = engine_commit_start(&workload->engine, action, number,
-				     action == STORE_ACTION_RESTORE ? NULL : name,
-				     ++workload->clock, &generation);
+	status = commit_start(workload, action, number,
+			      action == STORE_ACTION_RESTORE ? NULL : name, &generation);
 	sim_trace("  commit %d \"%s\": %s, generation %llu", (int)action, name ? name : "",
 		  status_text(status), (unsigned long long)generation.n);
 	SIM_CHECK(status != STATUS_NO_SPACE || action != STORE_ACTION_DELETE,
@@ -244,6 +282,10 @@ void workload_commit_all(struct workload *workload)
 
 	workload_settle(workload);
 	while (!workload->broken && store_dirty(workload->engine.store)) {
+		/* It may fail for ever, or as long as nobody waits. */
+		if (workload->faults && store_health(workload->engine.store) != STATUS_OK &&
+		    commits > 3)
+			return;
 		SIM_CHECK(commits++ < 100000, "the store is dirty for ever");
 		workload_commit(workload, STORE_ACTION_NONE, (snapshot_t){0}, NULL);
 		workload_settle(workload);
@@ -301,7 +343,7 @@ void workload_verify(struct workload *workload, bool everything)
 	workload->verified = state->generation;
 	/* Until the next commit replaces it, a slot may be torn (see oracle.c). */
 	if (workload->write_unit == BLOCK_SIZE && !everything)
-		findings.errors -= findings.slot_errors;
+		findings.errors -= findings.torn_errors;
 	SIM_CHECK(findings.errors == 0, "the verifier says: %s", findings.first);
 	SIM_CHECK(verify_totals_get(verify)->generation.n == state->generation.n,
 		  "the verifier finds generation %llu, acknowledged is %llu",

@@ -25,7 +25,9 @@ struct workload {
 	uint64_t states_before; /* images checked before this case */
 	bool faults;		/* errors of the disk are expected */
 	bool lies;		/* and errors that the disk does not tell */
-	bool broken;		/* one was seen: only reading makes sense */
+	bool broken;		/* one was seen, and only reading makes sense */
+	bool stormy;		/* the disk fails for a while, again and again */
+	uint32_t storms;	/* since the last commit that succeeded */
 	bool calm;		/* writes and commits, no snapshots and no clears */
 	bool at_once;		/* no operation may have to wait for a commit */
 	bool fill;		/* write noise until the disk is full */
@@ -125,6 +127,7 @@ void case_crash(uint64_t seed);
 void case_recovery(uint64_t seed);
 void case_deltas(uint64_t seed);
 void case_errors(uint64_t seed);
+void case_outages(uint64_t seed);
 void case_flip(uint64_t seed);
 void case_lies(uint64_t seed);
 void case_filling(uint64_t seed);

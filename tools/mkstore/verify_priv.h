@@ -62,6 +62,7 @@ struct verify {
 	struct disk_record ring[DISK_RING_SLOTS];  /* or tombstones; magic 0: no valid content */
 	struct disk_delta *delta[DISK_RING_SLOTS]; /* entries of the record there */
 	const char *damage[DISK_RING_SLOTS];	   /* why it is neither valid nor zero */
+	bool passed_slot[DISK_RING_SLOTS];	   /* could not be written when its turn came */
 	bool torn_slot[DISK_RING_SLOTS];	   /* damaged as a long record that was cut off */
 	struct verify_chunk *chunks;
 	uint64_t chunk_count;

@@ -201,40 +201,6 @@ enum status verify_superblocks(struct verify *verify)
 
 /* ---- the slots -------------------------------------------------------- */
 
-/*
- * A slot without sense is damage, unless it is the one after the newest record
- * and a record of several sectors may have been cut off there: that is what
- * every power cut can leave, and recovery knows it.
- */
-static void slots_report(struct verify *verify, const struct disk_record *newest)
-{
-	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++) {
-		uint64_t sector = DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS;
-		bool next = newest && slot == (newest->slot + 1) % DISK_RING_SLOTS;
-
-		if (!verify->damage[slot])
-			continue;
-		if (next && verify->torn_slot[slot])
-			verify_report_at(verify, VERIFY_WARNING, VERIFY_SLOT, NULL, sector,
-					 "slot %u (sector %llu): a record of several sectors was "
-					 "cut off; if it was generation %llu, that is lost",
-					 slot, (unsigned long long)sector,
-					 (unsigned long long)newest->generation + 1);
-		else
-			verify_report_at(verify, VERIFY_ERROR, VERIFY_SLOT, NULL, sector,
-					 "slot %u (sector %llu): %s", slot,
-					 (unsigned long long)sector, verify->damage[slot]);
-	}
-}
-
-/* ---- order and choice ------------------------------------------------- */
-
-static void ring_read(struct verify *verify)
-{
-	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++)
-		verify_slot_read(verify, slot);
-}
-
 static const struct disk_record *ring_at(const struct verify *verify, uint32_t slot, uint64_t magic)
 {
 	const struct disk_record *record = &verify->ring[slot % DISK_RING_SLOTS];
@@ -248,6 +214,99 @@ static uint64_t tombstone_generation(const struct disk_record *record)
 
 	memcpy(&stone, record, sizeof(stone));
 	return stone.generation;
+}
+
+/* The number of a generation after the newest, which failed or was torn. */
+static bool stone_is_newer(const struct verify *verify, uint32_t slot,
+			   const struct disk_record *newest)
+{
+	const struct disk_record *stone = ring_at(verify, slot, DISK_MAGIC_TOMBSTONE);
+
+	return stone && tombstone_generation(stone) > newest->generation;
+}
+
+/*
+ * A record's predecessor lies in the slot before it, or further back: then the slots
+ * between could not be written when their turn came.  They hold what had been there
+ * before, or what a failed write has left.  The slots that come next can be of that
+ * kind, too, if the ring has been round or they are struck out.
+ */
+static void passed_slots_find(struct verify *verify, const struct disk_record *newest)
+{
+	uint64_t wanted = newest->predecessor;
+	uint32_t between = 0, next = newest->slot + 1;
+
+	for (uint32_t i = 1; i < DISK_RING_SLOTS && wanted; i++) {
+		uint32_t slot = (newest->slot + DISK_RING_SLOTS - i) % DISK_RING_SLOTS;
+		const struct disk_record *record = ring_at(verify, slot, DISK_MAGIC_RECORD);
+
+		if (record && record->generation > wanted)
+			return;
+		if (!record || record->generation != wanted) {
+			between++;
+			continue;
+		}
+		for (; between; between--)
+			verify->passed_slot[(slot + between) % DISK_RING_SLOTS] = true;
+		wanted = record->predecessor;
+	}
+	for (uint32_t i = 1; i < DISK_RING_SLOTS; i++, next++) {
+		uint32_t slot = next % DISK_RING_SLOTS;
+
+		if (ring_at(verify, slot, DISK_MAGIC_RECORD))
+			return;
+		if (!stone_is_newer(verify, slot, newest) &&
+		    (wanted || ring_at(verify, slot, DISK_MAGIC_TOMBSTONE)))
+			verify->passed_slot[slot] = true;
+	}
+}
+
+/* Does this slot come next, but for others that hold no record either? */
+static bool slot_is_next(const struct verify *verify, uint32_t slot,
+			 const struct disk_record *newest)
+{
+	uint32_t next = (newest->slot + 1) % DISK_RING_SLOTS;
+
+	while (next != slot && !ring_at(verify, next, DISK_MAGIC_RECORD))
+		next = (next + 1) % DISK_RING_SLOTS;
+	return next == slot;
+}
+
+/*
+ * A slot without sense is damage, unless it comes after the newest record and a record
+ * of several sectors may have been cut off there: that is what every power cut can
+ * leave, and recovery knows it.
+ */
+static void slots_report(struct verify *verify, const struct disk_record *newest)
+{
+	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++) {
+		uint64_t sector = DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS;
+		bool next = newest && slot_is_next(verify, slot, newest);
+
+		if (verify->passed_slot[slot] && !next)
+			verify_report_at(verify, VERIFY_WARNING, VERIFY_SLOT, NULL, sector,
+					 "slot %u (sector %llu): could not be written when its "
+					 "turn came, and was passed over",
+					 slot, (unsigned long long)sector);
+		else if (verify->damage[slot] && next && verify->torn_slot[slot])
+			verify_report_at(verify, VERIFY_WARNING, VERIFY_SLOT, NULL, sector,
+					 "slot %u (sector %llu): a record of several sectors was "
+					 "cut off; if it was generation %llu, that is lost",
+					 slot, (unsigned long long)sector,
+					 (unsigned long long)newest->generation + 1);
+		else if (verify->damage[slot])
+			verify_report_at(verify, VERIFY_ERROR, VERIFY_SLOT, NULL, sector,
+					 "slot %u (sector %llu): %s", slot,
+					 (unsigned long long)sector, verify->damage[slot]);
+	}
+}
+
+/* ---- order and choice ------------------------------------------------- */
+
+static void ring_read(struct verify *verify)
+{
+	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++)
+		verify_slot_read(verify, slot);
 }
 
 static void counters_check(struct verify *verify, const struct disk_record *earlier,
@@ -274,21 +333,20 @@ static void successor_check(struct verify *verify, const struct disk_record *ear
 }
 
 /*
- * From the newest record back, each slot must hold the predecessor of the one
- * after it, until the first generation or until the ring is once around.  The
- * slot after the newest may hold a tombstone instead.
+ * From the newest record back, each slot that was not passed over must hold the
+ * predecessor of the one after it, until the first generation or until the ring is
+ * once around.  What comes next may have been struck out.
  */
 static void ring_order_check(struct verify *verify, const struct disk_record *newest)
 {
 	const struct disk_record *later = newest;
-	const struct disk_record *stone = ring_at(verify, newest->slot + 1, DISK_MAGIC_TOMBSTONE);
 
 	for (uint32_t i = 1; i < DISK_RING_SLOTS; i++) {
 		uint32_t slot = (newest->slot + DISK_RING_SLOTS - i) % DISK_RING_SLOTS;
 		const struct disk_record *record = &verify->ring[slot];
 
-		if (i == DISK_RING_SLOTS - 1 && stone)
-			return;
+		if (verify->passed_slot[slot] || stone_is_newer(verify, slot, newest))
+			continue;
 		if (later && later->predecessor == 0) {
 			if (record->magic)
 				verify_report_at(verify, VERIFY_ERROR, VERIFY_RING, NULL,
@@ -329,7 +387,8 @@ static void ring_tombstones_check(struct verify *verify, const struct disk_recor
 	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++) {
 		const struct disk_record *stone = ring_at(verify, slot, DISK_MAGIC_TOMBSTONE);
 
-		if (stone && tombstone_generation(stone) <= newest->generation)
+		if (stone && !verify->passed_slot[slot] &&
+		    tombstone_generation(stone) <= newest->generation)
 			verify_report_at(
 				verify, VERIFY_ERROR, VERIFY_TOMBSTONE, NULL, VERIFY_NOWHERE,
 				"the tombstone in slot %u spends generation %llu, not above "
@@ -429,6 +488,8 @@ enum status verify_ring_choose(struct verify *verify)
 
 	ring_read(verify);
 	newest = ring_newest(verify);
+	if (newest)
+		passed_slots_find(verify, newest);
 	slots_report(verify, newest);
 	if (!newest) {
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_RECOVERY, NULL, VERIFY_NOWHERE,

@@ -37,7 +37,7 @@ static void test_taken_by_a_delta(void **state)
 	fixture_remount(f);
 	fixture_compare(f);
 	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "full"), STATUS_CORRUPT);
-	assert_int_equal(store_health(f->store), STATUS_IO);
+	assert_int_equal(store_health(f->store), STATUS_CORRUPT);
 	fixture_compare(f);
 	fixture_remount(f);
 	fixture_compare(f);
