@@ -48,6 +48,7 @@ static void square_turn(uint64_t row[8])
  * be turned. */
 static void table_turn(const uint8_t *in, unsigned width, uint8_t *out, unsigned height)
 {
+	memset(out, 0, (size_t)width * height);
 	for (unsigned y = 0; y < height; y += 8)
 		for (unsigned x = 0; x < width; x += 8) {
 			uint64_t row[8], any = 0;
@@ -56,8 +57,9 @@ static void table_turn(const uint8_t *in, unsigned width, uint8_t *out, unsigned
 				memcpy(&row[i], in + (y + i) * width + x, 8);
 				any |= row[i];
 			}
-			if (any)
-				square_turn(row);
+			if (!any)
+				continue;
+			square_turn(row);
 			for (unsigned i = 0; i < 8; i++)
 				memcpy(out + (x + i) * height + y, &row[i], 8);
 		}

@@ -8,11 +8,6 @@
  */
 #include "store/store_priv.h"
 
-bool reference_equal(const struct disk_reference *one, const struct disk_reference *other)
-{
-	return memcmp(one, other, sizeof(*one)) == 0;
-}
-
 static bool extent_within(const struct disk_reference *reference, uint64_t store_sectors)
 {
 	uint64_t sector = disk_reference_sector(reference).n;
@@ -31,12 +26,12 @@ bool reference_valid(const struct disk_reference *reference, struct place place,
 	uint64_t auxiliary = disk_reference_auxiliary(reference);
 	struct disk_reference zero = {.codec = DISK_CODEC_ZERO, .birth = reference->birth};
 
+	if (reference_is_null(reference))
+		return reference_equal(reference, &null);
 	if (place.tree == DISK_TREE_FREE_MAP ? auxiliary >> (7 * place.level) > PAGE_SIZE
 					     : auxiliary != 0)
 		return false;
 	switch (reference->codec) {
-	case DISK_CODEC_NONE:
-		return reference_equal(reference, &null);
 	case DISK_CODEC_ZERO:
 		return place.tree == DISK_TREE_SPACE && place.level == 0 &&
 		       reference_equal(reference, &zero);
@@ -125,27 +120,22 @@ enum status map_readable(struct store *store, const struct disk_root *root, enum
 
 /* ---- scanning ------------------------------------------------------------- */
 
-typedef bool (*entry_wanted)(const struct disk_reference *reference, unsigned level);
-
-static bool wanted_present(const struct disk_reference *reference, unsigned level)
-{
-	(void)level;
-	return !reference_is_null(reference);
-}
-
-/* `level` is that of what the reference names. */
-static bool wanted_with_room(const struct disk_reference *reference, unsigned level)
-{
-	return disk_reference_auxiliary(reference) < (uint64_t)PAGE_SIZE << (7 * level);
-}
-
 struct search {
 	uint64_t from, until; /* keys at or after the one and before the other */
-	entry_wanted wanted;
+	bool room;	      /* wanted is what has free blocks, not what is present */
 	bool found;
 	uint64_t key; /* found; or the first that a node which cannot be read may hide */
 	uint64_t end; /* behind the last that it may hide */
 };
+
+/* `level` is that of what the reference names. */
+static bool search_wants(const struct search *search, const struct disk_reference *reference,
+			 unsigned level)
+{
+	if (!search->room)
+		return !reference_is_null(reference);
+	return disk_reference_auxiliary(reference) < (uint64_t)PAGE_SIZE << (7 * level);
+}
 
 /* One descent towards `from`: finds the first wanted key, or goes on with `from`
  * behind what was searched in vain. */
@@ -167,7 +157,8 @@ static enum status map_descend(struct store *store, const struct disk_root *root
 		if (status != STATUS_OK)
 			return status;
 		node = data;
-		while (index < DISK_NODE_ENTRIES && !search->wanted(&node->entry[index], level - 1))
+		while (index < DISK_NODE_ENTRIES &&
+		       !search_wants(search, &node->entry[index], level - 1))
 			index++;
 		if (index == DISK_NODE_ENTRIES) {
 			search->from = search->end;
@@ -201,7 +192,7 @@ static enum status map_scan(struct store *store, const struct disk_root *root, e
 enum status map_next(struct store *store, const struct disk_root *root, enum disk_tree tree,
 		     uint64_t from, uint64_t until, uint64_t *key, store_channel_t *channel)
 {
-	struct search search = {.from = from, .until = until, .wanted = wanted_present};
+	struct search search = {.from = from, .until = until};
 	enum status status = map_scan(store, root, tree, &search, channel);
 
 	*key = search.key;
@@ -211,7 +202,7 @@ enum status map_next(struct store *store, const struct disk_root *root, enum dis
 enum status map_next_past(struct store *store, const struct disk_root *root, enum disk_tree tree,
 			  uint64_t from, uint64_t *key, store_channel_t *channel)
 {
-	struct search search = {.from = from, .until = NIL_KEY, .wanted = wanted_present};
+	struct search search = {.from = from, .until = NIL_KEY};
 	enum status status = map_scan(store, root, tree, &search, channel);
 
 	*key = status_is_damage(status) ? search.end : search.key;
@@ -274,7 +265,7 @@ enum status map_before(struct store *store, const struct disk_root *root, enum d
 enum status map_next_with_room(struct store *store, const struct disk_root *root, uint64_t from,
 			       uint64_t *key, store_channel_t *channel)
 {
-	struct search search = {.from = from, .until = NIL_KEY, .wanted = wanted_with_room};
+	struct search search = {.from = from, .until = NIL_KEY, .room = true};
 	enum status status = map_scan(store, root, DISK_TREE_FREE_MAP, &search, channel);
 
 	*key = search.key;

@@ -38,9 +38,12 @@ uint64_t extent_key(uint64_t kind, const struct disk_reference *reference, struc
 static bool node_valid(struct store *store, const struct disk_reference *reference,
 		       struct place place, const struct disk_node *node)
 {
+	static const struct disk_reference null;
 	struct place child = {place.tree, place.level - 1, 0};
 
 	for (unsigned i = 0; i < DISK_NODE_ENTRIES; i++) {
+		if (reference_equal(&node->entry[i], &null))
+			continue;
 		child.key = place.key << DISK_NODE_SHIFT | i;
 		if (!reference_valid(&node->entry[i], child, store->record.sectors) ||
 		    node->entry[i].birth > reference->birth)

@@ -41,7 +41,18 @@ static inline bool reference_is_null(const struct disk_reference *reference)
 	return reference->codec == DISK_CODEC_NONE;
 }
 
-bool reference_equal(const struct disk_reference *one, const struct disk_reference *other);
+static inline bool reference_equal(const struct disk_reference *one,
+				   const struct disk_reference *other)
+{
+	uint64_t left[4], right[4];
+
+	static_assert(sizeof(left) == sizeof(*one), "all of it");
+	memcpy(left, one, sizeof(left));
+	memcpy(right, other, sizeof(right));
+	return !((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2]) |
+		 (left[3] ^ right[3]));
+}
+
 /* Can this reference be followed: fields in range, sectors within the store? */
 bool reference_valid(const struct disk_reference *reference, struct place place,
 		     uint64_t store_sectors);
