@@ -103,12 +103,11 @@ enum status store_init(struct store **out, const struct store_config *config)
 
 	if (!config_sound(config))
 		return STATUS_INVALID;
+	/* Not the buffers and tables behind it: they are most of it, written before they
+	 * are read, and touching them takes a boot's time. */
 	memset(store, 0, sizeof(*store));
 	STORE_CHECK(store_layout(store, &config->limits, config->memory) <=
 		    store_memory_size(&config->limits));
-	/* Not the staging buffer nor the frames' descriptors: they are most of it,
-	 * written before they are read, and touching them takes a boot's time. */
-	memset(store->page, 0, (size_t)((uint8_t *)store->cache.frame - store->page));
 	store->device = config->device;
 	store->host = config->host;
 	store->limits = config->limits;

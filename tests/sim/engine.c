@@ -41,9 +41,18 @@ void engine_create(struct engine *engine, const struct store_limits *limits)
 {
 	memset(engine, 0, sizeof(*engine));
 	engine->limits = *limits;
-	engine->memory_size = store_memory_size(limits);
-	engine->memory = sim_allocate(engine->memory_size);
-	engine->frames = sim_allocate((uint64_t)limits->frames * PAGE_SIZE);
+}
+
+/* A machine's memory holds anything when it starts; later, what was left there. */
+static void memory_install(struct engine *engine)
+{
+	uint64_t frames_size = (uint64_t)engine->limits.frames * PAGE_SIZE;
+
+	engine->memory_size = store_memory_size(&engine->limits);
+	engine->memory = sim_allocate_dirty(engine->memory_size);
+	engine->frames = sim_allocate_dirty(frames_size);
+	memset(engine->memory, 0xa5, engine->memory_size);
+	memset(engine->frames, 0xa5, frames_size);
 }
 
 void engine_free(struct engine *engine)
@@ -64,12 +73,14 @@ static void engine_on(struct engine *engine, struct disk *disk)
 		.device = &disk->device,
 		.host = {.context = engine, .wake = host_wake, .log = host_log},
 		.limits = engine->limits,
-		.memory = engine->memory,
-		.frame_base = engine->frames,
 		.discard = true,
 	};
 	enum status status;
 
+	if (!engine->memory)
+		memory_install(engine);
+	config.memory = engine->memory;
+	config.frame_base = engine->frames;
 	memset(&engine->recovery, 0, sizeof(engine->recovery));
 	engine->disk = disk;
 	status = store_init(&engine->store, &config);

@@ -24,9 +24,9 @@ void image_create_flat(struct image *image, uint64_t sectors)
 
 static void overlay_room(struct image *image, uint32_t room)
 {
-	image->data = sim_allocate((uint64_t)room * SECTOR_SIZE);
-	image->print = sim_allocate(room * sizeof(*image->print));
-	image->owner = sim_allocate(room * sizeof(*image->owner));
+	image->data = sim_allocate_dirty((uint64_t)room * SECTOR_SIZE);
+	image->print = sim_allocate_dirty(room * sizeof(*image->print));
+	image->owner = sim_allocate_dirty(room * sizeof(*image->owner));
 	image->room = room;
 }
 
@@ -35,7 +35,7 @@ void image_create_overlay(struct image *image, uint64_t sectors)
 	memset(image, 0, sizeof(*image));
 	image->sectors = sectors;
 	overlay_room(image, 256);
-	image->place = sim_allocate(sectors * sizeof(*image->place));
+	image->place = sim_allocate_dirty(sectors * sizeof(*image->place));
 	image->present = sim_allocate((sectors + 63) / 64 * sizeof(*image->present));
 }
 

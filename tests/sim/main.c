@@ -229,15 +229,21 @@ void sim_trace_detail(const char *format, ...)
 	va_end(arguments);
 }
 
-void *sim_allocate(uint64_t bytes)
+void *sim_allocate_dirty(uint64_t bytes)
 {
-	uint64_t rounded = (bytes + 4095) / 4096 * 4096;
-	void *memory =
-		rounded >= 65536 ? aligned_alloc(4096, rounded) : calloc(1, bytes ? bytes : 1);
+	void *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
 
 	SIM_CHECK(memory, "memory is short");
-	if (rounded >= 65536)
-		memset(memory, 0, rounded);
+	return memory;
+}
+
+void *sim_allocate(uint64_t bytes)
+{
+	void *memory = bytes < 65536 ? calloc(1, bytes ? bytes : 1) : sim_allocate_dirty(bytes);
+
+	SIM_CHECK(memory, "memory is short");
+	if (bytes >= 65536)
+		memset(memory, 0, bytes);
 	return memory;
 }
 

@@ -100,5 +100,7 @@ void sim_deadline(void);
 
 /* Memory, zeroed, 4096-aligned, never null. */
 void *sim_allocate(uint64_t bytes);
+/* The same, holding anything: for large memory that is written before it is read. */
+void *sim_allocate_dirty(uint64_t bytes);
 
 #endif

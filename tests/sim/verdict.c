@@ -178,7 +178,7 @@ static void evidence_begin(struct evidence *evidence, const struct image *image,
 {
 	if (!evidence->seen) {
 		evidence->seen = sim_allocate((image->sectors + 63) / 64 * sizeof(uint64_t));
-		evidence->print = sim_allocate(image->sectors * sizeof(uint64_t));
+		evidence->print = sim_allocate_dirty(image->sectors * sizeof(uint64_t));
 	}
 	for (uint32_t i = 0; i < evidence->all.count; i++)
 		evidence->seen[evidence->all.sector[i] / 64] = 0;
