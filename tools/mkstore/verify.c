@@ -205,7 +205,8 @@ void verify_close(struct verify *verify)
 		free(verify->chunks[i].birth);
 	}
 	free(verify->chunks);
-	free(verify->cache);
+	for (uint32_t i = 0; i < VERIFY_KEPT; i++)
+		free(verify->kept[i]);
 	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++)
 		free(verify->delta[slot]);
 	free(verify);

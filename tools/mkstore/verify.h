@@ -17,7 +17,7 @@
  * the free map's bits are exactly the sectors reachable.
  *
  * Memory: 4.1 bytes per sector in regions of 16 MiB that hold anything, so a
- * large sparse store is cheap.
+ * large sparse store is cheap; and up to 4 MiB of nodes.
  */
 #ifndef TOOLS_MKSTORE_VERIFY_H
 #define TOOLS_MKSTORE_VERIFY_H

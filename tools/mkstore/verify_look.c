@@ -5,24 +5,10 @@
  * After verify_choose: the slots of the ring, references by their place, and the
  * nodes of a tree one after the other.  Nothing here needs a whole store: what
  * cannot be read is reported and left out.
- *
- * Nodes are kept in a small cache, because the trees of snapshots share most of
- * theirs.
  */
 #include "tools/mkstore/verify_priv.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#define CACHE_NODES 1024u /* 4 MiB */
-
-struct verify_cached {
-	struct disk_reference reference; /* null: empty */
-	enum disk_tree tree;
-	unsigned level;
-	uint64_t key;
-	struct disk_node node;
-};
 
 /* ---- the ring ----------------------------------------------------------------- */
 
@@ -73,38 +59,14 @@ static enum status load_status(enum verify_load load)
 	return load == VERIFY_LOAD_IO ? STATUS_IO : STATUS_CORRUPT;
 }
 
-/* The node, from the cache or the disk.  It stays where it is until the next
- * call. */
+/* It stays where it is until the next call. */
 static enum status node_read(struct verify *verify, const struct verify_place *place,
 			     const struct disk_reference *reference, uint64_t birth_max,
 			     const struct disk_node **node)
 {
-	struct verify_cached *cached;
-	enum status status;
-
 	if (!verify_reference_check(verify, place, reference, birth_max))
 		return STATUS_CORRUPT;
-	if (!verify->cache)
-		verify->cache = verify_allocate(verify, CACHE_NODES, sizeof(*verify->cache));
-	if (!verify->cache)
-		return STATUS_NO_MEMORY;
-	cached = &verify->cache[disk_reference_sector(reference).n * UINT64_C(0x9e3779b97f4a7c15) >>
-					32 &
-				(CACHE_NODES - 1)];
-	*node = &cached->node;
-	if (memcmp(&cached->reference, reference, sizeof(*reference)) == 0 &&
-	    cached->tree == place->tree && cached->level == place->level &&
-	    cached->key == place->key)
-		return STATUS_OK;
-	memset(&cached->reference, 0, sizeof(cached->reference));
-	status = load_status(verify_extent_load(verify, place, reference, &cached->node, false));
-	if (status != STATUS_OK)
-		return status;
-	cached->reference = *reference;
-	cached->tree = place->tree;
-	cached->level = place->level;
-	cached->key = place->key;
-	return STATUS_OK;
+	return load_status(verify_node_load(verify, place, reference, node, false));
 }
 
 static struct verify_place space_place(enum disk_tree tree, const struct verify_space *space,

@@ -11,6 +11,7 @@
 #ifndef TOOLS_MKSTORE_VERIFY_PRIV_H
 #define TOOLS_MKSTORE_VERIFY_PRIV_H
 
+#include <string.h>
 #include "tools/mkstore/verify.h"
 
 #define VERIFY_NOWHERE UINT64_MAX
@@ -43,14 +44,19 @@ struct verify_pass {
 	uint64_t memo_count, memo_room; /* room is a power of two */
 };
 
-struct verify_path {
-	uint64_t sector; /* 0: holds nothing */
-	uint64_t birth;
+/*
+ * A node that was read and is sound.  Nodes are needed again and again: by the pass of
+ * the predecessor, by the trees of snapshots, for each page that is looked up.  What is
+ * kept is known by its extent and its place, not by its space.
+ */
+struct verify_kept {
+	struct disk_reference reference;
+	enum disk_tree tree;
+	unsigned level;
 	uint64_t key;
 	struct disk_node node;
 };
-
-struct verify_cached;
+#define VERIFY_KEPT 1024u /* at most: 4 MiB */
 
 struct verify {
 	struct verify_reader reader;
@@ -67,8 +73,7 @@ struct verify {
 	struct verify_chunk *chunks;
 	uint64_t chunk_count;
 	struct verify_pass chosen, before;
-	struct verify_path path[DISK_HEIGHT_MAX + 1]; /* nodes last used by verify_space_* */
-	struct verify_cached *cache;		      /* of verify_look.c; null before it is used */
+	struct verify_kept *kept[VERIFY_KEPT]; /* by sector; null: none yet */
 	uint64_t unflushed_sectors; /* of the newest generation, not known to be flushed */
 	bool out_of_memory;
 };
@@ -116,7 +121,13 @@ const struct disk_delta *verify_delta_find(const struct disk_delta *delta, uint3
 void verify_delta_check(struct verify *verify, struct verify_pass *pass);
 
 /* verify_tree.c: references, extents and the walk over one tree. */
-bool verify_reference_null(const struct disk_reference *reference);
+static inline bool verify_reference_null(const struct disk_reference *reference)
+{
+	uint64_t words[sizeof(*reference) / sizeof(uint64_t)];
+
+	memcpy(words, reference, sizeof(words));
+	return (words[0] | words[1] | words[2] | words[3]) == 0;
+}
 /* What is wrong with a reference that is not null, by its fields alone; null:
  * nothing. */
 const char *verify_reference_fault(const struct verify_place *place,
@@ -130,6 +141,11 @@ bool verify_reference_check(struct verify *verify, const struct verify_place *pl
  * is checked. */
 enum verify_load verify_extent_load(struct verify *verify, const struct verify_place *place,
 				    const struct disk_reference *reference, void *data, bool quiet);
+
+/* The same for a node, or what is kept of it; it stays until the next call. */
+enum verify_load verify_node_load(struct verify *verify, const struct verify_place *place,
+				  const struct disk_reference *reference,
+				  const struct disk_node **node, bool quiet);
 
 struct verify_walk {
 	enum disk_tree tree;

@@ -2,10 +2,6 @@
 /*
  * verify_space.c - reads single pages of the verified generation, its snapshots
  * and its catalogue.  What a delta says of a page comes before the tree.
- *
- * The nodes on the way to the last page are kept, one per level, so reading in
- * ascending order reads each node once.  Spaces share subtrees and therefore
- * the kept nodes: what is kept is known by its extent, not by its space.
  */
 #include "tools/mkstore/verify_priv.h"
 
@@ -45,23 +41,14 @@ static enum status node_get(struct verify *verify, const struct verify_place *pl
 			    const struct disk_reference *reference, uint64_t birth_max,
 			    const struct disk_node **node)
 {
-	struct verify_path *path = &verify->path[place->level];
-	uint64_t sector = disk_reference_sector(reference).n;
 	enum verify_load load;
 
 	if (!verify_reference_check(verify, place, reference, birth_max))
 		return STATUS_CORRUPT;
-	*node = &path->node;
-	if (path->sector == sector && path->birth == reference->birth && path->key == place->key)
+	load = verify_node_load(verify, place, reference, node, false);
+	if (load == VERIFY_LOAD_OK)
 		return STATUS_OK;
-	path->sector = 0;
-	load = verify_extent_load(verify, place, reference, &path->node, false);
-	if (load != VERIFY_LOAD_OK)
-		return load == VERIFY_LOAD_IO ? STATUS_IO : STATUS_CORRUPT;
-	path->sector = sector;
-	path->birth = reference->birth;
-	path->key = place->key;
-	return STATUS_OK;
+	return load == VERIFY_LOAD_IO ? STATUS_IO : STATUS_CORRUPT;
 }
 
 /* A step down towards `key`.  In: a node's place and reference.  Out: those of

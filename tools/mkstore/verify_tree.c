@@ -16,14 +16,6 @@
 
 /* ---- references ------------------------------------------------------- */
 
-bool verify_reference_null(const struct disk_reference *reference)
-{
-	uint64_t words[sizeof(*reference) / sizeof(uint64_t)];
-
-	memcpy(words, reference, sizeof(words));
-	return (words[0] | words[1] | words[2] | words[3]) == 0;
-}
-
 static const char *extent_fault(const struct disk_reference *reference, uint64_t sectors)
 {
 	uint64_t first = disk_reference_sector(reference).n;
@@ -166,6 +158,41 @@ enum verify_load verify_extent_load(struct verify *verify, const struct verify_p
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_CONTENT, place, sector.n, "%s",
 				 fault);
 	return VERIFY_LOAD_CORRUPT;
+}
+
+/* ---- nodes ------------------------------------------------------------ */
+
+static bool kept_is(const struct verify_kept *kept, const struct verify_place *place,
+		    const struct disk_reference *reference)
+{
+	return memcmp(&kept->reference, reference, sizeof(*reference)) == 0 &&
+	       kept->tree == place->tree && kept->level == place->level && kept->key == place->key;
+}
+
+enum verify_load verify_node_load(struct verify *verify, const struct verify_place *place,
+				  const struct disk_reference *reference,
+				  const struct disk_node **node, bool quiet)
+{
+	uint64_t hash = disk_reference_sector(reference).n * UINT64_C(0x9e3779b97f4a7c15);
+	struct verify_kept **kept = &verify->kept[(hash >> 32) % VERIFY_KEPT];
+	enum verify_load load;
+
+	if (!*kept)
+		*kept = verify_allocate(verify, 1, sizeof(**kept));
+	if (!*kept)
+		return VERIFY_LOAD_IO; /* that memory is short has been reported */
+	*node = &(*kept)->node;
+	if (kept_is(*kept, place, reference))
+		return VERIFY_LOAD_OK;
+	memset(&(*kept)->reference, 0, sizeof((*kept)->reference));
+	load = verify_extent_load(verify, place, reference, &(*kept)->node, quiet);
+	if (load != VERIFY_LOAD_OK)
+		return load;
+	(*kept)->reference = *reference;
+	(*kept)->tree = place->tree;
+	(*kept)->level = place->level;
+	(*kept)->key = place->key;
+	return VERIFY_LOAD_OK;
 }
 
 /* ---- claiming sectors ------------------------------------------------- */
@@ -411,6 +438,7 @@ static bool walk_enter(struct verify *verify, struct verify_pass *pass, struct f
 		       const struct verify_place *place, const struct disk_reference *reference,
 		       uint64_t birth_max, uint64_t *pages)
 {
+	const struct disk_node *node;
 	enum claim claim;
 
 	*pages = 0;
@@ -428,11 +456,12 @@ static bool walk_enter(struct verify *verify, struct verify_pass *pass, struct f
 		return false;
 	}
 	totals_add(verify, pass, place, reference);
-	if (verify_extent_load(verify, place, reference, &frame->node, claim == CLAIM_KNOWN) !=
+	if (verify_node_load(verify, place, reference, &node, claim == CLAIM_KNOWN) !=
 	    VERIFY_LOAD_OK) {
 		pass->incomplete = true;
 		return false;
 	}
+	frame->node = *node;
 	if (verify_zero(&frame->node, sizeof(frame->node)))
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_NODE, place,
 				 disk_reference_sector(reference).n,
@@ -492,6 +521,9 @@ void verify_tree_walk(struct verify *verify, struct verify_pass *pass, struct ve
 		struct frame *frame = &frames[level];
 		const struct disk_reference *reference;
 
+		while (frame->index < DISK_NODE_ENTRIES &&
+		       verify_reference_null(&frame->node.entry[frame->index]))
+			frame->index++;
 		if (frame->index == DISK_NODE_ENTRIES) {
 			/* A node that straddles the cursor was walked in part. */
 			if (walk->cursor <= frame->key << (level * DISK_NODE_SHIFT))
@@ -506,8 +538,7 @@ void verify_tree_walk(struct verify *verify, struct verify_pass *pass, struct ve
 		reference = &frame->node.entry[frame->index];
 		place.level = level - 1;
 		place.key = frame->key << DISK_NODE_SHIFT | frame->index++;
-		if (verify_reference_null(reference) ||
-		    key_end(place.key, place.level) <= walk->cursor)
+		if (key_end(place.key, place.level) <= walk->cursor)
 			continue;
 		if (place.level == 0) {
 			frame->pages +=
