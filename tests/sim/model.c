@@ -164,7 +164,16 @@ void model_create(struct model *model, uint64_t seed, uint32_t pages, enum model
 
 void model_copy(struct model *to, const struct model *from)
 {
-	*to = *from;
+	/* Of the states only what is used: they have room for a thousand snapshots. */
+	memcpy(to, from, offsetof(struct model, past));
+	for (uint32_t i = 0; i < MODEL_PAST; i++)
+		model_state_copy(&to->past[i], &from->past[i]);
+	model_state_copy(&to->durable, &from->durable);
+	for (uint32_t i = 0; i < from->flights; i++)
+		model_state_copy(&to->flight[i], &from->flight[i]);
+	to->flights = from->flights;
+	to->frozen_room = from->frozen_room;
+	to->rewritten = from->rewritten;
 	to->hash = sim_allocate(to->room * sizeof(*to->hash));
 	memcpy(to->hash, from->hash, to->room * sizeof(*to->hash));
 	to->failed = NULL;

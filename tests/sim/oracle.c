@@ -321,7 +321,6 @@ void oracle_check_cuts(struct oracle *oracle, const struct disk *disk,
 void oracle_create(struct oracle *oracle, uint64_t sectors, const struct store_limits *limits,
 		   struct sim_random *random)
 {
-	memset(oracle, 0, sizeof(*oracle));
 	oracle->random = random;
 	oracle->aftermath_once_in = 8;
 	oracle->subsets_max = SUBSETS_MAX;

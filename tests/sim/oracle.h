@@ -49,6 +49,7 @@ struct oracle {
 	struct oracle_level level[ORACLE_DEPTH];
 };
 
+/* In zeroed memory. */
 void oracle_create(struct oracle *oracle, uint64_t sectors, const struct store_limits *limits,
 		   struct sim_random *random);
 void oracle_free(struct oracle *oracle);

@@ -440,13 +440,13 @@ static void dimensions_choose(struct workload *workload, enum workload_size size
 	}
 }
 
-void workload_create(struct workload *workload, uint64_t seed, enum workload_size size)
+/* In zeroed memory. */
+static void workload_create(struct workload *workload, uint64_t seed, enum workload_size size)
 {
 	struct sim_random *random = &workload->random;
 	enum model_shape shape;
 	uint32_t pages;
 
-	memset(workload, 0, sizeof(*workload));
 	random->state = seed;
 	workload->seed = seed * UINT64_C(0x9e3779b97f4a7c15);
 	workload->pinned = -1;
@@ -473,7 +473,7 @@ void workload_create(struct workload *workload, uint64_t seed, enum workload_siz
 	workload_machine_create(workload);
 }
 
-void workload_free(struct workload *workload)
+static void workload_free(struct workload *workload)
 {
 	engine_free(&workload->engine);
 	disk_free(&workload->disk);

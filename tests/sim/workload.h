@@ -61,9 +61,6 @@ enum workload_size {
 	WORKLOAD_SNAPSHOTS,
 	WORKLOAD_DELTAS
 };
-void workload_create(struct workload *workload, uint64_t seed, enum workload_size size);
-void workload_free(struct workload *workload);
-/* The same in memory of its own: a workload is too large for the stack. */
 struct workload *workload_new(uint64_t seed, enum workload_size size);
 void workload_delete(struct workload *workload);
 /* A store of its own that goes on from where this one is, mounted; with nothing in
