@@ -156,6 +156,11 @@ static enum status read_start(struct store *store, uint64_t key,
 	return STATUS_WAIT;
 }
 
+/* Damage is told so many times before the place is read again: an operation of the owner's
+ * that meets it several times, and is done anew after each wait, must come to its end. */
+#define READ_DAMAGE_TOLD 8u
+#define READ_TOLD_SHIFT	 8
+
 /* What to answer for a cached frame: OK, WAIT, or how its read failed. */
 static enum status read_outcome(struct store *store, uint32_t slot, store_channel_t *channel)
 {
@@ -168,8 +173,11 @@ static enum status read_outcome(struct store *store, uint32_t slot, store_channe
 	}
 	if (frame->state != FRAME_FAILED)
 		return STATUS_OK;
-	status = (enum status)frame->tag;
-	cache_drop(store, slot);
+	status = (enum status)(frame->tag & ((1u << READ_TOLD_SHIFT) - 1));
+	if (frame->tag >> READ_TOLD_SHIFT)
+		frame->tag -= 1u << READ_TOLD_SHIFT;
+	else
+		cache_drop(store, slot);
 	return status;
 }
 
@@ -285,6 +293,8 @@ static void read_finish(struct store *store, struct read *read)
 	} else {
 		cache_state_set(store, read->slot, FRAME_FAILED);
 		frame->tag = status;
+		if (status == STATUS_CORRUPT)
+			frame->tag |= (READ_DAMAGE_TOLD - 1) << READ_TOLD_SHIFT;
 	}
 	store_wake(store, read_channel(store, read));
 }

@@ -85,7 +85,8 @@ enum frame_state {
 	FRAME_FREE,	/* on the free list */
 	FRAME_BORROWED, /* used by the owner for something else */
 	FRAME_READING,	/* belongs to a read; tag = its index */
-	FRAME_FAILED,	/* the read failed; tag = status for whoever asks next; LRU */
+	FRAME_FAILED,	/* the read failed; tag = status for whoever asks next, and how
+			 * often it is still told; LRU */
 	FRAME_CLEAN,	/* equals the disk; on the LRU list while unpinned */
 	FRAME_DIRTY,	/* tag = working generation: changed in it, in the dirty tree;
 			 * older: frozen, not staged yet, in the frozen tree */

@@ -326,6 +326,45 @@ static void test_used_sectors(void **state)
 	fixture_free(f);
 }
 
+/* A page that cannot be read is met several times by one piece of work, each time in an
+ * operation of its own, and all of it is done anew after a wait: it comes to its end. */
+static void test_met_again(void **state)
+{
+	struct fixture *f = with_line(3);
+	page_t page = {f->base + 1};
+	unsigned attempts = 0, met = 0;
+	store_channel_t channel;
+	enum status status;
+	frame_t frame;
+	uint64_t reads;
+
+	(void)state;
+	damage_place(f, &f->store->record.space, (struct place){DISK_TREE_SPACE, 0, page.n},
+		     FAULT_CORRUPT);
+	fixture_remount(f);
+	while (met < 3) {
+		assert_true(attempts++ < 10); /* nodes are read, too */
+		for (met = 0; met < 3; met++) {
+			store_operation_begin(f->store);
+			status = store_page_read(f->store, page, &frame, &channel);
+			if (status == STATUS_WAIT)
+				break;
+			assert_int_equal(status, STATUS_CORRUPT);
+		}
+		if (met < 3)
+			fixture_wait(f, channel);
+	}
+	/* It is looked at again, though: the disk may have been repaired. */
+	reads = f->reads;
+	for (unsigned i = 0; i < 20; i++) {
+		store_operation_begin(f->store);
+		if (store_page_read(f->store, page, &frame, &channel) == STATUS_WAIT)
+			fixture_wait(f, channel);
+	}
+	assert_true(f->reads > reads);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +373,7 @@ int main(void)
 		cmocka_unit_test(test_thinning),      cmocka_unit_test(test_yield),
 		cmocka_unit_test(test_own_successor), cmocka_unit_test(test_write_below),
 		cmocka_unit_test(test_free_map),      cmocka_unit_test(test_used_sectors),
+		cmocka_unit_test(test_met_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
