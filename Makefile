@@ -164,8 +164,8 @@ $(B)/store-bench: $(BENCH_O) $(patsubst %.c,$(B)/host/%.o,$(STORE_C) \
 # that runs on the host; the user library; the drivers; or objects/ over a fake store.
 UNIT_C := $(shell find tests/unit -name 'test_*.c' -o -name '*_test.c' 2>/dev/null)
 UNIT   := $(UNIT_C:tests/unit/%.c=$(B)/unit/%)
-ARCHIVED_C := $(STORE_C) $(OBJECTS_C) $(filter-out %/main.c,$(MKSTORE_C)) $(wildcard kernel/loader.c drivers/gpt*.c) \
-	kernel/options.c kernel/print.c kernel/x86_64/multiboot.c kernel/x86_64/root.c
+ARCHIVED_C := $(STORE_C) $(OBJECTS_C) $(filter-out %/main.c,$(MKSTORE_C)) $(wildcard drivers/gpt*.c) \
+	kernel/console_line.c kernel/loader.c kernel/options.c kernel/print.c kernel/x86_64/multiboot.c kernel/x86_64/root.c
 RING3_C    := $(filter-out %/memory.c,$(LIBRARY_C) $(filter-out %/main.c,$(SHELL_C)))
 S := $(B)/sanitized
 

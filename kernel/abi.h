@@ -213,7 +213,8 @@ enum abi_operation {
 
 	CONSOLE_WRITE = LABEL(OBJECT_CONSOLE, 1), /* data [SEND] */
 	/* w0 deadline (uptime ns, 0: none) -> data of at least one byte; TIMEOUT;
-	 * RESTARTED first after every resume, for WRITE too [RECEIVE] */
+	 * RESTARTED first after every resume, for WRITE too, and READ after the kernel's own
+	 * console has had the terminal [RECEIVE] */
 	CONSOLE_READ = LABEL(OBJECT_CONSOLE, 2),
 
 	/* data: one line, without newline, at most LOG_LINE_MAX bytes [SEND] */
@@ -264,6 +265,8 @@ enum abi_operation {
 	 * abi_machine_info, c0 the machine (READ; with CONTROL here also CONTROL and
 	 * DESTROY); NOT_FOUND past the last [READ] */
 	SYSTEM_MACHINE_NEXT = LABEL(OBJECT_SYSTEM, 5),
+	/* Ends the safe mode: all machines go on [CONTROL] */
+	SYSTEM_CONTINUE = LABEL(OBJECT_SYSTEM, 6),
 };
 
 /* Messages that the kernel sends. */

@@ -79,6 +79,7 @@ enum arch_event {
 	ARCH_EVENT_CONSOLE_INPUT = 2,
 	ARCH_EVENT_CONSOLE_OUTPUT = 4, /* room in the output ring again */
 	ARCH_EVENT_BLOCK = 8,
+	ARCH_EVENT_CONSOLE_ATTENTION = 16, /* a person asks for the kernel's own console */
 };
 uint32_t arch_events_take(void);
 /* Waits with interrupts on until one arrives (or one is pending already). */

@@ -24,6 +24,7 @@
  * waits in volatile state (TASK_REQUEST) and is given the real outcome.
  */
 #include "kernel/kernel.h"
+#include "kernel/console.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
@@ -31,7 +32,7 @@
 
 struct request {
 	enum { REQUEST_WAITING, REQUEST_COMMITTING, REQUEST_DONE } stage;
-	object_t object;
+	object_t object; /* 0: the kernel's own console */
 	uint64_t version;
 	struct store_commit_request commit; /* its action, and what belongs to that */
 	enum checkpoint_end end;
@@ -65,9 +66,9 @@ struct checkpoint_figures checkpoint_figures(void)
 }
 
 /* One commit carries at most one action on the snapshot tree. */
-static bool request_fits(enum store_action action)
+static bool request_fits(enum store_action action, uint32_t most)
 {
-	if (checkpoint.count == KERNEL_REQUESTS_MAX)
+	if (checkpoint.count >= most)
 		return false;
 	for (uint32_t i = 0; i < checkpoint.count; i++)
 		if (checkpoint.request[i].stage == REQUEST_WAITING &&
@@ -77,22 +78,39 @@ static bool request_fits(enum store_action action)
 	return true;
 }
 
+static struct request *request_add(const struct store_commit_request *commit,
+				   enum checkpoint_end end)
+{
+	struct request *request = &checkpoint.request[checkpoint.count++];
+
+	memset(request, 0, sizeof(*request));
+	request->commit = *commit;
+	request->end = end;
+	return request;
+}
+
+bool checkpoint_ask(const struct store_commit_request *commit, enum checkpoint_end end)
+{
+	if (!request_fits(commit->action, KERNEL_REQUESTS_MAX))
+		return false;
+	request_add(commit, end);
+	return true;
+}
+
 void checkpoint_request(const struct store_commit_request *commit, enum checkpoint_end end)
 {
 	struct cpu *cpu = cpu_this();
 	struct task *task = cpu->running;
 	struct request *request;
 
-	if (!request_fits(commit->action)) {
+	/* The last place is the kernel's own console's. */
+	if (!request_fits(commit->action, KERNEL_REQUESTS_MAX - 1)) {
 		kernel.space.channel = (store_channel_t){STORE_CHANNEL_COMMIT};
 		kernel_park(0);
 	}
-	request = &checkpoint.request[checkpoint.count++];
-	memset(request, 0, sizeof(*request));
+	request = request_add(commit, end);
 	request->object = task->object;
 	request->version = task->version;
-	request->commit = *commit;
-	request->end = end;
 	task_request(task);
 	cpu->running = NULL;
 	kernel_leave();
@@ -123,6 +141,8 @@ static enum status request_answer(struct request *request)
 	struct disk_machine *machine;
 	enum status status;
 
+	if (!request->object.n)
+		console_answered(request->outcome);
 	if (!task)
 		return STATUS_OK;
 	store_operation_begin(kernel.space.store);

@@ -7,6 +7,7 @@
  * registers are written as if its own system call had just returned.
  */
 #include "kernel/syscall.h"
+#include "kernel/console.h"
 #include <string.h>
 
 const uint8_t call_word_register[MESSAGE_WORDS] = {
@@ -256,6 +257,7 @@ void reply_commit(struct disk_machine *target, const struct message *message)
 	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++)
 		lost_commit(&message->capability[i]);
 	target->call_number++;
+	console_examine();
 	if (message->label != STATUS_OK)
 		return;
 	target->fault = FAULT_NONE;

@@ -8,6 +8,7 @@
  * keeper it stays stopped, visibly, and nothing else does.
  */
 #include "kernel/kernel.h"
+#include "kernel/console.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
@@ -233,6 +234,7 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 				 (unsigned long)machine->registers.rip,
 				 status == STATUS_OK ? ", its keeper was told" : "");
 	fault_print(machine);
+	console_examine();
 	task_idle(task);
 	cpu_this()->running = NULL;
 	kernel_leave();

@@ -10,6 +10,8 @@
  *   service*.c    kernel objects answer messages
  *   checkpoint.c  when to commit, and who waits for it   time.c     clock and deadlines
  *   resume.c      from a generation to running machines
+ *   safe.c        which of them may run in safe mode
+ *   console*.c    the kernel's own console; restart.c makes the shell anew
  */
 #ifndef KERNEL_KERNEL_H
 #define KERNEL_KERNEL_H
@@ -41,6 +43,9 @@ struct kernel {
 	bool verbose;
 	bool warm;	    /* resumed by a restore, not by a boot */
 	bool first_machine; /* the first machine has been entered */
+	bool hold;	    /* nothing runs but the kernel's console */
+	bool choose;	    /* which begins with the choice of a generation */
+	bool safe;	    /* none of the machines there were runs but the shell: safe.c */
 };
 extern struct kernel kernel;
 
@@ -68,6 +73,19 @@ void resume_reset(void);
 /* The host of this virtual machine has moved it in time: programs are told as after a
  * resume, with this reason, and terminals are started anew. */
 void resume_moved(enum abi_resume reason, uint64_t away_ns);
+/* It looks through all of it once more. */
+void resume_again(void);
+/* Is it still looking? */
+bool resume_looks(void);
+
+/* ---- safe.c ------------------------------------------------------------------- */
+
+/* After a boot with `safe`: may the machine of this version not run? */
+bool safe_holds(uint64_t version);
+/* It may, from now on.  LIMIT. */
+enum status safe_admit(uint64_t version);
+/* Before any machine runs: the shell and its keeper are admitted.  OK, WAIT. */
+enum status safe_begin(void);
 
 /* ---- loop.c -------------------------------------------------------------------- */
 
@@ -109,6 +127,8 @@ enum checkpoint_end { CHECKPOINT_ANSWER, CHECKPOINT_POWER_OFF, CHECKPOINT_REBOOT
  * and counters are filled in. */
 void checkpoint_request(const struct store_commit_request *commit, enum checkpoint_end end)
 	__attribute__((noreturn));
+/* The kernel's own console asks, and is told by console_answered.  False: not now. */
+bool checkpoint_ask(const struct store_commit_request *commit, enum checkpoint_end end);
 /* Starts, follows and ends commits.  True: there is more to do at once. */
 bool checkpoint_step(void);
 void checkpoint_reset(void);
@@ -126,6 +146,14 @@ bool service_destroying(void);
 void service_reset(void);
 /* Notes the places of directories in a state of which they are not known. */
 bool service_survey_step(void);
+
+/* Lets a machine go on; a faulted one tries anew.  STOPPED: never started, or exited. */
+enum status service_continue(object_t object);
+/* Ends an object of any type, with all that depends on it. */
+enum status service_destroy(object_t object, enum object_type type);
+/* Fills in what is known of a machine. */
+enum status service_machine_info(struct space *space, object_t object,
+				 struct abi_machine_info *info);
 
 /* A line from the kernel into the system's log; its pages must be prepared. */
 void service_log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));

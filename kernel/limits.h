@@ -28,8 +28,12 @@
 #define KERNEL_DONATE_FIRST 4096u
 #define KERNEL_DONATE_STEP  256u
 
-/* Callers that one commit can answer. */
+/* Callers that one commit can answer; one of them is the kernel's own console. */
 #define KERNEL_REQUESTS_MAX 16u
+
+/* Machines that are let go on one by one in safe mode; for more there is one word for
+ * all.  Searched whenever a machine becomes ready. */
+#define KERNEL_SAFE_ADMITTED 64u
 
 /* Ticks a machine runs before another of its priority gets its turn. */
 #define KERNEL_SLICE_TICKS 1u

@@ -9,6 +9,7 @@
  * none does.
  */
 #include "kernel/kernel.h"
+#include "kernel/console.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
@@ -33,7 +34,8 @@ void kernel_make_ready(object_t machine, const struct disk_machine *data)
 {
 	struct task *task;
 
-	if (data->state != MACHINE_READY || data->stopped)
+	if (data->state != MACHINE_READY || data->stopped || kernel.hold ||
+	    safe_holds(data->version))
 		return;
 	task = task_get(machine, data->version, data->priority);
 	if (task && task->place == TASK_IDLE)
@@ -77,8 +79,12 @@ static void loop_events(void)
 	struct cpu *cpu = cpu_this();
 
 	kernel.device->operations->poll(kernel.device, false);
-	if (events & ARCH_EVENT_CONSOLE_INPUT)
+	if (events & ARCH_EVENT_CONSOLE_ATTENTION)
+		console_asked();
+	if (events & ARCH_EVENT_CONSOLE_INPUT) {
 		task_wake_channel(CHANNEL_CONSOLE_INPUT);
+		console_typed();
+	}
 	if (events & ARCH_EVENT_CONSOLE_OUTPUT)
 		task_wake_channel(CHANNEL_CONSOLE_OUTPUT);
 	if (!(events & ARCH_EVENT_TICK))
@@ -96,9 +102,12 @@ static bool loop_work(void)
 	bool more = store_step(kernel.space.store);
 
 	more |= checkpoint_step();
-	more |= time_step();
+	more |= console_step();
 	more |= service_destroy_step();
+	if (kernel.hold)
+		return more;
 	more |= service_survey_step();
+	more |= time_step();
 	more |= resume_step();
 	/* Only once a machine runs: the first touch of memory takes time. */
 	if (kernel.first_machine)
@@ -151,6 +160,10 @@ static void loop_first_machine(void)
 	kernel_print("perdure: generation %lu resumed in %lu ms (%s)",
 		     (unsigned long)kernel.recovery.generation.n,
 		     (unsigned long)((kernel.resume_us + 999) / 1000), reasons[kernel.reason]);
+	if (kernel.safe)
+		kernel_print(
+			"perdure: safe mode: nothing runs but the shell; `continue` there lets "
+			"all go on, `continue MACHINE` one");
 	kernel_print_serial(kernel.verbose);
 }
 
@@ -174,6 +187,7 @@ static void loop_enter(struct task *task)
 		if (status != STATUS_OK && status != STATUS_DEAD)
 			kernel_print_loud("perdure: machine %u cannot run: %s", task->object.n,
 					  status_text(status));
+		console_stuck(task->version, status);
 		cpu->running = NULL;
 		task_idle(task);
 		return;

@@ -26,6 +26,9 @@ static void boot_options(void)
 	kernel.verbose = option_given(line, "verbose");
 	kernel_panic_reboot = option_given(line, "panic=reboot");
 	kernel_print_verbose(kernel.verbose);
+	kernel.safe = option_given(line, "safe");
+	kernel.choose = option_given(line, "choose");
+	kernel.hold = kernel.choose || option_given(line, "console");
 }
 
 static void boot_check_memory(void)
@@ -100,6 +103,8 @@ void kernel_warm_restart(void)
 {
 	kernel.warm = true;
 	kernel_print_serial(true); /* as at a boot, until the first machine runs */
+	kernel.hold = false;
+	kernel.choose = false;
 	kernel.entry_ns = arch_time_ns();
 	memory_roots_destroy();
 	arch_devices_reset();

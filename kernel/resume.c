@@ -6,6 +6,7 @@
  * Nothing is scanned but the may-be-ready bitmap, and that while machines run.
  */
 #include "kernel/kernel.h"
+#include "kernel/console.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
@@ -20,13 +21,24 @@ static struct {
 	unsigned telling; /* whose turn it is */
 	uint64_t tell_ns; /* not before this: the store is full */
 	uint64_t away_ns;
+	bool safe; /* it is known which machines run in safe mode */
 } resume;
+
+void resume_again(void)
+{
+	resume.cursor = (object_t){1};
+	resume.looking = true;
+}
+
+bool resume_looks(void)
+{
+	return resume.looking;
+}
 
 void resume_reset(void)
 {
 	memset(&resume, 0, sizeof(resume));
-	resume.cursor = (object_t){1};
-	resume.looking = true;
+	resume_again();
 	resume.to_tell = UINT64_MAX;
 	uint64_t wall_ns = arch_wall_ns();
 	if (wall_ns > kernel.recovery.wall_ns)
@@ -171,6 +183,7 @@ void kernel_resume(const struct store_config *config)
 	time_reset();
 	checkpoint_reset();
 	service_reset();
+	console_reset();
 	kernel_leave();
 }
 
@@ -187,7 +200,8 @@ static enum status resume_machine(object_t object)
 	if (status == STATUS_WAIT)
 		return status;
 	if (status == STATUS_OK && machine->state == MACHINE_READY) {
-		if (!machine->stopped && !task_get(object, machine->version, machine->priority))
+		if (!machine->stopped && !safe_holds(machine->version) &&
+		    !task_get(object, machine->version, machine->priority))
 			return STATUS_FULL;
 		kernel_make_ready(object, machine);
 		return STATUS_OK;
@@ -275,14 +289,6 @@ static bool resume_tell(void)
 	return true;
 }
 
-/* All were looked for, some cannot be read, and none is left that could run. */
-static void resume_nobody(void)
-{
-	if (!resume.looking && resume.damaged && !kernel.first_machine && !task_count())
-		resume_fail("no machine of this generation can be read, see above; restore a "
-			    "snapshot with mkstore, or a copy of this disk");
-}
-
 /* A page of the bitmap that cannot be read costs its own machines only. */
 static bool resume_skip(enum status status)
 {
@@ -294,7 +300,7 @@ static bool resume_skip(enum status status)
 	resume.cursor.n = next;
 	resume.looking = next < OBJECT_MAX;
 	resume.damaged = true;
-	resume_nobody();
+	console_examine();
 	return true;
 }
 
@@ -309,16 +315,22 @@ bool resume_step(void)
 		resume.looking = true;
 		resume.again = true;
 	}
+	if (kernel.safe && !resume.safe) {
+		store_operation_begin(kernel.space.store);
+		if (safe_begin() == STATUS_WAIT)
+			return false;
+		resume.safe = true;
+	}
 	if (!resume.looking)
 		return resume.to_tell && time_uptime_ns() >= resume.tell_ns && resume_tell();
 	store_operation_begin(kernel.space.store);
 	status = machine_ready_next(&kernel.space, resume.cursor, &object);
 	if (status == STATUS_NOT_FOUND) {
 		resume.looking = false;
-		resume_nobody();
 		resume.cursor = (object_t){1};
 		resume.looking = resume.again;
 		resume.again = false;
+		console_examine();
 		return true;
 	}
 	if (status != STATUS_OK && status != STATUS_WAIT)

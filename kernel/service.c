@@ -3,6 +3,7 @@
  * service.c - a message to a kernel object: checked, prepared, run, answered.
  */
 #include "kernel/service.h"
+#include "kernel/console.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "store/check.h"
@@ -268,6 +269,7 @@ static enum status destroy_machine(object_t object)
 	task = task_find(object);
 	if (task)
 		task_forget(task);
+	console_examine();
 	return STATUS_OK;
 }
 

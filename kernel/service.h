@@ -53,15 +53,11 @@ extern const struct operation log_operations[SERVICE_OPERATIONS_MAX];
 /* The capability of `object` with these rights as the answer. */
 enum status service_answer_object(struct service *service, object_t object, uint16_t rights);
 
-/* Ends an object of any type, with all that depends on it. */
-enum status service_destroy(object_t object, enum object_type type);
 /* For what can only be answered when the places of directories are known: WAIT; BUSY
  * if that cannot be for now, as on a full store. */
 enum status service_survey_wait(void);
 /* May the caller give a machine that priority?  INVALID, NO_RIGHT. */
 enum status service_priority(const struct service *service, uint64_t priority);
-/* Fills in what is known of a machine. */
-enum status service_machine_info(object_t object, struct abi_machine_info *info);
 
 /* Begins a line of the log: persistent uptime in seconds and a space; its length. */
 size_t service_log_time(char *line, size_t size);

@@ -8,6 +8,7 @@
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/service.h"
+#include "kernel/console.h"
 #include <string.h>
 
 static enum status target_prepare(struct service *service, struct disk_machine **machine)
@@ -40,16 +41,17 @@ static void info_state_name(const struct abi_message_page *page, struct abi_mach
 	info->state_moved_ns = page->state_moved_ns;
 }
 
-enum status service_machine_info(object_t object, struct abi_machine_info *info)
+enum status service_machine_info(struct space *space, object_t object,
+				 struct abi_machine_info *info)
 {
 	struct disk_machine *machine;
-	enum status status = machine_read(&kernel.space, object, &machine);
+	enum status status = machine_read(space, object, &machine);
 	void *page;
 
 	if (status != STATUS_OK)
 		return status;
 	memset(info, 0, sizeof(*info));
-	status = space_read(&kernel.space, (page_t){machine->message_page}, &page);
+	status = space_read(space, (page_t){machine->message_page}, &page);
 	if (status == STATUS_OK)
 		info_state_name(page, info);
 	else if (status != STATUS_ABSENT)
@@ -58,7 +60,7 @@ enum status service_machine_info(object_t object, struct abi_machine_info *info)
 	info->state = machine->state;
 	info->priority = machine->priority;
 	info->fault = machine->fault;
-	info->held = machine->stopped;
+	info->held = machine->stopped || safe_holds(machine->version);
 	info->cpu_ns = machine->cpu_ns;
 	info->messages_sent = machine->messages_sent;
 	info->messages_received = machine->messages_received;
@@ -77,7 +79,8 @@ enum status service_machine_info(object_t object, struct abi_machine_info *info)
 static enum status machine_info(struct service *service)
 {
 	struct abi_machine_info info;
-	enum status status = service_machine_info((object_t){service->target->object}, &info);
+	enum status status =
+		service_machine_info(&kernel.space, (object_t){service->target->object}, &info);
 
 	if (status != STATUS_OK)
 		return status;
@@ -98,6 +101,8 @@ static enum status machine_start(struct service *service)
 		status = STATUS_BUSY;
 	if (status == STATUS_OK)
 		status = machine_ready_prepare(&kernel.space, object);
+	if (status == STATUS_OK)
+		status = safe_admit(machine->version);
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
@@ -123,17 +128,17 @@ static enum status machine_stop(struct service *service)
 		return status;
 	/* COMMIT POINT */
 	machine->stopped = 1;
+	console_examine();
 	/* One that has asked for a checkpoint gets its answer, and stops then. */
 	if (task && (task->place == TASK_QUEUED || task->place == TASK_WAITING))
 		task_idle(task);
 	return STATUS_OK;
 }
 
-static enum status machine_continue(struct service *service)
+enum status service_continue(object_t object)
 {
 	struct disk_machine *machine;
-	object_t object = {service->target->object};
-	enum status status = target_prepare(service, &machine);
+	enum status status = machine_prepare(&kernel.space, object, &machine);
 
 	if (status == STATUS_OK)
 		status = machine_ready_prepare(&kernel.space, object);
@@ -141,6 +146,9 @@ static enum status machine_continue(struct service *service)
 		return status;
 	if (machine->state == MACHINE_EXITED || machine->state == MACHINE_STOPPED)
 		return STATUS_STOPPED;
+	status = safe_admit(machine->version);
+	if (status != STATUS_OK)
+		return status;
 	/* COMMIT POINT */
 	machine->stopped = 0;
 	if (machine->state == MACHINE_FAULTED) {
@@ -152,6 +160,11 @@ static enum status machine_continue(struct service *service)
 		machine_ready_set(&kernel.space, object, true);
 	kernel_make_ready(object, machine);
 	return STATUS_OK;
+}
+
+static enum status machine_continue(struct service *service)
+{
+	return service_continue((object_t){service->target->object});
 }
 
 /* Registers of a machine that can not run meanwhile. */
@@ -236,6 +249,7 @@ static enum status machine_exit(struct service *service)
 	/* COMMIT POINT */
 	machine->exit_code = (uint32_t)service->message.word[0];
 	machine->state = MACHINE_EXITED;
+	console_examine();
 	task_idle(cpu->running);
 	cpu->running = NULL;
 	kernel_leave();

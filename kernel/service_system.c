@@ -6,6 +6,7 @@
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/service.h"
+#include "kernel/console.h"
 #include <string.h>
 
 /* ---- clock ------------------------------------------------------------------- */
@@ -66,6 +67,7 @@ static enum status console_epoch(struct service *service)
 	/* COMMIT POINT */
 	capability.aux = kernel.epoch;
 	table_put(&kernel.space, &service->call->table, slot, &capability);
+	console_told();
 	return STATUS_RESTARTED;
 }
 
@@ -77,7 +79,8 @@ static enum status console_write(struct service *service)
 
 	if (status != STATUS_OK || !service->message.length)
 		return status;
-	if (!arch_console_write(service->message.data, service->message.length))
+	if (console_holds_output() ||
+	    !arch_console_write(service->message.data, service->message.length))
 		return kernel_wait(CHANNEL_CONSOLE_OUTPUT);
 	return STATUS_OK;
 }
@@ -87,9 +90,12 @@ static enum status console_read(struct service *service)
 	uint64_t deadline = service->message.word[0];
 	enum status status = console_epoch(service);
 
-	if (status != STATUS_OK)
+	if (status == STATUS_OK)
+		status = console_claim(service->call->machine);
+	if (status != STATUS_OK && status != STATUS_BUSY)
 		return status;
-	service->length = arch_console_read(service->data, sizeof(service->data));
+	if (status == STATUS_OK)
+		service->length = arch_console_read(service->data, sizeof(service->data));
 	if (service->length)
 		return STATUS_OK;
 	if (deadline && deadline <= time_uptime_ns())
@@ -503,7 +509,7 @@ static enum status system_op_machine_next(struct service *service)
 	status = machine_next(&kernel.space, (object_t){(uint32_t)service->message.word[0] + 1},
 			      &object);
 	if (status == STATUS_OK)
-		status = service_machine_info(object, &info);
+		status = service_machine_info(&kernel.space, object, &info);
 	if (service->target->rights & RIGHT_CONTROL)
 		rights |= RIGHT_CONTROL | RIGHT_DESTROY;
 	if (status == STATUS_OK)
@@ -515,11 +521,20 @@ static enum status system_op_machine_next(struct service *service)
 	return STATUS_OK;
 }
 
+static enum status system_op_continue(struct service *service)
+{
+	(void)service;
+	kernel.safe = false;
+	resume_again();
+	return STATUS_OK;
+}
+
 const struct operation system_operations[SERVICE_OPERATIONS_MAX] = {
 	[SYSTEM_INFO & 0xff] = {system_op_info, RIGHT_READ, SERVICE_DATA},
 	[SYSTEM_POWER_OFF & 0xff] = {system_op_power_off, RIGHT_CONTROL, 0},
 	[SYSTEM_REBOOT & 0xff] = {system_op_reboot, RIGHT_CONTROL, 0},
 	[SYSTEM_KERNEL_LOG & 0xff] = {system_op_kernel_log, RIGHT_READ, SERVICE_DATA},
+	[SYSTEM_CONTINUE & 0xff] = {system_op_continue, RIGHT_CONTROL, 0},
 	[SYSTEM_MACHINE_NEXT & 0xff] = {system_op_machine_next, RIGHT_READ,
 					SERVICE_DATA | SERVICE_CAPABILITY},
 };

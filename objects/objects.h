@@ -27,6 +27,8 @@
 #include "disk/status.h"
 #include "store/store.h"
 
+#define SPACE_KEPT 8u /* pages of a view at a time: a tree of three levels and more */
+
 struct space {
 	struct store *store;
 	uint8_t *frame_base;
@@ -35,6 +37,13 @@ struct space {
 	 * handed out (disk_counters), which after a restore is not in the system page.
 	 * Nothing need be written for that, so a full store can be resumed. */
 	uint64_t version_floor;
+
+	/* Objects as they are in a view, for reading only; null: the present ones.  What is
+	 * read lies in `kept`, from one setting of `kept_pages` to 0 to the next; LIMIT when
+	 * that is full. */
+	struct store_view *view;
+	uint8_t (*kept)[PAGE_SIZE];
+	uint32_t kept_pages;
 
 	/* What is prepared in the current operation and not yet done; kept by
 	 * btree.c and log.c, forgotten when the store's operation changes. */

@@ -12,10 +12,30 @@
 
 static const uint8_t page_of_zeros[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
+/* What a view gives is good until the next call of the store, here it has to last. */
+static enum status space_read_view(struct space *space, page_t page, void **data)
+{
+	const void *found;
+	enum status status;
+
+	if (space->kept_pages == SPACE_KEPT)
+		return STATUS_LIMIT;
+	status = store_view_read(space->store, space->view, page, &found, &space->channel);
+	if (status != STATUS_OK)
+		return status;
+	*data = space->kept[space->kept_pages++];
+	memcpy(*data, found, PAGE_SIZE);
+	return STATUS_OK;
+}
+
 enum status space_read(struct space *space, page_t page, void **data)
 {
 	frame_t frame;
-	enum status status = store_page_read(space->store, page, &frame, &space->channel);
+	enum status status;
+
+	if (space->view)
+		return space_read_view(space, page, data);
+	status = store_page_read(space->store, page, &frame, &space->channel);
 
 	if (status == STATUS_OK)
 		*data = store_frame_data(space->frame_base, frame);
@@ -25,8 +45,11 @@ enum status space_read(struct space *space, page_t page, void **data)
 enum status space_write(struct space *space, page_t page, void **data)
 {
 	frame_t frame;
-	enum status status = store_page_write(space->store, page, &frame, &space->channel);
+	enum status status;
 
+	if (space->view)
+		return STATUS_READ_ONLY;
+	status = store_page_write(space->store, page, &frame, &space->channel);
 	if (status == STATUS_OK)
 		*data = store_frame_data(space->frame_base, frame);
 	return status;

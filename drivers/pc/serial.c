@@ -5,6 +5,9 @@
  *   program --> output ring --(transmitter empty)--> FIFO of 16 --> line
  *   line --> FIFO of 16 --(data ready)--> input ring --> program
  *
+ * A person asks for attention with a BREAK, which the port reports by itself, or by
+ * pressing Ctrl-\ three times in a row, which no text has in it.
+ *
  * Invariant: the transmit interrupt is enabled exactly while the output ring
  * is not empty, the receive interrupt exactly while the input ring has room.
  */
@@ -27,7 +30,9 @@ enum {
 
 #define ENABLE_RECEIVE	    1u
 #define ENABLE_TRANSMIT	    2u
+#define ENABLE_LINE	    4u /* a BREAK interrupts also while the input ring is full */
 #define STATUS_RECEIVED	    1u
+#define STATUS_BREAK	    0x10u
 #define STATUS_EMPTY	    0x20u /* the transmitter takes FIFO_BYTES more */
 #define IDENTIFICATION_NONE 1u	  /* no interrupt is pending */
 #define FIFO_BYTES	    16u
@@ -37,7 +42,10 @@ enum {
 
 /* A byte at 115200 baud takes 87 us and a full FIFO 1.4 ms; one poll of a real
  * port takes about 1 us. */
-#define PATIENCE 100000u
+#define PATIENCE	100000u
+#define ATTENTION_KEY	0x1cu /* Ctrl-\ */
+#define ATTENTION_TIMES 3u
+
 /* Interrupt causes served in one go, so that a broken port cannot hold us. */
 #define CAUSES 64u
 
@@ -47,6 +55,8 @@ struct ring {
 
 static struct {
 	bool present, interrupts, stuck;
+	bool attention;	 /* a person asks for it */
+	uint8_t keys;	 /* ATTENTION_KEYs in a row */
 	uint8_t enabled; /* what is in the ENABLE register */
 	struct ring out, in;
 	uint8_t output[OUTPUT_BYTES];
@@ -87,7 +97,7 @@ static void serial_enable(uint8_t what)
 /* Brings the interrupt enables to what the rings ask for. */
 static void serial_update(void)
 {
-	uint8_t what = 0;
+	uint8_t what = ENABLE_LINE;
 
 	if (serial.out.head != serial.out.tail)
 		what |= ENABLE_TRANSMIT;
@@ -104,13 +114,28 @@ void serial_interrupt_enable(void)
 	serial_update();
 }
 
+/* Reading the line's status forgets a BREAK, so it is noted wherever that is read. */
+static uint8_t serial_status(void)
+{
+	uint8_t status = port_read8(LINE_STATUS);
+
+	serial.attention |= (status & STATUS_BREAK) != 0;
+	return status;
+}
+
 static bool serial_receive(void)
 {
 	bool any = false;
 
-	while (serial.in.head - serial.in.tail < INPUT_BYTES &&
-	       port_read8(LINE_STATUS) & STATUS_RECEIVED) {
-		serial.input[serial.in.head++ % INPUT_BYTES] = port_read8(DATA);
+	while (serial.in.head - serial.in.tail < INPUT_BYTES && serial_status() & STATUS_RECEIVED) {
+		uint8_t byte = port_read8(DATA);
+
+		serial.input[serial.in.head++ % INPUT_BYTES] = byte;
+		serial.keys = byte == ATTENTION_KEY ? serial.keys + 1 : 0;
+		if (serial.keys == ATTENTION_TIMES) {
+			serial.attention = true;
+			serial.keys = 0;
+		}
 		any = true;
 	}
 	return any;
@@ -119,7 +144,7 @@ static bool serial_receive(void)
 /* Fills the FIFO from the ring if it is empty; true when anything went. */
 static bool serial_transmit(void)
 {
-	if (serial.out.head == serial.out.tail || !(port_read8(LINE_STATUS) & STATUS_EMPTY))
+	if (serial.out.head == serial.out.tail || !(serial_status() & STATUS_EMPTY))
 		return false;
 	for (uint32_t i = 0; i < FIFO_BYTES && serial.out.head != serial.out.tail; i++)
 		port_write8(DATA, serial.output[serial.out.tail++ % OUTPUT_BYTES]);
@@ -144,8 +169,12 @@ unsigned serial_interrupt(void)
 		serial_update();
 		if (port_read8(IDENTIFICATION) & IDENTIFICATION_NONE)
 			break;
+		serial_status();
 		port_read8(MODEM_STATUS);
 	}
+	if (serial.attention)
+		happened |= SERIAL_ATTENTION;
+	serial.attention = false;
 	return happened;
 }
 
@@ -189,7 +218,7 @@ bool serial_discard(void)
 static bool serial_wait_empty(void)
 {
 	for (uint32_t i = 0; i < (serial.stuck ? 1u : PATIENCE); i++) {
-		if (port_read8(LINE_STATUS) & STATUS_EMPTY) {
+		if (serial_status() & STATUS_EMPTY) {
 			serial.stuck = false;
 			return true;
 		}

@@ -23,7 +23,7 @@ bool serial_present(void);
 void serial_interrupt_enable(void);
 
 /* To be called at the port's interrupt; tells what happened (SERIAL_*). */
-enum { SERIAL_INPUT = 1, SERIAL_OUTPUT = 2 };
+enum { SERIAL_INPUT = 1, SERIAL_OUTPUT = 2, SERIAL_ATTENTION = 4 };
 unsigned serial_interrupt(void);
 
 /* Puts all of it into the output ring, or nothing: false when there is no room,

@@ -102,6 +102,8 @@ static void interrupt_serial(void)
 		event_set(ARCH_EVENT_CONSOLE_INPUT);
 	if (happened & SERIAL_OUTPUT)
 		event_set(ARCH_EVENT_CONSOLE_OUTPUT);
+	if (happened & SERIAL_ATTENTION)
+		event_set(ARCH_EVENT_CONSOLE_ATTENTION);
 }
 
 void interrupt_dispatch(uint8_t vector)

@@ -13,7 +13,7 @@ import re
 # Arrows point down: a folder includes itself and what is left of it.
 LAYERS = ["disk", "drivers", "store", "objects", "kernel", "user"]
 # Of the kernel, programs see what both share.
-KERNEL_FOR_USER = {"kernel/abi.h"}
+KERNEL_FOR_USER = {"kernel/abi.h", "kernel/loader.h"}
 # disk/ needs nothing but integers and their sizes.
 DISK_HEADERS = {"stdint.h", "stddef.h", "stdbool.h", "assert.h"}
 

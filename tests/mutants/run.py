@@ -47,7 +47,7 @@ def sources():
     """What a simulator or a unit test is made of, as paths from the root."""
     found = [*ROOT.glob("store/*.c"), *ROOT.glob("objects/*.c"), *ROOT.glob("tests/sim/*.c"),
              *ROOT.glob("tools/mkstore/*.c"), *ROOT.glob("drivers/gpt*.c"),
-             ROOT / "kernel/loader.c"]
+             ROOT / "kernel/console_line.c", ROOT / "kernel/loader.c"]
     return [path.relative_to(ROOT) for path in sorted(found)
             if path != ROOT / "tools/mkstore/main.c"]
 
@@ -68,7 +68,7 @@ def compile_all():
     older than anything it could depend on."""
     newest = max(path.stat().st_mtime
                  for folder in ("store", "disk", "drivers", "objects", "tests/sim", "tools/mkstore",
-                                "user/lib")
+                                "kernel")
                  for path in (ROOT / folder).glob("*.[ch]"))
     objects = {}
     for source in sources():

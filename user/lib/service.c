@@ -235,6 +235,13 @@ enum status system_reboot(uint64_t *generation)
 	return service_resumable(SLOT_SYSTEM, SYSTEM_REBOOT, "", generation);
 }
 
+enum status system_continue(void)
+{
+	struct message message = {.length = 0};
+
+	return message_request(SLOT_SYSTEM, SYSTEM_CONTINUE, &message);
+}
+
 enum status system_machine_next(uint32_t object, struct abi_machine_info *info, uint32_t to)
 {
 	struct message message = {.word = {object}, .take = {(uint16_t)to}};

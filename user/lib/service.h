@@ -65,6 +65,8 @@ enum status store_scrub(struct abi_scrub *scrub);
 enum status system_info(struct abi_system *info);
 enum status system_power_off(uint64_t *generation);
 enum status system_reboot(uint64_t *generation);
+/* Ends the safe mode: all machines go on. */
+enum status system_continue(void);
 /* The machine after `object` (0: the first); its capability into slot `to`, 0:
  * none. */
 enum status system_machine_next(uint32_t object, struct abi_machine_info *info, uint32_t to);

@@ -178,27 +178,36 @@ static void shell_run_job(void *argument)
 		job->command->run(job->words->count, job->words->word);
 }
 
-static void shell_run(const struct shell_command *command, struct words *words)
+void shell_given_up(const char *command, const struct guard_fault *fault)
 {
-	struct shell_job job = {command, words};
-	struct guard_fault fault;
 	char *bytes;
 	size_t length;
 
-	/* What touches no objects needs no guard. */
-	if (!command->touches && !words->target) {
-		shell_run_job(&job);
-		return;
-	}
-	if (guard_run(shell_run_job, &job, &fault))
-		return;
 	if (terminal_captures()) {
 		terminal_capture_end(&bytes, &length);
 		heap_release(bytes);
 	}
-	shell_complain(command->name, "given up: %s, address 0x%llx%s", print_fault(fault.fault),
-		       (unsigned long long)fault.address,
-		       fault.fault == FAULT_STORAGE ? "; `log -k` names the reason" : "");
+	if (fault->fault != FAULT_STORAGE)
+		shell_complain(command, "given up: %s, address 0x%llx", print_fault(fault->fault),
+			       (unsigned long long)fault->address);
+	else if (fault->code == STATUS_NO_SPACE)
+		shell_complain(command, "given up: the store is full; `delete` a snapshot, or `rm` "
+					"something");
+	else
+		shell_complain(command,
+			       "given up: the page at address 0x%llx cannot be had: %s; "
+			       "`log -k` names it",
+			       (unsigned long long)fault->address,
+			       status_text((enum status)fault->code));
+}
+
+static void shell_run(const struct shell_command *command, struct words *words)
+{
+	struct shell_job job = {command, words};
+	struct guard_fault fault;
+
+	if (!guard_run(shell_run_job, &job, &fault))
+		shell_given_up(command->name, &fault);
 }
 
 static bool shell_is_forced;

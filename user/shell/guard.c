@@ -5,10 +5,15 @@
  *   shell                           kernel               guard
  *   touches a bad page  --fault-->  EVENT_FAULT  ------> registers: rip, rsp
  *   guard_recover       <-----------------------------  answers OK
- *   back in guard_run
+ *   back in guard_run or guard_for_ever
  *
  * The guard is the shell's own program, started with the addresses that the
  * shell's registers are to be set to.
+ *
+ * Somewhere to go back to there always is.  What cannot be recovered from (the recovery
+ * itself faults, or the shell faults again and again without reading a key) ends with
+ * the shell giving up its keeper: then the kernel lets it wait for space, or leaves it
+ * where it is and takes the terminal over.
  */
 #include "user/shell/guard.h"
 
@@ -29,14 +34,17 @@
 #define GUARD_PRIORITY 8u /* the shell's own: nobody starts what is above itself */
 #define GUARD_SHELL    SLOT_FIRST_GRANT
 #define GUARD_STACK    4096u
+#define GUARD_PATIENCE 8u /* faults without a key between them */
 
 static uint32_t guard; /* slot of the guard's machine, 0: none yet */
 
 /* The fault's handler must not depend on the stack that may be the reason. */
 static uint8_t recovery_stack[GUARD_STACK] __attribute__((aligned(64)));
-static void *recovery_point[5]; /* of __builtin_setjmp */
-static bool recovery_valid;
+typedef void *guard_point[5]; /* of __builtin_setjmp */
+static guard_point base_point, command_point;
+static bool in_command;
 static struct guard_fault recovery_fault;
+static uint32_t faults; /* since a key was read */
 
 /* ---- the guard's side --------------------------------------------------------- */
 
@@ -48,10 +56,14 @@ static enum status guard_redirect(const struct message *fault, uint64_t rip, uin
 
 	if (status != STATUS_OK)
 		return status;
+	/* It is recovering already: it tries again, without a keeper. */
+	if (rsp - registers.gpr[REGISTER_RSP] < GUARD_STACK)
+		return machine_set_keeper(GUARD_SHELL, SLOT_NONE);
 	memset(registers.gpr, 0, sizeof(registers.gpr));
 	registers.gpr[REGISTER_RSP] = rsp;
 	registers.gpr[REGISTER_RDI] = fault->word[0];
 	registers.gpr[REGISTER_RSI] = fault->word[1];
+	registers.gpr[REGISTER_RDX] = fault->word[3];
 	registers.rip = rip;
 	return machine_set_registers(GUARD_SHELL, &registers);
 }
@@ -80,14 +92,22 @@ int guard_main(int argc, char **argv)
 /* ---- the shell's side ----------------------------------------------------------- */
 
 /* Here the shell goes on after a fault, on the recovery stack. */
-static void __attribute__((noreturn)) guard_recover(uint64_t fault, uint64_t address)
+static void __attribute__((noreturn)) guard_recover(uint64_t fault, uint64_t address, uint64_t code)
 {
-	if (!recovery_valid)
-		program_fail("fault %llu at address 0x%llx", (unsigned long long)fault,
-			     (unsigned long long)address);
-	recovery_valid = false;
-	recovery_fault = (struct guard_fault){fault, address};
-	__builtin_longjmp(recovery_point, 1);
+	recovery_fault = (struct guard_fault){fault, address, code};
+	if (++faults > GUARD_PATIENCE)
+		machine_set_keeper(SLOT_SELF, SLOT_NONE);
+	if (in_command) {
+		in_command = false;
+		__builtin_longjmp(command_point, 1);
+	}
+	__builtin_longjmp(base_point, 1);
+}
+
+void guard_key(void)
+{
+	if (faults)
+		faults = 0;
 }
 
 static bool guard_lives(void)
@@ -138,13 +158,17 @@ static enum status guard_appoint(uint32_t machine)
 	return status;
 }
 
+/* There is a guard, and it is the keeper, which it may have given up. */
 static void guard_start(void)
 {
 	struct spawned spawned;
 
-	if (guard_lives())
+	if (guard_lives() && guard_appoint(guard) == STATUS_OK)
 		return;
-	slot_give(guard);
+	if (guard) {
+		machine_destroy(guard);
+		slot_give(guard);
+	}
 	guard = 0;
 	if (guard_make(&spawned) != STATUS_OK)
 		return;
@@ -179,13 +203,23 @@ bool guard_run(void (*function)(void *argument), void *argument, struct guard_fa
 
 	guard_start();
 	slot_set_note(&before);
-	if (__builtin_setjmp(recovery_point) == 0) {
-		recovery_valid = true;
+	if (__builtin_setjmp(command_point) == 0) {
+		in_command = true;
 		function(argument);
-		recovery_valid = false;
+		in_command = false;
 		return true;
 	}
 	guard_clean_up(&before);
 	*fault = recovery_fault;
 	return false;
+}
+
+void guard_for_ever(void (*function)(const struct guard_fault *fault))
+{
+	if (__builtin_setjmp(base_point) == 0)
+		guard_start();
+	else
+		function(&recovery_fault);
+	for (;;)
+		function(NULL);
 }

@@ -194,7 +194,15 @@ bool command_stop(int argc, char **argv)
 
 bool command_continue(int argc, char **argv)
 {
-	(void)argc;
+	enum status status;
+
+	if (argc == 1) {
+		status = system_continue();
+		if (status != STATUS_OK)
+			return shell_error("continue", "all machines", status);
+		terminal_print("no machine is held by the safe mode any more\n");
+		return true;
+	}
 	return machines_control("continue", argv[1], machine_continue, "goes on");
 }
 

@@ -18,10 +18,14 @@ static struct line line;
 
 size_t shell_resume_notice(char *text, size_t size)
 {
+	static uint64_t resumes; /* at the last notice */
 	struct abi_system info;
 
 	if (system_info(&info) != STATUS_OK)
 		return text_format(text, size, "\r\n[resumed]\r\n");
+	if (info.resumes == resumes)
+		return text_format(text, size, "\r\n[back from the kernel's console]\r\n");
+	resumes = info.resumes;
 	if (info.resume_reason == RESUME_FRESH)
 		return text_format(text, size,
 				   "\r\nPerdure %.*s. Type help for the commands.\r\n\r\n",
@@ -69,13 +73,18 @@ static void shell_read_line(void)
 	terminal_flush();
 }
 
+static void shell_turn(const struct guard_fault *fault)
+{
+	if (fault)
+		shell_given_up("shell", fault);
+	shell_read_line();
+	shell_execute(line.text);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && text_equal(argv[1], "guard"))
 		return guard_main(argc, argv);
 	line_init(&line, SHELL_PROMPT);
-	for (;;) {
-		shell_read_line();
-		shell_execute(line.text);
-	}
+	guard_for_ever(shell_turn);
 }

@@ -23,7 +23,6 @@ struct shell_command {
 	const char *details;   /* more for `help NAME`; may be null */
 	int least, most;       /* arguments; most -1: any number */
 	bool (*run)(int argc, char **argv);
-	bool touches; /* the memory of objects, which can fault */
 };
 
 /* ---- main.c ---- */
@@ -45,6 +44,9 @@ bool shell_forced(void);
 /* The same for any sentence. */
 bool shell_complain(const char *command, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* What a command, or the shell itself, did ended in a fault: says so. */
+struct guard_fault;
+void shell_given_up(const char *command, const struct guard_fault *fault);
 /* Prints the usage line; returns false. */
 bool shell_usage(const char *command);
 

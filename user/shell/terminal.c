@@ -14,9 +14,11 @@
 #include "user/lib/program.h"
 #include "user/lib/service.h"
 #include "user/lib/text.h"
+#include "user/shell/guard.h"
 #include "user/shell/shell.h"
 
-#define KEY_INTERRUPT 3 /* ^C */
+#define KEY_INTERRUPT	  3 /* ^C */
+#define TERMINAL_PATIENCE 1000u
 
 static char output[MESSAGE_DATA];
 static size_t output_length;
@@ -166,6 +168,8 @@ static enum status terminal_fill(uint64_t deadline_ns)
 
 enum terminal_input terminal_read(uint8_t *byte, uint64_t deadline_ns)
 {
+	static uint32_t failures;
+
 	if (input_length == 0)
 		terminal_flush();
 	while (input_length == 0) {
@@ -179,9 +183,16 @@ enum terminal_input terminal_read(uint8_t *byte, uint64_t deadline_ns)
 			terminal_raw(notice, shell_resume_notice(notice, sizeof(notice)));
 			return TERMINAL_RESUMED;
 		}
-		if (status != STATUS_OK)
+		if (status == STATUS_OK)
+			break;
+		/* No room for what is read, say: then this faults, and the fault is dealt
+		 * with.  If not, nobody could help. */
+		*(volatile uint8_t *)program_page->data = 0;
+		if (++failures == TERMINAL_PATIENCE)
 			program_fail("the console cannot be read: %s", status_text(status));
 	}
+	failures = 0;
+	guard_key();
 	*byte = input[input_first++];
 	input_length--;
 	return TERMINAL_BYTE;

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console.c - whose the terminal is; the console's input, output and one command at a
+ * time.  See console.h.
+ *
+ * All of it is static and bounded.  A command is a function that is called again and
+ * again and does a bounded part each time, like all kernel work; it begins only when
+ * what was said before has gone to the terminal, so that its output always fits.
+ */
+#include "kernel/console_priv.h"
+#include "kernel/print.h"
+#include "kernel/syscall.h"
+#include <stdarg.h>
+#include <string.h>
+
+#define CONSOLE_PROMPT "kernel> "
+#define KEY_CANCEL     3
+/* Without an end after so long a command says that it waits. */
+#define CONSOLE_PATIENCE_NS UINT64_C(2000000000)
+
+static struct {
+	bool owns;	/* the terminal is the kernel's */
+	bool asked;	/* because a person wants it so */
+	bool look;	/* it must be looked whether the terminal is served */
+	bool typed;	/* and somebody waits for that */
+	bool returned;	/* the next machine that reads is told RESTARTED */
+	uint64_t stuck; /* version of a machine that was found unable to run, and why */
+	enum status stuck_status;
+	uint64_t reader; /* version of the machine that has read last, 0: none since the resume */
+	struct console_line line;
+	char output[CONSOLE_STEP_OUTPUT + 2 * CONSOLE_LINE_MAX + 512];
+	uint32_t output_length;
+	char command[CONSOLE_LINE_MAX + 1]; /* what the words of `run` lie in */
+	struct console_run run;
+	enum console_progress (*question)(struct console_run *run);
+	bool outstanding; /* a commit that was asked for is not answered yet */
+} console;
+
+/* ---- output -------------------------------------------------------------------- */
+
+static void console_put(const char *text, uint32_t length)
+{
+	for (uint32_t i = 0; i < length; i++) {
+		uint32_t room = (uint32_t)sizeof(console.output) - console.output_length;
+
+		if (room < 2)
+			return;
+		if (text[i] == '\n')
+			console.output[console.output_length++] = '\r';
+		console.output[console.output_length++] = text[i];
+	}
+}
+
+void console_print(const char *format, ...)
+{
+	char text[CONSOLE_STEP_OUTPUT];
+	va_list arguments;
+
+	va_start(arguments, format);
+	console_put(text, (uint32_t)print_format_list(text, sizeof(text), format, arguments));
+	va_end(arguments);
+}
+
+static bool console_flush(void)
+{
+	if (console.output_length &&
+	    !arch_console_write((const uint8_t *)console.output, console.output_length))
+		return false;
+	console.output_length = 0;
+	return true;
+}
+
+static void console_prompt(void)
+{
+	console_line_begin(&console.line);
+	if (!console.question)
+		console_print(CONSOLE_PROMPT);
+}
+
+const char *console_duration(uint64_t ns, char text[24])
+{
+	uint64_t seconds = ns / 1000000000;
+
+	if (seconds < 60)
+		print_format(text, 24, "%lu s", (unsigned long)seconds);
+	else if (seconds < 3600)
+		print_format(text, 24, "%lum %02lus", (unsigned long)(seconds / 60),
+			     (unsigned long)(seconds % 60));
+	else if (seconds < 86400)
+		print_format(text, 24, "%luh %02lum", (unsigned long)(seconds / 3600),
+			     (unsigned long)(seconds / 60 % 60));
+	else
+		print_format(text, 24, "%lud %02luh", (unsigned long)(seconds / 86400),
+			     (unsigned long)(seconds / 3600 % 24));
+	return text;
+}
+
+/* ---- whose it is ---------------------------------------------------------------- */
+
+static void console_take(bool asked)
+{
+	uint8_t typed[64];
+
+	console.asked |= asked;
+	if (console.owns)
+		return;
+	console.owns = true;
+	console.question = NULL;
+	console.run.step = NULL;
+	console.line.returned = false;
+	/* What asked for it, and what nobody reads any more. */
+	while (arch_console_read(typed, sizeof(typed)))
+		;
+}
+
+void console_give_back(void)
+{
+	console.owns = false;
+	console.asked = false;
+	console.returned = true;
+	console.question = NULL;
+	task_wake_channel(CHANNEL_CONSOLE_INPUT);
+	task_wake_channel(CHANNEL_CONSOLE_OUTPUT);
+}
+
+void console_asked(void)
+{
+	bool had = console.owns;
+
+	console_take(!kernel.hold);
+	if (had)
+		return;
+	console_print(
+		"\nThis is the kernel's own console; machines go on running. `continue` gives "
+		"the terminal back, `help` lists the commands.\n");
+	console_prompt();
+}
+
+void console_examine(void)
+{
+	console.look = true;
+}
+
+void console_stuck(uint64_t version, enum status status)
+{
+	console.stuck = version;
+	console.stuck_status = status;
+	console.look = true;
+}
+
+void console_typed(void)
+{
+	console.typed = !console.reader;
+	console.look |= console.typed;
+}
+
+bool console_holds_output(void)
+{
+	return console.owns && console.asked;
+}
+
+enum status console_claim(const struct disk_machine *machine)
+{
+	const struct disk_system *known;
+	struct disk_system *system;
+	enum status status;
+
+	if (console.owns && (console.asked || kernel.hold))
+		return STATUS_BUSY;
+	if (console.owns)
+		console_give_back();
+	if (console.returned) {
+		console.returned = false;
+		return STATUS_RESTARTED;
+	}
+	console.stuck = 0;
+	if (console.reader == machine->version)
+		return STATUS_OK;
+	status = system_read(&kernel.space, &known);
+	if (status == STATUS_OK && known->terminal.version != machine->version) {
+		status = system_prepare(&kernel.space, &system);
+		if (status == STATUS_OK) {
+			system->terminal.object = machine->object;
+			system->terminal.version = machine->version;
+		}
+	}
+	if (status == STATUS_WAIT)
+		return status;
+	/* Where it cannot be noted for the next life, it is for this one. */
+	console.reader = machine->version;
+	return STATUS_OK;
+}
+
+void console_told(void)
+{
+	console.returned = false;
+}
+
+/* Is somebody about to put the faulted machine on its feet: is its fault still to be
+ * answered, by a machine that can? */
+static enum status keeper_is_at_it(const struct disk_machine *machine, bool *at_it)
+{
+	struct disk_machine *keeper;
+	struct disk_object port;
+	uint64_t version;
+	object_t object;
+	void *page;
+	enum status status = keeper_find(machine, &port, &object, &version);
+
+	*at_it = false;
+	if (status == STATUS_OK)
+		status = machine_read(&kernel.space, object, &keeper);
+	if (status != STATUS_OK || keeper->version != version || keeper->stopped)
+		return status;
+	if (keeper->state == MACHINE_FAULTED || keeper->state == MACHINE_EXITED ||
+	    keeper->state == MACHINE_STOPPED)
+		return STATUS_OK;
+	*at_it = keeper->reply.object == machine->object &&
+		 keeper->reply.aux == machine->call_number;
+	if (*at_it)
+		return STATUS_OK;
+	status = space_read(&kernel.space, (page_t){port.first_page}, &page);
+	*at_it = status == STATUS_OK && ((struct disk_port *)page)->count;
+	return status;
+}
+
+static const char *fault_why(const struct disk_machine *machine)
+{
+	static char text[120];
+
+	if (machine->fault != FAULT_STORAGE)
+		return "has faulted";
+	print_format(text, sizeof(text), "has faulted: a page of its memory cannot be had: %s",
+		     status_text((enum status)machine->fault_code));
+	return text;
+}
+
+static enum status machine_look(struct disk_machine *machine, const char **why)
+{
+	bool at_it = false;
+	enum status status;
+
+	if (machine->stopped) {
+		*why = "is stopped";
+		return STATUS_OK;
+	}
+	switch ((enum machine_state)machine->state) {
+	case MACHINE_STOPPED:
+		*why = "was never started";
+		break;
+	case MACHINE_EXITED:
+		*why = "has ended";
+		break;
+	case MACHINE_FAULTED:
+		status = keeper_is_at_it(machine, &at_it);
+		if (status == STATUS_WAIT)
+			return status;
+		*why = at_it ? NULL : fault_why(machine);
+		break;
+	default:
+		break;
+	}
+	return STATUS_OK;
+}
+
+enum status console_look(const char **why)
+{
+	static char text[120];
+	const struct disk_system *system;
+	struct disk_machine *machine;
+	struct disk_object record;
+	object_t object;
+	uint64_t version;
+	enum status status;
+
+	*why = NULL;
+	store_operation_begin(kernel.space.store);
+	status = system_read(&kernel.space, &system);
+	if (status != STATUS_OK)
+		return status;
+	object = (object_t){system->terminal.object};
+	version = system->terminal.version;
+	if (!version) {
+		/* It may still come, and it is in nobody's way unless somebody types. */
+		*why = console.typed ? "is not known: no machine reads from the terminal" : NULL;
+		return STATUS_OK;
+	}
+	status = object_read(&kernel.space, object, &record);
+	if (status == STATUS_DEAD || status == STATUS_NOT_FOUND ||
+	    (status == STATUS_OK && record.version != version)) {
+		*why = "has ended";
+		return STATUS_OK;
+	}
+	if (status == STATUS_OK)
+		status = machine_read(&kernel.space, object, &machine);
+	if (status == STATUS_OK && console.stuck == version)
+		status = console.stuck_status;
+	if (status == STATUS_OK)
+		return machine_look(machine, why);
+	if (status == STATUS_WAIT)
+		return status;
+	print_format(text, sizeof(text), "cannot run (machine %u): %s", object.n,
+		     status_text(status));
+	*why = text;
+	return STATUS_OK;
+}
+
+/* Something has happened: can the terminal still be served? */
+static void console_decide(void)
+{
+	const char *why;
+
+	if (resume_looks())
+		return;
+	if (console_look(&why) == STATUS_WAIT)
+		return; /* again when something has completed */
+	console.look = false;
+	if (!why || console.owns)
+		return;
+	console_take(false);
+	console_print(
+		"\nperdure: the shell %s.\nThis is the kernel's own console: `help` lists what "
+		"it can do, `restart` makes a new shell.\n",
+		why);
+	console_prompt();
+}
+
+void console_reset(void)
+{
+	memset(&console, 0, sizeof(console));
+	if (!kernel.hold)
+		return;
+	console_take(false);
+	kernel_print_serial(true);
+	kernel_print("perdure: generation %lu is loaded; nothing runs before you say so",
+		     (unsigned long)kernel.recovery.generation.n);
+	kernel_print_serial(kernel.verbose);
+	console_print("This is the kernel's own console: `continue` lets the system go on, `help` "
+		      "lists the commands.\n");
+	if (kernel.choose)
+		console.run.step = console_choose;
+	else
+		console_prompt();
+}
+
+/* ---- lines and commands ---------------------------------------------------------- */
+
+void console_question(enum console_progress (*answer)(struct console_run *run))
+{
+	console.question = answer;
+}
+
+enum console_progress console_commit(struct console_run *run,
+				     const struct store_commit_request *commit,
+				     enum checkpoint_end end)
+{
+	if (run->answered)
+		return CONSOLE_FINISHED;
+	/* One that was given up is answered some time, and must not be taken for this one. */
+	if (run->asked || console.outstanding || !checkpoint_ask(commit, end))
+		return CONSOLE_WAITS;
+	run->asked = console.outstanding = true;
+	return CONSOLE_MORE;
+}
+
+void console_answered(enum status outcome)
+{
+	console.outstanding = false;
+	console.run.answered = console.run.asked;
+	console.run.outcome = outcome;
+}
+
+static void console_begin(void)
+{
+	struct console_run *run = &console.run;
+
+	memset(run, 0, sizeof(*run));
+	memcpy(console.command, console.line.text, sizeof(console.command));
+	run->words = console_line_split(console.command, run->word);
+	run->began_ns = arch_time_ns();
+	if (console.question) {
+		run->step = console.question;
+		console.question = NULL;
+	} else if (run->words > CONSOLE_WORDS) {
+		console_print("too many words; `help` lists the commands\n");
+	} else if (run->words) {
+		run->step = console_command_find(run);
+		if (!run->step)
+			console_print(
+				"%s: no such command, or other words are wanted; `help` lists "
+				"them\n",
+				run->word[0]);
+	}
+	if (!run->step)
+		console_prompt();
+}
+
+/* One bounded part of the command under way. */
+static bool console_run_step(void)
+{
+	struct console_run *run = &console.run;
+	enum console_progress progress;
+
+	store_operation_begin(kernel.space.store);
+	progress = run->step(run);
+	if (progress == CONSOLE_MORE)
+		return true;
+	if (progress == CONSOLE_FINISHED) {
+		run->step = NULL;
+		if (console.owns)
+			console_prompt();
+		return true;
+	}
+	if (!run->patient && arch_time_ns() - run->began_ns > CONSOLE_PATIENCE_NS) {
+		run->patient = true;
+		console_print("waiting for the disk; Ctrl-C gives up waiting, nothing is lost by "
+			      "it\n");
+	}
+	return false;
+}
+
+/* Ctrl-C while a command runs; what else is typed then is for nobody. */
+static bool console_cancelled(void)
+{
+	uint8_t typed[16];
+	uint32_t length = arch_console_read(typed, sizeof(typed));
+
+	for (uint32_t i = 0; i < length; i++)
+		if (typed[i] == KEY_CANCEL)
+			return true;
+	return false;
+}
+
+static void console_input(uint8_t byte)
+{
+	struct console_echo echo;
+	enum console_event event = console_line_feed(&console.line, byte, &echo);
+	uint32_t room = (uint32_t)sizeof(console.output) - console.output_length;
+
+	if (echo.length <= room) {
+		memcpy(console.output + console.output_length, echo.text, echo.length);
+		console.output_length += echo.length;
+	}
+	if (event == CONSOLE_CANCELLED) {
+		console.question = NULL;
+		console_prompt();
+	} else if (event == CONSOLE_DONE) {
+		console_begin();
+	}
+}
+
+bool console_step(void)
+{
+	uint8_t byte;
+
+	if (console.look && !kernel.hold)
+		console_decide();
+	if (!console.owns || !console_flush())
+		return false;
+	if (console.run.step) {
+		if (!console_cancelled())
+			return console_run_step();
+		console.run.step = NULL;
+		console_print("^C\n");
+		console_prompt();
+		return true;
+	}
+	if (!arch_console_read(&byte, 1))
+		return false;
+	console_input(byte);
+	return true;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console_store.c - the console's commands about generations, and the ways to stop.
+ */
+#include "disk/keeping.h"
+#include "kernel/console_priv.h"
+#include "kernel/print.h"
+#include <string.h>
+
+/* Of the generations that are kept, so many are offered, and of each as many machines
+ * are named. */
+#define CHOICES		16u
+#define CHOICE_MACHINES 6u
+
+static struct {
+	struct store_snapshot choice[CHOICES]; /* newest first */
+	uint32_t choices, shown, machines;
+	struct store_view view;
+	struct space space; /* objects in that view */
+	uint8_t kept[SPACE_KEPT][PAGE_SIZE];
+} console_store;
+
+/* ---- which snapshot ------------------------------------------------------------------- */
+
+static bool snapshot_is_meant(const char *text, const struct store_snapshot *snapshot)
+{
+	uint64_t value, now = time_wall_ns();
+
+	switch (keeping_form_of(text, &value)) {
+	case KEEPING_NUMBER:
+		return snapshot->number.n == value;
+	case KEEPING_GENERATION:
+		return snapshot->generation.n <= value;
+	case KEEPING_AGE:
+		return snapshot->wall_ns <= now && now - snapshot->wall_ns >= value * 1000000000;
+	case KEEPING_NAME:
+		break;
+	}
+	return keeping_is(snapshot->name, text);
+}
+
+/* The next one that can be gone back to, or that cannot be read (*unreadable). */
+static enum status snapshot_next(uint64_t *at, struct store_snapshot *snapshot, bool *unreadable)
+{
+	store_channel_t channel;
+
+	for (;;) {
+		enum status status = store_snapshot_next(kernel.space.store, (snapshot_t){*at},
+							 snapshot, &channel);
+
+		*unreadable = status == STATUS_CORRUPT || status == STATUS_IO;
+		if (status != STATUS_OK && !*unreadable)
+			return status;
+		*at = snapshot->number.n;
+		if (*unreadable ||
+		    !(snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)))
+			return STATUS_OK;
+	}
+}
+
+/* The one that word 1 means, the newest if there are several: run->snapshot. */
+static enum console_progress run_find(struct console_run *run)
+{
+	struct store_snapshot snapshot;
+	bool unreadable;
+	enum status status = snapshot_next(&run->at, &snapshot, &unreadable);
+
+	if (status == STATUS_WAIT)
+		return CONSOLE_WAITS;
+	if (status != STATUS_OK)
+		return CONSOLE_FINISHED;
+	if (!unreadable && snapshot_is_meant(run->word[1], &snapshot)) {
+		run->snapshot = snapshot;
+		run->found = true;
+	}
+	return CONSOLE_MORE;
+}
+
+static const char *age_of(const struct store_snapshot *snapshot, char text[24])
+{
+	uint64_t now = time_wall_ns();
+
+	return console_duration(now > snapshot->wall_ns ? now - snapshot->wall_ns : 0, text);
+}
+
+enum console_progress console_snapshots(struct console_run *run)
+{
+	struct store_snapshot snapshot;
+	bool unreadable;
+	char age[24];
+	enum status status = snapshot_next(&run->at, &snapshot, &unreadable);
+
+	if (status == STATUS_WAIT)
+		return CONSOLE_WAITS;
+	if (status == STATUS_OK && unreadable)
+		console_print("up to #%lu: cannot be read\n", (unsigned long)run->at);
+	else if (status == STATUS_OK)
+		console_print("#%-5lu generation %-8lu %8s old  %s\n",
+			      (unsigned long)snapshot.number.n,
+			      (unsigned long)snapshot.generation.n, age_of(&snapshot, age),
+			      snapshot.name);
+	else if (status != STATUS_NOT_FOUND)
+		console_print("snapshots: %s\n", status_text(status));
+	return status == STATUS_OK ? CONSOLE_MORE : CONSOLE_FINISHED;
+}
+
+/* Finds the snapshot, has the commit made, says what became of it. */
+static enum console_progress run_action(struct console_run *run, enum store_action action)
+{
+	struct store_commit_request commit = {.action = action};
+	enum console_progress progress;
+
+	if (!run->stage) {
+		progress = run_find(run);
+		if (progress != CONSOLE_FINISHED)
+			return progress;
+		if (!run->found) {
+			console_print("%s: %s: no such snapshot; `snapshots` lists them\n",
+				      run->word[0], run->word[1]);
+			return CONSOLE_FINISHED;
+		}
+		run->stage = 1;
+	}
+	commit.number = run->snapshot.number;
+	progress = console_commit(run, &commit, CHECKPOINT_ANSWER);
+	if (progress != CONSOLE_FINISHED)
+		return progress;
+	if (run->outcome != STATUS_OK)
+		console_print("%s %s: %s\n", run->word[0], run->snapshot.name,
+			      status_text(run->outcome));
+	else
+		console_print("%s: %s: done\n", run->word[0], run->snapshot.name);
+	return CONSOLE_FINISHED;
+}
+
+/* If it succeeds, this is not answered: the whole system goes on from there. */
+enum console_progress console_restore(struct console_run *run)
+{
+	return run_action(run, STORE_ACTION_RESTORE);
+}
+
+enum console_progress console_delete(struct console_run *run)
+{
+	return run_action(run, STORE_ACTION_DELETE);
+}
+
+/* ---- choosing a generation -------------------------------------------------------------- */
+
+static enum console_progress choose_answer(struct console_run *run)
+{
+	static char restore[] = "restore";
+	const char *word = run->words ? run->word[0] : "";
+	uint64_t number;
+
+	if (run->stage)
+		return console_restore(run);
+	if (!*word)
+		return kernel.hold ? console_continue(run) : CONSOLE_FINISHED;
+	if (!keeping_number(&word, console_store.choices, &number) || *word || !number) {
+		console_print("'%s' is none of these numbers: `choose` shows them again\n",
+			      run->word[0]);
+		return CONSOLE_FINISHED;
+	}
+	run->snapshot = console_store.choice[number - 1];
+	run->word[0] = restore;
+	run->stage = 1;
+	console_print("going back to generation %lu; the present state is kept as a snapshot, "
+		      "before-restore-...\n",
+		      (unsigned long)run->snapshot.generation.n);
+	return CONSOLE_MORE;
+}
+
+/* The newest come last in the list of all: they are kept in the order of their numbers,
+ * then put newest first. */
+static enum console_progress choose_collect(struct console_run *run)
+{
+	struct store_snapshot *choice = console_store.choice, snapshot;
+	bool unreadable;
+	enum status status = snapshot_next(&run->at, &snapshot, &unreadable);
+
+	if (status == STATUS_WAIT)
+		return CONSOLE_WAITS;
+	if (status == STATUS_OK && unreadable)
+		return CONSOLE_MORE;
+	if (status != STATUS_OK)
+		return CONSOLE_FINISHED;
+	if (console_store.choices < CHOICES)
+		console_store.choices++;
+	memmove(choice + 1, choice, (console_store.choices - 1) * sizeof(*choice));
+	choice[0] = snapshot;
+	return CONSOLE_MORE;
+}
+
+/* One more machine of the view, or the end of the line. */
+static enum console_progress choose_machine(struct console_run *run)
+{
+	struct space *space = &console_store.space;
+	struct abi_machine_info info;
+	object_t object;
+	enum status status;
+
+	space->kept_pages = 0;
+	status = machine_next(space, (object_t){(uint32_t)run->at + 1}, &object);
+	if (status == STATUS_OK) {
+		space->kept_pages = 0;
+		status = service_machine_info(space, object, &info);
+		if (status == STATUS_WAIT)
+			return CONSOLE_WAITS;
+		run->at = object.n;
+		if (console_store.machines++ == CHOICE_MACHINES) {
+			console_print(", ...\n");
+			return CONSOLE_FINISHED;
+		}
+		console_print("%s %s%s%s", console_store.machines == 1 ? "     " : ",",
+			      status == STATUS_OK ? info.name : "(one that cannot be read)",
+			      status == STATUS_OK ? " " : "",
+			      status != STATUS_OK  ? ""
+			      : info.state_name[0] ? info.state_name
+						   : console_state_names[info.state]);
+		return CONSOLE_MORE;
+	}
+	if (status == STATUS_WAIT)
+		return CONSOLE_WAITS;
+	console_print(status == STATUS_NOT_FOUND ? "\n" : "      (cannot be read)\n");
+	return CONSOLE_FINISHED;
+}
+
+/* The head of the next generation's lines, and its view.  The first is the present one. */
+static enum console_progress choose_head(struct console_run *run)
+{
+	const struct store_snapshot *snapshot = NULL; /* the present state */
+	struct store_statistics s;
+	store_channel_t channel;
+	char age[24];
+	enum status status;
+
+	if (console_store.shown)
+		snapshot = &console_store.choice[console_store.shown - 1];
+	status = store_view_open(kernel.space.store, snapshot ? snapshot->number : (snapshot_t){0},
+				 &console_store.view, &channel);
+
+	if (status == STATUS_WAIT)
+		return CONSOLE_WAITS;
+	store_statistics_get(kernel.space.store, &s);
+	if (!snapshot)
+		console_print("Enter: the present state, generation %lu\n",
+			      (unsigned long)s.durable.n);
+	else
+		console_print("%5u: generation %lu, %s old, %s\n", console_store.shown,
+			      (unsigned long)snapshot->generation.n, age_of(snapshot, age),
+			      snapshot->name);
+	console_store.space = kernel.space;
+	console_store.space.view = &console_store.view;
+	console_store.space.kept = console_store.kept;
+	console_store.machines = 0;
+	run->at = 0;
+	if (status != STATUS_OK)
+		console_print("      (cannot be read: %s)\n", status_text(status));
+	return status == STATUS_OK ? CONSOLE_MORE : CONSOLE_FINISHED;
+}
+
+enum console_progress console_choose(struct console_run *run)
+{
+	enum { BEGIN, COLLECT, HEAD, MACHINES, QUESTION };
+	enum console_progress progress = CONSOLE_FINISHED;
+
+	if (run->stage == BEGIN)
+		console_store.choices = console_store.shown = 0;
+	else if (run->stage == COLLECT)
+		progress = choose_collect(run);
+	else if (run->stage == HEAD)
+		progress = choose_head(run);
+	else if (run->stage == MACHINES)
+		progress = choose_machine(run);
+	if (progress == CONSOLE_WAITS || (progress == CONSOLE_MORE && run->stage != HEAD))
+		return progress;
+	if (run->stage == QUESTION) {
+		console_print("Which one? A number, or Enter: ");
+		console_question(choose_answer);
+		return CONSOLE_FINISHED;
+	}
+	/* A head is followed by its machines, unless they cannot be had, and by the next. */
+	if (run->stage < HEAD || progress == CONSOLE_MORE)
+		run->stage++;
+	else
+		run->stage = console_store.shown++ < console_store.choices ? HEAD : QUESTION;
+	return CONSOLE_MORE;
+}
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+static enum console_progress run_stop(struct console_run *run, enum checkpoint_end end)
+{
+	const struct store_commit_request commit = {.action = STORE_ACTION_STOP};
+	enum console_progress progress;
+
+	if (run->words > 1 && !keeping_is(run->word[1], "--lose")) {
+		console_print("%s: '%s' is not known; --lose stops without making anything "
+			      "durable\n",
+			      run->word[0], run->word[1]);
+		return CONSOLE_FINISHED;
+	}
+	if (run->words > 1) {
+		kernel_print_loud("perdure: generation %lu stays; what is newer is given up",
+				  (unsigned long)store_durable(kernel.space.store).n);
+		if (end == CHECKPOINT_REBOOT)
+			arch_reboot();
+		arch_power_off();
+	}
+	progress = console_commit(run, &commit, end);
+	if (progress == CONSOLE_FINISHED)
+		console_print("%s: %s\n", run->word[0], status_text(run->outcome));
+	return progress;
+}
+
+enum console_progress console_reboot(struct console_run *run)
+{
+	return run_stop(run, CHECKPOINT_REBOOT);
+}
+
+enum console_progress console_poweroff(struct console_run *run)
+{
+	return run_stop(run, CHECKPOINT_POWER_OFF);
+}

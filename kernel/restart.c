@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * restart.c - the shell made anew: a machine from the program's file, as the manifest
+ * lays it down, in place of the one that served the terminal.
+ *
+ *   FIND --> PLAN --> READ --> UNDO --> SPACE --> OLD --> MACHINE --> PORT -+
+ *                               ^                                            |
+ *                               | no room                                    |
+ *                               +-------- START <-- PAGES <-- SEGMENT <------+
+ *
+ * Each step is one operation, done again after a wait.  UNDO takes apart what a restart
+ * has made that found no room or was given up, SPACE waits until that space is back.
+ * Before OLD nothing is lost; up to START, which is one operation, the new machine holds
+ * nothing and is nobody's.  The program is read before anything is given up, so that no
+ * page of it is missing when it is too late.
+ */
+#include "kernel/console_priv.h"
+#include "kernel/loader.h"
+#include "kernel/print.h"
+#include "store/check.h"
+#include <string.h>
+
+#define RESTART_PROGRAM	 "/bin/shell"
+#define RESTART_NAME	 "shell"
+#define RESTART_PRIORITY 8u
+#define RESTART_QUEUE	 16u
+#define RESTART_TRIES	 4u /* commits that may have to give back space */
+
+enum restart_stage {
+	RESTART_FIND,
+	RESTART_PLAN,
+	RESTART_READ,
+	RESTART_UNDO,
+	RESTART_SPACE,
+	RESTART_OLD,
+	RESTART_MACHINE,
+	RESTART_PORT,
+	RESTART_SEGMENT,
+	RESTART_PAGES,
+	RESTART_START,
+	RESTART_DONE,
+};
+
+static struct {
+	const char *path, *at; /* the program's, and how far it is followed */
+	object_t directory;
+	struct disk_capability capability;
+	struct disk_object program, segment;
+	struct loader_plan plan;
+	struct abi_start start;
+	uint64_t page, message_page;
+	struct disk_capability machine, port, instance; /* version 0: not made */
+	uint32_t failures;
+	enum status why; /* of the last one, until its space is back */
+} restart;
+
+/* ---- the keeper ----------------------------------------------------------------------- */
+
+enum status keeper_find(const struct disk_machine *machine, struct disk_object *port,
+			object_t *keeper, uint64_t *version)
+{
+	struct disk_object record;
+	enum status status =
+		object_resolve(&kernel.space, &machine->keeper, OBJECT_PORT, RIGHT_SEND, port);
+
+	if (status == STATUS_NO_CAPABILITY)
+		return STATUS_DEAD;
+	if (status != STATUS_OK)
+		return status;
+	*keeper = (object_t){(uint32_t)port->word[0]};
+	*version = port->word[1];
+	status = object_read(&kernel.space, *keeper, &record);
+	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && record.version != *version))
+		return STATUS_DEAD;
+	return status;
+}
+
+/* ---- the program ----------------------------------------------------------------------- */
+
+/* Follows one name of the path. */
+static enum status restart_find(void)
+{
+	const char *name = restart.at;
+	size_t length = 0;
+	enum status status;
+
+	while (*name == '/')
+		name++;
+	while (name[length] && name[length] != '/')
+		length++;
+	status = directory_lookup(&kernel.space, restart.directory, name, length,
+				  &restart.capability);
+	if (status != STATUS_OK)
+		return status;
+	restart.at = name + length;
+	if (*restart.at) {
+		restart.directory = (object_t){restart.capability.object};
+		return object_resolve(&kernel.space, &restart.capability, OBJECT_DIRECTORY, 0,
+				      NULL);
+	}
+	return object_resolve(&kernel.space, &restart.capability, OBJECT_SEGMENT, RIGHT_READ,
+			      &restart.program);
+}
+
+static enum status program_read(void *context, uint64_t offset, void *to, uint64_t bytes)
+{
+	(void)context;
+	while (bytes) {
+		uint64_t within = offset % PAGE_SIZE;
+		uint64_t part = PAGE_SIZE - within < bytes ? PAGE_SIZE - within : bytes;
+		page_t page = {restart.program.first_page + offset / PAGE_SIZE};
+		void *data;
+		enum status status = space_read(&kernel.space, page, &data);
+
+		if (status == STATUS_ABSENT)
+			memset(to, 0, part);
+		else if (status == STATUS_OK)
+			memcpy(to, (uint8_t *)data + within, part);
+		else
+			return status;
+		offset += part;
+		bytes -= part;
+		to = (uint8_t *)to + part;
+	}
+	return STATUS_OK;
+}
+
+static struct loader_source program_source(void)
+{
+	return (struct loader_source){.bytes = restart.program.size, .read = program_read};
+}
+
+static enum status restart_plan(void)
+{
+	struct loader_source source = program_source();
+	enum status status;
+
+	memset(&restart.start, 0, sizeof(restart.start));
+	status = loader_argument_add(&restart.start, RESTART_NAME);
+	return status == STATUS_OK ? loader_plan(&source, &restart.plan) : status;
+}
+
+/* OK: there is one more page of it. */
+static enum status restart_read(void)
+{
+	void *data;
+	enum status status;
+
+	if (restart.page * PAGE_SIZE >= restart.program.size)
+		return STATUS_NOT_FOUND;
+	status = space_read(&kernel.space, (page_t){restart.program.first_page + restart.page},
+			    &data);
+	if (status != STATUS_OK && status != STATUS_ABSENT)
+		return status;
+	restart.page++;
+	return STATUS_OK;
+}
+
+/* ---- the old machine -------------------------------------------------------------------- */
+
+/* Is it the machine's guard: does it hold the machine where the shell's has it? */
+static enum status guard_of(object_t keeper, const struct disk_machine *machine, bool *guard)
+{
+	struct disk_capability held = {.version = 0};
+	struct disk_object table;
+	struct disk_machine *data;
+	enum status status = machine_read(&kernel.space, keeper, &data);
+
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &data->table, OBJECT_TABLE, 0, &table);
+	if (status == STATUS_OK)
+		status = table_get(&kernel.space, &table, SLOT_FIRST_GRANT, &held);
+	*guard = status == STATUS_OK && held.version == machine->version;
+	return status;
+}
+
+/* Its guard goes first, while the machine still says which that is.  OK: one of them is
+ * gone, go on; NOT_FOUND: neither is there any more. */
+static enum status restart_old(void)
+{
+	const struct disk_system *system;
+	struct disk_machine *machine;
+	struct disk_object record;
+	object_t object, keeper;
+	uint64_t version;
+	bool guard = false;
+	enum status status = system_read(&kernel.space, &system);
+
+	if (status != STATUS_OK)
+		return status;
+	object = (object_t){system->terminal.object};
+	version = system->terminal.version;
+	status = object_read(&kernel.space, object, &record);
+	if (status == STATUS_WAIT)
+		return status;
+	if (status != STATUS_OK || record.version != version || record.type != OBJECT_MACHINE)
+		return STATUS_NOT_FOUND;
+	status = machine_read(&kernel.space, object, &machine);
+	if (status == STATUS_OK)
+		status = keeper_find(machine, &record, &keeper, &version);
+	if (status == STATUS_OK)
+		status = guard_of(keeper, machine, &guard);
+	if (status == STATUS_WAIT)
+		return status;
+	return service_destroy(guard ? keeper : object, OBJECT_MACHINE);
+}
+
+/* ---- the new one ------------------------------------------------------------------------- */
+
+static enum status restart_create(const struct object_request *request,
+				  struct disk_capability *capability)
+{
+	const struct disk_system *system;
+	enum status status = system_read(&kernel.space, &system);
+
+	if (status == STATUS_OK)
+		status = object_create(&kernel.space, (object_t){system->root_bank}, request,
+				       capability);
+	return status;
+}
+
+static enum status restart_machine(void)
+{
+	const struct object_request request = {
+		.type = OBJECT_MACHINE, .priority = RESTART_PRIORITY, .name = RESTART_NAME};
+
+	return restart_create(&request, &restart.machine);
+}
+
+static enum status restart_port(void)
+{
+	const struct object_request request = {.type = OBJECT_PORT, .size = RESTART_QUEUE};
+
+	return restart_create(&request, &restart.port);
+}
+
+static enum status restart_segment(void)
+{
+	const struct object_request request = {.type = OBJECT_SEGMENT,
+					       .size = restart.plan.total_pages * PAGE_SIZE,
+					       .size_max = restart.plan.max_pages * PAGE_SIZE};
+
+	restart.page = 0;
+	return restart_create(&request, &restart.instance);
+}
+
+/* OK: one more page of the instance; NOT_FOUND: all are there. */
+static enum status restart_page(void)
+{
+	struct loader_source source = program_source();
+	struct disk_machine *machine;
+	void *page;
+	enum status status;
+
+	if (restart.page == restart.plan.total_pages)
+		return STATUS_NOT_FOUND;
+	status = object_read(&kernel.space, (object_t){restart.instance.object}, &restart.segment);
+	if (status == STATUS_OK)
+		status = machine_read(&kernel.space, (object_t){restart.machine.object}, &machine);
+	if (status != STATUS_OK)
+		return status;
+	restart.message_page = machine->message_page;
+	if (!loader_page_empty(&restart.plan, restart.page)) {
+		status = space_write(&kernel.space,
+				     (page_t){restart.segment.first_page + restart.page}, &page);
+		if (status != STATUS_OK)
+			return status;
+		memset(page, 0, PAGE_SIZE);
+		status = loader_page(&restart.plan, &source, restart.segment.first_page * PAGE_SIZE,
+				     restart.message_page * PAGE_SIZE, &restart.start, restart.page,
+				     page);
+	}
+	if (status == STATUS_OK)
+		restart.page++;
+	return status;
+}
+
+/* What the manifest grants a shell, beside what every program has. */
+static const struct {
+	uint32_t slot, object;
+	uint16_t rights;
+} grants[] = {
+	{SLOT_BANK, OBJECT_ROOT_BANK, RIGHT_READ | RIGHT_CREATE},
+	{SLOT_ROOT, OBJECT_ROOT_DIRECTORY, RIGHT_READ | RIGHT_WRITE},
+	{SLOT_LOG, OBJECT_THE_LOG, RIGHT_SEND | RIGHT_READ},
+	{SLOT_CLOCK, OBJECT_THE_CLOCK, RIGHT_READ},
+	{SLOT_CONSOLE, OBJECT_THE_CONSOLE, RIGHT_SEND | RIGHT_RECEIVE},
+	{SLOT_STORE, OBJECT_THE_STORE, RIGHT_READ | RIGHT_CONTROL | RIGHT_SNAPSHOT},
+	{SLOT_SYSTEM, OBJECT_THE_SYSTEM, RIGHT_READ | RIGHT_CONTROL},
+};
+#define GRANTS (sizeof(grants) / sizeof(grants[0]))
+
+/* What the first instruction finds. */
+static void restart_registers(struct disk_machine *machine)
+{
+	uint64_t base = restart.segment.first_page * PAGE_SIZE;
+
+	machine->registers.rip = base + restart.plan.entry_offset;
+	machine->registers.gpr[REGISTER_RSP] = base + restart.plan.stack_top_offset;
+	machine->registers.gpr[REGISTER_RDI] = base + restart.plan.start_offset;
+	machine->started_ns = machine->last_ns = time_uptime_ns();
+	machine->state = MACHINE_READY;
+}
+
+static enum status restart_start(void)
+{
+	struct disk_capability capability[GRANTS];
+	struct disk_machine *machine;
+	struct disk_system *system;
+	struct disk_object table, *port;
+	object_t object = {restart.machine.object};
+	enum status status = machine_prepare(&kernel.space, object, &machine);
+
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, &table);
+	/* All slots lie in the table's first page. */
+	if (status == STATUS_OK)
+		status = table_prepare(&kernel.space, &table, SLOT_INSTANCE);
+	if (status == STATUS_OK)
+		status = object_prepare(&kernel.space, (object_t){restart.port.object}, &port);
+	if (status == STATUS_OK)
+		status = machine_ready_prepare(&kernel.space, object);
+	if (status == STATUS_OK)
+		status = system_prepare(&kernel.space, &system);
+	for (unsigned i = 0; i < GRANTS && status == STATUS_OK; i++)
+		status = object_capability(&kernel.space, (object_t){grants[i].object},
+					   grants[i].rights, &capability[i]);
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	for (unsigned i = 0; i < restart.plan.runs; i++) {
+		const struct loader_run *run = &restart.plan.run[i];
+
+		status = machine_attach(machine, &restart.segment, &restart.instance, run->first,
+					run->pages, run->rights, i == 0);
+		STORE_CHECK(status == STATUS_OK);
+	}
+	for (unsigned i = 0; i < GRANTS; i++)
+		table_put(&kernel.space, &table, grants[i].slot, &capability[i]);
+	table_put(&kernel.space, &table, SLOT_INSTANCE, &restart.instance);
+	table_put(&kernel.space, &table, SLOT_PORT, &restart.port);
+	port->word[0] = machine->object;
+	port->word[1] = machine->version;
+	machine->ports[0].object = restart.port.object;
+	machine->ports[0].version = restart.port.version;
+	system->terminal.object = machine->object;
+	system->terminal.version = machine->version;
+	restart_registers(machine);
+	machine_ready_set(&kernel.space, object, true);
+	kernel_make_ready(object, machine);
+	return STATUS_OK;
+}
+
+/* ---- steps ------------------------------------------------------------------------------- */
+
+/* What was made goes again, the last first.  NOT_FOUND: nothing is left of it. */
+static enum status restart_undo(void)
+{
+	struct disk_capability *made = restart.instance.version ? &restart.instance
+				       : restart.port.version	? &restart.port
+								: &restart.machine;
+	enum status status;
+
+	if (!made->version)
+		return STATUS_NOT_FOUND;
+	status = service_destroy((object_t){made->object}, (enum object_type)made->type);
+	if (status != STATUS_WAIT)
+		made->version = 0;
+	return status == STATUS_WAIT ? status : STATUS_OK;
+}
+
+/* Until what was destroyed is taken apart and the next commit has given its space back. */
+static enum status restart_space(struct console_run *run)
+{
+	const struct store_commit_request commit = {.action = STORE_ACTION_NONE};
+
+	if (restart.why == STATUS_OK)
+		return STATUS_OK;
+	if (service_destroying())
+		return STATUS_WAIT;
+	if (console_commit(run, &commit, CHECKPOINT_ANSWER) != CONSOLE_FINISHED)
+		return STATUS_WAIT;
+	run->asked = run->answered = false;
+	restart.why = STATUS_OK;
+	return STATUS_OK;
+}
+
+static enum status restart_stage(struct console_run *run)
+{
+	switch ((enum restart_stage)run->stage) {
+	case RESTART_FIND:
+		return restart_find();
+	case RESTART_PLAN:
+		return restart_plan();
+	case RESTART_READ:
+		return restart_read();
+	case RESTART_OLD:
+		return restart_old();
+	case RESTART_MACHINE:
+		return restart_machine();
+	case RESTART_PORT:
+		return restart_port();
+	case RESTART_SEGMENT:
+		return restart_segment();
+	case RESTART_PAGES:
+		return restart_page();
+	case RESTART_START:
+		return restart_start();
+	case RESTART_UNDO:
+		return restart_undo();
+	case RESTART_SPACE:
+		return restart_space(run);
+	case RESTART_DONE:
+		break;
+	}
+	return STATUS_OK;
+}
+
+/* Stages that are done again and again until there is nothing left for them. */
+static bool restart_repeats(enum restart_stage stage)
+{
+	return stage == RESTART_READ || stage == RESTART_OLD || stage == RESTART_PAGES ||
+	       stage == RESTART_UNDO;
+}
+
+/* What an earlier one has left is still known. */
+static void restart_begin(struct console_run *run)
+{
+	restart.path = restart.at = run->words > 1 ? run->word[1] : RESTART_PROGRAM;
+	restart.directory = (object_t){OBJECT_ROOT_DIRECTORY};
+	restart.page = 0;
+	restart.failures = 0;
+	restart.why = STATUS_OK;
+	memset(&restart.plan, 0, sizeof(restart.plan));
+	run->found = true;
+}
+
+static enum console_progress restart_failed(const struct console_run *run, enum status status)
+{
+	if (run->stage < RESTART_UNDO)
+		console_print("restart: %s: %s; nothing was changed\n", restart.path,
+			      run->stage == RESTART_PLAN && restart.plan.error
+				      ? restart.plan.error
+				      : status_text(status));
+	else if (status == STATUS_NO_SPACE || status == STATUS_ALLOWANCE)
+		console_print("restart: no room for a new shell: %s; `delete` snapshots, or `kill` "
+			      "what uses it up, then `restart` again\n",
+			      status_text(status));
+	else
+		console_print("restart: no new shell could be made: %s; `choose` has other "
+			      "generations\n",
+			      status_text(status));
+	return CONSOLE_FINISHED;
+}
+
+static enum console_progress restart_done(void)
+{
+	const struct disk_capability none = {.version = 0};
+
+	restart.machine = restart.port = restart.instance = none; /* the machine's own now */
+	if (kernel.hold)
+		console_print("a new shell is made; `continue` lets it run, and all others\n");
+	else
+		console_give_back();
+	return CONSOLE_FINISHED;
+}
+
+enum console_progress console_restart(struct console_run *run)
+{
+	enum status status;
+	bool repeats;
+
+	if (!run->found)
+		restart_begin(run);
+	repeats = restart_repeats((enum restart_stage)run->stage);
+	status = restart_stage(run);
+	if (status == STATUS_WAIT)
+		return CONSOLE_WAITS;
+	if (status == STATUS_OK) {
+		if (!repeats && (run->stage != RESTART_FIND || !*restart.at))
+			run->stage++;
+	} else if (status == STATUS_NOT_FOUND && repeats) {
+		run->stage++;
+	} else if (run->stage < RESTART_UNDO) {
+		return restart_failed(run, status);
+	} else {
+		restart.why = status;
+		restart.failures +=
+			status == STATUS_NO_SPACE || status == STATUS_ALLOWANCE ? 1 : RESTART_TRIES;
+		run->stage = RESTART_UNDO;
+	}
+	if (run->stage == RESTART_SPACE && restart.failures >= RESTART_TRIES)
+		return restart_failed(run, restart.why);
+	return run->stage == RESTART_DONE ? restart_done() : CONSOLE_MORE;
+}

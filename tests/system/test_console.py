@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: MIT
+"""test_console.py - when the shell cannot run or has ended there is the kernel's console.
+
+And before that: what keeps the shell from ending, and the entries of GRUB's menu that
+hold machines back until somebody says so.
+"""
+
+import json
+import random
+import re
+
+import pytest
+from conftest import STORE_OFFSET, make_image, mkstore, mkstore_json, verify
+from test_boot import set_menu
+
+from machine import Machine
+
+KERNEL = "kernel> "
+SECTOR = 512
+OBJECT_TABLE_PAGE = 0x200000
+RECORDS = 64  # of objects, in a page
+ENTRIES = ["verbose", "choose", "safe", "console"]  # of the menu, behind the first
+
+
+def kernel_command(machine, line, end=rf"^{KERNEL}"):
+    """Types a line at the kernel's console; what it prints before the next prompt."""
+    machine.type(line + "\r")
+    machine.wait(re.escape(line) + r"\n")
+    start = machine.position
+    match = machine.wait(end)
+    return machine.text[start : match.start()]
+
+
+def send_break(machine):
+    machine.qmp("chardev-send-break", id="serial")
+
+
+def power_off(machine):
+    machine.type("poweroff\r")
+    machine.wait_off()
+
+
+def from_menu(image, entry):
+    """A machine that boots this entry of the menu."""
+    set_menu(image, timeout=60)
+    machine = Machine(image)
+    machine.wait("console, before anything runs")
+    machine.type("\x0e" * (1 + ENTRIES.index(entry)) + "\r")
+    return machine
+
+
+# ---- damage --------------------------------------------------------------------------
+
+
+def page_of(image, number):
+    return bytes.fromhex(json.loads(mkstore("dump", image, "page", str(number), "--json").stdout)["bytes"])
+
+
+def object_range(image, number):
+    """First page and pages of an object's range, from the object table."""
+    at = number % RECORDS * 64
+    record = page_of(image, OBJECT_TABLE_PAGE + number // RECORDS)[at : at + 64]
+    return (int.from_bytes(record[16:24], "little"), int.from_bytes(record[24:32], "little"))
+
+
+def spoil(image, page):
+    """Damages the page's extent in the live state.  False: it has none."""
+    live = json.loads(mkstore("map", image, str(page), "--json").stdout)["generations"][0]
+    if live["place"] != "stored":
+        return False
+    with open(image, "r+b") as file:
+        file.seek(STORE_OFFSET + live["sector"] * SECTOR + 20)
+        byte = file.read(1)[0]
+        file.seek(STORE_OFFSET + live["sector"] * SECTOR + 20)
+        file.write(bytes([byte ^ 0x10]))
+    return True
+
+
+def machine_number(image, name):
+    return next(m["object"] for m in mkstore_json("ps", image)["machines"] if m["name"] == name)
+
+
+def attached(image, number):
+    """The runs of pages that the machine has attached."""
+    page = page_of(image, object_range(image, number)[0])
+    entries = [page[at : at + 96] for at in range(1792, 4096, 96)]
+    return [(int.from_bytes(e[64:72], "little"), int.from_bytes(e[72:80], "little"))
+            for e in entries if int.from_bytes(e[0:8], "little")]
+
+
+@pytest.fixture
+def used_image(image):
+    """One with a note and a snapshot, stopped cleanly."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("echo kept > /notes/kept")
+        machine.command("snapshot before")
+        power_off(machine)
+    return image
+
+
+def works_again(machine):
+    """A new shell has the terminal, and all that a shell can do."""
+    machine.wait(r"^perdure> ")
+    assert "kept" in machine.command("cat /notes/kept")
+    assert "checkpoint" in machine.command("checkpoint")
+    assert "shell" in machine.command("ps")
+    power_off(machine)
+
+
+# ---- the console itself ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["break", "keys"])
+def test_person_asks(image, way):
+    """The terminal is handed over in the middle of a line, and comes back with it."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.type("echo half a li")
+        machine.wait("half a li")
+        if way == "break":
+            send_break(machine)
+        else:
+            # Two are none, and something between them begins anew.
+            machine.type("\x1c\x1cne\x1c\x1c")
+            machine.wait("ne")
+            machine.type("\x1c")
+        machine.wait(rf"^{KERNEL}")
+        said = kernel_command(machine, "help")
+        for word in ("status", "log", "machines", "restart", "restore", "reboot", "poweroff"):
+            assert re.search(rf"^{word}\b", said, re.M), word
+        assert max(map(len, said.split("\n"))) <= 80
+        assert "is durable" in kernel_command(machine, "status")
+        assert re.search(r"\d+  ready +primes", kernel_command(machine, "machines"))
+        assert "resumed in" in kernel_command(machine, "log")
+        assert kernel_command(machine, "log 1").count("\n") == 1
+        assert "no such command" in kernel_command(machine, "frobnicate")
+        assert "no such command" in kernel_command(machine, "status now")
+        assert "no such snapshot" in kernel_command(machine, "restore nothing")
+        machine.type("continue\r")
+        machine.wait("echo half a li")
+        machine.type("ne\r" if way == "break" else "\r")
+        machine.wait(r"^half a line$")
+        machine.wait(r"^perdure> ")
+        power_off(machine)
+    verify(image)
+
+
+def test_shell_killed(used_image):
+    with Machine(used_image) as machine:
+        machine.wait_prompt()
+        shell = machine_number_live(machine)
+        send_break(machine)
+        machine.wait(rf"^{KERNEL}")
+        assert "destroyed" in kernel_command(machine, f"kill {shell}")
+        assert "has ended" in kernel_command(machine, "status")
+        assert "has ended" in kernel_command(machine, "continue")
+    # It has ended in what is on the disk as well, or comes back whole.
+    with Machine(used_image) as machine:
+        machine.wait(rf"^{KERNEL}|^perdure> ")
+        if machine.text.endswith("perdure> "):
+            send_break(machine)
+            machine.wait(rf"^{KERNEL}")
+        machine.type("restart\r")
+        works_again(machine)
+    verify(used_image)
+
+
+def machine_number_live(machine):
+    return int(re.search(r"(\d+)  shell ", machine.command("ps"))[1])
+
+
+def test_restart_beside_a_living_shell(used_image):
+    """The old one and its guard are gone, the new one has what a shell has."""
+    with Machine(used_image) as machine:
+        machine.wait_prompt()
+        old = machine_number_live(machine)
+        send_break(machine)
+        machine.wait(rf"^{KERNEL}")
+        machine.type("restart\r")
+        machine.wait(r"^perdure> ")
+        listed = machine.command("ps")
+        assert listed.count(" shell ") == 1 and listed.count(" guard ") == 1
+        assert machine_number_live(machine) != old
+        machine.command("echo new > /notes/new")
+        machine.command("checkpoint")
+    with Machine(used_image) as machine:
+        machine.wait_prompt()
+        assert "new" in machine.command("cat /notes/new")
+        works_again_here = machine.command("snapshots")
+        assert "before" in works_again_here
+        power_off(machine)
+    verify(used_image)
+
+
+# ---- the shell cannot run ----------------------------------------------------------------
+
+
+def test_shell_cannot_be_read(used_image):
+    """Its machine page is damaged."""
+    assert spoil(used_image, object_range(used_image, machine_number(used_image, "shell"))[0])
+    with Machine(used_image) as machine:
+        machine.wait("the shell cannot run")
+        machine.wait(rf"^{KERNEL}")
+        assert "cannot be read" in kernel_command(machine, "machines")
+        machine.type("restart\r")
+        works_again(machine)
+
+
+def test_damaged_machine_is_killed(used_image):
+    """Meeting its damage again and again, its end comes to an end."""
+    primes = machine_number(used_image, "primes")
+    counter = machine_number(used_image, "counter")
+    assert spoil(used_image, object_range(used_image, primes)[0])
+    assert spoil(used_image, object_range(used_image, counter)[0])
+    with Machine(used_image) as machine:
+        machine.wait_prompt()
+        send_break(machine)
+        machine.wait(rf"^{KERNEL}")
+        assert "destroyed" in kernel_command(machine, f"kill {primes}")
+        assert "cannot be read" in kernel_command(machine, "machines")
+        assert "destroyed" in kernel_command(machine, f"kill {counter}")
+        assert "cannot be read" not in kernel_command(machine, "machines")
+        machine.type("continue\r")
+        machine.wait(r"^perdure> ")
+        machine.command("checkpoint")
+        power_off(machine)
+    with Machine(used_image) as machine:
+        machine.wait_prompt()
+        power_off(machine)
+
+
+def test_memory_of_shell_damaged(used_image):
+    """Its code and data cannot be read: not even the keeper can put it on its feet."""
+    shell = machine_number(used_image, "shell")
+    assert sum(spoil(used_image, first + i) for first, pages in attached(used_image, shell)
+               for i in range(min(pages, 64))) > 8
+    with Machine(used_image) as machine:
+        machine.wait("the shell has faulted: a page of its memory cannot be had")
+        machine.wait(rf"^{KERNEL}")
+        machine.type("restart\r")
+        works_again(machine)
+
+
+def test_program_of_shell_damaged(used_image):
+    """There is nothing to make a new one of: nothing is given up, and a restore helps."""
+    assert spoil(used_image, object_range(used_image, machine_number(used_image, "shell"))[0])
+    program = json.loads(mkstore("map", used_image, "/bin/shell", "--json").stdout)["page"]
+    assert spoil(used_image, program) and spoil(used_image, program + 3)
+    with Machine(used_image) as machine:
+        machine.wait(rf"^{KERNEL}")
+        assert "checksum; nothing was changed" in kernel_command(machine, "restart")
+        assert "nothing was changed" in kernel_command(machine, "restart /bin/none")
+        assert "not a program" in kernel_command(machine, "restart /notes/welcome")
+        machine.type("restore before\r")
+        machine.wait_resumed()
+        works_again(machine)
+
+
+# ---- the disk is away ------------------------------------------------------------------
+
+
+def test_disk_is_away(image):
+    """Nothing that the console must do needs the disk; turning off is said to wait for it."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("checkpoint")
+        limits = {"bps": 1, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0}
+        machine.qmp("block_set_io_throttle", device="disk", **limits)
+        send_break(machine)
+        machine.wait(rf"^{KERNEL}")
+        assert "is durable" in kernel_command(machine, "status")
+        kernel_command(machine, "log")
+        machine.type("poweroff\r")
+        machine.wait("waiting for the disk")
+        machine.type("\x03")
+        machine.wait(rf"^{KERNEL}")
+        machine.type("poweroff --lose\r")
+        machine.wait("stays; what is newer is given up")
+        machine.wait_off()
+    verify(image)
+    with Machine(image) as machine:
+        assert machine.wait_prompt().reason == "power cut"
+
+
+# ---- the menu ---------------------------------------------------------------------------
+
+
+def test_menu_console(used_image):
+    """Nothing runs before somebody says so; turning off leaves the state as it is."""
+    count = mkstore("cat", used_image, "/demo/count").stdout
+    with from_menu(used_image, "console") as machine:
+        machine.wait("nothing runs before you say so")
+        machine.wait(rf"^{KERNEL}")
+        assert "none runs" in kernel_command(machine, "status")
+        assert re.search(r"ready +shell", kernel_command(machine, "machines"))
+        power_off(machine)
+        assert "resumed in" not in machine.text
+    assert mkstore("cat", used_image, "/demo/count").stdout == count
+    with from_menu(used_image, "console") as machine:
+        machine.wait(rf"^{KERNEL}")
+        machine.type("continue\r")
+        machine.wait_prompt()
+        power_off(machine)
+    verify(used_image)
+
+
+def test_menu_choose(used_image):
+    """The list says what there is; the choice is a restore like any other."""
+    with Machine(used_image) as machine:
+        machine.wait_prompt()
+        machine.command("rm /notes/kept")
+        machine.command("kill counter")
+        machine.command("snapshot after")
+        machine.command("kill primes")
+        power_off(machine)
+    with from_menu(used_image, "choose") as machine:
+        machine.wait("Enter: the present state")
+        start = machine.position
+        machine.wait("or Enter: ")
+        here, after, before = re.split(r"^ +\d+: ", machine.text[start : machine.position], flags=re.M)
+        assert "counter" not in here and "primes" not in here and "shell" in here
+        assert re.search(r"generation \d+, .* old, after", after)
+        assert "counter" not in after and "primes" in after
+        assert "old, before" in before and "counter" in before and "primes" in before
+        assert "none of these" in kernel_command(machine, "7")
+        kernel_command(machine, "choose", "or Enter: ")
+        machine.type("2\r")
+        assert machine.wait_resumed().reason == "restored"
+        machine.wait(r"^perdure> ")
+        assert "kept" in machine.command("cat /notes/kept")
+        assert "before-restore" in machine.command("snapshots")
+        power_off(machine)
+    verify(used_image)
+    with from_menu(used_image, "choose") as machine:
+        machine.wait("or Enter: ")
+        machine.type("\r")
+        assert machine.wait_prompt().reason == "clean"
+
+
+def test_menu_safe(used_image):
+    """None runs but the shell and what is started or let go on; nothing is lost."""
+    def cpu(machine, name):
+        return float(re.search(rf" {name} .* (\d+\.\d+) ", machine.command("ps"))[1])
+
+    with from_menu(used_image, "safe") as machine:
+        machine.wait("safe mode")
+        machine.wait(r"^perdure> ")
+        listed = machine.command("ps")
+        for name in ("counter", "primes", "exchange", "peer", "traffic"):
+            assert re.search(rf"{name} +stopped", listed), listed
+        before = cpu(machine, "primes"), cpu(machine, "counter")
+        # A program of one's own runs, and the shell's commands work.
+        machine.command("run spin 20")
+        machine.command("continue counter")
+        machine.command("checkpoint")
+        deadline = 200
+        while cpu(machine, "counter") == before[1] and deadline:
+            deadline -= 1
+        assert deadline and cpu(machine, "primes") == before[0]
+        machine.command("continue")
+        while cpu(machine, "primes") == before[0]:
+            pass
+        assert "stopped" not in machine.command("ps")
+        power_off(machine)
+    verify(used_image)
+    # Only that boot was safe.
+    with Machine(used_image) as machine:
+        machine.wait_prompt()
+        assert "stopped" not in machine.command("ps")
+
+
+# ---- a full store -----------------------------------------------------------------------
+
+
+COMMANDS = """help
+ls /bin
+cat /notes/welcome
+hexdump /bin/hello 0 64
+echo hi > /notes/x
+cp /notes/welcome /notes/y
+mv /notes/welcome /notes/z
+mkdir /notes/d
+rmdir /notes/d
+ps
+state primes
+run hello
+stop primes
+continue primes
+kill traffic
+checkpoint
+interval 1s
+snapshot again
+snapshots
+rename again other
+retention
+store
+mem
+uptime
+date
+about
+log
+log -k
+history
+grow
+delete other
+rm /notes/z
+""".splitlines()
+
+
+def fill(machine, what, most):
+    """Copies it until there is no room for one more."""
+    for number in range(most):
+        said = machine.command(f"cp {what} {what}{number}")
+        if said.strip():
+            assert re.search("full|allowance|given up", said), said
+            return
+    raise AssertionError(f"{most} copies of {what} do not fill the store")
+
+
+def test_full_store(tmp_path):
+    """Each command comes to an end and the shell goes on, now and at the next boot."""
+    image = str(tmp_path / "full.img")
+    block = tmp_path / "block"
+    make_image(image, "64M")
+    block.write_bytes(random.Random(8).randbytes(1 << 20))
+    mkstore("put", image, block, "/notes/block")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        fill(machine, "/notes/block", 64)
+        fill(machine, "/notes/welcome", 1024)
+        machine.command("snapshot full")
+        for line in COMMANDS:
+            said = machine.command(line)
+            assert "`log -k`" not in said, (line, said)
+        machine.command("checkpoint")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        for line in COMMANDS:
+            machine.command(line)
+        power_off(machine)
+    verify(image)
