@@ -114,7 +114,7 @@ DISK_ASSERT_AT(disk_capability, reserved, 48);
  * `word` mean depends on the type:
  *
  *   type       range         size            word[0]         word[1]
- *   segment    user arena    bytes           0               0
+ *   segment    user arena    bytes           time            digest
  *   machine    kernel, 1     0               message page    pages of its range
 
  *   port       kernel        capacity        receiver object receiver version
@@ -125,6 +125,11 @@ DISK_ASSERT_AT(disk_capability, reserved, 48);
  *   log        kernel        bytes of text   0               0
 
  *   others     none          0               0               0
+ *
+ * The time of a segment is when the bytes that it was given from outside were changed last,
+ * ns since 1970; 0: unknown.  Programs write to memory, which nobody notes, so it holds as
+ * long as the digest is that of the bytes: XXH3 over the index (8 bytes) and the bytes, as far
+ * as the size goes, of each page that is not all zeros, then the size (8 bytes).
  *
  * A record with version 0 and a type is being taken apart (disk_system.destroying
  * leads to it, next_free to the following one); with type NONE it is free.  While it

@@ -375,7 +375,7 @@ def test_put_refuses(store, tmp_path):
     source.write_bytes(b"12345")
     assert "no such name" in mkstore("put", store, source, "/a/b", code=FAILED).stderr
     assert "No such file" in mkstore("put", store, tmp_path / "none", "/a", code=FAILED).stderr
-    assert "directory of the host" in mkstore("put", store, tmp_path, "/a", code=FAILED).stderr
+    assert "is the store itself" in mkstore("put", store, tmp_path, "/a", code=FAILED).stderr
     mkstore("put", store, source, "/a", "--max", "4", code=USAGE)
     said = mkstore("put", store, source, "/" + "x" * 256, code=FAILED).stderr
     assert "ends in a name of 256 bytes, at most 255" in said

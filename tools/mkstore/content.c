@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "tools/mkstore/progress.h"
 
 /* Blocks left alone by bulk writing, beyond two for each page of the free map:
@@ -19,6 +22,37 @@
 #define CONTENT_PAGE_SECTORS (BLOCK_SECTORS + 2u)
 
 static const uint8_t content_zeros[PAGE_SIZE];
+
+/* ---- times ---------------------------------------------------------------------- */
+
+/*
+ * A program writes to a segment by writing to memory, and nobody notes when.  So the time
+ * that bytes bring along is kept with a digest of them (struct disk_object), and is true as
+ * long as they are the same.  Zeros do not count: a page of them may be absent.
+ */
+struct content_digest {
+	XXH3_state_t state;
+};
+
+static void content_digest_begin(struct content_digest *digest)
+{
+	XXH3_64bits_reset(&digest->state);
+}
+
+static void content_digest_page(struct content_digest *digest, uint64_t index, const void *page,
+				size_t length)
+{
+	if (memcmp(page, content_zeros, length) == 0)
+		return;
+	XXH3_64bits_update(&digest->state, &index, sizeof(index));
+	XXH3_64bits_update(&digest->state, page, length);
+}
+
+static uint64_t content_digest_end(struct content_digest *digest, uint64_t bytes)
+{
+	XXH3_64bits_update(&digest->state, &bytes, sizeof(bytes));
+	return XXH3_64bits_digest(&digest->state);
+}
 
 /* ---- reading ------------------------------------------------------------------ */
 
@@ -80,7 +114,7 @@ static void content_damage_add(struct host *host, const struct content_sink *sin
 /* One page of the segment: its bytes, or zeros where nothing is. */
 static enum command_exit content_read_page(struct host *host, const struct disk_object *segment,
 					   struct content_sink *sink, struct content_damage *damage,
-					   uint64_t index)
+					   struct content_digest *digest, uint64_t index)
 {
 	uint64_t offset = index * PAGE_SIZE, rest = segment->size - offset;
 	size_t length = rest < PAGE_SIZE ? (size_t)rest : PAGE_SIZE;
@@ -99,6 +133,7 @@ static enum command_exit content_read_page(struct host *host, const struct disk_
 		sink->bad_pages++;
 		data = (void *)content_zeros;
 	}
+	content_digest_page(digest, index, data, length);
 	return content_output(sink, offset, data, length) ? COMMAND_OK : COMMAND_FAILED;
 }
 
@@ -124,15 +159,17 @@ enum command_exit content_read(struct host *host, const struct disk_object *segm
 	uint64_t pages = (segment->size + PAGE_SIZE - 1) / PAGE_SIZE, index = 0;
 	struct content_damage damage = {.status = STATUS_OK};
 	enum command_exit result = COMMAND_OK;
+	struct content_digest digest;
 	struct progress progress;
 
+	content_digest_begin(&digest);
 	progress_begin(&progress, "reading", true);
 	while (result == COMMAND_OK) {
 		if (sink->seekable && index < pages)
 			index = content_next(host, segment, index, pages);
 		if (index >= pages)
 			break;
-		result = content_read_page(host, segment, sink, &damage, index++);
+		result = content_read_page(host, segment, sink, &damage, &digest, index++);
 		progress_update(&progress, index * PAGE_SIZE, segment->size);
 	}
 	progress_end(&progress);
@@ -143,7 +180,33 @@ enum command_exit content_read(struct host *host, const struct disk_object *segm
 		result = COMMAND_FAILED;
 	}
 	sink->complete = result == COMMAND_OK;
+	sink->wall_ns = 0;
+	if (content_digest_end(&digest, segment->size) == segment->word[1] && !sink->bad_pages)
+		sink->wall_ns = segment->word[0];
 	return result == COMMAND_OK && sink->bad_pages > 0 ? COMMAND_FAILED : result;
+}
+
+uint64_t content_time(struct host *host, const struct disk_object *segment)
+{
+	uint64_t pages = (segment->size + PAGE_SIZE - 1) / PAGE_SIZE;
+	struct content_digest digest;
+
+	content_digest_begin(&digest);
+	for (uint64_t i = segment->word[0] ? 0 : pages; i < pages; i++) {
+		uint64_t rest;
+		void *data;
+
+		i = content_next(host, segment, i, pages);
+		rest = segment->size - i * PAGE_SIZE;
+		if (i >= pages)
+			break;
+		if (HOST_RETRY(host, space_read(&host->space, (page_t){segment->first_page + i},
+						&data)) != STATUS_OK)
+			return 0;
+		content_digest_page(&digest, i, data, rest < PAGE_SIZE ? (size_t)rest : PAGE_SIZE);
+	}
+	return content_digest_end(&digest, segment->size) == segment->word[1] ? segment->word[0]
+									      : 0;
 }
 
 /* ---- writing -------------------------------------------------------------------- */
@@ -222,51 +285,74 @@ static enum status content_prepare(struct host *host, object_t segment, uint64_t
 	return status;
 }
 
-/* Fills `page` from the file; what lies behind its end is zeros.  False: the
- * file is shorter than it was, or cannot be read. */
-static bool content_input(int descriptor, uint64_t offset, uint8_t *page, size_t length)
+bool content_read_descriptor(void *context, void *data, size_t length)
 {
-	memset(page, 0, PAGE_SIZE);
+	uint8_t *next = data;
+
 	while (length > 0) {
-		ssize_t done = pread(descriptor, page, length, (off_t)offset);
+		ssize_t done = read(*(int *)context, next, length);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done == 0)
 			errno = ENODATA;
 		if (done <= 0)
 			return false;
-		page += done;
-		offset += (uint64_t)done;
+		next += done;
 		length -= (size_t)done;
 	}
 	return true;
 }
 
-enum command_exit content_write(struct host *host, object_t segment, int descriptor,
-				const char *name, uint64_t bytes)
+/* The time goes into the record, with what it is true of. */
+static enum status content_note(struct host *host, object_t segment, uint64_t wall_ns,
+				uint64_t digest)
+{
+	struct disk_object *record;
+	enum status status = HOST_RETRY(host, object_prepare(&host->space, segment, &record));
+
+	if (status != STATUS_OK)
+		return status;
+	record->word[0] = wall_ns;
+	record->word[1] = wall_ns ? digest : 0;
+	return STATUS_OK;
+}
+
+enum command_exit content_write(struct host *host, object_t segment,
+				const struct content_source *source)
 {
 	uint8_t page[PAGE_SIZE];
+	struct content_digest digest;
 	struct disk_object record;
 	struct progress progress;
 	bool readable = true;
-	enum status status = content_prepare(host, segment, bytes, &record);
+	enum status status = content_prepare(host, segment, source->bytes, &record);
 
+	content_digest_begin(&digest);
 	progress_begin(&progress, "writing", true);
-	for (uint64_t offset = 0; offset < bytes && status == STATUS_OK; offset += PAGE_SIZE) {
-		size_t length = bytes - offset < PAGE_SIZE ? (size_t)(bytes - offset) : PAGE_SIZE;
-		readable = content_input(descriptor, offset, page, length);
+	for (uint64_t offset = 0; offset < source->bytes && status == STATUS_OK;
+	     offset += PAGE_SIZE) {
+		uint64_t rest = source->bytes - offset;
+		size_t length = rest < PAGE_SIZE ? (size_t)rest : PAGE_SIZE;
+
+		memset(page + length, 0, PAGE_SIZE - length);
+		readable = source->read(source->context, page, length);
 		if (!readable)
 			break;
+		content_digest_page(&digest, offset / PAGE_SIZE, page, length);
 		status = content_write_page(host, &record, offset / PAGE_SIZE, page);
-		progress_update(&progress, offset, bytes);
+		progress_update(&progress, offset, source->bytes);
 	}
 	progress_end(&progress);
 	if (!readable) {
-		command_error("cannot read '%s': %s", name, strerror(errno));
+		command_error("cannot read '%s': %s", source->name,
+			      errno == ENODATA ? "it ends before its size" : strerror(errno));
 		return COMMAND_FAILED;
 	}
+	if (status == STATUS_OK)
+		status = content_note(host, segment, source->wall_ns,
+				      content_digest_end(&digest, source->bytes));
 	return status == STATUS_OK ? COMMAND_OK
-				   : host_error(host, status, "cannot write '%s'", name);
+				   : host_error(host, status, "cannot write '%s'", source->name);
 }
 
 enum status content_write_bytes(struct host *host, object_t segment, const void *data,

@@ -10,10 +10,18 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include "tools/mkstore/host.h"
+
+static inline struct timespec content_timespec(uint64_t wall_ns)
+{
+	return (struct timespec){.tv_sec = (time_t)(wall_ns / UINT64_C(1000000000)),
+				 .tv_nsec = (long)(wall_ns % UINT64_C(1000000000))};
+}
 
 /* Where the bytes of a segment go. */
 struct content_sink {
+	uint64_t wall_ns; /* afterwards: when they were changed last, 0: unknown */
 	int descriptor;
 	const char *name; /* for messages */
 	bool seekable;	  /* holes are left out */
@@ -26,10 +34,25 @@ struct content_sink {
 enum command_exit content_read(struct host *host, const struct disk_object *segment,
 			       struct content_sink *sink);
 
-/* Makes the segment's content that of the first `bytes` bytes of the file.  The
- * segment must be able to hold them.  Commits when memory is short. */
-enum command_exit content_write(struct host *host, object_t segment, int descriptor,
-				const char *name, uint64_t bytes);
+/* Where they come from, in order. */
+struct content_source {
+	void *context;
+	/* So many bytes, all of them; false: errno says why not. */
+	bool (*read)(void *context, void *data, size_t length);
+	const char *name; /* for messages */
+	uint64_t bytes, wall_ns;
+};
+
+/* Reads from a descriptor; *context is it.  ENODATA: it ended before. */
+bool content_read_descriptor(void *context, void *data, size_t length);
+
+/* Makes the segment's content that of the source.  The segment must be able to hold it.
+ * Commits when memory is short. */
+enum command_exit content_write(struct host *host, object_t segment,
+				const struct content_source *source);
+/* When the content of a segment was changed last, as far as is known; 0: it is not.  Reads all
+ * of it.  What is damaged counts as changed. */
+uint64_t content_time(struct host *host, const struct disk_object *segment);
 /* The same from memory. */
 enum status content_write_bytes(struct host *host, object_t segment, const void *data,
 				uint64_t bytes);

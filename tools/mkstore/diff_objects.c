@@ -3,8 +3,7 @@
  * diff_objects.c - which named objects differ between two states.
  *
  * Each state's names are gathered, directory by directory, sorted, and then both
- * lists are gone through together.  A directory that several names lead to is
- * gone into once.
+ * lists are gone through together.
  */
 #include "tools/mkstore/diff.h"
 
@@ -15,6 +14,7 @@
 
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/text.h"
+#include "tools/mkstore/walk.h"
 
 struct item {
 	char *path;
@@ -27,7 +27,6 @@ struct item {
 struct items {
 	struct item *item;
 	size_t count, room;
-	uint8_t seen[OBJECT_MAX / 8]; /* directories gone into */
 };
 
 static void items_free(struct items *items)
@@ -38,12 +37,10 @@ static void items_free(struct items *items)
 	free(items);
 }
 
-/* A name in the directory of this path. */
-static enum status items_add(struct host *host, struct items *items, const char *path,
-			     size_t length, const struct directory_entry *entry)
+static enum status items_add(void *context, const struct walk_item *at)
 {
+	struct items *items = context;
 	struct item *item;
-	enum status status;
 
 	if (items->count == items->room) {
 		size_t room = 2 * items->room + 64;
@@ -55,43 +52,15 @@ static enum status items_add(struct host *host, struct items *items, const char 
 		items->room = room;
 	}
 	item = &items->item[items->count];
-	*item = (struct item){.length = length + 1 + entry->length,
-			      .capability = entry->capability};
-	item->path = malloc(item->length);
+	*item = (struct item){.path = strdup(at->path),
+			      .length = at->length,
+			      .capability = at->capability,
+			      .record = at->record,
+			      .alive = at->alive};
 	if (!item->path)
 		return STATUS_NO_MEMORY;
-	memcpy(item->path, path, length);
-	item->path[length] = '/';
-	memcpy(item->path + length + 1, entry->name, entry->length);
 	items->count++;
-	status = HOST_RETRY(host, object_resolve(&host->space, &item->capability, OBJECT_NONE, 0,
-						 &item->record));
-	item->alive = status == STATUS_OK;
-	if (!item->alive)
-		item->record = (struct disk_object){0};
-	return status == STATUS_DEAD ? STATUS_OK : status;
-}
-
-static enum status items_directory(struct host *host, struct items *items, object_t directory,
-				   const char *path, size_t length)
-{
-	struct directory_entry entry = {0};
-	uint8_t bit = (uint8_t)(1u << directory.n % 8);
-	enum status status;
-
-	if (directory.n >= OBJECT_MAX || items->seen[directory.n / 8] & bit)
-		return STATUS_OK;
-	items->seen[directory.n / 8] |= bit;
-	for (;;) {
-		status = HOST_RETRY(host, directory_next(&host->space, directory, entry.name,
-							 entry.length, &entry));
-		if (status != STATUS_OK)
-			break;
-		status = items_add(host, items, path, length, &entry);
-		if (status != STATUS_OK)
-			break;
-	}
-	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	return STATUS_OK;
 }
 
 static int item_order(const void *one, const void *other)
@@ -114,15 +83,7 @@ static enum status items_gather(struct host *host, struct items *items)
 	if (status == STATUS_ABSENT)
 		return STATUS_OK;
 	if (status == STATUS_OK)
-		status = items_directory(host, items, (object_t){system->root_directory}, "", 0);
-	for (size_t i = 0; i < items->count && status == STATUS_OK; i++) {
-		/* The array moves while it grows; the path does not. */
-		struct item item = items->item[i];
-
-		if (item.alive && item.capability.type == OBJECT_DIRECTORY)
-			status = items_directory(host, items, (object_t){item.capability.object},
-						 item.path, item.length);
-	}
+		status = walk_tree(host, (object_t){system->root_directory}, "", items_add, items);
 	if (status == STATUS_OK && items->count)
 		qsort(items->item, items->count, sizeof(*items->item), item_order);
 	return status;

@@ -134,6 +134,9 @@ static enum command_exit initial_segment(const struct initial *initial,
 	enum command_exit result = COMMAND_OK;
 	uint64_t bytes = 0;
 	int descriptor = -1;
+	/* Without a time: the same files give the same bytes. */
+	struct content_source source = {
+		.context = &descriptor, .read = content_read_descriptor, .name = object->source};
 	enum status status;
 
 	if (object->kind == MANIFEST_TEXT) {
@@ -145,6 +148,7 @@ static enum command_exit initial_segment(const struct initial *initial,
 			return COMMAND_FAILED;
 		request.size_max = bytes ? bytes : 1;
 	}
+	source.bytes = bytes;
 	status = initial_create(initial, &request, &capability);
 	if (status == STATUS_OK)
 		status = initial_link(initial, object->path, &capability);
@@ -152,8 +156,7 @@ static enum command_exit initial_segment(const struct initial *initial,
 		status = content_write_bytes(initial->host, (object_t){capability.object},
 					     object->source, bytes);
 	else if (status == STATUS_OK && descriptor >= 0)
-		result = content_write(initial->host, (object_t){capability.object}, descriptor,
-				       object->source, bytes);
+		result = content_write(initial->host, (object_t){capability.object}, &source);
 	if (descriptor >= 0)
 		close(descriptor);
 	return status == STATUS_OK

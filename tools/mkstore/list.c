@@ -2,8 +2,7 @@
 /*
  * list.c - `ls` and `tree`: what directories hold.
  *
- * A directory names capabilities, so the same object can have several names,
- * and directories can hold each other: `tree` goes into each only once.
+ * A directory names capabilities, so the same object can have several names.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,9 +15,7 @@
 #include "tools/mkstore/path.h"
 #include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
-
-#define LIST_DEPTH_MAX 64u
-#define LIST_PATH_MAX  (LIST_DEPTH_MAX * (TREE_KEY_MAX + 1) + 1)
+#include "tools/mkstore/walk.h"
 
 struct list_item {
 	const char *name; /* name, or path in `tree` */
@@ -214,104 +211,39 @@ static enum command_exit list_ls(const struct command_invocation *invocation)
 
 /* ---- tree ------------------------------------------------------------------------ */
 
-struct list_level {
-	object_t directory;
-	uint8_t length;		     /* of `name` */
-	char name[TREE_KEY_MAX + 1]; /* reached so far in it */
-	size_t path_length;	     /* of the path of the directory itself */
-};
-
-struct list_walk {
-	struct list_level level[LIST_DEPTH_MAX];
-	unsigned depth;
-	char path[LIST_PATH_MAX];
-	uint8_t seen[OBJECT_MAX / 8]; /* directories gone into */
-};
-
-static bool list_enter(struct list_walk *walk, object_t directory, size_t path_length)
-{
-	uint8_t bit = (uint8_t)(1u << directory.n % 8);
-
-	if (directory.n >= OBJECT_MAX || walk->seen[directory.n / 8] & bit ||
-	    walk->depth == LIST_DEPTH_MAX)
-		return false;
-	walk->seen[directory.n / 8] |= bit;
-	walk->level[walk->depth++] =
-		(struct list_level){.directory = directory, .path_length = path_length};
-	return true;
-}
-
-static void list_tree_text(const struct list_walk *walk, const struct list_item *item,
-			   const struct directory_entry *entry, bool entered)
+static void list_tree_text(const struct walk_item *at, const struct list_item *item)
 {
 	char name[TEXT_NAME(TREE_KEY_MAX)], size[40];
-	const char *note = "";
+	bool directory = item->capability.type == OBJECT_DIRECTORY;
 
 	list_size_text(size, sizeof(size), item);
-	if (item->capability.type == OBJECT_DIRECTORY && item->alive && !entered)
-		note = walk->depth == LIST_DEPTH_MAX ? " (too deep to go on)" : " (shown above)";
-	printf("%*s%s%s  [%s %s]%s\n", (int)(4 * (walk->depth - (entered ? 2 : 1))), "",
-	       text_name(name, sizeof(name), entry->name, entry->length),
-	       item->capability.type == OBJECT_DIRECTORY ? "/" : "",
-	       kind_type_text(item->capability.type), size, note);
+	printf("%*s%s%s  [%s %s]%s\n", (int)(4 * at->depth), "",
+	       text_name(name, sizeof(name), at->name, at->name_length), directory ? "/" : "",
+	       kind_type_text(item->capability.type), size,
+	       directory && item->alive && !at->entered ? " (shown above)" : "");
 }
 
-/* The next entry of the deepest directory; goes up when it has no more. */
-static enum status list_tree_step(struct host *host, struct list_walk *walk, struct show *show)
+static enum status list_tree_visit(void *context, const struct walk_item *at)
 {
-	struct list_level *level = &walk->level[walk->depth - 1];
-	struct directory_entry entry;
-	struct list_item item;
-	size_t length;
-	bool entered = false;
-	enum status status = HOST_RETRY(host, directory_next(&host->space, level->directory,
-							     level->name, level->length, &entry));
+	struct show *show = context;
+	struct list_item item = {.name = at->path,
+				 .length = at->length,
+				 .capability = at->capability,
+				 .record = at->record,
+				 .alive = at->alive};
 
-	if (status == STATUS_NOT_FOUND) {
-		walk->depth--;
-		return STATUS_OK;
-	}
-	if (status != STATUS_OK)
-		return status;
-	memcpy(level->name, entry.name, sizeof(level->name));
-	level->length = entry.length;
-	walk->path[level->path_length] = '/';
-	memcpy(walk->path + level->path_length + 1, entry.name, entry.length);
-	length = level->path_length + 1 + entry.length;
-	item = (struct list_item){
-		.name = walk->path, .length = length, .capability = entry.capability};
-	status = list_resolve(host, &item);
-	if (status != STATUS_OK)
-		return status;
-	if (item.alive && item.capability.type == OBJECT_DIRECTORY)
-		entered = list_enter(walk, (object_t){item.capability.object}, length);
 	if (show->as_json)
 		list_show(show, &item);
 	else
-		list_tree_text(walk, &item, &entry, entered);
+		list_tree_text(at, &item);
 	return STATUS_OK;
 }
 
 static enum status list_tree_path(struct host *host, const struct list_item *start,
 				  struct show *show)
 {
-	const char *path = start->name;
-	size_t length = start->length;
-	struct list_walk *walk = calloc(1, sizeof(*walk));
-	enum status status = STATUS_OK;
-
-	if (!walk)
-		return STATUS_NO_MEMORY;
-	while (length > 0 && path[length - 1] == '/')
-		length--;
-	if (length >= TREE_KEY_MAX)
-		length = 0; /* keeps path[] large enough: shown relative to the start */
-	memcpy(walk->path, path, length);
-	list_enter(walk, (object_t){start->capability.object}, length);
-	while (status == STATUS_OK && walk->depth > 0)
-		status = list_tree_step(host, walk, show);
-	free(walk);
-	return status;
+	return walk_tree(host, (object_t){start->capability.object}, start->name, list_tree_visit,
+			 show);
 }
 
 static enum command_exit list_tree(const struct command_invocation *invocation)

@@ -23,7 +23,9 @@
 #include "tools/mkstore/json.h"
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/path.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
+#include "tools/mkstore/tree.h"
 
 struct put {
 	const char *file; /* of the host */
@@ -31,6 +33,8 @@ struct put {
 	uint64_t bytes;
 	uint64_t most_bytes; /* what a new object may grow to */
 	bool most_given;
+	uint64_t wall_ns; /* when the file was changed last */
+	bool folder, tar;
 	const char *path; /* in the store */
 	object_t object;
 	bool created;
@@ -73,15 +77,17 @@ static bool put_open(struct put *put)
 		command_error("cannot open '%s': %s", put->file, strerror(errno));
 		return false;
 	}
-	if (S_ISDIR(information.st_mode)) {
-		command_error("'%s' is a directory of the host: put takes one file at a time",
-			      put->file);
-		return false;
-	}
+	put->folder = S_ISDIR(information.st_mode);
+	if (put->folder || put->tar)
+		return true;
 	if (!S_ISREG(information.st_mode) &&
-	    (!put_spool(put) || fstat(put->descriptor, &information) != 0))
+	    (!put_spool(put) || fstat(put->descriptor, &information) != 0 ||
+	     lseek(put->descriptor, 0, SEEK_SET) != 0))
 		return false;
 	put->bytes = (uint64_t)information.st_size;
+	if (information.st_mtim.tv_sec >= 0)
+		put->wall_ns = (uint64_t)information.st_mtim.tv_sec * UINT64_C(1000000000) +
+			       (uint64_t)information.st_mtim.tv_nsec;
 	return true;
 }
 
@@ -215,6 +221,11 @@ static void put_undo(struct host *host, const struct put *put, const struct path
 
 static enum command_exit put_store(struct host *host, struct put *put)
 {
+	struct content_source source = {.context = &put->descriptor,
+					.read = content_read_descriptor,
+					.name = put->path,
+					.bytes = put->bytes,
+					.wall_ns = put->wall_ns};
 	generation_t before = store_durable(host->store);
 	struct disk_capability capability;
 	struct path_place place;
@@ -231,7 +242,7 @@ static enum command_exit put_store(struct host *host, struct put *put)
 	else
 		return path_error(host, status, "write", put->path);
 	if (result == COMMAND_OK)
-		result = content_write(host, put->object, put->descriptor, put->path, put->bytes);
+		result = content_write(host, put->object, &source);
 	if (result == COMMAND_OK && put->created)
 		result = put_name(host, put, &place);
 	if (result == COMMAND_OK) {
@@ -246,11 +257,17 @@ static enum command_exit put_store(struct host *host, struct put *put)
 
 /* ---- the command -------------------------------------------------------------------- */
 
+static const char *put_base(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return slash && slash[1] ? slash + 1 : file;
+}
+
 /* A directory as the target means the file's own name in it. */
 static bool put_target(struct host *host, struct put *put, const char *given, char **made)
 {
-	const char *slash = strrchr(put->file, '/');
-	const char *base = slash ? slash + 1 : put->file;
+	const char *base = put_base(put->file);
 	struct disk_capability capability;
 	struct disk_object record;
 	size_t length = strlen(given);
@@ -292,13 +309,43 @@ static void put_json(const struct host *host, const struct put *put)
 	json_end(&json);
 }
 
+/* A folder or a stream. */
+static enum command_exit put_tree(struct host *host, struct put *put,
+				  const struct command_invocation *invocation, const char *given)
+{
+	size_t length = strlen(put->file);
+	struct tree tree = {
+		.host = host, .name = put->file, .skip = command_value(invocation, "skip") != NULL};
+	enum command_exit result;
+	struct show show;
+	char *base;
+
+	while (length > 1 && put->file[length - 1] == '/')
+		length--;
+	base = strndup(put->file, length);
+	if (!base)
+		return host_error(host, STATUS_NO_MEMORY, "cannot put '%s'", put->file);
+	result = put->tar ? tree_put(&tree, given, NULL, tar_fill, &put->descriptor)
+			  : tree_put(&tree, given, put_base(base), folder_fill, base);
+	free(base);
+	if (result != COMMAND_OK || !invocation->json)
+		return result;
+	show_begin(&show, true);
+	tree_show(&show, &tree);
+	show_fact(&show, "generation", NULL);
+	show_number(&show, store_durable(host->store).n);
+	show_end(&show);
+	return result;
+}
+
 static enum command_exit put_run(const struct command_invocation *invocation)
 {
 	const char *most = command_value(invocation, "max");
 	const char *given = invocation->operands > 2 ? invocation->operand[2] : "/";
 	struct put put = {.file = invocation->operand[1],
 			  .most_given = most != NULL,
-			  .force = command_value(invocation, "force") != NULL};
+			  .force = command_value(invocation, "force") != NULL,
+			  .tar = command_value(invocation, "tar") != NULL};
 	char *made = NULL;
 	struct host host;
 	enum command_exit result;
@@ -309,6 +356,10 @@ static enum command_exit put_run(const struct command_invocation *invocation)
 	}
 	if (!put_open(&put))
 		return COMMAND_FAILED;
+	if (most && (put.folder || put.tar)) {
+		command_error("--max is for one object");
+		return COMMAND_USAGE;
+	}
 	if (most && put.most_bytes < put.bytes) {
 		command_error("--max %s is less than the %" PRIu64 " bytes of '%s'", most,
 			      put.bytes, put.file);
@@ -317,9 +368,14 @@ static enum command_exit put_run(const struct command_invocation *invocation)
 	result = host_open(&host, invocation, HOST_WRITE);
 	if (result != COMMAND_OK)
 		return result;
-	result = put_target(&host, &put, given, &made) ? put_store(&host, &put) : COMMAND_FAILED;
-	if (result == COMMAND_OK && invocation->json)
-		put_json(&host, &put);
+	if (put.folder || put.tar) {
+		result = put_tree(&host, &put, invocation, given);
+	} else {
+		result = put_target(&host, &put, given, &made) ? put_store(&host, &put)
+							       : COMMAND_FAILED;
+		if (result == COMMAND_OK && invocation->json)
+			put_json(&host, &put);
+	}
 	free(made);
 	host_close(&host);
 	return result;
@@ -328,19 +384,23 @@ static enum command_exit put_run(const struct command_invocation *invocation)
 static const struct command_option put_options[] = {
 	{"max", "SIZE", "what a new object may grow to (default: the file's size)"},
 	{"force", NULL, "overwrite a program with what is none"},
+	{"tar", NULL, "FILE is a tar stream: put what is in it"},
+	{"skip", NULL, "leave out links, devices and the like, with a word each"},
 	{0},
 };
 
 const struct command command_put = {
 	.name = "put",
 	.usage = "IMAGE FILE [PATH]",
-	.summary = "Copies a file into an object",
+	.summary = "Copies a file, a folder or a tar stream in",
 	.details =
 		"PATH is by default the root directory; in a directory the object gets FILE's own\n"
 		"name.  FILE '-' is the standard input.  An object that exists is overwritten in\n"
 		"place, and programs that hold it see the new bytes.  A new object is there as a\n"
 		"whole or not at all; overwriting is so too up to 8 MiB, beyond that take a\n"
-		"snapshot first.\n",
+		"snapshot first.\n\n"
+		"A folder, or what is in a tar stream, becomes a new directory PATH, or goes into\n"
+		"PATH if that is one: all of it or nothing.  Names, sizes and times are kept.\n",
 	.options = put_options,
 	.operands_min = 2,
 	.operands_max = 3,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
@@ -16,6 +17,8 @@
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/output.h"
 #include "tools/mkstore/path.h"
+#include "tools/mkstore/show.h"
+#include "tools/mkstore/tree.h"
 
 #define TRANSFER_JSON_MAX (1024u * 1024u)
 
@@ -118,6 +121,9 @@ static enum command_exit transfer_write(struct host *host, const struct disk_obj
 		output_drop(output);
 		return result;
 	}
+	if (output->whole && sink->wall_ns)
+		futimens(output->descriptor, (struct timespec[2]){content_timespec(sink->wall_ns),
+								  content_timespec(sink->wall_ns)});
 	finished = output_finish(output);
 	sink->complete = finished == COMMAND_OK;
 	return result == COMMAND_OK ? finished : result;
@@ -138,11 +144,43 @@ static void transfer_get_json(const char *path, const char *file, uint64_t bytes
 	json_end(&json);
 }
 
+/* A directory, as a folder or a stream. */
+static enum command_exit transfer_get_tree(struct host *host,
+					   const struct command_invocation *invocation,
+					   const struct disk_capability *directory,
+					   const char *file)
+{
+	struct tree tree = {.host = host,
+			    .name = file,
+			    .skip = command_value(invocation, "skip") != NULL,
+			    .keep_going = command_value(invocation, "keep-going") != NULL,
+			    .top = {directory->object}};
+	struct output output;
+	struct show show;
+	enum command_exit result;
+
+	if (command_value(invocation, "tar")) {
+		result = output_open(&output, file, command_value(invocation, "force") != NULL,
+				     host->file);
+		if (result == COMMAND_OK)
+			result = tar_get(&tree, &output);
+	} else {
+		result = folder_get(&tree);
+	}
+	if (result == COMMAND_OK && invocation->json) {
+		show_begin(&show, true);
+		tree_show(&show, &tree);
+		show_end(&show);
+	}
+	return result;
+}
+
 static enum command_exit transfer_get(const struct command_invocation *invocation)
 {
 	const char *path = invocation->operand[1];
 	const char *file = invocation->operands > 2 ? invocation->operand[2] : transfer_base(path);
 	struct content_sink sink = {.name = file};
+	struct disk_capability capability;
 	struct disk_object record;
 	struct output output;
 	struct host host;
@@ -155,6 +193,12 @@ static enum command_exit transfer_get(const struct command_invocation *invocatio
 	result = host_open_read(&host, invocation);
 	if (result != COMMAND_OK)
 		return result;
+	if (path_find(&host, path, &capability, &record) == STATUS_OK &&
+	    record.type == OBJECT_DIRECTORY) {
+		result = transfer_get_tree(&host, invocation, &capability, file);
+		host_close(&host);
+		return result;
+	}
 	result = transfer_find(&host, path, &record);
 	if (result == COMMAND_OK)
 		result = output_open(&output, file, command_value(invocation, "force") != NULL,
@@ -175,6 +219,8 @@ static const struct command_option transfer_cat_options[] = {
 static const struct command_option transfer_get_options[] = {
 	{"force", NULL, "replace FILE if it exists"},
 	{"keep-going", NULL, "put zeros where pages are damaged, and go on"},
+	{"tar", NULL, "write what is in a directory as a tar stream"},
+	{"skip", NULL, "leave out what is neither bytes nor a directory, with a word each"},
 	HOST_SNAPSHOT_OPTION,
 	HOST_LIVE_OPTION,
 	{0},
@@ -194,12 +240,15 @@ const struct command command_cat = {
 const struct command command_get = {
 	.name = "get",
 	.usage = "IMAGE PATH [FILE]",
-	.summary = "Copies an object into a file",
+	.summary = "Copies an object into a file, or a directory into a folder",
 	.details =
 		"FILE is by default the last part of PATH, in the current directory; '-' is the\n"
 		"standard output.  Pages that were never written become holes of FILE.  If a page\n"
 		"is damaged, get says where and fails, and FILE is as it was before; with\n"
-		"--keep-going it goes on and fails at the end.\n",
+		"--keep-going it goes on and fails at the end.\n\n"
+		"A directory becomes a new folder FILE with all that is below it, or a tar "
+		"stream.\n"
+		"A file has the time of the one that was put, if its bytes are still the same.\n",
 	.options = transfer_get_options,
 	.operands_min = 2,
 	.operands_max = 3,

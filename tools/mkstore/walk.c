@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk.c - see walk.h.
+ */
+#include "tools/mkstore/walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct walk_level {
+	object_t directory;
+	size_t path_length;	      /* of the directory's own path */
+	struct directory_entry entry; /* reached so far in it */
+};
+
+struct walk {
+	struct walk_level *level;
+	size_t depth, levels_room;
+	char *path;
+	size_t path_room;
+	uint8_t seen[OBJECT_MAX / 8]; /* directories gone into */
+};
+
+/* Room for one more level and for one more name behind that. */
+static bool walk_room(struct walk *walk, size_t path_length)
+{
+	if (walk->depth == walk->levels_room) {
+		size_t room = 2 * walk->levels_room + 16;
+		struct walk_level *more = realloc(walk->level, room * sizeof(*more));
+
+		if (!more)
+			return false;
+		walk->level = more;
+		walk->levels_room = room;
+	}
+	if (path_length + TREE_KEY_MAX + 2 > walk->path_room) {
+		size_t room = 2 * (path_length + TREE_KEY_MAX + 2);
+		char *more = realloc(walk->path, room);
+
+		if (!more)
+			return false;
+		walk->path = more;
+		walk->path_room = room;
+	}
+	return true;
+}
+
+/* NO_MEMORY; EXISTS: it was gone into before. */
+static enum status walk_enter(struct walk *walk, object_t directory, size_t path_length)
+{
+	uint8_t bit = (uint8_t)(1u << directory.n % 8);
+
+	if (directory.n >= OBJECT_MAX || walk->seen[directory.n / 8] & bit)
+		return STATUS_EXISTS;
+	if (!walk_room(walk, path_length))
+		return STATUS_NO_MEMORY;
+	walk->seen[directory.n / 8] |= bit;
+	walk->level[walk->depth++] =
+		(struct walk_level){.directory = directory, .path_length = path_length};
+	return STATUS_OK;
+}
+
+/* The next name of the deepest directory; goes up when it has no more. */
+static enum status walk_step(struct host *host, struct walk *walk, walk_visit *visit, void *context)
+{
+	struct walk_level *level = &walk->level[walk->depth - 1];
+	struct directory_entry *entry = &level->entry;
+	struct walk_item item = {.depth = (unsigned)walk->depth - 1};
+	enum status status = HOST_RETRY(host, directory_next(&host->space, level->directory,
+							     entry->name, entry->length, entry));
+
+	if (status != STATUS_OK) {
+		walk->depth--;
+		return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	}
+	item.length = level->path_length + 1 + entry->length;
+	item.name_length = entry->length;
+	item.capability = entry->capability;
+	walk->path[level->path_length] = '/';
+	memcpy(walk->path + level->path_length + 1, entry->name, entry->length + 1u);
+	status = HOST_RETRY(
+		host, object_resolve(&host->space, &item.capability, OBJECT_NONE, 0, &item.record));
+	item.alive = status == STATUS_OK;
+	if (!item.alive)
+		item.record = (struct disk_object){0};
+	if (item.alive && item.capability.type == OBJECT_DIRECTORY) {
+		status = walk_enter(walk, (object_t){item.capability.object}, item.length);
+		item.entered = status == STATUS_OK;
+	}
+	if (status != STATUS_OK && status != STATUS_DEAD && status != STATUS_EXISTS)
+		return status;
+	item.path = walk->path;
+	item.name = walk->path + item.length - item.name_length;
+	return visit(context, &item);
+}
+
+enum status walk_tree(struct host *host, object_t directory, const char *path, walk_visit *visit,
+		      void *context)
+{
+	struct walk *walk = calloc(1, sizeof(*walk));
+	size_t length = strlen(path);
+	enum status status = walk ? STATUS_OK : STATUS_NO_MEMORY;
+
+	while (length > 0 && path[length - 1] == '/')
+		length--;
+	if (status == STATUS_OK)
+		status = walk_enter(walk, directory, length);
+	if (status == STATUS_OK)
+		memcpy(walk->path, path, length);
+	while (status == STATUS_OK && walk->depth > 0)
+		status = walk_step(host, walk, visit, context);
+	if (walk) {
+		free(walk->level);
+		free(walk->path);
+	}
+	free(walk);
+	return status;
+}
