@@ -251,7 +251,7 @@ const struct command command_reattach = {
 	.summary = "Gives names to what nothing leads to",
 	.details = "Objects to which no name and no capability of a machine leads, as 'verify' "
 		   "lists\nthem, get names under " REATTACH_PATH ", in one commit.  Directories "
-		   "keep all below\nthem; 'mv' takes them where they belong, 'rm' ends them.\n",
+		   "keep all below\nthem; 'mv' takes them where they belong.\n",
 	.operands_min = 1,
 	.operands_max = 1,
 	.run = reattach_run,

@@ -123,8 +123,11 @@ void verify_report_unreached(struct verify *verify, const struct verify_space *s
 					 .sector = VERIFY_NOWHERE,
 					 .page = VERIFY_NOWHERE,
 					 .unreached = *unreached};
-	char text[200], prefix[40] = "";
+	char text[200], prefix[40] = "", below[60] = "";
 
+	if (unreached->objects)
+		snprintf(below, sizeof(below), " with %llu objects below it",
+			 (unsigned long long)unreached->objects);
 	if (space->snapshot.n) {
 		snprintf(prefix, sizeof(prefix),
 			 "snapshot %llu: ", (unsigned long long)space->snapshot.n);
@@ -135,10 +138,8 @@ void verify_report_unreached(struct verify *verify, const struct verify_space *s
 		totals->unreached_pages += unreached->pages;
 	}
 	snprintf(text, sizeof(text),
-		 "%s%s %u with %llu objects below it, charged for %llu pages: no name and no "
-		 "capability in use leads to it",
-		 prefix, type, unreached->object, (unsigned long long)unreached->objects,
-		 (unsigned long long)unreached->pages);
+		 "%s%s %u%s, charged for %llu pages: no name and no capability in use leads to it",
+		 prefix, type, unreached->object, below, (unsigned long long)unreached->pages);
 	finding.text = text;
 	finding_deliver(verify, &finding);
 }

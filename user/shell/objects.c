@@ -140,7 +140,8 @@ bool command_mkdir(int argc, char **argv)
 	return done;
 }
 
-/* Takes a name away and destroys what it names, if it is of type `destroy`.  The
+/* Takes a name away and destroys what it names, if it is of type `destroy`, or with
+ * `force` of any other one but a directory.  The
  * object goes first: a name of a dead object can be seen and removed, an object
  * without a name cannot. */
 static enum status objects_remove(const char *path, enum object_type destroy)
@@ -154,7 +155,8 @@ static enum status objects_remove(const char *path, enum object_type destroy)
 		return status;
 	slot = slot_take();
 	status = slot ? directory_lookup(parent, name, slot, &type) : STATUS_LIMIT;
-	if (status == STATUS_OK && type == destroy) {
+	if (status == STATUS_OK &&
+	    (type == destroy || (shell_forced() && type != OBJECT_DIRECTORY))) {
 		status = table_destroy(SLOT_TABLE, slot);
 		if (status == STATUS_DEAD)
 			status = STATUS_OK;

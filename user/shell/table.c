@@ -29,13 +29,13 @@ const struct shell_command shell_commands[] = {
 	 "What was called TO before is destroyed, but a program only with `force`, and a\n"
 	 "directory never.",
 	 2, 2, command_mv},
-	{"force", "COMMAND...", "let a command replace a program",
-	 "For cp, mv, > and >>, which otherwise leave programs as they are:\n"
-	 "`force cp /notes/new /bin/hello`.",
+	{"force", "COMMAND...", "let a command do what would rather be a slip",
+	 "cp, mv, > and >> replace a program: `force cp /notes/new /bin/hello`.\n"
+	 "rm destroys a port, table or machine, and not only its name.",
 	 1, -1, command_force},
 	{"rm", "OBJECT...", "destroy objects and take their names away",
 	 "Every capability to the object is dead afterwards, programs that use it fault.\n"
-	 "Of a port or machine only the name goes.",
+	 "Of a port, table or machine only the name goes, the object with `force`.",
 	 1, -1, command_rm},
 	{"mkdir", "PATH...", "make directories", NULL, 1, -1, command_mkdir},
 	{"rmdir", "PATH...", "destroy empty directories", NULL, 1, -1, command_rmdir},
