@@ -3,9 +3,11 @@
 
 import json
 import random
+import re
+import shutil
 
 from conftest import mkstore, mkstore_json
-from stores import FAILED, SECTOR, get, names, put, store  # noqa: F401 (fixture)
+from stores import FAILED, SECTOR, get, names, put, store, system  # noqa: F401 (fixtures)
 
 NODE_PAGES = 128
 
@@ -77,3 +79,41 @@ def test_deletion_that_damage_stops(store, tmp_path):  # noqa: F811
     assert get(store, tmp_path, "/more")
     report = json.loads(mkstore("salvage", store, tmp_path / "new.img", "--json", code=None).stdout)
     assert report["snapshots_lost"] == 0
+
+
+def machine_page(image, name):
+    """The first page of the machine of that name, out of the object table; and its number."""
+    number = next(m for m in mkstore_json("ps", image)["machines"] if m["name"] == name)["object"]
+    table = bytes.fromhex(mkstore_json("dump", image, "page", str(0x200000 + number // 64))["bytes"])
+    return int.from_bytes(table[number % 64 * 64 + 16:][:8], "little"), number
+
+
+def test_damaged_pages_have_names(system, tmp_path):  # noqa: F811
+    """verify, scrub and diff say whose a page is that they name: by path, or which machine."""
+    image = tmp_path / "store.img"
+    shutil.copy(system, image)
+    mkstore("mkdir", image, "/deep")
+    put(image, tmp_path, random.Random(1).randbytes(60000), "/deep/lost")
+    mkstore("snapshot", image, "then")
+    put(image, tmp_path, b"short", "/deep/lost")
+    for n in range(3):
+        mkstore("mkdir", image, f"/n{n}")
+    said = mkstore("diff", image, "then", "live", "--pages").stdout
+    assert re.search(r"removed +pages \d+ to \d+ of /deep/lost \(segment \d+\)", said), said
+    runs = mkstore_json("diff", image, "then", "live", "--pages")["runs"]
+    page, number = machine_page(image, "counter")
+    # In the snapshot only, in the live state only, and in both.
+    pages = [run["first_page"] for run in runs if run["what"] == "removed"]
+    assert len(pages) == 1
+    for page in [*pages, first_page(image, "/bin/hello"), page]:
+        found = mkstore_json("map", image, str(page))["generations"]
+        sector = next(g["sector"] for g in reversed(found) if g["place"] == "stored")
+        with open(image, "r+b") as file:
+            file.seek(sector * SECTOR + 9)
+            file.write(b"damaged!")
+    said, scrubbed = (mkstore(word, image, code=FAILED).stdout for word in ("verify", "scrub"))
+    told = [f["owner"] for f in errors(image)]
+    for name in (r"/deep/lost \(segment \d+\)", r"/bin/hello \(segment \d+\)", f"machine {number}"):
+        assert re.search(f"error: .*page.*, of {name}", said), said
+        assert re.search(f"damaged: space, page 0x[0-9a-f]+ of {name}: ", scrubbed), scrubbed
+        assert any(re.fullmatch(name, owner or "") for owner in told), told

@@ -9,6 +9,7 @@
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/inspect.h"
+#include "tools/mkstore/owner.h"
 #include "tools/mkstore/json.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
@@ -18,7 +19,8 @@
 struct check {
 	struct host host;
 	struct progress progress;
-	struct json *json; /* null: text */
+	struct json *json;     /* null: text */
+	struct owners *owners; /* null: no page was named yet */
 };
 
 static const char *check_severity_text(enum verify_severity severity)
@@ -28,7 +30,8 @@ static const char *check_severity_text(enum verify_severity severity)
 	return severity == VERIFY_WARNING ? "warning" : "note";
 }
 
-static void check_finding_json(struct json *json, const struct verify_finding *finding)
+static void check_finding_json(struct json *json, const struct verify_finding *finding,
+			       const char *owner)
 {
 	json_object(json, NULL);
 	json_text(json, "severity", check_severity_text(finding->severity));
@@ -44,6 +47,7 @@ static void check_finding_json(struct json *json, const struct verify_finding *f
 		json_null(json, "page");
 	else
 		json_number(json, "page", finding->page);
+	owners_json(json, owner);
 	if (finding->unreached.object)
 		json_number(json, "object", finding->unreached.object);
 	else
@@ -51,16 +55,28 @@ static void check_finding_json(struct json *json, const struct verify_finding *f
 	json_object_end(json);
 }
 
+/* Of the page that is named. */
+static const char *check_owner(struct check *check, const struct verify_finding *finding)
+{
+	if (finding->page == UINT64_MAX)
+		return "";
+	if (!check->owners)
+		check->owners = owners_open(&check->host);
+	return owners_name(check->owners, finding->snapshot.n, finding->page);
+}
+
 static void check_report(void *context, const struct verify_finding *finding)
 {
 	struct check *check = context;
+	const char *owner = check_owner(check, finding);
 
 	progress_clear(&check->progress);
 	if (check->json)
-		check_finding_json(check->json, finding);
+		check_finding_json(check->json, finding, owner);
 	else if (finding->severity != VERIFY_NOTE || check->host.verbose)
-		printf("%s: %s: %s\n", check_severity_text(finding->severity),
-		       verify_code_text(finding->code), finding->text);
+		printf("%s: %s: %s%s%s\n", check_severity_text(finding->severity),
+		       verify_code_text(finding->code), finding->text, *owner ? ", of " : "",
+		       owner);
 }
 
 static void check_progress(void *context, uint64_t done, uint64_t total)
@@ -187,6 +203,7 @@ static enum command_exit check_run(const struct command_invocation *invocation)
 		json_object_end(&json);
 		json_end(&json);
 	}
+	owners_close(check.owners);
 	host_close(&check.host);
 	return result;
 }

@@ -61,22 +61,31 @@ enum status diff_count(struct diff_side *before, struct diff_side *after, uint64
 
 /* ---- pages -------------------------------------------------------------------------- */
 
-static void run_print(const struct diff_run *run, struct json *json)
+/* Named by its first page, in the state that has it. */
+static void run_print(struct diff_side *before, struct diff_side *after, const struct diff_run *run,
+		      struct json *json)
 {
+	const struct diff_side *has = run->difference == STORE_REMOVED ? before : after;
+	const char *owner;
+
 	if (!run->count)
 		return;
+	if (!before->owners)
+		before->owners = owners_open(&before->host);
+	owner = owners_name(before->owners, has->view.view.number.n, run->first);
 	if (!json) {
 		printf("%-8s page%s %" PRIu64, diff_words[run->difference],
 		       run->count > 1 ? "s" : "", run->first);
 		if (run->count > 1)
 			printf(" to %" PRIu64, run->first + run->count - 1);
-		putchar('\n');
+		printf("%s%s\n", *owner ? " of " : "", owner);
 		return;
 	}
 	json_object(json, NULL);
 	json_text(json, "what", diff_words[run->difference]);
 	json_number(json, "first_page", run->first);
 	json_number(json, "pages", run->count);
+	owners_json(json, owner);
 	json_object_end(json);
 }
 
@@ -101,11 +110,11 @@ static enum status diff_pages(struct diff_side *before, struct diff_side *after,
 			continue;
 		}
 		if (runs)
-			run_print(&run, json);
+			run_print(before, after, &run, json);
 		run = (struct diff_run){difference, page.n, 1};
 	}
 	if (runs)
-		run_print(&run, json);
+		run_print(before, after, &run, json);
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
@@ -210,13 +219,14 @@ static enum command_exit sides_open(struct diff_side *before, struct diff_side *
 static enum command_exit diff_run(const struct command_invocation *invocation)
 {
 	bool runs = command_value(invocation, "pages") != NULL;
-	struct diff_side before, after;
+	struct diff_side before = {.owners = NULL}, after;
 	enum command_exit result = sides_open(&before, &after, invocation);
 
 	if (result != COMMAND_OK)
 		return result;
 	result = invocation->json ? diff_json(invocation, &before, &after, runs)
 				  : diff_text(&before, &after, runs);
+	owners_close(before.owners);
 	host_close(&after.host);
 	host_close(&before.host);
 	return result;

@@ -6,11 +6,13 @@
 #define TOOLS_MKSTORE_DIFF_H
 
 #include "tools/mkstore/json.h"
+#include "tools/mkstore/owner.h"
 #include "tools/mkstore/send.h"
 
 struct diff_side {
 	struct host host; /* shows this state as its live one */
 	struct send_view view;
+	struct owners *owners; /* of the first: null until somebody asks */
 };
 
 /* Prints the objects that differ, in order of their names: as elements of an

@@ -18,6 +18,7 @@
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/json.h"
+#include "tools/mkstore/owner.h"
 #include "tools/mkstore/output.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
@@ -40,7 +41,8 @@ struct scrub {
 	struct store_scrub scrub;
 	uint64_t start_sectors, start_ns, saved_ns;
 	struct progress progress;
-	struct json *json; /* null: text */
+	struct json *json;     /* null: text */
+	struct owners *owners; /* null: no page was named yet */
 };
 
 static volatile sig_atomic_t scrub_stop;
@@ -130,6 +132,16 @@ static const char *scrub_tree_text(uint32_t tree)
 	return names[tree <= STORE_DAMAGE_RECORD ? tree : STORE_DAMAGE_SUPERBLOCK];
 }
 
+/* Of the page, if it is one. */
+static const char *scrub_owner(struct scrub *scrub, const struct store_damage *damage)
+{
+	if (damage->tree != DISK_TREE_SPACE || damage->level)
+		return "";
+	if (!scrub->owners)
+		scrub->owners = owners_open(&scrub->host);
+	return owners_name_anywhere(scrub->owners, damage->key);
+}
+
 static void scrub_place_text(const struct store_damage *damage, char *text, size_t size)
 {
 	unsigned shift = DISK_NODE_SHIFT * damage->level;
@@ -188,7 +200,8 @@ static enum status scrub_viewers(struct scrub *scrub, const struct store_damage 
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-static void scrub_damage_json(struct json *json, const struct store_damage *damage)
+static void scrub_damage_json(struct json *json, const struct store_damage *damage,
+			      const char *owner)
 {
 	bool space = damage->tree == DISK_TREE_SPACE;
 	unsigned shift = DISK_NODE_SHIFT * damage->level;
@@ -200,6 +213,7 @@ static void scrub_damage_json(struct json *json, const struct store_damage *dama
 	if (space) {
 		json_number(json, "page", damage->key << shift);
 		json_number(json, "pages", UINT64_C(1) << shift);
+		owners_json(json, owner);
 	}
 	json_number(json, "sector", disk_reference_sector(&damage->reference).n);
 	json_number(json, "sectors", damage->reference.sectors);
@@ -207,7 +221,7 @@ static void scrub_damage_json(struct json *json, const struct store_damage *dama
 	json_boolean(json, "repaired", damage->repaired);
 }
 
-static void scrub_damage_text(const struct store_damage *damage)
+static void scrub_damage_text(const struct store_damage *damage, const char *owner)
 {
 	char place[160], generation[48] = "";
 
@@ -215,9 +229,10 @@ static void scrub_damage_text(const struct store_damage *damage)
 	if (damage->reference.birth)
 		snprintf(generation, sizeof(generation), ", of generation %" PRIu64,
 			 damage->reference.birth);
-	printf("damaged: %s: %u sectors from %" PRIu64 "%s: %s%s\n", place,
-	       damage->reference.sectors, disk_reference_sector(&damage->reference).n, generation,
-	       status_text(damage->status), damage->repaired ? "; written anew" : "");
+	printf("damaged: %s%s%s: %u sectors from %" PRIu64 "%s: %s%s\n", place,
+	       *owner ? " of " : "", owner, damage->reference.sectors,
+	       disk_reference_sector(&damage->reference).n, generation, status_text(damage->status),
+	       damage->repaired ? "; written anew" : "");
 }
 
 static void scrub_damage(struct scrub *scrub, const struct store_damage *damage)
@@ -225,9 +240,9 @@ static void scrub_damage(struct scrub *scrub, const struct store_damage *damage)
 	progress_clear(&scrub->progress);
 	if (scrub->json) {
 		json_object(scrub->json, NULL);
-		scrub_damage_json(scrub->json, damage);
+		scrub_damage_json(scrub->json, damage, scrub_owner(scrub, damage));
 	} else {
-		scrub_damage_text(damage);
+		scrub_damage_text(damage, scrub_owner(scrub, damage));
 	}
 	if (damage->tree == DISK_TREE_SPACE)
 		scrub_viewers(scrub, damage);
