@@ -137,10 +137,9 @@ static enum status reserve_short(struct store *store, store_channel_t *channel)
 
 	if (!reservation->short_generation || store->generation > reservation->short_generation + 2)
 		reservation->short_generation = store->generation;
-	/* A deletion that damage has stopped brings nothing; after a failed commit it is
-	 * not known what there is. */
-	if (store->health != STATUS_OK || (store->record.dying && !store->reclaim.broken) ||
-	    store_is_committing(store) ||
+	/* A deletion that damage has stopped brings nothing.  After a failed commit the last
+	 * condition holds, for its number is spent and is not durable. */
+	if ((store->record.dying && !store->reclaim.broken) || store_is_committing(store) ||
 	    store->record.generation <= reservation->short_generation) {
 		store->retention.lazy = 0;
 		return reserve_wait(store, channel);
