@@ -224,7 +224,9 @@ enum abi_operation {
 	LOG_READ = LABEL(OBJECT_LOG, 2),
 
 	/* Answered OK (w0 generation) when durable.  If the system is resumed from
-	 * that very generation: RESUMED, w0 generation (SYSTEM_INFO tells why). */
+	 * that very generation: RESUMED, w0 generation (SYSTEM_INFO tells why).  A disk
+	 * that fails or does not answer is waited for, here and below, unless w5 is a
+	 * deadline (uptime ns): IO, nothing was done; TIMEOUT, it may still be done. */
 	STORE_CHECKPOINT = LABEL(OBJECT_STORE, 1), /* [SNAPSHOT] */
 	/* data name; EXISTS; INVALID: a name that means something else (disk/keeping.h)
 	 * [SNAPSHOT] */
@@ -256,7 +258,8 @@ enum abi_operation {
 	STORE_SCRUB = LABEL(OBJECT_STORE, 15),
 
 	SYSTEM_INFO = LABEL(OBJECT_SYSTEM, 1), /* -> data struct abi_system [READ] */
-	/* Answered RESUMED (w0 generation) when the system is on again. */
+	/* Answered RESUMED (w0 generation) when the system is on again.  w0
+	 * ABI_POWER_LOSE: at once, what is not saved is lost. */
 	SYSTEM_POWER_OFF = LABEL(OBJECT_SYSTEM, 2), /* [CONTROL] */
 	SYSTEM_REBOOT = LABEL(OBJECT_SYSTEM, 3),    /* [CONTROL] */
 	/* w0 position -> data, w0 where it begins, w1 where to go on; EMPTY [READ] */
@@ -268,6 +271,8 @@ enum abi_operation {
 	/* Ends the safe mode: all machines go on [CONTROL] */
 	SYSTEM_CONTINUE = LABEL(OBJECT_SYSTEM, 6),
 };
+
+#define ABI_POWER_LOSE 1u
 
 /* Messages that the kernel sends. */
 enum abi_event {
@@ -321,6 +326,11 @@ struct abi_store {
 	struct disk_retention retention;
 	char label[64];
 	uint8_t identity[16];
+	/* When what is new cannot be saved: */
+	uint64_t unsaved_since_ns; /* wall time of the newest durable state; 0: all is well */
+	uint64_t unsaved_attempts; /* that have failed in a row */
+	uint64_t unsaved_retry_ns; /* until the next */
+	char unsaved_why[96];
 };
 
 /* How far a scrub has come; it stays good over power cuts and restores. */

@@ -2,18 +2,27 @@
 /*
  * checkpoint.c - when the system commits, and who waits for it.
  *
- *             due: interval, request, pressure
+ *             due: interval, request, pressure, a pause over
  *    idle -------------------------------------> running
  *     ^         freeze (the only pause)             |
  *     +---------------------------------------------+
  *                   durable or failed
  *
- * and of a request:
+ * A commit that fails has changed nothing: all it took along is dirty again, machines
+ * run on in memory, and it is tried again after a pause that grows from one second to
+ * half a minute, at once when somebody asks.  One that gets no answer from the disk
+ * while machines need the pages that it has frozen is given up likewise.  The console
+ * says since when nothing is saved, and when that is over.
  *
- *    WAITING ------> COMMITTING ------> DONE ------> answered
- *       |   freeze              ended     ^
- *       +---------------------------------+
- *                   refused
+ * And of a request:
+ *
+ *              freeze              durable
+ *    WAITING ----------> COMMITTING -------> DONE ------> answered
+ *       ^ |                  | failed         ^
+ *       | +------------------|----------------+
+ *       |  refused, too late v       (also from COMMITTING: too late)
+ *       +--------------- TAKEN_BACK
+ *          registers put back
  *
  * To answer a caller its page is written, which may itself have to wait for the
  * next commit; so that one can begin while some are not answered yet.
@@ -21,7 +30,8 @@
  * A caller's answer is in its registers twice.  Before the freeze RESUMED is
  * written there: that is what it sees if the system is ever resumed from this
  * generation, so that nothing is done a second time.  The live caller meanwhile
- * waits in volatile state (TASK_REQUEST) and is given the real outcome.
+ * waits in volatile state (TASK_REQUEST) and is given the real outcome.  Who does not
+ * want to wait for the disk that long names a deadline.
  */
 #include "kernel/kernel.h"
 #include "kernel/console.h"
@@ -31,11 +41,12 @@
 #include <string.h>
 
 struct request {
-	enum { REQUEST_WAITING, REQUEST_COMMITTING, REQUEST_DONE } stage;
+	enum { REQUEST_WAITING, REQUEST_COMMITTING, REQUEST_TAKEN_BACK, REQUEST_DONE } stage;
 	object_t object; /* 0: the kernel's own console */
 	uint64_t version;
 	struct store_commit_request commit; /* its action, and what belongs to that */
 	enum checkpoint_end end;
+	uint64_t deadline_ns;	    /* persistent uptime; 0: none */
 	struct disk_registers call; /* the registers before RESUMED was written */
 	/* DONE: */
 	enum status outcome;
@@ -52,6 +63,12 @@ static struct {
 	uint64_t frozen_ns;	 /* persistent uptime of the last freeze */
 	uint64_t version;	 /* last object version handed out before that */
 	struct checkpoint_figures figures;
+	/* While commits fail: */
+	uint32_t failures; /* in a row */
+	const char *why;   /* the last one did */
+	uint64_t retry_ns; /* persistent uptime: no other before this, */
+	bool asked;	   /* unless somebody asks */
+	uint64_t said_ns;  /* how long nothing had been saved when that was said last */
 } checkpoint;
 
 void checkpoint_reset(void)
@@ -86,6 +103,7 @@ static struct request *request_add(const struct store_commit_request *commit,
 	memset(request, 0, sizeof(*request));
 	request->commit = *commit;
 	request->end = end;
+	checkpoint.asked = true;
 	return request;
 }
 
@@ -97,7 +115,8 @@ bool checkpoint_ask(const struct store_commit_request *commit, enum checkpoint_e
 	return true;
 }
 
-void checkpoint_request(const struct store_commit_request *commit, enum checkpoint_end end)
+void checkpoint_request(const struct store_commit_request *commit, enum checkpoint_end end,
+			uint64_t deadline_ns)
 {
 	struct cpu *cpu = cpu_this();
 	struct task *task = cpu->running;
@@ -106,11 +125,12 @@ void checkpoint_request(const struct store_commit_request *commit, enum checkpoi
 	/* The last place is the kernel's own console's. */
 	if (!request_fits(commit->action, KERNEL_REQUESTS_MAX - 1)) {
 		kernel.space.channel = (store_channel_t){STORE_CHANNEL_COMMIT};
-		kernel_park(0);
+		kernel_park(deadline_ns);
 	}
 	request = request_add(commit, end);
 	request->object = task->object;
 	request->version = task->version;
+	request->deadline_ns = deadline_ns;
 	task_request(task);
 	cpu->running = NULL;
 	kernel_leave();
@@ -161,11 +181,31 @@ static enum status request_answer(struct request *request)
 	return STATUS_OK;
 }
 
+/* Who has named a deadline is told when it has passed: nothing was done (IO, when that
+ * is because the disk fails), or it may still be done (TIMEOUT). */
+static void checkpoint_late(void)
+{
+	uint64_t now = time_uptime_ns();
+
+	for (uint32_t i = 0; i < checkpoint.count; i++) {
+		struct request *request = &checkpoint.request[i];
+
+		if (!request->deadline_ns || now < request->deadline_ns)
+			continue;
+		if (request->stage == REQUEST_WAITING)
+			request_done(request, checkpoint.failures ? STATUS_IO : STATUS_TIMEOUT,
+				     (generation_t){0}, false);
+		else if (request->stage == REQUEST_COMMITTING)
+			request_done(request, STATUS_TIMEOUT, checkpoint.generation, true);
+	}
+}
+
 /* All that can be answered now; true if there were any. */
 static bool checkpoint_answer(void)
 {
 	bool answered = false;
 
+	checkpoint_late();
 	for (uint32_t i = checkpoint.count; i-- > 0;) {
 		if (checkpoint.request[i].stage != REQUEST_DONE ||
 		    time_uptime_ns() < checkpoint.request[i].retry_ns ||
@@ -188,8 +228,8 @@ static enum status checkpoint_check(const struct disk_system **system)
 {
 	enum status status = system_read(&kernel.space, system);
 
-	if (status == STATUS_WAIT)
-		return status;
+	if (status == STATUS_WAIT || status == STATUS_IO)
+		return STATUS_WAIT;
 	if (status != STATUS_OK)
 		kernel_panic("refusing to commit: the system page: %s", status_text(status));
 	if ((*system)->next_version < checkpoint.version)
@@ -282,7 +322,12 @@ static bool checkpoint_due(void)
 {
 	struct store *store = kernel.space.store;
 
-	if (checkpoint_asked() || store_pressure(store))
+	/* After a failure the disk gets its pause, and a freeze waits until it answers:
+	 * it would only hold up those who write. */
+	if (checkpoint.failures && (kernel.device->silent_ns >= KERNEL_SILENCE_NS ||
+				    (!checkpoint.asked && time_uptime_ns() < checkpoint.retry_ns)))
+		return false;
+	if (checkpoint.failures || checkpoint_asked() || store_pressure(store))
 		return true;
 	return kernel.interval_ns && store_dirty(store) &&
 	       time_uptime_ns() - checkpoint.frozen_ns >= kernel.interval_ns;
@@ -304,6 +349,7 @@ static bool checkpoint_begin(void)
 		request_done(actor, status, (generation_t){0}, false);
 		return true;
 	}
+	checkpoint.asked = false;
 	checkpoint.frozen_ns = time_uptime_ns();
 	if (status != STATUS_OK) {
 		kernel_print("checkpoint refused: %s", status_text(status));
@@ -326,35 +372,130 @@ static void checkpoint_stop(enum checkpoint_end end)
 		arch_reboot();
 }
 
+/* Seconds since the newest durable state. */
+static uint64_t unsaved_ns(void)
+{
+	struct checkpoint_unsaved unsaved = checkpoint_unsaved();
+	uint64_t now = time_wall_ns();
+
+	return now > unsaved.since_wall_ns ? now - unsaved.since_wall_ns : 0;
+}
+
+struct checkpoint_unsaved checkpoint_unsaved(void)
+{
+	struct checkpoint_unsaved unsaved = {.attempts = checkpoint.failures};
+	uint64_t now = time_uptime_ns();
+	struct store_statistics s;
+
+	store_statistics_get(kernel.space.store, &s);
+	unsaved.since_wall_ns = s.commit_wall_ns;
+	if (checkpoint.failures) {
+		unsaved.why = checkpoint.why;
+		unsaved.retry_ns = checkpoint.retry_ns > now ? checkpoint.retry_ns - now : 0;
+	}
+	if (checkpoint.running && kernel.device->silent_ns >= KERNEL_STALL_NS)
+		unsaved.why = "the disk does not answer";
+	if (store_health(kernel.space.store) == STATUS_READ_ONLY)
+		unsaved.why = "the disk can only be read";
+	return unsaved;
+}
+
+/* A line when it begins, and each time that it has become three times as long. */
+static void unsaved_say(void)
+{
+	uint64_t seconds = checkpoint_unsaved().since_wall_ns / 1000000000 % 86400;
+	uint64_t passed = unsaved_ns();
+
+	if (checkpoint.said_ns && passed / 3 < checkpoint.said_ns)
+		return;
+	checkpoint.said_ns = passed ? passed : 1;
+	kernel_print_loud(
+		"perdure: unsaved since %02lu:%02lu:%02lu UTC, generation %lu: %s; all runs "
+		"on in memory, and saving is tried again",
+		(unsigned long)(seconds / 3600), (unsigned long)(seconds / 60 % 60),
+		(unsigned long)(seconds % 60), (unsigned long)store_durable(kernel.space.store).n,
+		checkpoint.why);
+}
+
+static void checkpoint_failed(void)
+{
+	uint64_t pause = KERNEL_RETRY_NS << (checkpoint.failures < 5 ? checkpoint.failures : 5);
+	const char *trouble = kernel.device->trouble;
+
+	checkpoint.failures++;
+	checkpoint.why = trouble ? trouble : "the disk does not answer";
+	checkpoint.retry_ns =
+		time_uptime_ns() + (pause < KERNEL_RETRY_MAX_NS ? pause : KERNEL_RETRY_MAX_NS);
+	unsaved_say();
+	for (uint32_t i = 0; i < checkpoint.count; i++)
+		if (checkpoint.request[i].stage == REQUEST_COMMITTING)
+			checkpoint.request[i].stage = REQUEST_TAKEN_BACK;
+}
+
+static void checkpoint_succeeded(void)
+{
+	if (checkpoint.failures)
+		kernel_print_loud(
+			"perdure: saved again: generation %lu is durable, nothing was lost",
+			(unsigned long)checkpoint.generation.n);
+	checkpoint.failures = 0;
+	checkpoint.said_ns = 0;
+	for (uint32_t i = 0; i < checkpoint.count; i++) {
+		struct request *request = &checkpoint.request[i];
+
+		if (request->stage != REQUEST_COMMITTING)
+			continue;
+		checkpoint_stop(request->end);
+		request_done(request, STATUS_OK, checkpoint.generation, true);
+	}
+}
+
 static void checkpoint_ended(void)
 {
 	enum status outcome = store_health(kernel.space.store);
 
 	checkpoint.running = false;
 	checkpoint.figures.last_commit_ns = time_uptime_ns() - checkpoint.frozen_ns;
-	if (outcome != STATUS_OK) {
-		kernel_print_serial(true);
-		kernel_print("perdure: generation %lu could not be written (%s); the store is "
-			     "read-only, generation %lu stays",
-			     (unsigned long)checkpoint.generation.n, status_text(outcome),
-			     (unsigned long)store_durable(kernel.space.store).n);
-		kernel_print_serial(kernel.verbose);
-	}
 	if (store_replaced(kernel.space.store))
 		kernel_warm_restart();
-	for (uint32_t i = 0; i < checkpoint.count; i++) {
-		struct request *request = &checkpoint.request[i];
-
-		if (request->stage != REQUEST_COMMITTING)
-			continue;
-		if (outcome == STATUS_OK)
-			checkpoint_stop(request->end);
-		request_done(request, outcome, checkpoint.generation, true);
-	}
+	if (outcome == STATUS_OK)
+		checkpoint_succeeded();
+	else
+		checkpoint_failed();
 }
 
-/* The store is read-only: nothing can be committed any more, but power off and
- * reboot still work. */
+/* The registers of those whose commit failed describe their call again: it waits for the
+ * next one.  True when some had to wait for their page. */
+static bool checkpoint_take_back(void)
+{
+	bool left = false;
+
+	store_operation_begin(kernel.space.store);
+	for (uint32_t i = 0; i < checkpoint.count; i++) {
+		struct request *request = &checkpoint.request[i];
+		struct disk_machine *machine;
+		enum status status = STATUS_DEAD;
+
+		if (request->stage != REQUEST_TAKEN_BACK)
+			continue;
+		if (request->object.n && request_task(request))
+			status = machine_prepare(&kernel.space, request->object, &machine);
+		if (!request->object.n) {
+			request->stage = REQUEST_WAITING; /* the console's: no registers */
+		} else if (status == STATUS_OK) {
+			machine->registers = request->call;
+			request->stage = REQUEST_WAITING;
+		} else if (status == STATUS_WAIT) {
+			left = true;
+		} else {
+			request_done(request, status, (generation_t){0}, true);
+		}
+	}
+	return left;
+}
+
+/* The store is never written: nothing can be committed, but power off and reboot
+ * work. */
 static void checkpoint_refuse(void)
 {
 	for (uint32_t i = 0; i < checkpoint.count; i++) {
@@ -369,15 +510,22 @@ static void checkpoint_refuse(void)
 
 bool checkpoint_step(void)
 {
+	struct store *store = kernel.space.store;
 	bool more = checkpoint_answer();
 
 	if (checkpoint.running) {
-		if (store_committing(kernel.space.store))
+		if (store_committing(store)) {
+			if (kernel.device->silent_ns >= KERNEL_STALL_NS &&
+			    store_commit_blocks(store))
+				store_commit_abandon(store);
 			return more;
+		}
 		checkpoint_ended();
 		return true;
 	}
-	if (store_health(kernel.space.store) != STATUS_OK)
+	if (checkpoint_take_back())
+		return more;
+	if (store_health(store) == STATUS_READ_ONLY)
 		checkpoint_refuse();
 	else if (checkpoint_due())
 		more |= checkpoint_begin();

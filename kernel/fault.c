@@ -3,7 +3,8 @@
  * fault.c - page faults, and faults that a machine cannot serve itself.
  *
  * A page fault inside what is attached is served by mapping the page, after the
- * store has read it or made it writable; the instruction is executed anew.  All
+ * store has read it or made it writable; the instruction is executed anew.  While the
+ * disk reports errors it is tried again, after pauses.  All
  * other faults stop the machine and are told to its keeper as a call; without a
  * keeper it stays stopped, visibly, and nothing else does.
  */
@@ -65,6 +66,16 @@ static enum status fault_write(struct task *task, page_t page, unsigned flags)
 	return STATUS_WAIT;
 }
 
+/* A disk that fails may be well again soon.  A keeper is told after a while; who has none
+ * waits as long as it takes. */
+static void fault_disk(struct task *task, const struct disk_machine *machine, uint64_t address)
+{
+	if (machine->keeper.version && task->failing_ns &&
+	    time_uptime_ns() - task->failing_ns >= KERNEL_READ_PATIENCE_NS)
+		return;
+	kernel_park_for_disk(address);
+}
+
 static enum status fault_read(struct task *task, page_t page, unsigned flags)
 {
 	store_channel_t channel;
@@ -105,6 +116,8 @@ void fault_page(const struct arch_trap_info *info)
 		status = fault_rights(machine, page, &rights);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
+	if (status == STATUS_IO)
+		kernel_park_for_disk(info->address);
 	if (status != STATUS_OK)
 		fault_raise(FAULT_STORAGE, info->address, status);
 	if (page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END || !(rights & wanted))
@@ -120,6 +133,9 @@ void fault_page(const struct arch_trap_info *info)
 		kernel_park(0);
 	if (status == STATUS_NO_SPACE && !machine->keeper.version)
 		kernel_park_for_space();
+	if (status == STATUS_IO)
+		fault_disk(task, machine, info->address);
+	task->failing_ns = 0;
 	if (status != STATUS_OK)
 		fault_raise(FAULT_STORAGE, info->address, status);
 	machine->faults_served++;
@@ -219,7 +235,7 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	status = machine->keeper.version ? fault_tell(machine, &message) : STATUS_NO_CAPABILITY;
 	if (status == STATUS_WAIT)
 		kernel_park(0);
-	if (status == STATUS_NO_SPACE)
+	if (status == STATUS_NO_SPACE || status == STATUS_IO)
 		kernel_park_for_space(); /* a keeper must not miss a fault */
 	/* COMMIT POINT */
 	if (status == STATUS_OK)

@@ -94,8 +94,9 @@ void kernel_leave(void) __attribute__((noreturn));
 /* Ends the running machine's trap: its call or fault is executed anew when the
  * channel in kernel.space is woken, or at wake_ns. */
 void kernel_park(uint64_t wake_ns) __attribute__((noreturn));
-/* The same while the store is full: until a while has passed. */
+/* The same while the store is full or the disk fails: until a while has passed. */
 void kernel_park_for_space(void) __attribute__((noreturn));
+void kernel_park_for_disk(uint64_t address) __attribute__((noreturn));
 /* A machine whose persistent state is READY may run; finds or makes its task. */
 void kernel_make_ready(object_t machine, const struct disk_machine *data);
 /* Saves the FPU registers if they are newer than the machine page. */
@@ -124,9 +125,10 @@ enum checkpoint_end { CHECKPOINT_ANSWER, CHECKPOINT_POWER_OFF, CHECKPOINT_REBOOT
 
 /* The running machine asks for a commit; it is answered through its registers.
  * Call with the call's registers still describing the call.  The commit's times
- * and counters are filled in. */
-void checkpoint_request(const struct store_commit_request *commit, enum checkpoint_end end)
-	__attribute__((noreturn));
+ * and counters are filled in.  From `deadline_ns` (persistent uptime, 0: none) on it is
+ * not waited for. */
+void checkpoint_request(const struct store_commit_request *commit, enum checkpoint_end end,
+			uint64_t deadline_ns) __attribute__((noreturn));
 /* The kernel's own console asks, and is told by console_answered.  False: not now. */
 bool checkpoint_ask(const struct store_commit_request *commit, enum checkpoint_end end);
 /* Starts, follows and ends commits.  True: there is more to do at once. */
@@ -136,6 +138,14 @@ struct checkpoint_figures {
 	uint64_t longest_freeze_ns, last_commit_ns;
 };
 struct checkpoint_figures checkpoint_figures(void);
+/* Why nothing is being saved, and since when. */
+struct checkpoint_unsaved {
+	const char *why;	/* null: all is well */
+	uint64_t since_wall_ns; /* the newest durable state is of then */
+	uint32_t attempts;	/* that have failed in a row */
+	uint64_t retry_ns;	/* until the next one */
+};
+struct checkpoint_unsaved checkpoint_unsaved(void);
 
 /* ---- service.c ----------------------------------------------------------------------- */
 

@@ -43,9 +43,24 @@
 #define KERNEL_STORE_SHARE_NS 3000000u
 
 /* How long a machine, or a step of kernel work, that cannot go on because the store
- * is full waits before it tries again.  Not until the next commit: each try can
+ * is full, or the disk fails, waits before it tries again.  Not until the next commit: each try can
  * cause one, so they would drive each other. */
 #define KERNEL_SPACE_RETRY_NS UINT64_C(1000000000)
+
+/* A commit that failed is tried again after the first pause, which doubles up to the
+ * second; not while the disk has been silent for so long. */
+#define KERNEL_RETRY_NS	    UINT64_C(1000000000)
+#define KERNEL_RETRY_MAX_NS UINT64_C(30000000000)
+#define KERNEL_SILENCE_NS   UINT64_C(1000000000)
+/* A commit without any answer from the disk for so long is given up when it keeps
+ * machines from writing. */
+#define KERNEL_STALL_NS UINT64_C(5000000000)
+
+/* A page that the disk fails to give is asked for anew after the pause above.  A machine
+ * with a keeper waits so long before that is told; a deadline whose machine cannot be
+ * read is passed by after a minute, for the sake of those behind it. */
+#define KERNEL_READ_PATIENCE_NS UINT64_C(10000000000)
+#define KERNEL_DEADLINE_TRIES	60u
 
 /* Messages the keeper or a service can leave in one go: bytes of one log line
  * that the kernel writes itself. */
@@ -58,7 +73,7 @@ enum kernel_channel {
 	CHANNEL_LOG,	 /* something was written to the log */
 	CHANNEL_DESTROY, /* an object has been taken apart */
 	CHANNEL_SURVEY,	 /* the places of all directories are known */
-	CHANNEL_SPACE,	 /* the store is full: woken by time only */
+	CHANNEL_SPACE,	 /* the store is full, or the disk fails: woken by time only */
 	CHANNEL_PORT,	 /* a queue has room again; 16 of them, by port */
 	CHANNEL_LAST = CHANNEL_PORT + 15,
 	CHANNELS,

@@ -72,6 +72,20 @@ static void loop_moved(void)
 		resume_moved(moved == ARCH_MOVED_COPY ? RESUME_COPY : RESUME_MOVED, away_ns);
 }
 
+/* That its page cannot be read is said once. */
+void kernel_park_for_disk(uint64_t address)
+{
+	struct task *task = cpu_this()->running;
+
+	if (!task->failing_ns) {
+		task->failing_ns = time_uptime_ns();
+		kernel_print_loud("perdure: machine %u waits for its page at address 0x%lx: %s; it "
+				  "is tried again",
+				  task->object.n, (unsigned long)address, status_text(STATUS_IO));
+	}
+	kernel_park_for_space();
+}
+
 /* What interrupt handlers have noted. */
 static void loop_events(void)
 {
@@ -165,6 +179,9 @@ static void loop_first_machine(void)
 			"perdure: safe mode: nothing runs but the shell; `continue` there lets "
 			"all go on, `continue MACHINE` one");
 	kernel_print_serial(kernel.verbose);
+	if (kernel.device->read_only)
+		kernel_print_loud("perdure: the disk can only be read: all runs in memory, and "
+				  "nothing of it will be kept");
 }
 
 /* Everything the machine needs to run, then into user mode.  Returns if it has to
@@ -182,6 +199,8 @@ static void loop_enter(struct task *task)
 		kernel_park(0);
 	if (status == STATUS_NO_SPACE)
 		kernel_park_for_space();
+	if (status == STATUS_IO)
+		kernel_park_for_disk(0);
 	if (status != STATUS_OK || machine->version != task->version ||
 	    machine->state != MACHINE_READY || machine->stopped) {
 		if (status != STATUS_OK && status != STATUS_DEAD)

@@ -75,7 +75,6 @@ static void boot_find_store(void)
 {
 	if (arch_block_find(&kernel.device) == STATUS_OK) {
 		boot_memory.config.device = kernel.device;
-		boot_memory.config.read_only = kernel.device->read_only;
 		boot_memory.config.discard = kernel.device->discards;
 		return;
 	}

@@ -17,6 +17,8 @@ static struct {
 	bool looking;
 	bool damaged;	  /* a machine, or where machines are noted, cannot be read */
 	bool again;	  /* this look began in the middle: once more from the start */
+	bool failing;	  /* the disk fails: once more, after a pause */
+	uint64_t look_ns; /* not before this */
 	uint64_t to_tell; /* bit i: subscriber i of the system page gets its message */
 	unsigned telling; /* whose turn it is */
 	uint64_t tell_ns; /* not before this: the store is full */
@@ -104,20 +106,48 @@ static void __attribute__((noreturn)) resume_fail(const char *why)
 	arch_halt();
 }
 
-static void resume_mount(const struct store_config *config)
+/* The disk fails, which may be over soon: lets time pass, longer each time. */
+static void resume_pause(const char *why)
 {
-	struct disk_receiving receiving;
+	static uint64_t pause_ns = KERNEL_RETRY_NS;
+	uint64_t start = arch_time_ns();
+
+	kernel_print_loud("perdure: cannot resume yet: %s; it is tried again in %lu s", why,
+			  (unsigned long)(pause_ns / KERNEL_RETRY_NS));
+	while (arch_time_ns() - start < pause_ns) {
+		arch_events_take();
+		arch_idle();
+	}
+	if (pause_ns < KERNEL_RETRY_MAX_NS / 2)
+		pause_ns *= 2;
+}
+
+static enum status resume_mount_once(const struct store_config *config)
+{
 	enum status status = store_init(&kernel.space.store, config);
 
 	if (status != STATUS_OK)
-		resume_fail("the store's tables do not fit in memory");
+		resume_fail("the disk takes too little in one request, or memory is too small for "
+			    "the store's tables");
 	kernel.space.frame_base = config->frame_base;
 	memory_donate_reset();
 	memory_donate(kernel.space.store, KERNEL_DONATE_FIRST);
-	status = store_mount(kernel.space.store, &kernel.recovery);
-	if (status != STATUS_OK)
-		resume_fail(kernel.recovery.explanation[0] ? kernel.recovery.explanation
-							   : status_text(status));
+	return store_mount(kernel.space.store, &kernel.recovery);
+}
+
+static void resume_mount(const struct store_config *config)
+{
+	struct disk_receiving receiving;
+	const char *why;
+	enum status status;
+
+	while ((status = resume_mount_once(config)) != STATUS_OK) {
+		why = kernel.recovery.explanation[0] ? kernel.recovery.explanation
+						     : status_text(status);
+		if (status != STATUS_IO)
+			resume_fail(why);
+		resume_pause(why);
+	}
 	if (kernel.recovery.torn.n)
 		kernel_print("perdure: %s", kernel.recovery.explanation);
 	store_receiving_get(kernel.space.store, &receiving);
@@ -137,9 +167,10 @@ static void resume_system(void)
 	for (;;) {
 		store_operation_begin(kernel.space.store);
 		status = system_read(&kernel.space, &system);
-		if (status != STATUS_WAIT)
-			break;
-		if (!store_wait(kernel.space.store, kernel.space.channel))
+		if (status == STATUS_IO)
+			resume_pause(status_text(status));
+		else if (status != STATUS_WAIT ||
+			 !store_wait(kernel.space.store, kernel.space.channel))
 			break;
 	}
 	if (status != STATUS_OK)
@@ -189,6 +220,17 @@ void kernel_resume(const struct store_config *config)
 
 /* ---- machines ----------------------------------------------------------------- */
 
+/* What a disk that fails does not give now is looked for again, and nothing held up. */
+static void resume_failing(object_t from, enum status status)
+{
+	if (!resume.failing && !resume.look_ns)
+		kernel_print_loud(
+			"perdure: machines from %u on cannot be found yet: %s; it is tried "
+			"again",
+			from.n, status_text(status));
+	resume.failing = true;
+}
+
 /* A bit of a machine that is not ready after all is cleared here, where it was
  * found, and nowhere else: the bitmap is a superset. */
 static enum status resume_machine(object_t object)
@@ -199,6 +241,10 @@ static enum status resume_machine(object_t object)
 	status = machine_read(&kernel.space, object, &machine);
 	if (status == STATUS_WAIT)
 		return status;
+	if (status == STATUS_IO) {
+		resume_failing(object, status);
+		return STATUS_OK;
+	}
 	if (status == STATUS_OK && machine->state == MACHINE_READY) {
 		if (!machine->stopped && !safe_holds(machine->version) &&
 		    !task_get(object, machine->version, machine->priority))
@@ -280,9 +326,10 @@ static bool resume_tell(void)
 			status = STATUS_DEAD;
 		if (status == STATUS_OK)
 			status = resume_send(machine);
-		if (status == STATUS_NO_SPACE)
+		if (status == STATUS_NO_SPACE || status == STATUS_IO)
 			resume.tell_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
-		if (status == STATUS_WAIT || status == STATUS_FULL || status == STATUS_NO_SPACE)
+		if (status == STATUS_WAIT || status == STATUS_FULL || status == STATUS_NO_SPACE ||
+		    status == STATUS_IO)
 			return false;
 	}
 	resume.to_tell &= ~(UINT64_C(1) << index);
@@ -294,12 +341,13 @@ static bool resume_skip(enum status status)
 {
 	uint32_t next = (resume.cursor.n / READY_BITS_PER_PAGE + 1) * READY_BITS_PER_PAGE;
 
-	if (!resume.damaged)
+	if (status == STATUS_IO)
+		resume_failing(resume.cursor, status);
+	else if (!resume.damaged)
 		kernel_print_loud("perdure: machines from %u on may not be found: %s",
 				  resume.cursor.n, status_text(status));
 	resume.cursor.n = next;
-	resume.looking = next < OBJECT_MAX;
-	resume.damaged = true;
+	resume.damaged |= status != STATUS_IO;
 	console_examine();
 	return true;
 }
@@ -321,15 +369,23 @@ bool resume_step(void)
 			return false;
 		resume.safe = true;
 	}
+	if (!resume.looking && resume.failing && time_uptime_ns() >= resume.look_ns) {
+		resume.failing = false;
+		resume.looking = true;
+	}
 	if (!resume.looking)
 		return resume.to_tell && time_uptime_ns() >= resume.tell_ns && resume_tell();
 	store_operation_begin(kernel.space.store);
-	status = machine_ready_next(&kernel.space, resume.cursor, &object);
+	status = resume.cursor.n < OBJECT_MAX
+			 ? machine_ready_next(&kernel.space, resume.cursor, &object)
+			 : STATUS_NOT_FOUND;
 	if (status == STATUS_NOT_FOUND) {
 		resume.looking = false;
 		resume.cursor = (object_t){1};
 		resume.looking = resume.again;
 		resume.again = false;
+		if (resume.failing)
+			resume.look_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
 		console_examine();
 		return true;
 	}

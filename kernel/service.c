@@ -315,9 +315,9 @@ bool service_destroy_step(void)
 		return false;
 	store_operation_begin(kernel.space.store);
 	status = object_destroy_step(&kernel.space, &more);
-	if (status == STATUS_NO_SPACE)
+	if (status == STATUS_NO_SPACE || status == STATUS_IO)
 		service_state.retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
-	if (status == STATUS_WAIT || status == STATUS_NO_SPACE)
+	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
 		return false; /* again when something has completed */
 	if (status != STATUS_OK)
 		kernel_print_loud("perdure: a destroyed object cannot be taken apart, and its "

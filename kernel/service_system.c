@@ -193,8 +193,7 @@ static enum status store_op_checkpoint(struct service *service)
 {
 	struct store_commit_request commit = {.action = STORE_ACTION_NONE};
 
-	(void)service;
-	checkpoint_request(&commit, CHECKPOINT_ANSWER);
+	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
 }
 
 static enum status store_op_snapshot(struct service *service)
@@ -204,7 +203,7 @@ static enum status store_op_snapshot(struct service *service)
 
 	if (status != STATUS_OK)
 		return status;
-	checkpoint_request(&commit, CHECKPOINT_ANSWER);
+	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
 }
 
 static enum status store_by_name(struct service *service, struct store_snapshot *snapshot)
@@ -229,7 +228,7 @@ static enum status store_op_restore(struct service *service)
 	if (status != STATUS_OK)
 		return status;
 	commit.number = snapshot.number;
-	checkpoint_request(&commit, CHECKPOINT_ANSWER);
+	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
 }
 
 static enum status store_op_delete(struct service *service)
@@ -241,7 +240,7 @@ static enum status store_op_delete(struct service *service)
 	if (status != STATUS_OK)
 		return status;
 	commit.number = snapshot.number;
-	checkpoint_request(&commit, CHECKPOINT_ANSWER);
+	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
 }
 
 static enum status store_op_next(struct service *service)
@@ -273,9 +272,20 @@ static enum status store_op_next(struct service *service)
 	return STATUS_OK;
 }
 
+static void text_copy(char *to, size_t size, const char *from)
+{
+	size_t length = strlen(from);
+
+	if (length >= size)
+		length = size - 1;
+	memcpy(to, from, length);
+	to[length] = 0;
+}
+
 static enum status store_op_statistics(struct service *service)
 {
 	struct checkpoint_figures figures = checkpoint_figures();
+	struct checkpoint_unsaved unsaved = checkpoint_unsaved();
 	struct abi_store *answer = (struct abi_store *)service->data;
 	struct store_statistics s;
 
@@ -311,6 +321,12 @@ static enum status store_op_statistics(struct service *service)
 	};
 	memcpy(answer->label, s.label, sizeof(answer->label));
 	memcpy(answer->identity, s.identity, sizeof(answer->identity));
+	if (unsaved.why) {
+		answer->unsaved_since_ns = unsaved.since_wall_ns ? unsaved.since_wall_ns : 1;
+		answer->unsaved_attempts = unsaved.attempts;
+		answer->unsaved_retry_ns = unsaved.retry_ns;
+		text_copy(answer->unsaved_why, sizeof(answer->unsaved_why), unsaved.why);
+	}
 	service->length = sizeof(*answer);
 	return STATUS_OK;
 }
@@ -336,7 +352,7 @@ static enum status store_op_rename(struct service *service)
 
 	if (status != STATUS_OK)
 		return status;
-	checkpoint_request(&commit, CHECKPOINT_ANSWER);
+	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
 }
 
 static enum status store_op_retention(struct service *service)
@@ -346,7 +362,7 @@ static enum status store_op_retention(struct service *service)
 	if (service->message.length != sizeof(commit.retention))
 		return STATUS_INVALID;
 	memcpy(&commit.retention, service->message.data, sizeof(commit.retention));
-	checkpoint_request(&commit, CHECKPOINT_ANSWER);
+	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
 }
 
 /* The partition first, to the end of what the disk is now.  Done once more after
@@ -360,7 +376,7 @@ static enum status store_op_grow(struct service *service)
 	if (status != STATUS_OK)
 		return status;
 	commit.sectors -= commit.sectors % BLOCK_SECTORS;
-	checkpoint_request(&commit, CHECKPOINT_ANSWER);
+	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
 }
 
 static void scrub_answer(struct service *service, const struct store_scrub *scrub,
@@ -429,16 +445,6 @@ const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
 
 /* ---- system ------------------------------------------------------------------------------ */
 
-static void text_copy(char *to, size_t size, const char *from)
-{
-	size_t length = strlen(from);
-
-	if (length >= size)
-		length = size - 1;
-	memcpy(to, from, length);
-	to[length] = 0;
-}
-
 static enum status system_op_info(struct service *service)
 {
 	struct abi_system *answer = (struct abi_system *)service->data;
@@ -475,16 +481,18 @@ static enum status system_op_power_off(struct service *service)
 {
 	struct store_commit_request commit = {.action = STORE_ACTION_STOP};
 
-	(void)service;
-	checkpoint_request(&commit, CHECKPOINT_POWER_OFF);
+	if (service->message.word[0] == ABI_POWER_LOSE)
+		arch_power_off();
+	checkpoint_request(&commit, CHECKPOINT_POWER_OFF, service->message.word[5]);
 }
 
 static enum status system_op_reboot(struct service *service)
 {
 	struct store_commit_request commit = {.action = STORE_ACTION_STOP};
 
-	(void)service;
-	checkpoint_request(&commit, CHECKPOINT_REBOOT);
+	if (service->message.word[0] == ABI_POWER_LOSE)
+		arch_reboot();
+	checkpoint_request(&commit, CHECKPOINT_REBOOT, service->message.word[5]);
 }
 
 static enum status system_op_kernel_log(struct service *service)

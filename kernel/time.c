@@ -11,6 +11,7 @@
 
 static struct {
 	uint64_t earliest_ns; /* nothing is to be done in the queue before this */
+	uint32_t failed;      /* attempts in a row at the first entry: the disk fails */
 } time;
 
 uint64_t time_uptime_ns(void)
@@ -62,8 +63,10 @@ static enum status time_expire(uint64_t deadline, object_t object)
 		return status;
 	status = machine_prepare(&kernel.space, object, &machine);
 	/* A machine that is gone or damaged must not hold up those behind it. */
-	if (status == STATUS_WAIT || status == STATUS_NO_SPACE)
+	if (status == STATUS_WAIT || status == STATUS_NO_SPACE ||
+	    (status == STATUS_IO && time.failed < KERNEL_DEADLINE_TRIES))
 		return status;
+	time.failed = 0;
 	/* COMMIT POINT */
 	deadline_remove(&kernel.space, deadline, object);
 	if (status != STATUS_OK || machine->deadline != deadline ||
@@ -95,8 +98,9 @@ bool time_step(void)
 	}
 	if (status == STATUS_OK)
 		status = time_expire(deadline, object);
-	if (status == STATUS_NO_SPACE)
+	if (status == STATUS_NO_SPACE || status == STATUS_IO)
 		time.earliest_ns = now + KERNEL_SPACE_RETRY_NS;
+	time.failed += status == STATUS_IO;
 	/* WAIT: the step is simply done again when something has completed. */
 	return status == STATUS_OK;
 }

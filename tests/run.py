@@ -98,6 +98,8 @@ MUTANTS = {"store": "tests/mutants/run.py", "objects": "tests/unit/objects/mutan
 # The promise at its full size: a store of 1 GiB and twenty increments as streams.
 STREAMS = "system/test_mkstore_streams"
 STREAMS_LONG = {"test": "test_increments", "mebibytes": 1024, "seconds": 300}
+# Real machines that go on for as long as asked.
+REAL_LONG = ["system/test_power", "system/test_outages"]
 # Measures time, so nothing runs beside it.
 ALONE = "system/test_speed"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rfE", "--tb=short"]
@@ -243,16 +245,15 @@ def fuzz_long_jobs(minutes):
 def long_jobs(minutes):
     """All modes of the simulator in turn, each time with seeds never used before,
     with the power cuts and, once, the large streams beside them."""
-    environment = {"PERDURE_TEST_MINUTES": str(minutes)}
-    limit_s = minutes * 60 + LIMIT_S
     command = PYTEST + [f"tests/{STREAMS}.py", "-k", STREAMS_LONG["test"]]
     size = {"PERDURE_STREAM_MIB": str(STREAMS_LONG["mebibytes"])}
     yield Job("system", STREAMS, command, size)
-    power = [path for path in sorted(glob.glob("tests/system/test_*.py")) if "power" in path]
-    for path in power:
-        name = os.path.splitext(os.path.relpath(path, "tests"))[0]
-        yield Job("system", name, PYTEST + [path], environment, limit_s)
-    left_s = minutes * 60 * (JOBS - len(power)) if len(power) < JOBS else minutes * 60
+    # Real machines have one processor of the host among them, the simulator the other.
+    for name in REAL_LONG:
+        own = minutes / len(REAL_LONG)
+        command = PYTEST + [f"tests/{name}.py"]
+        yield Job("system", name, command, {"PERDURE_TEST_MINUTES": str(own)}, own * 60 + LIMIT_S)
+    left_s = minutes * 60 * (JOBS - 1)
     left_s = max(left_s - STREAMS_LONG["seconds"], 0)
     turn = 0
     while left_s > 0:

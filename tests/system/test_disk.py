@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""test_disk.py - disks of all kinds, and disks that are slow, held or away for a while.
+"""test_disk.py - disks of all kinds, and disks that are slow, held, away or failing for a while.
 
-Nothing is lost, nothing ends, and it is said what is waited for.
+Nothing is lost, nothing ends, it is said what is waited for, and what is not saved; when
+the disk is well again everything is saved, and that is said, too.
 """
 
+import hashlib
 import os
+import re
 import signal
-import subprocess
-import tempfile
 import threading
-import time
 
 import pytest
-from conftest import cat, verify
+from conftest import STORE_OFFSET, cat, mkstore, mkstore_json, verify
 
+from away import FAULTS, Away, Served, modern
 from machine import Machine
 
 SILENT = r"perdure: the disk has not answered a \w+ for \d+ s"
@@ -21,45 +22,17 @@ AGAIN = r"perdure: the disk answers again"
 SECONDS_HELD = 35  # more than any limit on a request was
 
 
-def modern(*options):
-    return ["-device", ",".join(["virtio-blk-pci,drive=disk,disable-legacy=on", *options])]
-
-
-class Served:
-    """A process that serves an image as a disk, by a socket."""
-
-    def __init__(self, command):
-        self.folder = tempfile.mkdtemp(prefix="perdure-", dir="/tmp")
-        self.socket = os.path.join(self.folder, "socket")
-        self.command = [word.replace("SOCKET", self.socket) for word in command]
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(self.command)
-        deadline = time.monotonic() + 60
-        while not os.path.exists(self.socket):
-            assert self.process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        if os.path.exists(self.socket):
-            os.unlink(self.socket)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.end()
-        os.rmdir(self.folder)
-
-
 def works(machine, path="/notes/disk"):
     """What is written becomes durable."""
     machine.command(f"echo it works > {path}")
     assert "is durable" in machine.command("checkpoint")
     assert "it works" in machine.command(f"cat {path}")
+
+
+def store_digest(image):
+    with open(image, "rb") as file:
+        file.seek(STORE_OFFSET)
+        return hashlib.sha256(file.read(48 << 20)).hexdigest()
 
 
 # ---- kinds of disks ---------------------------------------------------------------
@@ -131,40 +104,170 @@ def test_host_stops(image):
         threading.Event().wait(SECONDS_HELD)
         machine.process.send_signal(signal.SIGCONT)
         works(machine)
-        assert "health" not in machine.command("store")
+        assert "unsaved" not in machine.command("store")
     verify(image)
     assert cat(image, "/notes/disk") == "it works\n"
 
 
-def nbd(image):
-    return Served(["qemu-nbd", "--persistent", "--shared=8", "--socket=SOCKET", "--format=raw",
-                   "--cache=writeback", image])
-
-
-def nbd_disk(server):
-    return ["-blockdev", "driver=nbd,node-name=disk,reconnect-delay=600,"
-            f"server.type=unix,server.path={server.socket}"]
-
-
 def test_server_stalls(image):
-    """The server behind the disk stands still, and then all goes on."""
-    with nbd(image) as server, Machine(image, drive=False, arguments=nbd_disk(server)) as machine:
+    """The server behind the disk stands still: what is in memory runs, then all goes on."""
+    with Away(image) as away, away.machine() as machine:
         machine.wait_prompt()
-        server.process.send_signal(signal.SIGSTOP)
+        for command in ("date", "cat /demo/count", "store"):
+            machine.command(command)
+        away.signal(signal.SIGSTOP)
         machine.wait(SILENT)
-        server.process.send_signal(signal.SIGCONT)
+        assert "UTC" in machine.command("date")
+        counted = int(machine.command("cat /demo/count"))
+        while int(machine.command("cat /demo/count")) < counted + 5:
+            pass
+        assert "unsaved      since 20" in machine.command("store")
+        away.signal(signal.SIGCONT)
         machine.wait(AGAIN)
         works(machine)
+        assert "unsaved" not in machine.command("store")
     verify(image)
 
 
 def test_server_restarts(image):
     """The server behind the disk goes away and comes back."""
-    with nbd(image) as server, Machine(image, drive=False, arguments=nbd_disk(server)) as machine:
+    with Away(image) as away, away.machine() as machine:
         machine.wait_prompt()
-        server.end()
+        away.server.end()
         machine.wait(SILENT)
-        server.start()
+        away.server.start()
         machine.wait(AGAIN)
         works(machine)
     verify(image)
+
+
+# ---- failing for a while -----------------------------------------------------------------
+
+@pytest.mark.parametrize("fault", ["write", "flush", "no space on the host"])
+def test_fails_for_a_while(image, fault):
+    """What cannot be saved stays in memory, is spoken of, and saved when the disk is well."""
+    with Away(image) as away, away.machine() as machine:
+        machine.wait_prompt()
+        works(machine, "/notes/before")
+        machine.command("store")
+        away.serve(FAULTS[fault])
+        machine.wait(r"perdure: unsaved since \d\d:\d\d:\d\d UTC, generation \d+: the disk reported")
+        machine.command("echo meanwhile > /notes/meanwhile")
+        assert "meanwhile" in machine.command("cat /notes/meanwhile")
+        assert re.search(r"unsaved +since 20.*the disk reported an error", machine.command("store"))
+        # Who asks waits, and need not.
+        machine.type("checkpoint\r")
+        machine.wait(r"checkpoint: waiting, for the disk reported an error")
+        machine.type("\x03")
+        machine.wait(r"nothing new is durable yet")
+        machine.wait("^perdure> ")
+        away.serve()
+        machine.wait("perdure: saved again: generation")
+        works(machine)
+        assert "unsaved" not in machine.command("store")
+    verify(image)
+    assert cat(image, "/notes/meanwhile") == "meanwhile\n"
+
+
+def test_poweroff_waits(image):
+    """A power off waits for a disk that fails and comes when it is well; nothing is lost."""
+    with Away(image) as away, away.machine() as machine:
+        machine.wait_prompt()
+        works(machine)
+        machine.command("store")
+        away.serve(FAULTS["flush"])
+        machine.wait("perdure: unsaved since")
+        machine.command("echo late > /notes/late")
+        machine.type("poweroff\r")
+        machine.wait("poweroff: waiting, for the disk reported")
+        away.serve()
+        machine.wait_off()
+    assert cat(image, "/notes/late") == "late\n"
+    with Machine(image) as machine:
+        assert machine.wait_prompt().reason == "clean"
+
+
+def test_poweroff_lose(image):
+    """Whoever cannot wait loses what is not saved, and nothing else."""
+    with Away(image) as away, away.machine() as machine:
+        machine.wait_prompt()
+        works(machine)
+        machine.command("store")
+        away.serve(FAULTS["write"])
+        machine.wait("perdure: unsaved since")
+        machine.command("echo lost > /notes/lost")
+        machine.type("poweroff --lose\r")
+        machine.wait_off()
+    verify(image)
+    assert cat(image, "/notes/disk") == "it works\n"
+    with Machine(image) as machine:
+        assert machine.wait_prompt().reason == "power cut"
+
+
+def failing_reads(image, times, event, **sector):
+    """A disk on which reads fail so many times: at once, or from the first flush on."""
+    state = 2 if event == "read_aio" else 0
+    rules = ["set-state.0.event=flush_to_disk,set-state.0.state=1,set-state.0.new_state=2"]
+    for number in range(times):
+        rule = f"inject-error.{number}"
+        rules += [f"{rule}.event={event}", f"{rule}.iotype=read", f"{rule}.once=on"]
+        rules += [f"{rule}.{name}={value}" for name, value in {"state": state, **sector}.items()]
+    arguments = ["-blockdev", f"driver=file,node-name=file,filename={image}"]
+    arguments += ["-blockdev", ",".join(["driver=blkdebug,node-name=debug,image=file", *rules])]
+    arguments += ["-blockdev", "driver=raw,node-name=disk,file=debug"]
+    return Machine(image, drive=False, disk=modern("rerror=report"), arguments=arguments)
+
+
+def test_reads_fail_for_a_while(image):
+    """A machine whose page cannot be read waits for it, and goes on when it can."""
+    with failing_reads(image, 9, "read_aio") as machine:
+        machine.wait_prompt()
+        machine.command("checkpoint")
+        # A service tells its caller at once; a machine's own page is waited for.
+        while "cp: " in machine.command("cp /bin/selftest /notes/copy"):
+            pass
+        assert re.search(r"machine \d+ waits for its page at address .* it is tried again",
+                         machine.text)
+        works(machine)
+        assert not re.search("faulted|stopped", machine.command("ps"))
+    verify(image)
+    assert mkstore("get", image, "/notes/copy", "-").stdout == mkstore(
+        "get", image, "/bin/selftest", "-").stdout
+
+
+def test_boot_waits_for_reads(image):
+    """A disk that fails while the store is mounted is tried again: an older generation
+    would be resumed for one error."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        works(machine)
+        machine.command("checkpoint")
+        machine.type("poweroff\r")
+        machine.wait_off()
+    newest = mkstore_json("info", image)["generation"]
+    record = STORE_OFFSET // 512 + 32 + (newest - 1) % 64 * 32
+    # The ring is read in large pieces, and where that fails, record by record.
+    with failing_reads(image, 2, "none", sector=record) as machine:
+        machine.wait("perdure: cannot resume yet: .*it is tried again in 1 s")
+        assert machine.wait_prompt().generation == newest
+        assert "it works" in machine.command("cat /notes/disk")
+    verify(image)
+
+
+# ---- read-only ----------------------------------------------------------------------------
+
+def test_read_only(image):
+    """All runs in memory, and it is said that nothing is kept."""
+    before = store_digest(image)
+    drive = ["-drive", f"if=none,id=disk,format=raw,readonly=on,file={image}"]
+    with Machine(image, drive=False, arguments=drive) as machine:
+        machine.wait("perdure: the disk can only be read: .*nothing of it will be kept")
+        machine.wait("^perdure> ")
+        machine.command("echo in memory > /notes/x")
+        assert "in memory" in machine.command("cat /notes/x")
+        assert "Nothing is kept" in machine.command("about")
+        assert "unsaved" in machine.command("store")
+        assert "read-only" in machine.command("checkpoint")
+        machine.type("poweroff\r")
+        machine.wait_off()
+    assert store_digest(image) == before

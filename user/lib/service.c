@@ -115,11 +115,23 @@ enum status console_read(void *data, size_t *length, uint64_t deadline_ns)
 
 /* ---- store ------------------------------------------------------------------- */
 
+static uint64_t patience_ns; /* 0: without limit */
+
+void store_patience(uint64_t ns)
+{
+	patience_ns = ns;
+}
+
+static uint64_t service_deadline(void)
+{
+	return patience_ns ? clock_uptime() + patience_ns : 0;
+}
+
 /* A call with a name (or none) that may be answered before or after a resume. */
 static enum status service_resumable(uint32_t slot, uint64_t label, const char *name,
 				     uint64_t *generation)
 {
-	struct message message = {0};
+	struct message message = {.word = {[5] = service_deadline()}};
 	enum status status = message_put(&message, name, strlen(name));
 
 	if (status != STATUS_OK)
@@ -176,7 +188,7 @@ enum status store_interval(uint64_t interval_ns)
 
 enum status store_rename(uint64_t number, const char *name, uint64_t *generation)
 {
-	struct message message = {.word = {number}};
+	struct message message = {.word = {[0] = number, [5] = service_deadline()}};
 	enum status status = message_put(&message, name, strlen(name));
 
 	if (status != STATUS_OK)
@@ -188,7 +200,7 @@ enum status store_rename(uint64_t number, const char *name, uint64_t *generation
 
 enum status store_retention(const struct disk_retention *rule, uint64_t *generation)
 {
-	struct message message = {0};
+	struct message message = {.word = {[5] = service_deadline()}};
 	enum status status = message_put(&message, rule, sizeof(*rule));
 
 	if (status != STATUS_OK)
@@ -240,6 +252,13 @@ enum status system_continue(void)
 	struct message message = {.length = 0};
 
 	return message_request(SLOT_SYSTEM, SYSTEM_CONTINUE, &message);
+}
+
+enum status system_power_lose(bool reboot)
+{
+	struct message message = {.word = {ABI_POWER_LOSE}};
+
+	return message_request(SLOT_SYSTEM, reboot ? SYSTEM_REBOOT : SYSTEM_POWER_OFF, &message);
 }
 
 enum status system_machine_next(uint32_t object, struct abi_machine_info *info, uint32_t to)

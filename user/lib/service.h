@@ -6,6 +6,7 @@
 #ifndef USER_LIB_SERVICE_H
 #define USER_LIB_SERVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "kernel/abi.h"
@@ -42,7 +43,10 @@ enum status console_read(void *data, size_t *length, uint64_t deadline_ns);
 /* ---- store ---- */
 
 /* These are answered OK when what they ask for is durable, RESUMED when the system
- * was resumed from the very generation that they made; system_info tells why. */
+ * was resumed from the very generation that they made; system_info tells why.  They wait
+ * for a disk that fails or does not answer: as long as it takes (0, at first), or so many
+ * ns; then IO (nothing was done) or TIMEOUT (it may still be done). */
+void store_patience(uint64_t ns);
 enum status store_checkpoint(uint64_t *generation);
 enum status store_snapshot(const char *name, uint64_t *generation);
 enum status store_restore(const char *name, uint64_t *generation);
@@ -67,6 +71,8 @@ enum status system_power_off(uint64_t *generation);
 enum status system_reboot(uint64_t *generation);
 /* Ends the safe mode: all machines go on. */
 enum status system_continue(void);
+/* At once: what is not saved is lost. */
+enum status system_power_lose(bool reboot);
 /* The machine after `object` (0: the first); its capability into slot `to`, 0:
  * none. */
 enum status system_machine_next(uint32_t object, struct abi_machine_info *info, uint32_t to);

@@ -85,6 +85,7 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && text_equal(argv[1], "guard"))
 		return guard_main(argc, argv);
+	store_patience(SHELL_PATIENCE_NS);
 	line_init(&line, SHELL_PROMPT);
 	guard_for_ever(shell_turn);
 }

@@ -50,6 +50,15 @@ void shell_given_up(const char *command, const struct guard_fault *fault);
 /* Prints the usage line; returns false. */
 bool shell_usage(const char *command);
 
+/* ---- store.c ---- */
+
+/* How long a command waits for the disk before it says what keeps it from being done. */
+#define SHELL_PATIENCE_NS (30 * NS_PER_SECOND)
+/* Asks again and again for what a disk that fails or does not answer has kept from being
+ * done, and says so, until ^C is typed. */
+enum status store_insist(const char *command, enum status (*ask)(uint64_t *generation),
+			 uint64_t *generation);
+
 /* ---- table.c ---- */
 
 extern const struct shell_command shell_commands[];

@@ -16,10 +16,34 @@
 #include "user/shell/suggest.h"
 #include "user/shell/terminal.h"
 
+#define INSIST_NS (2 * NS_PER_SECOND) /* between two looks for ^C */
+
+enum status store_insist(const char *command, enum status (*ask)(uint64_t *generation),
+			 uint64_t *generation)
+{
+	struct abi_store store;
+	bool said = false;
+	enum status status;
+
+	store_patience(INSIST_NS);
+	while ((status = ask(generation)) == STATUS_IO || status == STATUS_TIMEOUT) {
+		if (!said && store_statistics(&store) == STATUS_OK && store.unsaved_since_ns) {
+			terminal_print("%s: waiting, for %.*s; ^C ends the waiting\n", command,
+				       (int)sizeof(store.unsaved_why), store.unsaved_why);
+			terminal_flush();
+			said = true;
+		}
+		if (terminal_interrupted())
+			break;
+	}
+	store_patience(SHELL_PATIENCE_NS);
+	return status;
+}
+
 bool command_checkpoint(int argc, char **argv)
 {
 	uint64_t generation;
-	enum status status = store_checkpoint(&generation);
+	enum status status = store_insist("checkpoint", store_checkpoint, &generation);
 
 	(void)argc;
 	(void)argv;
@@ -29,6 +53,9 @@ bool command_checkpoint(int argc, char **argv)
 	else if (status == STATUS_OK)
 		terminal_print("checkpoint: generation %llu is durable\n",
 			       (unsigned long long)generation);
+	else if (status == STATUS_IO || status == STATUS_TIMEOUT)
+		return shell_complain("checkpoint", "nothing new is durable yet; it is tried again "
+						    "by itself, `store` tells how it goes");
 	else
 		return shell_error("checkpoint", "nothing new is durable", status);
 	return true;
@@ -232,6 +259,22 @@ static void store_print_commits(const struct abi_store *store, uint64_t now_ns)
 	terminal_print("snapshots    %llu\n", (unsigned long long)store->snapshots);
 }
 
+static void store_print_unsaved(const struct abi_store *store)
+{
+	char date[PRINT_SIZE], pause[PRINT_SIZE];
+
+	if (!store->unsaved_since_ns)
+		return;
+	terminal_print("unsaved      since %s UTC: %.*s\n",
+		       print_date(store->unsaved_since_ns, date), (int)sizeof(store->unsaved_why),
+		       store->unsaved_why);
+	if (store->unsaved_attempts)
+		terminal_print("             %llu attempts to save have failed, the next is in %s; "
+			       "all runs on in memory\n",
+			       (unsigned long long)store->unsaved_attempts,
+			       print_duration(store->unsaved_retry_ns, pause));
+}
+
 bool command_store(int argc, char **argv)
 {
 	struct abi_store store;
@@ -243,6 +286,7 @@ bool command_store(int argc, char **argv)
 	if (status != STATUS_OK)
 		return shell_error("store", "statistics", status);
 	clock_now(NULL, &now_ns);
+	store_print_unsaved(&store);
 	terminal_print("label        %.*s\n", (int)sizeof(store.label), store.label);
 	store_print_commits(&store, now_ns);
 	store_print_space(&store);
@@ -251,8 +295,6 @@ bool command_store(int argc, char **argv)
 		       "start\n",
 		       (unsigned long long)store.reads, (unsigned long long)store.flushes,
 		       (unsigned long long)store.bytes_written);
-	if (store.health)
-		terminal_print("health       %s\n", status_text((enum status)store.health));
 	return true;
 }
 

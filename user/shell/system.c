@@ -88,6 +88,7 @@ bool command_date(int argc, char **argv)
 bool command_about(int argc, char **argv)
 {
 	struct abi_system info;
+	struct abi_store store;
 
 	(void)argc;
 	(void)argv;
@@ -96,6 +97,9 @@ bool command_about(int argc, char **argv)
 	terminal_print("Perdure %.*s on %.*s%s%.*s\n", (int)sizeof(info.version), info.version,
 		       (int)sizeof(info.cpu), info.cpu, info.accelerator[0] ? ", " : "",
 		       (int)sizeof(info.accelerator), info.accelerator);
+	if (store_statistics(&store) == STATUS_OK && store.health == STATUS_READ_ONLY)
+		terminal_print("Nothing is kept: %.*s.\n", (int)sizeof(store.unsaved_why),
+			       store.unsaved_why);
 	return true;
 }
 
@@ -197,32 +201,38 @@ bool command_log(int argc, char **argv)
 /* ---- power ----------------------------------------------------------------------- */
 
 /* The call is answered when the machine is on again; it is not done twice. */
-static bool system_power(const char *command, const char *done,
-			 enum status (*operation)(uint64_t *generation))
+static bool system_power(int argc, char **argv, const char *done, bool reboot)
 {
 	uint64_t generation;
 	enum status status;
 
 	terminal_flush();
-	status = operation(&generation);
+	if (argc == 1)
+		status = store_insist(argv[0], reboot ? system_reboot : system_power_off,
+				      &generation);
+	else if (text_equal(argv[1], "--lose"))
+		status = system_power_lose(reboot);
+	else
+		return shell_usage(argv[0]);
+	if (status == STATUS_IO || status == STATUS_TIMEOUT)
+		return shell_complain(argv[0],
+				      "not done: what is new cannot be saved, `store` tells why. "
+				      "`%s --lose` does it at once; what is not saved is lost then",
+				      argv[0]);
 	if (status != STATUS_RESUMED && status != STATUS_OK)
-		return shell_error(command, "refused", status);
-	terminal_print("%s: %s\n", command, done);
+		return shell_error(argv[0], "refused", status);
+	terminal_print("%s: %s\n", argv[0], done);
 	return true;
 }
 
 bool command_reboot(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
-	return system_power("reboot", "done, everything goes on", system_reboot);
+	return system_power(argc, argv, "done, everything goes on", true);
 }
 
 bool command_poweroff(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
-	return system_power("poweroff", "done, and the power is on again", system_power_off);
+	return system_power(argc, argv, "done, and the power is on again", false);
 }
 
 /* ---- the shell itself ------------------------------------------------------------- */

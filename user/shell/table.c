@@ -84,8 +84,10 @@ const struct shell_command shell_commands[] = {
 	 "-f follows until a key is pressed, -k is the kernel's own log.", 0, 3, command_log},
 	{"clear", "", "clear the screen", NULL, 0, 0, command_clear},
 	{"history", "", "lines typed before", NULL, 0, 0, command_history},
-	{"reboot", "", "start the machine anew; everything goes on", NULL, 0, 0, command_reboot},
-	{"poweroff", "", "turn the machine off", NULL, 0, 0, command_poweroff},
+	{"reboot", "[--lose]", "start the machine anew; everything goes on",
+	 "--lose: at once, what is not saved is lost.", 0, 1, command_reboot},
+	{"poweroff", "[--lose]", "turn the machine off",
+	 "--lose: at once, what is not saved is lost.", 0, 1, command_poweroff},
 };
 const uint32_t shell_command_count = sizeof(shell_commands) / sizeof(shell_commands[0]);
 
