@@ -55,6 +55,20 @@ def test_snapshot_restore_delete(store, tmp_path):
     sound(store)
 
 
+def test_restore_says_which(store, tmp_path):
+    """By number, generation or age: the name, generation and time of what was taken."""
+    mkstore("snapshot", store, "x y")
+    found = snapshots(store)["x y"]
+    put(store, tmp_path, b"changed", "/room")
+    for form in (f"#{found['number']}", f"@{found['generation']}"):
+        said = mkstore("restore", store, form).stdout
+        assert re.fullmatch(rf"restored 'x y', generation {found['generation']} of 20.* UTC\n", said)
+    assert "restored 'before-restore-" in mkstore("restore", store, "-0s").stdout
+    assert mkstore("restore", store, "x y").stdout == ""
+    assert mkstore_json("restore", store, f"#{found['number']}")["name"] == "x y"
+    sound(store)
+
+
 def test_reading_inside(store, tmp_path):
     """One lost file costs no restore: what reads objects reads them in any snapshot."""
     data = random.Random(4).randbytes(300000)

@@ -259,6 +259,19 @@ static enum command_exit snapshot_delete(const struct command_invocation *invoca
 
 /* ---- restore -------------------------------------------------------------------------- */
 
+/* Which one it was, where that was not said by name. */
+static void snapshot_chosen(const struct store_snapshot *snapshot, const char *asked, bool as_json)
+{
+	char name[TEXT_NAME(DISK_SNAPSHOT_NAME)], time[TEXT_SIZE];
+
+	if (as_json || strcmp(asked, snapshot->name) == 0)
+		return;
+	printf("restored '%s', generation %" PRIu64 " of %s\n",
+	       text_name(name, sizeof(name), snapshot->name,
+			 strnlen(snapshot->name, sizeof(snapshot->name))),
+	       snapshot->generation.n, text_time(time, snapshot->wall_ns));
+}
+
 static enum command_exit snapshot_restore(const struct command_invocation *invocation)
 {
 	const char *name = invocation->operand[1], *keep = command_value(invocation, "keep");
@@ -279,7 +292,9 @@ static enum command_exit snapshot_restore(const struct command_invocation *invoc
 	if (status != STATUS_OK)
 		result = lookup_error(&host, status, "restore the snapshot", name);
 	else
-		snapshot_result(&host, invocation, name);
+		snapshot_result(&host, invocation, snapshot.name);
+	if (status == STATUS_OK)
+		snapshot_chosen(&snapshot, name, invocation->json);
 	host_close(&host);
 	return result;
 }
