@@ -280,6 +280,8 @@ static enum command_exit tree_name(struct tree *tree, const struct tree_target *
 	}
 	status = tree_spread(tree, target, false, &entry);
 	if (status == STATUS_OK)
+		status = host_places(host);
+	if (status == STATUS_OK)
 		status = tree_spread(tree, target, true, &entry);
 	if (status != STATUS_OK)
 		return tree_error(tree, status, entry.name);
