@@ -80,12 +80,12 @@ static void name_remove(struct index *index, uint64_t number)
 
 /* ---- automatic snapshots -------------------------------------------------------------- */
 
-bool snapshot_is_automatic(const struct snapshot *snapshot)
+/* Has it the name that the system gives?  What anybody named is not automatic any more. */
+static bool name_is_given(const struct snapshot *snapshot, const char *format)
 {
 	char name[DISK_SNAPSHOT_NAME] = {0};
 
-	/* What a restore replaced is kept by the system, too, but not thinned. */
-	text_format(name, sizeof(name), "auto-%u", snapshot->generation);
+	text_format(name, sizeof(name), format, snapshot->generation);
 	return snapshot->flags & DISK_SNAPSHOT_AUTOMATIC &&
 	       memcmp(snapshot->name, name, sizeof(name)) == 0;
 }
@@ -103,7 +103,7 @@ static void automatic_remove(struct index *index, uint64_t number)
 		(index->automatics - at) * sizeof(index->automatic[0]));
 }
 
-static void automatic_insert(struct index *index, const struct snapshot *snapshot)
+static void automatic_insert(struct index *index, const struct snapshot *snapshot, bool replaced)
 {
 	uint32_t at = index->automatics;
 
@@ -116,8 +116,8 @@ static void automatic_insert(struct index *index, const struct snapshot *snapsho
 	memmove(&index->automatic[at + 1], &index->automatic[at],
 		(index->automatics - at) * sizeof(index->automatic[0]));
 	index->automatics++;
-	index->automatic[at] =
-		(struct automatic){snapshot->number, snapshot->wall_ns, snapshot->held_sectors};
+	index->automatic[at] = (struct automatic){snapshot->number, snapshot->wall_ns,
+						  snapshot->held_sectors, replaced};
 }
 
 /* ---- building and keeping up --------------------------------------------------------------- */
@@ -137,8 +137,10 @@ static void index_add(struct index *index, const struct snapshot *snapshot)
 	if (snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
 		return;
 	name_insert(index, snapshot);
-	if (snapshot_is_automatic(snapshot))
-		automatic_insert(index, snapshot);
+	if (name_is_given(snapshot, "auto-%u"))
+		automatic_insert(index, snapshot, false);
+	else if (name_is_given(snapshot, SNAPSHOT_REPLACED_NAME))
+		automatic_insert(index, snapshot, true);
 }
 
 enum status index_build(struct store *store, uint32_t *budget, store_channel_t *channel)

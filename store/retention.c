@@ -23,8 +23,11 @@
  * not those of a calendar.  So a clock that jumps, or a machine that was off
  * for a year, makes nothing vanish: each one goes only because of newer ones.
  *
- * An automatic snapshot that was renamed is not automatic any more, and what a
- * restore replaced never is for this file.
+ * What restores replaced is thinned by the same rule, but by itself: the newest one is
+ * the way back, and nothing that is taken later stands for it.  It goes for the
+ * budget, and yields, like the others.
+ *
+ * An automatic snapshot that was renamed is not automatic any more.
  */
 #include "store/store_priv.h"
 
@@ -111,16 +114,18 @@ static uint32_t automatic_surplus(const struct store *store)
 {
 	const struct index *index = &store->index;
 	const struct disk_retention *rule = &store->commit.record.retention;
-	struct zones zones = {.now = store->commit.record.wall_ns,
-			      .left = {rule->minutes, rule->hours, rule->days},
-			      .last = UINT64_MAX};
+	const struct zones all = {.now = store->commit.record.wall_ns,
+				  .left = {rule->minutes, rule->hours, rule->days},
+				  .last = UINT64_MAX};
+	struct zones zones[2] = {all, all}; /* taken, replaced by a restore */
 	uint32_t surplus = index->automatics, oldest = index->automatics;
 
 	for (uint32_t i = index->automatics; i; i--) {
 		if (!automatic_stays(store, i - 1))
 			continue;
 		oldest = i - 1;
-		if (!zones_keep(&zones, index->automatic[i - 1].wall_ns))
+		if (!zones_keep(&zones[index->automatic[i - 1].replaced],
+				index->automatic[i - 1].wall_ns))
 			surplus = i - 1;
 	}
 	if (index->more || (surplus == index->automatics && over_budget(store)))

@@ -87,8 +87,12 @@ enum status snapshot_delete(struct store *store, uint64_t number, store_channel_
 
 /* ---- index.c: names and automatic snapshots, in memory ---------------------------- */
 
+/* What a restore replaced is called so, with its generation, unless it is given a name. */
+#define SNAPSHOT_REPLACED_NAME "before-restore-%u"
+
 struct automatic {
 	uint64_t number, wall_ns, held;
+	bool replaced; /* by a restore */
 };
 
 struct index {
@@ -102,7 +106,6 @@ struct index {
 	struct automatic automatic[LIMIT_AUTOMATIC];
 };
 
-bool snapshot_is_automatic(const struct snapshot *snapshot);
 /* Completes the index; BUSY when the budget of entries to be read is used up. */
 enum status index_build(struct store *store, uint32_t *budget, store_channel_t *channel);
 /* A commit is durable: its changes. */

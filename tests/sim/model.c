@@ -284,7 +284,8 @@ void model_snapshot_rename(struct model_state *state, const char *from, const ch
 
 bool model_automatic(const char *name, uint32_t flags)
 {
-	return flags & DISK_SNAPSHOT_AUTOMATIC && strncmp(name, "auto-", 5) == 0;
+	return flags & DISK_SNAPSHOT_AUTOMATIC &&
+	       (strncmp(name, "auto-", 5) == 0 || strncmp(name, "before-restore-", 15) == 0);
 }
 
 const uint32_t *model_frozen_content(const struct model *model, generation_t generation)

@@ -214,6 +214,7 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 	struct model *model = &workload->model;
 	struct model_state *state;
 	generation_t generation = {0}, working;
+	char kept[DISK_SNAPSHOT_NAME];
 	enum status status;
 
 	sim_deadline();
@@ -224,9 +225,13 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 	for (uint32_t idle = sim_random_below(&workload->random, 6); idle; idle--)
 		store_step(workload->engine.store);
 	working = store_generation(workload->engine.store);
-	/* With a restore goes the name for what it replaces: the engine's choice. */
+	/* With a restore goes the name for what it replaces: ours, or the engine's choice,
+	 * which is one of its automatic snapshots then. */
+	snprintf(kept, sizeof(kept), "kept-%llu", (unsigned long long)working.n);
+	if (action == STORE_ACTION_RESTORE && working.n % 2)
+		kept[0] = 0;
 	status = commit_start(workload, action, number,
-			      action == STORE_ACTION_RESTORE ? NULL : name, &generation);
+			      action == STORE_ACTION_RESTORE ? kept : name, &generation);
 	sim_trace("  commit %d \"%s\": %s, generation %llu", (int)action, name ? name : "",
 		  status_text(status), (unsigned long long)generation.n);
 	SIM_CHECK(status != STATUS_NO_SPACE || action != STORE_ACTION_DELETE,
@@ -259,15 +264,13 @@ bool workload_commit(struct workload *workload, enum store_action action, snapsh
 	if (action == STORE_ACTION_RESTORE) {
 		const struct model_snapshot *snapshot = model_snapshot_find(state, name);
 		struct model_state *second;
-		char kept[DISK_SNAPSHOT_NAME];
 
 		SIM_CHECK(working.n + 1 == generation.n,
 			  "a restore freezes generation %llu and ends in %llu",
 			  (unsigned long long)working.n, (unsigned long long)generation.n);
 		second = model_freeze(model, generation);
 		memcpy(second->content, snapshot->content, model->pages * sizeof(uint32_t));
-		snprintf(kept, sizeof(kept), "before-restore-%llu", (unsigned long long)working.n);
-		if (!workload->engine.discard) {
+		if (!workload->engine.discard && kept[0]) {
 			model_snapshot_add(model, state, kept, state->content);
 			model_snapshot_add(model, second, kept, state->content);
 		}

@@ -66,7 +66,8 @@ static enum status retention_count(struct host *host, uint64_t *count, uint64_t 
 		if (status != STATUS_OK)
 			break;
 		if (!(snapshot.flags & DISK_SNAPSHOT_AUTOMATIC) ||
-		    strncmp(snapshot.name, "auto-", 5) != 0)
+		    (strncmp(snapshot.name, "auto-", 5) != 0 &&
+		     strncmp(snapshot.name, "before-restore-", 15) != 0))
 			continue;
 		++*count;
 		*held += snapshot.held_sectors;

@@ -189,6 +189,44 @@ static void test_thinning_order(void **state)
 	fixture_free(f);
 }
 
+/* What restores replaced is thinned too, and is not for newer automatic ones: of every
+ * minute the newest of either kind stays. */
+static void test_thinning_replaced(void **state)
+{
+	static const unsigned kept[] = {0, 190, 200, 250, 260};
+	static uint32_t base[FIXTURE_PAGES];
+	struct fixture *f = fixture_new(131072, 300, 512);
+	struct disk_retention rule = {.interval_s = 10, .minutes = 2, .budget = 900};
+	const uint64_t t = 3600 * 1000 * SECOND;
+	struct store_commit_request request = {
+		.action = STORE_ACTION_SNAPSHOT, .name = "base", .wall_ns = t};
+
+	(void)state;
+	scribble(f, 40);
+	assert_int_equal(fixture_request(f, &request), STATUS_OK);
+	memcpy(base, f->model, sizeof(base));
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	request = (struct store_commit_request){.action = STORE_ACTION_RESTORE, .number = {1}};
+	for (unsigned i = 1; i <= 4; i++) {
+		/* Twice in a minute, then one that the system takes. */
+		for (unsigned second = 0; second <= 10; second += 10) {
+			scribble(f, 20);
+			request.wall_ns = t + (60 * i + second) * SECOND;
+			assert_int_equal(fixture_request(f, &request), STATUS_OK);
+			memcpy(f->stable_model, base, sizeof(base));
+			fixture_remount(f);
+		}
+		scribble(f, 20);
+		thin(f, t + (60 * i + 20) * SECOND, 20);
+	}
+	rule.interval_s = 1000; /* none is taken any more */
+	assert_int_equal(retain(f, &rule), STATUS_OK);
+	thin(f, t + 330 * SECOND, 200);
+	assert_kept(f, t, kept, 5);
+	fixture_account(f);
+	fixture_free(f);
+}
+
 /* A tool that works on the store offline takes none, and none goes. */
 static void test_retention_offline(void **state)
 {
@@ -612,13 +650,21 @@ static void test_deletions_stopped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_thinning_order), cmocka_unit_test(test_retention_offline),
-		cmocka_unit_test(test_held_restored),  cmocka_unit_test(test_budget_of_newest),
-		cmocka_unit_test(test_name_given),     cmocka_unit_test(test_no_yield_to_stream),
-		cmocka_unit_test(test_thinning),       cmocka_unit_test(test_held),
-		cmocka_unit_test(test_budget),	       cmocka_unit_test(test_seldom),
-		cmocka_unit_test(test_deltas),	       cmocka_unit_test(test_interval),
-		cmocka_unit_test(test_yield),	       cmocka_unit_test(test_deletions_stopped),
+		cmocka_unit_test(test_thinning_order),
+		cmocka_unit_test(test_retention_offline),
+		cmocka_unit_test(test_thinning_replaced),
+		cmocka_unit_test(test_held_restored),
+		cmocka_unit_test(test_budget_of_newest),
+		cmocka_unit_test(test_name_given),
+		cmocka_unit_test(test_no_yield_to_stream),
+		cmocka_unit_test(test_thinning),
+		cmocka_unit_test(test_held),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_seldom),
+		cmocka_unit_test(test_deltas),
+		cmocka_unit_test(test_interval),
+		cmocka_unit_test(test_yield),
+		cmocka_unit_test(test_deletions_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
