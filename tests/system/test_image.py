@@ -2,13 +2,14 @@
 """test_image.py - the disk image: its tables, its contents, and how it is made."""
 
 import os
+import re
 import struct
 import subprocess
 import uuid
 import zlib
 
 import pytest
-from conftest import MKSTORE, PARTS, STORE_OFFSET, WORK, make_image, mkstore
+from conftest import MKSTORE, PARTS, STORE_OFFSET, WORK, cat, make_image, mkstore
 
 from machine import Machine
 
@@ -124,6 +125,29 @@ def test_new_kernel_keeps_the_store(image, unit):
     # Once more: nothing to do, nothing said.
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
     os.unlink(written)
+
+
+def test_newer_programs_are_put_not_made_fresh(image, tmp_path):
+    """`make` says how a program gets into a store; that never costs what is in it."""
+    files = tmp_path / "user"
+    subprocess.run(["cp", "-r", "build/user", files], check=True)
+    path = os.path.join(WORK, "put-hint.img")
+    options = ["--core", f"{PARTS}/core.img", "--mkstore", MKSTORE, "--files", files]
+    options += ["--esp", f"{PARTS}/esp.img", "--manifest", "disk/system.manifest"]
+    image_py = ["/usr/bin/python3", "tools/build/image.py"]
+    subprocess.run([*image_py, "fresh", path, "--yes", "--size", "64M", *options], check=True)
+    mkstore("put", path, "README.md", "/notes/mine")
+    with open(files / "hello.elf", "ab") as file:
+        file.write(b"newer")
+    said = subprocess.run([*image_py, "ensure", path, *options], capture_output=True, text=True,
+                          check=True).stdout
+    assert "fresh" not in said
+    advice = re.search(r"with the system off: (.*)$", said, re.M)[1]
+    subprocess.run(advice.split(), check=True, stdout=subprocess.DEVNULL)
+    assert mkstore("get", path, "/bin/hello", tmp_path / "hello").returncode == 0
+    assert (tmp_path / "hello").read_bytes().endswith(b"newer")
+    assert cat(path, "/notes/mine").startswith("# Perdure")
+    os.unlink(path)
 
 
 def fresh(image):

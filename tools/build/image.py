@@ -262,7 +262,7 @@ def image_sector(path):
     for sector in SECTORS:
         if read_range(path, 8, sector) == b"EFI PART":
             return sector
-    raise Failure(f"{path}: not a GPT disk; `make fresh` makes a new one")
+    raise Failure(f"{path}: not a GPT disk: name another file with IMAGE=FILE")
 
 
 def update(arguments):
@@ -288,7 +288,16 @@ def ensure(arguments):
         if changed:
             print(f"image: note: these have changed since the store in {arguments.image} was made:")
             print(f"image:   {' '.join(changed)}")
-            print("image: `make fresh` makes a new store")
+            for name in changed:
+                print(f"image: {put_hint(arguments, name)}")
+
+
+def put_hint(arguments, path):
+    """How one that has changed gets into the store, which keeps everything else."""
+    name, suffix = os.path.splitext(os.path.basename(path))
+    if suffix != ".elf":
+        return f"{path} is for stores that are made anew; this one stays as it is"
+    return f"with the system off: {arguments.mkstore} put {arguments.image} {path} /bin/{name}"
 
 
 def is_used(arguments):
