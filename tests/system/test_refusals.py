@@ -233,4 +233,7 @@ def test_image_in_use(image):
             [MKSTORE, "snapshot", image, "never"], capture_output=True, text=True, check=False
         )
         assert result.returncode == 4
-        assert "in use" in result.stderr
+        assert "in use" in result.stderr and "--live" in result.stderr
+        looked = subprocess.run([MKSTORE, "ls", image], capture_output=True, text=True, check=False)
+        assert looked.returncode == 4 and "with --live" in looked.stderr
+        assert "notes" in mkstore("ls", "--live", image).stdout

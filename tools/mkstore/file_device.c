@@ -262,8 +262,11 @@ static enum status device_begin(struct file_device *device, const char *path,
 		return status;
 	if (!file_device_lock(device->descriptor, mode)) {
 		snprintf(why, why_size,
-			 "%s: is in use by a running system or another program: stop it first",
-			 path);
+			 "%s: is in use by a running system or another program: stop it first%s",
+			 path,
+			 mode == FILE_DEVICE_WRITE ? "; to look at it all the same: --live, as in "
+						     "mkstore info --live"
+						   : ", or look at it all the same with --live");
 		return STATUS_BUSY;
 	}
 	device->block.request_sectors = REQUEST_SECTORS;
