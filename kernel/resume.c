@@ -185,7 +185,8 @@ static void resume_system(void)
 
 static enum abi_resume resume_reason(const struct store_recovery *recovery)
 {
-	if (kernel.warm)
+	/* Just now, or by a tool while the system was off. */
+	if (kernel.warm || recovery->restored)
 		return RESUME_RESTORE;
 	switch (recovery->stop) {
 	case STORE_STOP_FRESH:

@@ -90,7 +90,8 @@ def test_snapshots_offline(image, tmp_path):
     info = mkstore_json("info", image)
     assert info["restored"] and info["object_version"] >= versions
     with Machine(image) as machine:
-        machine.wait_prompt()
+        assert machine.wait_prompt().reason == "restored"
+        assert "restore" in machine.command("uptime")
         assert "first" in machine.command("cat /notes/state")
         machine.command("echo third > /notes/state")
         machine.command("checkpoint")
