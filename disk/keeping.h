@@ -50,10 +50,32 @@ static inline bool keeping_number(const char **text, uint64_t most, uint64_t *va
 	return true;
 }
 
+/* ---- times ------------------------------------------------------------------------ */
+
+#define KEEPING_DURATION_FORM "write it like 500ms, 2s, 10m, 1h or 1d"
+#define KEEPING_DURATION_MOST UINT64_C(1000000000) /* of any unit: what is longer is a slip */
+
 /* Seconds of a unit: s, m, h, d; 0: none of these. */
 static inline uint64_t keeping_unit(char unit)
 {
 	return unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : unit == 'd' ? 86400 : 0;
+}
+
+/* The whole text as a time: a number and ms, s, m, h or d; a number alone are seconds. */
+static inline bool keeping_duration(const char *text, uint64_t *ns)
+{
+	uint64_t value, unit = 1000000000;
+
+	if (!keeping_number(&text, KEEPING_DURATION_MOST, &value))
+		return false;
+	if (text[0] == 'm' && text[1] == 's') {
+		unit = 1000000;
+		text += 2;
+	} else if (*text) {
+		unit *= keeping_unit(*text++);
+	}
+	*ns = value * unit;
+	return unit && !*text && value <= UINT64_MAX / unit;
 }
 
 /* *value: the number, the generation, or the age in seconds. */
@@ -69,6 +91,25 @@ static inline enum keeping_form keeping_form_of(const char *text, uint64_t *valu
 		return KEEPING_AGE;
 	}
 	return KEEPING_NAME;
+}
+
+/* What is meant to stand for a number, a generation or an age, and does not: why; null:
+ * it can be read, or is a name. */
+static inline const char *keeping_form_fault(const char *text)
+{
+	uint64_t value;
+
+	if (keeping_form_of(text, &value) != KEEPING_NAME)
+		return 0;
+	switch (*text) {
+	case '-':
+		return "not an age: write it like -30s, -10m, -2h or -7d";
+	case '#':
+		return "not the number of a snapshot: write it like #12";
+	case '@':
+		return "not a generation: write it like @57";
+	}
+	return 0;
 }
 
 static inline bool keeping_is(const char *text, const char *word)
@@ -108,6 +149,8 @@ static inline const char *keeping_name_fault(const char *name)
 			return "a control character is in it";
 	if (!length || length >= DISK_SNAPSHOT_NAME)
 		return "a name has 1 to 63 bytes";
+	if (name[0] == ' ' || name[length - 1] == ' ')
+		return "a space is at its beginning or end";
 	return keeping_name_automatic(name)
 		       ? "the system gives such names to the generations that it keeps"
 		       : 0;

@@ -46,6 +46,7 @@ enum status lookup_snapshot(struct host *host, const char *text, struct store_sn
 /* Why there is no such snapshot. */
 static void lookup_reason(char *out, size_t size, const char *text)
 {
+	const char *fault = keeping_form_fault(text);
 	uint64_t value = 0;
 
 	switch (keeping_form_of(text, &value)) {
@@ -61,12 +62,7 @@ static void lookup_reason(char *out, size_t size, const char *text)
 	case KEEPING_NAME:
 		break;
 	}
-	if (*text == '#' || *text == '@')
-		snprintf(out, size, "no number follows the %c", *text);
-	else if (*text == '-')
-		snprintf(out, size, "that is no age: write it like -30s, -10m, -2h or -3d");
-	else
-		snprintf(out, size, "there is none; 'mkstore snapshots' lists them");
+	snprintf(out, size, "%s", fault ? fault : "there is none; 'mkstore snapshots' lists them");
 }
 
 enum command_exit lookup_error(struct host *host, enum status status, const char *what,

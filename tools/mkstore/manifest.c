@@ -399,23 +399,12 @@ static bool manifest_label(struct manifest_parser *parser)
 static bool manifest_interval(struct manifest_parser *parser)
 {
 	const char *word = NULL;
-	uint64_t number, unit;
-	char digits[24];
-	size_t length;
 
 	if (!manifest_take(parser, "the interval", &word))
 		return false;
-	length = strspn(word, "0123456789");
-	unit = strcmp(word + length, "ms") == 0	 ? 1000000
-	       : strcmp(word + length, "s") == 0 ? 1000000000
-						 : 0;
-	if (unit == 0 || length == 0 || length >= sizeof(digits))
-		return manifest_fail(parser, "'%.60s' is no interval: write 1s or 500ms", word);
-	memcpy(digits, word, length);
-	digits[length] = 0;
-	if (!text_number_parse(digits, &number) || number > UINT64_C(86400000))
-		return manifest_fail(parser, "an interval of '%.60s' is too long", word);
-	parser->manifest->interval_ns = number * unit;
+	if (!keeping_duration(word, &parser->manifest->interval_ns))
+		return manifest_fail(parser, "'%.60s' is no interval: " KEEPING_DURATION_FORM,
+				     word);
 	return manifest_end(parser);
 }
 
