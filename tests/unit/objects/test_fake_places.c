@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE /* memmem */
 #include "tests/unit/objects/fake_store.h"
+#include <stdio.h>
 
 static const object_t root_directory = {OBJECT_ROOT_DIRECTORY};
 
@@ -457,13 +458,76 @@ static void test_survey_of_old_names(void **state)
 	assert_int_equal(give(&space, 5, "y", &made[6]), STATUS_OK);
 }
 
+/* ---- through a view ------------------------------------------------------------------ */
+
+/* All is read as it is in the live state, although the store's pages go at once, and
+ * nothing is written. */
+static void test_view(void **state)
+{
+	static uint8_t kept[SPACE_KEPT][PAGE_SIZE] __attribute__((aligned(64)));
+	static struct store_view view;
+	struct space space = space_with_directories(), past = space;
+	struct directory_entry entry = {.length = 0}, found;
+	struct disk_capability capability;
+	struct disk_object record, live;
+	unsigned count = 0;
+	char name[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++) {
+		struct object_request request = {
+			.type = OBJECT_SEGMENT, .size = i, .size_max = i + 1};
+
+		fake_begin();
+		assert_int_equal(
+			object_create(&space, (object_t){OBJECT_ROOT_BANK}, &request, &capability),
+			STATUS_OK);
+		snprintf(name, sizeof(name), "%03u a name that fills the pages of a tree", i);
+		fake_begin();
+		assert_int_equal(directory_link(&space, root_directory, name, strlen(name),
+						&capability, false),
+				 STATUS_OK);
+	}
+	past.view = &view;
+	past.kept = kept;
+	for (;; count++) {
+		fake_begin();
+		past.kept_pages = 0;
+		if (directory_next(&past, root_directory, entry.name, entry.length, &found) !=
+		    STATUS_OK)
+			break;
+		entry = found;
+		past.kept_pages = 0;
+		assert_int_equal(directory_lookup(&past, root_directory, entry.name, entry.length,
+						  &capability),
+				 STATUS_OK);
+		assert_memory_equal(&capability, &entry.capability, sizeof(capability));
+		past.kept_pages = 0;
+		assert_int_equal(object_resolve(&past, &capability, OBJECT_SEGMENT, 0, &record),
+				 STATUS_OK);
+		assert_int_equal(object_read(&space, of(&capability), &live), STATUS_OK);
+		assert_memory_equal(&record, &live, sizeof(record));
+		assert_int_equal(record.size, count);
+	}
+	assert_int_equal(count, 300);
+	fake_begin();
+	past.kept_pages = 0;
+	assert_int_equal(directory_unlink(&past, root_directory, entry.name, entry.length),
+			 STATUS_READ_ONLY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_below_itself), cmocka_unit_test(test_one_name),
-		cmocka_unit_test(test_replaced),     cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_random),	     cmocka_unit_test(test_survey),
-		cmocka_unit_test(test_survey_fails), cmocka_unit_test(test_survey_of_old_names),
+		cmocka_unit_test(test_view),
+		cmocka_unit_test(test_below_itself),
+		cmocka_unit_test(test_one_name),
+		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_survey),
+		cmocka_unit_test(test_survey_fails),
+		cmocka_unit_test(test_survey_of_old_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
