@@ -253,6 +253,14 @@ enum abi_operation {
 	 * another partition is in the way [CONTROL] */
 	STORE_GROW = LABEL(OBJECT_STORE, 10),
 
+	/* Objects as they were in a snapshot, by their numbers: whoever may restore it may
+	 * see all of it.  w0 snapshot, w1 directory (0: the root), data a name, w2 1: that
+	 * one, 0: the next one -> as DIRECTORY_NEXT [CONTROL] */
+	STORE_PAST_NAME = LABEL(OBJECT_STORE, 13),
+	/* w0 snapshot, w1 segment, w2 offset -> data, w0 size in bytes; no data at the end
+	 * [CONTROL] */
+	STORE_PAST_BYTES = LABEL(OBJECT_STORE, 14),
+
 	/* data struct abi_scrub as it was answered last, or nothing to begin -> data the
 	 * same further on, a few blocks of the store read and verified [CONTROL] */
 	STORE_SCRUB = LABEL(OBJECT_STORE, 15),
@@ -351,11 +359,13 @@ struct abi_system {
 	uint64_t memory_bytes, kernel_bytes, frames, free_frames, clean_frames;
 	uint64_t dirty_frames, borrowed_frames, staging_bytes;
 	uint64_t uptime_ns, since_resume_ns, wall_ns, generation, resume_reason;
-	uint64_t resume_us; /* from kernel entry to the first machine */
-	uint64_t resumes, machines, idle_ns;
+	uint64_t resume_us;		     /* from kernel entry to the first machine */
+	uint64_t resumes, machines, idle_ns; /* machines: that run or wait in memory now */
 	char version[32];
 	char cpu[48];
 	char accelerator[16]; /* "KVM", "TCG" or empty */
+	/* What the PC has; of these one processor and the disk of the store are used. */
+	uint32_t processors, disks, networks, displays;
 };
 
 #endif

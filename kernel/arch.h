@@ -62,6 +62,12 @@ void arch_init(const struct arch_boot *boot, void *(*scratch)(uint64_t bytes));
 const char *arch_cpu_name(void);
 const char *arch_accelerator(void);
 
+/* What the PC has, used or not: processors, and PCI functions of these classes. */
+struct arch_parts {
+	uint32_t processors, disks, networks, displays;
+};
+const struct arch_parts *arch_parts(void);
+
 /* ---- console ------------------------------------------------------------------ */
 
 /* Serial port; never waits longer than the hardware takes.  In-kernel output ring

@@ -59,6 +59,10 @@ enum status service_survey_wait(void);
 /* May the caller give a machine that priority?  INVALID, NO_RIGHT. */
 enum status service_priority(const struct service *service, uint64_t priority);
 
+/* service_past.c: operations of the store that read in a snapshot. */
+enum status store_op_past_name(struct service *service);
+enum status store_op_past_bytes(struct service *service);
+
 /* Begins a line of the log: persistent uptime in seconds and a space; its length. */
 size_t service_log_time(char *line, size_t size);
 

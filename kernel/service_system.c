@@ -176,7 +176,7 @@ static enum status store_name(const struct service *service, char name[DISK_SNAP
 	return STATUS_OK;
 }
 
-/* The same for one that a snapshot is given: it is typed where blanks divide. */
+/* The same for one that a snapshot is given; a NUL would hide what follows it. */
 static enum status store_name_new(const struct service *service, char name[DISK_SNAPSHOT_NAME])
 {
 	enum status status = store_name(service, name);
@@ -184,7 +184,7 @@ static enum status store_name_new(const struct service *service, char name[DISK_
 	if (status != STATUS_OK)
 		return status;
 	for (uint32_t i = 0; i < service->message.length; i++)
-		if ((unsigned char)name[i] <= ' ')
+		if (!name[i])
 			return STATUS_INVALID;
 	return keeping_name_fault(name) ? STATUS_INVALID : STATUS_OK;
 }
@@ -440,6 +440,8 @@ const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
 	[STORE_RENAME & 0xff] = {store_op_rename, RIGHT_CONTROL, 0},
 	[STORE_RETENTION & 0xff] = {store_op_retention, RIGHT_CONTROL, 0},
 	[STORE_GROW & 0xff] = {store_op_grow, RIGHT_CONTROL, 0},
+	[STORE_PAST_NAME & 0xff] = {store_op_past_name, RIGHT_CONTROL, SERVICE_DATA},
+	[STORE_PAST_BYTES & 0xff] = {store_op_past_bytes, RIGHT_CONTROL, SERVICE_DATA},
 	[STORE_SCRUB & 0xff] = {store_op_scrub, RIGHT_CONTROL, SERVICE_DATA},
 };
 
@@ -470,6 +472,10 @@ static enum status system_op_info(struct service *service)
 		.machines = task_count(),
 		.idle_ns = cpu_this()->idle_ns,
 	};
+	answer->processors = arch_parts()->processors;
+	answer->disks = arch_parts()->disks;
+	answer->networks = arch_parts()->networks;
+	answer->displays = arch_parts()->displays;
 	text_copy(answer->version, sizeof(answer->version), PERDURE_VERSION);
 	text_copy(answer->cpu, sizeof(answer->cpu), arch_cpu_name());
 	text_copy(answer->accelerator, sizeof(answer->accelerator), arch_accelerator());

@@ -79,6 +79,9 @@ static void acpi_madt_entry(const uint8_t *entry, uint32_t bytes)
 			facts.io_apic = get32(entry + 4);
 			facts.io_apic_first = get32(entry + 8);
 		}
+	} else if ((entry[0] == 0 && bytes >= 8 && get32(entry + 4) & 1) ||
+		   (entry[0] == 9 && bytes >= 16 && get32(entry + 8) & 1)) {
+		facts.processors++; /* local APIC or x2APIC, enabled */
 	} else if (entry[0] == 2 && bytes >= 10 && entry[3] < ACPI_ISA_IRQS) {
 		uint16_t flags = get16(entry + 8);
 		facts.isa_interrupt[entry[3]] = get32(entry + 4);

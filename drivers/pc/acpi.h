@@ -32,6 +32,7 @@ struct acpi_facts {
 	bool present;
 	/* MADT; the PC's usual addresses without one */
 	uint64_t local_apic, io_apic;
+	uint32_t processors;		       /* that can be used; 0: not told */
 	uint32_t io_apic_first;		       /* its first global system interrupt */
 	uint32_t isa_interrupt[ACPI_ISA_IRQS]; /* global system interrupt of an ISA IRQ */
 	bool isa_low[ACPI_ISA_IRQS], isa_level[ACPI_ISA_IRQS];

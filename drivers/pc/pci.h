@@ -18,6 +18,7 @@ struct pci_function {
 	uint16_t vendor, product;
 };
 
+#define PCI_CLASS 0x0bu /* what kind of function it is */
 uint8_t pci_read8(const struct pci_function *f, uint32_t offset);
 uint16_t pci_read16(const struct pci_function *f, uint32_t offset);
 uint32_t pci_read32(const struct pci_function *f, uint32_t offset);

@@ -70,6 +70,38 @@ void arch_tick_start(void)
 		devices_missing("the interrupt controller's timer stands still");
 }
 
+/* ---- what there is ------------------------------------------------------------------------ */
+
+/* By the class code (PCI 3.0, appendix D). */
+static bool parts_count(const struct pci_function *f, void *context)
+{
+	struct arch_parts *parts = context;
+
+	switch (pci_read8(f, PCI_CLASS)) {
+	case 0x01:
+		parts->disks++;
+		break;
+	case 0x02:
+		parts->networks++;
+		break;
+	case 0x03:
+		parts->displays++;
+		break;
+	}
+	return true;
+}
+
+const struct arch_parts *arch_parts(void)
+{
+	static struct arch_parts parts;
+
+	if (parts.processors == 0) {
+		parts.processors = acpi_facts()->processors ? acpi_facts()->processors : 1;
+		pci_scan(parts_count, &parts);
+	}
+	return &parts;
+}
+
 /* ---- interrupts and events --------------------------------------------------------------- */
 
 static void event_set(uint32_t events)

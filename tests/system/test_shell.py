@@ -49,7 +49,7 @@ def test_help_explains_each_command(shell):
 def test_wrong_commands_get_a_helpful_answer(shell):
     assert "Did you mean `snapshot`" in shell.command("snapshto")
     assert "no such command" in shell.command("frobnicate")
-    assert "usage: cp FROM TO" in shell.command("cp /bin/shell")
+    assert "usage: cp [--snapshot SNAPSHOT] FROM TO" in shell.command("cp /bin/shell")
     assert "usage: " in shell.command("cat")
     assert "no such" in shell.command("cat /does/not/exist")
     assert "before >" in shell.command("> /notes/x")
@@ -170,6 +170,137 @@ def test_checkpoint_and_store(shell):
     said = shell.command("store")
     for word in ("generation", "free", "dirty"):
         assert word in said.lower()
+
+
+def test_one_grammar_of_times_and_names(shell):
+    """What is written in a manifest or for mkstore is written so here, too."""
+    assert "every 1m 00s" in shell.command("interval 1m")
+    assert "every 1.000 s" in shell.command("interval 1s")
+    for wrong in ("5y", "-5s", "1.5s", "s"):
+        assert "not a time; write it like" in shell.command(f"interval {wrong}")
+    for wrong, why in (("-5y", "not an age"), ("#x", "not the number"), ("@", "not a generation")):
+        for command in ("restore", "delete"):
+            assert why in shell.command(f"{command} {wrong}")
+    assert "'two words'" not in shell.command("snapshot 'two words'")
+    assert "two words" in shell.command("snapshots")
+    assert "two words is deleted" in shell.command("delete 'two words'")
+    assert "beginning or end" in shell.command("snapshot 'word '")
+
+
+def test_delete_says_which(shell):
+    shell.command("snapshot to-say")
+    number = re.search(r"^ *(\d+) .* to-say", shell.command("snapshots"), re.M)[1]
+    said = shell.command(f"delete #{number}")
+    assert re.search(rf"delete: snapshot {number}, to-say, generation \d+, taken 20\d\d-", said)
+    assert "to-say is deleted" in said
+
+
+def answer(shell, columns):
+    """As a terminal so wide answers the shell's question."""
+    shell.type(f"\x1b[24;{columns}R")
+
+
+def test_tables_fit_the_terminal(shell):
+    shell.command("snapshot " + "a-long-name-" * 5)
+    try:
+        for columns in (40, 60, 80, 85, 100, 200):
+            for command in ("ps", "snapshots"):
+                answer(shell, columns)
+                said = shell.command(command)
+                assert max(map(len, said.splitlines())) < columns, said
+                assert ("too narrow for" in said) == (columns < (80 if command == "ps" else 96))
+            assert "a-long-name" in said
+        assert "a-long-name-a-long-name-a-long-name-a-long-name-a-long-name-" in said
+        # Into an object goes all of it.
+        answer(shell, 40)
+        shell.command("ps > /notes/ps-whole")
+        assert "RECEIVED" in shell.command("cat /notes/ps-whole")
+    finally:
+        answer(shell, 80)
+        shell.command("delete " + "a-long-name-" * 5)
+
+
+def test_answers_among_keys(shell):
+    """Late, mixed with what is typed, twice, nonsense: never a part of a command."""
+    shell.type("ec\x1b[24;100Rho on")
+    assert shell.command("e") == "one\n"
+    shell.type("\x1b[24;90R\x1b[24;80R")
+    assert shell.command("echo two") == "two\n"
+    shell.type("\x1b[24;R\x1b[;80R\x1b[1;5R")
+    assert shell.command("echo three") == "three\n"
+    # What is typed ahead while a command runs is read with the next line.
+    shell.type("echo four\r\x1b[24;80Recho five\r")
+    shell.wait(r"^five$")
+    shell.wait(r"^perdure> ")
+
+
+def test_line_too_long(shell):
+    """Its beginning alone would be another command."""
+    said = shell.command("echo " + "x" * 1100 + " > /notes/too-long")
+    assert "at most 1000 bytes; nothing" in said
+    shell.type("echo y > /notes/too-long" + " " * 1000 + "; and more")
+    assert "at most 1000 bytes; nothing" in shell.command("")
+    assert "too-long" not in shell.command("ls /notes")
+    assert shell.command("echo " + "x" * 990) == "x" * 990 + "\n"
+
+
+def test_about_tells_what_is_not_used(image):
+    arguments = ["-smp", "3", "-device", "virtio-net-pci"]
+    with Machine(image, arguments=arguments) as machine:
+        machine.wait_prompt()
+        said = machine.command("about")
+        assert re.search(r"processors +1 used of 3", said), said
+        assert re.search(r"networks +0 used of 1", said)
+        assert re.search(r"disks +1 used of \d", said)
+        # All machines count from the beginning, met by the kernel or not.
+        machines = len(re.findall(r"^ *\d+ ", machine.command("ps"), re.M))
+        machine.command("reboot")
+        said = machine.command("uptime")
+        assert f"{machines} machines" in said, said
+
+
+def test_restore_says_which(image):
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("snapshot there")
+        machine.type("restore #1\r")
+        machine.wait(r"^restore: snapshot 1, there, generation \d+, taken 20.*ago$")
+        machine.wait_prompt()
+
+
+def test_reading_in_a_snapshot(shell):
+    """One lost object comes back without a restore, and nothing else changes."""
+    shell.command("mkdir /notes/then")
+    shell.command("echo precious > /notes/then/one")
+    shell.command("cp /bin/selftest /notes/then/large")
+    shell.command("snapshot 'as it was'")
+    before = shell.command("ls /notes/then")
+    shell.command("echo other > /notes/then/one")
+    shell.command("rm /notes/then/large")
+    for name in ("one", ""):
+        shell.command(f"rm /notes/then/{name}" if name else "rmdir /notes/then")
+    shell.command("echo new > /notes/then")
+    past = "--snapshot 'as it was'"
+    assert shell.command(f"cat {past} /notes/then/one") == "precious\n"
+    assert shell.command(f"ls {past} /notes/then") == before
+    listed = shell.command(f"tree {past}")
+    assert re.search(r"^  notes/\n(    .*\n)*    then/\n      large\n      one\n", listed, re.M)
+    assert shell.command(f"cp {past} /notes/then/one /notes/back") == ""
+    assert shell.command("cat /notes/back") == "precious\n"
+    shell.command(f"cp {past} /notes/then/large /notes")
+    assert shell.command("hexdump /notes/large 0 64") == shell.command("hexdump /bin/selftest 0 64")
+    # A program of many pages runs.
+    shell.command("run -n copied /notes/large")
+    assert shell.command("cat /notes/then") == "new\n"
+    assert "there already" in shell.command(f"cp {past} /notes/then/one /notes/then")
+    assert "no such name" in shell.command(f"cat {past} /notes/never")
+    assert "no such snapshot" in shell.command("ls --snapshot never")
+    assert "usage" in shell.command("ls --snapshot")
+    assert "notes/" in shell.command("tree") and "shell" in shell.command("tree /bin")
+    for name in ("then", "back", "large"):
+        shell.command(f"rm /notes/{name}")
+    shell.command("delete 'as it was'")
+    assert "no such" in shell.command(f"ls {past}")
 
 
 def test_interval(shell):

@@ -56,25 +56,41 @@ enum status directory_rename(uint32_t directory, const char *old_name, uint32_t 
 	return message_request(directory, DIRECTORY_RENAME, &message);
 }
 
+/* Asks with the item's name for an item. */
+static enum status directory_ask(uint32_t slot, uint64_t label, struct message *message,
+				 struct directory_item *item)
+{
+	enum status status = message_put(message, item->name, strlen(item->name));
+
+	if (status == STATUS_OK)
+		status = message_request(slot, label, message);
+	if (status != STATUS_OK)
+		return status;
+	if (message->length >= DIRECTORY_NAME)
+		return STATUS_FORMAT;
+	memcpy(item->name, message_data(), message->length);
+	item->name[message->length] = '\0';
+	item->type = (enum object_type)message->word[0];
+	item->size = message->word[1];
+	item->rights = (uint16_t)message->word[2];
+	item->object = (uint32_t)message->word[3];
+	item->alive = message->word[4] == 1;
+	return STATUS_OK;
+}
+
 enum status directory_next(uint32_t directory, struct directory_item *item)
 {
 	struct message message = {0};
-	enum status status = message_put(&message, item->name, strlen(item->name));
 
-	if (status == STATUS_OK)
-		status = message_request(directory, DIRECTORY_NEXT, &message);
-	if (status != STATUS_OK)
-		return status;
-	if (message.length >= DIRECTORY_NAME)
-		return STATUS_FORMAT;
-	memcpy(item->name, message_data(), message.length);
-	item->name[message.length] = '\0';
-	item->type = (enum object_type)message.word[0];
-	item->size = message.word[1];
-	item->rights = (uint16_t)message.word[2];
-	item->object = (uint32_t)message.word[3];
-	item->alive = message.word[4] == 1;
-	return STATUS_OK;
+	return directory_ask(directory, DIRECTORY_NEXT, &message, item);
+}
+
+enum status directory_past(uint64_t snapshot, uint32_t directory, struct directory_item *item,
+			   bool exact)
+{
+	struct message message = {.word = {snapshot, directory, exact}};
+
+	return directory_ask(SLOT_STORE, STORE_PAST_NAME, &message, item);
 }
 
 enum status directory_info(uint32_t directory, uint64_t *entries)
@@ -186,4 +202,22 @@ enum status path_parent(const char *path, uint32_t *slot, char name[DIRECTORY_NA
 		return STATUS_INVALID;
 	}
 	return status;
+}
+
+enum status path_past(uint64_t snapshot, const char *path, struct directory_item *item)
+{
+	size_t length;
+
+	*item = (struct directory_item){.type = OBJECT_DIRECTORY, .alive = true};
+	while (path_next_name(&path, item->name, &length)) {
+		enum status status = STATUS_WRONG_TYPE;
+
+		if (length >= DIRECTORY_NAME)
+			return STATUS_INVALID;
+		if (item->type == OBJECT_DIRECTORY && item->alive)
+			status = directory_past(snapshot, item->object, item, true);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return item->alive ? STATUS_OK : STATUS_DEAD;
 }

@@ -34,6 +34,12 @@ enum status directory_rename(uint32_t directory, const char *old_name, uint32_t 
 			     const char *new_name, bool replace);
 /* On entry item->name is the previous name (empty: start). */
 enum status directory_next(uint32_t directory, struct directory_item *item);
+/* The same in a snapshot, of the directory of this number there (0: the root), with the
+ * store in SLOT_STORE: the next name, or (`exact`) this one. */
+enum status directory_past(uint64_t snapshot, uint32_t directory, struct directory_item *item,
+			   bool exact);
+/* What the path leads to in a snapshot; of the root, item->name is empty. */
+enum status path_past(uint64_t snapshot, const char *path, struct directory_item *item);
 enum status directory_info(uint32_t directory, uint64_t *entries);
 
 /* Capability at the path in a newly taken slot; the caller gives it back.  The

@@ -58,7 +58,7 @@ enum status log_write(const void *text, size_t length)
 
 void log_print(const char *format, ...)
 {
-	char line[256];
+	char line[LOG_LINE + 1];
 	va_list list;
 	size_t length;
 
@@ -213,6 +213,16 @@ enum status store_retention(const struct disk_retention *rule, uint64_t *generat
 enum status store_grow(uint64_t *generation)
 {
 	return service_resumable(SLOT_STORE, STORE_GROW, "", generation);
+}
+
+enum status store_past_bytes(uint64_t snapshot, uint32_t segment, uint64_t offset, void *buffer,
+			     size_t *length)
+{
+	struct message message = {.word = {snapshot, segment, offset}};
+	enum status status = message_request(SLOT_STORE, STORE_PAST_BYTES, &message);
+
+	*length = message.length < MESSAGE_DATA ? message.length : MESSAGE_DATA;
+	return service_take_data(status, buffer, *length);
 }
 
 enum status store_scrub(struct abi_scrub *scrub)

@@ -26,7 +26,7 @@ enum status clock_sleep_until(uint64_t uptime_ns);
 
 /* One line, without newline; what is beyond LOG_LINE bytes is cut off.  The kernel
  * puts time and name of the machine before it. */
-#define LOG_LINE (MESSAGE_DATA - 40)
+#define LOG_LINE LOG_LINE_MAX
 enum status log_write(const void *text, size_t length);
 void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Text from *position on (the log, or the kernel's with `kernel`) into buffer,
@@ -61,6 +61,10 @@ enum status store_rename(uint64_t number, const char *name, uint64_t *generation
 enum status store_retention(const struct disk_retention *rule, uint64_t *generation);
 /* The store takes all of its disk. */
 enum status store_grow(uint64_t *generation);
+/* Bytes of a segment as it was in a snapshot, by its number there, into buffer, which has
+ * MESSAGE_DATA bytes; none at its end. */
+enum status store_past_bytes(uint64_t snapshot, uint32_t segment, uint64_t offset, void *buffer,
+			     size_t *length);
 /* Verifies a few blocks more; all zeros to begin.  Until scrub->done. */
 enum status store_scrub(struct abi_scrub *scrub);
 

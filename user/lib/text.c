@@ -211,6 +211,8 @@ static unsigned text_suffix(char character)
 		return 20;
 	case 'G':
 		return 30;
+	case 'T':
+		return 40;
 	}
 	return 0;
 }

@@ -20,8 +20,8 @@ size_t text_format(char *buffer, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 size_t text_vformat(char *buffer, size_t size, const char *format, va_list list);
 
-/* The whole text as a number, decimal or 0x..., with an optional suffix K, M or
- * G (times 1024); false if it is not one or does not fit. */
+/* The whole text as a number, decimal or 0x..., with an optional suffix K, M,
+ * G or T (times 1024); false if it is not one or does not fit. */
 bool text_number(const char *text, uint64_t *value);
 
 bool text_equal(const char *left, const char *right);

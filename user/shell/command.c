@@ -13,6 +13,7 @@
 #include "user/lib/slot.h"
 #include "user/lib/text.h"
 #include "user/shell/guard.h"
+#include "user/shell/line.h"
 #include "user/shell/suggest.h"
 #include "user/shell/terminal.h"
 #include "user/shell/words.h"
@@ -26,7 +27,7 @@ static void shell_say(const char *text, size_t length)
 
 bool shell_complain(const char *command, const char *format, ...)
 {
-	char text[600];
+	char text[LINE_BYTES + 600];
 	va_list list;
 	size_t length = text_format(text, sizeof(text), "%s: ", command);
 

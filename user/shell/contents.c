@@ -38,6 +38,15 @@ static void contents_print(const char *text, size_t length)
 	}
 }
 
+void contents_show(const char *text, size_t length)
+{
+	/* Into an object go the bytes as they are. */
+	if (terminal_captures())
+		terminal_write(text, length);
+	else
+		contents_print(text, length);
+}
+
 static bool contents_cat(const struct file *file)
 {
 	const char *text = file_data(file);
@@ -45,11 +54,7 @@ static bool contents_cat(const struct file *file)
 	for (uint64_t at = 0; at < file->size; at += CONTENTS_STEP) {
 		size_t part = file->size - at < CONTENTS_STEP ? file->size - at : CONTENTS_STEP;
 
-		/* Into an object go the bytes as they are. */
-		if (terminal_captures())
-			terminal_write(text + at, part);
-		else
-			contents_print(text + at, part);
+		contents_show(text + at, part);
 		if (part == CONTENTS_STEP && terminal_interrupted())
 			return false;
 	}
@@ -61,9 +66,14 @@ static bool contents_cat(const struct file *file)
 
 bool command_cat(int argc, char **argv)
 {
+	uint64_t snapshot;
 	bool done = true;
 
-	for (int i = 1; i < argc; i++) {
+	if (!past_option(&argc, &argv, &snapshot))
+		return false;
+	for (int i = 1; i < argc && snapshot; i++)
+		done &= past_cat(snapshot, argv[i]);
+	for (int i = 1; i < argc && !snapshot; i++) {
 		struct file file;
 		enum status status = file_open(&file, argv[i], RIGHT_READ);
 
@@ -212,9 +222,7 @@ static const char *contents_last_name(const char *path)
 	return name;
 }
 
-/* The copy's directory and name: `to` may be a directory to copy into. */
-static enum status contents_find_target(const char *from, const char *to, uint32_t *directory,
-					char name[DIRECTORY_NAME])
+enum status contents_find_target(const char *from, const char *to, uint32_t *directory, char *name)
 {
 	enum object_type type;
 	enum status status = path_lookup(to, directory, &type);
@@ -261,9 +269,16 @@ bool command_cp(int argc, char **argv)
 	char name[DIRECTORY_NAME];
 	struct file from;
 	uint32_t directory;
-	enum status status = file_open(&from, argv[1], RIGHT_READ);
+	uint64_t snapshot;
+	enum status status;
 
-	(void)argc;
+	if (!past_option(&argc, &argv, &snapshot))
+		return false;
+	if (argc != 3)
+		return shell_usage("cp");
+	if (snapshot)
+		return past_cp(snapshot, argv[1], argv[2]);
+	status = file_open(&from, argv[1], RIGHT_READ);
 	if (status != STATUS_OK)
 		return shell_path_error("cp", argv[1], status);
 	status = contents_find_target(argv[1], argv[2], &directory, name);
@@ -277,7 +292,8 @@ bool command_cp(int argc, char **argv)
 	if (status == STATUS_ATTACHED)
 		return shell_complain("cp", "%s and %s are the same object", argv[1], argv[2]);
 	if (status == STATUS_LIMIT)
-		return shell_complain("cp", "%s cannot grow to the size of %s; remove it first",
+		return shell_complain("cp",
+				      "%s cannot grow to the size of %s; copy to another name",
 				      argv[2], argv[1]);
 	return status == STATUS_OK ? true : shell_path_error("cp", argv[2], status);
 }

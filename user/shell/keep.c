@@ -67,9 +67,6 @@ bool keep_name_fits(const char *command, const char *name)
 {
 	const char *fault = keeping_name_fault(name);
 
-	for (size_t i = 0; name[i] && !fault; i++)
-		if (name[i] == ' ')
-			fault = "a space is in it";
 	return !fault || shell_complain(command, "'%s' cannot name a snapshot: %s", name, fault);
 }
 

@@ -109,19 +109,20 @@ static uint32_t line_room(const struct line *line)
 {
 	uint32_t prompt = (uint32_t)strlen(line->prompt);
 
-	return prompt + LINE_SCROLL < LINE_WIDTH ? LINE_WIDTH - 1 - prompt : LINE_SCROLL;
+	return prompt + LINE_SCROLL < line->width ? line->width - 1 - prompt : LINE_SCROLL / 2;
 }
 
 /* Moves the part shown so that the cursor is in it.  True: it moved. */
 static bool line_scroll(struct line *line)
 {
 	uint32_t old = line->first, room = line_room(line);
+	uint32_t step = room < LINE_SCROLL ? room : LINE_SCROLL;
 
 	while (line->first > line->cursor)
-		for (uint32_t i = 0; i < LINE_SCROLL; i++)
+		for (uint32_t i = 0; i < step; i++)
 			line->first = line_before(line, line->first);
 	while (line_columns(line, line->first, line->cursor) > room)
-		for (uint32_t i = 0; i < LINE_SCROLL; i++)
+		for (uint32_t i = 0; i < step; i++)
 			line->first = line_next(line, line->first);
 	return line->first != old;
 }
@@ -163,6 +164,7 @@ static void line_delete(struct line *line, uint32_t from, uint32_t to, struct li
 	memmove(line->text + from, line->text + to, line->length - to + 1);
 	line->length -= to - from;
 	line->cursor = from;
+	line->lost &= line->length > 0;
 	/* The last character goes without drawing the line anew. */
 	if (simple && !line_scroll(line))
 		line_put_text(output, "\b \b");
@@ -173,6 +175,7 @@ static void line_delete(struct line *line, uint32_t from, uint32_t to, struct li
 static void line_insert(struct line *line, char byte, struct line_output *output)
 {
 	if (line->length == LINE_BYTES) {
+		line->lost = true;
 		line_put_text(output, "\a");
 		return;
 	}
@@ -191,6 +194,7 @@ static void line_replace(struct line *line, const char *text, struct line_output
 	line->length = (uint32_t)strlen(text);
 	memcpy(line->text, text, line->length + 1);
 	line->first = 0;
+	line->lost = false;
 	line_move(line, line->length, output);
 }
 
@@ -355,10 +359,21 @@ static void line_feed_control(struct line *line, uint8_t byte, struct line_outpu
 	}
 }
 
+static void line_empty(struct line *line)
+{
+	line->length = line->cursor = line->first = line->back = 0;
+	line->text[0] = '\0';
+	line->lost = false;
+}
+
 static enum line_event line_finish(struct line *line, struct line_output *output)
 {
-	line_remember(line);
 	line_put_text(output, "\r\n");
+	if (line->lost) {
+		line_empty(line);
+		return LINE_TOO_LONG;
+	}
+	line_remember(line);
 	line->back = 0;
 	return LINE_DONE;
 }
@@ -366,8 +381,7 @@ static enum line_event line_finish(struct line *line, struct line_output *output
 static enum line_event line_cancel(struct line *line, struct line_output *output)
 {
 	line_put_text(output, "^C\r\n");
-	line->length = line->cursor = line->first = line->back = 0;
-	line->text[0] = '\0';
+	line_empty(line);
 	line->key = LINE_KEY_PLAIN;
 	return LINE_CANCELLED;
 }
@@ -402,11 +416,11 @@ void line_init(struct line *line, const char *prompt)
 {
 	memset(line, 0, sizeof(*line));
 	line->prompt = prompt;
+	line->width = LINE_WIDTH;
 }
 
 void line_begin(struct line *line, struct line_output *output)
 {
-	line->length = line->cursor = line->first = line->back = 0;
-	line->text[0] = '\0';
+	line_empty(line);
 	line_put_text(output, line->prompt);
 }

@@ -20,12 +20,13 @@
 
 #define LINE_BYTES   1000u /* of one line */
 #define LINE_HISTORY 64u   /* lines remembered */
-#define LINE_WIDTH   80u   /* columns of the terminal */
-#define LINE_OUTPUT  512u  /* most bytes that one key makes */
+#define LINE_WIDTH   80u   /* columns of the terminal, unless width says otherwise */
+#define LINE_OUTPUT  1200u /* most bytes that one key makes: a row of WIDTH_MOST and more */
 
 enum line_event {
 	LINE_EDITING,	/* go on */
 	LINE_DONE,	/* line->text is complete */
+	LINE_TOO_LONG,	/* its end did not fit: the line is empty now */
 	LINE_CANCELLED, /* ^C: the line is empty now */
 	LINE_END,	/* ^D on an empty line */
 };
@@ -39,6 +40,8 @@ enum line_key_state {
 
 struct line {
 	const char *prompt; /* one column per byte */
+	uint32_t width;	    /* columns of the terminal; to be set anew at any time */
+	bool lost;	    /* something that was typed did not fit */
 	char text[LINE_BYTES + 1];
 	uint32_t length, cursor; /* bytes */
 	uint32_t first;		 /* first byte that is shown */

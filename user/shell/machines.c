@@ -12,6 +12,7 @@
 #include "user/lib/slot.h"
 #include "user/lib/spawn.h"
 #include "user/lib/text.h"
+#include "user/shell/columns.h"
 #include "user/shell/terminal.h"
 
 #define MACHINES_PRIORITY 5u /* of what `run` starts */
@@ -30,20 +31,33 @@ static const char *machines_state(const struct abi_machine_info *info)
 	return info->state < MACHINE_STATES ? names[info->state] : "unknown";
 }
 
-static void machines_print_row(const struct abi_machine_info *info)
-{
-	uint64_t ms = info->cpu_ns / NS_PER_MILLISECOND;
-	char cpu[PRINT_SIZE];
+static const struct column machines_column[] = {
+	{"NUMBER", 6, false, 0}, {"NAME", 12, true, 0},	    {"STATUS", 9, true, 0},
+	{"STATE", 12, true, 2},	 {"PRIO", 4, false, 4},	    {"CPU s", 8, false, 1},
+	{"SENT", 6, false, 3},	 {"RECEIVED", 8, false, 3},
+};
 
+static void machines_print_row(const struct columns *table, const struct abi_machine_info *info)
+{
+	char number[12], name[MACHINE_NAME + 1] = {0}, state[STATE_NAME + 1] = {0};
+	char priority[12], cpu[PRINT_SIZE], sent[24], received[24];
+	const char *const cell[] = {number, name,    machines_state(info), state, priority, cpu,
+				    sent,   received};
+	uint64_t ms = info->cpu_ns / NS_PER_MILLISECOND;
+
+	memcpy(name, info->name, MACHINE_NAME);
+	memcpy(state, info->state_name[0] ? info->state_name : "-",
+	       info->state_name[0] ? STATE_NAME : 1);
+	text_format(number, sizeof(number), "%u", info->object);
+	text_format(priority, sizeof(priority), "%u", info->priority);
 	text_format(cpu, sizeof(cpu), "%llu.%03llu", (unsigned long long)ms / 1000,
 		    (unsigned long long)ms % 1000);
-	terminal_print("%6u  %-12.*s %-9s %-14.*s %4u %12s %10llu %10llu\n", info->object,
-		       (int)MACHINE_NAME, info->name, machines_state(info), (int)STATE_NAME,
-		       info->state_name[0] ? info->state_name : "-", info->priority, cpu,
-		       (unsigned long long)info->messages_sent,
-		       (unsigned long long)info->messages_received);
+	text_format(sent, sizeof(sent), "%llu", (unsigned long long)info->messages_sent);
+	text_format(received, sizeof(received), "%llu",
+		    (unsigned long long)info->messages_received);
+	terminal_row(table, cell);
 	if (info->state == MACHINE_FAULTED)
-		terminal_print("        %s: address 0x%llx, instruction at 0x%llx\n",
+		terminal_print("        %s:\n        address 0x%llx, instruction at 0x%llx\n",
 			       print_fault(info->fault), (unsigned long long)info->fault_address,
 			       (unsigned long long)info->rip);
 }
@@ -51,20 +65,22 @@ static void machines_print_row(const struct abi_machine_info *info)
 bool command_ps(int argc, char **argv)
 {
 	struct abi_machine_info info = {.object = 0};
+	struct columns table;
 	enum status status;
 
 	(void)argc;
 	(void)argv;
-	terminal_print("%6s  %-12s %-9s %-14s %4s %12s %10s %10s\n", "NUMBER", "NAME", "STATUS",
-		       "STATE", "PRIO", "CPU s", "SENT", "RECEIVED");
+	terminal_table(&table, machines_column,
+		       sizeof(machines_column) / sizeof(machines_column[0]));
 	for (uint64_t count = 1;; count++) {
 		status = system_machine_next(info.object, &info, 0);
 		if (status != STATUS_OK)
 			break;
-		machines_print_row(&info);
+		machines_print_row(&table, &info);
 		if (count % 32 == 0 && terminal_interrupted())
 			return false;
 	}
+	terminal_table_end(&table);
 	return status == STATUS_NOT_FOUND ? true : shell_error("ps", "machines", status);
 }
 
@@ -144,9 +160,13 @@ static void machines_print_all(const struct abi_machine_info *info, uint64_t now
 		terminal_print("state     (not a state machine)\n");
 		return;
 	}
-	terminal_print("state     %.*s, %llu moves, the last %s ago\n", (int)STATE_NAME,
-		       info->state_name, (unsigned long long)info->state_moves,
-		       print_duration(now - info->state_moved_ns, text));
+	if (info->state_moves == 0)
+		terminal_print("state     %.*s since it was started, no move yet\n",
+			       (int)STATE_NAME, info->state_name);
+	else
+		terminal_print("state     %.*s, %llu moves, the last %s ago\n", (int)STATE_NAME,
+			       info->state_name, (unsigned long long)info->state_moves,
+			       print_duration(now - info->state_moved_ns, text));
 }
 
 bool command_state(int argc, char **argv)

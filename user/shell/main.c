@@ -46,6 +46,8 @@ static void shell_read_line(void)
 	struct line_output output = {.length = 0};
 	enum line_event event = LINE_EDITING;
 
+	terminal_ask_width();
+	line.width = terminal_width();
 	line_begin(&line, &output);
 	while (event != LINE_DONE) {
 		enum terminal_input kind;
@@ -54,12 +56,22 @@ static void shell_read_line(void)
 		terminal_raw(output.bytes, output.length);
 		output.length = 0;
 		kind = terminal_read(&byte, 0);
+		line.width = terminal_width();
 		if (kind == TERMINAL_RESUMED) {
+			terminal_ask_width();
 			line_redraw(&line, &output);
 			continue;
 		}
 		event = line_feed(&line, byte, &output);
-		if (event == LINE_CANCELLED)
+		if (event == LINE_TOO_LONG) {
+			terminal_raw(output.bytes, output.length);
+			output.length = 0;
+			shell_complain(
+				"shell",
+				"a line has at most %u bytes; nothing of this one was executed",
+				LINE_BYTES);
+		}
+		if (event == LINE_CANCELLED || event == LINE_TOO_LONG)
 			line_begin(&line, &output);
 		/* The machine has no end and no parent to go back to. */
 		if (event == LINE_END) {

@@ -43,7 +43,7 @@ static void objects_print_rights(uint16_t rights, char text[8])
 	text[6] = '\0';
 }
 
-static void objects_print_item(const struct directory_item *item)
+void objects_print_item(const struct directory_item *item)
 {
 	char rights[8], size[24] = "-";
 
@@ -94,12 +94,19 @@ static bool objects_list_one(const char *path, uint32_t slot)
 
 bool command_ls(int argc, char **argv)
 {
-	const char *path = argc > 1 ? argv[1] : "/";
+	const char *path;
 	enum object_type type;
+	uint64_t snapshot;
 	uint32_t slot;
-	enum status status = path_lookup(path, &slot, &type);
+	enum status status;
 	bool done;
 
+	if (!past_option(&argc, &argv, &snapshot))
+		return false;
+	path = argc > 1 ? argv[1] : "/";
+	if (snapshot)
+		return past_ls(snapshot, path);
+	status = path_lookup(path, &slot, &type);
 	if (status != STATUS_OK)
 		return shell_path_error("ls", path, status);
 	done = type == OBJECT_DIRECTORY ? objects_list(path, slot) : objects_list_one(path, slot);

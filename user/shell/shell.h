@@ -85,11 +85,29 @@ bool command_rmdir(int argc, char **argv);
 bool command_rm(int argc, char **argv);
 bool command_mv(int argc, char **argv);
 
+struct directory_item;
+void objects_print_item(const struct directory_item *item);
+
 /* contents.c */
 bool command_cat(int argc, char **argv);
 bool command_hexdump(int argc, char **argv);
 bool command_echo(int argc, char **argv);
 bool command_cp(int argc, char **argv);
+
+/* Prints text so that no byte of it confuses the terminal, or as it is into an object. */
+void contents_show(const char *text, size_t length);
+/* The directory, in a newly taken slot, and the name that a copy of `from` gets: `to` may
+ * be a directory to copy into. */
+enum status contents_find_target(const char *from, const char *to, uint32_t *directory, char *name);
+
+/* past.c */
+bool command_tree(int argc, char **argv);
+/* Takes --snapshot SNAPSHOT away from the words and finds it; 0: there is none.  False:
+ * the complaint was made. */
+bool past_option(int *argc, char ***argv, uint64_t *snapshot);
+bool past_ls(uint64_t snapshot, const char *path);
+bool past_cat(uint64_t snapshot, const char *path);
+bool past_cp(uint64_t snapshot, const char *from, const char *to);
 
 /* machines.c */
 bool command_ps(int argc, char **argv);

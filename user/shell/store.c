@@ -10,9 +10,11 @@
 #include "user/shell/shell.h"
 
 #include <string.h>
+#include "disk/keeping.h"
 #include "user/lib/service.h"
 #include "user/lib/table.h"
 #include "user/lib/text.h"
+#include "user/shell/columns.h"
 #include "user/shell/suggest.h"
 #include "user/shell/terminal.h"
 
@@ -78,39 +80,59 @@ bool command_snapshot(int argc, char **argv)
 			       (unsigned long long)generation);
 	else if (status == STATUS_EXISTS)
 		return shell_complain("snapshot",
-				      "%s: there is one with this name; `delete` it "
-				      "first, or choose another",
+				      "%s: there is one with this name; choose another, or "
+				      "`rename` that one",
 				      argv[1]);
 	else
 		return shell_error("snapshot", argv[1], status);
 	return true;
 }
 
-/* What is held for the live state's origin is counted in the store's statistics. */
-static void store_print_snapshot(const struct abi_snapshot *snapshot, const struct abi_store *store)
+static const struct column store_column[] = {
+	{"NUMBER", 6, false, 0}, {"PARENT", 6, false, 5}, {"GENERATION", 10, false, 2},
+	{"PAGES", 9, false, 4},	 {"HELD", 9, false, 3},	  {"TAKEN (UTC)", 19, true, 1},
+	{"NAME", 24, true, 0},
+};
+
+static const char *store_note(uint32_t flags)
 {
-	char date[PRINT_SIZE], held[PRINT_SIZE];
+	if (flags & ABI_SNAPSHOT_UNREADABLE)
+		return "cannot be read";
+	if (flags & DISK_SNAPSHOT_DYING)
+		return "  (being deleted)";
+	if (flags & DISK_SNAPSHOT_BRANCH)
+		return "  (branch point)";
+	return flags & DISK_SNAPSHOT_AUTOMATIC ? "  (automatic)" : "";
+}
+
+/* What is held for the live state's origin is counted in the store's statistics. */
+static void store_print_snapshot(const struct columns *table, const struct abi_snapshot *snapshot,
+				 const struct abi_store *store)
+{
+	char number[24], parent[24] = "-", generation[24] = "-", pages[24] = "-";
+	char held[PRINT_SIZE] = "-", date[PRINT_SIZE] = "-", name[DISK_SNAPSHOT_NAME + 24];
+	const char *const cell[] = {number, parent, generation, pages, held, date, name};
 	uint64_t sectors = snapshot->held_sectors +
 			   (snapshot->number == store->origin ? store->held_sectors : 0);
-	const char *note = "";
 
-	if (snapshot->flags & DISK_SNAPSHOT_DYING)
-		note = "  (being deleted)";
-	else if (snapshot->flags & DISK_SNAPSHOT_BRANCH)
-		note = "  (branch point)";
-	else if (snapshot->flags & DISK_SNAPSHOT_AUTOMATIC)
-		note = "  (automatic)";
-	terminal_print(
-		"%6llu %6llu %10llu %10llu %10s  %s  %.*s%s\n",
-		(unsigned long long)snapshot->number, (unsigned long long)snapshot->parent,
-		(unsigned long long)snapshot->generation, (unsigned long long)snapshot->pages,
-		print_bytes(sectors * SECTOR_SIZE, held), print_date(snapshot->wall_ns, date),
-		(int)DISK_SNAPSHOT_NAME, snapshot->name, note);
+	text_format(number, sizeof(number), "%llu", (unsigned long long)snapshot->number);
+	text_format(name, sizeof(name), "%.*s%s", (int)DISK_SNAPSHOT_NAME, snapshot->name,
+		    store_note(snapshot->flags));
+	if (!(snapshot->flags & ABI_SNAPSHOT_UNREADABLE)) {
+		text_format(parent, sizeof(parent), "%llu", (unsigned long long)snapshot->parent);
+		text_format(generation, sizeof(generation), "%llu",
+			    (unsigned long long)snapshot->generation);
+		text_format(pages, sizeof(pages), "%llu", (unsigned long long)snapshot->pages);
+		print_bytes(sectors * SECTOR_SIZE, held);
+		print_date(snapshot->wall_ns, date);
+	}
+	terminal_row(table, cell);
 }
 
 bool command_snapshots(int argc, char **argv)
 {
 	struct abi_snapshot snapshot = {.number = 0};
+	struct columns table;
 	struct abi_store store;
 	enum status status = store_statistics(&store);
 	uint64_t count = 0, unreadable = 0;
@@ -121,22 +143,20 @@ bool command_snapshots(int argc, char **argv)
 		return shell_error("snapshots", "statistics", status);
 	while ((status = store_snapshot_next(snapshot.number, &snapshot)) == STATUS_OK) {
 		if (count++ == 0)
-			terminal_print("%6s %6s %10s %10s %10s  %-19s  %s\n", "NUMBER", "PARENT",
-				       "GENERATION", "PAGES", "HELD", "TAKEN (UTC)", "NAME");
-		if (snapshot.flags & ABI_SNAPSHOT_UNREADABLE) {
-			terminal_print("%6llu  cannot be read\n",
-				       (unsigned long long)snapshot.number);
+			terminal_table(&table, store_column,
+				       sizeof(store_column) / sizeof(store_column[0]));
+		if (snapshot.flags & ABI_SNAPSHOT_UNREADABLE)
 			unreadable = snapshot.number;
-		} else {
-			store_print_snapshot(&snapshot, &store);
-		}
+		store_print_snapshot(&table, &snapshot, &store);
 		if (count % 32 == 0 && terminal_interrupted())
 			return false;
 	}
+	if (count > 0)
+		terminal_table_end(&table);
+	else
+		terminal_print("no snapshots; `snapshot NAME` takes one\n");
 	if (status != STATUS_NOT_FOUND)
 		return shell_error("snapshots", "the catalogue", status);
-	if (count == 0)
-		terminal_print("no snapshots; `snapshot NAME` takes one\n");
 	if (unreadable)
 		return shell_complain("snapshots",
 				      "%llu cannot be read; all others can be restored, and "
@@ -151,7 +171,10 @@ static bool store_unknown(const char *command, const char *name)
 	struct abi_snapshot snapshot = {.number = 0};
 	char nearest[DISK_SNAPSHOT_NAME + 1] = {0};
 	uint32_t best = SUGGEST_LENGTH;
+	const char *fault = keeping_form_fault(name);
 
+	if (fault)
+		return shell_complain(command, "%s: %s", name, fault);
 	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK) {
 		char known[DISK_SNAPSHOT_NAME + 1] = {0};
 
@@ -167,6 +190,21 @@ static bool store_unknown(const char *command, const char *name)
 	return shell_complain(command, "%s: no such snapshot; `snapshots` lists them", name);
 }
 
+/* Which one a number, a generation or an age has meant. */
+static void store_say_which(const char *command, const struct abi_snapshot *snapshot)
+{
+	char age[PRINT_SIZE], date[PRINT_SIZE];
+	uint64_t now_ns = 0;
+
+	clock_now(NULL, &now_ns);
+	now_ns = now_ns > snapshot->wall_ns ? now_ns - snapshot->wall_ns : 0;
+	terminal_print("%s: snapshot %llu, %.*s, generation %llu, taken %s, %s ago\n", command,
+		       (unsigned long long)snapshot->number, (int)DISK_SNAPSHOT_NAME,
+		       snapshot->name, (unsigned long long)snapshot->generation,
+		       print_date(snapshot->wall_ns, date), print_duration(now_ns, age));
+	terminal_flush();
+}
+
 bool command_restore(int argc, char **argv)
 {
 	struct abi_snapshot found;
@@ -176,6 +214,7 @@ bool command_restore(int argc, char **argv)
 	(void)argc;
 	if (!keep_snapshot_find(argv[1], &found))
 		return store_unknown("restore", argv[1]);
+	store_say_which("restore", &found);
 	status = store_restore(found.name, &generation);
 	if (status == STATUS_NOT_FOUND)
 		return store_unknown("restore", argv[1]);
@@ -194,12 +233,14 @@ bool command_delete(int argc, char **argv)
 	(void)argc;
 	if (!keep_snapshot_find(argv[1], &found))
 		return store_unknown("delete", argv[1]);
+	store_say_which("delete", &found);
 	status = store_delete(found.name);
 	if (status == STATUS_NOT_FOUND)
 		return store_unknown("delete", argv[1]);
 	if (status != STATUS_OK)
 		return shell_error("delete", argv[1], status);
-	terminal_print("delete: %s is deleted, its space is being given back\n", argv[1]);
+	terminal_print("delete: %.*s is deleted, its space is being given back\n",
+		       (int)DISK_SNAPSHOT_NAME, found.name);
 	return true;
 }
 
@@ -298,26 +339,6 @@ bool command_store(int argc, char **argv)
 	return true;
 }
 
-/* "5" are seconds, "250ms" milliseconds. */
-static bool store_parse_interval(const char *text, uint64_t *ns)
-{
-	char digits[24];
-	size_t length = strlen(text);
-	bool milliseconds = length > 2 && text_equal(text + length - 2, "ms");
-	uint64_t value;
-
-	if (milliseconds)
-		length -= 2;
-	if (length == 0 || length >= sizeof(digits))
-		return false;
-	memcpy(digits, text, length);
-	digits[length] = '\0';
-	if (!text_number(digits, &value) || value > 1000000)
-		return false;
-	*ns = value * (milliseconds ? NS_PER_MILLISECOND : NS_PER_SECOND);
-	return true;
-}
-
 bool command_interval(int argc, char **argv)
 {
 	struct abi_store store;
@@ -326,8 +347,9 @@ bool command_interval(int argc, char **argv)
 	enum status status;
 
 	if (argc > 1) {
-		if (!store_parse_interval(argv[1], &ns))
-			return shell_complain("interval", "%s: not a time, as 2 or 500ms", argv[1]);
+		if (!keeping_duration(argv[1], &ns))
+			return shell_complain("interval", "%s: not a time; %s", argv[1],
+					      KEEPING_DURATION_FORM);
 		status = store_interval(ns);
 		if (status != STATUS_OK)
 			return shell_error("interval", argv[1], status);

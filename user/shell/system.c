@@ -50,6 +50,17 @@ bool command_mem(int argc, char **argv)
 	return true;
 }
 
+/* All that there are, also those that the kernel has not met since the resume. */
+static uint64_t system_machines(void)
+{
+	struct abi_machine_info info = {.object = 0};
+	uint64_t count = 0;
+
+	while (system_machine_next(info.object, &info, 0) == STATUS_OK)
+		count++;
+	return count;
+}
+
 bool command_uptime(int argc, char **argv)
 {
 	struct abi_system info;
@@ -66,7 +77,7 @@ bool command_uptime(int argc, char **argv)
 		       (unsigned long long)info.resume_us / 1000,
 		       (unsigned long long)info.resume_us % 1000);
 	terminal_print("resumed %llu times, %llu machines\n", (unsigned long long)info.resumes,
-		       (unsigned long long)info.machines);
+		       (unsigned long long)system_machines());
 	return true;
 }
 
@@ -85,10 +96,17 @@ bool command_date(int argc, char **argv)
 	return true;
 }
 
+static void system_print_part(const char *name, uint32_t used, uint32_t all)
+{
+	if (all > 0)
+		terminal_print("%-12s %u used of %u\n", name, used < all ? used : all, all);
+}
+
 bool command_about(int argc, char **argv)
 {
 	struct abi_system info;
 	struct abi_store store;
+	char memory[PRINT_SIZE];
 
 	(void)argc;
 	(void)argv;
@@ -97,6 +115,11 @@ bool command_about(int argc, char **argv)
 	terminal_print("Perdure %.*s on %.*s%s%.*s\n", (int)sizeof(info.version), info.version,
 		       (int)sizeof(info.cpu), info.cpu, info.accelerator[0] ? ", " : "",
 		       (int)sizeof(info.accelerator), info.accelerator);
+	terminal_print("%-12s %s\n", "memory", print_bytes(info.memory_bytes, memory));
+	system_print_part("processors", 1, info.processors);
+	system_print_part("disks", 1, info.disks);
+	system_print_part("networks", 0, info.networks);
+	system_print_part("displays", 0, info.displays);
 	if (store_statistics(&store) == STATUS_OK && store.health == STATUS_READ_ONLY)
 		terminal_print("Nothing is kept: %.*s.\n", (int)sizeof(store.unsaved_why),
 			       store.unsaved_why);

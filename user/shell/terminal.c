@@ -14,8 +14,10 @@
 #include "user/lib/program.h"
 #include "user/lib/service.h"
 #include "user/lib/text.h"
+#include "user/shell/columns.h"
 #include "user/shell/guard.h"
 #include "user/shell/shell.h"
+#include "user/shell/width.h"
 
 #define KEY_INTERRUPT	  3 /* ^C */
 #define TERMINAL_PATIENCE 1000u
@@ -32,6 +34,17 @@ static struct {
 /* Bytes typed and not yet asked for. */
 static uint8_t input[2 * MESSAGE_DATA];
 static size_t input_first, input_length;
+/* Those of them that were looked at for an answer of the terminal, and are none. */
+static uint8_t keys[WIDTH_HELD];
+static size_t keys_first, keys_end;
+static struct width width = {.columns = WIDTH_USUAL};
+
+/* What has to be said when the system was resumed.  It may be another terminal now. */
+static size_t terminal_resumed(char *notice, size_t size)
+{
+	width_begin(&width);
+	return shell_resume_notice(notice, size);
+}
 
 /* ---- output -------------------------------------------------------------------- */
 
@@ -40,7 +53,7 @@ static void terminal_put(const char *bytes, size_t length)
 	/* Bounded: each RESTARTED stands for a resume of the whole system. */
 	while (console_write(bytes, length) == STATUS_RESTARTED) {
 		char notice[120];
-		size_t notice_length = shell_resume_notice(notice, sizeof(notice));
+		size_t notice_length = terminal_resumed(notice, sizeof(notice));
 
 		console_write(notice, notice_length);
 	}
@@ -166,7 +179,8 @@ static enum status terminal_fill(uint64_t deadline_ns)
 	return status;
 }
 
-enum terminal_input terminal_read(uint8_t *byte, uint64_t deadline_ns)
+/* At least one byte is in the buffer; otherwise why not. */
+static enum terminal_input terminal_await(uint64_t deadline_ns)
 {
 	static uint32_t failures;
 
@@ -180,7 +194,7 @@ enum terminal_input terminal_read(uint8_t *byte, uint64_t deadline_ns)
 		if (status == STATUS_RESTARTED) {
 			char notice[120];
 
-			terminal_raw(notice, shell_resume_notice(notice, sizeof(notice)));
+			terminal_raw(notice, terminal_resumed(notice, sizeof(notice)));
 			return TERMINAL_RESUMED;
 		}
 		if (status == STATUS_OK)
@@ -192,10 +206,56 @@ enum terminal_input terminal_read(uint8_t *byte, uint64_t deadline_ns)
 			program_fail("the console cannot be read: %s", status_text(status));
 	}
 	failures = 0;
-	guard_key();
-	*byte = input[input_first++];
-	input_length--;
 	return TERMINAL_BYTE;
+}
+
+enum terminal_input terminal_read(uint8_t *byte, uint64_t deadline_ns)
+{
+	while (keys_first == keys_end) {
+		enum terminal_input kind = terminal_await(deadline_ns);
+
+		if (kind != TERMINAL_BYTE)
+			return kind;
+		keys_first = 0;
+		keys_end = width_feed(&width, input[input_first++], keys);
+		input_length--;
+	}
+	guard_key(); /* somebody's, not the terminal's */
+	*byte = keys[keys_first++];
+	return TERMINAL_BYTE;
+}
+
+void terminal_ask_width(void)
+{
+	width_ask(&width);
+	terminal_raw(WIDTH_QUESTION, strlen(WIDTH_QUESTION));
+}
+
+uint32_t terminal_width(void)
+{
+	return width.columns;
+}
+
+void terminal_table(struct columns *columns, const struct column *column, uint32_t count)
+{
+	char row[COLUMNS_ROW];
+
+	columns_begin(columns, column, count, capture.on ? 0 : width.columns);
+	terminal_write(row, columns_titles(columns, row));
+}
+
+void terminal_row(const struct columns *columns, const char *const *cell)
+{
+	char row[COLUMNS_ROW];
+
+	terminal_write(row, columns_row(columns, cell, row));
+}
+
+void terminal_table_end(const struct columns *columns)
+{
+	char row[COLUMNS_ROW];
+
+	terminal_write(row, columns_note(columns, row));
 }
 
 bool terminal_interrupted(void)
@@ -204,7 +264,7 @@ bool terminal_interrupted(void)
 	if (terminal_fill(1) == STATUS_RESTARTED) {
 		char notice[120];
 
-		terminal_raw(notice, shell_resume_notice(notice, sizeof(notice)));
+		terminal_raw(notice, terminal_resumed(notice, sizeof(notice)));
 	}
 	for (size_t i = 0; i < input_length; i++) {
 		if (input[input_first + i] != KEY_INTERRUPT)

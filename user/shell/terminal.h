@@ -22,6 +22,13 @@ void terminal_raw(const void *bytes, size_t length);
 void terminal_flush(void);
 
 void terminal_capture(void);
+struct columns;
+struct column;
+/* A table as wide as the terminal, or, when output is captured, as wide as it is: its
+ * titles, its rows, and which columns were left out. */
+void terminal_table(struct columns *columns, const struct column *column, uint32_t count);
+void terminal_row(const struct columns *columns, const char *const *cell);
+void terminal_table_end(const struct columns *columns);
 /* Is output being captured? */
 bool terminal_captures(void);
 /* What was captured, to be given to heap_release (null when nothing was).  False:
@@ -35,6 +42,12 @@ enum terminal_input {
 };
 /* The next byte typed; deadline in ns of uptime, 0: none.  Flushes output. */
 enum terminal_input terminal_read(uint8_t *byte, uint64_t deadline_ns);
+
+/* Asks the terminal how wide it is, with the cursor at the start of a row; the answer is
+ * taken out of what terminal_read gives. */
+void terminal_ask_width(void);
+/* Columns, as last heard; 80 of a terminal that says nothing. */
+uint32_t terminal_width(void);
 
 /* Was ^C typed?  What was typed before it is dropped, the rest is kept.  Cheap
  * enough to ask for every page or so of output. */

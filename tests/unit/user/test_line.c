@@ -283,8 +283,8 @@ static void test_long_line(void **state)
 	feed("\x01");
 	assert_int_equal(line.first, 0);
 	assert_int_equal(screen.column, strlen(PROMPT));
-	assert_int_equal(feed("\r"), LINE_DONE);
-	assert_int_equal(strlen(line_history(&line, 0)), LINE_BYTES);
+	assert_int_equal(feed("\r"), LINE_TOO_LONG);
+	assert_null(line_history(&line, 0));
 }
 
 static void test_redraw(void **state)
@@ -365,9 +365,66 @@ static void test_random_bytes(void **state)
 	}
 }
 
+/* What does not fit is not executed without its end, typed or pasted. */
+static void test_too_long(void **state)
+{
+	(void)state;
+	for (unsigned more = 0; more < 3; more++) {
+		line_init(&line, PROMPT);
+		output.length = 0;
+		line_begin(&line, &output);
+		for (unsigned i = 0; i < LINE_BYTES + more; i++) {
+			output.length = 0;
+			assert_int_equal(line_feed(&line, 'x', &output), LINE_EDITING);
+		}
+		output.length = 0;
+		assert_int_equal(line_feed(&line, 13, &output), more ? LINE_TOO_LONG : LINE_DONE);
+		assert_int_equal(line.length, more ? 0 : LINE_BYTES);
+		assert_true(more ? !line_history(&line, 0) : !!line_history(&line, 0));
+	}
+	/* The line was emptied: the next one is another. */
+	output.length = 0;
+	line_begin(&line, &output);
+	line_feed(&line, 'y', &output);
+	assert_int_equal(line_feed(&line, 13, &output), LINE_DONE);
+	assert_string_equal(line.text, "y");
+	for (unsigned i = 0; i <= LINE_BYTES; i++) {
+		output.length = 0;
+		line_feed(&line, 'x', &output);
+	}
+	output.length = 0;
+	line_feed(&line, 21, &output); /* ^U */
+	line_feed(&line, 'z', &output);
+	assert_int_equal(line_feed(&line, 13, &output), LINE_DONE);
+	assert_string_equal(line.text, "z");
+}
+
+/* Nothing reaches the last column, whatever the width, and the cursor is shown. */
+static void test_widths(void **state)
+{
+	(void)state;
+	for (unsigned width = 20; width <= 250; width++) {
+		line_init(&line, PROMPT);
+		line.width = width;
+		output.length = 0;
+		line_begin(&line, &output);
+		for (unsigned i = 0; i < 600; i++) {
+			output.length = 0;
+			line_feed(&line, (uint8_t) "x\x01\x05\x02"[i % 7 < 4 ? 0 : i % 4], &output);
+			assert_true(line.first <= line.cursor && line.cursor <= line.length);
+			assert_true(sizeof(PROMPT) - 1 + line.cursor - line.first < width);
+			output.length = 0;
+			line_redraw(&line, &output);
+			assert_true(output.length < LINE_OUTPUT);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_widths),
 		cmocka_unit_test_setup(test_typing, setup),
 		cmocka_unit_test_setup(test_editing_keys, setup),
 		cmocka_unit_test_setup(test_cancel_and_end, setup),

@@ -34,6 +34,12 @@ void selftest_log(void)
 	position = 0;
 	EXPECT(log_read(&position, text, &length), OK);
 	CHECK(length > 0 && position >= length);
+	/* Longer than a line of the log, up to what a message carries: cut, not lost. */
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = 'x';
+	for (length = LOG_LINE_MAX - 1; length <= sizeof(text); length++)
+		if (!EXPECT(log_write(text, length), OK))
+			break;
 }
 
 /* With `run -g` only. */
@@ -52,7 +58,7 @@ void selftest_services(void)
 	CHECK(store_statistics(&store) == STATUS_OK && store.durable >= generation);
 	EXPECT(store_restore("no-such-snapshot", &generation), NOT_FOUND);
 	EXPECT(store_delete("no-such-snapshot"), NOT_FOUND);
-	EXPECT(store_snapshot("two words", &generation), INVALID);
+	EXPECT(store_snapshot("two\nlines", &generation), INVALID);
 	EXPECT(table_reduce(SLOT_TABLE, SLOT_STORE, SLOT_A, RIGHT_READ), OK);
 	CHECK(message_request(SLOT_A, STORE_CHECKPOINT, &(struct message){0}) == STATUS_NO_RIGHT);
 	CHECK(system_info(&system) == STATUS_OK && system.frames > 0);
