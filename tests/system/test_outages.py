@@ -23,7 +23,7 @@ class Written:
     """What was written, and what of it was said to be durable."""
 
     def __init__(self):
-        self.serial = 0
+        self.serial = self.marks = 0
         self.durable = dict.fromkeys(NAMES, 0)
         self.newest = dict.fromkeys(NAMES, 0)
 
@@ -81,6 +81,10 @@ def recover(kind, away, machine, written):
         away.server.start()
     else:
         away.serve()
+    # When this is answered, so is what was typed in the outage.
+    written.marks += 1
+    machine.type(f"echo mark {written.marks}\r")
+    machine.wait(rf"^mark {written.marks}$")
     machine.wait("^perdure> ")
     written.save(machine)
     written.check_system(machine)
