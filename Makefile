@@ -98,12 +98,15 @@ THIRD_PARTY := $(B)/third_party/lz4/lz4.h $(B)/third_party/xxhash/xxhash.h
 
 # ---- kernel ------------------------------------------------------------------------
 
-KERNEL_O := $(KERNEL_C:%.c=$(B)/kernel/%.o) $(KERNEL_S:%=$(B)/kernel/%.o) $(B)/kernel/lz4.o
+KERNEL_O := $(KERNEL_C:%.c=$(B)/kernel/%.o) $(KERNEL_S:%=$(B)/kernel/%.o) $(B)/kernel/lz4.o $(B)/kernel/font.o
 
 $(B)/kernel/%.o: %.c Makefile | $(THIRD_PARTY)
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(KERNEL_FLAGS) -c $< -o $@
 $(B)/kernel/%.S.o: %.S Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(KERNEL_FLAGS) -c $< -o $@
+# GRUB's font of ASCII, for the kernel's lines on a screen of pixels.
+$(B)/kernel/font.o: | need-build
+	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(KERNEL_FLAGS) -x c -c /usr/share/grub/ascii.h -o $@
 $(B)/kernel/lz4.o: $(B)/third_party/lz4/lz4.c
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(KERNEL_FLAGS) $(LZ4_FLAGS) -w -c $< -o $@
 
@@ -205,7 +208,7 @@ P := $(B)/perdure
 $(P)/core.img: Makefile | need-build
 	$(SAY) grub $@ && mkdir -p $(@D) && grub-mkimage -O i386-pc -p '(,gpt2)/perdure' -o $@ biosdisk $(GRUB_MODULES)
 $(P)/bootx64.efi: Makefile | need-build
-	$(SAY) grub $@ && mkdir -p $(@D) && grub-mkimage -O x86_64-efi -p /perdure -o $@ $(GRUB_MODULES)
+	$(SAY) grub $@ && mkdir -p $(@D) && grub-mkimage -O x86_64-efi -p /perdure -o $@ efi_gop $(GRUB_MODULES)
 $(P)/esp.img: $(P)/bootx64.efi $(P)/kernel.elf disk/grub.cfg tools/build/image.py
 	$(SAY) fat $@ && $(PYTHON) tools/build/image.py fat $@ $(P)/bootx64.efi=/EFI/BOOT/BOOTX64.EFI \
 		$(P)/kernel.elf=/perdure/kernel.elf disk/grub.cfg=/perdure/grub.cfg

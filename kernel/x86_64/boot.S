@@ -15,6 +15,9 @@
 #define MULTIBOOT_LOADER      0x36d76289
 #define MULTIBOOT_ARCH_I386   0
 
+#define SCREEN_LINE   (0xb8000 + 22 * 160)
+#define SCREEN_COLOUR 0x07
+
 #define COM1_DATA   0x3f8
 #define COM1_STATUS 0x3fd
 
@@ -31,6 +34,15 @@ multiboot_header:
 	.short 1, 1
 	.long 28
 	.long 1, 6, 17, 14, 15
+	/* a screen, optional: text will do; else pixels of 32 bits, any size */
+	.balign 8
+	.short 4, 1
+	.long 12
+	.long 2
+	.balign 8
+	.short 5, 1
+	.long 20
+	.long 0, 0, 32
 	/* end */
 	.balign 8
 	.short 0, 0
@@ -109,11 +121,13 @@ boot_tables_fill:
 	jb 2b
 	ret
 
-	/* Writes the text at ebx to the serial port and stops.  The wait for each
+	/* Writes the text at ebx to the serial port and to the screen, which is in text
+	 * mode on all PCs that old, and stops.  The wait for each
 	 * byte is bounded, so that a PC without the port stops as well.  What is typed
 	 * then is taken and forgotten, see arch_halt. */
 boot_stop:
-	movb (%ebx), %ah
+	movl $SCREEN_LINE, %edi
+0:	movb (%ebx), %ah
 	testb %ah, %ah
 	jz 3f
 	movl $100000, %ecx
@@ -125,7 +139,12 @@ boot_stop:
 	movw $COM1_DATA, %dx
 	outb %al, %dx
 	incl %ebx
-	jmp boot_stop
+	cmpb $' ', %al
+	jb 0b
+	movb %al, (%edi)
+	movb $SCREEN_COLOUR, 1(%edi)
+	addl $2, %edi
+	jmp 0b
 3:	pause
 	movw $COM1_STATUS, %dx
 	inb %dx, %al

@@ -14,6 +14,7 @@
 #define TAG_COMMAND_LINE 1u
 #define TAG_MODULE	 3u
 #define TAG_MEMORY_MAP	 6u
+#define TAG_SCREEN	 8u
 #define TAG_EFI_32	 11u
 #define TAG_EFI_64	 12u
 #define TAG_RSDP_1	 14u
@@ -212,6 +213,23 @@ static void tag_module(struct multiboot *found, const uint8_t *tag, uint32_t byt
 	found->store_bytes = end - start;
 }
 
+#define SCREEN_PIXELS 1u
+#define SCREEN_TEXT   2u
+
+/* Address, bytes of a row, width, height, bits of a cell or pixel, kind. */
+static void tag_screen(struct multiboot *found, const uint8_t *tag)
+{
+	uint8_t bits = tag[28], kind = tag[29];
+
+	if ((kind != SCREEN_TEXT || bits != 16) && (kind != SCREEN_PIXELS || bits != 32))
+		return;
+	found->screen = (struct screen_mode){.address = get64(tag + 8),
+					     .pitch = get32(tag + 16),
+					     .width = get32(tag + 20),
+					     .height = get32(tag + 24),
+					     .text = kind == SCREEN_TEXT};
+}
+
 static void tag_read(struct multiboot *found, struct tags *tags, const uint8_t *tag, uint32_t bytes)
 {
 	switch (get32(tag)) {
@@ -222,6 +240,10 @@ static void tag_read(struct multiboot *found, struct tags *tags, const uint8_t *
 	case TAG_MODULE:
 		if (bytes >= 16)
 			tag_module(found, tag, bytes);
+		break;
+	case TAG_SCREEN:
+		if (bytes >= 30)
+			tag_screen(found, tag);
 		break;
 	case TAG_MEMORY_MAP:
 		tags->memory = tag;

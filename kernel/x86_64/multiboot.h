@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "drivers/pc/screen.h"
 #include "kernel/arch.h"
 
 /* Sorted, disjoint, merged ranges of pages.  When there are more than fit, the
@@ -28,6 +29,7 @@ struct multiboot {
 	uint8_t rsdp[MULTIBOOT_RSDP_BYTES];
 	uint32_t rsdp_bytes; /* 0: none given */
 	bool from_uefi;
+	struct screen_mode screen;   /* address 0: none that is understood */
 	uint32_t store, store_bytes; /* the module with the store's first sectors; 0: none */
 	uint64_t memory_bytes;	     /* usable memory reported */
 	struct memory_list usable;   /* whole pages of it */

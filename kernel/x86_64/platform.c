@@ -8,6 +8,7 @@
 #include "drivers/pc/apic.h"
 #include "drivers/pc/clock.h"
 #include "drivers/pc/power.h"
+#include "drivers/pc/screen.h"
 #include "drivers/pc/serial.h"
 #include "kernel/print.h"
 #include "kernel/x86_64/cpu.h"
@@ -134,6 +135,7 @@ bool platform_message_dispatch(uint8_t vector)
 void arch_console_write_sync(const char *text, uint32_t length)
 {
 	serial_write_sync(text, length);
+	screen_write(text, length);
 }
 
 uint32_t arch_console_write(const uint8_t *data, uint32_t length)

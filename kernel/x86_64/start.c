@@ -5,6 +5,7 @@
 #include "kernel/x86_64/start.h"
 #include <string.h>
 #include "disk/format.h"
+#include "drivers/pc/screen.h"
 #include "drivers/pc/serial.h"
 #include "kernel/print.h"
 #include "kernel/x86_64/cpu.h"
@@ -12,7 +13,11 @@
 #include "kernel/x86_64/multiboot.h"
 #include "store/store.h"
 
-#define LOW_MEMORY 0x100000u /* left to firmware: its tables and the real-mode area */
+#define FIRST_TABLES_END (UINT64_C(1) << 32) /* what boot.S maps one to one */
+#define LOW_MEMORY	 0x100000u /* left to firmware: its tables and the real-mode area */
+
+/* GRUB's font, which the Makefile compiles: 16 bytes for each character. */
+extern const uint8_t ascii_bitmaps[];
 
 uint64_t __stack_chk_guard;
 
@@ -41,6 +46,32 @@ static void start_store(void)
 		       sizeof superblock);
 		boot.store.known = store_identify(&superblock, boot.store.identity);
 	}
+}
+
+static const char screen_hint[] =
+	"Perdure talks on the first serial line (QEMU: -serial stdio); here only the kernel "
+	"says how it starts, and what is wrong.\n";
+
+/* Before the final page tables, the first 4 GiB are where they are. */
+static void start_screen(void)
+{
+	const struct screen_mode *mode = &multiboot.screen;
+	uint64_t bytes = (uint64_t)mode->pitch * mode->height;
+
+	if (mode->address == 0 || mode->address >= FIRST_TABLES_END ||
+	    bytes > FIRST_TABLES_END - mode->address)
+		return;
+	screen_init(mode, (volatile void *)(uintptr_t)mode->address, ascii_bitmaps);
+	screen_write(screen_hint, sizeof screen_hint - 1);
+}
+
+static void start_screen_move(void)
+{
+	const struct screen_mode *mode = &multiboot.screen;
+
+	screen_move(mode->address != 0
+			    ? map_window(mode->address, (uint64_t)mode->pitch * mode->height, false)
+			    : NULL);
 }
 
 static void start_memory(void)
@@ -75,16 +106,19 @@ static void __attribute__((noreturn)) start_go(uint64_t information)
 {
 	serial_init();
 	cpu_descriptors_init();
-	cpu_features_init();
 	/* The boot loader's information is read through the first tables, before any
 	 * memory is taken. */
-	if (!multiboot_read((const void *)information, &multiboot)) {
+	bool told = multiboot_read((const void *)information, &multiboot);
+	start_screen();
+	cpu_features_init();
+	if (!told) {
 		kernel_print("perdure: the boot loader tells of no memory; halted");
 		arch_halt();
 	}
 	start_store();
 	start_memory();
 	map_init(&boot, &multiboot.kept);
+	start_screen_move();
 	start_memory_return();
 	kernel_main(&boot);
 }

@@ -47,7 +47,7 @@ class Boot:
 
 class Machine:
     def __init__(self, image, memory=512, uefi=False, cpu="max", disk=None, drive=True, arguments=(),
-                 machine="q35"):
+                 machine="q35", accel="tcg", serial=True):
         """`disk`: arguments that attach drive `disk`, instead of one modern virtio-blk.
 
         `drive=False`: the arguments define the drive as well.
@@ -57,11 +57,11 @@ class Machine:
         self.text = ""
         self.position = 0
         self.changed = threading.Condition()
-        command = ["qemu-system-x86_64", "-machine", f"{machine},memory-backend=memory", "-accel", "tcg"]
+        command = ["qemu-system-x86_64", "-machine", f"{machine},memory-backend=memory", "-accel", accel]
         command += ["-cpu", cpu, "-m", str(memory), "-nodefaults", "-display", "none"]
         # What the guest does not touch costs nothing: 8 GiB are had on a smaller host.
         command += ["-object", f"memory-backend-ram,id=memory,size={memory}M,reserve=off"]
-        command += ["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]
+        command += ["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial" if serial else "none"]
         command += ["-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
         if drive:
             command += ["-drive", f"if=none,id=disk,format=raw,discard=unmap,file={self.image}"]
@@ -184,6 +184,17 @@ class Machine:
         self.reader.join()
         self.process.stdin.close()
         self.process.stdout.close()
+
+    def off_or(self, pattern, limit_s=LIMIT_S):
+        """True when the machine has switched itself off; false when it says this instead."""
+        try:
+            self.wait(pattern, limit_s)
+            return False
+        except Unexpected:
+            if self.reader.is_alive():
+                raise
+            self.process.wait()
+            return True
 
     def wait_off(self, limit_s=LIMIT_S):
         """Waits until the machine has switched itself off."""
