@@ -76,7 +76,8 @@ enum abi_slot {
 /* At its first instruction a program has rdi = address of this, in its
  * instance, rsp = top of its stack, 16-byte aligned, all else zero. */
 #define START_MAGIC	UINT64_C(0x5452415453524550)
-#define START_ARGUMENTS 512u
+#define START_ARGUMENTS 512u /* bytes */
+#define START_STRINGS	64u  /* at most, the name included */
 struct abi_start {
 	uint64_t magic;
 	uint64_t message_page; /* address */

@@ -531,6 +531,9 @@ enum status loader_argument_add(struct abi_start *start, const char *text)
 {
 	size_t used = 0, length = strlen(text) + 1;
 
+	/* A program is told all or is not started. */
+	if (start->argument_count >= START_STRINGS)
+		return STATUS_LIMIT;
 	for (uint64_t i = 0; i < start->argument_count && used < START_ARGUMENTS; i++) {
 		while (used < START_ARGUMENTS && start->arguments[used] != '\0')
 			used++;

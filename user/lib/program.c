@@ -16,7 +16,7 @@ struct abi_message_page *program_page;
 /* Copies of the strings, so that the start structure may be overwritten by a
  * stack that needs more room. */
 static char arguments[START_ARGUMENTS + 1];
-static char *argument[PROGRAM_ARGUMENTS + 1];
+static char *argument[START_STRINGS + 1];
 
 static int program_split(const struct abi_start *start)
 {
@@ -25,7 +25,7 @@ static int program_split(const struct abi_start *start)
 
 	for (unsigned i = 0; i < START_ARGUMENTS; i++)
 		arguments[i] = start->arguments[i];
-	while (count < (int)PROGRAM_ARGUMENTS && (uint64_t)count < start->argument_count &&
+	while (count < (int)START_STRINGS && (uint64_t)count < start->argument_count &&
 	       text < arguments + START_ARGUMENTS) {
 		argument[count++] = text;
 		while (*text != '\0')

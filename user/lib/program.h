@@ -12,8 +12,6 @@
 #include <stdint.h>
 #include "kernel/abi.h"
 
-#define PROGRAM_ARGUMENTS 32u
-
 /* The machine's message page.  Message data lies at its start. */
 extern struct abi_message_page *program_page;
 

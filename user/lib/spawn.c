@@ -50,7 +50,7 @@ static enum status spawn_arguments(struct spawn_work *work)
 {
 	enum status status = loader_argument_add(&work->start, work->request->name);
 
-	work->step = "pass the arguments (at most 511 bytes in all)";
+	work->step = "pass the arguments (at most 63, and 511 bytes in all)";
 	for (int i = 0; i < work->request->arguments && status == STATUS_OK; i++)
 		status = loader_argument_add(&work->start, work->request->argument[i]);
 	return status;

@@ -264,10 +264,10 @@ static void test_arguments(void **state)
 	assert_int_equal(loader_argument_add(&start, text), STATUS_OK);
 	assert_int_equal(loader_argument_add(&start, ""), STATUS_LIMIT);
 	memset(&start, 0, sizeof(start));
-	for (unsigned i = 0; i < START_ARGUMENTS; i++)
+	for (unsigned i = 0; i < START_STRINGS; i++)
 		assert_int_equal(loader_argument_add(&start, ""), STATUS_OK);
 	assert_int_equal(loader_argument_add(&start, ""), STATUS_LIMIT);
-	assert_int_equal(start.argument_count, START_ARGUMENTS);
+	assert_int_equal(start.argument_count, START_STRINGS);
 }
 
 /* ---- refused, each with its reason --------------------------------------------------- */

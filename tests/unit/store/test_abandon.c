@@ -215,10 +215,8 @@ static void test_restore(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_silence),
-		cmocka_unit_test(test_nothing_to_give_up),
-		cmocka_unit_test(test_struck_first),
-		cmocka_unit_test(test_full_or_away),
+		cmocka_unit_test(test_silence),	     cmocka_unit_test(test_nothing_to_give_up),
+		cmocka_unit_test(test_struck_first), cmocka_unit_test(test_full_or_away),
 		cmocka_unit_test(test_restore),
 	};
 
