@@ -15,16 +15,21 @@
 
 #define CONSOLE_PROMPT "kernel> "
 #define KEY_CANCEL     3
+/* So often in a row, a second each, the shell finds the store full before the console
+ * comes: mostly the next commit gives space back. */
+#define CONSOLE_FULL 5u
 /* Without an end after so long a command says that it waits. */
 #define CONSOLE_PATIENCE_NS UINT64_C(2000000000)
 
 static struct {
-	bool owns;	/* the terminal is the kernel's */
-	bool asked;	/* because a person wants it so */
-	bool look;	/* it must be looked whether the terminal is served */
-	bool typed;	/* and somebody waits for that */
-	bool returned;	/* the next machine that reads is told RESTARTED */
-	uint64_t stuck; /* version of a machine that was found unable to run, and why */
+	bool owns;	 /* the terminal is the kernel's */
+	bool asked;	 /* because a person wants it so */
+	bool look;	 /* it must be looked whether the terminal is served */
+	bool typed;	 /* and somebody waits for that */
+	bool returned;	 /* the next machine that reads is told RESTARTED */
+	uint64_t served; /* version of the terminal's machine, as far as it is known */
+	uint32_t full;	 /* how often in a row it has found the store full */
+	uint64_t stuck;	 /* version of a machine that was found unable to run, and why */
 	enum status stuck_status;
 	uint64_t reader; /* version of the machine that has read last, 0: none since the resume */
 	struct console_line line;
@@ -148,6 +153,12 @@ void console_stuck(uint64_t version, enum status status)
 	console.look = true;
 }
 
+void console_full(uint64_t version)
+{
+	if (version == console.served && ++console.full == CONSOLE_FULL)
+		console_stuck(version, STATUS_NO_SPACE);
+}
+
 void console_typed(void)
 {
 	console.typed = !console.reader;
@@ -174,6 +185,8 @@ enum status console_claim(const struct disk_machine *machine)
 		return STATUS_RESTARTED;
 	}
 	console.stuck = 0;
+	console.full = 0;
+	console.served = machine->version;
 	if (console.reader == machine->version)
 		return STATUS_OK;
 	status = system_read(&kernel.space, &known);
@@ -279,7 +292,7 @@ enum status console_look(const char **why)
 	if (status != STATUS_OK)
 		return status;
 	object = (object_t){system->terminal.object};
-	version = system->terminal.version;
+	version = console.served = system->terminal.version;
 	if (!version) {
 		/* It may still come, and it is in nobody's way unless somebody types. */
 		*why = console.typed ? "is not known: no machine reads from the terminal" : NULL;

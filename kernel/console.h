@@ -33,6 +33,8 @@ bool console_step(void);
 void console_examine(void);
 /* The same; the machine of this version was to run and cannot. */
 void console_stuck(uint64_t version, enum status status);
+/* The machine of this version waits because the store is full. */
+void console_full(uint64_t version);
 /* Somebody types; if no machine has read since the resume, the same. */
 void console_typed(void);
 /* A person asks for the console. */

@@ -58,6 +58,7 @@ void kernel_park(uint64_t wake_ns)
 
 void kernel_park_for_space(void)
 {
+	console_full(cpu_this()->running->version);
 	kernel.space.channel = (store_channel_t){CHANNEL_SPACE};
 	kernel_park(time_uptime_ns() + KERNEL_SPACE_RETRY_NS);
 }

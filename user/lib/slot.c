@@ -34,6 +34,12 @@ void slot_set_new(uint32_t slot)
 		new.bits[slot / 64] |= UINT64_C(1) << (slot % 64);
 }
 
+void slot_set_kept(uint32_t slot)
+{
+	if (slot_is_ours(slot))
+		new.bits[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+}
+
 bool slot_is_new(uint32_t slot)
 {
 	return slot_is_taken(slot) && slot_set_has(&new, slot);

@@ -23,6 +23,8 @@ bool slot_is_taken(uint32_t slot);
 /* Marks a taken slot as the only one that names a new object, until it is given
  * back: whoever has to clean up after a fault destroys the object. */
 void slot_set_new(uint32_t slot);
+/* It is to stay now, whatever becomes of what is under way. */
+void slot_set_kept(uint32_t slot);
 bool slot_is_new(uint32_t slot);
 
 /* Which slots were taken at some time. */

@@ -79,6 +79,7 @@ static enum status spawn_create(struct spawn_work *work)
 		work->machine = 0;
 		return status;
 	}
+	slot_set_new(work->machine);
 	work->step = "make its port";
 	work->port = slot_take();
 	if (work->port == 0)
@@ -87,8 +88,10 @@ static enum status spawn_create(struct spawn_work *work)
 	if (status != STATUS_OK) {
 		slot_forget(work->port);
 		work->port = 0;
+		return status;
 	}
-	return status;
+	slot_set_new(work->port);
+	return STATUS_OK;
 }
 
 static enum status spawn_fill(struct spawn_work *work)
@@ -187,6 +190,7 @@ enum status spawn_machine(const struct spawn_request *request, struct spawned *s
 		work.step = "start it";
 		status = machine_start(work.machine, spawned->rip, spawned->rsp, spawned->rdi);
 	}
+	slot_set_kept(work.machine);
 	spawn_clean_up(&work, status != STATUS_OK);
 	spawned->step = work.step;
 	return status;

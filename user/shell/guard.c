@@ -185,12 +185,15 @@ static void guard_clean_up(const struct slot_set *before)
 {
 	for (uint32_t slot = SLOT_FIRST_FREE; slot < SLOTS_DEFAULT; slot++) {
 		struct segment_info info;
+		struct table_info held;
 
 		if (slot_set_has(before, slot) || !slot_is_taken(slot))
 			continue;
+		/* A port is not asked anything: its machine might never answer. */
 		if (slot_is_new(slot))
 			table_destroy(SLOT_TABLE, slot);
-		else if (segment_info(slot, &info) == STATUS_OK)
+		else if (table_info(SLOT_TABLE, slot, &held) == STATUS_OK &&
+			 held.type == OBJECT_SEGMENT && segment_info(slot, &info) == STATUS_OK)
 			machine_detach(SLOT_SELF, info.address);
 		slot_give(slot);
 	}
