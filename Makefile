@@ -66,7 +66,7 @@ TEST_FLAGS := $(COMMON) -O1 -DPERDURE_VERSION='"$(VERSION)"' -fno-omit-frame-poi
 
 # ---- what there is to ask for ------------------------------------------------------
 
-.PHONY: all kernel programs mkstore image run run-window fresh unit test test-long check bench bench-store \
+.PHONY: all kernel programs mkstore image run run-window fresh unit test test-long machines check bench bench-store \
 	deps need-build need-run need-window need-test need-check need-bench need-fuzz clean help
 
 all: image
@@ -238,6 +238,8 @@ test: $(UNIT) $(FUZZ) $(B)/sim $(B)/sim-asan $(IMAGE_INPUTS) | need-run need-tes
 	@$(PYTHON) tests/run.py
 test-long: $(UNIT) $(B)/sim $(B)/sim-asan $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/run.py --long $(MINUTES)
+machines: $(IMAGE_INPUTS) | need-run need-test
+	@$(PYTHON) tests/machines/run.py $(addprefix -k ,$(WORD))
 bench: $(IMAGE_INPUTS) | need-run
 	@$(PYTHON) bench/bench.py
 bench-store: $(B)/store-bench
@@ -256,6 +258,7 @@ bench-store: $(B)/store-bench
 #:   make unit         the unit tests only
 #:   make fuzz         the fuzzers only; make fuzz-long for MINUTES=60
 #:   make coverage     what of store/ the tests do not reach, against docs/coverage.md
+#:   make machines     boot on some 240 kinds of machine; makes docs/machines.md anew
 #:   make check        style, layers, static analysis; ends with `N passed, M failed`
 #:   make bench        resume time, memory, cost of checkpoints
 #:   make bench-store  the store as a library beside LMDB, SQLite and the bare file;
