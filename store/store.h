@@ -210,6 +210,24 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 void store_frame_pin(struct store *store, frame_t frame);
 void store_frame_unpin(struct store *store, frame_t frame);
 
+/*
+ * Pages that stay usable when the store is full: of whoever must be able to look, to
+ * end others, to give space back.  At most STORE_ESSENTIAL_PAGES of them should exist:
+ * for so many, and the nodes above them, space and memory are set aside.  Replaces
+ * what was named before; nothing is after a mount.
+ */
+struct store_pages {
+	page_t first;
+	uint64_t count;
+};
+#define STORE_ESSENTIAL_RUNS  24u
+#define STORE_ESSENTIAL_PAGES 128u
+void store_essential_set(struct store *store, const struct store_pages *run, uint32_t count);
+
+/* May others go on?  WAIT and NO_SPACE as of a page that exists already: from then on
+ * they would use up what the owner's own pages need. */
+enum status store_space_check(struct store *store, store_channel_t *channel);
+
 static inline void *store_frame_data(uint8_t *frame_base, frame_t frame)
 {
 	return frame_base + (uint64_t)frame.n * PAGE_SIZE;
@@ -567,6 +585,15 @@ struct store_statistics {
  * READ_ONLY; IO: it has the new one or the one before, and the next mount knows which.
  */
 enum status store_copy_set(struct store *store, const uint8_t copy[16]);
+
+/* Features of the format, as in the superblock. */
+struct store_features {
+	uint64_t incompatible, read_only;
+};
+void store_features_get(const struct store *store, struct store_features *features);
+/* Adds all that this program knows.  Synchronous, after a clean stop.  READ_ONLY; IO: the
+ * next mount finds the old ones or the new ones. */
+enum status store_convert(struct store *store);
 
 void store_statistics_get(const struct store *store, struct store_statistics *statistics);
 

@@ -83,8 +83,11 @@ static enum status superblock_judge(struct store *store, struct store_recovery *
 			recovery, STATUS_CORRUPT,
 			"the superblock describes a layout that format version 1 does not have");
 	if (superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN) {
-		store_log(store, "store: features 0x%x are not known: read-only",
-			  superblock->features_read_only);
+		store_log(
+			store,
+			"store: features 0x%x are not known: it can only be read here; use a newer "
+			"program",
+			superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN);
 		store->read_only = store->sealed = true;
 	}
 	store->write_unit = superblock->write_unit;
@@ -197,5 +200,27 @@ enum status store_copy_set(struct store *store, const uint8_t copy[16])
 	if (store->read_only)
 		return STATUS_READ_ONLY;
 	memcpy(store->superblock->copy, copy, sizeof(store->superblock->copy));
+	return superblock_write(store);
+}
+
+void store_features_get(const struct store *store, struct store_features *features)
+{
+	features->incompatible = store->superblock->features_incompatible;
+	features->read_only = store->superblock->features_read_only;
+}
+
+enum status store_convert(struct store *store)
+{
+	struct disk_superblock *superblock = store->superblock;
+	struct store_features before, after;
+
+	if (store->read_only)
+		return STATUS_READ_ONLY;
+	store_features_get(store, &before);
+	superblock->features_incompatible |= DISK_FEATURES_KNOWN;
+	superblock->features_read_only |= DISK_READ_ONLY_FEATURES_KNOWN;
+	store_features_get(store, &after);
+	if (memcmp(&before, &after, sizeof(before)) == 0)
+		return STATUS_OK;
 	return superblock_write(store);
 }

@@ -99,6 +99,7 @@ extern const struct command command_receive;   /* receive.c */
 extern const struct command command_rename;    /* keep.c */
 extern const struct command command_retention; /* keep.c */
 extern const struct command command_grow;      /* grow.c */
+extern const struct command command_convert;   /* convert.c */
 extern const struct command command_identity;  /* identity.c */
 extern const struct command command_verify;    /* check.c */
 extern const struct command command_scrub;     /* scrub.c */

@@ -40,6 +40,7 @@ static const struct command *const main_commands[] = {
 	&command_rename,
 	&command_retention,
 	&command_grow,
+	&command_convert,
 	&command_identity,
 	&command_delete,
 	&command_diff,

@@ -206,8 +206,9 @@ static inline enum status fixture_mount(struct fixture *f)
 	return store_mount(f->store, &f->recovery);
 }
 
-static inline struct fixture *fixture_make(uint64_t sectors, uint32_t frames, uint32_t write_unit,
-					   bool deltas)
+/* Null for the oldest form, which has no features at all. */
+static inline struct fixture *fixture_make_form(uint64_t sectors, uint32_t frames,
+						uint32_t write_unit, const bool *deltas)
 {
 	static const struct block_operations operations = {fixture_submit, fixture_poll};
 	struct store_format_options options = {.identity = {1, 2, 3},
@@ -215,9 +216,9 @@ static inline struct fixture *fixture_make(uint64_t sectors, uint32_t frames, ui
 					       .sectors = sectors,
 					       .write_unit = write_unit,
 					       .label = "test",
-					       .deltas = deltas,
-					       .columns = true,
-					       .counted = true};
+					       .deltas = deltas && *deltas,
+					       .columns = deltas,
+					       .counted = deltas};
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->device = (struct block_device){.sectors = sectors,
@@ -238,6 +239,17 @@ static inline struct fixture *fixture_make(uint64_t sectors, uint32_t frames, ui
 	fixture_init(f);
 	assert_int_equal(store_format(f->store, &options), STATUS_OK);
 	return f;
+}
+
+static inline struct fixture *fixture_make(uint64_t sectors, uint32_t frames, uint32_t write_unit,
+					   bool deltas)
+{
+	return fixture_make_form(sectors, frames, write_unit, &deltas);
+}
+
+static inline struct fixture *fixture_oldest(uint64_t sectors, uint32_t frames)
+{
+	return fixture_make_form(sectors, frames, 512, NULL);
 }
 
 static inline struct fixture *fixture_new(uint64_t sectors, uint32_t frames, uint32_t write_unit)

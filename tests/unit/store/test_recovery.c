@@ -2,6 +2,7 @@
 /*
  * test_recovery.c - mounting after a power cut, and over damage.
  */
+#include "store/store_priv.h"
 #include "tests/unit/store/fixture.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -413,14 +414,80 @@ static void test_flushes(void **state)
 	fixture_free(f);
 }
 
+static bool deltas_known(struct fixture *f)
+{
+	struct store_features features;
+
+	store_features_get(f->store, &features);
+	assert_true(features.incompatible == (features.read_only ? DISK_FEATURES_KNOWN : 0));
+	assert_true(features.read_only ==
+		    (features.incompatible ? DISK_READ_ONLY_FEATURES_KNOWN : 0));
+	return features.incompatible;
+}
+
+/*
+ * A store in the oldest form gets all features.  Whichever request fails and whatever a
+ * power cut leaves: it has the old ones or the new ones, whole, and all that was in it.
+ */
+static void test_convert(void **state)
+{
+	unsigned olds = 0, news = 0;
+
+	(void)state;
+	for (uint32_t round = 0; round < 60; round++) {
+		struct fixture *f = fixture_oldest(16384, 100);
+		bool fails = round % 4 < 2;
+
+		f->random += round;
+		for (uint32_t i = 0; i < 30; i++)
+			assert_int_equal(fixture_write(f, i, i + 2), STATUS_OK);
+		assert_int_equal(fixture_commit(f, STORE_ACTION_STOP, 0, ""), STATUS_OK);
+		assert_true(fixture_mount(f) == STATUS_OK && f->recovery.stop == STORE_STOP_CLEAN);
+		assert_false(deltas_known(f));
+		f->fail_operation = round % 2 ? BLOCK_WRITE : BLOCK_FLUSH;
+		f->fail_at = (round % 2 ? f->writes : f->flushes) + 1 + fixture_random(f, 3);
+		f->fail_count = fails ? 1 : 0;
+		if (store_convert(f->store) == STATUS_OK && !fails)
+			assert_true(deltas_known(f));
+		f->fail_count = 0;
+		fixture_crash(f);
+		fixture_remount(f);
+		fixture_compare(f);
+		assert_memory_equal(sector_at(f, 0), sector_at(f, 8), BLOCK_SIZE);
+		assert_true(fails || deltas_known(f));
+		news += deltas_known(f);
+		olds += !deltas_known(f);
+		/* It goes on in the form that it has. */
+		for (uint32_t i = 0; i < 4; i++) {
+			assert_int_equal(fixture_write(f, i, i + 9), STATUS_OK);
+			fixture_checkpoint(f);
+			assert_true(!(f->store->record.flags & DISK_RECORD_COUNTED) ==
+				    !deltas_known(f));
+		}
+		assert_true(!f->store->overlay.count == !deltas_known(f));
+		fixture_remount(f);
+		fixture_compare(f);
+		fixture_account(f);
+		/* Nothing is left to do. */
+		if (deltas_known(f)) {
+			uint64_t writes = f->writes;
+
+			assert_int_equal(store_convert(f->store), STATUS_OK);
+			assert_true(f->writes == writes);
+		}
+		fixture_free(f);
+	}
+	assert_true(olds > 5 && news > 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_power_cut),  cmocka_unit_test(test_torn),
 		cmocka_unit_test(test_old_damage), cmocka_unit_test(test_damaged_record),
 		cmocka_unit_test(test_superblock), cmocka_unit_test(test_superblock_changes),
-		cmocka_unit_test(test_refusals),   cmocka_unit_test(test_stop),
-		cmocka_unit_test(test_flushes),
+		cmocka_unit_test(test_convert),	   cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_stop),	   cmocka_unit_test(test_flushes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

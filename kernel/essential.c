@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * essential.c - the machines by which a person gets out of any shortage.
+ *
+ * The system page names them, and whoever serves the terminal is one.  Their pages, the log's, and
+ * those of the kernel that every machine needs, are told to the store, which sets space and memory
+ * aside for them; here they are read in, to stay.  When others could use up what the kernel's own
+ * pages need, only the essential machines run.
+ *
+ * A store that names none is as it always was: nothing is set aside.
+ */
+#include "kernel/kernel.h"
+#include <string.h>
+
+/* With keepers. */
+#define ESSENTIAL_MACHINES (2 * SYSTEM_ESSENTIAL_MAX)
+
+static struct {
+	bool looking; /* the list may have changed */
+	uint32_t machines, runs;
+	struct {
+		object_t object;
+		uint64_t version;
+	} machine[ESSENTIAL_MACHINES];
+	struct store_pages run[STORE_ESSENTIAL_RUNS];
+	uint64_t pages;	   /* of all runs */
+	uint32_t read_run; /* which of their pages is read in next */
+	uint64_t read_page;
+} essential;
+
+void essential_reset(void)
+{
+	memset(&essential, 0, sizeof(essential));
+	essential.looking = true;
+}
+
+bool essential_machine(const struct task *task)
+{
+	for (uint32_t i = 0; i < essential.machines; i++)
+		if (essential.machine[i].object.n == task->object.n &&
+		    essential.machine[i].version == task->version)
+			return true;
+	return false;
+}
+
+void essential_ended(const struct task *task)
+{
+	essential.looking |= essential_machine(task);
+}
+
+void essential_changed(void)
+{
+	essential.looking = true;
+}
+
+/* What would be more than is set aside, like a heap that grows, is left out. */
+static void run_add(uint64_t first, uint64_t count)
+{
+	if (essential.runs == STORE_ESSENTIAL_RUNS || !count ||
+	    count > STORE_ESSENTIAL_PAGES - essential.pages)
+		return;
+	for (uint32_t i = 0; i < essential.runs; i++)
+		if (first - essential.run[i].first.n < essential.run[i].count)
+			return;
+	essential.run[essential.runs++] = (struct store_pages){{first}, count};
+	essential.pages += count;
+}
+
+/* What cannot be read is not essential any more: only WAIT stops here. */
+static enum status object_add(object_t object, uint64_t version)
+{
+	struct disk_object record;
+	enum status status = object_read(&kernel.space, object, &record);
+
+	if (status == STATUS_OK && (!version || record.version == version) && record.range_pages)
+		run_add(record.first_page,
+			record.type == OBJECT_MACHINE
+				? 1
+				: object_charge((enum object_type)record.type, record.size));
+	return status == STATUS_WAIT ? status : STATUS_OK;
+}
+
+static enum status parts_add(const struct disk_machine *machine)
+{
+	enum status status = object_add((object_t){machine->table.object}, machine->table.version);
+
+	run_add(machine->message_page, 1);
+	run_add(OBJECT_TABLE_PAGE + machine->object / OBJECTS_PER_PAGE, 1);
+	run_add(READY_BITMAP_PAGE + machine->object / READY_BITS_PER_PAGE, 1);
+	for (unsigned i = 0; i < MACHINE_PORTS && status == STATUS_OK; i++)
+		if (machine->ports[i].version)
+			status = object_add((object_t){machine->ports[i].object},
+					    machine->ports[i].version);
+	for (unsigned i = 0; i < MACHINE_ATTACHMENTS && status == STATUS_OK; i++)
+		if (machine->attachments[i].flags & ATTACHMENT_OWNED)
+			status = object_add((object_t){machine->attachments[i].segment.object},
+					    machine->attachments[i].segment.version);
+	return status;
+}
+
+static enum status machine_add(object_t object, uint64_t version)
+{
+	struct disk_machine *machine;
+	struct disk_object record;
+	enum status status = object_read(&kernel.space, object, &record);
+
+	for (uint32_t i = 0; i < essential.machines; i++)
+		if (essential.machine[i].version == version)
+			return STATUS_OK;
+	if (status == STATUS_OK && record.version == version)
+		status = machine_read(&kernel.space, object, &machine);
+	else if (status == STATUS_OK)
+		status = STATUS_DEAD;
+	if (status != STATUS_OK || essential.machines == ESSENTIAL_MACHINES)
+		return status == STATUS_WAIT ? status : STATUS_OK;
+	essential.machine[essential.machines].object = object;
+	essential.machine[essential.machines++].version = version;
+	status = object_add(object, version);
+	return status == STATUS_OK ? parts_add(machine) : status;
+}
+
+/* Whoever is told of its faults. */
+static enum status keeper_add(object_t object)
+{
+	struct disk_machine *machine;
+	struct disk_object port;
+	enum status status = machine_read(&kernel.space, object, &machine);
+
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &machine->keeper, OBJECT_PORT, 0, &port);
+	if (status == STATUS_OK && port.word[0])
+		status = machine_add((object_t){(uint32_t)port.word[0]}, port.word[1]);
+	return status == STATUS_WAIT ? status : STATUS_OK;
+}
+
+static enum status essential_look(void)
+{
+	const struct disk_system *system;
+	enum status status = system_read(&kernel.space, &system);
+
+	essential.machines = essential.runs = 0;
+	essential.pages = 0;
+	if (status == STATUS_OK && system->terminal.version)
+		status = machine_add((object_t){system->terminal.object}, system->terminal.version);
+	for (unsigned i = 0; i < SYSTEM_ESSENTIAL_MAX && status == STATUS_OK; i++)
+		if (system->essential[i].version)
+			status = machine_add((object_t){system->essential[i].object},
+					     system->essential[i].version);
+	if (status != STATUS_OK || !essential.machines)
+		return status;
+	run_add(SYSTEM_PAGE, 1);
+	status = object_add((object_t){OBJECT_THE_LOG}, 0);
+	for (uint32_t i = 0; i < essential.machines && status == STATUS_OK; i++)
+		status = keeper_add(essential.machine[i].object);
+	return status;
+}
+
+/* Reads them in, one at a time. */
+static bool essential_read(void)
+{
+	const struct store_pages *run = &essential.run[essential.read_run];
+	store_channel_t channel;
+	frame_t frame;
+
+	if (store_page_read(kernel.space.store, (page_t){run->first.n + essential.read_page},
+			    &frame, &channel) == STATUS_WAIT)
+		return false;
+	if (++essential.read_page == run->count) {
+		essential.read_run++;
+		essential.read_page = 0;
+	}
+	return true;
+}
+
+bool essential_step(void)
+{
+	store_operation_begin(kernel.space.store);
+	if (!essential.looking)
+		return essential.read_run < essential.runs && essential_read();
+	if (essential_look() == STATUS_WAIT)
+		return false;
+	essential.looking = false;
+	essential.read_run = 0;
+	essential.read_page = 0;
+	store_essential_set(kernel.space.store, essential.run, essential.runs);
+	return true;
+}

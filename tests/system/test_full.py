@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""test_full.py - a store that is full, a bank that is used up: a person gets out of it."""
+
+import os
+import re
+import time
+
+import pytest
+
+from conftest import cat, make_image, mkstore, mkstore_json, verify
+from machine import Machine
+
+LOOK = ("ps", "log", "log -k", "snapshots", "store")
+LIMIT_S = 900  # what takes so long never ends
+
+
+@pytest.fixture(name="manifest", scope="module")
+def fixture_manifest(tmp_path_factory):
+    """The system with a program in it that uses up everything."""
+    path = tmp_path_factory.mktemp("full") / "manifest"
+    with open("disk/system.manifest", encoding="utf-8") as file:
+        path.write_text(file.read() + "\nprogram /bin/fill fill.elf\n", encoding="utf-8")
+    return str(path)
+
+
+def machine_numbers(machine, name):
+    rows = [row.split() for row in machine.command("ps").splitlines()]
+    return [row[0] for row in rows if len(row) > 1 and row[1] == name]
+
+
+def look(machine):
+    """All that shows something does."""
+    for command in LOOK:
+        said = machine.command(command)
+        assert said.strip() or command == "log", command
+        assert "given up" not in said and "cannot" not in said, (command, said)
+
+
+def rounds(machine):
+    """How often the program has written all its memory, by the log."""
+    return [int(n) for n in re.findall(r"filled (\d+) times", machine.command("log 1000"))]
+
+
+def generation(machine):
+    return int(re.search(r"generation\s+(\d+) durable", machine.command("store"))[1])
+
+
+def until(condition):
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def use_up(machine):
+    """Snapshots keep what a program writes again and again, until nothing new finds room,
+    and longer; whoever looks on can, all the time."""
+    names = []
+    assert "started" in machine.command("run fill 12")
+    machine.command("retention off")
+    until(lambda: rounds(machine))
+
+    def refused():
+        if machine.command("echo hi > /notes/x").strip():
+            return True
+        said = machine.command(f"snapshot s{len(names)}")
+        assert "given up" not in said
+        if "the store is full" not in said:
+            names.append(f"s{len(names)}")
+        look(machine)
+        return False
+
+    until(refused)
+    assert names
+    # Soon nobody but the shell goes on: what it dirties is all that is committed.
+    for i in range(15):
+        before = generation(machine)
+        assert "given up" not in (said := machine.command(f"snapshot more{i}"))
+        if "the store is full" not in said:
+            names.append(f"more{i}")
+        look(machine)
+        until(lambda: generation(machine) > before)  # pylint: disable=cell-var-from-loop
+    return names
+
+
+def get_out(machine, names):
+    """Ends the program, deletes the snapshots, and then there is room again."""
+    for number in machine_numbers(machine, "fill"):
+        assert "destroyed" in machine.command(f"kill {number}")
+    look(machine)
+    for name in names:
+        assert "given up" not in machine.command(f"delete {name}")
+        look(machine)
+
+    def writes():
+        machine.command("echo room > /notes/x")
+        return machine.command("cat /notes/x").strip() == "room"
+
+    until(writes)
+
+
+@pytest.mark.parametrize("how", ("on", "cut", "poweroff"))
+def test_a_full_store(tmp_path, manifest, how):
+    """Every command that gives room back works, also after a power cut and a clean stop."""
+    image = tmp_path / "disk.img"
+    make_image(image, "64M", manifest=manifest)
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        names = use_up(machine)
+        if how == "on":
+            get_out(machine, names)
+        if how != "cut":
+            machine.type("poweroff\r")
+            machine.wait_off(LIMIT_S)
+    verify(image)
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        look(machine)
+        if how != "on":
+            get_out(machine, names)
+        machine.type("poweroff\r")
+        machine.wait_off(LIMIT_S)
+    verify(image)
+    assert cat(image, "/notes/x") == "room\n"
+
+
+def test_a_bank_that_is_used_up(tmp_path, manifest):
+    """One program has taken all: the others log, look and kill all the same."""
+    image = tmp_path / "disk.img"
+    make_image(image, "64M", manifest=manifest)
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        assert "started" in machine.command("run fill")
+        until(lambda: rounds(machine))
+        assert "allowance" in machine.command("run hello") or "allowance" in machine.command(
+            "echo more > /notes/x")
+        look(machine)
+        get_out(machine, [])
+
+
+def noise(path, count):
+    with open(path, "wb") as file:
+        file.write(os.urandom(count))
+    return path
+
+
+def nearly_fill(image, tmp_path, left):
+    """An object of noise leaves room for so many pages, or a few less."""
+    mkstore("retention", image, "off")
+    info = mkstore_json("info", image)
+    pages = min(info["free_blocks"] - info["reserve_blocks"],
+                info["objects"]["limit_pages"] - info["objects"]["charged_pages"]) - left
+    # What maps and commits take is not known beforehand: as much of it as fits.
+    while mkstore("put", image, noise(tmp_path / "noise", pages * 4096), "/noise", code=None).returncode:
+        mkstore("rm", image, "/noise", code=None)
+        pages -= 64
+    return pages
+
+
+# Each leaves a store that is booted; the last one is what it was made for.
+OFFLINE = {
+    "restore": ("restore", "first"),
+    "snapshot": ("snapshot", "second"),
+    "delete": ("delete", "first"),
+    "rename": ("rename", "first", "other"),
+    "retention": ("retention", "10s,5m,10%"),
+    "rm": ("rm", "/noise"),
+    "grow": ("grow", "96M"),
+    "identity": ("identity",),
+}
+
+
+@pytest.mark.parametrize("operation, size, left", (
+    ("restore", "64M", 0), ("restore", "64M", 100), ("restore", "64M", 600), ("restore", "1G", 12800),
+    ("snapshot", "64M", 0), ("delete", "64M", 0), ("rename", "64M", 0), ("retention", "64M", 0),
+    ("rm", "64M", 0), ("grow", "64M", 0), ("identity", "64M", 0)))
+def test_offline_on_a_nearly_full_store(tmp_path, operation, size, left):
+    """A resume needs no more than what came before it has set aside."""
+    image = tmp_path / "disk.img"
+    make_image(image, size)
+    mkstore("snapshot", image, "first")
+    nearly_fill(image, tmp_path, left)
+    name, *words = OFFLINE[operation]
+    done = mkstore(name, image, *words, code=None)
+    assert done.returncode == 0 or "the store is full" in done.stderr
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        look(machine)
+        machine.type("poweroff\r")
+        machine.wait_off(LIMIT_S)
+    verify(image)

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pages that stay usable when all else is used up: blocks, changes, frames.
+ */
+#include "store/store_priv.h"
+#include "tests/unit/store/fixture.h"
+
+#define RUNS	   14u
+#define RUN_PAGES  9u /* 126 pages; with a leaf of its own for each run, some 50 nodes */
+#define SYSTEM_END UINT64_C(0x100000)
+#define SMALLEST   65536u /* sectors: the smallest store for a system */
+
+static uint64_t essential(uint32_t i)
+{
+	uint32_t run = i / RUN_PAGES % RUNS;
+
+	/* Half of them where the owner's own pages are. */
+	return (run % 2 ? SYSTEM_END : 0) + 0x8000 * (uint64_t)(run + 1) + i % RUN_PAGES;
+}
+
+static void name_essential(struct fixture *f)
+{
+	struct store_pages run[RUNS];
+
+	for (uint32_t i = 0; i < RUNS; i++)
+		run[i] = (struct store_pages){{essential(i * RUN_PAGES)}, RUN_PAGES};
+	store_essential_set(f->store, run, RUNS);
+}
+
+/* Noise that was never there before. */
+static enum status noise(struct fixture *f, uint64_t page)
+{
+	static uint32_t value = 3;
+	void *data;
+	enum status status = fixture_try(f, true, page, &data);
+
+	if (status == STATUS_OK)
+		fixture_fill(data, value += 2);
+	return status;
+}
+
+static void rewrite(struct fixture *f, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = first; i < first + count; i++)
+		assert_int_equal(noise(f, essential(i % (RUNS * RUN_PAGES))), STATUS_OK);
+}
+
+static struct fixture *fixture_essential(void)
+{
+	struct fixture *f = fixture_new(SMALLEST, 3000, 512);
+
+	f->limits.system_pages_end = SYSTEM_END;
+	f->store->limits.system_pages_end = SYSTEM_END;
+	name_essential(f);
+	rewrite(f, 0, RUNS * RUN_PAGES);
+	for (uint32_t i = 0; i < 400; i++)
+		assert_int_equal(noise(f, 1 + 9 * i), STATUS_OK);
+	fixture_checkpoint(f);
+	return f;
+}
+
+/* Writes pages from `first` on until one is refused; between them the essential ones
+ * are written anew, and never refused.  How many it were. */
+static uint32_t use_up(struct fixture *f, uint64_t first, uint64_t step, uint32_t most)
+{
+	uint32_t count = 0;
+
+	while (count < most && noise(f, first + step * count) == STATUS_OK) {
+		rewrite(f, count, 1);
+		if (++count % 64 == 0)
+			fixture_checkpoint(f);
+	}
+	return count;
+}
+
+/*
+ * At every free count down to none: a snapshot keeps all, then new pages, pages that
+ * exist and the owner's own ones are written until each of them is refused.
+ */
+static void test_nobody_uses_them_up(void **state)
+{
+	struct fixture *f = fixture_essential();
+	const uint64_t user = 2 * SYSTEM_END;
+	uint32_t pages;
+
+	(void)state;
+	pages = use_up(f, user, 1, 6000);
+	assert_in_range(pages, 3000, 5999 + 1);
+	while (fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "all") == STATUS_NO_SPACE)
+		fixture_clear(f, (uint32_t)(user - f->base) + (pages -= 16), 16);
+	pages = use_up(f, user + 0x10000, 1, 6000);
+	assert_in_range(pages, 0, 5999);
+	assert_in_range(use_up(f, user, 1, 6000), 1, 5999);
+	assert_in_range(use_up(f, 1, 9, 400), 1, 399);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "more"), STATUS_NO_SPACE);
+	for (uint32_t round = 0; round < 8; round++) {
+		rewrite(f, round * 17, RUNS * RUN_PAGES);
+		if (round % 2)
+			fixture_checkpoint(f);
+	}
+	/* What they need is known after a mount, too. */
+	fixture_checkpoint(f);
+	fixture_remount(f);
+	name_essential(f);
+	rewrite(f, 0, RUNS * RUN_PAGES);
+	fixture_checkpoint(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+/* One that does not exist yet was not reckoned with. */
+static void test_new_ones_have_no_right(void **state)
+{
+	struct fixture *f = fixture_new(SMALLEST, 3000, 512);
+
+	(void)state;
+	f->store->limits.system_pages_end = SYSTEM_END;
+	name_essential(f);
+	use_up(f, 2 * SYSTEM_END, 1, 0);
+	while (noise(f, f->store->generation % 2 + 2 * SYSTEM_END + f->random % 100000) ==
+	       STATUS_OK)
+		fixture_random(f, 2);
+	while (noise(f, f->random % 0x8000) == STATUS_OK)
+		fixture_random(f, 2);
+	assert_int_equal(noise(f, essential(0)), STATUS_NO_SPACE);
+	fixture_free(f);
+}
+
+/* All of them become dirty without a commit; nodes above them may be read. */
+static void write_at_once(struct fixture *f)
+{
+	store_channel_t channel;
+	enum status status;
+	frame_t frame;
+
+	for (uint32_t i = 0; i < RUNS * RUN_PAGES; i++) {
+		do {
+			store_operation_begin(f->store);
+			status = store_page_write(f->store, (page_t){essential(i)}, &frame,
+						  &channel);
+			if (status == STATUS_WAIT)
+				assert_in_range(channel.n, STORE_CHANNEL_FIXED, STORE_CHANNELS_MAX);
+		} while (status == STATUS_WAIT && store_wait(f->store, channel));
+		assert_int_equal(status, STATUS_OK);
+	}
+}
+
+/* Others wait for a commit while the essential ones still find entries of the list. */
+static void test_changes_are_set_aside(void **state)
+{
+	struct fixture *f = fixture_essential();
+	store_channel_t channel;
+	frame_t frame;
+	uint64_t page = 2 * SYSTEM_END;
+	enum status status;
+
+	(void)state;
+	f->store->reservation.changes_limit = LIMIT_ESSENTIAL_CHANGES + 100;
+	do {
+		store_operation_begin(f->store);
+		status = store_page_write(f->store, (page_t){page++}, &frame, &channel);
+	} while (status == STATUS_OK);
+	assert_int_equal(status, STATUS_WAIT);
+	assert_int_equal(channel.n, STORE_CHANNEL_COMMIT);
+	write_at_once(f);
+	fixture_checkpoint(f);
+	fixture_free(f);
+}
+
+static bool resident(struct fixture *f)
+{
+	for (uint32_t i = 0; i < RUNS * RUN_PAGES; i++)
+		if (!store_page_resident(f->store, (page_t){essential(i)}))
+			return false;
+	return true;
+}
+
+/* They stay, whatever is read and however many pages others keep dirty. */
+static void test_they_stay_in_memory(void **state)
+{
+	struct fixture *f = fixture_essential();
+	store_channel_t channel;
+	uint64_t page = 2 * SYSTEM_END;
+	enum status status;
+	frame_t frame;
+	void *data;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3400; i++) {
+		assert_int_equal(noise(f, page + i), STATUS_OK);
+		if (i % 500 == 499)
+			fixture_checkpoint(f);
+	}
+	for (uint32_t i = 0; i < 3400; i++)
+		assert_int_equal(fixture_try(f, false, page + i, &data), STATUS_OK);
+	assert_true(resident(f));
+	/* Dirty pages of others stop before the frames set aside. */
+	do {
+		store_operation_begin(f->store);
+		status = store_page_write(f->store, (page_t){page++}, &frame, &channel);
+	} while (status == STATUS_OK ||
+		 (status == STATUS_WAIT && channel.n >= STORE_CHANNEL_FIXED &&
+		  store_wait(f->store, channel)));
+	assert_int_equal(channel.n, STORE_CHANNEL_FRAMES);
+	assert_true(f->store->cache.count[FRAME_FREE] + f->store->cache.lru_count >=
+		    LIMIT_ESSENTIAL_FRAMES);
+	write_at_once(f);
+	fixture_checkpoint(f);
+	/* Named no more, they are like others; named again, they stay again. */
+	store_essential_set(f->store, NULL, 0);
+	for (uint32_t i = 0; i < 3400; i++)
+		assert_int_equal(fixture_try(f, false, 2 * SYSTEM_END + i, &data), STATUS_OK);
+	assert_false(resident(f));
+	name_essential(f);
+	fixture_free(f);
+}
+
+/* Whoever is not essential is stopped while existing pages could not be written. */
+static void test_others_are_stopped(void **state)
+{
+	struct fixture *f = fixture_essential();
+	store_channel_t channel;
+	enum status status;
+
+	(void)state;
+	assert_int_equal(store_space_check(f->store, &channel), STATUS_OK);
+	use_up(f, 2 * SYSTEM_END, 1, 6000);
+	assert_int_equal(store_space_check(f->store, &channel), STATUS_OK);
+	while (fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "all") == STATUS_NO_SPACE)
+		fixture_clear(f, (uint32_t)(2 * SYSTEM_END - f->base), 16);
+	use_up(f, 2 * SYSTEM_END + 16, 1, 6000);
+	while ((status = store_space_check(f->store, &channel)) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	assert_int_equal(status, STATUS_NO_SPACE);
+	fixture_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nobody_uses_them_up),
+		cmocka_unit_test(test_new_ones_have_no_right),
+		cmocka_unit_test(test_changes_are_set_aside),
+		cmocka_unit_test(test_they_stay_in_memory),
+		cmocka_unit_test(test_others_are_stopped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
