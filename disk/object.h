@@ -166,8 +166,9 @@ DISK_ASSERT_AT(disk_object, passed, 60);
 
 /* ---- system page -------------------------------------------------------- */
 
-#define SYSTEM_RESUME_MAX 64u
-#define SYSTEM_MAGIC	  UINT64_C(0x4d4554535953524d)
+#define SYSTEM_RESUME_MAX    64u
+#define SYSTEM_ESSENTIAL_MAX 8u
+#define SYSTEM_MAGIC	     UINT64_C(0x4d4554535953524d)
 
 struct disk_system {
 	uint64_t magic;
@@ -203,7 +204,13 @@ struct disk_system {
 		uint32_t object;
 		uint32_t reserved;
 	} terminal;
-	uint8_t reserved[2936];
+	/* Machines that stay usable when all else is used up; version 0: free entry. */
+	struct {
+		uint64_t version;
+		uint32_t object;
+		uint32_t reserved;
+	} essential[SYSTEM_ESSENTIAL_MAX];
+	uint8_t reserved[2808];
 };
 DISK_ASSERT_SIZE(disk_system, 4096);
 DISK_ASSERT_AT(disk_system, magic, 0);
@@ -227,7 +234,8 @@ DISK_ASSERT_AT(disk_system, tree_next, 104);
 DISK_ASSERT_AT(disk_system, machine_root, 112);
 DISK_ASSERT_AT(disk_system, resume, 120);
 DISK_ASSERT_AT(disk_system, terminal, 1144);
-DISK_ASSERT_AT(disk_system, reserved, 1160);
+DISK_ASSERT_AT(disk_system, essential, 1160);
+DISK_ASSERT_AT(disk_system, reserved, 1288);
 
 /* ---- machine ------------------------------------------------------------ */
 

@@ -195,6 +195,7 @@ enum status console_claim(const struct disk_machine *machine)
 		if (status == STATUS_OK) {
 			system->terminal.object = machine->object;
 			system->terminal.version = machine->version;
+			essential_changed();
 		}
 	}
 	if (status == STATUS_WAIT)

@@ -10,6 +10,7 @@
  *   service*.c    kernel objects answer messages
  *   checkpoint.c  when to commit, and who waits for it   time.c     clock and deadlines
  *   resume.c      from a generation to running machines
+ *   essential.c   who runs on when the store is full
  *   safe.c        which of them may run in safe mode
  *   console*.c    the kernel's own console; restart.c makes the shell anew
  */
@@ -101,6 +102,17 @@ void kernel_park_for_disk(uint64_t address) __attribute__((noreturn));
 void kernel_make_ready(object_t machine, const struct disk_machine *data);
 /* Saves the FPU registers if they are newer than the machine page. */
 void kernel_fpu_save(void);
+
+/* ---- essential.c ----------------------------------------------------------------- */
+
+bool essential_machine(const struct task *task);
+/* The system page names others, or what one of them owns has changed. */
+void essential_changed(void);
+/* The task's machine ends. */
+void essential_ended(const struct task *task);
+/* Tells the store of their pages, then reads them in.  True: call again. */
+bool essential_step(void);
+void essential_reset(void);
 
 /* ---- fault.c --------------------------------------------------------------------- */
 

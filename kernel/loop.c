@@ -124,6 +124,7 @@ static bool loop_work(void)
 	more |= service_survey_step();
 	more |= time_step();
 	more |= resume_step();
+	more |= essential_step();
 	/* Only once a machine runs: the first touch of memory takes time. */
 	if (kernel.first_machine)
 		more |= memory_donate(kernel.space.store, KERNEL_DONATE_STEP);
@@ -185,6 +186,14 @@ static void loop_first_machine(void)
 				  "nothing of it will be kept");
 }
 
+/* On a full store whoever is not essential could use up what the others need. */
+static enum status loop_may_run(const struct task *task)
+{
+	return essential_machine(task)
+		       ? STATUS_OK
+		       : store_space_check(kernel.space.store, &kernel.space.channel);
+}
+
 /* Everything the machine needs to run, then into user mode.  Returns if it has to
  * wait or does not run after all. */
 static void loop_enter(struct task *task)
@@ -195,7 +204,9 @@ static void loop_enter(struct task *task)
 	enum status status;
 
 	store_operation_begin(kernel.space.store);
-	status = machine_prepare(&kernel.space, task->object, &machine);
+	status = loop_may_run(task);
+	if (status == STATUS_OK)
+		status = machine_prepare(&kernel.space, task->object, &machine);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
 	if (status == STATUS_NO_SPACE)

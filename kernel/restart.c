@@ -345,6 +345,7 @@ static enum status restart_start(void)
 	machine->ports[0].version = restart.port.version;
 	system->terminal.object = machine->object;
 	system->terminal.version = machine->version;
+	essential_changed();
 	restart_registers(machine);
 	machine_ready_set(&kernel.space, object, true);
 	kernel_make_ready(object, machine);

@@ -212,6 +212,7 @@ void kernel_resume(const struct store_config *config)
 	kernel.first_machine = false;
 	resume_system();
 	resume_reset();
+	essential_reset();
 	time_reset();
 	checkpoint_reset();
 	service_reset();

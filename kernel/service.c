@@ -267,8 +267,10 @@ static enum status destroy_machine(object_t object)
 	if (status != STATUS_OK)
 		return status;
 	task = task_find(object);
-	if (task)
+	if (task) {
+		essential_ended(task);
 		task_forget(task);
+	}
 	console_examine();
 	return STATUS_OK;
 }

@@ -76,9 +76,13 @@ void cache_list_remove(struct store *store, uint32_t slot)
 	frame[frame[slot].right].left = frame[slot].left;
 }
 
-static bool lru_holds(const struct cache_frame *frame)
+/* What is essential stays, once it was read. */
+static bool lru_holds(const struct store *store, const struct cache_frame *frame)
 {
-	return (frame->state == FRAME_CLEAN || frame->state == FRAME_FAILED) && !frame->pins;
+	if (frame->pins)
+		return false;
+	return frame->state == FRAME_FAILED ||
+	       (frame->state == FRAME_CLEAN && !essential_key(store, frame->key));
 }
 
 void cache_lru_add(struct store *store, uint32_t slot)
@@ -95,7 +99,7 @@ static void lru_remove(struct store *store, uint32_t slot)
 
 void cache_touch(struct store *store, uint32_t slot)
 {
-	if (lru_holds(cache_frame(store, slot))) {
+	if (lru_holds(store, cache_frame(store, slot))) {
 		cache_list_remove(store, slot);
 		cache_list_add(store, store->cache.lru, slot);
 	}
@@ -105,7 +109,7 @@ void cache_retire(struct store *store, uint32_t slot)
 {
 	const uint32_t lru = store->cache.lru;
 
-	if (lru_holds(cache_frame(store, slot))) {
+	if (lru_holds(store, cache_frame(store, slot))) {
 		cache_list_remove(store, slot);
 		cache_list_add(store, store->cache.frame[lru].left, slot);
 	}
@@ -132,13 +136,27 @@ void cache_state_set(struct store *store, uint32_t slot, enum frame_state state)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
-	if (lru_holds(frame))
+	if (lru_holds(store, frame))
 		lru_remove(store, slot);
 	store->cache.count[frame->state]--;
 	frame->state = state;
 	store->cache.count[state]++;
-	if (lru_holds(frame))
+	if (lru_holds(store, frame))
 		cache_lru_add(store, slot);
+}
+
+void cache_essential_change(struct store *store, bool changed)
+{
+	for (uint32_t slot = 0; store->essential.count && slot < store->cache.donated; slot++) {
+		struct cache_frame *frame = cache_frame(store, slot);
+
+		if (frame->state != FRAME_CLEAN || frame->pins || !essential_key(store, frame->key))
+			continue;
+		if (changed)
+			lru_remove(store, slot);
+		else
+			cache_lru_add(store, slot);
+	}
 }
 
 void cache_insert(struct store *store, uint32_t slot, uint64_t key, enum frame_state state)
@@ -216,7 +234,7 @@ static uint32_t cache_evictable(const struct store *store)
 /* May a frame stop being evictable (dirtied, lent), and `beyond` more? */
 bool cache_available(const struct store *store, uint32_t beyond)
 {
-	return cache_evictable(store) > cache_reserve(store) + beyond;
+	return cache_evictable(store) > cache_reserve(store) + essential_frames(store) + beyond;
 }
 
 static bool evictable(struct store *store, uint32_t slot, bool force)
@@ -400,7 +418,7 @@ void store_frame_pin(struct store *store, frame_t frame)
 	struct cache_frame *pinned = cache_frame(store, slot);
 
 	STORE_CHECK(pinned->pins < 255 && pinned->state >= FRAME_FAILED);
-	if (lru_holds(pinned))
+	if (lru_holds(store, pinned))
 		lru_remove(store, slot);
 	pinned->pins++;
 }
@@ -412,6 +430,6 @@ void store_frame_unpin(struct store *store, frame_t frame)
 
 	STORE_CHECK(pinned->pins > 0);
 	pinned->pins--;
-	if (lru_holds(pinned))
+	if (lru_holds(store, pinned))
 		cache_lru_add(store, slot);
 }

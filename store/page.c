@@ -139,7 +139,8 @@ static enum status page_take_dirty(struct store *store, uint64_t page, uint32_t 
 {
 	enum status status;
 
-	if (cache_frame(store, slot)->state == FRAME_CLEAN && !cache_available(store, 0))
+	if (cache_frame(store, slot)->state == FRAME_CLEAN && !essential_page(store, page) &&
+	    !cache_available(store, 0))
 		return cache_wait_frames(store, true, channel);
 	status = reserve_page(store, page, !made, channel);
 	if (status == STATUS_OK)

@@ -21,10 +21,12 @@
  * what this one gives back.
  *
  * A full store must stay usable, or nobody could delete anything.  So there are
- * three tiers, each stopping short of what the next may use: a page that does not
+ * four tiers, each stopping short of what the next may use: a page that does not
  * exist yet, and a snapshot; a page that exists (the extent it replaces comes
- * back, unless a snapshot holds it); and the owner's own pages, below
- * limits.system_pages_end.
+ * back, unless a snapshot holds it); the owner's own pages, below
+ * limits.system_pages_end; and essential ones (essential.c).  The tier follows the
+ * page, never who asks.  Those of the last exist and are few: each is kept by a
+ * snapshot once, and none is taken unless what they need for that is there.
  *
  * When space is short, two checkpoints are asked for (the first gives back what
  * was replaced, the second may use it); after them automatic snapshots give way,
@@ -69,6 +71,7 @@ uint64_t reserve_kept(const struct store *store, enum reserve_tier tier)
 	uint64_t total = total_blocks(store);
 	uint64_t system = store->limits.system_pages_end ? LIMIT_SYSTEM_BLOCKS : 0;
 	uint64_t existing = total / 32;
+	uint64_t kept = 2 * reserve_slop(store);
 
 	if (existing < LIMIT_EXISTING_BLOCKS_MIN)
 		existing = LIMIT_EXISTING_BLOCKS_MIN;
@@ -78,9 +81,13 @@ uint64_t reserve_kept(const struct store *store, enum reserve_tier tier)
 		existing = total / 16;
 	if (system > total / 32)
 		system = total / 32;
-	if (tier == RESERVE_SYSTEM)
-		return 2 * reserve_slop(store);
-	return 2 * reserve_slop(store) + system + (tier == RESERVE_NEW ? existing : 0);
+	if (tier < RESERVE_ESSENTIAL)
+		kept += essential_blocks(store, total);
+	if (tier < RESERVE_SYSTEM)
+		kept += system;
+	if (tier < RESERVE_EXISTING)
+		kept += existing;
+	return kept;
 }
 
 /* Blocks of the data area that the map of this generation has in use. */
@@ -154,15 +161,25 @@ void reserve_add(struct reserve *sum, const struct reserve *more)
 	sum->changes += more->changes;
 }
 
-static enum status reserve_take(struct store *store, const struct reserve *wanted, uint64_t slop,
-				store_channel_t *channel)
+/* Entries of the list of changes that a request of this tier may fill. */
+static uint64_t changes_most(const struct store *store, enum reserve_tier tier)
+{
+	bool aside = store->essential.count && tier < RESERVE_ESSENTIAL;
+
+	return store->reservation.changes_limit - (aside ? LIMIT_ESSENTIAL_CHANGES : 0);
+}
+
+/* `more`: blocks that it may use of what its tier leaves alone. */
+static enum status reserve_take(struct store *store, const struct reserve *wanted,
+				enum reserve_tier tier, uint64_t more, store_channel_t *channel)
 {
 	const struct reservation *reservation = &store->reservation;
 	struct reserve *working = &store->reservation.working;
 	uint64_t promised = reservation->carried.changes + reservation->inflight.changes;
+	uint64_t slop = reserve_kept(store, tier) - more;
 
 	/* If the commit in flight fails, the next has all of it to do. */
-	if (promised + working->changes + wanted->changes > reservation->changes_limit)
+	if (promised + working->changes + wanted->changes > changes_most(store, tier))
 		return reserve_wait(store, channel);
 	if (working->blocks + wanted->blocks + slop > reserve_blocks_available(store))
 		return reserve_short(store, channel);
@@ -266,11 +283,20 @@ static struct reserve reserve_of_page(struct store *store, const struct neighbou
 	return (struct reserve){.blocks = 1 + nodes, .nodes = nodes, .changes = 2 * (1 + nodes)};
 }
 
+/* An essential page that does not exist yet is one more than was reckoned with. */
+static enum reserve_tier tier_of(const struct store *store, uint64_t page, bool exists)
+{
+	if (essential_page(store, page))
+		return exists ? RESERVE_ESSENTIAL : RESERVE_SYSTEM;
+	if (page < store->limits.system_pages_end)
+		return RESERVE_SYSTEM;
+	return exists ? RESERVE_EXISTING : RESERVE_NEW;
+}
+
 enum status reserve_page(struct store *store, uint64_t page, bool exists, store_channel_t *channel)
 {
 	struct neighbours neighbours = neighbours_find(store, page);
 	struct reserve wanted = reserve_of_page(store, &neighbours, page);
-	enum reserve_tier tier = exists ? RESERVE_EXISTING : RESERVE_NEW;
 	enum status status = STATUS_OK;
 
 	/* A commit could not write a page below a node that it cannot read.  Where a
@@ -280,9 +306,20 @@ enum status reserve_page(struct store *store, uint64_t page, bool exists, store_
 				      channel);
 	if (status != STATUS_OK)
 		return status;
-	if (page < store->limits.system_pages_end)
-		tier = RESERVE_SYSTEM;
-	return reserve_take(store, &wanted, reserve_kept(store, tier), channel);
+	return reserve_take(store, &wanted, tier_of(store, page, exists), 0, channel);
+}
+
+enum status store_space_check(struct store *store, store_channel_t *channel)
+{
+	struct reserve before = store->reservation.working;
+	uint64_t blocks = 1 + space_height(store);
+	struct reserve page = {.blocks = blocks, .changes = 2 * blocks};
+	enum status status = STATUS_OK;
+
+	if (store->essential.count && !store->read_only)
+		status = reserve_take(store, &page, RESERVE_EXISTING, 0, channel);
+	store->reservation.working = before;
+	return status;
 }
 
 struct reserve reserve_of_next(struct store *store, uint64_t before, uint64_t page)
@@ -361,5 +398,5 @@ enum status reserve_clear(struct store *store, uint64_t first, uint64_t count,
 {
 	struct reserve wanted = reserve_of_clear(store, first, first + count);
 
-	return reserve_take(store, &wanted, 2 * reserve_slop(store) - LIMIT_CLEAR_BLOCKS, channel);
+	return reserve_take(store, &wanted, RESERVE_SYSTEM, LIMIT_CLEAR_BLOCKS, channel);
 }

@@ -15,6 +15,7 @@
 #include "store/store.h"
 #include "store/check.h"
 #include "store/limits.h"
+#include "store/essential_priv.h"
 #include "store/snapshot_priv.h"
 #include "store/window_priv.h"
 
@@ -333,7 +334,7 @@ struct reservation {
 };
 
 /* Who asks; see reserve.c. */
-enum reserve_tier { RESERVE_NEW, RESERVE_EXISTING, RESERVE_SYSTEM };
+enum reserve_tier { RESERVE_NEW, RESERVE_EXISTING, RESERVE_SYSTEM, RESERVE_ESSENTIAL };
 uint64_t reserve_kept(const struct store *store, enum reserve_tier tier);
 enum status reserve_page(struct store *store, uint64_t page, bool exists, store_channel_t *channel);
 enum status reserve_clear(struct store *store, uint64_t first, uint64_t count,
@@ -613,6 +614,7 @@ struct store {
 	uint64_t bad_slots; /* of the ring: they cannot be written */
 
 	struct cache cache;
+	struct essential essential;
 	struct reader reader;
 	struct stage stage;
 	struct changes changes;

@@ -22,9 +22,10 @@
 #include "tools/mkstore/manifest.h"
 #include "tools/mkstore/text.h"
 
-#define CREATE_SIZE_DEFAULT (UINT64_C(1) << 30)
-#define CREATE_PROBE_BYTES  (1024u * 1024u)
-#define CREATE_MARGIN_PAGES 192u /* map nodes, free map and a commit of a small store */
+#define CREATE_SIZE_DEFAULT   (UINT64_C(1) << 30)
+#define CREATE_SYSTEM_SECTORS 65536u /* what is set aside for a full store leaves room */
+#define CREATE_PROBE_BYTES    (1024u * 1024u)
+#define CREATE_MARGIN_PAGES   192u /* map nodes, free map and a commit of a small store */
 
 struct create {
 	const struct command_invocation *invocation;
@@ -221,6 +222,12 @@ static enum command_exit create_sectors(struct create *create, const struct host
 			      host->path, host->partition.sector_bytes);
 		return COMMAND_FAILED;
 	}
+	if (create->manifest.machines && create->format.sectors < CREATE_SYSTEM_SECTORS) {
+		command_error("%s: %" PRIu64 " bytes are too few: a store with a system has at "
+			      "least 32 MiB",
+			      host->path, create->format.sectors * SECTOR_SIZE);
+		return COMMAND_FAILED;
+	}
 	create->format.deltas = true;
 	create->format.columns = true;
 	create->format.counted = true;
@@ -248,6 +255,8 @@ static enum command_exit create_fill(struct create *create, struct host *host)
 	enum command_exit result;
 	enum status status = store_format(host->store, &create->format);
 
+	if (status == STATUS_OK && create->manifest.machines)
+		host_set_aside(host);
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, objects_format(&host->space, limit_pages));
 	if (status != STATUS_OK)

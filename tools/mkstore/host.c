@@ -199,11 +199,36 @@ static void host_mount_note(const struct host *host)
 			     host->path, recovery->torn.n, recovery->generation.n);
 }
 
+void host_set_aside(struct host *host)
+{
+	/* The system page stands for all of them: that there are any is what counts. */
+	static const struct store_pages run = {{SYSTEM_PAGE}, 1};
+
+	store_essential_set(host->store, &run, 1);
+}
+
+/* A store that holds a system keeps what its essential machines need, or the system
+ * could not be used when it is resumed. */
+static void host_system(struct host *host)
+{
+	const struct disk_system *system;
+	enum status status;
+
+	do {
+		store_operation_begin(host->store);
+		status = system_read(&host->space, &system);
+	} while (status == STATUS_WAIT && store_wait(host->store, host->space.channel));
+	if (status == STATUS_OK && (system->terminal.version || system->essential[0].version))
+		host_set_aside(host);
+}
+
 static enum status host_engine_mount(struct host *host)
 {
 	enum status status = store_mount(host->store, &host->recovery);
 
 	host->space.version_floor = host->recovery.counters.object_version;
+	if (status == STATUS_OK)
+		host_system(host);
 	return status;
 }
 
@@ -633,7 +658,8 @@ enum command_exit host_error(struct host *host, enum status status, const char *
 	va_start(arguments, format);
 	vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
-	if ((status == STATUS_IO || status == STATUS_CORRUPT) && host->last_log[0])
+	if ((status == STATUS_IO || status == STATUS_CORRUPT || status == STATUS_READ_ONLY) &&
+	    host->last_log[0])
 		command_error("%s: %s: %s (%s)", host->path, what, why, host->last_log);
 	else
 		command_error("%s: %s: %s", host->path, what, why);

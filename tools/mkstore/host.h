@@ -115,6 +115,10 @@ bool host_wait(struct host *host);
 /* Why waiting is pointless: the store's health, or NO_MEMORY. */
 enum status host_failure(struct host *host);
 
+/* Nothing that is written uses up what a system's essential machines need; so it is
+ * for every store that is opened and holds a system. */
+void host_set_aside(struct host *host);
+
 /* Commits and waits until it is durable.  After a RESTORE the store is mounted
  * anew.  The counters that no restore turns back are carried over. */
 enum status host_commit(struct host *host, enum store_action action, snapshot_t number,

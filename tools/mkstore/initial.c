@@ -509,6 +509,27 @@ static enum status initial_interval(const struct initial *initial)
 	return status;
 }
 
+/* The kernel finds them by the system page. */
+static enum status initial_essential(const struct initial *initial)
+{
+	const struct manifest *manifest = initial->manifest;
+	struct disk_system *system;
+	enum status status = HOST_RETRY(initial->host, system_prepare(initial->space, &system));
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < manifest->machines && status == STATUS_OK; i++) {
+		const struct disk_capability *machine = &initial->machine[i].machine;
+
+		if (!manifest->machine[i].essential)
+			continue;
+		if (count == SYSTEM_ESSENTIAL_MAX)
+			return STATUS_LIMIT;
+		system->essential[count].version = machine->version;
+		system->essential[count++].object = machine->object;
+	}
+	return status;
+}
+
 static enum command_exit initial_machines(const struct initial *initial)
 {
 	const struct manifest *manifest = initial->manifest;
@@ -526,6 +547,13 @@ static enum command_exit initial_machines(const struct initial *initial)
 	}
 	for (unsigned i = 0; i < manifest->machines && result == COMMAND_OK; i++)
 		result = initial_machine_finish(initial, &initial->machine[i]);
+	if (result == COMMAND_OK) {
+		enum status status = initial_essential(initial);
+
+		if (status != STATUS_OK)
+			return host_error(initial->host, status,
+					  "cannot name the essential machines");
+	}
 	return result;
 }
 

@@ -250,6 +250,8 @@ static bool manifest_machine_options(struct manifest_parser *parser,
 					     &number))
 				return false;
 			machine->priority = (uint8_t)number;
+		} else if (manifest_accept(parser, "essential")) {
+			machine->essential = true;
 		} else if (manifest_accept(parser, "heap")) {
 			if (!manifest_size(parser, "the heap's size", &machine->heap))
 				return false;

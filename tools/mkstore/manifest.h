@@ -60,6 +60,7 @@ struct manifest_machine {
 	const char *name;
 	const char *program; /* path of an object that is a program */
 	uint8_t priority;
+	bool essential;
 	uint64_t heap; /* bytes; 0: none laid down */
 	uint32_t queue;
 	const char *argument[MANIFEST_ARGUMENTS_MAX];

@@ -145,6 +145,12 @@ static void verify_objects_fixed(struct verify_objects *objects)
 	if (!bank || bank->type != OBJECT_BANK)
 		verify_objects_report(objects, SYSTEM_PAGE, "object %" PRIu32 " is no root bank",
 				      objects->system.root_bank);
+	for (unsigned i = 0; i < SYSTEM_ESSENTIAL_MAX; i++)
+		if (objects->system.essential[i].version > objects->system.next_version ||
+		    objects->system.essential[i].object >= objects->objects ||
+		    objects->system.essential[i].reserved)
+			verify_objects_report(objects, SYSTEM_PAGE,
+					      "essential machine %u was never handed out", i);
 	for (unsigned i = 0; i < SYSTEM_RESUME_MAX; i++)
 		if (objects->system.resume[i].version > objects->system.next_version ||
 		    objects->system.resume[i].object >= objects->objects)

@@ -51,6 +51,11 @@ void heap_release(void *memory)
 		program_fail("heap: %p was not handed out or its header is overwritten", memory);
 }
 
+void heap_forget(void)
+{
+	heap.base = NULL;
+}
+
 void *heap_resize(void *memory, size_t size)
 {
 	if (!memory)

@@ -19,6 +19,8 @@
 /* 16-byte aligned, of undefined content; null when the allowance is used up. */
 void *heap_allocate(size_t size);
 void heap_release(void *memory);
+/* After a fault within the heap: it is begun anew, and all that was handed out is gone. */
+void heap_forget(void);
 /* Null, and the old memory stays, if there is no room. */
 void *heap_resize(void *memory, size_t size);
 /* Do all invariants hold? */

@@ -184,10 +184,10 @@ void shell_given_up(const char *command, const struct guard_fault *fault)
 	char *bytes;
 	size_t length;
 
-	if (terminal_captures()) {
+	if (terminal_captures())
 		terminal_capture_end(&bytes, &length);
-		heap_release(bytes);
-	}
+	/* It may have been within the heap; nothing else of it is in use. */
+	heap_forget();
 	if (fault->fault != FAULT_STORAGE)
 		shell_complain(command, "given up: %s, address 0x%llx", print_fault(fault->fault),
 			       (unsigned long long)fault->address);

@@ -7,7 +7,6 @@
 
 #include <string.h>
 #include "user/lib/calendar.h"
-#include "user/lib/heap.h"
 #include "user/lib/service.h"
 #include "user/lib/text.h"
 #include "user/shell/terminal.h"
@@ -130,41 +129,35 @@ bool command_about(int argc, char **argv)
 
 typedef enum status (*log_source)(uint64_t *position, void *buffer, size_t *length);
 
-/* All text from *position on; at most LOG_BYTES of it are kept, the newest. */
-static size_t system_log_collect(log_source source, uint64_t *position, char *text)
+/*
+ * Goes through all text there is, and prints it after the first `skip` lines.  *end: behind
+ * the last byte.  Bounded although programs go on writing: twice what the log can hold.
+ * The text is read twice and never kept: the log can be shown when memory and the
+ * store are used up.
+ */
+static uint64_t system_log_pass(log_source source, bool print, uint64_t skip, uint64_t *end)
 {
-	char part[MESSAGE_DATA];
-	size_t length = 0, part_length;
+	char part[MESSAGE_DATA], last = '\n';
+	uint64_t lines = 0;
+	size_t length;
 
-	/* Bounded although programs go on writing: twice what the log can hold. */
+	*end = 0;
 	for (unsigned i = 0; i < 2 * LOG_BYTES / MESSAGE_DATA; i++) {
-		if (source(position, part, &part_length) != STATUS_OK || part_length == 0)
+		size_t at = 0;
+
+		if (source(end, part, &length) != STATUS_OK || length == 0)
 			break;
-		if (length + part_length > LOG_BYTES) {
-			size_t excess = length + part_length - LOG_BYTES;
-
-			memmove(text, text + excess, length - excess);
-			length -= excess;
-		}
-		memcpy(text + length, part, part_length);
-		length += part_length;
+		while (at < length && lines < skip)
+			lines += part[at++] == '\n';
+		if (print)
+			terminal_write(part + at, length - at);
+		for (; at < length; at++)
+			lines += part[at] == '\n';
+		last = part[length - 1];
 	}
-	return length;
-}
-
-/* Where the last `lines` lines begin. */
-static size_t system_last_lines(const char *text, size_t length, uint64_t lines)
-{
-	size_t at = length;
-
-	if (at > 0 && text[at - 1] == '\n')
-		at--;
-	while (at > 0) {
-		if (text[at - 1] == '\n' && --lines == 0)
-			break;
-		at--;
-	}
-	return at;
+	if (print && last != '\n')
+		terminal_write("\n", 1);
+	return lines + (last != '\n');
 }
 
 /* Prints what is new until a key is pressed. */
@@ -185,18 +178,11 @@ static void system_log_follow(log_source source, uint64_t position)
 
 static bool system_log_show(log_source source, bool follow, uint64_t lines)
 {
-	uint64_t position = 0;
-	char *text = heap_allocate(LOG_BYTES);
-	size_t length, begin;
+	uint64_t position;
+	uint64_t there = system_log_pass(source, false, 0, &position);
 
-	if (!text)
-		return shell_error("log", "memory for the text", STATUS_ALLOWANCE);
-	length = system_log_collect(source, &position, text);
-	begin = lines ? system_last_lines(text, length, lines) : length;
-	terminal_write(text + begin, length - begin);
-	if (length > begin && text[length - 1] != '\n')
-		terminal_write("\n", 1);
-	heap_release(text);
+	if (lines)
+		system_log_pass(source, true, there > lines ? there - lines : 0, &position);
 	if (follow)
 		system_log_follow(source, position);
 	return true;
