@@ -51,8 +51,9 @@ struct block_device {
 	 * best aligned to and a multiple of (0: nothing in particular).  Best effort:
 	 * afterwards the sectors hold anything. */
 	uint32_t discard_sectors, discard_unit;
-	/* Writes and discards begin and end at multiples of so many sectors: 8 where the
-	 * device's own are of 4096 bytes.  0 and 1: anywhere. */
+	/* Writes and discards begin at multiples of so many sectors, and discards end
+	 * there: 8 where the device's own are of 4096 bytes, 0 and 1: anywhere.  What a
+	 * write leaves of the last one holds zeros then. */
 	uint32_t sector_unit;
 	/* What the implementation tells its owner: */
 	uint32_t epoch;	     /* another one after each event by which writes that had

@@ -82,6 +82,11 @@ static enum status superblock_judge(struct store *store, struct store_recovery *
 		return explain(
 			recovery, STATUS_CORRUPT,
 			"the superblock describes a layout that format version 1 does not have");
+	if (superblock->write_unit < store->device->sector_unit * SECTOR_SIZE)
+		return explain(
+			recovery, STATUS_FEATURE,
+			"the disk has sectors of 4096 bytes, and the store was made for those "
+			"of 512: attach it with logical_block_size=512");
 	if (superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN) {
 		store_log(
 			store,

@@ -80,11 +80,13 @@ static uint32_t blk_part(struct virtqueue_part *part, const void *data, uint32_t
 }
 
 /* Cuts the data into parts no larger than the device takes.  Where its own sectors are
- * larger than 512 bytes, what a read gets too much at both ends goes where nobody looks. */
+ * larger than 512 bytes, what a read gets too much at both ends goes where nobody looks,
+ * and what a write has too little at its end is zeros. */
 static uint32_t blk_data_parts(const struct virtio_blk *disk, const struct block_request *request,
 			       uint64_t sector, struct virtqueue_part *parts)
 {
 	static uint8_t nowhere[BLOCK_SIZE] __attribute__((aligned(BLOCK_SIZE)));
+	static const uint8_t zeros[BLOCK_SIZE] __attribute__((aligned(BLOCK_SIZE)));
 	const uint32_t unit = disk->device.sector_unit;
 	uint32_t before = (uint32_t)(sector % unit), count = 0;
 	uint32_t after = (unit - (before + request->sectors) % unit) % unit;
@@ -101,7 +103,8 @@ static uint32_t blk_data_parts(const struct virtio_blk *disk, const struct block
 		left -= bytes;
 	}
 	if (after)
-		count += blk_part(&parts[count], nowhere, after * SECTOR_SIZE, reads);
+		count += blk_part(&parts[count], reads ? nowhere : zeros, after * SECTOR_SIZE,
+				  reads);
 	return count;
 }
 
@@ -159,9 +162,10 @@ static const char *blk_wrong(const struct virtio_blk *disk, const struct block_r
 		return NULL;
 	if (request->operation == BLOCK_DISCARD && !device->discards)
 		return "not understood by the disk";
-	return sector % device->sector_unit || request->sectors % device->sector_unit
-		       ? "of parts of the disk's sectors"
-		       : NULL;
+	if (sector % device->sector_unit ||
+	    (request->operation == BLOCK_DISCARD && request->sectors % device->sector_unit))
+		return "of parts of the disk's sectors";
+	return NULL;
 }
 
 static bool blk_submit(struct block_device *device, struct block_request *request)

@@ -12,7 +12,7 @@ import signal
 import threading
 
 import pytest
-from conftest import STORE_OFFSET, cat, mkstore, mkstore_json, verify
+from conftest import STORE_OFFSET, cat, make_image, mkstore, mkstore_json, verify
 
 from away import FAULTS, Away, Served, modern
 from machine import Machine
@@ -68,6 +68,23 @@ def test_vhost_user(image):
         with Machine(image, memory=256, drive=False, disk=disk, arguments=shared) as machine:
             machine.wait_prompt()
             works(machine)
+    verify(image)
+
+
+def test_large_sectors(image):
+    """Sectors of 4096 bytes: UEFI starts from them, and nothing is written in parts."""
+    make_image(image, "1G", "--sector", "4096")
+    disk = modern("logical_block_size=4096", "physical_block_size=4096")
+    with Machine(image, uefi=True, disk=disk) as machine:
+        machine.wait_prompt()
+        works(machine)
+        machine.command("snapshot kept")
+        machine.cut()
+    with Machine(image, uefi=True, disk=disk) as machine:
+        assert machine.wait_prompt().reason == "power cut"
+        assert "it works" in machine.command("cat /notes/disk")
+        machine.type("poweroff\r")
+        machine.wait_off()
     verify(image)
 
 
