@@ -228,7 +228,7 @@ static void strike_start(struct store *store)
 	enum block_operation operation = doubt->refusals < LIMIT_STRIKES ? BLOCK_WRITE : BLOCK_READ;
 
 	tombstone_make(store, doubt->slot, doubt->generation, sector);
-	commit_io(store, operation, record_sector(doubt->slot), 1, sector);
+	commit_io(store, operation, record_sector(doubt->slot), slot_written(store, 1), sector);
 }
 
 /* What was read: can the generation come back by it? */

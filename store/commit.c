@@ -238,7 +238,8 @@ static void record_write(struct store *store)
 	record_seal(store, &commit->record, &commit->overlay);
 	commit->recorded = true;
 	commit_io(store, BLOCK_WRITE, record_sector(commit->record.slot),
-		  record_sectors(commit->overlay.count), overlay_slot(&commit->overlay));
+		  slot_written(store, record_sectors(commit->overlay.count)),
+		  overlay_slot(&commit->overlay));
 }
 
 /* The device was reset since the writes that this flush is to cover, or it was not. */

@@ -27,15 +27,23 @@ uint32_t record_sectors(uint32_t entries)
 	return (bytes + SECTOR_SIZE - 1) / SECTOR_SIZE;
 }
 
+uint32_t slot_written(const struct store *store, uint32_t sectors)
+{
+	uint32_t unit = store->write_unit / SECTOR_SIZE;
+
+	return (sectors + unit - 1) / unit * unit;
+}
+
 void record_seal(const struct store *store, const struct disk_record *record,
 		 const struct overlay *overlay)
 {
 	struct disk_record *image = overlay_slot(overlay);
 	uint32_t sectors = record_sectors(overlay->count);
 	uint8_t *end = (uint8_t *)(overlay->entry + overlay->count);
+	uint8_t *written = (uint8_t *)image + slot_written(store, sectors) * SECTOR_SIZE;
 
 	memcpy(image, record, sizeof(*image));
-	memset(end, 0, (size_t)((uint8_t *)image + sectors * SECTOR_SIZE - end));
+	memset(end, 0, (size_t)(written - end));
 	image->magic = DISK_MAGIC_RECORD;
 	image->length = (uint32_t)(end - (uint8_t *)image);
 	memcpy(image->identity, store->superblock->identity, sizeof(image->identity));
@@ -43,11 +51,11 @@ void record_seal(const struct store *store, const struct disk_record *record,
 					     slot_seed(store, image->slot));
 }
 
-void tombstone_make(const struct store *store, uint32_t slot, uint64_t generation, void *sector)
+void tombstone_make(const struct store *store, uint32_t slot, uint64_t generation, void *sectors)
 {
-	struct disk_tombstone *tombstone = sector;
+	struct disk_tombstone *tombstone = sectors;
 
-	memset(tombstone, 0, sizeof(*tombstone));
+	memset(sectors, 0, slot_written(store, 1) * SECTOR_SIZE);
 	tombstone->magic = DISK_MAGIC_TOMBSTONE;
 	tombstone->slot = slot;
 	tombstone->generation = generation;

@@ -268,7 +268,8 @@ static void tombstone_write(struct store *store, uint32_t slot, uint64_t generat
 	commit_doubt(store, slot, generation);
 	tombstone_make(store, slot, generation, sector);
 	if (device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK ||
-	    device_transfer(store, BLOCK_WRITE, record_sector(slot), 1, sector) != STATUS_OK) {
+	    device_transfer(store, BLOCK_WRITE, record_sector(slot), slot_written(store, 1),
+			    sector) != STATUS_OK) {
 		store_log(store,
 			  "store: a tombstone could not be written; the next commit does it");
 		store->doubt.refusals = 1;
@@ -438,6 +439,11 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 	status = superblock_find(store, recovery, &damaged);
 	if (status != STATUS_OK)
 		return status;
+	if (store->device->sector_unit > store->write_unit / SECTOR_SIZE && !store->read_only)
+		return explain(
+			recovery, STATUS_FEATURE,
+			"the disk writes sectors of 4096 bytes, the store has a write unit of 512: "
+			"create one with a write unit of 4096 there and send it the content");
 	if (store->device->sectors < DISK_DATA_SECTOR)
 		return explain(
 			recovery, STATUS_TRUNCATED,

@@ -689,7 +689,10 @@ uint32_t record_sectors(uint32_t entries);
 /* Puts the record before the entries in the overlay's slot, as it is written. */
 void record_seal(const struct store *store, const struct disk_record *record,
 		 const struct overlay *overlay);
-void tombstone_make(const struct store *store, uint32_t slot, uint64_t generation, void *sector);
+/* As many zeros behind it as are written with it. */
+void tombstone_make(const struct store *store, uint32_t slot, uint64_t generation, void *sectors);
+/* Sectors written for so many at the beginning of a slot: whole write units. */
+uint32_t slot_written(const struct store *store, uint32_t sectors);
 
 enum slot_kind { SLOT_ZERO, SLOT_RECORD, SLOT_TOMBSTONE, SLOT_DAMAGED, SLOT_UNREADABLE };
 /* What lies in a slot, of which all is there that a record in it covers. */

@@ -372,6 +372,10 @@ static struct disk_write *request_take(struct disk *disk, struct block_request *
 	}
 	SIM_CHECK(request->operation == BLOCK_WRITE || disk->device.discards,
 		  "an operation that was not offered");
+	SIM_CHECK(request->sector.n % disk->device.sector_unit == 0 &&
+			  request->sectors % disk->device.sector_unit == 0,
+		  "a write of a part of the disk's sectors: %llu+%u",
+		  (unsigned long long)request->sector.n, request->sectors);
 	write_check_overlap(disk, request);
 	return request->operation == BLOCK_WRITE ? write_create(disk, request)
 						 : discard_create(disk, request);
@@ -467,6 +471,7 @@ void disk_attach(struct disk *disk, struct image *durable, uint32_t write_unit)
 	image_reset(&disk->current, durable);
 	disk->device.sectors = durable->sectors;
 	disk->device.write_unit = write_unit;
+	disk->device.sector_unit = write_unit / SECTOR_SIZE;
 	disk->flushes_submitted = 0;
 	disk->fault = DISK_FAULT_NONE;
 	disk->fault_hits = 0;
