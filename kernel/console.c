@@ -222,12 +222,13 @@ static enum status keeper_is_at_it(const struct disk_machine *machine, bool *at_
 	enum status status = keeper_find(machine, &port, &object, &version);
 
 	*at_it = false;
-	if (status == STATUS_OK)
-		status = machine_read(&kernel.space, object, &keeper);
-	if (status != STATUS_OK || keeper->version != version || keeper->stopped)
+	if (status != STATUS_OK)
 		return status;
-	if (keeper->state == MACHINE_FAULTED || keeper->state == MACHINE_EXITED ||
-	    keeper->state == MACHINE_STOPPED)
+	status = machine_read(&kernel.space, object, &keeper);
+	if (status != STATUS_OK)
+		return status;
+	if (keeper->version != version || keeper->stopped || keeper->state == MACHINE_FAULTED ||
+	    keeper->state == MACHINE_EXITED || keeper->state == MACHINE_STOPPED)
 		return STATUS_OK;
 	*at_it = keeper->reply.object == machine->object &&
 		 keeper->reply.aux == machine->call_number;
