@@ -141,7 +141,9 @@ $(B)/user/%.elf: $$(addsuffix .o,$$(addprefix $(B)/ring3/,$$(basename $$(wildcar
 
 VERIFY_C := $(wildcard tools/mkstore/verify.c tools/mkstore/verify_*.c)
 SIM_C    := $(call tree,tests/sim,%.c) $(STORE_C) $(filter-out tools/mkstore/verify_objects%,$(VERIFY_C))
-HOST_C   := $(MKSTORE_C) $(STORE_C) $(OBJECTS_C) $(wildcard kernel/loader.c drivers/gpt*.c)
+# What mkstore shares with the kernel beside store/ and objects/.
+SHARED_C := $(wildcard kernel/loader.c drivers/gpt*.c)
+HOST_C   := $(MKSTORE_C) $(STORE_C) $(OBJECTS_C) $(SHARED_C)
 
 $(B)/host/%.o: %.c Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(HOST_FLAGS) -c $< -o $@
@@ -167,8 +169,8 @@ $(B)/store-bench: $(BENCH_O) $(patsubst %.c,$(B)/host/%.o,$(STORE_C) \
 # that runs on the host; the user library; the drivers; or objects/ over a fake store.
 UNIT_C := $(shell find tests/unit -name 'test_*.c' -o -name '*_test.c' 2>/dev/null)
 UNIT   := $(UNIT_C:tests/unit/%.c=$(B)/unit/%)
-ARCHIVED_C := $(STORE_C) $(OBJECTS_C) $(filter-out %/main.c,$(MKSTORE_C)) $(wildcard drivers/gpt*.c) \
-	kernel/console_line.c kernel/loader.c kernel/options.c kernel/print.c kernel/x86_64/multiboot.c kernel/x86_64/root.c
+ARCHIVED_C := $(filter-out %/main.c,$(HOST_C)) \
+	kernel/console_line.c kernel/options.c kernel/print.c kernel/x86_64/multiboot.c kernel/x86_64/root.c
 RING3_C    := $(filter-out %/memory.c,$(LIBRARY_C) $(filter-out %/main.c,$(SHELL_C)))
 S := $(B)/sanitized
 

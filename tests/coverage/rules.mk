@@ -9,7 +9,7 @@ C := $(B)/coverage
 COVERED_UNIT  := $(patsubst %.c,$(C)/%,$(wildcard tests/unit/store/test_*.c tests/unit/objects/test_store_*.c))
 COVERED_FUZZ  := $(C)/fuzz_store $(C)/fuzz_decode
 COVERED_O     := $(STORE_C:%.c=$(C)/%.o)
-COVERED_BESIDE_C := $(OBJECTS_C) $(filter-out %/main.c %/failure.c,$(MKSTORE_C)) kernel/loader.c
+COVERED_BESIDE_C := $(filter-out %/main.c %/failure.c $(STORE_C),$(HOST_C))
 COVERED_FUZZ_O := $(patsubst %,$(C)/beside/tests/fuzz/%.o,fuzz disk engine base bases edit mutate standalone)
 COVERED_SIM_O := $(patsubst %.c,$(C)/beside/%.o,$(filter-out $(STORE_C),$(SIM_C)))
 

@@ -12,8 +12,7 @@ FUZZ_C      := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ        := $(FUZZ_C:tests/fuzz/%.c=$(B)/fuzz/%)
 FUZZ_FLAGS  := $(COMMON) -O2 -DPERDURE_VERSION='"$(VERSION)"' -fno-omit-frame-pointer
 FUZZ_SANE   := -fsanitize=address,undefined -fno-sanitize-recover=all
-FUZZED_C    := $(STORE_C) $(OBJECTS_C) $(filter-out %/main.c %/failure.c,$(MKSTORE_C)) \
-	kernel/loader.c
+FUZZED_C    := $(filter-out %/main.c %/failure.c,$(HOST_C))
 # Comparisons are watched as well where inputs are text; elsewhere that would be
 # half of the time.
 FUZZ_TRACED  := tools/mkstore/manifest.c tools/mkstore/command.c tools/mkstore/text.c
