@@ -147,8 +147,6 @@ void arch_stack_reset(void (*next)(void)) __attribute__((noreturn));
  * away and before a freeze.  512 bytes, 16-aligned; load sanitises MXCSR. */
 void arch_fpu_load(const uint8_t *image);
 void arch_fpu_save(uint8_t *image);
-/* The image of a machine that has never run. */
-void arch_fpu_initial(uint8_t *image);
 
 /* ---- address translation ------------------------------------------------------------ */
 

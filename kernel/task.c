@@ -247,17 +247,6 @@ void task_wake_timed(uint64_t now_ns)
 	}
 }
 
-uint64_t task_wake_earliest(void)
-{
-	uint64_t earliest = UINT64_MAX;
-
-	for (uint32_t channel = 0; channel < CHANNELS && all.timed; channel++)
-		for (struct task *task = all.wait[channel].first; task; task = task->next)
-			if (task->wake_ns && task->wake_ns < earliest)
-				earliest = task->wake_ns;
-	return earliest;
-}
-
 struct task *task_next(void)
 {
 	struct task *task;

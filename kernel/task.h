@@ -39,7 +39,6 @@ struct task {
 	uint8_t place; /* enum task_place */
 	uint8_t priority;
 	uint8_t slice; /* ticks left */
-	bool fault_noted;
 	uint64_t version;
 	uint32_t channel;    /* WAITING: for what */
 	uint64_t failing_ns; /* since when its pages cannot be read; 0: they can */
@@ -82,8 +81,6 @@ void task_set_priority(struct task *task, uint8_t priority);
 
 void task_wake_channel(uint32_t channel);
 void task_wake_timed(uint64_t now_ns);
-/* The earliest time that a waiting task asked for, UINT64_MAX: none. */
-uint64_t task_wake_earliest(void);
 
 /* Takes the first task of the highest priority out of the queue, or null. */
 struct task *task_next(void);

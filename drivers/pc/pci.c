@@ -79,16 +79,6 @@ uint8_t pci_read8(const struct pci_function *f, uint32_t offset)
 	return (uint8_t)(pci_read32(f, offset) >> (offset & 3) * 8);
 }
 
-void pci_write32(const struct pci_function *f, uint32_t offset, uint32_t value)
-{
-	if (pci_in_ecam(f)) {
-		*(volatile uint32_t *)pci_register(f, offset) = value;
-		return;
-	}
-	pci_port_select(f, offset);
-	port_write32(CONFIG_DATA, value);
-}
-
 void pci_write16(const struct pci_function *f, uint32_t offset, uint16_t value)
 {
 	if (pci_in_ecam(f)) {

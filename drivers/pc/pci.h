@@ -23,7 +23,6 @@ uint8_t pci_read8(const struct pci_function *f, uint32_t offset);
 uint16_t pci_read16(const struct pci_function *f, uint32_t offset);
 uint32_t pci_read32(const struct pci_function *f, uint32_t offset);
 void pci_write16(const struct pci_function *f, uint32_t offset, uint16_t value);
-void pci_write32(const struct pci_function *f, uint32_t offset, uint32_t value);
 
 /* Calls `found` for every function behind any host bridge, until it says false.
  * False: there is no PCI bus. */

@@ -8,13 +8,10 @@
 #include "kernel/x86_64/cpu.h"
 
 /* Offsets in the image (SDM volume 1, table 10-2). */
-#define FPU_CONTROL    0u
 #define FPU_MXCSR      24u
 #define FPU_MXCSR_MASK 28u
 #define FPU_BYTES      512u
 
-#define CONTROL_INITIAL	   0x037fu
-#define MXCSR_INITIAL	   0x1f80u
 #define MXCSR_MASK_DEFAULT 0xffbfu
 
 static uint32_t mxcsr_mask;
@@ -35,16 +32,6 @@ void fpu_init(void)
 	mxcsr_mask = image_get32(image, FPU_MXCSR_MASK);
 	if (mxcsr_mask == 0)
 		mxcsr_mask = MXCSR_MASK_DEFAULT;
-}
-
-void arch_fpu_initial(uint8_t *image)
-{
-	uint16_t control = CONTROL_INITIAL;
-	uint32_t mxcsr = MXCSR_INITIAL;
-
-	memset(image, 0, FPU_BYTES);
-	memcpy(image + FPU_CONTROL, &control, sizeof control);
-	memcpy(image + FPU_MXCSR, &mxcsr, sizeof mxcsr);
 }
 
 void arch_fpu_load(const uint8_t *image)
