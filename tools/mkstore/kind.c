@@ -69,12 +69,3 @@ void kind_rights_json(struct json *json, const char *name, uint16_t rights)
 			json_text(json, NULL, kind_rights[i].word);
 	json_array_end(json);
 }
-
-uint16_t kind_rights_known(void)
-{
-	uint16_t rights = 0;
-
-	for (size_t i = 0; i < KIND_COUNT(kind_rights); i++)
-		rights |= kind_rights[i].right;
-	return rights;
-}

@@ -23,7 +23,4 @@ const char *kind_rights_text(char out[KIND_RIGHTS], uint16_t rights);
 /* The same as an array of words. */
 void kind_rights_json(struct json *json, const char *name, uint16_t rights);
 
-/* The rights that have a name. */
-uint16_t kind_rights_known(void);
-
 #endif

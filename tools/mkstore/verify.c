@@ -399,11 +399,6 @@ const struct disk_record *verify_record(const struct verify *verify)
 	return verify->chosen.record.generation ? &verify->chosen.record : NULL;
 }
 
-const struct disk_superblock *verify_superblock(const struct verify *verify)
-{
-	return verify->superblock_valid ? &verify->superblock : NULL;
-}
-
 const struct disk_snapshot *verify_snapshot_at(const struct verify *verify, uint64_t index)
 {
 	return index < verify->chosen.snapshot_count ? &verify->chosen.snapshots[index] : NULL;

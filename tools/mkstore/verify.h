@@ -150,9 +150,8 @@ enum status verify_run(struct verify *verify);
 enum status verify_choose(struct verify *verify);
 
 const struct verify_totals *verify_totals_get(const struct verify *verify);
-/* The chosen record and the superblock; null before a generation is chosen. */
+/* The chosen record; null before a generation is chosen. */
 const struct disk_record *verify_record(const struct verify *verify);
-const struct disk_superblock *verify_superblock(const struct verify *verify);
 
 /* Snapshots of the chosen generation in ascending order of their number; null
  * past the last. */

@@ -16,7 +16,7 @@
 #define VERIFY_OBJECTS_REPORTS 1000u /* findings reported for one space */
 #define VERIFY_OBJECTS_NOWHERE UINT64_MAX
 
-enum verify_objects_arena { VERIFY_ARENA_KERNEL = 0, VERIFY_ARENA_USER = 1, VERIFY_ARENA_NONE = 2 };
+enum verify_objects_arena { VERIFY_ARENA_KERNEL = 0, VERIFY_ARENA_USER = 1 };
 
 /* Pages that somebody has. */
 struct verify_objects_range {

@@ -63,7 +63,6 @@ struct verify {
 	struct verify_options options;
 	struct verify_totals totals;
 	struct disk_superblock superblock;
-	bool superblock_valid;
 	uint64_t record_seed;
 	struct disk_record ring[DISK_RING_SLOTS];  /* or tombstones; magic 0: no valid content */
 	struct disk_delta *delta[DISK_RING_SLOTS]; /* entries of the record there */

@@ -186,7 +186,6 @@ enum status verify_superblocks(struct verify *verify)
 		verify->superblock = *superblock_later(verify, &first, &copy);
 	else
 		verify->superblock = first_status == STATUS_OK ? first : copy;
-	verify->superblock_valid = true;
 	verify->record_seed =
 		XXH3_64bits(verify->superblock.identity, sizeof(verify->superblock.identity));
 	zero_area_check(verify);
