@@ -23,11 +23,6 @@
 /* Snapshots that a rule may keep; there is room for those on their way out. */
 #define KEEPING_RULE_MOST      896u
 #define KEEPING_RULE_MOST_TEXT "896"
-/* What a system image has unless it is told otherwise. */
-#define KEEPING_RULE_DEFAULT                                                                       \
-	{                                                                                          \
-		.interval_s = 10, .minutes = 60, .hours = 24, .days = 7, .budget = 200             \
-	}
 
 enum keeping_form { KEEPING_NAME, KEEPING_NUMBER, KEEPING_GENERATION, KEEPING_AGE };
 

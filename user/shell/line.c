@@ -23,7 +23,6 @@ enum {
 	KEY_CTRL_D = 4,
 	KEY_CTRL_E = 5,
 	KEY_CTRL_F = 6,
-	KEY_BELL = 7,
 	KEY_BACKSPACE = 8,
 	KEY_NEWLINE = 10,
 	KEY_CTRL_K = 11,
