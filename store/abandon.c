@@ -17,9 +17,9 @@
  * buffer and no sector is used twice (store_commit answers BUSY until then).  And
  * where a record was submitted, a power cut may bring that generation back: so the
  * next commit first strikes it out, by a tombstone in its slot that is flushed before
- * anything else is written (STRIKE, STRIKE_FLUSH).  From then on its sectors are
- * free, and S1 needs to know of two generations only.  A slot that refuses the
- * tombstone, but reads as if the record had never come there, is passed over.
+ * anything else is written (STRIKE).  From then on its sectors are free, and S1 needs
+ * to know of two generations only.  A slot that refuses the tombstone, but reads as if
+ * the record had never come there, is passed over.
  *
  * Until a commit succeeds all are two-phase: data, flush, record, flush.  What an
  * earlier failed flush has left in doubt is then flushed before a record builds on it.
@@ -29,14 +29,12 @@
 void commit_doubt(struct store *store, uint32_t slot, uint64_t generation)
 {
 	store->doubt = (struct doubt){.generation = generation, .slot = slot};
-	store->cautious = true;
 }
 
 /* It is struck out: its sectors are free. */
 void commit_doubt_end(struct store *store)
 {
 	store->doubt.generation = 0;
-	store->cautious = store->failures > 0;
 }
 
 uint32_t commit_slot_next(struct store *store)
@@ -186,9 +184,8 @@ static void abandon_end(struct store *store)
 	store->retention.taken_ns = 0;
 	if (commit->recorded)
 		commit_doubt(store, commit->record.slot, commit->record.generation);
-	store->cautious = true;
 	store->failures++;
-	store->outcome = store->health = commit->failed;
+	store->health = commit->failed;
 	store->statistics.abandoned++;
 	store_log(store,
 		  "store: generation %u could not be written (%s); its pages wait for the next",

@@ -151,7 +151,6 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 		return status;
 	store->commit.request = named;
 	store->commit.second = false;
-	store->outcome = STATUS_OK;
 	commit_begin(store, store->generation);
 	if (named.action == STORE_ACTION_GROW)
 		reserve_grow(store, named.sectors);
@@ -302,7 +301,7 @@ static void drain_begin(struct store *store)
 	stage_close(store);
 	predecessor_count(store);
 	commit->joint = commit->blocks <= DISK_JOINT_COMMIT_BLOCKS && store->record.generation &&
-			commit->request.action != STORE_ACTION_STOP && !store->cautious;
+			commit->request.action != STORE_ACTION_STOP && !store->failures;
 	commit->record.durable =
 		commit->joint ? commit->record.predecessor : commit->record.generation;
 	if (commit->joint)
@@ -360,7 +359,6 @@ static void commit_complete(struct store *store)
 	store->clears[1].count = 0;
 	store->reservation.inflight = (struct reserve){0, 0, 0};
 	store->statistics.commits++;
-	store->cautious = false;
 	store->failures = 0;
 	store->health = STATUS_OK;
 	commit->phase = COMMIT_IDLE;

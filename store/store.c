@@ -239,7 +239,7 @@ enum status store_settle(struct store *store)
 			store->device->operations->poll(store->device, true);
 	while (store_step(store))
 		;
-	return store->outcome;
+	return store->health;
 }
 
 /* ---- state

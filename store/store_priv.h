@@ -605,11 +605,9 @@ struct store {
 	bool read_only; /* the device is never written */
 	bool sealed;	/* nor does a page change in memory */
 	bool replaced;
-	bool stepping;	     /* inside store_step: may use the reserve of frames */
-	bool cautious;	     /* after a failure: commits flush their data first */
-	enum status outcome; /* of the last commit */
-	enum status health;  /* of the last one that has ended */
-	uint32_t failures;   /* commits in a row */
+	bool stepping;	    /* inside store_step: may use the reserve of frames */
+	enum status health; /* how the last commit ended */
+	uint32_t failures;  /* commits in a row; until one succeeds they flush data first */
 	struct doubt doubt;
 	uint64_t bad_slots; /* of the ring: they cannot be written */
 
