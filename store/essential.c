@@ -10,17 +10,14 @@
  */
 #include "store/store_priv.h"
 
-static bool runs_have(const struct store_pages *run, uint32_t count, uint64_t page)
+bool essential_page(const struct store *store, uint64_t page)
 {
-	for (uint32_t i = 0; i < count; i++)
+	const struct store_pages *run = store->essential.run;
+
+	for (uint32_t i = 0; i < store->essential.count; i++)
 		if (page - run[i].first.n < run[i].count)
 			return true;
 	return false;
-}
-
-bool essential_page(const struct store *store, uint64_t page)
-{
-	return runs_have(store->essential.run, store->essential.count, page);
 }
 
 bool essential_key(const struct store *store, uint64_t key)

@@ -137,7 +137,7 @@ static void index_add(struct index *index, const struct snapshot *snapshot)
 	if (snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
 		return;
 	name_insert(index, snapshot);
-	if (name_is_given(snapshot, "auto-%u"))
+	if (name_is_given(snapshot, SNAPSHOT_TAKEN_NAME))
 		automatic_insert(index, snapshot, false);
 	else if (name_is_given(snapshot, SNAPSHOT_REPLACED_NAME))
 		automatic_insert(index, snapshot, true);

@@ -22,9 +22,6 @@ enum status superblock_find(struct store *store, struct store_recovery *recovery
 			    uint64_t *damaged);
 /* Writes it there, synchronously; the next flush makes it durable. */
 void superblock_repair(struct store *store, uint64_t damaged);
-/* Makes durable what was changed in store->superblock, synchronously: one of the two at a
- * time.  IO: it may have been changed or not; the next mount knows. */
-enum status superblock_write(struct store *store);
 
 /* ---- discard.c: freed blocks -------------------------------------------------- */
 

@@ -461,10 +461,9 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 	previous_find(store, &ring);
 	recovery->superblock_damaged = damaged != SUPERBLOCK_NONE;
 	superblock_repair(store, damaged);
-	/* The record may have come out of a volatile cache, and the tombstone must
-	 * be there before its generation's sectors are used again. */
-	if (recovery_flush(store, recovery) != STATUS_OK)
-		return STATUS_IO;
+	status = recovery_flush(store, recovery);
+	if (status != STATUS_OK)
+		return status;
 	store->generation = (ring.largest > store->record.generation ? ring.largest
 								     : store->record.generation) +
 			    1;

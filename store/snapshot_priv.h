@@ -87,7 +87,9 @@ enum status snapshot_delete(struct store *store, uint64_t number, store_channel_
 
 /* ---- index.c: names and automatic snapshots, in memory ---------------------------- */
 
-/* What a restore replaced is called so, with its generation, unless it is given a name. */
+/* What the system takes by itself, and what a restore replaced, is called so, with its
+ * generation, unless it is given a name. */
+#define SNAPSHOT_TAKEN_NAME    "auto-%u"
 #define SNAPSHOT_REPLACED_NAME "before-restore-%u"
 
 struct automatic {

@@ -181,7 +181,8 @@ void superblock_repair(struct store *store, uint64_t damaged)
 			  damaged);
 }
 
-enum status superblock_write(struct store *store)
+/* Makes durable what was changed in store->superblock: one of the two at a time. */
+static enum status superblock_write(struct store *store)
 {
 	static const uint64_t order[] = {DISK_SUPERBLOCK_COPY_SECTOR, DISK_SUPERBLOCK_SECTOR};
 	struct disk_superblock *superblock = store->superblock;
