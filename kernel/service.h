@@ -53,6 +53,11 @@ extern const struct operation log_operations[SERVICE_OPERATIONS_MAX];
 /* The capability of `object` with these rights as the answer. */
 enum status service_answer_object(struct service *service, object_t object, uint16_t rights);
 
+/* A name of a directory as the answer (DIRECTORY_NEXT), with what the space knows of its
+ * object; WAIT. */
+enum status service_answer_entry(struct service *service, struct space *space,
+				 const struct directory_entry *entry);
+
 /* For what can only be answered when the places of directories are known: WAIT; BUSY
  * if that cannot be for now, as on a full store. */
 enum status service_survey_wait(void);

@@ -66,30 +66,35 @@ static enum status directory_op_rename(struct service *service)
 	return status == STATUS_BUSY ? service_survey_wait() : status;
 }
 
+enum status service_answer_entry(struct service *service, struct space *space,
+				 const struct directory_entry *entry)
+{
+	struct disk_object record;
+	enum status status =
+		object_resolve(space, &entry->capability, entry->capability.type, 0, &record);
+
+	if (status == STATUS_WAIT)
+		return status;
+	memcpy(service->data, entry->name, entry->length);
+	service->length = entry->length;
+	service->word[0] = entry->capability.type;
+	service->word[1] = status == STATUS_OK ? record.size : 0;
+	service->word[2] = entry->capability.rights;
+	service->word[3] = entry->capability.object;
+	service->word[4] = status == STATUS_OK;
+	return STATUS_OK;
+}
+
 static enum status directory_op_next(struct service *service)
 {
 	struct directory_entry entry;
-	struct disk_object record = {0};
 	enum status status;
 
 	if (service->message.length > TREE_KEY_MAX)
 		return STATUS_INVALID;
 	status = directory_next(&kernel.space, (object_t){service->target->object},
 				service->message.data, service->message.length, &entry);
-	if (status != STATUS_OK)
-		return status;
-	status =
-		object_resolve(&kernel.space, &entry.capability, entry.capability.type, 0, &record);
-	if (status == STATUS_WAIT)
-		return status;
-	memcpy(service->data, entry.name, entry.length);
-	service->length = entry.length;
-	service->word[0] = entry.capability.type;
-	service->word[1] = status == STATUS_OK ? record.size : 0;
-	service->word[2] = entry.capability.rights;
-	service->word[3] = entry.capability.object;
-	service->word[4] = status == STATUS_OK;
-	return STATUS_OK;
+	return status == STATUS_OK ? service_answer_entry(service, &kernel.space, &entry) : status;
 }
 
 static enum status directory_op_info(struct service *service)

@@ -63,17 +63,7 @@ static enum status past_name(struct service *service)
 	if (status != STATUS_OK)
 		return status;
 	past.kept_pages = 0;
-	status = object_resolve(&past, &entry.capability, entry.capability.type, 0, &record);
-	if (status == STATUS_WAIT)
-		return status;
-	memcpy(service->data, entry.name, entry.length);
-	service->length = entry.length;
-	service->word[0] = entry.capability.type;
-	service->word[1] = status == STATUS_OK ? record.size : 0;
-	service->word[2] = entry.capability.rights;
-	service->word[3] = entry.capability.object;
-	service->word[4] = status == STATUS_OK;
-	return STATUS_OK;
+	return service_answer_entry(service, &past, &entry);
 }
 
 /* Up to the end of a page of it. */
