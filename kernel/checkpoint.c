@@ -372,7 +372,7 @@ static void checkpoint_stop(enum checkpoint_end end)
 		arch_reboot();
 }
 
-/* Seconds since the newest durable state. */
+/* Since the newest durable state. */
 static uint64_t unsaved_ns(void)
 {
 	struct checkpoint_unsaved unsaved = checkpoint_unsaved();

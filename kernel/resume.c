@@ -382,7 +382,6 @@ bool resume_step(void)
 			 ? machine_ready_next(&kernel.space, resume.cursor, &object)
 			 : STATUS_NOT_FOUND;
 	if (status == STATUS_NOT_FOUND) {
-		resume.looking = false;
 		resume.cursor = (object_t){1};
 		resume.looking = resume.again;
 		resume.again = false;
