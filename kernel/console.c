@@ -219,7 +219,7 @@ static enum status keeper_is_at_it(const struct disk_machine *machine, bool *at_
 	uint64_t version;
 	object_t object;
 	void *page;
-	enum status status = keeper_find(machine, &port, &object, &version);
+	enum status status = fault_keeper(machine, &port, &object, &version);
 
 	*at_it = false;
 	if (status != STATUS_OK)

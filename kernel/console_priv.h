@@ -71,9 +71,6 @@ enum console_progress console_poweroff(struct console_run *run);
 
 /* ---- restart.c ---- */
 
-/* The receiver of the machine's keeper port.  DEAD: there is none. */
-enum status keeper_find(const struct disk_machine *machine, struct disk_object *port,
-			object_t *keeper, uint64_t *version);
 enum console_progress console_restart(struct console_run *run);
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * essential.c - the machines by which a person gets out of any shortage.
  *
- * The system page names them, and whoever serves the terminal is one.  Their pages, the log's, and
- * those of the kernel that every machine needs, are told to the store, which sets space and memory
- * aside for them; here they are read in, to stay.  When others could use up what the kernel's own
- * pages need, only the essential machines run.
+ * The system page names them, and whoever serves the terminal is one.  Their pages, the
+ * log's, and those of the kernel that every machine needs, are told to the store, which
+ * sets space and memory aside for them; here they are read in, to stay.  When others could
+ * use up what the kernel's own pages need, only the essential machines run.
  *
  * A store that names none is as it always was: nothing is set aside.
  */
@@ -124,12 +124,14 @@ static enum status keeper_add(object_t object)
 {
 	struct disk_machine *machine;
 	struct disk_object port;
+	uint64_t version;
+	object_t keeper;
 	enum status status = machine_read(&kernel.space, object, &machine);
 
 	if (status == STATUS_OK)
-		status = object_resolve(&kernel.space, &machine->keeper, OBJECT_PORT, 0, &port);
-	if (status == STATUS_OK && port.word[0])
-		status = machine_add((object_t){(uint32_t)port.word[0]}, port.word[1]);
+		status = fault_keeper(machine, &port, &keeper, &version);
+	if (status == STATUS_OK)
+		status = machine_add(keeper, version);
 	return status == STATUS_WAIT ? status : STATUS_OK;
 }
 

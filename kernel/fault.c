@@ -144,6 +144,25 @@ void fault_page(const struct arch_trap_info *info)
 
 /* ---- faults for the keeper ---------------------------------------------------- */
 
+enum status fault_keeper(const struct disk_machine *machine, struct disk_object *port,
+			 object_t *keeper, uint64_t *version)
+{
+	struct disk_object record;
+	enum status status =
+		object_resolve(&kernel.space, &machine->keeper, OBJECT_PORT, RIGHT_SEND, port);
+
+	if (status == STATUS_NO_CAPABILITY)
+		return STATUS_DEAD;
+	if (status != STATUS_OK)
+		return status;
+	*keeper = (object_t){(uint32_t)port->word[0]};
+	*version = port->word[1];
+	status = object_read(&kernel.space, *keeper, &record);
+	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && record.version != *version))
+		return STATUS_DEAD;
+	return status;
+}
+
 /* Tells the keeper, by the same way as any call.  OK, WAIT, or why not. */
 static enum status fault_tell(struct disk_machine *machine, const struct message *message)
 {

@@ -119,6 +119,9 @@ void essential_reset(void);
 void fault_page(const struct arch_trap_info *info) __attribute__((noreturn));
 void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	__attribute__((noreturn));
+/* The receiver of the machine's keeper port.  DEAD: there is none. */
+enum status fault_keeper(const struct disk_machine *machine, struct disk_object *port,
+			 object_t *keeper, uint64_t *version);
 
 /* ---- time.c ----------------------------------------------------------------------- */
 

@@ -54,27 +54,6 @@ static struct {
 	enum status why; /* of the last one, until its space is back */
 } restart;
 
-/* ---- the keeper ----------------------------------------------------------------------- */
-
-enum status keeper_find(const struct disk_machine *machine, struct disk_object *port,
-			object_t *keeper, uint64_t *version)
-{
-	struct disk_object record;
-	enum status status =
-		object_resolve(&kernel.space, &machine->keeper, OBJECT_PORT, RIGHT_SEND, port);
-
-	if (status == STATUS_NO_CAPABILITY)
-		return STATUS_DEAD;
-	if (status != STATUS_OK)
-		return status;
-	*keeper = (object_t){(uint32_t)port->word[0]};
-	*version = port->word[1];
-	status = object_read(&kernel.space, *keeper, &record);
-	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && record.version != *version))
-		return STATUS_DEAD;
-	return status;
-}
-
 /* ---- the program ----------------------------------------------------------------------- */
 
 /* Follows one name of the path. */
@@ -197,7 +176,7 @@ static enum status restart_old(void)
 		return STATUS_NOT_FOUND;
 	status = machine_read(&kernel.space, object, &machine);
 	if (status == STATUS_OK)
-		status = keeper_find(machine, &record, &keeper, &version);
+		status = fault_keeper(machine, &record, &keeper, &version);
 	if (status == STATUS_OK)
 		status = guard_of(keeper, machine, &guard);
 	if (status == STATUS_WAIT)

@@ -7,7 +7,7 @@
  * that is ready or becomes so is marked in the may-be-ready bitmap as ever, and has no
  * task.  Nothing of this is persistent; the next boot without `safe` knows nothing of it.
  */
-#include "kernel/console_priv.h"
+#include "kernel/kernel.h"
 
 static struct {
 	uint64_t newest; /* version handed out last before this resume */
@@ -52,7 +52,7 @@ enum status safe_begin(void)
 	status = machine_read(&kernel.space, (object_t){system->terminal.object}, &machine);
 	if (status != STATUS_OK || machine->version != shell)
 		return status;
-	status = keeper_find(machine, &port, &keeper, &guard);
+	status = fault_keeper(machine, &port, &keeper, &guard);
 	if (status == STATUS_WAIT)
 		return status;
 	safe_admit(shell);
