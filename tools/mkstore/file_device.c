@@ -266,7 +266,7 @@ static enum status device_begin(struct file_device *device, const char *path,
 			 path,
 			 mode == FILE_DEVICE_WRITE ? "; to look at it all the same: --live, as in "
 						     "mkstore info --live"
-						   : ", or look at it all the same with --live");
+						   : "");
 		return STATUS_BUSY;
 	}
 	device->block.request_sectors = REQUEST_SECTORS;
