@@ -76,15 +76,15 @@ bool command_flush(void);
 
 /* ---- the subcommands -------------------------------------------------------- */
 
-extern const struct command command_create; /* create.c */
-extern const struct command command_info;   /* info.c */
-extern const struct command command_ls;	    /* list.c */
-extern const struct command command_tree;   /* list.c */
-extern const struct command command_cat;    /* transfer.c */
-extern const struct command command_get;    /* transfer.c */
-extern const struct command command_put;    /* put.c */
-extern const struct command command_mkdir;  /* names.c */
-extern const struct command command_rm;
+extern const struct command command_create;    /* create.c */
+extern const struct command command_info;      /* info.c */
+extern const struct command command_ls;	       /* list.c */
+extern const struct command command_tree;      /* list.c */
+extern const struct command command_cat;       /* transfer.c */
+extern const struct command command_get;       /* transfer.c */
+extern const struct command command_put;       /* put.c */
+extern const struct command command_mkdir;     /* names.c */
+extern const struct command command_rm;	       /* names.c */
 extern const struct command command_reattach;  /* reattach.c */
 extern const struct command command_mv;	       /* names.c */
 extern const struct command command_ps;	       /* ps.c */

@@ -13,10 +13,18 @@
 #include <time.h>
 #include "tools/mkstore/host.h"
 
+#define CONTENT_NS UINT64_C(1000000000) /* in a second */
+
 static inline struct timespec content_timespec(uint64_t wall_ns)
 {
-	return (struct timespec){.tv_sec = (time_t)(wall_ns / UINT64_C(1000000000)),
-				 .tv_nsec = (long)(wall_ns % UINT64_C(1000000000))};
+	return (struct timespec){.tv_sec = (time_t)(wall_ns / CONTENT_NS),
+				 .tv_nsec = (long)(wall_ns % CONTENT_NS)};
+}
+
+/* A time before 1970 is as good as none. */
+static inline uint64_t content_wall_ns(struct timespec time)
+{
+	return time.tv_sec < 0 ? 0 : (uint64_t)time.tv_sec * CONTENT_NS + (uint64_t)time.tv_nsec;
 }
 
 /* Where the bytes of a segment go. */

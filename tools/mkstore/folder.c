@@ -18,8 +18,6 @@
 #include "tools/mkstore/tree.h"
 #include "tools/mkstore/walk.h"
 
-#define FOLDER_NS UINT64_C(1000000000)
-
 /* ---- from the host ------------------------------------------------------------------------ */
 
 static enum command_exit folder_unreadable(const char *path, int error)
@@ -37,8 +35,7 @@ static enum command_exit folder_file(struct tree *tree, const FTSENT *entry, con
 		.read = content_read_descriptor,
 		.name = entry->fts_path,
 		.bytes = (uint64_t)information->st_size,
-		.wall_ns = (uint64_t)information->st_mtim.tv_sec * FOLDER_NS +
-			   (uint64_t)information->st_mtim.tv_nsec,
+		.wall_ns = content_wall_ns(information->st_mtim),
 	};
 	enum command_exit result;
 
@@ -50,8 +47,6 @@ static enum command_exit folder_file(struct tree *tree, const FTSENT *entry, con
 			      entry->fts_path);
 		return COMMAND_FAILED;
 	}
-	if (information->st_mtim.tv_sec < 0)
-		source.wall_ns = 0;
 	result = tree_file(tree, path, &source);
 	close(descriptor);
 	return result;

@@ -85,9 +85,7 @@ static bool put_open(struct put *put)
 	     lseek(put->descriptor, 0, SEEK_SET) != 0))
 		return false;
 	put->bytes = (uint64_t)information.st_size;
-	if (information.st_mtim.tv_sec >= 0)
-		put->wall_ns = (uint64_t)information.st_mtim.tv_sec * UINT64_C(1000000000) +
-			       (uint64_t)information.st_mtim.tv_nsec;
+	put->wall_ns = content_wall_ns(information.st_mtim);
 	return true;
 }
 

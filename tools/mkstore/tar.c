@@ -22,7 +22,6 @@
 
 #define TAR_BLOCK      512u
 #define TAR_EXTRAS_MAX (1024u * 1024u) /* bytes of names and pax lines before a member */
-#define TAR_NS	       UINT64_C(1000000000)
 #define TAR_OCTAL_MAX  UINT64_C(077777777777)
 
 struct tar_header {
@@ -105,16 +104,16 @@ static bool tar_number(const char *field, size_t length, uint64_t *value)
 /* Seconds with a fraction. */
 static bool tar_time(const char *text, uint64_t *wall_ns)
 {
-	uint64_t unit = TAR_NS;
+	uint64_t unit = CONTENT_NS;
 	char *end;
 
 	if (!isdigit((unsigned char)*text))
 		return false;
 	errno = 0;
 	*wall_ns = strtoull(text, &end, 10);
-	if (errno || *wall_ns > UINT64_MAX / TAR_NS - 1)
+	if (errno || *wall_ns > UINT64_MAX / CONTENT_NS - 1)
 		return false;
-	*wall_ns *= TAR_NS;
+	*wall_ns *= CONTENT_NS;
 	if (*end == '.')
 		for (end++; isdigit((unsigned char)*end); end++)
 			*wall_ns += (uint64_t)(*end - '0') * (unit /= 10);
@@ -260,9 +259,9 @@ static enum command_exit tar_member(struct tar *tar, const struct tar_header *he
 		return tar_extra(tar, type, size);
 	/* A time that is none is as good as no time. */
 	if (!tar_number(header->mtime, sizeof(header->mtime), &wall_ns) ||
-	    wall_ns > UINT64_MAX / TAR_NS)
+	    wall_ns > UINT64_MAX / CONTENT_NS)
 		wall_ns = 0;
-	wall_ns = tar->timed ? tar->wall_ns : wall_ns * TAR_NS;
+	wall_ns = tar->timed ? tar->wall_ns : wall_ns * CONTENT_NS;
 	size = tar->sized ? tar->size : size;
 	if (type == '5' || (type == '0' && *path && path[strlen(path) - 1] == '/'))
 		return tree_directory(tar->tree, path);
@@ -351,7 +350,7 @@ static enum status tar_write_header(struct tar_sink *sink, const char *path, cha
 				    uint64_t bytes, uint64_t wall_ns)
 {
 	struct tar_header header = {.type = type};
-	uint64_t seconds = wall_ns / TAR_NS;
+	uint64_t seconds = wall_ns / CONTENT_NS;
 
 	memcpy(header.magic, "ustar\00000", 8);
 	memcpy(header.name, path, strnlen(path, sizeof(header.name)));
@@ -394,9 +393,9 @@ static enum status tar_write_member(struct tar_sink *sink, const char *path, cha
 		snprintf(number, sizeof(number), "%" PRIu64, bytes);
 		tar_pax(lines, "size", number);
 	}
-	if (wall_ns % TAR_NS || wall_ns / TAR_NS > TAR_OCTAL_MAX) {
-		snprintf(number, sizeof(number), "%" PRIu64 ".%09" PRIu64, wall_ns / TAR_NS,
-			 wall_ns % TAR_NS);
+	if (wall_ns % CONTENT_NS || wall_ns / CONTENT_NS > TAR_OCTAL_MAX) {
+		snprintf(number, sizeof(number), "%" PRIu64 ".%09" PRIu64, wall_ns / CONTENT_NS,
+			 wall_ns % CONTENT_NS);
 		tar_pax(lines, "mtime", number);
 	}
 	if (fclose(lines) != 0)
