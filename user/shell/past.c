@@ -77,7 +77,7 @@ bool past_cat(uint64_t snapshot, const char *path)
 {
 	static struct directory_item item;
 	char bytes[MESSAGE_DATA];
-	size_t length = 0, last;
+	size_t length = 0;
 
 	if (!past_find("cat", snapshot, path, &item))
 		return false;
@@ -92,8 +92,7 @@ bool past_cat(uint64_t snapshot, const char *path)
 		if (terminal_interrupted())
 			return false;
 	}
-	last = length;
-	if (last > 0 && bytes[last - 1] != '\n' && !terminal_captures())
+	if (length > 0 && bytes[length - 1] != '\n' && !terminal_captures())
 		terminal_write("\n", 1);
 	return true;
 }
@@ -214,8 +213,8 @@ static void tree_leave(void)
 	tree.depth--;
 }
 
-/* A directory just listed: its names come next.  Bounded, as directories could be
- * below themselves. */
+/* A directory just listed: its names come next.  Bounded, as in stores from before there
+ * were places directories can be below themselves. */
 static void tree_enter(const struct directory_item *item)
 {
 	uint32_t parent = tree.level[tree.depth - 1].directory, child = item->object;

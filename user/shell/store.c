@@ -153,7 +153,7 @@ bool command_snapshots(int argc, char **argv)
 	}
 	if (count > 0)
 		terminal_table_end(&table);
-	else
+	else if (status == STATUS_NOT_FOUND)
 		terminal_print("no snapshots; `snapshot NAME` takes one\n");
 	if (status != STATUS_NOT_FOUND)
 		return shell_error("snapshots", "the catalogue", status);
