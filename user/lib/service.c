@@ -52,13 +52,13 @@ enum status log_write(const void *text, size_t length)
 {
 	struct message message = {0};
 
-	message_put(&message, text, length < LOG_LINE ? length : LOG_LINE);
+	message_put(&message, text, length < LOG_LINE_MAX ? length : LOG_LINE_MAX);
 	return message_request(SLOT_LOG, LOG_WRITE, &message);
 }
 
 void log_print(const char *format, ...)
 {
-	char line[LOG_LINE + 1];
+	char line[LOG_LINE_MAX + 1];
 	va_list list;
 	size_t length;
 

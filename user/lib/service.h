@@ -24,9 +24,8 @@ enum status clock_sleep_until(uint64_t uptime_ns);
 
 /* ---- log ---- */
 
-/* One line, without newline; what is beyond LOG_LINE bytes is cut off.  The kernel
+/* One line, without newline; what is beyond LOG_LINE_MAX bytes is cut off.  The kernel
  * puts time and name of the machine before it. */
-#define LOG_LINE LOG_LINE_MAX
 enum status log_write(const void *text, size_t length);
 void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Text from *position on (the log, or the kernel's with `kernel`) into buffer,
