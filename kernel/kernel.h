@@ -2,16 +2,17 @@
 /*
  * kernel.h - what the parts of the portable kernel share.
  *
- *   main.c        boot order; warm restart after a restore     options.c  command line
+ *   main.c        boot order; warm restart after a restore
+ *   options.c     the command line                       loader.c   a program's pages
  *   memory.c      frames, page tables                    task.c     run queues
  *   loop.c        the way back to user mode              trap.c     the way in
- *   fault.c       page faults, keepers
+ *   fault.c       page faults, keepers                   print.c    lines and the log
  *   syscall.c     the five entries                       deliver.c  messages into machines
  *   service*.c    kernel objects answer messages
  *   checkpoint.c  when to commit, and who waits for it   time.c     clock and deadlines
  *   resume.c      from a generation to running machines
  *   essential.c   who runs on when the store is full
- *   safe.c        which of them may run in safe mode
+ *   safe.c        which machines may run in safe mode
  *   console*.c    the kernel's own console; restart.c makes the shell anew
  */
 #ifndef KERNEL_KERNEL_H

@@ -3,8 +3,8 @@
 """Seeded faults: every one must be caught by a short run of the simulator, or by
 the unit test that is there for it.
 
-Each *.mutant file in this folder names a file of the store or of mkstore, a text that
-occurs in it exactly once, and what to put in its place.  The changed file is compiled
+Each *.mutant file in this folder names a file of the store, of mkstore or of the kernel,
+a text that occurs in it exactly once, and what to put in its place.  The changed file is compiled
 into a simulator or a unit test of its own below build/mutants/, which must then
 fail.  A unit test that does not end has failed, too.
 
@@ -15,7 +15,7 @@ Ends with `N of N caught` and exit code 0 when none survives.
 A mutant file:
 
     what: one line, the fault
-    file: store/....c      (or tools/mkstore/....c)
+    file: store/....c      (or tools/mkstore/....c, kernel/....c)
     mode: crash            (optional: the simulator's mode, default crash)
     test: store/keeping    (instead: the unit test tests/unit/store/test_keeping.c)
     ----
