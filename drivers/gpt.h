@@ -31,7 +31,7 @@ struct gpt_partition {
  *	CORRUPT     there is one, and no copy of it is whole
  *	TRUNCATED   the disk ends before the partition does.  *found says where that
  *	            lies; the disk must be made disk_sectors long again
- *	IO, DEVICE  the disk failed
+ *	IO          the disk failed
  */
 #define GPT_BUFFER 4096u
 enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *buffer,
@@ -47,7 +47,7 @@ enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *bu
  *	NOT_FOUND   there is no such partition
  *	FORMAT      there is no table, or it makes no sense
  *	CORRUPT     the first table is damaged
- *	IO, DEVICE  the disk failed
+ *	IO          the disk failed
  */
 enum status gpt_grow(struct block_device *disk, const uint8_t type[16], void *buffer,
 		     struct gpt_partition *found, const char **why);

@@ -72,7 +72,8 @@ const struct arch_parts *arch_parts(void);
 
 /* Serial port; never waits longer than the hardware takes.  In-kernel output ring
  * drained by interrupt: false when full (then try again after CONSOLE event). */
-void arch_console_write_sync(const char *text, uint32_t length); /* boot, panic */
+/* At once, for the kernel's own lines; on the screen as well. */
+void arch_console_write_sync(const char *text, uint32_t length);
 /* All or nothing: `length`, or 0 when the ring has not room for all of it. */
 uint32_t arch_console_write(const uint8_t *data, uint32_t length);
 uint32_t arch_console_read(uint8_t *data, uint32_t size); /* bytes got */

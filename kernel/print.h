@@ -3,8 +3,8 @@
  * print.h - text for people: formatting, the kernel's lines, the kernel log.
  *
  * Every line goes into a volatile ring of KERNEL_LOG_BYTES; whether it also goes
- * to the serial port is for the portable kernel to say, so that kernel lines do
- * not fall into a line that somebody is typing.  Panics always go there.
+ * to the serial port and the screen is for the portable kernel to say, so that kernel
+ * lines do not fall into a line that somebody is typing.  Panics always go there.
  */
 #ifndef KERNEL_PRINT_H
 #define KERNEL_PRINT_H
