@@ -307,7 +307,7 @@ static enum status checkpoint_freeze(struct store_commit_request *commit)
 	commit->counters.uptime_ns = time_uptime_ns();
 	commit->counters.object_version = objects_version(&kernel.space, system);
 	commit->counters.resumes = kernel.epoch;
-	commit->wall_ns = time_wall_ns();
+	commit->wall_ns = arch_wall_ns();
 	/* COMMIT POINT of the freeze: everything dirty belongs to the past now. */
 	status = store_commit(kernel.space.store, commit, &checkpoint.generation, &channel);
 	if (status != STATUS_OK)
@@ -376,7 +376,7 @@ static void checkpoint_stop(enum checkpoint_end end)
 static uint64_t unsaved_ns(void)
 {
 	struct checkpoint_unsaved unsaved = checkpoint_unsaved();
-	uint64_t now = time_wall_ns();
+	uint64_t now = arch_wall_ns();
 
 	return now > unsaved.since_wall_ns ? now - unsaved.since_wall_ns : 0;
 }

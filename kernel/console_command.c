@@ -14,7 +14,7 @@ static enum console_progress console_help(struct console_run *run);
 static void status_store(void)
 {
 	struct store_statistics s;
-	uint64_t now = time_wall_ns();
+	uint64_t now = arch_wall_ns();
 	char age[24];
 
 	store_statistics_get(kernel.space.store, &s);

@@ -24,7 +24,7 @@ static struct {
 
 static bool snapshot_is_meant(const char *text, const struct store_snapshot *snapshot)
 {
-	uint64_t value, now = time_wall_ns();
+	uint64_t value, now = arch_wall_ns();
 
 	switch (keeping_form_of(text, &value)) {
 	case KEEPING_NUMBER:
@@ -78,7 +78,7 @@ static enum console_progress run_find(struct console_run *run)
 
 static const char *age_of(const struct store_snapshot *snapshot, char text[24])
 {
-	uint64_t now = time_wall_ns();
+	uint64_t now = arch_wall_ns();
 
 	return console_duration(now > snapshot->wall_ns ? now - snapshot->wall_ns : 0, text);
 }

@@ -127,7 +127,6 @@ enum status fault_keeper(const struct disk_machine *machine, struct disk_object 
 /* ---- time.c ----------------------------------------------------------------------- */
 
 uint64_t time_uptime_ns(void);
-uint64_t time_wall_ns(void);
 /* Wakes machines whose deadline has passed; a bounded number a call.  True: call
  * again. */
 bool time_step(void);

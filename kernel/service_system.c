@@ -14,7 +14,7 @@
 static enum status clock_now(struct service *service)
 {
 	service->word[0] = time_uptime_ns();
-	service->word[1] = time_wall_ns();
+	service->word[1] = arch_wall_ns();
 	return STATUS_OK;
 }
 
@@ -464,7 +464,7 @@ static enum status system_op_info(struct service *service)
 		.staging_bytes = kernel.staging_bytes,
 		.uptime_ns = time_uptime_ns(),
 		.since_resume_ns = arch_time_ns() - kernel.resumed_ns,
-		.wall_ns = time_wall_ns(),
+		.wall_ns = arch_wall_ns(),
 		.generation = kernel.recovery.generation.n,
 		.resume_reason = kernel.reason,
 		.resume_us = kernel.resume_us,

@@ -19,11 +19,6 @@ uint64_t time_uptime_ns(void)
 	return kernel.uptime_base_ns + (arch_time_ns() - kernel.resumed_ns);
 }
 
-uint64_t time_wall_ns(void)
-{
-	return arch_wall_ns();
-}
-
 void time_deadline_added(uint64_t deadline_ns)
 {
 	if (deadline_ns < time.earliest_ns)
