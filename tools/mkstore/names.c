@@ -44,11 +44,10 @@ static void names_result(const struct host *host, const struct command_invocatio
 
 static enum status names_create(struct host *host, const char *path)
 {
-	struct object_request request = {.type = OBJECT_DIRECTORY};
-	const struct disk_system *system;
+	const struct object_request request = {.type = OBJECT_DIRECTORY};
 	struct disk_capability capability;
 	struct path_place place;
-	object_t bank;
+	object_t made;
 	enum status status = path_place_find(host, path, &place);
 
 	if (status != STATUS_OK)
@@ -57,15 +56,7 @@ static enum status names_create(struct host *host, const char *path)
 						   place.length, &capability));
 	if (status != STATUS_NOT_FOUND)
 		return status == STATUS_OK ? STATUS_EXISTS : status;
-	status = HOST_RETRY(host, system_read(&host->space, &system));
-	if (status != STATUS_OK)
-		return status;
-	bank = (object_t){system->root_bank};
-	status = HOST_RETRY(host, object_create(&host->space, bank, &request, &capability));
-	if (status != STATUS_OK)
-		return status;
-	return HOST_RETRY(host, directory_link(&host->space, place.directory, place.name,
-					       place.length, &capability, false));
+	return path_create(host, &place, &request, &made);
 }
 
 static enum command_exit names_mkdir(const struct command_invocation *invocation)

@@ -99,6 +99,25 @@ enum status path_place_find(struct host *host, const char *path, struct path_pla
 	return STATUS_OK;
 }
 
+enum status path_create(struct host *host, const struct path_place *place,
+			const struct object_request *request, object_t *object)
+{
+	const struct disk_system *system;
+	struct disk_capability capability;
+	object_t bank;
+	enum status status = HOST_RETRY(host, system_read(&host->space, &system));
+
+	if (status != STATUS_OK)
+		return status;
+	bank = (object_t){system->root_bank};
+	status = HOST_RETRY(host, object_create(&host->space, bank, request, &capability));
+	if (status != STATUS_OK)
+		return status;
+	*object = (object_t){capability.object};
+	return HOST_RETRY(host, directory_link(&host->space, place->directory, place->name,
+					       place->length, &capability, false));
+}
+
 const char *path_fault(char text[PATH_FAULT], const char *path)
 {
 	size_t length, last = 0;

@@ -34,6 +34,11 @@ enum status path_place_find(struct host *host, const char *path, struct path_pla
 #define PATH_FAULT 80
 const char *path_fault(char text[PATH_FAULT], const char *path);
 
+/* Makes an object, which the root bank pays for, and gives it the name, which must be
+ * free. */
+enum status path_create(struct host *host, const struct path_place *place,
+			const struct object_request *request, object_t *object);
+
 /* "IMAGE: cannot WHAT 'PATH': why", with the fault of a path that is INVALID.  Returns
  * COMMAND_FAILED. */
 enum command_exit path_error(struct host *host, enum status status, const char *what,

@@ -72,12 +72,10 @@ static enum status reattach_find(struct reattach *reattach)
 static enum status reattach_directory(struct reattach *reattach)
 {
 	struct host *host = &reattach->host;
-	struct object_request request = {.type = OBJECT_DIRECTORY};
+	const struct object_request request = {.type = OBJECT_DIRECTORY};
 	struct disk_capability capability;
 	struct disk_object record;
-	const struct disk_system *system;
 	struct path_place place;
-	object_t bank;
 	enum status status = path_find(host, REATTACH_PATH, &capability, &record);
 
 	if (status == STATUS_OK && record.type != OBJECT_DIRECTORY)
@@ -86,17 +84,8 @@ static enum status reattach_directory(struct reattach *reattach)
 	if (status != STATUS_NOT_FOUND)
 		return status == STATUS_DEAD ? STATUS_EXISTS : status;
 	status = path_place_find(host, REATTACH_PATH, &place);
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, system_read(&host->space, &system));
-	if (status != STATUS_OK)
-		return status;
-	bank = (object_t){system->root_bank};
-	status = HOST_RETRY(host, object_create(&host->space, bank, &request, &capability));
-	reattach->directory = (object_t){capability.object};
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, directory_link(&host->space, place.directory, place.name,
-							 place.length, &capability, false));
-	return status;
+	return status == STATUS_OK ? path_create(host, &place, &request, &reattach->directory)
+				   : status;
 }
 
 /* The name that leads from its place to a directory in a ring. */

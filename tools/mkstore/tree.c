@@ -51,21 +51,9 @@ static enum status tree_create(struct tree *tree, object_t directory, const char
 			       size_t length, const struct object_request *request,
 			       object_t *object)
 {
-	struct host *host = tree->host;
-	const struct disk_system *system;
-	struct disk_capability capability;
-	object_t bank;
-	enum status status = HOST_RETRY(host, system_read(&host->space, &system));
+	const struct path_place place = {.directory = directory, .name = name, .length = length};
 
-	if (status != STATUS_OK)
-		return status;
-	bank = (object_t){system->root_bank};
-	status = HOST_RETRY(host, object_create(&host->space, bank, request, &capability));
-	if (status != STATUS_OK)
-		return status;
-	*object = (object_t){capability.object};
-	return HOST_RETRY(
-		host, directory_link(&host->space, directory, name, length, &capability, false));
+	return path_create(tree->host, &place, request, object);
 }
 
 /* Down to a directory, which is made if there is none.  WRONG_TYPE: something else is there. */
