@@ -26,17 +26,6 @@
  */
 #include "store/store_priv.h"
 
-void commit_doubt(struct store *store, uint32_t slot, uint64_t generation)
-{
-	store->doubt = (struct doubt){.generation = generation, .slot = slot};
-}
-
-/* It is struck out: its sectors are free. */
-void commit_doubt_end(struct store *store)
-{
-	store->doubt.generation = 0;
-}
-
 uint32_t commit_slot_next(struct store *store)
 {
 	uint32_t slot = store->record.slot;
@@ -183,7 +172,8 @@ static void abandon_end(struct store *store)
 	store->reclaim.broken = false;
 	store->retention.taken_ns = 0;
 	if (commit->recorded)
-		commit_doubt(store, commit->record.slot, commit->record.generation);
+		store->doubt = (struct doubt){.generation = commit->record.generation,
+					      .slot = commit->record.slot};
 	store->failures++;
 	store->health = commit->failed;
 	store->statistics.abandoned++;
@@ -259,7 +249,7 @@ enum status strike_step(struct store *store)
 		return status;
 	}
 	if (commit->io.operation == BLOCK_FLUSH) {
-		commit_doubt_end(store);
+		doubt->generation = 0;
 		return STATUS_OK;
 	}
 	if (commit->io.operation == BLOCK_READ) {

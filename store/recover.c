@@ -265,7 +265,7 @@ static void tombstone_write(struct store *store, uint32_t slot, uint64_t generat
 	if (store->read_only)
 		return;
 	/* Until that is flushed. */
-	commit_doubt(store, slot, generation);
+	store->doubt = (struct doubt){.generation = generation, .slot = slot};
 	tombstone_make(store, slot, generation, sector);
 	if (device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK ||
 	    device_transfer(store, BLOCK_WRITE, record_sector(slot), slot_written(store, 1),
@@ -377,7 +377,7 @@ static enum status recovery_flush(struct store *store, struct store_recovery *re
 			       "the disk could not flush what it holds: nothing is changed; try "
 			       "again, or open the store read-only");
 	if (!store->doubt.refusals)
-		commit_doubt_end(store);
+		store->doubt.generation = 0;
 	return STATUS_OK;
 }
 

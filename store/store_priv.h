@@ -556,7 +556,8 @@ struct commit {
 	uint64_t recounted;
 };
 
-/* A generation that failed after its record was submitted; 0: none did. */
+/* A generation that failed after its record was submitted (0: none did) and may come back
+ * by its slot: the next commit strikes it out first, and then its sectors are free. */
 struct doubt {
 	uint64_t generation;
 	uint32_t slot;
@@ -576,9 +577,6 @@ void abandon_begin(struct store *store);
 bool abandon_step(struct store *store);
 void abandon_frozen(struct store *store, uint32_t slot); /* this page is dirty again */
 enum status strike_step(struct store *store);
-/* The generation may come back by its slot: the next commit strikes it out first. */
-void commit_doubt(struct store *store, uint32_t slot, uint64_t generation);
-void commit_doubt_end(struct store *store);
 uint32_t commit_slot_next(struct store *store); /* of the ring */
 /* commit_space.c */
 void commit_space_begin(struct store *store);
