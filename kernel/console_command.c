@@ -13,6 +13,7 @@ static enum console_progress console_help(struct console_run *run);
 
 static void status_store(void)
 {
+	struct checkpoint_unsaved unsaved = checkpoint_unsaved();
 	struct store_statistics s;
 	uint64_t now = arch_wall_ns();
 	char age[24];
@@ -22,9 +23,9 @@ static void status_store(void)
 		      (unsigned long)s.durable.n,
 		      console_duration(now > s.commit_wall_ns ? now - s.commit_wall_ns : 0, age),
 		      (unsigned long)(s.dirty_pages + s.frozen_pages));
-	if (store_health(kernel.space.store) != STATUS_OK)
-		console_print("            it cannot be written: %s\n",
-			      status_text(store_health(kernel.space.store)));
+	if (unsaved.why)
+		console_print("            what is newer cannot be saved: %s; tried %u times\n",
+			      unsaved.why, unsaved.attempts);
 	console_print("            %lu of %lu MiB used, room for %lu more pages, %lu snapshots\n",
 		      (unsigned long)(s.used_sectors / 2048), (unsigned long)(s.sectors / 2048),
 		      (unsigned long)s.room_blocks, (unsigned long)s.snapshots);

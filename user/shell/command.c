@@ -154,7 +154,9 @@ static void shell_run_redirected(const struct shell_command *command, struct wor
 	done = command->run(words->count, words->word);
 	complete = terminal_capture_end(&bytes, &length);
 	if (!complete)
-		shell_complain(words->target, "more output than can be kept; nothing is changed");
+		shell_complain(words->target,
+			       "no memory for so much output (is the store or the bank full?); "
+			       "nothing is changed");
 	if (complete && done) {
 		status = shell_store_output(words->target, bytes, length, words->append);
 		if (status != STATUS_OK)
