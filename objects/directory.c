@@ -129,10 +129,10 @@ static enum status placing_check(struct space *space, object_t directory,
 	return status;
 }
 
-/* A name in `place` that stood for `old` is to stand for `new`; either may be null. */
+/* A name in `place` that stood for `old` is to stand for `next`; either may be null. */
 static enum status placing_prepare(struct space *space, struct placing *placing, object_t place,
 				   const struct disk_capability *old,
-				   const struct disk_capability *new, bool moves)
+				   const struct disk_capability *next, bool moves)
 {
 	struct disk_object leaving = {0}, coming = {0}, *record;
 	enum status status = STATUS_OK;
@@ -141,8 +141,8 @@ static enum status placing_prepare(struct space *space, struct placing *placing,
 	placing->comes = placing->leaves = (object_t){0};
 	if (old)
 		status = placing_find(space, old, &placing->leaves, &leaving);
-	if (status == STATUS_OK && new)
-		status = placing_find(space, new, &placing->comes, &coming);
+	if (status == STATUS_OK && next)
+		status = placing_find(space, next, &placing->comes, &coming);
 	if (status != STATUS_OK)
 		return status;
 	/* The same under the same name.  From before there were places a directory may
@@ -152,11 +152,11 @@ static enum status placing_prepare(struct space *space, struct placing *placing,
 		placing->leaves = (object_t){0};
 	if (moves ? coming.word[1] == place.n : same)
 		placing->comes = (object_t){0};
-	if (placing->leaves.n && new &&leaving.size)
+	if (placing->leaves.n && next && leaving.size)
 		return STATUS_NOT_EMPTY;
 	if (placing->comes.n && !moves && coming.word[1])
 		return STATUS_NAMED;
-	if (placing->comes.n && !moves && !(new->rights &RIGHT_WRITE))
+	if (placing->comes.n && !moves && !(next->rights & RIGHT_WRITE))
 		return STATUS_NO_RIGHT;
 	if (placing->comes.n)
 		status = placing_check(space, placing->comes, &coming, place);
