@@ -417,19 +417,33 @@ static void unsaved_say(void)
 		checkpoint.why);
 }
 
-static void checkpoint_failed(void)
+/* An error of the disk may pass.  Damage does not: an action that meets it is answered, so
+ * that commits without it can go on. */
+static void checkpoint_failed(enum status outcome)
 {
 	uint64_t pause = KERNEL_RETRY_NS << (checkpoint.failures < 5 ? checkpoint.failures : 5);
 	const char *trouble = kernel.device->trouble;
 
 	checkpoint.failures++;
-	checkpoint.why = trouble ? trouble : "the disk does not answer";
+	if (outcome != STATUS_IO)
+		checkpoint.why = status_text(outcome);
+	else
+		checkpoint.why = trouble ? trouble : "the disk does not answer";
 	checkpoint.retry_ns =
 		time_uptime_ns() + (pause < KERNEL_RETRY_MAX_NS ? pause : KERNEL_RETRY_MAX_NS);
 	unsaved_say();
-	for (uint32_t i = 0; i < checkpoint.count; i++)
-		if (checkpoint.request[i].stage == REQUEST_COMMITTING)
-			checkpoint.request[i].stage = REQUEST_TAKEN_BACK;
+	for (uint32_t i = 0; i < checkpoint.count; i++) {
+		struct request *request = &checkpoint.request[i];
+		enum store_action action = request->commit.action;
+
+		if (request->stage != REQUEST_COMMITTING)
+			continue;
+		if (outcome == STATUS_IO || action == STORE_ACTION_NONE ||
+		    action == STORE_ACTION_STOP)
+			request->stage = REQUEST_TAKEN_BACK;
+		else
+			request_done(request, outcome, (generation_t){0}, true);
+	}
 }
 
 static void checkpoint_succeeded(void)
@@ -461,7 +475,7 @@ static void checkpoint_ended(void)
 	if (outcome == STATUS_OK)
 		checkpoint_succeeded();
 	else
-		checkpoint_failed();
+		checkpoint_failed(outcome);
 }
 
 /* The registers of those whose commit failed describe their call again: it waits for the

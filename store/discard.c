@@ -267,7 +267,7 @@ bool discard_step(struct store *store)
 	store_channel_t channel;
 
 	if (!discards->on || store->read_only || store->replaced || store_is_committing(store) ||
-	    !stage_empty(store))
+	    !stage_empty(store) || store->doubt.generation)
 		return moved;
 	if (discards->round != store->record.generation)
 		round_begin(store);
@@ -296,7 +296,7 @@ enum status store_discard_free(struct store *store, sector_t *position, store_ch
 		return STATUS_NO_OPERATION;
 	if (leaf >= store_leaves(store))
 		return STATUS_NOT_FOUND;
-	if (store_is_committing(store) || !discard) {
+	if (store_is_committing(store) || store->doubt.generation || !discard) {
 		channel->n = discard ? STORE_CHANNEL_COMMIT : STORE_CHANNEL_DISCARD;
 		return STATUS_WAIT;
 	}

@@ -178,6 +178,11 @@ static enum status reserve_take(struct store *store, const struct reserve *wante
 	uint64_t promised = reservation->carried.changes + reservation->inflight.changes;
 	uint64_t slop = reserve_kept(store, tier) - more;
 
+	/* Nothing will ever be written: memory is the only bound. */
+	if (store->read_only) {
+		reserve_add(working, wanted);
+		return STATUS_OK;
+	}
 	/* If the commit in flight fails, the next has all of it to do. */
 	if (promised + working->changes + wanted->changes > changes_most(store, tier))
 		return reserve_wait(store, channel);

@@ -212,12 +212,74 @@ static void test_restore(void **state)
 	fixture_free(f);
 }
 
+/* Until a generation that may come back is struck out, the blocks that it has taken are
+ * not discarded, though they are free in both durable ones. */
+static void test_no_discards(void **state)
+{
+	struct fixture *f = fixture_new(16384, 900, 512);
+
+	(void)state;
+	f->device.discards = true;
+	f->device.discard_sectors = 256;
+	fixture_checkpoint(f);
+	fixture_remount(f);
+	for (uint32_t i = 0; i < 300; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
+	fixture_checkpoint(f);
+	for (uint32_t i = 0; i < 300; i += 2)
+		assert_int_equal(fixture_write(f, i, 2 * i + 1003), STATUS_OK);
+	fixture_checkpoint(f);
+	while (store_step(f->store) || f->queued)
+		fixture_poll(&f->device, true);
+	/* Single blocks: more than are discarded before the next commit begins. */
+	assert_int_equal(fixture_write(f, 301, 77), STATUS_OK);
+	fixture_checkpoint(f);
+	for (uint32_t i = 0; i < 200; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 9001), STATUS_OK);
+	f->flushes = 0;
+	f->fail_operation = BLOCK_FLUSH;
+	f->fail_at = 2;
+	f->fail_count = 1;
+	assert_int_equal(fixture_commit(f, STORE_ACTION_NONE, 0, ""), STATUS_IO);
+	for (unsigned i = 0; i < 100; i++) {
+		steps(f);
+		fixture_poll(&f->device, true);
+	}
+	/* A power cut, and all that was written is there: the failed one comes back. */
+	memcpy(f->stable_model, f->model, sizeof(f->model));
+	fixture_remount(f);
+	fixture_compare(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+/* A disk that can only be read: all pages can be changed, in memory. */
+static void test_read_only_disk(void **state)
+{
+	struct fixture *f = fixture_new(8192, 1400, 512);
+	uint32_t pages = 0;
+
+	(void)state;
+	while (fixture_write(f, pages, 2 * pages + 3) == STATUS_OK)
+		pages++;
+	fixture_checkpoint(f);
+	f->device.read_only = true;
+	fixture_remount(f);
+	assert_int_equal(store_health(f->store), STATUS_READ_ONLY);
+	for (uint32_t i = 0; i < pages + 20; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 70001), STATUS_OK);
+	fixture_compare(f);
+	assert_int_equal(commit_begin(f), STATUS_READ_ONLY);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_silence),	     cmocka_unit_test(test_nothing_to_give_up),
-		cmocka_unit_test(test_struck_first), cmocka_unit_test(test_full_or_away),
-		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_silence),	       cmocka_unit_test(test_nothing_to_give_up),
+		cmocka_unit_test(test_struck_first),   cmocka_unit_test(test_full_or_away),
+		cmocka_unit_test(test_restore),	       cmocka_unit_test(test_no_discards),
+		cmocka_unit_test(test_read_only_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
