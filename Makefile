@@ -252,7 +252,7 @@ bench-store: $(B)/store-bench
 #: Perdure - what make can do (products are below build/)
 #:
 #:   make              kernel, programs, mkstore and the disk image build/perdure.img
-#:   make run          boot the image in this terminal; leave with Ctrl-] X
+#:   make run          boot the image in this terminal; leave with Ctrl-] x
 #:   make run-window   boot it in a window that shows the serial console
 #:   make fresh        a new image; asks before it discards one that has been used
 #:   make test         all tests, at most 30 minutes; ends with `N passed, M failed`

@@ -25,7 +25,7 @@ fi
 
 # A disk that was partitioned for sectors of 4096 bytes has such sectors.
 sectors=
-if [ "$(dd if="$image" bs=8 skip=512 count=1 status=none)" = "EFI PART" ]; then
+if dd if="$image" bs=8 skip=512 count=1 status=none | cmp -s - <(printf 'EFI PART'); then
 	sectors=,logical_block_size=4096,physical_block_size=4096
 	[ -n "${UEFI:-}" ] || echo "run: a disk with sectors of 4096 bytes boots by UEFI only: UEFI=1"
 fi
@@ -50,7 +50,7 @@ terminal)
 	# QEMU's own key is Ctrl-A, which begins a line everywhere else.
 	arguments+=(-display none -echr 0x1d -chardev stdio,id=terminal,mux=on,signal=off
 		-serial chardev:terminal -mon terminal)
-	echo "run: leave with Ctrl-] X; that is a power cut, and the system goes on at the next run"
+	echo "run: leave with Ctrl-] x; that is a power cut, and the system goes on at the next run"
 	;;
 window)
 	if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
