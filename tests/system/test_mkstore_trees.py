@@ -128,8 +128,16 @@ def test_what_a_store_has_nothing_for(store, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["data.bin", "folder", "manifest", "store.img"]
     mkstore("get", store, "/folder", tmp_path / "out", "--skip")
     assert os.listdir(tmp_path / "out") == ["file"]
+    # Nor does a stream lead out of the folder into which it is unpacked.
+    assert "cannot have" in mkstore("get", store, "/folder", "-", "--tar", code=FAILED).stderr
+    mkstore("get", store, "/folder", tmp_path / "out.tar", "--tar", "--skip")
+    with tarfile.open(tmp_path / "out.tar") as stream:
+        assert stream.getnames() == ["file"]
     mkstore("mv", store, "/folder/..", "/folder/gone")
     mkstore("mkdir", store, "/folder/..")
+    mkstore("put", store, folder / "file", "/folder/../x")
+    said = mkstore("get", store, "/folder", tmp_path / "out3.tar", "--tar", "--skip", code=FAILED).stderr
+    assert "cannot have" in said and not (tmp_path / "out3.tar").exists()
     said = mkstore("get", store, "/folder", tmp_path / "out2", "--skip", code=FAILED).stderr
     assert "cannot have" in said and not (tmp_path / "out2").exists()
 

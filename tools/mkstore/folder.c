@@ -148,11 +148,9 @@ static enum status folder_write(struct folder_sink *sink, const struct walk_item
 static enum status folder_visit(void *context, const struct walk_item *item)
 {
 	struct folder_sink *sink = context;
-	bool dots = item->name[0] == '.' &&
-		    (!item->name[1] || (item->name[1] == '.' && !item->name[2]));
 	const char *what = kind_type_text(item->capability.type);
 
-	if (dots)
+	if (item->dots)
 		what = "a name that a folder of the host cannot have";
 	else if (!item->alive)
 		what = "a name whose object is gone";
@@ -164,7 +162,7 @@ static enum status folder_visit(void *context, const struct walk_item *item)
 			       ? STATUS_OK
 			       : folder_failed(sink, item->path + 1);
 	}
-	if (dots && item->entered) {
+	if (item->dots && item->entered) {
 		command_error("'%s' is %s", item->path, what);
 		sink->result = COMMAND_FAILED;
 		return STATUS_INVALID;

@@ -439,9 +439,11 @@ static enum status tar_visit(void *context, const struct walk_item *item)
 	char *path;
 	enum status status;
 
-	if (item->alive && item->capability.type == OBJECT_SEGMENT)
+	if (item->dots)
+		what = "a name that a folder of the host cannot have";
+	else if (item->alive && item->capability.type == OBJECT_SEGMENT)
 		return tar_write_file(sink, item);
-	if (item->entered) {
+	else if (item->entered) {
 		sink->tree->directories++;
 		path = malloc(item->length + 1);
 		if (!path)
@@ -451,7 +453,10 @@ static enum status tar_visit(void *context, const struct walk_item *item)
 		free(path);
 		return status;
 	}
-	if (tree_other(sink->tree, item->path, what) == COMMAND_OK)
+	/* What is in such a directory would lead there, too. */
+	if (item->dots && item->entered)
+		command_error("'%s' is %s", item->path, what);
+	else if (tree_other(sink->tree, item->path, what) == COMMAND_OK)
 		return STATUS_OK;
 	sink->result = COMMAND_FAILED;
 	return STATUS_INVALID;

@@ -91,6 +91,7 @@ static enum status walk_step(struct host *host, struct walk *walk, walk_visit *v
 		return status;
 	item.path = walk->path;
 	item.name = walk->path + item.length - item.name_length;
+	item.dots = strcmp(item.name, ".") == 0 || strcmp(item.name, "..") == 0;
 	return visit(context, &item);
 }
 

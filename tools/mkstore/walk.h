@@ -17,6 +17,7 @@ struct walk_item {
 	size_t length;
 	const char *name; /* the last part of it */
 	size_t name_length;
+	bool dots;	/* the name is "." or "..", which leads elsewhere on the host */
 	unsigned depth; /* 0: in the directory where the walk began */
 	struct disk_capability capability;
 	struct disk_object record; /* zero if it is gone */
