@@ -31,6 +31,7 @@ struct virtio_blk {
 	uint64_t disk_sectors;
 	uint32_t segment_bytes; /* largest part of a request */
 	bool in_use, messages;
+	bool told; /* where the queue is, and has not come out of a reset since */
 	platform_handler *interrupt;
 	struct platform_message message; /* taken once, kept over resets */
 	struct slot *slots, *free;

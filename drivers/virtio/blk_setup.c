@@ -181,6 +181,7 @@ bool blk_bring_up(struct virtio_blk *disk, const char **why)
 {
 	const struct block_device before = disk->device;
 	uint64_t sectors = disk->disk_sectors, offered = 0;
+	bool up;
 
 	if (!virtio_pci_negotiate(&disk->pci, FEATURES_WANTED, FEATURES_NEEDED, &offered, why)) {
 		if (offered != 0 && !(offered & VIRTIO_BLK_F_FLUSH))
@@ -192,23 +193,26 @@ bool blk_bring_up(struct virtio_blk *disk, const char **why)
 		*why = "it does not tell its size";
 		return false;
 	}
-	if (!blk_limits(disk, offered, why) ||
-	    !blk_memory(disk, offered & VIRTIO_F_INDIRECT_DESC, why))
-		return false;
+	up = blk_limits(disk, offered, why) &&
+	     blk_memory(disk, offered & VIRTIO_F_INDIRECT_DESC, why);
 	if (before.operations) {
 		bool same = blk_same(&before, &disk->device);
 
-		/* What has changed of its size is noticed and said as always. */
+		/* Whatever it says now, it is judged next time by what it was at first.  What
+		 * has changed of its size is noticed and said as always. */
 		disk->device = before;
 		disk->disk_sectors = sectors;
 		disk->generation--;
-		if (!same) {
+		if (up && !same) {
 			*why = "the disk has other limits after a reset than before";
-			return false;
+			up = false;
 		}
 	}
+	if (!up)
+		return false;
 	if (!disk->messages)
 		disk->messages = platform_message_interrupt(disk->interrupt, NULL, &disk->message);
+	disk->told = true;
 	return virtio_pci_start(&disk->pci, &disk->queue, disk->messages ? &disk->message : NULL,
 				why);
 }
@@ -225,10 +229,12 @@ static bool blk_reset_wait(struct virtio_blk *disk)
 		else
 			platform_idle();
 	}
+	disk->told = false;
 	return true;
 }
 
-/* The place of this function's disk: the one it had before, or a free one. */
+/* The place of this function's disk: the one it had before, or a free one, into whose memory
+ * no disk may still write. */
 static struct virtio_blk *blk_place(const struct pci_function *f)
 {
 	struct virtio_blk *free = NULL;
@@ -240,7 +246,7 @@ static struct virtio_blk *blk_place(const struct pci_function *f)
 		if (disk->memory != NULL && own->bus == f->bus && own->device == f->device &&
 		    own->function == f->function)
 			return disk;
-		if (free == NULL && !disk->in_use)
+		if (free == NULL && !disk->in_use && !disk->told)
 			free = disk;
 	}
 	return free;
@@ -250,7 +256,6 @@ struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform
 				   const char **why)
 {
 	struct virtio_blk *disk = blk_place(function);
-	bool up;
 
 	if (disk == NULL) {
 		*why = "there are more disks than are looked at";
@@ -263,8 +268,9 @@ struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform
 	disk->life = LIVE;
 	disk->resets = 0;
 	*why = "it does not come out of reset";
-	up = blk_reset_wait(disk) && blk_bring_up(disk, why);
-	if (!up) {
+	if (!blk_reset_wait(disk))
+		return NULL;
+	if (!blk_bring_up(disk, why)) {
 		blk_reset_wait(disk);
 		return NULL;
 	}

@@ -35,6 +35,7 @@ static struct {
 	uint16_t held[HELD_MAX];
 	uint32_t held_count;
 	uint32_t resets, flushes, notified;
+	bool start_fails;	  /* it knows the queue, and does not come up, nor out of a reset */
 	bool stuck;		  /* does not come out of a reset, and goes on with what it has */
 	uint32_t lies_left;	  /* so many wrong answers, then it is honest */
 	uint64_t now_ns, jump_ns; /* the clock jumps once: the host held the machine */
@@ -154,10 +155,11 @@ uint16_t virtio_pci_queue_max(struct virtio_pci *device)
 bool virtio_pci_start(struct virtio_pci *device, struct virtqueue *queue,
 		      const struct platform_message *message, const char **why)
 {
-	(void)why;
+	*why = "it does not start";
 	device->interrupts = message != NULL;
 	model.queue = queue;
-	return true;
+	model.stuck |= model.start_fails;
+	return !model.start_fails;
 }
 
 bool virtio_pci_needs_reset(struct virtio_pci *device)

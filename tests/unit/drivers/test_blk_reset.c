@@ -155,6 +155,72 @@ static void test_reset_changes_limits(void **state)
 	assert_int_equal(run(request), STATUS_OK);
 }
 
+/* What a disk once says wrongly of itself after a reset is not what it is judged by the
+ * next time. */
+static void test_reset_spoils_nothing(void **state)
+{
+	static uint8_t data[SECTOR_SIZE];
+	struct block_request request = ask(BLOCK_READ, 0, 1, data);
+	struct block_device before;
+
+	(void)state;
+	model.config.blk_size = SECTOR_SIZE;
+	for (unsigned lie = 0; lie < 2; lie++) {
+		const struct virtio_blk_config sound = model.config;
+
+		assert_true(open_disk(FULL | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_SIZE_MAX));
+		before = *device;
+		model.behaviour = NO_STATUS;
+		model.lies_left = 1;
+		assert_true(device->operations->submit(device, &request));
+		if (lie == 0)
+			model.config.blk_size = 1024;
+		else
+			model.config.size_max = 100;
+		model.config.capacity[0] = 1;
+		assert_int_equal(poll_until(completed + 1), STATUS_OK);
+		assert_int_equal(request.status, STATUS_IO);
+		wait_ns(100 * SECOND_NS);
+		assert_false(device->operations->submit(device, &request));
+		assert_non_null(strstr(device->trouble, lie == 0 ? "its sectors" : "4 KiB"));
+		assert_int_equal(device->sector_unit, before.sector_unit);
+		assert_int_equal(device->write_unit, before.write_unit);
+		assert_int_equal(device->sectors, before.sectors);
+		model.config = sound;
+		model.log[0] = '\0';
+		assert_int_equal(run(request), STATUS_OK);
+		wait_ns(SECOND_NS);
+		assert_int_equal(lines("has grown"), 0);
+		assert_int_equal(device->sector_unit, before.sector_unit);
+		virtio_blk_reset_all();
+	}
+}
+
+/* A disk that fails at its start and does not come out of the reset then may still write to
+ * its queue: another disk gets another place, and this one its own if it is tried again. */
+static void test_start_fails(void **state)
+{
+	static const struct pci_function other = {.bus = 0, .device = 4};
+	const char *why = NULL;
+	struct virtqueue *first;
+	struct virtio_blk *second;
+
+	(void)state;
+	model.start_fails = true;
+	assert_false(open_disk(FULL));
+	assert_string_equal(model.log, "it does not start");
+	first = model.queue;
+	model.start_fails = model.stuck = false; /* this one is sound */
+	model.queue = NULL;
+	second = virtio_blk_open(&other, NULL, &why);
+	assert_non_null(second);
+	assert_non_null(model.queue);
+	assert_ptr_not_equal(model.queue, first);
+	virtio_blk_close(second);
+	assert_true(open_disk(FULL));
+	assert_ptr_equal(model.queue, first);
+}
+
 /* ---- patience ----------------------------------------------------------------------- */
 
 /* However long an answer takes, it is taken, and what is late is said, rarely. */
@@ -292,6 +358,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_misbehaviour_lasts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_takes_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_changes_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reset_spoils_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_start_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waiter_halts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_is_late, setup, teardown),
