@@ -46,9 +46,31 @@ struct gpt_table gpt_table(struct block_device *disk, void *buffer, uint32_t sca
 		.disk = disk, .buffer = buffer, .scale = scale, .sectors = disk->sectors / scale};
 }
 
+/* Static, and one for all: with its buffer it is the disk's until it has ended, also when
+ * nobody waits for it any more. */
+static struct {
+	struct block_request request;
+	bool pending;
+} gpt;
+
 static void gpt_done(struct block_request *request)
 {
-	*(bool *)request->owner = true;
+	(void)request;
+	gpt.pending = false;
+}
+
+void gpt_forget(void)
+{
+	gpt.pending = false;
+}
+
+/* False: patience is at its end. */
+static bool gpt_wait(const struct gpt_table *table)
+{
+	struct block_device *disk = table->disk;
+
+	disk->operations->poll(disk, table->patience == NULL);
+	return table->patience == NULL || table->patience();
 }
 
 /* The same in sectors of 512 bytes. */
@@ -56,21 +78,27 @@ static enum status gpt_request(const struct gpt_table *table, enum block_operati
 			       uint64_t sector, uint64_t sectors)
 {
 	struct block_device *disk = table->disk;
-	bool done = false;
-	struct block_request request = {
+
+	while (gpt.pending) /* one that was given up */
+		if (!gpt_wait(table))
+			return STATUS_TIMEOUT;
+	gpt.request = (struct block_request){
 		.operation = operation,
 		.sector = {sector},
 		.sectors = (uint32_t)sectors,
 		.data = operation == BLOCK_FLUSH ? NULL : table->buffer,
 		.complete = gpt_done,
-		.owner = &done,
 	};
-
-	while (!disk->operations->submit(disk, &request))
-		disk->operations->poll(disk, true);
-	while (!done)
-		disk->operations->poll(disk, true);
-	return request.status;
+	gpt.pending = true;
+	while (!disk->operations->submit(disk, &gpt.request))
+		if (!gpt_wait(table)) {
+			gpt.pending = false;
+			return STATUS_TIMEOUT;
+		}
+	while (gpt.pending)
+		if (!gpt_wait(table))
+			return STATUS_TIMEOUT;
+	return gpt.request.status;
 }
 
 enum status gpt_io(const struct gpt_table *table, enum block_operation operation, uint64_t sector,

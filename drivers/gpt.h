@@ -39,18 +39,29 @@ enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *bu
 
 /*
  * Extends the first partition of this type to the end of a disk that has become
- * larger, and puts the second table there.  A partition that ends there already is
- * left as it is.  On success *found is the partition as it is now.  Otherwise *why
- * tells the reason, and nothing has changed that would not be whole:
+ * larger, and puts the second table there.  found->sectors is how many of them are in
+ * use: a partition that ends there already, and is in use to its end, is left as it is; one
+ * that is not may come from a table that has never become durable, which is written again.
+ * On success *found is the partition as it is now.  Otherwise *why tells the reason, and
+ * nothing has changed that would not be whole:
  *
  *	BUSY        another partition lies behind it
  *	NOT_FOUND   there is no such partition
  *	FORMAT      there is no table, or it makes no sense
  *	CORRUPT     the first table is damaged
  *	IO          the disk failed
+ *	TIMEOUT     patience is at its end; `buffer` remains the disk's, and is the one to
+ *	            come again with
+ *
+ * `patience`, if not null, is called whenever there is nothing to do but to wait: it waits
+ * a little, or says false.
  */
+typedef bool gpt_patience(void);
 enum status gpt_grow(struct block_device *disk, const uint8_t type[16], void *buffer,
-		     struct gpt_partition *found, const char **why);
+		     gpt_patience *patience, struct gpt_partition *found, const char **why);
+
+/* The disk was reset, and has let go of what was still its own. */
+void gpt_forget(void);
 
 /* CRC-32 of IEEE 802.3, going on from `crc` (0 at first). */
 uint32_t gpt_crc32(uint32_t crc, const void *data, uint32_t bytes);

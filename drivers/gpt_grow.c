@@ -9,7 +9,7 @@
  * table, entries before their header, a flush.  Whenever the power goes, one of
  * the two is whole: while the first does not match its entries, the second is in
  * the last sector of the disk.  Where the old second table was is a part of the
- * partition then.
+ * partition then.  Whoever gave up or failed on the way begins anew.
  */
 #include "drivers/gpt.h"
 #include <stddef.h>
@@ -27,6 +27,7 @@ struct growth {
 	uint32_t index; /* of the partition's entry; count: none yet */
 	uint64_t first, last, new_last;
 	uint64_t behind; /* first sector of a partition behind it; 0: none */
+	bool fits;	 /* the second table, at the disk's end, touches no partition */
 };
 
 static void put32(uint8_t *at, uint32_t value)
@@ -75,31 +76,49 @@ static void entry_extend(void *context, uint8_t *entry, uint32_t index)
 }
 
 /* The first table, of whichever sectors. */
-static enum status growth_table(struct growth *growth, struct block_device *disk, void *buffer)
+static enum status growth_table(struct growth *growth, struct block_device *disk, void *buffer,
+				gpt_patience *patience)
 {
 	enum status status = STATUS_FORMAT;
 
 	for (uint32_t scale = 1; status == STATUS_FORMAT && scale <= BLOCK_SECTORS;
 	     scale *= BLOCK_SECTORS) {
 		growth->table = gpt_table(disk, buffer, scale);
+		growth->table.patience = patience;
 		status = gpt_header(&growth->table, 1);
 	}
 	growth->index = growth->table.count;
 	return status;
 }
 
+/* The first table's entries are not those of its header.  If they are the second's, a growth
+ * ended between the two, and goes on. */
+static enum status growth_halfway(const struct growth *growth, uint32_t crc)
+{
+	const struct gpt_table *first = &growth->table;
+	struct gpt_table second = *first;
+	enum status status = gpt_header(&second, first->sectors - 1);
+
+	if (status == STATUS_FORMAT)
+		return STATUS_CORRUPT;
+	if (status == STATUS_OK && (second.crc != crc || second.count != first->count ||
+				    second.entry_bytes != first->entry_bytes))
+		return STATUS_CORRUPT;
+	return status;
+}
+
 static enum status growth_plan(struct growth *growth, struct block_device *disk, void *buffer,
-			       const char **why)
+			       gpt_patience *patience, const char **why)
 {
 	struct gpt_table *table = &growth->table;
-	enum status status = growth_table(growth, disk, buffer);
+	enum status status = growth_table(growth, disk, buffer, patience);
 	uint64_t usable, alignment = ALIGNMENT / SECTOR_SIZE / table->scale;
 	uint32_t crc = 0;
 
 	if (status == STATUS_OK)
 		status = gpt_entries(table, entry_look, growth, 0, &crc);
 	if (status == STATUS_OK && crc != table->crc)
-		status = STATUS_CORRUPT;
+		status = growth_halfway(growth, crc);
 	if (status == STATUS_OK)
 		status = gpt_entries(table, entry_behind, growth, 0, &crc);
 	if (status != STATUS_OK) {
@@ -117,6 +136,7 @@ static enum status growth_plan(struct growth *growth, struct block_device *disk,
 		return STATUS_FORMAT;
 	usable = table->sectors - table->entries_sectors - 2;
 	growth->new_last = growth->last;
+	growth->fits = growth->last <= usable && !growth->behind;
 	usable = (usable + 1) / alignment * alignment;
 	if (usable > growth->last + 1)
 		growth->new_last = usable - 1;
@@ -184,17 +204,20 @@ static enum status growth_write(struct growth *growth)
 }
 
 enum status gpt_grow(struct block_device *disk, const uint8_t type[16], void *buffer,
-		     struct gpt_partition *found, const char **why)
+		     gpt_patience *patience, struct gpt_partition *found, const char **why)
 {
 	struct growth growth = {.type = type};
-	enum status status = growth_plan(&growth, disk, buffer, why);
+	enum status status = growth_plan(&growth, disk, buffer, patience, why);
 	uint32_t scale = growth.table.scale;
+	bool unused = (growth.last - growth.first + 1) * scale > found->sectors;
 
-	if (status == STATUS_OK && growth.new_last > growth.last) {
+	if (status == STATUS_OK && growth.fits && (growth.new_last > growth.last || unused)) {
 		status = growth_write(&growth);
 		if (status != STATUS_OK)
 			*why = "its partition tables cannot be written";
 	}
+	if (status == STATUS_TIMEOUT)
+		*why = "it does not answer; try again";
 	if (status == STATUS_OK)
 		*found = (struct gpt_partition){
 			.first = growth.first * scale,

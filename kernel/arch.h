@@ -188,8 +188,9 @@ void arch_root_protect(uint64_t root);
  * FLUSH, no GPT, no store partition, more than one that could be meant. */
 enum status arch_block_find(struct block_device **device);
 /* The disk may have become larger: its partition, and the device that was found,
- * then reach to its end.  *sectors: of the partition now.  On failure prints why;
- * BUSY: another partition lies behind it. */
+ * then reach to its end.  *sectors: those that the store has; then of the partition now.
+ * Waits for a disk that stands still two seconds at most.  On failure prints why;
+ * BUSY: another partition lies behind it; TIMEOUT: the disk does not answer. */
 enum status arch_block_grow(uint64_t *sectors);
 /* Resets all devices (before frames are reused). */
 void arch_devices_reset(void);

@@ -370,9 +370,12 @@ static enum status store_op_retention(struct service *service)
 static enum status store_op_grow(struct service *service)
 {
 	struct store_commit_request commit = {.action = STORE_ACTION_GROW};
-	enum status status = arch_block_grow(&commit.sectors);
+	struct store_statistics s;
+	enum status status;
 
-	(void)service;
+	store_statistics_get(kernel.space.store, &s);
+	commit.sectors = s.sectors;
+	status = arch_block_grow(&commit.sectors);
 	if (status != STATUS_OK)
 		return status;
 	commit.sectors -= commit.sectors % BLOCK_SECTORS;

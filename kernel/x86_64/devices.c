@@ -13,6 +13,7 @@
 #include "drivers/pc/apic.h"
 #include "drivers/pc/clock.h"
 #include "drivers/pc/serial.h"
+#include "drivers/platform.h"
 #include "drivers/virtio/blk.h"
 #include "kernel/print.h"
 #include "kernel/x86_64/cpu.h"
@@ -192,16 +193,33 @@ enum status arch_block_find(struct block_device **device)
 	return STATUS_OK;
 }
 
+/* Nothing else happens on this CPU meanwhile, not even at the console. */
+#define TABLE_PATIENCE_NS (2 * UINT64_C(1000000000))
+static uint64_t table_deadline_ns;
+
+static bool table_patience(void)
+{
+	if (arch_time_ns() >= table_deadline_ns)
+		return false;
+	platform_idle();
+	return true;
+}
+
 /* Requests in flight are not concerned: where they go was settled when they were
  * submitted, and nobody submits another meanwhile. */
 enum status arch_block_grow(uint64_t *sectors)
 {
 	struct virtio_blk *disk = devices.disk;
+	struct gpt_partition found = {.sectors = *sectors};
 	const char *why = NULL;
 	enum status status;
 
 	virtio_blk_measure(disk);
-	status = gpt_grow(virtio_blk_device(disk), store_type, table_buffer, &devices.store, &why);
+	table_deadline_ns = arch_time_ns() + TABLE_PATIENCE_NS;
+	status = gpt_grow(virtio_blk_device(disk), store_type, table_buffer, table_patience, &found,
+			  &why);
+	if (status == STATUS_OK)
+		devices.store = found;
 	virtio_blk_narrow(disk, devices.store.first, devices.store.sectors);
 	*sectors = devices.store.sectors;
 	if (why != NULL)
@@ -212,6 +230,7 @@ enum status arch_block_grow(uint64_t *sectors)
 void arch_devices_reset(void)
 {
 	virtio_blk_reset_all();
+	gpt_forget();
 	devices.disk = NULL;
 	devices.disk_polled = false;
 }

@@ -149,6 +149,24 @@ def test_server_stalls(image):
     verify(image)
 
 
+def test_grow_stalled(image):
+    """`grow` does not hold the system while the disk stands still, and can be tried again."""
+    with Away(image) as away, away.machine() as machine:
+        machine.wait_prompt()
+        assert "fills its disk" in machine.command("grow")
+        machine.command("date")
+        away.signal(signal.SIGSTOP)
+        machine.wait(SILENT)
+        for _ in range(2):
+            assert "does not answer: try again" in machine.command("grow")
+            assert "UTC" in machine.command("date")
+        away.signal(signal.SIGCONT)
+        machine.wait(AGAIN)
+        assert "fills its disk" in machine.command("grow")
+        works(machine)
+    verify(image)
+
+
 def test_server_restarts(image):
     """The server behind the disk goes away and comes back."""
     with Away(image) as away, away.machine() as machine:

@@ -30,12 +30,13 @@ static enum command_exit grow_refused(const struct host *host, enum status statu
 	return COMMAND_FAILED;
 }
 
-/* The file becomes larger and, on a partitioned disk, the store's partition. */
-static enum command_exit grow_place(struct host *host, uint64_t bytes)
+/* The file becomes larger and, on a partitioned disk, the partition of the store, which has
+ * so many sectors. */
+static enum command_exit grow_place(struct host *host, uint64_t sectors, uint64_t bytes)
 {
 	static const uint8_t type[16] = DISK_PARTITION_TYPE;
 	uint64_t before = file_device_bytes(host->file);
-	struct gpt_partition found;
+	struct gpt_partition found = {.sectors = sectors};
 	struct block_device *disk;
 	uint8_t buffer[GPT_BUFFER];
 	const char *why = NULL;
@@ -48,7 +49,7 @@ static enum command_exit grow_place(struct host *host, uint64_t bytes)
 	if (!host->partitioned)
 		return COMMAND_OK;
 	disk = file_device_block(host->file, 0, file_device_bytes(host->file) / SECTOR_SIZE);
-	status = gpt_grow(disk, type, buffer, &found, &why);
+	status = gpt_grow(disk, type, buffer, NULL, &found, &why);
 	if (status == STATUS_OK)
 		return COMMAND_OK;
 	/* Refused before anything was written: as if nothing had been asked for. */
@@ -119,7 +120,7 @@ static enum command_exit grow_run(const struct command_invocation *invocation)
 			      host.path, present, bytes);
 		result = COMMAND_FAILED;
 	} else {
-		result = grow_place(&host, most ? present : bytes);
+		result = grow_place(&host, statistics.sectors, most ? present : bytes);
 	}
 	host_close(&host);
 	if (result != COMMAND_OK)

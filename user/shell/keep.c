@@ -139,6 +139,8 @@ bool command_grow(int argc, char **argv)
 		return shell_complain("grow", "the store fills its disk already: make that larger");
 	if (status == STATUS_BUSY)
 		return shell_complain("grow", "another partition lies behind the store's");
+	if (status == STATUS_TIMEOUT)
+		return shell_complain("grow", "the disk does not answer: try again later");
 	if (keep_done(status))
 		status = store_statistics(&after);
 	if (status != STATUS_OK)

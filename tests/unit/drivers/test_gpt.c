@@ -21,6 +21,10 @@ static uint32_t scale = 1;
 static uint8_t disk_bytes[LARGER * BLOCK_SIZE];
 static uint64_t reads;
 static uint64_t failing_sector; /* 0: none */
+static bool flushes_fail;
+static unsigned answers_left; /* then requests wait until `stalled` is answered */
+static struct block_request *stalled;
+static unsigned patience_left;
 static bool writable;
 static unsigned writes_left; /* then the power goes */
 static const uint8_t type[16] = DISK_PARTITION_TYPE;
@@ -31,8 +35,14 @@ static bool disk_submit(struct block_device *device, struct block_request *reque
 	uint64_t own = request->sector.n / scale, end = own + request->sectors / scale;
 	size_t bytes = (size_t)request->sectors * SECTOR_SIZE;
 
+	assert_null(stalled); /* its buffer is the disk's, and nobody else's */
+	if (answers_left == 0) {
+		stalled = request;
+		return true;
+	}
+	answers_left--;
 	assert_true(request->operation == BLOCK_READ || writable);
-	assert_true(request->sector.n + request->sectors <= device->sectors);
+	assert_true(device == NULL || request->sector.n + request->sectors <= device->sectors);
 	assert_true(bytes <= GPT_BUFFER);
 	/* A disk with larger sectors takes nothing else. */
 	assert_int_equal(request->sector.n % scale + request->sectors % scale, 0);
@@ -46,6 +56,8 @@ static bool disk_submit(struct block_device *device, struct block_request *reque
 	request->status = STATUS_OK;
 	if (failing_sector != 0 && own <= failing_sector && failing_sector < end)
 		request->status = STATUS_IO;
+	if (request->operation == BLOCK_FLUSH && flushes_fail)
+		request->status = STATUS_IO;
 	request->complete(request);
 	return true;
 }
@@ -53,8 +65,24 @@ static bool disk_submit(struct block_device *device, struct block_request *reque
 static void disk_poll(struct block_device *device, bool wait)
 {
 	(void)device;
-	(void)wait;
-	fail_msg("nothing is outstanding");
+	assert_false(wait); /* it would last for ever */
+	assert_non_null(stalled);
+}
+
+/* The disk answers again. */
+static void disk_wake(void)
+{
+	struct block_request *request = stalled;
+
+	stalled = NULL;
+	answers_left = UINT32_MAX;
+	if (request != NULL)
+		disk_submit(NULL, request);
+}
+
+static bool disk_patience(void)
+{
+	return patience_left > 0 && patience_left-- > 0;
 }
 
 static const struct block_operations operations = {disk_submit, disk_poll};
@@ -123,6 +151,9 @@ static int disk_make(void **state)
 	header_make(1, SECTORS - 1, 2, 128);
 	header_make(SECTORS - 1, 1, SECTORS - 33, 128);
 	failing_sector = 0;
+	flushes_fail = false;
+	answers_left = UINT32_MAX;
+	stalled = NULL;
 	disk.sectors = SECTORS * scale;
 	writable = false;
 	return 0;
@@ -294,11 +325,32 @@ static void test_read_errors(void **state)
 	expect(STATUS_IO);
 }
 
+/* A store that has taken `used` sectors of its partition. */
+static enum status grow_used(uint64_t used, struct gpt_partition *found, const char **why)
+{
+	static uint8_t buffer[GPT_BUFFER];
+
+	*found = (struct gpt_partition){.sectors = used * scale};
+	return gpt_grow(&disk, type, buffer, disk_patience, found, why);
+}
+
 static enum status grow(struct gpt_partition *found, const char **why)
 {
-	uint8_t buffer[GPT_BUFFER];
+	return grow_used(50, found, why);
+}
 
-	return gpt_grow(&disk, type, buffer, found, why);
+/* Both tables have the partition up to the end of the larger disk. */
+static void expect_grown(void)
+{
+	struct gpt_partition found;
+	const char *why;
+
+	for (unsigned damaged = 0; damaged < 2; damaged++) {
+		assert_int_equal(find(&found, &why), STATUS_OK);
+		assert_int_equal(found.first + found.sectors, scale == 1 ? 2048 : 3840 * scale);
+		assert_true(damaged == (why != NULL));
+		sector(1)[30] ^= 1;
+	}
 }
 
 static void test_grow(void **state)
@@ -314,21 +366,14 @@ static void test_grow(void **state)
 	assert_int_equal(found.first, 100 * scale);
 	/* Up to the last whole MiB before the second table's entries. */
 	assert_int_equal(found.first + found.sectors, scale == 1 ? 2048 : 3840 * scale);
-	for (unsigned damaged = 0; damaged < 2; damaged++) {
-		struct gpt_partition again;
-
-		assert_int_equal(find(&again, &why), STATUS_OK);
-		assert_int_equal(again.sectors, found.sectors);
-		assert_true(damaged == (why != NULL));
-		sector(1)[30]++;
-	}
+	expect_grown();
 	/* Nothing to be done any more. */
-	sector(1)[30] -= 2;
 	writable = false;
-	assert_int_equal(grow(&found, &why), STATUS_OK);
+	assert_int_equal(grow_used(found.sectors / scale, &found, &why), STATUS_OK);
 }
 
-/* The power goes after any write: the old or the new partition is there. */
+/* The power goes after any write: the old or the new partition is there, and it can be
+ * gone on. */
 static void test_grow_cut(void **state)
 {
 	struct gpt_partition found;
@@ -346,9 +391,78 @@ static void test_grow_cut(void **state)
 		assert_int_equal(found.first, 100 * scale);
 		small += found.sectors == 50 * scale;
 		large += found.sectors > 300 * scale;
+		writes_left = 1000;
+		assert_int_equal(grow(&found, &why), STATUS_OK);
+		expect_grown();
 	}
 	assert_true(small >= 5 && large >= 5);
 	assert_int_equal(small + large, 20);
+}
+
+/* The disk stands still at any request: it is left after a while, its buffer untouched
+ * until it has answered, and the next try goes on wherever the first has ended. */
+static void test_grow_stalled(void **state)
+{
+	struct gpt_partition found;
+	const char *why;
+	unsigned tries = 0;
+	enum status status = STATUS_TIMEOUT;
+
+	for (; status == STATUS_TIMEOUT; tries++) {
+		disk_make(state);
+		disk.sectors = LARGER * scale;
+		writable = true;
+		writes_left = 1000;
+		answers_left = tries;
+		patience_left = 10;
+		status = grow(&found, &why);
+		assert_true(status == STATUS_OK || status == STATUS_TIMEOUT);
+		if (status == STATUS_OK)
+			break;
+		assert_int_equal(patience_left, 0);
+		assert_non_null(strstr(why, "try again"));
+		assert_int_equal(grow(&found, &why), STATUS_TIMEOUT);
+		disk_wake();
+		assert_int_equal(grow(&found, &why), STATUS_OK);
+		expect_grown();
+	}
+	assert_true(tries > 15);
+	/* Forgotten with the reset of its disk. */
+	disk_make(state);
+	answers_left = 0;
+	assert_int_equal(grow(&found, &why), STATUS_TIMEOUT);
+	disk_make(state);
+	gpt_forget();
+	expect(STATUS_OK);
+}
+
+/* Tables that may never have become durable are written again, until the store has what they
+ * say; but never over what lies behind it. */
+static void test_grow_again(void **state)
+{
+	struct gpt_partition found;
+	const char *why;
+
+	(void)state;
+	disk.sectors = LARGER * scale;
+	writable = true;
+	writes_left = 1000;
+	flushes_fail = true;
+	assert_int_equal(grow(&found, &why), STATUS_IO);
+	assert_non_null(why);
+	flushes_fail = false;
+	assert_int_equal(grow(&found, &why), STATUS_OK);
+	flushes_fail = true;
+	assert_int_equal(grow(&found, &why), STATUS_IO);
+	flushes_fail = false;
+	writes_left = 1000;
+	assert_int_equal(grow(&found, &why), STATUS_OK);
+	assert_true(writes_left < 1000);
+	expect_grown();
+	disk_make(NULL);
+	entry_make(2, 101, (const uint8_t[16]){9}, 160, 170);
+	header_make(1, SECTORS - 1, 2, 128);
+	assert_int_equal(grow_used(10, &found, &why), STATUS_OK);
 }
 
 static void test_grow_refused(void **state)
@@ -381,6 +495,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_grow, disk_make),
 		cmocka_unit_test_setup(test_grow_cut, disk_make),
+		cmocka_unit_test_setup(test_grow_stalled, disk_make),
+		cmocka_unit_test_setup(test_grow_again, disk_make),
 		cmocka_unit_test_setup(test_grow_refused, disk_make),
 		cmocka_unit_test(test_crc),
 		cmocka_unit_test_setup(test_found, disk_make),
