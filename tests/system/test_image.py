@@ -46,7 +46,7 @@ def partitions(entries):
     return found
 
 
-@pytest.mark.parametrize("size, unit", [("32M", 512), ("1G", 512), ("64G", 512), ("1G", 4096)])
+@pytest.mark.parametrize("size, unit", [("64M", 512), ("1G", 512), ("64G", 512), ("1G", 4096)])
 def test_gpt(size, unit):
     path = os.path.join(WORK, f"gpt-{size}-{unit}.img")
     os.makedirs(WORK, exist_ok=True)
