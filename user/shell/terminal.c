@@ -39,10 +39,15 @@ static uint8_t keys[WIDTH_HELD];
 static size_t keys_first, keys_end;
 static struct width width = {.columns = WIDTH_USUAL};
 
+/* A notice was printed, and whoever reads next has not been told: what he had shown is
+ * not at the cursor any more. */
+static bool untold;
+
 /* What has to be said when the system was resumed.  It may be another terminal now. */
 static size_t terminal_resumed(char *notice, size_t size)
 {
 	width_begin(&width);
+	untold = true;
 	return shell_resume_notice(notice, size);
 }
 
@@ -186,6 +191,10 @@ static enum terminal_input terminal_await(uint64_t deadline_ns)
 
 	if (input_length == 0)
 		terminal_flush();
+	if (untold) {
+		untold = false;
+		return TERMINAL_RESUMED;
+	}
 	while (input_length == 0) {
 		enum status status = terminal_fill(deadline_ns);
 
@@ -195,6 +204,7 @@ static enum terminal_input terminal_await(uint64_t deadline_ns)
 			char notice[120];
 
 			terminal_raw(notice, terminal_resumed(notice, sizeof(notice)));
+			untold = false;
 			return TERMINAL_RESUMED;
 		}
 		if (status == STATUS_OK)
