@@ -255,6 +255,7 @@ static void test_replaced(void **state)
 	struct image mine;
 	struct store_snapshot snapshot = {.number = {0}};
 	struct host host;
+	void *data;
 
 	(void)state;
 	for (unsigned i = 0; i < 6; i++) {
@@ -263,6 +264,11 @@ static void test_replaced(void **state)
 		disk_copy(f, all.target);
 		store_open_in(f, &host, HOST_WRITE);
 		scribble(&host, 60, all.source);
+		/* Behind all that a stream has. */
+		assert_int_equal(HOST_RETRY(&host, space_write(&host.space,
+							       (page_t){UINT64_C(1) << 34}, &data)),
+				 STATUS_OK);
+		fixture_fill(data, 1);
 		assert_int_equal(host_commit(&host, STORE_ACTION_NONE, (snapshot_t){0}, ""),
 				 STATUS_OK);
 		mine = image_take(&host, "live");

@@ -152,6 +152,38 @@ static void test_struck_first(void **state)
 	fixture_free(f);
 }
 
+/* A slot that refuses its tombstone again and again is read: as long as the failed record
+ * is in it, nothing else is written. */
+static void test_slot_refuses(void **state)
+{
+	struct fixture *f = fixture_new(16384, 200, 512);
+
+	(void)state;
+	assert_int_equal(fixture_write(f, 1, 7), STATUS_OK);
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_write(f, 1, 8), STATUS_OK);
+	f->flushes = 0;
+	f->fail_operation = BLOCK_FLUSH;
+	f->fail_at = 1;
+	f->fail_count = 1;
+	assert_int_equal(fixture_commit(f, STORE_ACTION_NONE, 0, ""), STATUS_IO);
+	f->fail_operation = BLOCK_WRITE;
+	f->fail_count = 3;
+	f->fail_at = 1;
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(fixture_commit(f, STORE_ACTION_NONE, 0, ""), STATUS_IO);
+	assert_int_equal(f->fail_count, 0);
+	assert_int_equal(store_durable(f->store).n, 1);
+	fixture_checkpoint(f);
+	assert_int_equal(store_health(f->store), STATUS_OK);
+	memcpy(f->stable_model, f->model, sizeof(f->model));
+	fixture_crash(f);
+	fixture_remount(f);
+	fixture_compare(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
 /* After a failed commit it is not known what there is: nobody is told that the store is
  * full before the next one has succeeded, nor given what the failed one needs. */
 static void test_full_or_away(void **state)
@@ -276,10 +308,10 @@ static void test_read_only_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_silence),	       cmocka_unit_test(test_nothing_to_give_up),
-		cmocka_unit_test(test_struck_first),   cmocka_unit_test(test_full_or_away),
-		cmocka_unit_test(test_restore),	       cmocka_unit_test(test_no_discards),
-		cmocka_unit_test(test_read_only_disk),
+		cmocka_unit_test(test_silence),	     cmocka_unit_test(test_nothing_to_give_up),
+		cmocka_unit_test(test_struck_first), cmocka_unit_test(test_slot_refuses),
+		cmocka_unit_test(test_full_or_away), cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_no_discards),  cmocka_unit_test(test_read_only_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
