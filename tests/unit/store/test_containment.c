@@ -40,6 +40,8 @@ static void test_no_place(void **state)
 		damage_catalogue(f, 1, 0, fault);
 		fixture_remount(f);
 		assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "new"), damaged);
+		/* Refused before anything began. */
+		assert_int_equal(store_health(f->store), STATUS_OK);
 		/* An automatic one is due. */
 		for (unsigned i = 1; i < 5; i++) {
 			assert_int_equal(fixture_write(f, 9, 70 + i), STATUS_OK);
