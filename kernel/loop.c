@@ -80,6 +80,7 @@ void kernel_park_for_disk(uint64_t address)
 
 	if (!task->failing_ns) {
 		task->failing_ns = time_uptime_ns();
+		task->failing_address = address;
 		kernel_print_loud("perdure: machine %u waits for its page at address 0x%lx: %s; it "
 				  "is tried again",
 				  task->object.n, (unsigned long)address, status_text(STATUS_IO));
@@ -223,6 +224,9 @@ static void loop_enter(struct task *task)
 		task_idle(task);
 		return;
 	}
+	/* What it needs to run at all is there; the page that it wants is fault_page's. */
+	if (!task->failing_address)
+		task->failing_ns = 0;
 	if (!memory_root_ensure(task)) {
 		kernel.space.channel = (store_channel_t){STORE_CHANNEL_FRAMES};
 		kernel_park(0);

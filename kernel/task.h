@@ -40,10 +40,11 @@ struct task {
 	uint8_t priority;
 	uint8_t slice; /* ticks left */
 	uint64_t version;
-	uint32_t channel;    /* WAITING: for what */
-	uint64_t failing_ns; /* since when its pages cannot be read; 0: they can */
-	uint64_t wake_ns;    /* WAITING: latest, persistent uptime; 0: none */
-	uint64_t root;	     /* top page table, 0: none; kept by memory.c, */
+	uint32_t channel;	  /* WAITING: for what */
+	uint64_t failing_ns;	  /* since when its pages cannot be read; 0: they can */
+	uint64_t failing_address; /* the first of them, 0: its own page */
+	uint64_t wake_ns;	  /* WAITING: latest, persistent uptime; 0: none */
+	uint64_t root;		  /* top page table, 0: none; kept by memory.c, */
 	struct task *root_next, *root_previous; /* which lists all tasks that have one */
 	uint64_t root_generation; /* under which its write permissions were validated */
 };

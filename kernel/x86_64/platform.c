@@ -169,8 +169,8 @@ void arch_halt(void)
 void arch_power_off(void)
 {
 	power_off();
-	kernel_print_loud("perdure: this PC does not switch itself off; all is saved, switch it "
-			  "off by hand");
+	kernel_print_loud("perdure: this PC does not switch itself off; it has stopped, switch "
+			  "it off by hand");
 	arch_halt();
 }
 
