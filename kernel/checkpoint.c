@@ -25,7 +25,8 @@
  *          registers put back
  *
  * To answer a caller its page is written, which may itself have to wait for the
- * next commit; so that one can begin while some are not answered yet.
+ * next commit; so that one can begin while some are not answered yet.  What the console
+ * asks for has no registers, and goes from COMMITTING back to WAITING at once.
  *
  * A caller's answer is in its registers twice.  Before the freeze RESUMED is
  * written there: that is what it sees if the system is ever resumed from this
@@ -46,7 +47,7 @@ struct request {
 	uint64_t version;
 	struct store_commit_request commit; /* its action, and what belongs to that */
 	enum checkpoint_end end;
-	uint64_t deadline_ns;	    /* persistent uptime; 0: none */
+	uint64_t deadline_ns;	    /* persistent uptime; 0: none; 1: withdrawn */
 	struct disk_registers call; /* the registers before RESUMED was written */
 	/* DONE: */
 	enum status outcome;
@@ -113,6 +114,22 @@ bool checkpoint_ask(const struct store_commit_request *commit, enum checkpoint_e
 		return false;
 	request_add(commit, end);
 	return true;
+}
+
+/* It is too late for it, whatever the time (checkpoint_late). */
+bool checkpoint_withdraw(void)
+{
+	bool withdrawn = true;
+
+	for (uint32_t i = 0; i < checkpoint.count; i++) {
+		struct request *request = &checkpoint.request[i];
+
+		if (request->object.n)
+			continue;
+		request->deadline_ns = 1;
+		withdrawn &= request->stage != REQUEST_COMMITTING;
+	}
+	return withdrawn;
 }
 
 void checkpoint_request(const struct store_commit_request *commit, enum checkpoint_end end,
@@ -440,7 +457,7 @@ static void checkpoint_failed(enum status outcome)
 			continue;
 		if (outcome == STATUS_IO || action == STORE_ACTION_NONE ||
 		    action == STORE_ACTION_STOP)
-			request->stage = REQUEST_TAKEN_BACK;
+			request->stage = request->object.n ? REQUEST_TAKEN_BACK : REQUEST_WAITING;
 		else
 			request_done(request, outcome, (generation_t){0}, true);
 	}
@@ -492,11 +509,9 @@ static bool checkpoint_take_back(void)
 
 		if (request->stage != REQUEST_TAKEN_BACK)
 			continue;
-		if (request->object.n && request_task(request))
+		if (request_task(request))
 			status = machine_prepare(&kernel.space, request->object, &machine);
-		if (!request->object.n) {
-			request->stage = REQUEST_WAITING; /* the console's: no registers */
-		} else if (status == STATUS_OK) {
+		if (status == STATUS_OK) {
 			machine->registers = request->call;
 			request->stage = REQUEST_WAITING;
 		} else if (status == STATUS_WAIT) {

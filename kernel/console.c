@@ -43,7 +43,7 @@ static struct {
 
 /* ---- output -------------------------------------------------------------------- */
 
-static void console_put(const char *text, uint32_t length)
+void console_text(const char *text, uint32_t length)
 {
 	for (uint32_t i = 0; i < length; i++) {
 		uint32_t room = (uint32_t)sizeof(console.output) - console.output_length;
@@ -62,7 +62,7 @@ void console_print(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	console_put(text, (uint32_t)print_format_list(text, sizeof(text), format, arguments));
+	console_text(text, (uint32_t)print_format_list(text, sizeof(text), format, arguments));
 	va_end(arguments);
 }
 
@@ -343,6 +343,7 @@ static void console_decide(void)
 void console_reset(void)
 {
 	memset(&console, 0, sizeof(console));
+	console_restart_forget();
 	if (!kernel.hold)
 		return;
 	console_take(false);
@@ -371,7 +372,7 @@ enum console_progress console_commit(struct console_run *run,
 {
 	if (run->answered)
 		return CONSOLE_FINISHED;
-	/* One that was given up is answered some time, and must not be taken for this one. */
+	/* One that was given up is answered soon, and must not be taken for this one. */
 	if (run->asked || console.outstanding || !checkpoint_ask(commit, end))
 		return CONSOLE_WAITS;
 	run->asked = console.outstanding = true;
@@ -428,8 +429,9 @@ static bool console_run_step(void)
 	}
 	if (!run->patient && arch_time_ns() - run->began_ns > CONSOLE_PATIENCE_NS) {
 		run->patient = true;
-		console_print("waiting for the disk; Ctrl-C gives up waiting, nothing is lost by "
-			      "it\n");
+		console_print(
+			"waiting for the disk; Ctrl-C gives up the command, nothing is lost by "
+			"it\n");
 	}
 	return false;
 }
@@ -444,6 +446,16 @@ static bool console_cancelled(void)
 		if (typed[i] == KEY_CANCEL)
 			return true;
 	return false;
+}
+
+/* With what it has asked of the store. */
+static void console_cancel(void)
+{
+	console.run.step = NULL;
+	console_print("^C\n");
+	if (!checkpoint_withdraw())
+		console_print("it is being written, and may still be done; the machine stays on\n");
+	console_prompt();
 }
 
 static void console_input(uint8_t byte)
@@ -475,9 +487,7 @@ bool console_step(void)
 	if (console.run.step) {
 		if (!console_cancelled())
 			return console_run_step();
-		console.run.step = NULL;
-		console_print("^C\n");
-		console_prompt();
+		console_cancel();
 		return true;
 	}
 	if (!arch_console_read(&byte, 1))

@@ -97,7 +97,7 @@ static enum console_progress console_log(struct console_run *run)
 	length = kernel_log_read(&run->at, text, sizeof(text));
 	for (; begin < length && run->left; begin++)
 		run->left -= text[begin] == '\n';
-	console_print("%.*s", (int)(length - begin), text + begin);
+	console_text(text + begin, length - begin);
 	run->at += length;
 	return length ? CONSOLE_MORE : CONSOLE_FINISHED;
 }

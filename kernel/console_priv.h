@@ -37,6 +37,7 @@ struct console_run {
 
 /* Text for the terminal; a step of a command may print CONSOLE_STEP_OUTPUT bytes. */
 #define CONSOLE_STEP_OUTPUT 3072u
+void console_text(const char *text, uint32_t length);
 void console_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The terminal goes back to the machines. */
 void console_give_back(void);
@@ -72,5 +73,7 @@ enum console_progress console_poweroff(struct console_run *run);
 /* ---- restart.c ---- */
 
 enum console_progress console_restart(struct console_run *run);
+/* What one has left that was given up is of another state. */
+void console_restart_forget(void);
 
 #endif

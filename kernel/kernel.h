@@ -146,6 +146,9 @@ void checkpoint_request(const struct store_commit_request *commit, enum checkpoi
 			uint64_t deadline_ns) __attribute__((noreturn));
 /* The kernel's own console asks, and is told by console_answered.  False: not now. */
 bool checkpoint_ask(const struct store_commit_request *commit, enum checkpoint_end end);
+/* It does not want that any more, and is told so (TIMEOUT); nothing turns off.  False:
+ * the commit is under way, and may still be made. */
+bool checkpoint_withdraw(void);
 /* Starts, follows and ends commits.  True: there is more to do at once. */
 bool checkpoint_step(void);
 void checkpoint_reset(void);

@@ -333,7 +333,8 @@ static enum status restart_start(void)
 
 /* ---- steps ------------------------------------------------------------------------------- */
 
-/* What was made goes again, the last first.  NOT_FOUND: nothing is left of it. */
+/* What was made goes again, the last first.  By capability: what an earlier restart has
+ * left may be gone, and its numbers somebody else's.  NOT_FOUND: nothing is left of it. */
 static enum status restart_undo(void)
 {
 	struct disk_capability *made = restart.instance.version ? &restart.instance
@@ -343,7 +344,9 @@ static enum status restart_undo(void)
 
 	if (!made->version)
 		return STATUS_NOT_FOUND;
-	status = service_destroy((object_t){made->object}, (enum object_type)made->type);
+	status = object_resolve(&kernel.space, made, OBJECT_NONE, 0, NULL);
+	if (status == STATUS_OK)
+		status = service_destroy((object_t){made->object}, (enum object_type)made->type);
 	if (status != STATUS_WAIT)
 		made->version = 0;
 	return status == STATUS_WAIT ? status : STATUS_OK;
@@ -433,11 +436,16 @@ static enum console_progress restart_failed(const struct console_run *run, enum 
 	return CONSOLE_FINISHED;
 }
 
-static enum console_progress restart_done(void)
+void console_restart_forget(void)
 {
 	const struct disk_capability none = {.version = 0};
 
-	restart.machine = restart.port = restart.instance = none; /* the machine's own now */
+	restart.machine = restart.port = restart.instance = none;
+}
+
+static enum console_progress restart_done(void)
+{
+	console_restart_forget(); /* it is the machine's own now */
 	if (kernel.hold)
 		console_print("a new shell is made; `continue` lets it run, and all others\n");
 	else
