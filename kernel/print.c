@@ -26,6 +26,22 @@ static void put(struct output *out, char c)
 		out->text[out->length++] = c;
 }
 
+/* Names come from anybody: what would steer the terminal, C1 in UTF-8 (0xc2 0x80 .. 0x9f)
+ * and alone included, is a question mark. */
+static char char_shown(const char *text, size_t at)
+{
+	uint8_t byte = (uint8_t)text[at];
+	size_t lead = at;
+
+	if (byte < 0x20 || byte == 0x7f)
+		return '?';
+	if (byte < 0x80 || byte > 0x9f)
+		return text[at];
+	while (lead > 0 && at - lead < 3 && ((uint8_t)text[lead] & 0xc0) == 0x80)
+		lead--;
+	return (uint8_t)text[lead] > 0xc2 ? text[at] : '?';
+}
+
 /* Text with its padding; a sign stays in front of zeros. */
 static void put_padded(struct output *out, const struct field *field, const char *text,
 		       size_t length)
@@ -40,7 +56,7 @@ static void put_padded(struct output *out, const struct field *field, const char
 	for (; padding > 0 && !field->left; padding--)
 		put(out, field->zero ? '0' : ' ');
 	for (size_t i = 0; i < length; i++)
-		put(out, text[i]);
+		put(out, char_shown(text, i));
 	for (; padding > 0; padding--)
 		put(out, ' ');
 }

@@ -65,6 +65,32 @@ static void test_text(void **state)
 	free(bare);
 }
 
+/* What would steer the terminal is not shown; UTF-8 is. */
+static void test_controls(void **state)
+{
+	static const struct {
+		const char *given, *shown;
+	} cases[] = {
+		{"a\x1b[2Jb\r\n\x08\x7f", "a?[2Jb????"},
+		{"\x9b"
+		 "2J \xc2\x9b"
+		 "2J \xc2\x80",
+		 "?2J \xc2?2J \xc2?"},
+		{"Stra\xc3\x9f"
+		 "e \xc2\xa9 \xe2\x82\x80 \xf0\x9f\x98\x80",
+		 "Stra\xc3\x9f"
+		 "e \xc2\xa9 \xe2\x82\x80 \xf0\x9f\x98\x80"},
+	};
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		print_format(text, sizeof text, "%s\n", cases[i].given);
+		text[strlen(text) - 1] = '\0';
+		assert_string_equal(text, cases[i].shown);
+	}
+}
+
 static void test_bounds(void **state)
 {
 	char text[8];
@@ -176,13 +202,10 @@ static void test_long_line_is_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_nonsense),
-		cmocka_unit_test(test_log_wraps),
-		cmocka_unit_test(test_long_line_is_cut),
+		cmocka_unit_test(test_lines),	  cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_text),	  cmocka_unit_test(test_controls),
+		cmocka_unit_test(test_bounds),	  cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_log_wraps), cmocka_unit_test(test_long_line_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
