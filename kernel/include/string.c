@@ -31,13 +31,13 @@ static void copy_up(uint8_t *to, const uint8_t *from, size_t size)
 		*to++ = *from++;
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size)
+void *(memcpy)(void *restrict to, const void *restrict from, size_t size)
 {
 	copy_up(to, from, size);
 	return to;
 }
 
-void *memmove(void *to, const void *from, size_t size)
+void *(memmove)(void *to, const void *from, size_t size)
 {
 	uint8_t *t = to;
 	const uint8_t *f = from;
@@ -53,7 +53,7 @@ void *memmove(void *to, const void *from, size_t size)
 	return to;
 }
 
-void *memset(void *to, int value, size_t size)
+void *(memset)(void *to, int value, size_t size)
 {
 	uint64_t pattern = UINT64_C(0x0101010101010101) * (uint8_t)value;
 	uint8_t *t = to;
@@ -71,7 +71,7 @@ void *memset(void *to, int value, size_t size)
 	return to;
 }
 
-int memcmp(const void *one, const void *other, size_t size)
+int (memcmp)(const void *one, const void *other, size_t size)
 {
 	const uint8_t *a = one, *b = other;
 
@@ -85,7 +85,7 @@ int memcmp(const void *one, const void *other, size_t size)
 	return 0;
 }
 
-size_t strlen(const char *text)
+size_t (strlen)(const char *text)
 {
 	size_t length = 0;
 
