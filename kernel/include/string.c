@@ -71,7 +71,7 @@ void *(memset)(void *to, int value, size_t size)
 	return to;
 }
 
-int (memcmp)(const void *one, const void *other, size_t size)
+int(memcmp)(const void *one, const void *other, size_t size)
 {
 	const uint8_t *a = one, *b = other;
 
@@ -85,7 +85,7 @@ int (memcmp)(const void *one, const void *other, size_t size)
 	return 0;
 }
 
-size_t (strlen)(const char *text)
+size_t(strlen)(const char *text)
 {
 	size_t length = 0;
 

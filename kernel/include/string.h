@@ -18,10 +18,10 @@ size_t strlen(const char *text);
 
 /* Freestanding, the compiler takes these for functions like any other; by these names it
  * knows what they do, and where the size is constant a few instructions take their place. */
-#define memcpy(to, from, size) __builtin_memcpy(to, from, size)
-#define memmove(to, from, size) __builtin_memmove(to, from, size)
-#define memset(to, value, size) __builtin_memset(to, value, size)
+#define memcpy(to, from, size)	 __builtin_memcpy(to, from, size)
+#define memmove(to, from, size)	 __builtin_memmove(to, from, size)
+#define memset(to, value, size)	 __builtin_memset(to, value, size)
 #define memcmp(one, other, size) __builtin_memcmp(one, other, size)
-#define strlen(text) __builtin_strlen(text)
+#define strlen(text)		 __builtin_strlen(text)
 
 #endif
