@@ -87,15 +87,37 @@ static void ring_read(struct store *store, struct ring *ring)
 	}
 }
 
+/* A slot that may hold anything; DISK_RING_SLOTS: there is none. */
+static uint32_t ring_unreadable(const struct ring *ring)
+{
+	uint32_t slot = 0;
+
+	while (slot < DISK_RING_SLOTS && ring->kind[slot] != SLOT_UNREADABLE)
+		slot++;
+	return slot;
+}
+
+/* What was to be found lies in no slot that can be read: the one that cannot may hold it. */
+static enum status explain_unreadable(const struct ring *ring, struct store_recovery *recovery,
+				      const char *what)
+{
+	text_format(recovery->explanation, sizeof(recovery->explanation),
+		    "slot %u of the commit ring cannot be read, and no other holds %s: check the "
+		    "disk",
+		    (uint64_t)ring_unreadable(ring), what);
+	return STATUS_IO;
+}
+
 /* Reads a record again that ring_read has seen valid, and its entries. */
-static bool record_read(struct store *store, const struct ring *ring, uint32_t slot,
+static bool record_read(struct store *store, struct ring *ring, uint32_t slot,
 			struct disk_record *record, struct overlay *overlay)
 {
 	void *image = overlay_slot(overlay);
 
 	overlay->count = 0;
-	if (ring->kind[slot] != SLOT_RECORD || !slot_read(store, slot, image) ||
-	    slot_classify(store, slot, image) != SLOT_RECORD)
+	if (ring->kind[slot] == SLOT_RECORD && !slot_read(store, slot, image))
+		ring->kind[slot] = SLOT_UNREADABLE;
+	if (ring->kind[slot] != SLOT_RECORD || slot_classify(store, slot, image) != SLOT_RECORD)
 		return false;
 	memcpy(record, image, sizeof(*record));
 	overlay->count = record->entries;
@@ -103,7 +125,7 @@ static bool record_read(struct store *store, const struct ring *ring, uint32_t s
 }
 
 /* The record of this one's predecessor: normally in the slot before. */
-static bool predecessor_read(struct store *store, const struct ring *ring,
+static bool predecessor_read(struct store *store, struct ring *ring,
 			     const struct disk_record *record, struct disk_record *predecessor,
 			     struct overlay *overlay)
 {
@@ -293,6 +315,10 @@ static enum status fall_back(struct store *store, struct ring *ring,
 	struct disk_record torn = store->record;
 
 	if (!predecessor_read(store, ring, &torn, &store->record, &store->overlay)) {
+		if (ring_unreadable(ring) < DISK_RING_SLOTS)
+			return explain_unreadable(ring, recovery,
+						  "the generation before the newest, which is "
+						  "torn");
 		text_format(recovery->explanation, sizeof(recovery->explanation),
 			    "generation %u is torn and no predecessor is to be found in the commit "
 			    "ring: use a copy of this disk",
@@ -347,6 +373,8 @@ static enum status newest_choose(struct store *store, struct ring *ring,
 {
 	enum status status;
 
+	if (ring->newest == DISK_RING_SLOTS && ring_unreadable(ring) < DISK_RING_SLOTS)
+		return explain_unreadable(ring, recovery, "a generation");
 	if (ring->newest == DISK_RING_SLOTS)
 		return explain(
 			recovery, STATUS_CORRUPT,
@@ -383,7 +411,7 @@ static enum status recovery_flush(struct store *store, struct store_recovery *re
 
 /* ---- mount --------------------------------------------------------------------------------- */
 
-static void previous_find(struct store *store, const struct ring *ring)
+static void previous_find(struct store *store, struct ring *ring)
 {
 	struct disk_record predecessor;
 

@@ -109,6 +109,45 @@ static void test_torn(void **state)
 	fixture_free(f);
 }
 
+/* A slot that cannot be read may hold what no other does, the only generation or the one
+ * before a torn one: that is an error of the disk, said as one, and nothing is changed. */
+static void test_unreadable_slot(void **state)
+{
+	struct fixture *f;
+	uint64_t bytes, newest, older;
+	uint8_t *copy;
+
+	(void)state;
+	f = with_generations(1);
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_record(f)->slot, 0);
+	f->bad_sector = DISK_RING_SECTOR;
+	assert_int_equal(fixture_mount(f), STATUS_IO);
+	assert_non_null(
+		strstr(f->recovery.explanation, "slot 0 of the commit ring cannot be read"));
+	f->bad_sector = 0;
+	assert_int_equal(fixture_mount(f), STATUS_OK);
+	fixture_free(f);
+
+	f = with_generations(4);
+	fixture_checkpoint(f);
+	bytes = f->device.sectors * SECTOR_SIZE;
+	newest = fixture_record(f)->slot;
+	older = (newest + DISK_RING_SLOTS - 1) % DISK_RING_SLOTS;
+	sector_at(f, disk_reference_sector(&fixture_record(f)->space.reference).n)[3] ^= 1;
+	copy = malloc(bytes);
+	memcpy(copy, f->disk, bytes);
+	f->bad_sector = DISK_RING_SECTOR + older * DISK_SLOT_SECTORS;
+	assert_int_equal(fixture_mount(f), STATUS_IO);
+	assert_non_null(strstr(f->recovery.explanation, "cannot be read"));
+	assert_memory_equal(copy, f->disk, bytes);
+	f->bad_sector = 0;
+	free(copy);
+	assert_int_equal(fixture_mount(f), STATUS_OK);
+	assert_int_equal(f->recovery.generation.n, 3);
+	fixture_free(f);
+}
+
 /* Damage in what was flushed long ago is met where it is, not at mount. */
 static void test_old_damage(void **state)
 {
@@ -483,11 +522,17 @@ static void test_convert(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_power_cut),  cmocka_unit_test(test_torn),
-		cmocka_unit_test(test_old_damage), cmocka_unit_test(test_damaged_record),
-		cmocka_unit_test(test_superblock), cmocka_unit_test(test_superblock_changes),
-		cmocka_unit_test(test_convert),	   cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_stop),	   cmocka_unit_test(test_flushes),
+		cmocka_unit_test(test_unreadable_slot),
+		cmocka_unit_test(test_power_cut),
+		cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_old_damage),
+		cmocka_unit_test(test_damaged_record),
+		cmocka_unit_test(test_superblock),
+		cmocka_unit_test(test_superblock_changes),
+		cmocka_unit_test(test_convert),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_flushes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
