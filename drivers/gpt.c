@@ -20,6 +20,7 @@
 #define HEADER_BYTES	92u
 #define ENTRIES_MAX	1024u /* eight times what is usual */
 #define ENTRY_BYTES_MIN 128u
+#define READ_TRIES	3u
 
 uint32_t gpt_crc32(uint32_t crc, const void *data, uint32_t bytes)
 {
@@ -40,65 +41,62 @@ uint32_t gpt_crc32(uint32_t crc, const void *data, uint32_t bytes)
 	return ~crc;
 }
 
-struct gpt_table gpt_table(struct block_device *disk, void *buffer, uint32_t scale)
+struct gpt_table gpt_table(struct gpt_access *access, uint32_t scale)
 {
 	return (struct gpt_table){
-		.disk = disk, .buffer = buffer, .scale = scale, .sectors = disk->sectors / scale};
+		.access = access, .scale = scale, .sectors = access->disk->sectors / scale};
 }
-
-/* Static, and one for all: with its buffer it is the disk's until it has ended, also when
- * nobody waits for it any more. */
-static struct {
-	struct block_request request;
-	bool pending;
-} gpt;
 
 static void gpt_done(struct block_request *request)
 {
-	(void)request;
-	gpt.pending = false;
-}
+	struct gpt_access *access = request->owner;
 
-void gpt_forget(void)
-{
-	gpt.pending = false;
+	access->pending = false;
 }
 
 /* False: patience is at its end. */
-static bool gpt_wait(const struct gpt_table *table)
+static bool gpt_wait(struct gpt_access *access)
 {
-	struct block_device *disk = table->disk;
-
-	disk->operations->poll(disk, table->patience == NULL);
-	return table->patience == NULL || table->patience();
+	access->disk->operations->poll(access->disk, access->patience == NULL);
+	return access->patience == NULL || access->patience();
 }
 
-/* The same in sectors of 512 bytes. */
-static enum status gpt_request(const struct gpt_table *table, enum block_operation operation,
+/* One request, in sectors of 512 bytes. */
+static enum status gpt_request(struct gpt_access *access, enum block_operation operation,
 			       uint64_t sector, uint64_t sectors)
 {
-	struct block_device *disk = table->disk;
+	struct block_device *disk = access->disk;
 
-	while (gpt.pending) /* one that was given up */
-		if (!gpt_wait(table))
+	while (access->pending) /* one that was given up */
+		if (!gpt_wait(access))
 			return STATUS_TIMEOUT;
-	gpt.request = (struct block_request){
+	access->request = (struct block_request){
 		.operation = operation,
 		.sector = {sector},
 		.sectors = (uint32_t)sectors,
-		.data = operation == BLOCK_FLUSH ? NULL : table->buffer,
+		.data = operation == BLOCK_FLUSH ? NULL : access->buffer,
 		.complete = gpt_done,
+		.owner = access,
 	};
-	gpt.pending = true;
-	while (!disk->operations->submit(disk, &gpt.request))
-		if (!gpt_wait(table)) {
-			gpt.pending = false;
+	access->pending = true;
+	while (!disk->operations->submit(disk, &access->request))
+		if (!gpt_wait(access)) {
+			access->pending = false;
 			return STATUS_TIMEOUT;
 		}
-	while (gpt.pending)
-		if (!gpt_wait(table))
+	while (access->pending)
+		if (!gpt_wait(access))
 			return STATUS_TIMEOUT;
-	return gpt.request.status;
+	return access->request.status;
+}
+
+enum status gpt_read(struct gpt_access *access, uint64_t sector, uint64_t sectors)
+{
+	enum status status = STATUS_IO;
+
+	for (unsigned i = 0; i < READ_TRIES && status == STATUS_IO; i++)
+		status = gpt_request(access, BLOCK_READ, sector, sectors);
+	return status;
 }
 
 enum status gpt_io(const struct gpt_table *table, enum block_operation operation, uint64_t sector,
@@ -106,19 +104,23 @@ enum status gpt_io(const struct gpt_table *table, enum block_operation operation
 {
 	if (sector > table->sectors || sectors > table->sectors - sector)
 		return STATUS_FORMAT;
-	return gpt_request(table, operation, sector * table->scale,
-			   (uint64_t)sectors * table->scale);
+	sector *= table->scale;
+	sectors *= table->scale;
+	return operation == BLOCK_READ ? gpt_read(table->access, sector, sectors)
+				       : gpt_request(table->access, operation, sector, sectors);
 }
 
 /* The whole block around it is read: a disk of larger sectors than the table's gives no less. */
 static enum status gpt_header_read(struct gpt_table *table, uint64_t sector)
 {
 	uint64_t place = sector * table->scale, block = place - place % BLOCK_SECTORS;
-	uint64_t left = table->disk->sectors - block;
+	uint64_t left = table->access->disk->sectors - block;
 	enum status status =
-		gpt_request(table, BLOCK_READ, block, left < BLOCK_SECTORS ? left : BLOCK_SECTORS);
+		gpt_read(table->access, block, left < BLOCK_SECTORS ? left : BLOCK_SECTORS);
 
-	memcpy(table->header, table->buffer + (place - block) * SECTOR_SIZE, SECTOR_SIZE);
+	if (status == STATUS_OK)
+		memcpy(table->header, table->access->buffer + (place - block) * SECTOR_SIZE,
+		       SECTOR_SIZE);
 	return status;
 }
 
@@ -131,10 +133,10 @@ enum status gpt_header(struct gpt_table *table, uint64_t sector)
 	if (sector >= table->sectors)
 		return STATUS_FORMAT;
 	status = gpt_header_read(table, sector);
-	bytes = gpt_get32(header + 12);
-	crc = gpt_get32(header + 16);
 	if (status != STATUS_OK)
 		return status;
+	bytes = gpt_get32(header + 12);
+	crc = gpt_get32(header + 16);
 	if (memcmp(header, "EFI PART", 8) != 0)
 		return STATUS_FORMAT;
 	if (bytes < HEADER_BYTES || bytes > SECTOR_SIZE)
@@ -170,8 +172,8 @@ enum status gpt_entries(struct gpt_table *table,
 		enum status status = gpt_io(table, BLOCK_READ, table->entries + done, sectors);
 
 		for (uint32_t at = 0; at < bytes && status == STATUS_OK; at += table->entry_bytes)
-			look(context, table->buffer + at, index++);
-		*crc = gpt_crc32(*crc, table->buffer, bytes);
+			look(context, table->access->buffer + at, index++);
+		*crc = gpt_crc32(*crc, table->access->buffer, bytes);
 		if (status == STATUS_OK && to)
 			status = gpt_io(table, BLOCK_WRITE, to + done, sectors);
 		if (status != STATUS_OK)
@@ -232,15 +234,31 @@ static enum status gpt_look(struct gpt_table *table, uint64_t sector, const uint
 	return status;
 }
 
-enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *buffer,
-		     struct gpt_partition *found, const char **why)
+/* Neither kind of table is whole; the worst that was met. */
+static const char *gpt_trouble(enum status worst)
 {
+	switch (worst) {
+	case STATUS_FORMAT:
+		return "it has no GUID partition table";
+	case STATUS_CORRUPT:
+		return "both of its partition tables are damaged";
+	case STATUS_TIMEOUT:
+		return "it does not answer";
+	default:
+		return "it cannot be read";
+	}
+}
+
+enum status gpt_find(struct gpt_access *access, const uint8_t type[16], struct gpt_partition *found,
+		     const char **why)
+{
+	const struct block_device *disk = access->disk;
 	enum status status = STATUS_FORMAT, worst = STATUS_FORMAT;
 
 	*why = NULL;
 	/* The first tables of both kinds, then the second ones. */
-	for (unsigned i = 0; i < 4; i++) {
-		struct gpt_table table = gpt_table(disk, buffer, i % 2 ? BLOCK_SECTORS : 1);
+	for (unsigned i = 0; i < 4 && status != STATUS_TIMEOUT; i++) {
+		struct gpt_table table = gpt_table(access, i % 2 ? BLOCK_SECTORS : 1);
 
 		status = table.sectors < 3
 				 ? STATUS_FORMAT
@@ -250,13 +268,12 @@ enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *bu
 				     : "its first partition table is damaged, the second serves";
 			break;
 		}
-		if (worst == STATUS_FORMAT)
+		/* What cannot be read now may be whole. */
+		if (worst == STATUS_FORMAT || status == STATUS_IO || status == STATUS_TIMEOUT)
 			worst = status;
 	}
 	if (status != STATUS_OK) {
-		*why = worst == STATUS_FORMAT	 ? "it has no GUID partition table"
-		       : worst == STATUS_CORRUPT ? "both of its partition tables are damaged"
-						 : "it cannot be read";
+		*why = gpt_trouble(worst);
 		return worst;
 	}
 	if (found->sectors == 0) {

@@ -20,10 +20,32 @@ struct gpt_partition {
 	uint32_t sector_bytes; /* of the table's sectors: 512 or 4096 */
 };
 
+/* Whether to wait on, called whenever there is nothing to do but to wait: waits a little, or
+ * says false. */
+typedef bool gpt_patience(void);
+
 /*
- * The first partition of this type.  Reads synchronously, by polling; `buffer` is
- * GPT_BUFFER bytes that the device can reach.  When the table at the start of
- * the disk is not whole, the one at its end serves.  *why tells what is missing:
+ * How a disk is asked: synchronously, one request at a time, by polling.  What is given up
+ * stays the disk's, with the buffer, until it has answered; the next thing that is asked
+ * waits for that.  The owner of all this keeps it for so long, or resets the disk.
+ */
+#define GPT_BUFFER 4096u
+struct gpt_access {
+	struct block_device *disk;
+	uint8_t *buffer;	/* GPT_BUFFER bytes that the device can reach */
+	gpt_patience *patience; /* null: without limit */
+	/* 0 at first, and after a reset: */
+	struct block_request request;
+	bool pending;
+};
+
+/* Whole sectors into `buffer`.  One error may be none the next time: a read that fails is
+ * repeated twice.  IO, or TIMEOUT: patience is at its end. */
+enum status gpt_read(struct gpt_access *access, uint64_t sector, uint64_t sectors);
+
+/*
+ * The first partition of this type.  When the table at the start of the disk is not
+ * whole, the one at its end serves.  *why tells what is missing:
  *
  *	OK          found; *why is null, or says that the first table is damaged
  *	NOT_FOUND   a table, but no such partition
@@ -32,10 +54,10 @@ struct gpt_partition {
  *	TRUNCATED   the disk ends before the partition does.  *found says where that
  *	            lies; the disk must be made disk_sectors long again
  *	IO          the disk failed
+ *	TIMEOUT     patience is at its end
  */
-#define GPT_BUFFER 4096u
-enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *buffer,
-		     struct gpt_partition *found, const char **why);
+enum status gpt_find(struct gpt_access *access, const uint8_t type[16], struct gpt_partition *found,
+		     const char **why);
 
 /*
  * Extends the first partition of this type to the end of a disk that has become
@@ -50,18 +72,10 @@ enum status gpt_find(struct block_device *disk, const uint8_t type[16], void *bu
  *	FORMAT      there is no table, or it makes no sense
  *	CORRUPT     the first table is damaged
  *	IO          the disk failed
- *	TIMEOUT     patience is at its end; `buffer` remains the disk's, and is the one to
- *	            come again with
- *
- * `patience`, if not null, is called whenever there is nothing to do but to wait: it waits
- * a little, or says false.
+ *	TIMEOUT     patience is at its end: come again with this access
  */
-typedef bool gpt_patience(void);
-enum status gpt_grow(struct block_device *disk, const uint8_t type[16], void *buffer,
-		     gpt_patience *patience, struct gpt_partition *found, const char **why);
-
-/* The disk was reset, and has let go of what was still its own. */
-void gpt_forget(void);
+enum status gpt_grow(struct gpt_access *access, const uint8_t type[16], struct gpt_partition *found,
+		     const char **why);
 
 /* CRC-32 of IEEE 802.3, going on from `crc` (0 at first). */
 uint32_t gpt_crc32(uint32_t crc, const void *data, uint32_t bytes);

@@ -76,15 +76,13 @@ static void entry_extend(void *context, uint8_t *entry, uint32_t index)
 }
 
 /* The first table, of whichever sectors. */
-static enum status growth_table(struct growth *growth, struct block_device *disk, void *buffer,
-				gpt_patience *patience)
+static enum status growth_table(struct growth *growth, struct gpt_access *access)
 {
 	enum status status = STATUS_FORMAT;
 
 	for (uint32_t scale = 1; status == STATUS_FORMAT && scale <= BLOCK_SECTORS;
 	     scale *= BLOCK_SECTORS) {
-		growth->table = gpt_table(disk, buffer, scale);
-		growth->table.patience = patience;
+		growth->table = gpt_table(access, scale);
 		status = gpt_header(&growth->table, 1);
 	}
 	growth->index = growth->table.count;
@@ -107,11 +105,10 @@ static enum status growth_halfway(const struct growth *growth, uint32_t crc)
 	return status;
 }
 
-static enum status growth_plan(struct growth *growth, struct block_device *disk, void *buffer,
-			       gpt_patience *patience, const char **why)
+static enum status growth_plan(struct growth *growth, struct gpt_access *access, const char **why)
 {
 	struct gpt_table *table = &growth->table;
-	enum status status = growth_table(growth, disk, buffer, patience);
+	enum status status = growth_table(growth, access);
 	uint64_t usable, alignment = ALIGNMENT / SECTOR_SIZE / table->scale;
 	uint32_t crc = 0;
 
@@ -162,8 +159,8 @@ static enum status header_write(struct growth *growth, uint64_t own, uint64_t ot
 	put32(header + 88, growth->crc);
 	put32(header + 16, 0);
 	put32(header + 16, gpt_crc32(0, header, gpt_get32(header + 12)));
-	memset(table->buffer, 0, GPT_BUFFER);
-	memcpy(table->buffer, header, SECTOR_SIZE);
+	memset(table->access->buffer, 0, GPT_BUFFER);
+	memcpy(table->access->buffer, header, SECTOR_SIZE);
 	return gpt_io(table, BLOCK_WRITE, own, 1);
 }
 
@@ -171,7 +168,7 @@ static enum status header_write(struct growth *growth, uint64_t own, uint64_t ot
 static enum status mbr_write(struct growth *growth)
 {
 	uint64_t sectors = growth->table.sectors - 1;
-	uint8_t *buffer = growth->table.buffer;
+	uint8_t *buffer = growth->table.access->buffer;
 	enum status status = gpt_io(&growth->table, BLOCK_READ, 0, 1);
 
 	if (status != STATUS_OK || buffer[MBR_RECORD + 4] != 0xee || buffer[510] != 0x55 ||
@@ -203,11 +200,11 @@ static enum status growth_write(struct growth *growth)
 	return status;
 }
 
-enum status gpt_grow(struct block_device *disk, const uint8_t type[16], void *buffer,
-		     gpt_patience *patience, struct gpt_partition *found, const char **why)
+enum status gpt_grow(struct gpt_access *access, const uint8_t type[16], struct gpt_partition *found,
+		     const char **why)
 {
 	struct growth growth = {.type = type};
-	enum status status = growth_plan(&growth, disk, buffer, patience, why);
+	enum status status = growth_plan(&growth, access, why);
 	uint32_t scale = growth.table.scale;
 	bool unused = (growth.last - growth.first + 1) * scale > found->sectors;
 

@@ -8,21 +8,18 @@
 #include "drivers/gpt.h"
 
 struct gpt_table {
-	struct block_device *disk;
-	gpt_patience *patience; /* null: without limit */
-	uint8_t *buffer;	/* GPT_BUFFER bytes */
-	uint32_t scale;		/* sectors of 512 bytes in one of the table's: 1 or 8 */
-	uint64_t sectors;	/* of the disk, in the table's own */
+	struct gpt_access *access;
+	uint32_t scale;	  /* sectors of 512 bytes in one of the table's: 1 or 8 */
+	uint64_t sectors; /* of the disk, in the table's own */
 	uint8_t header[SECTOR_SIZE];
 	uint64_t entries; /* where they begin, in the table's sectors */
 	uint32_t entries_sectors, count, entry_bytes, crc;
 };
 
 /* A table's own counting of the disk; only `header` and what follows is missing. */
-struct gpt_table gpt_table(struct block_device *disk, void *buffer, uint32_t scale);
+struct gpt_table gpt_table(struct gpt_access *access, uint32_t scale);
 
-/* One request with `buffer`, in the table's sectors.  FORMAT: not on the disk; TIMEOUT: see
- * gpt_grow. */
+/* One request with the buffer, in the table's sectors.  FORMAT: not on the disk. */
 enum status gpt_io(const struct gpt_table *table, enum block_operation operation, uint64_t sector,
 		   uint32_t sectors);
 

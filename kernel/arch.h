@@ -192,8 +192,8 @@ enum status arch_block_find(struct block_device **device);
  * Waits for a disk that stands still two seconds at most.  On failure prints why;
  * BUSY: another partition lies behind it; TIMEOUT: the disk does not answer. */
 enum status arch_block_grow(uint64_t *sectors);
-/* Resets all devices (before frames are reused). */
-void arch_devices_reset(void);
+/* Resets the disk that was found (before frames are reused), which goes on as before. */
+void arch_block_restart(void);
 
 /* ---- the end -------------------------------------------------------------------------- */
 

@@ -106,8 +106,7 @@ void kernel_warm_restart(void)
 	kernel.choose = false;
 	kernel.entry_ns = arch_time_ns();
 	memory_roots_destroy();
-	arch_devices_reset();
-	boot_find_store();
+	arch_block_restart();
 	task_init(boot_memory.tasks, boot_memory.task_count);
 	kernel_resume(&boot_memory.config);
 }

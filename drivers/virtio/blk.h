@@ -14,15 +14,16 @@
 
 struct virtio_blk;
 
-#define VIRTIO_BLK_DISKS 2u /* open at once: the store's, and one that is looked at */
+/* Open at once: the store's, one that is looked at, and such as do not answer. */
+#define VIRTIO_BLK_DISKS 8u
 
 /* Is it a virtio block device, of whatever age? */
 bool virtio_blk_matches(const struct pci_function *function);
 
 /* Brings up the disk behind this function; the result stays the driver's and is
- * good until virtio_blk_close or virtio_blk_reset_all.  `interrupt` is called at
- * completions, with interrupts off.  Null: *why says what is wrong; STATUS_LIMIT-like shortages
- * (too many disks, memory) are told the same way. */
+ * good until virtio_blk_close.  `interrupt` is called at completions, with interrupts
+ * off.  Null: *why says what is wrong, or is null: nothing is known yet, for it
+ * does not come out of reset or too many are open. */
 struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform_handler *interrupt,
 				   const char **why);
 
@@ -37,11 +38,12 @@ void virtio_blk_measure(struct virtio_blk *disk);
 /* Do completions interrupt?  Otherwise somebody must poll. */
 bool virtio_blk_interrupts(const struct virtio_blk *disk);
 
-/* Resets the disk and waits until it has let go of memory; requests in flight are
- * forgotten, not completed.  What it has taken of memory and interrupts serves the next. */
-void virtio_blk_close(struct virtio_blk *disk);
+/* Resets the disk; requests in flight are forgotten, not completed.  What it has taken of
+ * memory and interrupts serves the next.  False: it does not come out of the reset, and may
+ * still write to what it was given. */
+bool virtio_blk_close(struct virtio_blk *disk);
 
-/* The same with every disk. */
-void virtio_blk_reset_all(void);
+/* The same, and opens it again, as large as it was narrowed to; waits without limit. */
+void virtio_blk_restart(struct virtio_blk *disk);
 
 #endif

@@ -217,13 +217,18 @@ bool blk_bring_up(struct virtio_blk *disk, const char **why)
 				why);
 }
 
-/* Resets and waits a while, the CPU halted; false when it takes longer. */
+/* Resets and waits a while, the CPU halted; false, and said, when it takes longer. */
 static bool blk_reset_wait(struct virtio_blk *disk)
 {
 	virtio_pci_reset_begin(&disk->pci);
 	for (uint32_t i = 0; !virtio_pci_reset_over(&disk->pci); i++) {
-		if (i == RESET_SPINS + RESET_IDLES)
+		if (i == RESET_SPINS + RESET_IDLES) {
+			platform_log("perdure: the disk at PCI %02x:%02x.%x does not come out of "
+				     "reset",
+				     disk->pci.function.bus, disk->pci.function.device,
+				     disk->pci.function.function);
 			return false;
+		}
 		if (i < RESET_SPINS)
 			platform_relax();
 		else
@@ -257,17 +262,15 @@ struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform
 {
 	struct virtio_blk *disk = blk_place(function);
 
-	if (disk == NULL) {
-		*why = "there are more disks than are looked at";
+	*why = NULL;
+	if (disk == NULL)
 		return NULL;
-	}
 	if (!virtio_pci_open(&disk->pci, function, why))
 		return NULL;
 	disk->interrupt = interrupt;
 	disk->device = (struct block_device){.context = disk};
 	disk->life = LIVE;
 	disk->resets = 0;
-	*why = "it does not come out of reset";
 	if (!blk_reset_wait(disk))
 		return NULL;
 	if (!blk_bring_up(disk, why)) {
@@ -303,22 +306,38 @@ bool virtio_blk_interrupts(const struct virtio_blk *disk)
 	return disk->pci.interrupts;
 }
 
-void virtio_blk_close(struct virtio_blk *disk)
+bool virtio_blk_close(struct virtio_blk *disk)
 {
-	const struct pci_function *f = &disk->pci.function;
-
-	while (!blk_reset_wait(disk))
-		platform_log("perdure: the disk at PCI %02x:%02x.%x does not come out of reset; it "
-			     "is waited for",
-			     f->bus, f->device, f->function);
+	disk->in_use = false;
+	if (!blk_reset_wait(disk))
+		return false;
 	while (virtqueue_abandon(&disk->queue) != NULL)
 		;
-	disk->in_use = false;
+	return true;
 }
 
-void virtio_blk_reset_all(void)
+/* Halted: so many ticks are a second. */
+static void blk_restart_pause(void)
 {
-	for (uint32_t i = 0; i < VIRTIO_BLK_DISKS; i++)
-		if (disks[i].in_use)
-			virtio_blk_close(&disks[i]);
+	for (uint32_t i = 0; i < RESET_IDLES / 10; i++)
+		platform_idle();
+}
+
+void virtio_blk_restart(struct virtio_blk *disk)
+{
+	struct pci_function f = disk->pci.function;
+	uint64_t first = disk->first, sectors = disk->device.sectors;
+	const char *why = NULL;
+
+	while (!virtio_blk_close(disk))
+		;
+	while (virtio_blk_open(&f, disk->interrupt, &why) == NULL) {
+		if (why == NULL)
+			continue;
+		platform_log("perdure: the disk at PCI %02x:%02x.%x cannot be used now: %s; it is "
+			     "tried again",
+			     f.bus, f.device, f.function, why);
+		blk_restart_pause();
+	}
+	virtio_blk_narrow(disk, first, sectors);
 }

@@ -179,6 +179,20 @@ void arch_idle(void)
 static const uint8_t store_type[16] = DISK_PARTITION_TYPE;
 static uint8_t table_buffer[GPT_BUFFER] __attribute__((aligned(GPT_BUFFER)));
 
+/* Nothing else happens on this CPU meanwhile, not even at the console. */
+#define TABLE_PATIENCE_NS (2 * UINT64_C(1000000000))
+static uint64_t table_deadline_ns;
+
+static bool table_patience(void)
+{
+	if (arch_time_ns() >= table_deadline_ns)
+		return false;
+	platform_idle();
+	return true;
+}
+
+static struct gpt_access table = {.buffer = table_buffer, .patience = table_patience};
+
 enum status arch_block_find(struct block_device **device)
 {
 	enum status status;
@@ -193,16 +207,10 @@ enum status arch_block_find(struct block_device **device)
 	return STATUS_OK;
 }
 
-/* Nothing else happens on this CPU meanwhile, not even at the console. */
-#define TABLE_PATIENCE_NS (2 * UINT64_C(1000000000))
-static uint64_t table_deadline_ns;
-
-static bool table_patience(void)
+void arch_block_restart(void)
 {
-	if (arch_time_ns() >= table_deadline_ns)
-		return false;
-	platform_idle();
-	return true;
+	virtio_blk_restart(devices.disk);
+	table.pending = false;
 }
 
 /* Requests in flight are not concerned: where they go was settled when they were
@@ -216,8 +224,8 @@ enum status arch_block_grow(uint64_t *sectors)
 
 	virtio_blk_measure(disk);
 	table_deadline_ns = arch_time_ns() + TABLE_PATIENCE_NS;
-	status = gpt_grow(virtio_blk_device(disk), store_type, table_buffer, table_patience, &found,
-			  &why);
+	table.disk = virtio_blk_device(disk);
+	status = gpt_grow(&table, store_type, &found, &why);
 	if (status == STATUS_OK)
 		devices.store = found;
 	virtio_blk_narrow(disk, devices.store.first, devices.store.sectors);
@@ -225,12 +233,4 @@ enum status arch_block_grow(uint64_t *sectors)
 	if (why != NULL)
 		kernel_print("perdure: the disk of the store: %s", why);
 	return status;
-}
-
-void arch_devices_reset(void)
-{
-	virtio_blk_reset_all();
-	gpt_forget();
-	devices.disk = NULL;
-	devices.disk_polled = false;
 }

@@ -13,7 +13,8 @@
 /*
  * Looks at every virtio-blk disk and opens the one whose store is `wanted`; when
  * nothing is known of that, the only one there is, whose identity *wanted is then.
- * The disk is narrowed to *partition.  Null: *status, and printed why:
+ * The disk is narrowed to *partition.  Waits without limit for that one; others that do
+ * not answer are passed over, and left alone for good.  Null: *status, and printed why:
  *
  *	NO_DEVICE         no PCI bus, no disk, or not the wanted store
  *	LIMIT             several that could be meant

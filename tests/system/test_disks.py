@@ -3,12 +3,14 @@
 
 import os
 import re
+import signal
 
 import pytest
-from conftest import copy_sparse, make_image, mkstore, mkstore_json, verify
+from conftest import STORE_OFFSET, copy_sparse, make_image, mkstore, mkstore_json, verify
 from test_boot import set_menu
 from test_refusals import store_digest
 
+from away import Away
 from machine import Machine
 
 REFUSED = "no store to resume"
@@ -131,8 +133,6 @@ def test_menu_that_does_not_say(image, other):
 
 def test_superblock_that_grub_reads_is_damaged(image, other):
     """The first superblock is lost: the second has the identity too."""
-    from conftest import STORE_OFFSET
-
     with open(image, "r+b") as file:
         file.seek(STORE_OFFSET)
         file.write(bytes(4096))
@@ -157,6 +157,132 @@ def test_behind_a_second_root(image, machine_type, root, port):
         machine.wait_prompt()
         machine.command("checkpoint")
     verify(image)
+
+
+# ---- disks that stand still or cannot be read while the store is looked for ------------
+
+STARTED = ["-device", "virtio-blk-pci,drive=disk,disable-legacy=on,bootindex=0"]
+# GRUB has a driver for it and the kernel has not: what the kernel reads is all its own.
+BESIDE = ["-device", "ide-hd,drive=disk,bootindex=0"]
+
+
+def served(away, name):
+    """A further disk, behind a server."""
+    node = f"driver=nbd,node-name={name},reconnect-delay=600,server.type=unix"
+    return ["-blockdev", f"{node},server.path={away.socket()}",
+            "-device", f"virtio-blk-pci,drive={name},disable-legacy=on,rerror=report"]
+
+
+def stop_at_menu(machine, *servers):
+    """The firmware and GRUB have seen all disks; the kernel has not."""
+    machine.wait("Resume with verbose log")
+    for server in servers:
+        server.signal(signal.SIGSTOP)
+    machine.type("\r")
+
+
+def test_others_stand_still(image, copy):
+    """Disks before the one that was started hold up neither the boot nor a restore, and what
+    one of them says later changes nothing; at the next boot it is seen to be a copy."""
+    set_menu(image, timeout=-1)
+    before = store_digest(copy)
+    with Away(copy) as away:
+        disks = served(away, "first") + served(away, "second") + STARTED
+        with Machine(image, disk=disks) as machine:
+            stop_at_menu(machine, away)
+            machine.wait("2 disks did not answer and 0 could not be read: .* left alone")
+            machine.wait_prompt()
+            machine.command("snapshot here")
+            machine.type("restore here\r")
+            assert machine.wait_prompt().reason == "restored"
+            away.signal(signal.SIGCONT)
+            machine.command("echo mine > /notes/which")
+            machine.command("checkpoint")
+        assert store_digest(copy) == before and resumed(image)
+        verify(image)
+        with Machine(image, disk=served(away, "more") + STARTED) as machine:
+            stop_at_menu(machine)
+            machine.wait("2 disks hold the store that was started")
+            machine.wait(REFUSED)
+    assert store_digest(copy) == before
+
+
+def test_the_started_one_stands_still(image, copy):
+    """It is waited for without limit, and that is said."""
+    set_menu(image, timeout=-1)
+    with Away(copy) as away:
+        with Machine(image, disk=BESIDE + served(away, "more")) as machine:
+            stop_at_menu(machine, away)
+            machine.wait("disk at PCI .*: it does not answer")
+            machine.wait("not found yet: 1 disks do not answer, 0 cannot be read; they are asked")
+            machine.wait("has not answered a read for .* it is waited for")
+            away.signal(signal.SIGCONT)
+            machine.wait_prompt()
+            machine.command("checkpoint")
+    assert resumed(copy)
+    verify(copy)
+
+
+def failing(image, *rules):
+    """A further disk, `more`, with rules by which reads fail."""
+    rules = [f"inject-error.{i}.event=none,inject-error.{i}.iotype=read{rule}"
+             for i, rule in enumerate(rules)]
+    return ["-blockdev", f"driver=file,node-name=bare,filename={image}",
+            "-blockdev", ",".join(["driver=blkdebug,node-name=debug,image=bare", *rules]),
+            "-blockdev", "driver=raw,node-name=more,file=debug",
+            "-device", "virtio-blk-pci,drive=more,disable-legacy=on,rerror=report"]
+
+
+def test_the_started_one_cannot_be_read(image, copy):
+    """It is asked again and again; when it can be read, it is resumed."""
+    with Machine(image, disk=BESIDE + failing(copy, "")) as machine:
+        for _ in range(2):
+            machine.wait("disk at PCI .*: it cannot be read")
+            machine.wait("not found yet: 0 disks do not answer, 1 cannot be read; they are asked")
+        machine.qmp("blockdev-reopen", options=[
+            {"driver": "raw", "node-name": "more", "file": "bare"}])
+        machine.wait_prompt()
+        machine.command("checkpoint")
+    assert resumed(copy)
+    verify(copy)
+
+
+def test_another_cannot_be_read(image, other):
+    """That does not matter."""
+    with Machine(image, disk=failing(other, "") + STARTED) as machine:
+        machine.wait("0 disks did not answer and 1 could not be read: .* left alone")
+        machine.wait_prompt()
+        machine.command("checkpoint")
+    assert resumed(image) and not resumed(other)
+
+
+def test_each_first_read_fails(image, copy):
+    """One error on each of the sectors that say where the store is, and which: none is a
+    reason to pass the disk over, or to call a table damaged."""
+    end, store = os.path.getsize(copy) // 512 - 1, STORE_OFFSET // 512
+    sectors = [1, 2, 34, end, end - 1, store, store + 8]
+    rules = [f",inject-error.{i}.once=on,inject-error.{i}.sector={sector}"
+             for i, sector in enumerate(sectors)]
+    with Machine(image, disk=BESIDE + failing(copy, *rules)) as machine:
+        machine.wait_prompt()
+        machine.command("checkpoint")
+        assert "damaged" not in machine.text and "cannot" not in machine.text
+    assert resumed(copy)
+    verify(copy)
+
+
+def test_the_only_record_cannot_be_read(image, copy):
+    """That is no store without a generation: it is tried again."""
+    rule = f".once=on,inject-error.{{}}.sector={STORE_OFFSET // 512 + 32}"
+    # The ring is read in large pieces, and where that fails, record by record.
+    rules = [f",inject-error.{i}" + rule.format(i) for i in range(2)]
+    with Machine(image, disk=BESIDE + failing(copy, *rules)) as machine:
+        machine.wait("cannot resume yet: slot 0 of the commit ring cannot be read, and no other "
+                     "holds a generation: .*it is tried again in 1 s")
+        machine.wait_prompt()
+        machine.command("checkpoint")
+    assert resumed(copy)
+    verify(copy)
 
 
 IOMMU = {"none": [], "intel": ["-device", "intel-iommu"], "amd": ["-device", "amd-iommu"]}

@@ -37,8 +37,8 @@ static enum command_exit grow_place(struct host *host, uint64_t sectors, uint64_
 	static const uint8_t type[16] = DISK_PARTITION_TYPE;
 	uint64_t before = file_device_bytes(host->file);
 	struct gpt_partition found = {.sectors = sectors};
-	struct block_device *disk;
 	uint8_t buffer[GPT_BUFFER];
+	struct gpt_access access = {.buffer = buffer};
 	const char *why = NULL;
 	enum status status = STATUS_OK;
 
@@ -48,8 +48,8 @@ static enum command_exit grow_place(struct host *host, uint64_t sectors, uint64_
 		return grow_refused(host, status, bytes);
 	if (!host->partitioned)
 		return COMMAND_OK;
-	disk = file_device_block(host->file, 0, file_device_bytes(host->file) / SECTOR_SIZE);
-	status = gpt_grow(disk, type, buffer, NULL, &found, &why);
+	access.disk = file_device_block(host->file, 0, file_device_bytes(host->file) / SECTOR_SIZE);
+	status = gpt_grow(&access, type, &found, &why);
 	if (status == STATUS_OK)
 		return COMMAND_OK;
 	/* Refused before anything was written: as if nothing had been asked for. */

@@ -138,6 +138,7 @@ static enum command_exit host_locate(struct host *host)
 	uint64_t sectors = file_device_bytes(host->file) / SECTOR_SIZE, magic = 0;
 	struct gpt_partition *found = &host->partition;
 	uint8_t buffer[GPT_BUFFER];
+	struct gpt_access access = {.buffer = buffer};
 	const char *why;
 	enum status status;
 
@@ -145,7 +146,8 @@ static enum command_exit host_locate(struct host *host)
 	if (file_device_read(host->file, 0, &magic, sizeof(magic)) == STATUS_OK &&
 	    magic == DISK_MAGIC_SUPERBLOCK)
 		return COMMAND_OK;
-	status = gpt_find(host->device, type, buffer, found, &why);
+	access.disk = host->device;
+	status = gpt_find(&access, type, found, &why);
 	if (status == STATUS_FORMAT)
 		return COMMAND_OK;
 	if (status == STATUS_TRUNCATED && host->mode == HOST_SALVAGE && found->first < sectors) {

@@ -40,7 +40,7 @@ static void test_limits(void **state)
 	assert_int_equal(device->queue_depth, 128);
 	assert_false(device->read_only);
 	assert_false(device->discards);
-	virtio_blk_reset_all();
+	assert_true(virtio_blk_close(disk));
 	model.config.size_max = 65536;
 	model.config.physical_block_exp = 3;
 	model.config.max_discard_sectors = 100000;
@@ -53,11 +53,11 @@ static void test_limits(void **state)
 	assert_true(device->discards);
 	assert_int_equal(device->discard_sectors, 100000);
 	assert_int_equal(device->discard_unit, 16);
-	virtio_blk_reset_all();
+	assert_true(virtio_blk_close(disk));
 	model.config.max_discard_seg = 0;
 	assert_true(open_disk(FULL | VIRTIO_BLK_F_DISCARD));
 	assert_false(device->discards);
-	virtio_blk_reset_all();
+	assert_true(virtio_blk_close(disk));
 	model.config.seg_max = 3;
 	assert_true(open_disk((FULL | VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_RO) &
 			      ~VIRTIO_F_INDIRECT_DESC));
@@ -87,9 +87,9 @@ static void test_transfers(void **state)
 {
 	(void)state;
 	transfer(FULL);
-	virtio_blk_reset_all();
+	assert_true(virtio_blk_close(disk));
 	transfer(FULL & ~VIRTIO_F_INDIRECT_DESC);
-	virtio_blk_reset_all();
+	assert_true(virtio_blk_close(disk));
 	model.config.size_max = 5000; /* not whole sectors */
 	model.config.seg_max = 100;
 	transfer(FULL | VIRTIO_BLK_F_SIZE_MAX);
@@ -203,7 +203,7 @@ static void test_large_sectors(void **state)
 		assert_int_equal(model.sectors[i], i < 12 * SECTOR_SIZE	  ? 0x33
 						   : i < 16 * SECTOR_SIZE ? 0
 									  : 0x77);
-	virtio_blk_reset_all();
+	assert_true(virtio_blk_close(disk));
 	model.config.seg_max = 2; /* none is left for the data */
 	assert_false(open_disk(FULL | VIRTIO_BLK_F_BLK_SIZE));
 	model.config.seg_max = 3;
@@ -232,7 +232,7 @@ static void test_small_queues(void **state)
 			assert_memory_equal(data, model.sectors + SECTOR_SIZE, most * SECTOR_SIZE);
 			assert_int_equal(run(ask(BLOCK_WRITE, 1, most, data)), STATUS_OK);
 			assert_int_equal(run(ask(BLOCK_FLUSH, 0, 0, NULL)), STATUS_OK);
-			virtio_blk_reset_all();
+			assert_true(virtio_blk_close(disk));
 		}
 	}
 }
@@ -247,7 +247,7 @@ static void test_reset_forgets(void **state)
 	model.holds = true;
 	assert_true(open_disk(FULL));
 	assert_true(device->operations->submit(device, &request));
-	virtio_blk_reset_all();
+	assert_true(virtio_blk_close(disk));
 	assert_int_equal(completed, 0);
 	model.holds = false;
 	assert_true(open_disk(FULL));

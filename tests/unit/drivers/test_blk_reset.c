@@ -58,7 +58,7 @@ static void test_misbehaviour(void **state)
 		wait_ns(SECOND_NS);
 		assert_int_equal(lines("answers again"), 1);
 		assert_int_equal(model.resets, resets + 1);
-		virtio_blk_reset_all();
+		assert_true(virtio_blk_close(disk));
 	}
 	assert_int_equal(kept_count, 1); /* the disk's memory served all its lives */
 }
@@ -192,7 +192,7 @@ static void test_reset_spoils_nothing(void **state)
 		wait_ns(SECOND_NS);
 		assert_int_equal(lines("has grown"), 0);
 		assert_int_equal(device->sector_unit, before.sector_unit);
-		virtio_blk_reset_all();
+		assert_true(virtio_blk_close(disk));
 	}
 }
 

@@ -20,11 +20,13 @@
 static uint32_t scale = 1;
 static uint8_t disk_bytes[LARGER * BLOCK_SIZE];
 static uint64_t reads;
-static uint64_t failing_sector; /* 0: none */
+static uint64_t failing_sector;		     /* 0: none */
+static unsigned failing_from, failing_count; /* so many requests fail, from this one on */
 static bool flushes_fail;
 static unsigned answers_left; /* then requests wait until `stalled` is answered */
 static struct block_request *stalled;
 static unsigned patience_left;
+static bool wakes_late; /* the disk answers when patience has ended */
 static bool writable;
 static unsigned writes_left; /* then the power goes */
 static const uint8_t type[16] = DISK_PARTITION_TYPE;
@@ -54,19 +56,14 @@ static bool disk_submit(struct block_device *device, struct block_request *reque
 	}
 	reads++;
 	request->status = STATUS_OK;
+	if (reads >= failing_from && reads - failing_from < failing_count)
+		request->status = STATUS_IO;
 	if (failing_sector != 0 && own <= failing_sector && failing_sector < end)
 		request->status = STATUS_IO;
 	if (request->operation == BLOCK_FLUSH && flushes_fail)
 		request->status = STATUS_IO;
 	request->complete(request);
 	return true;
-}
-
-static void disk_poll(struct block_device *device, bool wait)
-{
-	(void)device;
-	assert_false(wait); /* it would last for ever */
-	assert_non_null(stalled);
 }
 
 /* The disk answers again. */
@@ -80,9 +77,18 @@ static void disk_wake(void)
 		disk_submit(NULL, request);
 }
 
+static void disk_poll(struct block_device *device, bool wait)
+{
+	(void)device;
+	assert_false(wait); /* it would last for ever */
+	assert_non_null(stalled);
+	if (wakes_late && patience_left == 0)
+		disk_wake();
+}
+
 static bool disk_patience(void)
 {
-	return patience_left > 0 && patience_left-- > 0;
+	return patience_left > 0 && --patience_left > 0;
 }
 
 static const struct block_operations operations = {disk_submit, disk_poll};
@@ -151,6 +157,7 @@ static int disk_make(void **state)
 	header_make(1, SECTORS - 1, 2, 128);
 	header_make(SECTORS - 1, 1, SECTORS - 33, 128);
 	failing_sector = 0;
+	failing_count = 0;
 	flushes_fail = false;
 	answers_left = UINT32_MAX;
 	stalled = NULL;
@@ -162,8 +169,9 @@ static int disk_make(void **state)
 static enum status find(struct gpt_partition *found, const char **why)
 {
 	uint8_t buffer[GPT_BUFFER];
+	struct gpt_access access = {.disk = &disk, .buffer = buffer};
 
-	return gpt_find(&disk, type, buffer, found, why);
+	return gpt_find(&access, type, found, why);
 }
 
 static void expect(enum status status)
@@ -325,13 +333,81 @@ static void test_read_errors(void **state)
 	expect(STATUS_IO);
 }
 
+/* An error that is none the next time: whichever request it meets, neither the first table nor
+ * the disk is given up for it. */
+static void test_passing_errors(void **state)
+{
+	struct gpt_partition found;
+	const char *why;
+	uint64_t all;
+
+	(void)state;
+	reads = 0;
+	expect(STATUS_OK);
+	all = reads;
+	for (unsigned i = 0; i < all; i++) {
+		reads = 0;
+		failing_from = i + 1;
+		failing_count = 2;
+		assert_int_equal(find(&found, &why), STATUS_OK);
+		assert_null(why);
+		assert_int_equal(reads, all + 2);
+	}
+	/* One damaged table, and one that cannot be read now: that is no damage. */
+	failing_count = 0;
+	sector(1)[30]++;
+	failing_sector = SECTORS - 1;
+	expect(STATUS_IO);
+}
+
+/* A disk that stands still, at any request: it is left after a while, and can be asked
+ * again. */
+static void test_find_stalled(void **state)
+{
+	static uint8_t buffer[GPT_BUFFER];
+	struct gpt_access access = {.disk = &disk, .buffer = buffer, .patience = disk_patience};
+	struct gpt_partition found;
+	const char *why;
+	unsigned tries = 0;
+	enum status status = STATUS_TIMEOUT;
+
+	(void)state;
+	for (; status == STATUS_TIMEOUT; tries++) {
+		answers_left = tries;
+		patience_left = 10;
+		status = gpt_find(&access, type, &found, &why);
+		if (status == STATUS_OK)
+			break;
+		assert_int_equal(status, STATUS_TIMEOUT);
+		assert_non_null(strstr(why, "does not answer"));
+		assert_int_equal(gpt_read(&access, 0, 8), STATUS_TIMEOUT);
+		disk_wake();
+		assert_int_equal(gpt_find(&access, type, &found, &why), STATUS_OK);
+		assert_null(why);
+	}
+	assert_true(tries >= 3);
+	/* Its answer comes too late for this time: the second table is not asked for, and the
+	 * first not called damaged. */
+	wakes_late = true;
+	answers_left = 0;
+	patience_left = 1;
+	assert_int_equal(gpt_find(&access, type, &found, &why), STATUS_TIMEOUT);
+	wakes_late = false;
+	disk_wake();
+	assert_int_equal(gpt_find(&access, type, &found, &why), STATUS_OK);
+	assert_null(why);
+}
+
+/* How a disk is asked that may stand still. */
+static uint8_t patient_buffer[GPT_BUFFER];
+static struct gpt_access patient = {
+	.disk = &disk, .buffer = patient_buffer, .patience = disk_patience};
+
 /* A store that has taken `used` sectors of its partition. */
 static enum status grow_used(uint64_t used, struct gpt_partition *found, const char **why)
 {
-	static uint8_t buffer[GPT_BUFFER];
-
 	*found = (struct gpt_partition){.sectors = used * scale};
-	return gpt_grow(&disk, type, buffer, disk_patience, found, why);
+	return gpt_grow(&patient, type, found, why);
 }
 
 static enum status grow(struct gpt_partition *found, const char **why)
@@ -432,8 +508,8 @@ static void test_grow_stalled(void **state)
 	answers_left = 0;
 	assert_int_equal(grow(&found, &why), STATUS_TIMEOUT);
 	disk_make(state);
-	gpt_forget();
-	expect(STATUS_OK);
+	patient.pending = false;
+	assert_int_equal(gpt_find(&patient, type, &found, &why), STATUS_OK);
 }
 
 /* Tables that may never have become durable are written again, until the store has what they
@@ -508,6 +584,8 @@ int main(void)
 		cmocka_unit_test_setup(test_hostile_headers, disk_make),
 		cmocka_unit_test_setup(test_empty_and_inverted_ranges, disk_make),
 		cmocka_unit_test_setup(test_read_errors, disk_make),
+		cmocka_unit_test_setup(test_passing_errors, disk_make),
+		cmocka_unit_test_setup(test_find_stalled, disk_make),
 	};
 
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
