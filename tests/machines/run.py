@@ -23,7 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path[:0] = [os.path.join(ROOT, "tests/system"), os.path.join(ROOT, "tests/machines")]
 
 from conftest import WORK, copy_sparse, make_image, mkstore, mkstore_json  # noqa: E402
-from machine import PROMPT, Machine, Unexpected  # noqa: E402
+from machine import PROMPT, Machine, Unexpected, without_asides  # noqa: E402
 from variants import GROUPS, VARIANTS  # noqa: E402
 
 TABLE = os.path.join(ROOT, "docs/machines.md")
@@ -66,7 +66,9 @@ def boot(variant, image, use):
         match = machine.wait(f"^{PROMPT}|{REFUSED.pattern}|{FIRMWARE.pattern}", LIMIT_S)[0]
         if match.startswith(PROMPT):
             return use(machine)
-        text = machine.text[machine.text.rfind("Booting `Resume"):]
+        # Not what comes behind the mark, and may be there or not yet.
+        text = without_asides(machine.text[: machine.position] + "\n")
+        text = text[text.rfind("Booting `Resume"):]
         said = message(text)
         if not said:
             said = f"the firmware or GRUB: {match}"

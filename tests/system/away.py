@@ -32,7 +32,7 @@ class Served:
 
     def start(self):
         self.process = subprocess.Popen(self.command)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while not os.path.exists(self.socket):
             assert self.process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)

@@ -55,7 +55,7 @@ def live_generation(image):
     return json.loads(result.stdout)["generation"] if result.returncode == 0 else None
 
 
-def wait_durable(machine, image, limit_s=120):
+def wait_durable(machine, image, limit_s=600):
     """Waits until what is true of the running system now has been committed.
 
     The commit under way may have begun before; the one after it has not.

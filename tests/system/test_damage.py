@@ -56,6 +56,10 @@ def used_image(image):
     return image
 
 
+# When the shell cannot go on, there is the kernel's console.
+ENDED = r"\(shell\) stopped|^kernel> "
+
+
 def boot_outcome(image):
     """Boots a copy.  The generation resumed, or None, and what there was to see.
 
@@ -72,8 +76,12 @@ def boot_outcome(image):
                 machine.wait("stopped")
                 return None, match[0]
             try:
-                if machine.wait(rf"^{PROMPT}|\(shell\) stopped", 60)[0] == PROMPT:
-                    return int(match[1]), machine.command("cat /notes/state", 60).strip()
+                if machine.wait(rf"^{PROMPT}|{ENDED}")[0] == PROMPT:
+                    machine.type("cat /notes/state\r")
+                    machine.wait(r"cat /notes/state\n")
+                    said = machine.wait_until(rf"^{PROMPT}|{ENDED}")
+                    if not re.search(ENDED, machine.text[match.start() :], re.M):
+                        return int(match[1]), said.strip()
             except Unexpected:
                 pass
             # The shell itself is damaged, in what it needs first or only for a

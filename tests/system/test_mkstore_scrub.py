@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from conftest import MKSTORE, mkstore, mkstore_json
+from conftest import MKSTORE, MKSTORE_SECONDS, mkstore, mkstore_json
 from stores import (  # noqa: F401 (fixtures)
     FAILED,
     SECTOR,
@@ -109,7 +109,7 @@ def test_records(store):
 
 def test_stopped_and_gone_on(store, tmp_path):
     state = tmp_path / "state"
-    put(store, tmp_path, random.Random(1).randbytes(6 << 20), "/it")
+    put(store, tmp_path, random.Random(1).randbytes(24 << 20), "/it")
     whole = mkstore_json("scrub", store)["totals"]["sectors"]
     process = subprocess.Popen(
         [MKSTORE, "scrub", str(store), "--rate", "2", "--state", str(state)],
@@ -117,7 +117,7 @@ def test_stopped_and_gone_on(store, tmp_path):
     while process.poll() is None and not state.exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=MKSTORE_SECONDS)
     assert process.returncode == FAILED and "not finished" in out and "goes on" in err
     assert state.exists()
     # The store changes in between.

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """test_mkstore_system.py - the host tool and the running system, turn by turn on one image."""
 
-import time
-
 from conftest import cat, mkstore, mkstore_json
 from stores import IN_USE, OK, READERS, get, names, on, put, sound
+from test_programs import wait_for
 
 from machine import Machine
 
@@ -52,10 +51,13 @@ def test_turn_by_turn(image, tmp_path):
 def test_machines_seen_from_outside(image):
     with Machine(image) as machine:
         machine.wait_prompt()
-        before = machine.command("cat /demo/count")
-        target = int(before.split()[0]) + 3
-        while int(machine.command("cat /demo/count").split()[0]) < target:
-            pass
+        for command, pattern in [
+            ("cat /demo/count", "[1-9]"),
+            ("cat /demo/exchange", "received [1-9]"),
+            ("cat /demo/primes", "found [1-9]"),
+            ("ps", " traffic .* (red|green|amber|walk)"),
+        ]:
+            wait_for(machine, command, pattern)
         machine.command("checkpoint")
         machine.cut()
     machines = {m["name"]: m for m in mkstore_json("ps", image)["machines"]}
@@ -112,6 +114,7 @@ def test_snapshots_offline(image, tmp_path):
 def test_running_system_is_left_alone(image, tmp_path):
     with Machine(image) as machine:
         machine.wait_prompt()
+        machine.command("interval 20s")
         for command in [*READERS, ["mkdir", "/x"], ["snapshot", "x"], ["delete", "--all"]]:
             result = mkstore(*on(image, command), code=IN_USE)
             assert "in use" in result.stderr
@@ -131,14 +134,15 @@ def test_log_from_outside(image):
     assert mkstore_json("log", image)["text"] == ""
     with Machine(image) as machine:
         machine.wait_prompt()
+        # They speak whenever they like.
+        for other in ("traffic", "primes"):
+            machine.command(f"stop {other}")
         machine.command("run hello")
-        deadline = time.monotonic() + 120
-        while "hello ended" not in (early := machine.command("log")):
-            assert time.monotonic() < deadline
+        wait_for(machine, "log", "hello ended")
+        early = machine.command("log")
         machine.command("snapshot early")
         machine.command("run hello")
-        while machine.command("log").count("hello ended") < 2:
-            assert time.monotonic() < deadline
+        wait_for(machine, "log", "(?s)hello ended.*hello ended")
         machine.command("checkpoint")
         machine.cut()
     said = mkstore("log", image).stdout

@@ -10,7 +10,7 @@ import time
 import pytest
 from conftest import mkstore, named_numbers, numbers, verify
 
-from machine import Machine
+from machine import LIMIT_S, Machine
 
 FAULTS = {
     "divide": "division by zero",
@@ -26,7 +26,7 @@ FAULTS = {
 }
 
 
-def wait_for(machine, command, pattern, limit_s=240):
+def wait_for(machine, command, pattern, limit_s=900):
     """Asks again and again until the answer matches."""
     deadline = time.monotonic() + limit_s
     while True:
@@ -40,9 +40,7 @@ def wait_for(machine, command, pattern, limit_s=240):
 def others_are_well(machine):
     """The first machines work, none has seen anything wrong."""
     before = numbers(machine.command("cat /demo/count"))[0]
-    deadline = time.monotonic() + 120
-    while numbers(machine.command("cat /demo/count"))[0] == before:
-        assert time.monotonic() < deadline
+    wait_for(machine, "cat /demo/count", rf"^(?!{before}$)\d+$")
     found = named_numbers(machine.command("cat /demo/exchange"))
     assert found["lost"] == 0 and found["repeated"] == 0
     assert named_numbers(machine.command("cat /demo/primes"))["errors"] == 0
@@ -90,7 +88,7 @@ def test_faults_are_visible_and_stop_nobody_else(image):
 def steady_objects(machine):
     """How many objects there are, when two looks with a checkpoint between agree."""
     before = None
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LIMIT_S
     while True:
         machine.command("checkpoint")
         found = wait_for(machine, "store", r"(\d+) objects")[1]
@@ -114,12 +112,12 @@ def test_hostile_calls(image):
         machine.command("cat /demo/count /notes/welcome > /notes/warm")
         before = steady_objects(machine)
         machine.command(f"run hostile {calls} {seed | 1}")
-        match = wait_for(machine, "log 5", r"(\d+) calls by (\d+) machines", limit_s=600)
+        match = wait_for(machine, "log 1000", r"(\d+) calls by (\d+) machines")
         assert int(match[1]) >= calls
         machine.command("continue primes")
-        wait_for(machine, "log 5", "hostile ended, code 0")
+        wait_for(machine, "log 1000", "hostile ended, code 0")
         assert "hostile" not in machine.command("ps")
-        wait_for(machine, "store", rf"\b{before} objects", limit_s=30)
+        wait_for(machine, "store", rf"\b{before} objects")
         others_are_well(machine)
         machine.type("poweroff\r")
         machine.wait_off()
@@ -182,6 +180,15 @@ def test_traffic_light_serves_its_queue(image):
         # The button is there when the light has put its port under a name.
         wait_for(machine, "ls /demo", "traffic")
         machine.command("run press 5")
-        wait_for(machine, "log 20", r"press: \d+ wait, \d+ have crossed")
-        crossed = int(wait_for(machine, "log 20", r"traffic: (\d+) cross, \d+ in all")[1])
-        assert crossed >= 5
+        # Some cross while others still press, and some come by themselves.
+        told = wait_for(machine, "log 1000", r"press: (\d+) wait, (\d+) have crossed")
+        pressed = int(told[1]) + int(told[2])
+        assert pressed >= 5
+
+        def crossed():
+            said = machine.command("log 1000")
+            return [int(number) for number in re.findall(r"traffic: \d+ cross, (\d+) in all", said)]
+
+        deadline = time.monotonic() + LIMIT_S
+        while max(crossed(), default=0) < pressed:
+            assert time.monotonic() < deadline

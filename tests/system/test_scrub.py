@@ -53,10 +53,12 @@ def test_whole_and_damaged(image, tmp_path):
 
 
 def test_goes_on_after_a_power_cut(image, tmp_path):
-    # At 1 MiB/s it is not through when what it has got to is on the disk.
-    put(image, tmp_path, random.Random(9).randbytes(12 * MIB), "/big")
+    # At 1 MiB/s it is not through when what it has got to is on the disk, however long
+    # a commit takes.
+    put(image, tmp_path, random.Random(9).randbytes(30 * MIB), "/big")
     with Machine(image) as machine:
         machine.wait_prompt()
+        machine.command("interval 100ms")
         machine.type("scrub 1\r")
         machine.wait("scrub 1")
         wait_durable(machine, image)

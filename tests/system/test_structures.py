@@ -81,11 +81,17 @@ def test_programs_are_sound(image):
             machine.command(f"run {program}")
         machine.command("kill spin")
         taken = 0
-        while taken < 40 and not re.search(r"calls by \d+ machines", machine.command("log 30")):
+        ended = 0
+        while taken < 40:
             said = machine.command(f"snapshot way-{taken}")
             assert "is kept" in said, said
             taken += 1
-        assert taken > 5
+            # On a slow disk there are too few before it has ended.
+            if (told := machine.command("log 1000").count("hostile ended")) > ended:
+                if taken > 5:
+                    break
+                ended = told
+                machine.command(f"run hostile 60000 {seed + 2 * ended}")
         machine.type("poweroff\r")
         machine.wait_off()
     sound_on_the_way(image, taken)
