@@ -11,14 +11,44 @@
  * are named. */
 #define CHOICES		16u
 #define CHOICE_MACHINES 6u
+/* No terminal is asked how wide it is; the last column stays empty. */
+#define COLUMNS 79u
+#define INDENT	"      "
 
 static struct {
 	struct store_snapshot choice[CHOICES]; /* newest first */
-	uint32_t choices, shown, machines;
+	uint32_t choices, shown, machines, column;
 	struct store_view view;
 	struct space space; /* objects in that view */
 	uint8_t kept[SPACE_KEPT][PAGE_SIZE];
 } console_store;
+
+/* A piece of a line, which never wraps: where there is no room for it and for `more`
+ * bytes behind it, it begins another line. */
+static void piece(const char *text, uint32_t more)
+{
+	uint32_t length = (uint32_t)strlen(text);
+
+	if (console_store.column + length + more > COLUMNS) {
+		console_print("\n" INDENT);
+		console_store.column = sizeof(INDENT) - 1;
+	}
+	console_print("%s", text);
+	console_store.column += length;
+}
+
+static void piece_first(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void piece_first(const char *format, ...)
+{
+	char text[COLUMNS + 1];
+	va_list arguments;
+
+	va_start(arguments, format);
+	console_store.column = (uint32_t)print_format_list(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	console_print("%s", text);
+}
 
 /* ---- which snapshot ------------------------------------------------------------------- */
 
@@ -94,13 +124,14 @@ enum console_progress console_snapshots(struct console_run *run)
 		return CONSOLE_WAITS;
 	if (status == STATUS_OK && unreadable)
 		console_print("up to #%lu: cannot be read\n", (unsigned long)run->at);
-	else if (status == STATUS_OK)
-		console_print("#%-5lu generation %-8lu %8s old  %s\n",
-			      (unsigned long)snapshot.number.n,
-			      (unsigned long)snapshot.generation.n, age_of(&snapshot, age),
-			      snapshot.name);
-	else if (status != STATUS_NOT_FOUND)
+	else if (status != STATUS_OK && status != STATUS_NOT_FOUND)
 		console_print("snapshots: %s\n", status_text(status));
+	if (status == STATUS_OK && !unreadable) {
+		piece_first("#%-5lu generation %-8lu %8s old  ", (unsigned long)snapshot.number.n,
+			    (unsigned long)snapshot.generation.n, age_of(&snapshot, age));
+		piece(snapshot.name, 0);
+		console_print("\n");
+	}
 	return status == STATUS_OK ? CONSOLE_MORE : CONSOLE_FINISHED;
 }
 
@@ -146,6 +177,14 @@ enum console_progress console_delete(struct console_run *run)
 
 /* ---- choosing a generation -------------------------------------------------------------- */
 
+static enum console_progress choose_answer(struct console_run *run);
+
+static void choose_ask(void)
+{
+	console_print("Which one? A number, or Enter: ");
+	console_question(choose_answer);
+}
+
 static enum console_progress choose_answer(struct console_run *run)
 {
 	static char restore[] = "restore";
@@ -157,8 +196,9 @@ static enum console_progress choose_answer(struct console_run *run)
 	if (!*word)
 		return kernel.hold ? console_continue(run) : CONSOLE_FINISHED;
 	if (!keeping_number(&word, console_store.choices, &number) || *word || !number) {
-		console_print("'%s' is none of these numbers: `choose` shows them again\n",
+		console_print("'%.20s' is none of these numbers; Ctrl-C leaves them\n",
 			      run->word[0]);
+		choose_ask();
 		return CONSOLE_FINISHED;
 	}
 	run->snapshot = console_store.choice[number - 1];
@@ -196,6 +236,7 @@ static enum console_progress choose_machine(struct console_run *run)
 {
 	struct space *space = &console_store.space;
 	struct abi_machine_info info;
+	char text[2 + MACHINE_NAME + STATE_NAME];
 	object_t object;
 	enum status status;
 
@@ -211,12 +252,16 @@ static enum console_progress choose_machine(struct console_run *run)
 			console_print(", ...\n");
 			return CONSOLE_FINISHED;
 		}
-		console_print("%s %s%s%s", console_store.machines == 1 ? "     " : ",",
-			      status == STATUS_OK ? info.name : "(one that cannot be read)",
-			      status == STATUS_OK ? " " : "",
-			      status != STATUS_OK  ? ""
-			      : info.state_name[0] ? info.state_name
-						   : console_state_names[info.state]);
+		if (console_store.machines == 1)
+			piece_first(INDENT);
+		else
+			piece(", ", 0);
+		print_format(text, sizeof(text), "%s %s",
+			     status == STATUS_OK ? info.name : "(one that cannot be read)",
+			     status != STATUS_OK  ? ""
+			     : info.state_name[0] ? info.state_name
+						  : console_state_names[info.state]);
+		piece(text, sizeof(", ...") - 1);
 		return CONSOLE_MORE;
 	}
 	if (status == STATUS_WAIT)
@@ -245,10 +290,12 @@ static enum console_progress choose_head(struct console_run *run)
 	if (!snapshot)
 		console_print("Enter: the present state, generation %lu\n",
 			      (unsigned long)s.durable.n);
-	else
-		console_print("%5u: generation %lu, %s old, %s\n", console_store.shown,
-			      (unsigned long)snapshot->generation.n, age_of(snapshot, age),
-			      snapshot->name);
+	if (snapshot) {
+		piece_first("%5u: generation %lu, %s old, ", console_store.shown,
+			    (unsigned long)snapshot->generation.n, age_of(snapshot, age));
+		piece(snapshot->name, 0);
+		console_print("\n");
+	}
 	console_store.space = kernel.space;
 	console_store.space.view = &console_store.view;
 	console_store.space.kept = console_store.kept;
@@ -275,8 +322,7 @@ enum console_progress console_choose(struct console_run *run)
 	if (progress == CONSOLE_WAITS || (progress == CONSOLE_MORE && run->stage != HEAD))
 		return progress;
 	if (run->stage == QUESTION) {
-		console_print("Which one? A number, or Enter: ");
-		console_question(choose_answer);
+		choose_ask();
 		return CONSOLE_FINISHED;
 	}
 	/* A head is followed by its machines, unless they cannot be had, and by the next. */

@@ -48,9 +48,8 @@ static void start_store(void)
 	}
 }
 
-static const char screen_hint[] =
-	"Perdure talks on the first serial line (QEMU: -serial stdio); here only the kernel "
-	"says how it starts, and what is wrong.\n";
+static const char screen_hint[] = "Perdure talks on the first serial line (QEMU: -serial stdio).\n"
+				  "Here only the kernel says how it starts, and what is wrong.\n";
 
 /* Before the final page tables, the first 4 GiB are where they are. */
 static void start_screen(void)

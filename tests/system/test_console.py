@@ -401,24 +401,37 @@ def test_menu_console(used_image):
     verify(used_image)
 
 
+AFTER = "after-" + "x" * 57  # no name can be longer
+
+
+def wide(text):
+    return max(map(len, text.splitlines()))
+
+
 def test_menu_choose(used_image):
     """The list says what there is; the choice is a restore like any other."""
     with Machine(used_image) as machine:
         machine.wait_prompt()
         machine.command("rm /notes/kept")
         machine.command("kill counter")
-        machine.command("snapshot after")
+        machine.command(f"snapshot {AFTER}")
         machine.command("kill primes")
         power_off(machine)
     with from_menu(used_image, "choose") as machine:
         machine.wait("Enter: the present state")
         here, after, before = re.split(r"^ +\d+: ", machine.wait_until("or Enter: "), flags=re.M)
         assert "counter" not in here and "primes" not in here and "shell" in here
-        assert re.search(r"generation \d+, .* old, after", after)
+        assert re.search(rf"generation \d+, .* old,\s+{AFTER}$", after, re.M)
         assert "counter" not in after and "primes" in after
         assert "old, before" in before and "counter" in before and "primes" in before
-        assert "none of these" in kernel_command(machine, "7")
-        kernel_command(machine, "choose", "or Enter: ")
+        # What is none of them is asked for again, and the console is one key away.
+        for wrong in ("7", "0", "2x", "two", "w" * 100):
+            assert "none of these" in kernel_command(machine, wrong, "or Enter: ")
+        machine.type("\x03")
+        machine.wait(rf"\^C\n{KERNEL}")
+        assert AFTER in (listed := kernel_command(machine, "snapshots"))
+        assert wide(listed) < 80
+        assert wide(kernel_command(machine, "choose", "or Enter: ")) < 80
         machine.type("2\r")
         assert machine.wait_resumed().reason == "restored"
         machine.wait(r"^perdure> ")

@@ -12,7 +12,9 @@ from machine import LIMIT_S, Machine
 
 CELLS = 80 * 25
 GLYPH = (8, 16)
-HINT = "Perdure talks on the first serial line"
+# Each in a row of its own, however narrow the screen.
+HINT = (r"(?m)^Perdure talks on the first serial line \(QEMU: -serial stdio\)\. *\n"
+        r"Here only the kernel says how it starts, and what is wrong\. *$")
 
 
 def glyphs():
