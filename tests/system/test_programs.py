@@ -8,7 +8,7 @@ import re
 import time
 
 import pytest
-from conftest import mkstore, named_numbers, numbers, verify
+from conftest import mkstore, mkstore_json, named_numbers, numbers, verify
 
 from machine import LIMIT_S, Machine
 
@@ -51,6 +51,7 @@ def test_selftest(image):
     second time after a power cut in the middle of it."""
     with Machine(image) as machine:
         machine.wait_prompt()
+        machine.command("run hello 'was here before'")
         machine.command("run -g selftest")
         assert wait_for(machine, "cat /demo/selftest", r"(\d+) failed")[1] == "0", machine.command(
             "log 40"
@@ -63,9 +64,30 @@ def test_selftest(image):
         assert wait_for(machine, "cat /demo/selftest", r"(\d+) failed")[1] == "0", machine.command(
             "log 40"
         )
+        # What it has to say is one line, and what others have said can still be read.
+        said = machine.command("log 1000")
+        assert "was here before" in said
+        assert len(said) < 4 * 1024, said
         others_are_well(machine)
         machine.type("poweroff\r")
         machine.wait_off()
+    assert mkstore_json("verify", image)["totals"]["unreached_objects"] == 0
+
+
+def test_selftest_beside_others(image):
+    """The same result, whatever ran before and runs beside it."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("stop primes")
+        for seed in (1, 3):
+            machine.command(f"run hostile 50000 {seed}")
+        for _ in range(2):
+            machine.command("run -g selftest")
+        wait_for(machine, "log 1000", r"(?s)(selftest: \d+ passed.*){2}")
+        results = re.findall(r"selftest: (\d+) passed, (\d+) failed", machine.command("log 1000"))
+        assert {failed for _, failed in results} == {"0"}, machine.command("log 1000")
+        assert len(set(results)) == 1
+        machine.cut()
     verify(image)
 
 

@@ -2,8 +2,9 @@
 /*
  * selftest.h - what the parts of selftest share.
  *
- * Each part is a function that uses CHECK and EXPECT and leaves nothing behind:
- * at the end the bank must have back all that was made.
+ * Each part is a function that uses CHECK and EXPECT and leaves nothing behind.  No check
+ * is about what others do meanwhile, or have done before: that nothing was left is seen
+ * from outside, where all objects that nothing leads to are found.
  */
 #ifndef USER_PROGRAMS_SELFTEST_SELFTEST_H
 #define USER_PROGRAMS_SELFTEST_SELFTEST_H
