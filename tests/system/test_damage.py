@@ -172,7 +172,7 @@ def test_catalogue_entry(image):
         assert re.search(rf"^ *{damaged} .* cannot be read", listed, re.M)
         assert " one" in listed and " three" in listed and "salvage" in listed
         assert "no such snapshot" in machine.command("restore two")
-        assert "no such snapshot" in machine.command(f"delete #{damaged}")
+        assert f"there is no snapshot {damaged}" in machine.command(f"delete #{damaged}")
         machine.command("snapshot four")
         machine.command("rename one first")
         machine.type("restore first\r")

@@ -334,7 +334,7 @@ def test_rename_and_retention_running(image):
             for command in ("snapshot", "rename second"):
                 said = machine.command(f"{command} {name}")
                 assert "cannot name a snapshot" in said and why in said
-        assert "no such snapshot" in machine.command("delete @0")
+        assert "of generation 0 or older" in machine.command("delete @0")
         assert "every 2 s" in machine.command("retention 2s,5m,20%")
         # Taken at full commits; removing a file makes one.
         deadline = time.monotonic() + 3 * LIMIT_S
@@ -357,6 +357,25 @@ def test_rename_and_retention_running(image):
     assert not found["mine"]["automatic"] and found["renamed"]["number"] == 1
 
 
+def test_which_is_missing(image):
+    """In the shell and from outside the same is said, and what there is instead."""
+    ages = "no snapshot is that old; the oldest is 'one', taken 20"
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        assert "-1h: there are no snapshots" in machine.command("restore -1h")
+        machine.command("snapshot one")
+        machine.command("snapshot two")
+        for missing, said in (("-1h", ages), ("#7", "there is no snapshot 7"),
+                              ("@0", "no snapshot is of generation 0 or older"),
+                              ("tow", "no such snapshot. Did you mean `two`?")):
+            for command in ("restore {}", "delete {}", "rename {} x", "cp --snapshot {} /bin /x",
+                            "cat --snapshot {} /notes/welcome", "ls --snapshot {}", "tree --snapshot {}"):
+                assert said in machine.command(command.format(missing)), command
+        told = re.search("no snapshot is .*", machine.command("restore -1h"))[0]
+        machine.command("checkpoint")
+    assert told in mkstore("restore", image, "--", "-1h", code=FAILED).stderr
+
+
 def test_kept_by_default():
     """The system as it is shipped keeps generations and restores one by its age."""
     path = os.path.join(WORK, "default.img")
@@ -373,7 +392,8 @@ def test_kept_by_default():
         machine.type("restore -1s\r")
         machine.wait_resumed()
         machine.wait(r"^perdure> ")
-        assert "before-restore" in machine.command("snapshots")
+        # How it came to be is never cut off.
+        assert re.search(r" automatic +before-restore", machine.command("snapshots"))
         machine.cut()
     verify(path)
     os.unlink(path)

@@ -2,9 +2,11 @@
 """test_names.py - a slip of the hand loses no names: in the shell and from outside."""
 
 import os
+import re
 
 import pytest
 from conftest import mkstore, mkstore_json, verify
+from test_programs import wait_for
 
 from machine import Machine
 
@@ -101,6 +103,33 @@ def test_what_is_wrong_with_a_name_is_said(shell):
         assert "an argument is not valid" not in shell.command(command), command
     assert shell.command("cat /notes/text") == "text\n"
     shell.command("rm /notes/text")
+
+
+def test_nothing_is_lost_with_its_name(image, tmp_path):
+    """What nothing could end without its name keeps it, unless somebody means it."""
+    deep = tmp_path / "deep"
+    (deep / "/".join(f"d{n}" for n in range(1, 110))).mkdir(parents=True)
+    mkstore("put", image, deep, "/deep")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        wait_for(machine, "ls /demo", "port .* traffic")
+        for command in ("rm /demo/traffic", "mv /notes/welcome /demo/traffic"):
+            said = machine.command(command)
+            assert "/demo/traffic is a port that programs may stand on, and stays as it is" in said
+            assert f"`force {command.split()[0]} ...`" in said
+        assert "traffic" in machine.command("ls /demo")
+        assert "welcome" in machine.command("ls /notes")
+        # The name does not give the right to destroy: the light goes on without it.
+        assert machine.command("force rm /demo/traffic") == ""
+        assert "traffic" not in machine.command("ls /demo")
+        assert re.search(r"traffic +(receives|ready) ", machine.command("ps"))
+        # And `tree` goes as deep as names do.
+        assert "d109/" in machine.command("tree /deep") and "d109/" in machine.command("tree")
+        machine.command("snapshot deep")
+        assert "d109/" in machine.command("tree --snapshot deep /deep")
+        machine.type("poweroff\r")
+        machine.wait_off()
+    assert mkstore_json("verify", image)["totals"]["unreached_objects"] == 0
 
 
 # ---- from outside ---------------------------------------------------------------------

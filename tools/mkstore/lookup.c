@@ -43,8 +43,27 @@ enum status lookup_snapshot(struct host *host, const char *text, struct store_sn
 	return status;
 }
 
+/* That none is so old, and how old the oldest is that can be gone back to. */
+static void lookup_reason_age(struct host *host, char *out, size_t size)
+{
+	struct store_snapshot snapshot = {0}, oldest = {0};
+	char name[4 * DISK_SNAPSHOT_NAME], taken[TEXT_SIZE];
+
+	while (host_snapshot_next(host, &snapshot) == STATUS_OK)
+		if (!(snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)) &&
+		    (!oldest.number.n || snapshot.wall_ns < oldest.wall_ns))
+			oldest = snapshot;
+	if (!oldest.number.n) {
+		snprintf(out, size, "there are no snapshots");
+		return;
+	}
+	text_name(name, sizeof(name), oldest.name, strnlen(oldest.name, sizeof(oldest.name)));
+	snprintf(out, size, "no snapshot is that old; the oldest is '%s', taken %s", name,
+		 text_time(taken, oldest.wall_ns));
+}
+
 /* Why there is no such snapshot. */
-static void lookup_reason(char *out, size_t size, const char *text)
+static void lookup_reason(struct host *host, char *out, size_t size, const char *text)
 {
 	const char *fault = keeping_form_fault(text);
 	uint64_t value = 0;
@@ -57,7 +76,7 @@ static void lookup_reason(char *out, size_t size, const char *text)
 		snprintf(out, size, "no snapshot is of generation %" PRIu64 " or older", value);
 		return;
 	case KEEPING_AGE:
-		snprintf(out, size, "no snapshot is that old");
+		lookup_reason_age(host, out, size);
 		return;
 	case KEEPING_NAME:
 		break;
@@ -68,7 +87,7 @@ static void lookup_reason(char *out, size_t size, const char *text)
 enum command_exit lookup_error(struct host *host, enum status status, const char *what,
 			       const char *text)
 {
-	char shown[4 * DISK_SNAPSHOT_NAME], reason[5 * DISK_SNAPSHOT_NAME];
+	char shown[4 * DISK_SNAPSHOT_NAME], reason[6 * DISK_SNAPSHOT_NAME];
 
 	text_name(shown, sizeof(shown), text, strlen(text));
 	if (status == STATUS_CORRUPT || status == STATUS_IO)
@@ -78,7 +97,7 @@ enum command_exit lookup_error(struct host *host, enum status status, const char
 				  what, shown);
 	if (status != STATUS_NOT_FOUND)
 		return host_error(host, status, "cannot %s '%s'", what, shown);
-	lookup_reason(reason, sizeof(reason), text);
+	lookup_reason(host, reason, sizeof(reason), text);
 	command_error("%s: cannot %s '%s': %s", host->path, what, shown, reason);
 	return COMMAND_FAILED;
 }

@@ -78,11 +78,12 @@ static enum status reattach_directory(struct reattach *reattach)
 	struct path_place place;
 	enum status status = path_find(host, REATTACH_PATH, &capability, &record);
 
-	if (status == STATUS_OK && record.type != OBJECT_DIRECTORY)
-		return STATUS_EXISTS;
-	reattach->directory = (object_t){capability.object};
+	if (status == STATUS_OK && record.type == OBJECT_DIRECTORY) {
+		reattach->directory = (object_t){capability.object};
+		return STATUS_OK;
+	}
 	if (status != STATUS_NOT_FOUND)
-		return status == STATUS_DEAD ? STATUS_EXISTS : status;
+		return status == STATUS_OK || status == STATUS_DEAD ? STATUS_EXISTS : status;
 	status = path_place_find(host, REATTACH_PATH, &place);
 	return status == STATUS_OK ? path_create(host, &place, &request, &reattach->directory)
 				   : status;

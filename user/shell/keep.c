@@ -13,7 +13,11 @@
 #include "user/lib/service.h"
 #include "user/lib/table.h"
 #include "user/lib/text.h"
+#include "user/shell/suggest.h"
 #include "user/shell/terminal.h"
+
+/* Of a snapshot that nobody can go back to. */
+#define KEEP_GONE (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH | ABI_SNAPSHOT_UNREADABLE)
 
 static bool keep_done(enum status status)
 {
@@ -40,7 +44,6 @@ static bool keep_matches(enum keeping_form form, uint64_t value, uint64_t now_ns
 
 bool keep_snapshot_find(const char *text, struct abi_snapshot *found)
 {
-	const uint32_t gone = DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH | ABI_SNAPSHOT_UNREADABLE;
 	struct abi_snapshot snapshot = {.number = 0};
 	char name[DISK_SNAPSHOT_NAME] = {0};
 	uint64_t value = 0, now_ns = 0;
@@ -52,7 +55,7 @@ bool keep_snapshot_find(const char *text, struct abi_snapshot *found)
 	memcpy(name, text, strlen(text));
 	clock_now(NULL, &now_ns);
 	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK) {
-		if (snapshot.flags & gone)
+		if (snapshot.flags & KEEP_GONE)
 			continue;
 		if (form == KEEPING_NAME ? memcmp(snapshot.name, name, sizeof(name)) != 0
 					 : !keep_matches(form, value, now_ns, &snapshot))
@@ -61,6 +64,66 @@ bool keep_snapshot_find(const char *text, struct abi_snapshot *found)
 		any = true;
 	}
 	return any;
+}
+
+/* The nearest name that there is; false: none is near. */
+static bool keep_nearest(const char *name, char nearest[DISK_SNAPSHOT_NAME + 1])
+{
+	struct abi_snapshot snapshot = {.number = 0};
+	uint32_t best = SUGGEST_LENGTH;
+
+	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK) {
+		char known[DISK_SNAPSHOT_NAME + 1] = {0};
+
+		memcpy(known, snapshot.name, DISK_SNAPSHOT_NAME);
+		if (known[0] == '\0' || suggest_rank(name, known) >= best)
+			continue;
+		best = suggest_rank(name, known);
+		memcpy(nearest, known, sizeof(known));
+	}
+	return best < SUGGEST_LENGTH;
+}
+
+static bool keep_unknown_age(const char *command, const char *text)
+{
+	struct abi_snapshot snapshot = {.number = 0}, oldest = {.number = 0};
+	char date[PRINT_SIZE];
+
+	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK)
+		if (!(snapshot.flags & KEEP_GONE) &&
+		    (!oldest.number || snapshot.wall_ns < oldest.wall_ns))
+			oldest = snapshot;
+	if (!oldest.number)
+		return shell_complain(command, "%s: there are no snapshots", text);
+	return shell_complain(
+		command, "%s: no snapshot is that old; the oldest is '%.*s', taken %s UTC", text,
+		(int)DISK_SNAPSHOT_NAME, oldest.name, print_date(oldest.wall_ns, date));
+}
+
+bool keep_unknown(const char *command, const char *text)
+{
+	const char *fault = keeping_form_fault(text);
+	char nearest[DISK_SNAPSHOT_NAME + 1];
+	uint64_t value = 0;
+
+	if (fault)
+		return shell_complain(command, "%s: %s", text, fault);
+	switch (keeping_form_of(text, &value)) {
+	case KEEPING_NUMBER:
+		return shell_complain(command, "%s: there is no snapshot %llu", text,
+				      (unsigned long long)value);
+	case KEEPING_GENERATION:
+		return shell_complain(command, "%s: no snapshot is of generation %llu or older",
+				      text, (unsigned long long)value);
+	case KEEPING_AGE:
+		return keep_unknown_age(command, text);
+	case KEEPING_NAME:
+		break;
+	}
+	if (keep_nearest(text, nearest))
+		return shell_complain(command, "%s: no such snapshot. Did you mean `%s`?", text,
+				      nearest);
+	return shell_complain(command, "%s: no such snapshot; `snapshots` lists them", text);
 }
 
 bool keep_name_fits(const char *command, const char *name)
@@ -80,8 +143,7 @@ bool command_rename(int argc, char **argv)
 	if (!keep_name_fits("rename", argv[2]))
 		return false;
 	if (!keep_snapshot_find(argv[1], &snapshot))
-		return shell_complain("rename", "%s: no such snapshot; `snapshots` lists them",
-				      argv[1]);
+		return keep_unknown("rename", argv[1]);
 	status = store_rename(snapshot.number, argv[2], &generation);
 	if (status == STATUS_EXISTS)
 		return shell_complain("rename", "%s: there is one with this name", argv[2]);

@@ -13,7 +13,7 @@
 #include "user/lib/text.h"
 #include "user/shell/terminal.h"
 
-static const char *objects_type_name(enum object_type type)
+const char *objects_type_name(enum object_type type)
 {
 	static const char *const names[OBJECT_TYPES] = {
 		[OBJECT_NONE] = "nothing",    [OBJECT_SEGMENT] = "object",
@@ -147,27 +147,23 @@ bool command_mkdir(int argc, char **argv)
 	return done;
 }
 
-/* Takes a name away and destroys what it names, if it is of type `destroy`, or with
- * `force` of any other one but a directory.  The
- * object goes first: a name of a dead object can be seen and removed, an object
- * without a name cannot. */
-static enum status objects_remove(const char *path, enum object_type destroy)
+/* Destroys what a path names, and takes the name away.  The object goes first: a name
+ * of a dead object can be seen and removed, an object without a name cannot.  Where the
+ * name's capability is not enough to destroy, `force` takes away the name alone. */
+static enum status objects_remove(const char *path)
 {
 	char name[DIRECTORY_NAME];
-	enum object_type type;
 	uint32_t parent, slot;
 	enum status status = path_parent(path, &parent, name);
 
 	if (status != STATUS_OK)
 		return status;
 	slot = slot_take();
-	status = slot ? directory_lookup(parent, name, slot, &type) : STATUS_LIMIT;
-	if (status == STATUS_OK &&
-	    (type == destroy || (shell_forced() && type != OBJECT_DIRECTORY))) {
+	status = slot ? directory_lookup(parent, name, slot, NULL) : STATUS_LIMIT;
+	if (status == STATUS_OK)
 		status = table_destroy(SLOT_TABLE, slot);
-		if (status == STATUS_DEAD)
-			status = STATUS_OK;
-	}
+	if ((status == STATUS_NO_RIGHT || status == STATUS_NO_OPERATION) && shell_forced())
+		status = STATUS_OK;
 	/* A name whose object is dead already can only be taken away. */
 	if (status == STATUS_DEAD)
 		status = STATUS_OK;
@@ -194,9 +190,13 @@ bool command_rm(int argc, char **argv)
 						      argv[i]);
 				continue;
 			}
+			if (!shell_may_end("rm", argv[i], type, "destroys")) {
+				done = false;
+				continue;
+			}
 		}
 		if (status == STATUS_OK || status == STATUS_DEAD)
-			status = objects_remove(argv[i], OBJECT_SEGMENT);
+			status = objects_remove(argv[i]);
 		if (status != STATUS_OK)
 			done = shell_path_error("rm", argv[i], status);
 	}
@@ -216,7 +216,7 @@ static enum status objects_remove_directory(const char *path)
 	slot_give(slot);
 	if (status == STATUS_OK && entries > 0)
 		status = STATUS_NOT_EMPTY;
-	return status == STATUS_OK ? objects_remove(path, OBJECT_DIRECTORY) : status;
+	return status == STATUS_OK ? objects_remove(path) : status;
 }
 
 bool command_rmdir(int argc, char **argv)

@@ -15,7 +15,7 @@
 #include "user/lib/text.h"
 #include "user/shell/terminal.h"
 
-#define PAST_DEPTH 24u /* directories below one another that `tree` enters */
+#define PAST_DEPTH 129u /* a root and as many as can be below one another (kernel/abi.h) */
 
 bool past_option(int *argc, char ***argv, uint64_t *snapshot)
 {
@@ -28,8 +28,7 @@ bool past_option(int *argc, char ***argv, uint64_t *snapshot)
 	if (*argc < 3)
 		return shell_usage(command);
 	if (!keep_snapshot_find((*argv)[2], &found))
-		return shell_complain(command, "%s: no such snapshot; `snapshots` lists them",
-				      (*argv)[2]);
+		return keep_unknown(command, (*argv)[2]);
 	*snapshot = found.number;
 	(*argv)[2] = (*argv)[0];
 	*argv += 2;

@@ -9,6 +9,7 @@
 #include "user/lib/directory.h"
 #include "user/lib/file.h"
 #include "user/lib/slot.h"
+#include "user/lib/table.h"
 #include "user/lib/text.h"
 #include "user/shell/line.h"
 
@@ -108,8 +109,23 @@ static bool paths_is_program(uint32_t slot)
 	return program;
 }
 
+bool shell_may_end(const char *command, const char *path, enum object_type type, const char *does)
+{
+	if (shell_forced() || type == OBJECT_SEGMENT)
+		return true;
+	return shell_complain(command,
+			      "%s is a %s that programs may stand on, and stays as it is; "
+			      "`force %s ...` %s it",
+			      path, objects_type_name(type), command, does);
+}
+
 bool shell_may_replace(const char *command, const char *path, uint32_t slot)
 {
+	struct table_info info;
+
+	if (table_info(SLOT_TABLE, slot, &info) == STATUS_OK && info.alive &&
+	    !shell_may_end(command, path, info.type, "replaces"))
+		return false;
 	if (shell_forced() || !paths_is_program(slot))
 		return true;
 	return shell_complain(command,

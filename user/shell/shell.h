@@ -69,8 +69,11 @@ const struct shell_command *shell_command_find(const char *name);
 
 /* As shell_error about a path; names the part of it that is at fault. */
 bool shell_path_error(const char *command, const char *path, enum status status);
+/* May what is of this type be destroyed?  What programs may stand on, only with `force`;
+ * otherwise that is said, and what `force` does. */
+bool shell_may_end(const char *command, const char *path, enum object_type type, const char *does);
 /* May what the slot names, at that path, get other bytes or be destroyed for something
- * else?  A program only with `force`; otherwise that is said. */
+ * else?  A program, too, only with `force`. */
 bool shell_may_replace(const char *command, const char *path, uint32_t slot);
 
 /* ---- the commands, one file per group ---- */
@@ -86,6 +89,7 @@ bool command_rm(int argc, char **argv);
 bool command_mv(int argc, char **argv);
 
 struct directory_item;
+const char *objects_type_name(enum object_type type);
 void objects_print_item(const struct directory_item *item);
 
 /* contents.c */
@@ -134,6 +138,8 @@ bool command_grow(int argc, char **argv);
 struct abi_snapshot;
 /* The snapshot that is meant by a name, #NUMBER, @GENERATION or an age like -10m. */
 bool keep_snapshot_find(const char *text, struct abi_snapshot *found);
+/* Says why there is no such snapshot. */
+bool keep_unknown(const char *command, const char *text);
 /* May a snapshot be called so?  Otherwise says why not. */
 bool keep_name_fits(const char *command, const char *name);
 

@@ -15,7 +15,6 @@
 #include "user/lib/table.h"
 #include "user/lib/text.h"
 #include "user/shell/columns.h"
-#include "user/shell/suggest.h"
 #include "user/shell/terminal.h"
 
 #define INSIST_NS (2 * NS_PER_SECOND) /* between two looks for ^C */
@@ -91,18 +90,19 @@ bool command_snapshot(int argc, char **argv)
 static const struct column store_column[] = {
 	{"NUMBER", 6, false, 0}, {"PARENT", 6, false, 5}, {"GENERATION", 10, false, 2},
 	{"PAGES", 9, false, 4},	 {"HELD", 9, false, 3},	  {"TAKEN (UTC)", 19, true, 1},
-	{"NAME", 24, true, 0},
+	{"KIND", 9, true, 0},	 {"NAME", 16, true, 0},
 };
 
-static const char *store_note(uint32_t flags)
+/* What it is besides a state that somebody has named; as wide as its column. */
+static const char *store_kind(uint32_t flags)
 {
 	if (flags & ABI_SNAPSHOT_UNREADABLE)
-		return "cannot be read";
+		return "damaged";
 	if (flags & DISK_SNAPSHOT_DYING)
-		return "  (being deleted)";
+		return "deleted";
 	if (flags & DISK_SNAPSHOT_BRANCH)
-		return "  (branch point)";
-	return flags & DISK_SNAPSHOT_AUTOMATIC ? "  (automatic)" : "";
+		return "branch";
+	return flags & DISK_SNAPSHOT_AUTOMATIC ? "automatic" : "-";
 }
 
 /* What is held for the live state's origin is counted in the store's statistics. */
@@ -110,14 +110,14 @@ static void store_print_snapshot(const struct columns *table, const struct abi_s
 				 const struct abi_store *store)
 {
 	char number[24], parent[24] = "-", generation[24] = "-", pages[24] = "-";
-	char held[PRINT_SIZE] = "-", date[PRINT_SIZE] = "-", name[DISK_SNAPSHOT_NAME + 24];
-	const char *const cell[] = {number, parent, generation, pages, held, date, name};
+	char held[PRINT_SIZE] = "-", date[PRINT_SIZE] = "-";
+	char name[DISK_SNAPSHOT_NAME + 1] = "cannot be read";
+	const char *const cell[] = {
+		number, parent, generation, pages, held, date, store_kind(snapshot->flags), name};
 	uint64_t sectors = snapshot->held_sectors +
 			   (snapshot->number == store->origin ? store->held_sectors : 0);
 
 	text_format(number, sizeof(number), "%llu", (unsigned long long)snapshot->number);
-	text_format(name, sizeof(name), "%.*s%s", (int)DISK_SNAPSHOT_NAME, snapshot->name,
-		    store_note(snapshot->flags));
 	if (!(snapshot->flags & ABI_SNAPSHOT_UNREADABLE)) {
 		text_format(parent, sizeof(parent), "%llu", (unsigned long long)snapshot->parent);
 		text_format(generation, sizeof(generation), "%llu",
@@ -125,6 +125,7 @@ static void store_print_snapshot(const struct columns *table, const struct abi_s
 		text_format(pages, sizeof(pages), "%llu", (unsigned long long)snapshot->pages);
 		print_bytes(sectors * SECTOR_SIZE, held);
 		print_date(snapshot->wall_ns, date);
+		text_format(name, sizeof(name), "%.*s", (int)DISK_SNAPSHOT_NAME, snapshot->name);
 	}
 	terminal_row(table, cell);
 }
@@ -165,31 +166,6 @@ bool command_snapshots(int argc, char **argv)
 	return true;
 }
 
-/* "no such snapshot", with the nearest name there is. */
-static bool store_unknown(const char *command, const char *name)
-{
-	struct abi_snapshot snapshot = {.number = 0};
-	char nearest[DISK_SNAPSHOT_NAME + 1] = {0};
-	uint32_t best = SUGGEST_LENGTH;
-	const char *fault = keeping_form_fault(name);
-
-	if (fault)
-		return shell_complain(command, "%s: %s", name, fault);
-	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK) {
-		char known[DISK_SNAPSHOT_NAME + 1] = {0};
-
-		memcpy(known, snapshot.name, DISK_SNAPSHOT_NAME);
-		if (known[0] == '\0' || suggest_rank(name, known) >= best)
-			continue;
-		best = suggest_rank(name, known);
-		memcpy(nearest, known, sizeof(nearest));
-	}
-	if (best < SUGGEST_LENGTH)
-		return shell_complain(command, "%s: no such snapshot. Did you mean `%s`?", name,
-				      nearest);
-	return shell_complain(command, "%s: no such snapshot; `snapshots` lists them", name);
-}
-
 /* Which one a number, a generation or an age has meant. */
 static void store_say_which(const char *command, const struct abi_snapshot *snapshot)
 {
@@ -213,11 +189,11 @@ bool command_restore(int argc, char **argv)
 
 	(void)argc;
 	if (!keep_snapshot_find(argv[1], &found))
-		return store_unknown("restore", argv[1]);
+		return keep_unknown("restore", argv[1]);
 	store_say_which("restore", &found);
 	status = store_restore(found.name, &generation);
 	if (status == STATUS_NOT_FOUND)
-		return store_unknown("restore", argv[1]);
+		return keep_unknown("restore", argv[1]);
 	if (status != STATUS_RESUMED)
 		return shell_error("restore", argv[1], status);
 	terminal_print("restore: this is the state that `restore %s` replaced, generation %llu\n",
@@ -232,11 +208,11 @@ bool command_delete(int argc, char **argv)
 
 	(void)argc;
 	if (!keep_snapshot_find(argv[1], &found))
-		return store_unknown("delete", argv[1]);
+		return keep_unknown("delete", argv[1]);
 	store_say_which("delete", &found);
 	status = store_delete(found.name);
 	if (status == STATUS_NOT_FOUND)
-		return store_unknown("delete", argv[1]);
+		return keep_unknown("delete", argv[1]);
 	if (status != STATUS_OK)
 		return shell_error("delete", argv[1], status);
 	terminal_print("delete: %.*s is deleted, its space is being given back\n",

@@ -39,7 +39,8 @@ const struct shell_command shell_commands[] = {
 	 1, -1, command_force},
 	{"rm", "OBJECT...", "destroy objects and take their names away",
 	 "Every capability to the object is dead afterwards, programs that use it fault.\n"
-	 "Of a port, table or machine only the name goes, the object with `force`.",
+	 "A port, table, bank or machine goes with `force` only; where its name does not give\n"
+	 "the right to destroy it, the name alone goes.",
 	 1, -1, command_rm},
 	{"mkdir", "PATH...", "make directories", NULL, 1, -1, command_mkdir},
 	{"rmdir", "PATH...", "destroy empty directories", NULL, 1, -1, command_rmdir},

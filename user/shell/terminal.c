@@ -43,10 +43,10 @@ static struct width width = {.columns = WIDTH_USUAL};
  * not at the cursor any more. */
 static bool untold;
 
-/* What has to be said when the system was resumed.  It may be another terminal now. */
+/* What has to be said when the system was resumed. */
 static size_t terminal_resumed(char *notice, size_t size)
 {
-	width_begin(&width);
+	width_resume(&width);
 	untold = true;
 	return shell_resume_notice(notice, size);
 }

@@ -6,18 +6,21 @@
  */
 #include "user/shell/width.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #define KEY_ESCAPE 27u
 
-void width_begin(struct width *width)
+void width_resume(struct width *width)
 {
-	*width = (struct width){.columns = WIDTH_USUAL};
+	*width = (struct width){.columns = width->columns, .guessed = true};
 }
 
 void width_ask(struct width *width)
 {
+	if (width->guessed && width->owed > 1) {
+		width->columns = WIDTH_USUAL;
+		width->guessed = false;
+	}
 	width->owed++;
 }
 
@@ -65,6 +68,7 @@ size_t width_feed(struct width *width, uint8_t byte, uint8_t keys[WIDTH_HELD])
 			return 0;
 		if (column >= WIDTH_LEAST) {
 			width->columns = column < WIDTH_MOST ? column : WIDTH_MOST;
+			width->guessed = false;
 			width->owed--;
 			width->length = 0;
 			return 0;

@@ -10,6 +10,7 @@
 #ifndef USER_SHELL_WIDTH_H
 #define USER_SHELL_WIDTH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,13 +23,15 @@
 
 struct width {
 	uint32_t columns;
+	bool guessed;  /* the columns are those from before a resume */
 	uint32_t owed; /* answers */
 	uint8_t held[WIDTH_HELD];
 	size_t length;
 };
 
-/* A terminal of which nothing is known yet. */
-void width_begin(struct width *width);
+/* After a resume: mostly the same terminal, perhaps another one.  What was known is taken
+ * until it answers, or lets two questions wait. */
+void width_resume(struct width *width);
 /* The question is being written. */
 void width_ask(struct width *width);
 /* One byte typed; what of it and of those before is no answer goes to keys, in order.

@@ -32,7 +32,7 @@ static void feed(const char *bytes)
 
 static void begin(unsigned questions)
 {
-	width_begin(&width);
+	width = (struct width){.columns = WIDTH_USUAL};
 	typed[0] = '\0';
 	while (questions--)
 		width_ask(&width);
@@ -84,8 +84,29 @@ static void test_owed(void **state)
 	feed("\x1b[24;50R");
 	assert_string_equal(typed, "ab\x1b[24;50R");
 	assert_int_equal(width.columns, 90);
-	width_begin(&width);
-	assert_int_equal(width.columns, WIDTH_USUAL);
+}
+
+/* The same terminal is as wide as before; another one says what it is, or nothing. */
+static void test_resume(void **state)
+{
+	(void)state;
+	for (unsigned answers = 0; answers < 2; answers++) {
+		begin(2);
+		feed("\x1b[24;132R\x1b[2");
+		width_resume(&width);
+		assert_int_equal(width.columns, 132);
+		width_ask(&width);
+		width_ask(&width);
+		assert_int_equal(width.columns, 132);
+		if (answers)
+			feed("\x1b[24;132R\x1b[24;132R");
+		width_ask(&width);
+		assert_int_equal(width.columns, answers ? 132 : WIDTH_USUAL);
+		feed("ls\r");
+		assert_string_equal(typed, "ls\r");
+		feed("\x1b[24;70R");
+		assert_int_equal(width.columns, 70);
+	}
 }
 
 /* Whatever comes: no byte is lost, none is held for ever. */
@@ -118,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_owed),
+		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_random),
 	};
 
