@@ -5,6 +5,7 @@
 #include "disk/keeping.h"
 #include "kernel/console_priv.h"
 #include "kernel/print.h"
+#include "kernel/service.h"
 #include <string.h>
 
 /* Of the generations that are kept, so many are offered, and of each as many machines
@@ -18,9 +19,6 @@
 static struct {
 	struct store_snapshot choice[CHOICES]; /* newest first */
 	uint32_t choices, shown, machines, column;
-	struct store_view view;
-	struct space space; /* objects in that view */
-	uint8_t kept[SPACE_KEPT][PAGE_SIZE];
 } console_store;
 
 /* A piece of a line, which never wraps: where there is no room for it and for `more`
@@ -231,17 +229,27 @@ static enum console_progress choose_collect(struct console_run *run)
 	return CONSOLE_MORE;
 }
 
-/* One more machine of the view, or the end of the line. */
+/* The present state, or the choice that is shown. */
+static enum status choose_open(struct space **space)
+{
+	snapshot_t snapshot = {0};
+
+	if (console_store.shown)
+		snapshot = console_store.choice[console_store.shown - 1].number;
+	return service_past_open(snapshot, space);
+}
+
+/* One more machine in it, or the end of the line. */
 static enum console_progress choose_machine(struct console_run *run)
 {
-	struct space *space = &console_store.space;
+	struct space *space;
 	struct abi_machine_info info;
 	char text[2 + MACHINE_NAME + STATE_NAME];
 	object_t object;
-	enum status status;
+	enum status status = choose_open(&space);
 
-	space->kept_pages = 0;
-	status = machine_next(space, (object_t){(uint32_t)run->at + 1}, &object);
+	if (status == STATUS_OK)
+		status = machine_next(space, (object_t){(uint32_t)run->at + 1}, &object);
 	if (status == STATUS_OK) {
 		space->kept_pages = 0;
 		status = service_machine_info(space, object, &info);
@@ -270,35 +278,27 @@ static enum console_progress choose_machine(struct console_run *run)
 	return CONSOLE_FINISHED;
 }
 
-/* The head of the next generation's lines, and its view.  The first is the present one. */
+/* The head of the next generation's lines.  The first is the present one. */
 static enum console_progress choose_head(struct console_run *run)
 {
-	const struct store_snapshot *snapshot = NULL; /* the present state */
-	struct store_statistics s;
-	store_channel_t channel;
+	struct space *space;
 	char age[24];
-	enum status status;
-
-	if (console_store.shown)
-		snapshot = &console_store.choice[console_store.shown - 1];
-	status = store_view_open(kernel.space.store, snapshot ? snapshot->number : (snapshot_t){0},
-				 &console_store.view, &channel);
+	enum status status = choose_open(&space);
 
 	if (status == STATUS_WAIT)
 		return CONSOLE_WAITS;
-	store_statistics_get(kernel.space.store, &s);
-	if (!snapshot)
+	if (!console_store.shown) {
 		console_print("Enter: the present state, generation %lu\n",
-			      (unsigned long)s.durable.n);
-	if (snapshot) {
+			      (unsigned long)store_durable(kernel.space.store).n);
+	} else {
+		const struct store_snapshot *snapshot =
+			&console_store.choice[console_store.shown - 1];
+
 		piece_first("%5u: generation %lu, %s old, ", console_store.shown,
 			    (unsigned long)snapshot->generation.n, age_of(snapshot, age));
 		piece(snapshot->name, 0);
 		console_print("\n");
 	}
-	console_store.space = kernel.space;
-	console_store.space.view = &console_store.view;
-	console_store.space.kept = console_store.kept;
 	console_store.machines = 0;
 	run->at = 0;
 	if (status != STATUS_OK)

@@ -67,6 +67,8 @@ enum status service_priority(const struct service *service, uint64_t priority);
 /* service_past.c: operations of the store that read in a snapshot. */
 enum status store_op_past_name(struct service *service);
 enum status store_op_past_bytes(struct service *service);
+/* What a snapshot holds, 0: the live state; until the next call.  WAIT. */
+enum status service_past_open(snapshot_t snapshot, struct space **space);
 
 /* Begins a line of the log: persistent uptime in seconds and a space; its length. */
 size_t service_log_time(char *line, size_t size);

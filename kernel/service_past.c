@@ -9,27 +9,34 @@
 #include "kernel/service.h"
 #include <string.h>
 
+/* The one view of the past that the kernel has. */
 static uint8_t past_kept[SPACE_KEPT][PAGE_SIZE] __attribute__((aligned(64)));
 static struct store_view past_view;
 static struct space past;
+
+enum status service_past_open(snapshot_t snapshot, struct space **space)
+{
+	past = (struct space){.store = kernel.space.store,
+			      .view = &past_view,
+			      .kept = past_kept,
+			      .frame_base = kernel.space.frame_base};
+	*space = &past;
+	return store_view_open(past.store, snapshot, &past_view, &past.channel);
+}
 
 /* The snapshot of word 0, and in it the object of word 1. */
 static enum status past_open(const struct service *service, enum object_type type, object_t *object,
 			     struct disk_object *record)
 {
 	uint64_t number = service->message.word[1];
+	struct space *space;
 	enum status status;
 
 	if (!service->message.word[0])
 		return STATUS_INVALID;
 	if (number >= OBJECT_MAX)
 		return STATUS_NOT_FOUND;
-	past = (struct space){.store = kernel.space.store,
-			      .view = &past_view,
-			      .kept = past_kept,
-			      .frame_base = kernel.space.frame_base};
-	status = store_view_open(past.store, (snapshot_t){service->message.word[0]}, &past_view,
-				 &past.channel);
+	status = service_past_open((snapshot_t){service->message.word[0]}, &space);
 	if (status != STATUS_OK)
 		return status;
 	*object = (object_t){number ? (uint32_t)number : OBJECT_ROOT_DIRECTORY};

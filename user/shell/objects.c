@@ -134,17 +134,23 @@ static enum status objects_make_directory(const char *path)
 	return status;
 }
 
-bool command_mkdir(int argc, char **argv)
+/* Of each word, as far as it can be done. */
+static bool objects_each(int argc, char **argv, enum status (*command)(const char *path))
 {
 	bool done = true;
 
 	for (int i = 1; i < argc; i++) {
-		enum status status = objects_make_directory(argv[i]);
+		enum status status = command(argv[i]);
 
 		if (status != STATUS_OK)
-			done = shell_path_error("mkdir", argv[i], status);
+			done = shell_path_error(argv[0], argv[i], status);
 	}
 	return done;
+}
+
+bool command_mkdir(int argc, char **argv)
+{
+	return objects_each(argc, argv, objects_make_directory);
 }
 
 /* Destroys what a path names, and takes the name away.  The object goes first: a name
@@ -221,15 +227,7 @@ static enum status objects_remove_directory(const char *path)
 
 bool command_rmdir(int argc, char **argv)
 {
-	bool done = true;
-
-	for (int i = 1; i < argc; i++) {
-		enum status status = objects_remove_directory(argv[i]);
-
-		if (status != STATUS_OK)
-			done = shell_path_error("rmdir", argv[i], status);
-	}
-	return done;
+	return objects_each(argc, argv, objects_remove_directory);
 }
 
 /* Where a move goes: directory and name there. */
