@@ -31,6 +31,11 @@ def works(machine, path="/notes/disk"):
     assert "it works" in machine.command(f"cat {path}")
 
 
+def well_again(machine):
+    works(machine)
+    wait_for(machine, "store", SAVED)
+
+
 def store_digest(image):
     with open(image, "rb") as file:
         file.seek(STORE_OFFSET)
@@ -122,8 +127,7 @@ def test_host_stops(image):
         machine.process.send_signal(signal.SIGSTOP)
         threading.Event().wait(SECONDS_HELD)
         machine.process.send_signal(signal.SIGCONT)
-        works(machine)
-        wait_for(machine, "store", SAVED)
+        well_again(machine)
     verify(image)
     assert cat(image, "/notes/disk") == "it works\n"
 
@@ -145,8 +149,7 @@ def test_server_stalls(image):
         assert "unsaved      since 20" in machine.command("store")
         away.signal(signal.SIGCONT)
         machine.wait(AGAIN)
-        works(machine)
-        wait_for(machine, "store", SAVED)
+        well_again(machine)
     verify(image)
 
 
@@ -202,8 +205,7 @@ def test_fails_for_a_while(image, fault):
         machine.wait("^perdure> ")
         away.serve()
         machine.wait("perdure: saved again: generation")
-        works(machine)
-        wait_for(machine, "store", SAVED)
+        well_again(machine)
     verify(image)
     assert cat(image, "/notes/meanwhile") == "meanwhile\n"
 
