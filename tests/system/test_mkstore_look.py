@@ -291,6 +291,23 @@ def test_stats_by_object(store, tmp_path):
     assert re.search(r"^ +\d+ segment +10 +40.0 KiB +40.0 KiB +0 B  /notes/random$", text, re.M)
 
 
+def test_objects_in_deep_directories_are_named(store, tmp_path):
+    """A path is whole or no path, however deep it leads."""
+    path = "/".join(f"d{number}" for number in range(1, 120))
+    (tmp_path / "deep" / path).mkdir(parents=True)
+    content = random.Random(4).randbytes(3 * PAGE)
+    (tmp_path / "deep" / path / "last").write_bytes(content)
+    mkstore("put", store, tmp_path / "deep", "/deep")
+    path = f"/deep/{path}/last"
+    assert path in [row["path"] for row in stats(store, "--objects")["objects"]]
+    # Damage says whose it is.
+    mkstore("mkdir", store, "/later")
+    image = bytearray(store.read_bytes())
+    image[image.index(content[PAGE:PAGE + 512]) + 99] ^= 1
+    store.write_bytes(image)
+    assert path in mkstore("scrub", store, code=FAILED).stdout
+
+
 def test_stats_of_compression_and_commits(store, tmp_path):
     generator = random.Random(9)
     before = stats(store)

@@ -15,7 +15,6 @@
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/text.h"
 
-#define OWNER_DEPTH  64u	/* of a path; a longer one begins with "..." */
 #define OWNER_LEVELS 8u		/* of a directory's tree ... */
 #define OWNER_PAGES  (1u << 17) /* ... and its pages, as hostile ones lead anywhere */
 #define OWNER_TEXT   8192u
@@ -212,7 +211,7 @@ static char *owner_path(const struct owners *owners, uint32_t object, char *text
 		const struct owner *owner = &owners->owner[object];
 		size_t length = owner->name ? strlen(owner->name) : 0;
 
-		if (!owner->name || depth == OWNER_DEPTH || (size_t)(at - text) < length + 8)
+		if (!owner->name || depth > DIRECTORY_DEPTH_MAX || (size_t)(at - text) < length + 8)
 			return *at ? memcpy(at - 3, "...", 3) : at;
 		at -= length;
 		memcpy(at, owner->name, length);

@@ -14,8 +14,6 @@
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/stats_priv.h"
 
-#define PATH_DEPTH_MAX 64u
-
 struct range {
 	uint64_t first, end; /* pages */
 	uint32_t object;
@@ -143,7 +141,7 @@ static const char *object_path(const struct objects *objects, uint32_t index, ch
 {
 	size_t at = size;
 
-	for (unsigned depth = 0; index != objects->root && depth < PATH_DEPTH_MAX; depth++) {
+	for (unsigned depth = 0; index != objects->root && depth <= DIRECTORY_DEPTH_MAX; depth++) {
 		const struct object *object = &objects->object[index];
 
 		if (!object->name || at < object->name_length + 1u)
