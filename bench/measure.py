@@ -77,7 +77,7 @@ def computation_ms(image, interval, millions, shift):
         first = generation(machine)
         machine.command(f"run spin {millions}")
         machine.type("log -f\r")
-        passed = int(machine.wait(r"steps: .*?(\d+) ms passed", 600)[1])
+        passed = int(machine.wait(r"steps: .*?(\d+) ms passed", 3000)[1])
         machine.type("q")
         machine.wait(r"^perdure> ")
         return passed, generation(machine) - first
