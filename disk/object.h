@@ -168,6 +168,7 @@ DISK_ASSERT_AT(disk_object, passed, 60);
 
 #define SYSTEM_RESUME_MAX    64u
 #define SYSTEM_ESSENTIAL_MAX 8u
+#define SYSTEM_TRANSIENT_MAX 8u
 #define SYSTEM_MAGIC	     UINT64_C(0x4d4554535953524d)
 
 struct disk_system {
@@ -210,7 +211,14 @@ struct disk_system {
 		uint32_t object;
 		uint32_t reserved;
 	} essential[SYSTEM_ESSENTIAL_MAX];
-	uint8_t reserved[2808];
+	/* Objects that are to go, unless what is under way keeps them: after a resume nothing
+	 * is; version 0: free entry. */
+	struct {
+		uint64_t version;
+		uint32_t object;
+		uint32_t reserved;
+	} transient[SYSTEM_TRANSIENT_MAX];
+	uint8_t reserved[2680];
 };
 DISK_ASSERT_SIZE(disk_system, 4096);
 DISK_ASSERT_AT(disk_system, magic, 0);
@@ -235,7 +243,8 @@ DISK_ASSERT_AT(disk_system, machine_root, 112);
 DISK_ASSERT_AT(disk_system, resume, 120);
 DISK_ASSERT_AT(disk_system, terminal, 1144);
 DISK_ASSERT_AT(disk_system, essential, 1160);
-DISK_ASSERT_AT(disk_system, reserved, 1288);
+DISK_ASSERT_AT(disk_system, transient, 1288);
+DISK_ASSERT_AT(disk_system, reserved, 1416);
 
 /* ---- machine ------------------------------------------------------------ */
 

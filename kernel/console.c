@@ -205,6 +205,11 @@ enum status console_claim(const struct disk_machine *machine)
 	return STATUS_OK;
 }
 
+bool console_restarts(void)
+{
+	return console.owns && console.run.step == console_restart;
+}
+
 void console_told(void)
 {
 	console.returned = false;
@@ -343,7 +348,6 @@ static void console_decide(void)
 void console_reset(void)
 {
 	memset(&console, 0, sizeof(console));
-	console_restart_forget();
 	if (!kernel.hold)
 		return;
 	console_take(false);

@@ -48,6 +48,9 @@ void console_told(void);
 /* Must a machine that writes wait (on CHANNEL_CONSOLE_OUTPUT)? */
 bool console_holds_output(void);
 
+/* Is a new shell being made right now? */
+bool console_restarts(void);
+
 /* What became of the commit that the console has asked for (checkpoint_ask). */
 void console_answered(enum status outcome);
 

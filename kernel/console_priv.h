@@ -73,7 +73,5 @@ enum console_progress console_poweroff(struct console_run *run);
 /* ---- restart.c ---- */
 
 enum console_progress console_restart(struct console_run *run);
-/* What one has left that was given up is of another state. */
-void console_restart_forget(void);
 
 #endif

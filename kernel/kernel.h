@@ -179,6 +179,9 @@ bool service_survey_step(void);
 enum status service_continue(object_t object);
 /* Ends an object of any type, with all that depends on it. */
 enum status service_destroy(object_t object, enum object_type type);
+/* Destroys one of the objects that are noted to go (transient.c), in operations of its
+ * own.  OK: there may be more; NOT_FOUND; WAIT, NO_SPACE, IO: once more, later. */
+enum status service_destroy_transient(void);
 /* Fills in what is known of a machine. */
 enum status service_machine_info(struct space *space, object_t object,
 				 struct abi_machine_info *info);

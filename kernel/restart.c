@@ -3,16 +3,22 @@
  * restart.c - the shell made anew: a machine from the program's file, as the manifest
  * lays it down, in place of the one that served the terminal.
  *
- *   FIND --> PLAN --> READ --> UNDO --> SPACE --> OLD --> MACHINE --> PORT -+
- *                               ^                                            |
- *                               | no room                                    |
- *                               +-------- START <-- PAGES <-- SEGMENT <------+
+ *   FIND --> PLAN --> READ --> UNDO --> SPACE --> MACHINE --> PORT --> SEGMENT --+
+ *                               ^                                                |
+ *                             GIVE <--- no room ---+                             |
+ *                                                  |                             |
+ *                         DONE <-- OLD <-- START <-+------------------ PAGES <---+
  *
- * Each step is one operation, done again after a wait.  UNDO takes apart what a restart
- * has made that found no room or was given up, SPACE waits until that space is back.
- * Before OLD nothing is lost; up to START, which is one operation, the new machine holds
- * nothing and is nobody's.  The program is read before anything is given up, so that no
- * page of it is missing when it is too late.
+ * Each step is one operation, done again after a wait.  START, which is one operation, is
+ * where the new machine takes the old one's place: before it the old shell is as it was
+ * and the new objects hold nothing, are nobody's, and are noted as transient; after it
+ * the new shell runs, and what is noted is the old one with its guard.  So a life that
+ * ends in between, or a person who gives up, leaves one of the two, whole, and what is
+ * noted is destroyed (service_destroy_step).
+ *
+ * Where there is no room for both, UNDO takes apart what was made and SPACE waits until
+ * its space is back; if that does not help, GIVE gives up the old one first.  The program
+ * is read before, so that no page of it is missing when it is too late.
  */
 #include "kernel/console_priv.h"
 #include "kernel/loader.h"
@@ -30,14 +36,15 @@ enum restart_stage {
 	RESTART_FIND,
 	RESTART_PLAN,
 	RESTART_READ,
+	RESTART_GIVE,
 	RESTART_UNDO,
 	RESTART_SPACE,
-	RESTART_OLD,
 	RESTART_MACHINE,
 	RESTART_PORT,
 	RESTART_SEGMENT,
 	RESTART_PAGES,
 	RESTART_START,
+	RESTART_OLD,
 	RESTART_DONE,
 };
 
@@ -49,7 +56,7 @@ static struct {
 	struct loader_plan plan;
 	struct abi_start start;
 	uint64_t page, message_page;
-	struct disk_capability machine, port, instance; /* version 0: not made */
+	struct disk_capability machine, port, instance;
 	uint32_t failures;
 	enum status why; /* of the last one, until its space is back */
 } restart;
@@ -153,35 +160,81 @@ static enum status guard_of(object_t keeper, const struct disk_machine *machine,
 	return status;
 }
 
-/* Its guard goes first, while the machine still says which that is.  OK: one of them is
- * gone, go on; NOT_FOUND: neither is there any more. */
-static enum status restart_old(void)
+/* The shell that there is, with its guard: what is to go. */
+struct old {
+	uint32_t count;
+	object_t object[2];
+	uint64_t version[2];
+	struct disk_machine *machine; /* prepared; null: it cannot run anyway */
+};
+
+static void old_add(struct old *old, object_t object, uint64_t version)
 {
-	const struct disk_system *system;
-	struct disk_machine *machine;
-	struct disk_object record;
-	object_t object, keeper;
+	old->object[old->count] = object;
+	old->version[old->count++] = version;
+}
+
+static enum status old_guard(struct old *old)
+{
+	struct disk_object port;
+	object_t keeper;
 	uint64_t version;
 	bool guard = false;
-	enum status status = system_read(&kernel.space, &system);
+	enum status status = fault_keeper(old->machine, &port, &keeper, &version);
 
+	if (status == STATUS_OK)
+		status = guard_of(keeper, old->machine, &guard);
+	if (status == STATUS_OK && guard)
+		old_add(old, keeper, version);
+	return status == STATUS_WAIT ? status : STATUS_OK;
+}
+
+/* Prepares its end, in which nothing of it is looked for any more. */
+static enum status old_prepare(struct old *old, struct disk_system **system)
+{
+	struct disk_object record;
+	object_t object;
+	enum status status = transient_prepare(&kernel.space, 2, system);
+
+	memset(old, 0, sizeof(*old));
 	if (status != STATUS_OK)
 		return status;
-	object = (object_t){system->terminal.object};
-	version = system->terminal.version;
+	object = (object_t){(*system)->terminal.object};
 	status = object_read(&kernel.space, object, &record);
 	if (status == STATUS_WAIT)
 		return status;
-	if (status != STATUS_OK || record.version != version || record.type != OBJECT_MACHINE)
-		return STATUS_NOT_FOUND;
-	status = machine_read(&kernel.space, object, &machine);
+	if (status != STATUS_OK || record.version != (*system)->terminal.version ||
+	    record.type != OBJECT_MACHINE)
+		return STATUS_OK; /* there is none */
+	old_add(old, object, record.version);
+	status = machine_prepare(&kernel.space, object, &old->machine);
 	if (status == STATUS_OK)
-		status = fault_keeper(machine, &record, &keeper, &version);
-	if (status == STATUS_OK)
-		status = guard_of(keeper, machine, &guard);
-	if (status == STATUS_WAIT)
+		return old_guard(old);
+	old->machine = NULL;
+	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
+}
+
+/* COMMIT part.  It does not run any more, and so does not read from the terminal. */
+static void old_end(struct old *old, struct disk_system *system)
+{
+	for (uint32_t i = 0; i < old->count; i++)
+		transient_add(system, old->object[i], old->version[i]);
+	if (old->machine)
+		old->machine->stopped = 1;
+}
+
+static enum status restart_give(void)
+{
+	struct disk_system *system;
+	struct old old;
+	enum status status = STATUS_OK;
+
+	if (restart.failures < RESTART_TRIES / 2)
 		return status;
-	return service_destroy(guard ? keeper : object, OBJECT_MACHINE);
+	status = old_prepare(&old, &system);
+	if (status == STATUS_OK)
+		old_end(&old, system);
+	return status;
 }
 
 /* ---- the new one ------------------------------------------------------------------------- */
@@ -193,8 +246,8 @@ static enum status restart_create(const struct object_request *request,
 	enum status status = system_read(&kernel.space, &system);
 
 	if (status == STATUS_OK)
-		status = object_create(&kernel.space, (object_t){system->root_bank}, request,
-				       capability);
+		status = transient_create(&kernel.space, (object_t){system->root_bank}, request,
+					  capability);
 	return status;
 }
 
@@ -287,9 +340,12 @@ static enum status restart_start(void)
 	struct disk_machine *machine;
 	struct disk_system *system;
 	struct disk_object table, *port;
+	struct old old;
 	object_t object = {restart.machine.object};
-	enum status status = machine_prepare(&kernel.space, object, &machine);
+	enum status status = old_prepare(&old, &system);
 
+	if (status == STATUS_OK)
+		status = machine_prepare(&kernel.space, object, &machine);
 	if (status == STATUS_OK)
 		status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, &table);
 	/* All slots lie in the table's first page. */
@@ -299,8 +355,6 @@ static enum status restart_start(void)
 		status = object_prepare(&kernel.space, (object_t){restart.port.object}, &port);
 	if (status == STATUS_OK)
 		status = machine_ready_prepare(&kernel.space, object);
-	if (status == STATUS_OK)
-		status = system_prepare(&kernel.space, &system);
 	for (unsigned i = 0; i < GRANTS && status == STATUS_OK; i++)
 		status = object_capability(&kernel.space, (object_t){grants[i].object},
 					   grants[i].rights, &capability[i]);
@@ -322,6 +376,10 @@ static enum status restart_start(void)
 	port->word[1] = machine->version;
 	machine->ports[0].object = restart.port.object;
 	machine->ports[0].version = restart.port.version;
+	transient_remove(system, restart.machine.version);
+	transient_remove(system, restart.port.version);
+	transient_remove(system, restart.instance.version);
+	old_end(&old, system);
 	system->terminal.object = machine->object;
 	system->terminal.version = machine->version;
 	essential_changed();
@@ -332,25 +390,6 @@ static enum status restart_start(void)
 }
 
 /* ---- steps ------------------------------------------------------------------------------- */
-
-/* What was made goes again, the last first.  By capability: what an earlier restart has
- * left may be gone, and its numbers somebody else's.  NOT_FOUND: nothing is left of it. */
-static enum status restart_undo(void)
-{
-	struct disk_capability *made = restart.instance.version ? &restart.instance
-				       : restart.port.version	? &restart.port
-								: &restart.machine;
-	enum status status;
-
-	if (!made->version)
-		return STATUS_NOT_FOUND;
-	status = object_resolve(&kernel.space, made, OBJECT_NONE, 0, NULL);
-	if (status == STATUS_OK)
-		status = service_destroy((object_t){made->object}, (enum object_type)made->type);
-	if (status != STATUS_WAIT)
-		made->version = 0;
-	return status == STATUS_WAIT ? status : STATUS_OK;
-}
 
 /* Until what was destroyed is taken apart and the next commit has given its space back. */
 static enum status restart_space(struct console_run *run)
@@ -377,8 +416,8 @@ static enum status restart_stage(struct console_run *run)
 		return restart_plan();
 	case RESTART_READ:
 		return restart_read();
-	case RESTART_OLD:
-		return restart_old();
+	case RESTART_GIVE:
+		return restart_give();
 	case RESTART_MACHINE:
 		return restart_machine();
 	case RESTART_PORT:
@@ -390,7 +429,8 @@ static enum status restart_stage(struct console_run *run)
 	case RESTART_START:
 		return restart_start();
 	case RESTART_UNDO:
-		return restart_undo();
+	case RESTART_OLD:
+		return service_destroy_transient();
 	case RESTART_SPACE:
 		return restart_space(run);
 	case RESTART_DONE:
@@ -406,7 +446,6 @@ static bool restart_repeats(enum restart_stage stage)
 	       stage == RESTART_UNDO;
 }
 
-/* What an earlier one has left is still known. */
 static void restart_begin(struct console_run *run)
 {
 	restart.path = restart.at = run->words > 1 ? run->word[1] : RESTART_PROGRAM;
@@ -418,14 +457,19 @@ static void restart_begin(struct console_run *run)
 	run->found = true;
 }
 
+static bool restart_lacks_room(enum status status)
+{
+	return status == STATUS_NO_SPACE || status == STATUS_ALLOWANCE;
+}
+
 static enum console_progress restart_failed(const struct console_run *run, enum status status)
 {
-	if (run->stage < RESTART_UNDO)
+	if (run->stage < RESTART_GIVE)
 		console_print("restart: %s: %s; nothing was changed\n", restart.path,
 			      run->stage == RESTART_PLAN && restart.plan.error
 				      ? restart.plan.error
 				      : status_text(status));
-	else if (status == STATUS_NO_SPACE || status == STATUS_ALLOWANCE)
+	else if (restart_lacks_room(status))
 		console_print("restart: no room for a new shell: %s; `delete` snapshots, or `kill` "
 			      "what uses it up, then `restart` again\n",
 			      status_text(status));
@@ -436,20 +480,13 @@ static enum console_progress restart_failed(const struct console_run *run, enum 
 	return CONSOLE_FINISHED;
 }
 
-void console_restart_forget(void)
-{
-	const struct disk_capability none = {.version = 0};
-
-	restart.machine = restart.port = restart.instance = none;
-}
-
 static enum console_progress restart_done(void)
 {
-	console_restart_forget(); /* it is the machine's own now */
 	if (kernel.hold)
 		console_print("a new shell is made; `continue` lets it run, and all others\n");
 	else
 		console_give_back();
+	console_told(); /* what is new has nothing on the terminal to show again */
 	return CONSOLE_FINISHED;
 }
 
@@ -467,17 +504,14 @@ enum console_progress console_restart(struct console_run *run)
 	if (status == STATUS_OK) {
 		if (!repeats && (run->stage != RESTART_FIND || !*restart.at))
 			run->stage++;
-	} else if (status == STATUS_NOT_FOUND && repeats) {
-		run->stage++;
-	} else if (run->stage < RESTART_UNDO) {
-		return restart_failed(run, status);
-	} else {
+	} else if (repeats && (status == STATUS_NOT_FOUND || run->stage == RESTART_OLD)) {
+		run->stage++; /* what cannot be done of OLD now is done later without it */
+	} else if (run->stage >= RESTART_GIVE && restart_lacks_room(status) &&
+		   ++restart.failures < RESTART_TRIES) {
 		restart.why = status;
-		restart.failures +=
-			status == STATUS_NO_SPACE || status == STATUS_ALLOWANCE ? 1 : RESTART_TRIES;
-		run->stage = RESTART_UNDO;
+		run->stage = RESTART_GIVE;
+	} else {
+		return restart_failed(run, status);
 	}
-	if (run->stage == RESTART_SPACE && restart.failures >= RESTART_TRIES)
-		return restart_failed(run, restart.why);
 	return run->stage == RESTART_DONE ? restart_done() : CONSOLE_MORE;
 }

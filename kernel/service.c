@@ -10,6 +10,7 @@
 #include <string.h>
 
 static struct {
+	bool transient;	   /* there may be objects noted that are to go */
 	bool destroying;   /* there may be objects to take apart */
 	uint64_t retry_ns; /* not before this: the store is full */
 	bool surveying;	   /* the places of directories may not be known */
@@ -20,6 +21,7 @@ static struct {
 void service_reset(void)
 {
 	memset(&service_state, 0, sizeof(service_state));
+	service_state.transient = true;
 	service_state.destroying = true;
 	service_state.surveying = true;
 	service_state.survey.directory = (object_t){1};
@@ -308,19 +310,45 @@ bool service_destroying(void)
 	return service_state.destroying;
 }
 
-bool service_destroy_step(void)
+enum status service_destroy_transient(void)
+{
+	struct disk_system *system;
+	struct disk_object record;
+	object_t object;
+	enum status status;
+
+	store_operation_begin(kernel.space.store);
+	status = transient_find(&kernel.space, &object, &record);
+	if (status != STATUS_OK)
+		return status;
+	status = service_destroy(object, (enum object_type)record.type);
+	if (status == STATUS_OK || status == STATUS_WAIT || status == STATUS_NO_SPACE ||
+	    status == STATUS_IO)
+		return status;
+	kernel_print_loud("perdure: object %u, which was to go, cannot be destroyed: %s", object.n,
+			  status_text(status));
+	store_operation_begin(kernel.space.store);
+	status = system_prepare(&kernel.space, &system);
+	if (status == STATUS_OK)
+		transient_remove(system, record.version);
+	return status;
+}
+
+/* OK: go on. */
+static enum status destroy_step(bool transient)
 {
 	enum status status;
 	bool more = false;
 
-	if (!service_state.destroying || time_uptime_ns() < service_state.retry_ns)
-		return false;
+	if (transient) {
+		status = service_destroy_transient();
+		service_state.transient = status != STATUS_NOT_FOUND;
+		return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	}
 	store_operation_begin(kernel.space.store);
 	status = object_destroy_step(&kernel.space, &more);
-	if (status == STATUS_NO_SPACE || status == STATUS_IO)
-		service_state.retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
 	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
-		return false; /* again when something has completed */
+		return status;
 	if (status != STATUS_OK)
 		kernel_print_loud("perdure: a destroyed object cannot be taken apart, and its "
 				  "space is not given back: %s",
@@ -329,7 +357,22 @@ bool service_destroy_step(void)
 		service_state.destroying = false;
 		task_wake_channel(CHANNEL_DESTROY);
 	}
-	return true;
+	return STATUS_OK;
+}
+
+bool service_destroy_step(void)
+{
+	/* What a restart has noted is its own to end, as long as it is under way. */
+	bool restarts = console_restarts(), transient = service_state.transient && !restarts;
+	enum status status;
+
+	service_state.transient |= restarts;
+	if ((!transient && !service_state.destroying) || time_uptime_ns() < service_state.retry_ns)
+		return false;
+	status = destroy_step(transient);
+	if (status == STATUS_NO_SPACE || status == STATUS_IO)
+		service_state.retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	return status == STATUS_OK; /* else again when something has completed */
 }
 
 /* ---- a state from before directories had places ------------------------------------ */

@@ -91,6 +91,24 @@ static enum status machine_info(struct service *service)
 
 /* ---- running and holding -------------------------------------------------------- */
 
+/* The port that it was given as its own is its own from now on, not only from its first
+ * receive: whoever asks for a keeper that has just been started finds it. */
+static enum status start_port(struct disk_machine *machine)
+{
+	struct disk_object table, record;
+	struct disk_capability port;
+	enum status status =
+		object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, &table);
+
+	if (status == STATUS_OK)
+		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_RECEIVE, &record);
+	if (status == STATUS_OK && !record.word[0])
+		status = receiver_bind(machine, (object_t){port.object}, &record);
+	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
+}
+
 static enum status machine_start(struct service *service)
 {
 	struct disk_machine *machine;
@@ -101,6 +119,8 @@ static enum status machine_start(struct service *service)
 		status = STATUS_BUSY;
 	if (status == STATUS_OK)
 		status = machine_ready_prepare(&kernel.space, object);
+	if (status == STATUS_OK)
+		status = start_port(machine);
 	if (status == STATUS_OK)
 		status = safe_admit(machine->version);
 	if (status != STATUS_OK)

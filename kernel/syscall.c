@@ -267,10 +267,9 @@ static enum status receive_from(struct call *call, object_t port, const struct d
 	kernel_leave();
 }
 
-/* Makes the machine the receiver of the port: at most one may wait on it. */
-static enum status receive_bind(struct call *call, object_t port, struct disk_object *record)
+enum status receiver_bind(struct disk_machine *machine, object_t port,
+			  const struct disk_object *record)
 {
-	struct disk_machine *machine = call->machine;
 	struct disk_object other, *writable;
 	unsigned free_entry = MACHINE_PORTS;
 	enum status status;
@@ -318,7 +317,7 @@ static enum status receive_slot(struct call *call, uint32_t slot, object_t *port
 		return status;
 	*port = (object_t){capability.object};
 	*version = record.version;
-	status = receive_bind(call, *port, &record);
+	status = receiver_bind(call->machine, *port, &record);
 	if (status != STATUS_OK)
 		return status;
 	return receive_from(call, *port, &record);

@@ -59,6 +59,10 @@ enum status call_capability(struct call *call, uint32_t slot, struct disk_capabi
 /* Reads label, words, data and passed capabilities into a message. */
 enum status call_message(struct call *call, const struct disk_capability *target,
 			 struct message *message);
+/* Makes the machine, whose page is prepared, the receiver of the port: one at a time may
+ * wait on it.  BUSY, LIMIT. */
+enum status receiver_bind(struct disk_machine *machine, object_t port,
+			  const struct disk_object *record);
 /* Clears the slots of reply capabilities that have moved. */
 enum status call_moves_prepare(struct call *call);
 void call_moves_commit(struct call *call);

@@ -129,6 +129,26 @@ enum status object_destroy_step(struct space *space, bool *more);
  * entries; log 17; others 0. */
 uint64_t object_charge(enum object_type type, uint64_t size);
 
+/* ---- transient.c: objects that are to go ---------------------------------------------- */
+
+/* Whatever is made in several operations, and whatever is destroyed in several, would stay
+ * half done for ever if a life ended in between.  So its objects are noted: those that are
+ * made, by the operation that makes them, until they are kept; those that are destroyed,
+ * before the first of them is.  What is noted and not being worked on is destroyed by
+ * whoever owns the space. */
+
+/* Room for so many more?  LIMIT. */
+enum status transient_prepare(struct space *space, uint32_t count, struct disk_system **system);
+void transient_add(struct disk_system *system, object_t object, uint64_t version);
+/* It is to stay, or is given up as damaged. */
+void transient_remove(struct disk_system *system, uint64_t version);
+/* Creates an object that is noted. */
+enum status transient_create(struct space *space, object_t bank,
+			     const struct object_request *request,
+			     struct disk_capability *capability);
+/* One that still lives.  NOT_FOUND: all have ended, and nothing is noted any more. */
+enum status transient_find(struct space *space, object_t *object, struct disk_object *record);
+
 /* ---- segment.c -------------------------------------------------------------- */
 
 /* LIMIT beyond the segment's range, ALLOWANCE.  What is cut off reads as zeros

@@ -22,6 +22,8 @@ KERNEL = "kernel> "
 SECTOR = 512
 OBJECT_TABLE_PAGE = 0x200000
 RECORDS = 64  # of objects, in a page
+SYSTEM_PAGE = 0x100000
+TRANSIENT_AT, TRANSIENTS = 1288, 8  # where the system page notes objects that are to go
 ENTRIES = ["verbose", "choose", "safe", "console"]  # of the menu, behind the first
 
 
@@ -78,10 +80,14 @@ def page_of(image, number):
     return bytes.fromhex(json.loads(mkstore("dump", image, "page", str(number), "--json").stdout)["bytes"])
 
 
+def object_record(image, number):
+    at = number % RECORDS * 64
+    return page_of(image, OBJECT_TABLE_PAGE + number // RECORDS)[at : at + 64]
+
+
 def object_range(image, number):
     """First page and pages of an object's range, from the object table."""
-    at = number % RECORDS * 64
-    record = page_of(image, OBJECT_TABLE_PAGE + number // RECORDS)[at : at + 64]
+    record = object_record(image, number)
     return (int.from_bytes(record[16:24], "little"), int.from_bytes(record[24:32], "little"))
 
 
@@ -124,6 +130,10 @@ def used_image(image):
 def works_again(machine):
     """A new shell has the terminal, and all that a shell can do."""
     machine.wait(r"^perdure> ")
+    works_again_here(machine)
+
+
+def works_again_here(machine):
     assert "kept" in machine.command("cat /notes/kept")
     assert "checkpoint" in machine.command("checkpoint")
     assert "shell" in machine.command("ps")
@@ -209,10 +219,42 @@ def test_restart_beside_a_living_shell(used_image):
     with Machine(used_image) as machine:
         machine.wait_prompt()
         assert "new" in machine.command("cat /notes/new")
-        works_again_here = machine.command("snapshots")
-        assert "before" in works_again_here
+        assert "before" in machine.command("snapshots")
         power_off(machine)
     verify(used_image)
+
+
+def charged(image):
+    """What the root bank pays for, and for how many objects; without what machines have
+    attached, which grows as they run."""
+    objects, owned = mkstore_json("info", image)["objects"], set()
+    for machine in mkstore_json("ps", image)["machines"]:
+        page = page_of(image, object_range(image, machine["object"])[0])
+        owned |= {int.from_bytes(page[at + 8 : at + 12], "little") for at in range(1792, 4096, 96)}
+    owned -= {0}
+    sizes = [int.from_bytes(object_record(image, number)[32:40], "little") for number in owned]
+    return (objects["charged_pages"] - sum(max(1, -(-size // 4096)) for size in sizes),
+            objects["alive"] - len(owned))
+
+
+def machines_of(image):
+    return sorted(machine["name"] for machine in mkstore_json("ps", image)["machines"])
+
+
+def test_restart_before_anything_is_read(used_image):
+    """Nothing of the old shell and its guard is in memory: both go all the same, with all
+    that is paid for them."""
+    names, charge = machines_of(used_image), charged(used_image)
+    for _ in range(3):
+        with from_menu(used_image, "console") as machine:
+            machine.wait(rf"^{KERNEL}")
+            assert "a new shell is made" in kernel_command(machine, "restart")
+            machine.type("continue\r")
+            machine.wait(r"^perdure> ")
+            power_off(machine)
+        assert machines_of(used_image) == names
+        assert charged(used_image) == charge
+        verify(used_image)
 
 
 def large(program, pages):
@@ -228,40 +270,103 @@ def large(program, pages):
     return bytes(elf)
 
 
-def test_restart_given_up(image, tmp_path):
-    """What it has left is never somebody else's: not after a restore, which hands the same
-    numbers out anew."""
+def transient(image):
+    """The objects that are noted to go, in the newest generation; None if it moved on."""
+    page = mkstore("dump", "--live", image, "page", str(SYSTEM_PAGE), "--json", code=None)
+    if page.returncode:
+        return None
+    page = bytes.fromhex(json.loads(page.stdout)["bytes"])
+    entries = struct.iter_unpack("<QII", page[TRANSIENT_AT : TRANSIENT_AT + 16 * TRANSIENTS])
+    return [number for version, number, _ in entries if version]
+
+
+@pytest.fixture
+def large_image(used_image, tmp_path):
+    """With a program that takes long to be made."""
     (tmp_path / "large").write_bytes(large(pathlib.Path("build/user/hello.elf"), 131072))
-    mkstore("put", image, tmp_path / "large", "/bin/large")
+    mkstore("put", used_image, tmp_path / "large", "/bin/large")
+    return used_image
+
+
+def in_the_middle(machine, image):
+    """A new shell is being made, and a generation holds what there is of it."""
+    machine.command("interval 100ms")
+    send_break(machine)
+    machine.wait(rf"^{KERNEL}")
+    machine.type("restart /bin/large\r")
+    machine.wait(r"large\n")
+    until(lambda: transient(image))
+
+
+def as_it_was(image, before):
+    """The next life has the shell of before, and nothing else is left."""
+    names, numbers, charge = before
     with Machine(image) as machine:
         machine.wait_prompt()
-        machine.command("snapshot before")
-        send_break(machine)
-        machine.wait(rf"^{KERNEL}")
-        delay, left = 0.05, None
-        while not left:
-            machine.type("restart /bin/large\r")
-            machine.wait(r"large\n")
-            time.sleep(delay)
-            machine.type("\x03")
-            machine.wait(rf"\^C\n{KERNEL}")
-            left = re.search(r"not started +shell", kernel_command(machine, "machines"))
-            delay *= 2
-        machine.type("restore before\r")
+        assert "kept" in machine.command("cat /notes/kept")
+        power_off(machine)
+    assert (machines_of(image), machine_number(image, "shell")) == (names, numbers)
+    assert charged(image) == charge
+    assert transient(image) == []
+    verify(image)
+
+
+@pytest.fixture
+def before(large_image):
+    """What there is without a restart."""
+    with Machine(large_image) as machine:
         machine.wait_prompt()
-        for number in range(8):
-            machine.command("run spin 600" if number % 2 else f"echo {number} > /notes/n{number}")
-        others = sorted(re.findall(r"(\d+)  spin ", machine.command("ps")))
-        assert len(others) == 4
+        power_off(machine)
+    return (machines_of(large_image), machine_number(large_image, "shell"), charged(large_image))
+
+
+def test_restart_given_up(large_image, before):
+    """The old shell goes on, and nothing of the new one is left."""
+    with Machine(large_image) as machine:
+        machine.wait_prompt()
+        in_the_middle(machine, large_image)
+        machine.type("\x03")
+        machine.wait(rf"\^C\n{KERNEL}")
+        until(lambda: "not started" not in kernel_command(machine, "machines"))
+        machine.type("continue\r")
+        machine.wait(r"^perdure> ")
+        power_off(machine)
+    as_it_was(large_image, before)
+
+
+def test_restart_cut(large_image, before):
+    """The power goes while a new shell is made; then the same out of a snapshot."""
+    with Machine(large_image) as machine:
+        machine.wait_prompt()
+        in_the_middle(machine, large_image)
+        machine.cut()
+    assert transient(large_image)
+    verify(large_image)
+    mkstore("snapshot", large_image, "middle")
+    as_it_was(large_image, before)
+    mkstore("restore", large_image, "middle")
+    assert transient(large_image)
+    as_it_was(large_image, before)
+
+
+@pytest.mark.parametrize("delay", [0, 0.02, 0.05, 0.1, 0.2, 0.4])
+def test_restart_cut_anywhere(used_image, delay):
+    """There is the old shell or the new one, whole, and one guard at most."""
+    with Machine(used_image) as machine:
+        machine.wait_prompt()
+        machine.command("interval 10ms")
         send_break(machine)
         machine.wait(rf"^{KERNEL}")
         machine.type("restart\r")
-        machine.wait(r"^perdure> ")
-        assert sorted(re.findall(r"(\d+)  spin ", machine.command("ps"))) == others
-        assert [machine.command(f"cat /notes/n{number}") for number in range(0, 8, 2)] == [
-            f"{number}\n" for number in range(0, 8, 2)]
-        power_off(machine)
-    verify(image)
+        machine.wait(r"restart\n")
+        time.sleep(delay)
+    verify(used_image)
+    with Machine(used_image) as machine:
+        machine.wait_prompt()
+        until(lambda: (ps := machine.command("ps")).count(" shell ") == 1 and ps.count(" guard ") == 1)
+        works_again_here(machine)
+    assert transient(used_image) == []
+    verify(used_image)
 
 
 # ---- the shell cannot run ----------------------------------------------------------------

@@ -151,6 +151,14 @@ static void verify_objects_fixed(struct verify_objects *objects)
 		    objects->system.essential[i].reserved)
 			verify_objects_report(objects, SYSTEM_PAGE,
 					      "essential machine %u was never handed out", i);
+	for (unsigned i = 0; i < SYSTEM_TRANSIENT_MAX; i++)
+		if (objects->system.transient[i].version > objects->system.next_version ||
+		    objects->system.transient[i].object >= objects->objects ||
+		    objects->system.transient[i].reserved)
+			verify_objects_report(objects, SYSTEM_PAGE,
+					      "object %u of those that are to go was never "
+					      "handed out",
+					      i);
 	for (unsigned i = 0; i < SYSTEM_RESUME_MAX; i++)
 		if (objects->system.resume[i].version > objects->system.next_version ||
 		    objects->system.resume[i].object >= objects->objects)

@@ -130,10 +130,22 @@ static void reach_from(struct reach *reach, uint32_t object, uint64_t *count, ui
 	}
 }
 
+/* Noted to be destroyed by the kernel. */
+static bool reach_transient(const struct verify_objects *objects, uint32_t object)
+{
+	for (unsigned i = 0; i < SYSTEM_TRANSIENT_MAX; i++)
+		if (objects->system.transient[i].object == object &&
+		    objects->system.transient[i].version == objects->record[object].version)
+			return true;
+	return false;
+}
+
 /* Found without anybody's leading there: by the system page, by the number of a
  * machine, or as what pays for the rest. */
 static bool reach_root(const struct verify_objects *objects, uint32_t object)
 {
+	if (reach_transient(objects, object))
+		return true;
 	switch (objects->record[object].type) {
 	case OBJECT_SEGMENT:
 	case OBJECT_PORT:

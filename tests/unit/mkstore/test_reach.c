@@ -310,6 +310,23 @@ static void test_table_destroyed(void **state)
 	expect_error("has no table");
 }
 
+/* What the kernel is going to destroy is known to it, until the number is another's. */
+static void test_transient(void **state)
+{
+	struct object_request request = {.type = OBJECT_TABLE, .size = 8};
+	struct disk_capability table, segment = create(OBJECT_SEGMENT);
+
+	(void)state;
+	expect_ok(HOST_RETRY(&host, transient_create(&host.space, (object_t){OBJECT_ROOT_BANK},
+						     &request, &table)));
+	place_in_table(table, segment);
+	verify_now();
+	assert_int_equal(found.errors + found.count, 0);
+	system_of()->transient[0].version--;
+	assert_int_equal(verify_now().unreached_objects, 2);
+	expect_unreached(0, table, 1, 1 + 1);
+}
+
 /* In a snapshot it is noted, and counts for nothing. */
 static void test_snapshot(void **state)
 {
@@ -472,13 +489,9 @@ static void test_reattach_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_held),
-		TEST(test_table_destroyed),
-		TEST(test_snapshot),
-		TEST(test_places),
-		TEST(test_reattach),
-		TEST(test_reattach_rings),
-		TEST(test_reattach_refused),
+		TEST(test_held),	   TEST(test_table_destroyed),	TEST(test_transient),
+		TEST(test_snapshot),	   TEST(test_places),		TEST(test_reattach),
+		TEST(test_reattach_rings), TEST(test_reattach_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

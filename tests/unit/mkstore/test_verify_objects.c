@@ -330,6 +330,9 @@ FAULT(system_root, system_of(host)->root_directory = OBJECT_ROOT_BANK)
 FAULT(system_bank, system_of(host)->root_bank = 4000000)
 FAULT(system_terminal, system_of(host)->terminal.object = 4000000)
 FAULT(system_terminal_version, system_of(host)->terminal.version = UINT64_MAX)
+FAULT(system_transient, system_of(host)->transient[7].version = UINT64_MAX)
+FAULT(system_transient_object, system_of(host)->transient[0].object = 4000000)
+FAULT(system_transient_reserve, system_of(host)->transient[2].reserved = 1)
 FAULT(system_resume, system_of(host)->resume[3].object = 4000000)
 FAULT(system_fewer_objects, system_of(host)->next_object--)
 FAULT(table_tail, record_of(host, (object_t){60})->type = OBJECT_PORT)
@@ -453,6 +456,9 @@ static const struct {
 	FAULT_ROW(system_bank, "no root bank"),
 	FAULT_ROW(system_terminal, "never made"),
 	FAULT_ROW(system_terminal_version, "never made"),
+	FAULT_ROW(system_transient, "to go"),
+	FAULT_ROW(system_transient_object, "to go"),
+	FAULT_ROW(system_transient_reserve, "to go"),
 	FAULT_ROW(system_resume, "told of a resume"),
 	FAULT_ROW(system_fewer_objects, "objects free"),
 	FAULT_ROW(table_tail, "goes on behind"),

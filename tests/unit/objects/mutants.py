@@ -23,7 +23,7 @@ FLAGS = ["-std=gnu11", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-rec
 SECONDS = 120  # limit of one test: an endless loop counts as noticed
 
 # Cheap tests first; the million entries of the last one are left out.
-TESTS = ["object", "content", "places", "machine", "range", "btree_page", "damage", "btree"]
+TESTS = ["object", "content", "places", "transient", "machine", "range", "btree_page", "damage", "btree"]
 
 # File, text, replacement.
 FAULTS = [
@@ -197,6 +197,20 @@ FAULTS = [
      ''),
     ('directory.c', 'survey->directory.n >= system->next_object',
      'survey->directory.n + 1 >= system->next_object'),
+    ('transient.c', 'room < count',
+     'false'),
+    ('transient.c', 'transient_prepare(space, 1, &system);',
+     'system_prepare(space, &system);'),
+    ('transient.c', 'transient_add(system, (object_t){capability->object}, capability->version);',
+     ';'),
+    ('transient.c', 'record->version == version)',
+     'record->version)'),
+    ('transient.c', 'status == STATUS_NOT_FOUND || status == STATUS_CORRUPT',
+     'status == STATUS_CORRUPT'),
+    ('transient.c', 'if (noted)\n\t\tmemset',
+     'if (false)\n\t\tmemset'),
+    ('transient.c', 'system->transient[i].version == version)\n\t\t\tmemset',
+     'system->transient[i].version)\n\t\t\tmemset'),
 ]
 
 

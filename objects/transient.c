@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * transient.c - the list, in the system page, of objects that are to go.
+ */
+#include "objects/objects.h"
+#include "store/check.h"
+#include <string.h>
+
+enum status transient_prepare(struct space *space, uint32_t count, struct disk_system **system)
+{
+	enum status status = system_prepare(space, system);
+	uint32_t room = 0;
+
+	if (status != STATUS_OK)
+		return status;
+	for (unsigned i = 0; i < SYSTEM_TRANSIENT_MAX; i++)
+		room += !(*system)->transient[i].version;
+	return room < count ? STATUS_LIMIT : STATUS_OK;
+}
+
+void transient_add(struct disk_system *system, object_t object, uint64_t version)
+{
+	unsigned i = 0;
+
+	while (i < SYSTEM_TRANSIENT_MAX && system->transient[i].version)
+		i++;
+	STORE_CHECK(i < SYSTEM_TRANSIENT_MAX);
+	system->transient[i].object = object.n;
+	system->transient[i].version = version;
+}
+
+void transient_remove(struct disk_system *system, uint64_t version)
+{
+	for (unsigned i = 0; i < SYSTEM_TRANSIENT_MAX; i++)
+		if (system->transient[i].version == version)
+			memset(&system->transient[i], 0, sizeof(system->transient[i]));
+}
+
+enum status transient_create(struct space *space, object_t bank,
+			     const struct object_request *request,
+			     struct disk_capability *capability)
+{
+	struct disk_system *system;
+	enum status status = transient_prepare(space, 1, &system);
+
+	if (status == STATUS_OK)
+		status = object_create(space, bank, request, capability);
+	/* Of the same commit point: nothing is prepared any more. */
+	if (status == STATUS_OK)
+		transient_add(system, (object_t){capability->object}, capability->version);
+	return status;
+}
+
+enum status transient_find(struct space *space, object_t *object, struct disk_object *record)
+{
+	const struct disk_system *system;
+	struct disk_system *changed;
+	enum status status = system_read(space, &system);
+	bool noted = false;
+
+	for (unsigned i = 0; status == STATUS_OK && i < SYSTEM_TRANSIENT_MAX; i++) {
+		uint64_t version = system->transient[i].version;
+
+		if (!version)
+			continue;
+		noted = true;
+		*object = (object_t){system->transient[i].object};
+		status = object_read(space, *object, record);
+		if (status == STATUS_OK && record->version == version)
+			return STATUS_OK;
+		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND || status == STATUS_CORRUPT)
+			status = STATUS_OK; /* nothing that could be destroyed */
+	}
+	if (status == STATUS_OK && noted)
+		status = system_prepare(space, &changed);
+	if (status != STATUS_OK)
+		return status;
+
+	/* Commit point. */
+	if (noted)
+		memset(changed->transient, 0, sizeof(changed->transient));
+	return STATUS_NOT_FOUND;
+}
