@@ -250,6 +250,7 @@ def test_restart_before_anything_is_read(used_image):
             machine.wait(rf"^{KERNEL}")
             assert "a new shell is made" in kernel_command(machine, "restart")
             machine.type("continue\r")
+            machine.wait(r"^\[a new shell\]$")
             machine.wait(r"^perdure> ")
             power_off(machine)
         assert machines_of(used_image) == names
@@ -650,5 +651,14 @@ def test_full_store(tmp_path):
         machine.wait_prompt()
         for line in COMMANDS:
             machine.command(line)
+        # Where there is no room for two shells, the old one is given up for the new one.
+        old = machine_number_live(machine)
+        machine.command("snapshot again")
+        fill(machine, "/bin/hello", 1024)
+        send_break(machine)
+        machine.wait(rf"^{KERNEL}")
+        machine.type("restart\r")
+        machine.wait(r"^perdure> ")
+        assert machine_number_live(machine) != old
         power_off(machine)
     verify(image)

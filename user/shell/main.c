@@ -18,8 +18,9 @@ static struct line line;
 
 size_t shell_resume_notice(char *text, size_t size)
 {
-	static uint64_t resumes; /* at the last notice */
+	static uint64_t resumes; /* at the last notice, 0: there was none */
 	struct abi_system info;
+	bool begins = resumes == 0;
 
 	if (system_info(&info) != STATUS_OK)
 		return text_format(text, size, "\r\n[resumed]\r\n");
@@ -30,6 +31,8 @@ size_t shell_resume_notice(char *text, size_t size)
 		return text_format(text, size,
 				   "\r\nPerdure %.*s. Type help for the commands.\r\n\r\n",
 				   (int)sizeof(info.version), info.version);
+	if (begins)
+		return text_format(text, size, "\r\n[a new shell]\r\n");
 	return text_format(text, size, "\r\n[resumed: generation %llu, %s]\r\n",
 			   (unsigned long long)info.generation,
 			   print_resume((enum abi_resume)info.resume_reason));
