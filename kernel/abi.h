@@ -360,7 +360,8 @@ struct abi_system {
 	uint64_t memory_bytes, kernel_bytes, frames, free_frames, clean_frames;
 	uint64_t dirty_frames, borrowed_frames, staging_bytes;
 	uint64_t uptime_ns, since_resume_ns, wall_ns, generation, resume_reason;
-	uint64_t resume_us;		     /* from kernel entry to the first machine */
+	uint64_t resume_us;		     /* from kernel entry to the first machine, without
+					      * what the kernel's console waited for a person */
 	uint64_t resumes, machines, idle_ns; /* machines: that run or wait in memory now */
 	char version[32];
 	char cpu[48];

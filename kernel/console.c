@@ -22,14 +22,17 @@
 #define CONSOLE_PATIENCE_NS UINT64_C(2000000000)
 
 static struct {
-	bool owns;	 /* the terminal is the kernel's */
-	bool asked;	 /* because a person wants it so */
-	bool look;	 /* it must be looked whether the terminal is served */
-	bool typed;	 /* and somebody waits for that */
-	bool returned;	 /* the next machine that reads is told RESTARTED */
-	uint64_t served; /* version of the terminal's machine, as far as it is known */
-	uint32_t full;	 /* how often in a row it has found the store full */
-	uint64_t stuck;	 /* version of a machine that was found unable to run, and why */
+	bool owns;		      /* the terminal is the kernel's */
+	bool asked;		      /* because a person wants it so */
+	uint64_t taken_ns, waited_ns; /* since when; how long because nothing ran, before */
+	bool look;		      /* it must be looked whether the terminal is served */
+	bool typed;		      /* and somebody waits for that */
+	bool searched;		      /* it is known whose it is, or that nobody knows */
+	object_t search;	      /* looked at last for that */
+	bool returned;		      /* the next machine that reads is told RESTARTED */
+	uint64_t served;	      /* version of the terminal's machine, as far as it is known */
+	uint32_t full;		      /* how often in a row it has found the store full */
+	uint64_t stuck; /* version of a machine that was found unable to run, and why */
 	enum status stuck_status;
 	uint64_t reader; /* version of the machine that has read last, 0: none since the resume */
 	struct console_line line;
@@ -110,6 +113,7 @@ static void console_take(bool asked)
 	if (console.owns)
 		return;
 	console.owns = true;
+	console.taken_ns = arch_time_ns();
 	console.question = NULL;
 	console.run.step = NULL;
 	console.line.returned = false;
@@ -118,8 +122,16 @@ static void console_take(bool asked)
 		;
 }
 
+uint64_t console_waited_ns(void)
+{
+	bool waits = console.owns && !console.asked;
+
+	return console.waited_ns + (waits ? arch_time_ns() - console.taken_ns : 0);
+}
+
 void console_give_back(void)
 {
+	console.waited_ns = console_waited_ns();
 	console.owns = false;
 	console.asked = false;
 	console.returned = true;
@@ -325,6 +337,21 @@ enum status console_look(const char **why)
 	return STATUS_OK;
 }
 
+/* One machine of those that may serve the terminal.  False: wait. */
+static bool console_search(void)
+{
+	object_t at = console.search;
+	enum status status;
+
+	store_operation_begin(kernel.space.store);
+	status = terminal_search(&at);
+	if (status == STATUS_WAIT)
+		return false;
+	console.search = at;
+	console.searched = status != STATUS_OK;
+	return true;
+}
+
 /* Something has happened: can the terminal still be served? */
 static void console_decide(void)
 {
@@ -482,12 +509,15 @@ static void console_input(uint8_t byte)
 
 bool console_step(void)
 {
+	bool more = false;
 	uint8_t byte;
 
-	if (console.look && !kernel.hold)
+	if (console.look && !kernel.hold && !console.searched)
+		more = console_search();
+	else if (console.look && !kernel.hold)
 		console_decide();
 	if (!console.owns || !console_flush())
-		return false;
+		return more;
 	if (console.run.step) {
 		if (!console_cancelled())
 			return console_run_step();
@@ -495,7 +525,7 @@ bool console_step(void)
 		return true;
 	}
 	if (!arch_console_read(&byte, 1))
-		return false;
+		return more;
 	console_input(byte);
 	return true;
 }

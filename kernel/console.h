@@ -48,6 +48,9 @@ void console_told(void);
 /* Must a machine that writes wait (on CHANNEL_CONSOLE_OUTPUT)? */
 bool console_holds_output(void);
 
+/* How long, since the resume, the console has had the terminal because nothing served it:
+ * a person was waited for. */
+uint64_t console_waited_ns(void);
 /* Is a new shell being made right now? */
 bool console_restarts(void);
 

@@ -2,7 +2,7 @@
 /*
  * console_priv.h - shared by the parts of the kernel's console: console.c (whose the
  * terminal is, input and output), console_command.c and console_store.c (the commands),
- * restart.c (the shell anew).
+ * terminal.c (whose it is in an older state), restart.c (the shell anew).
  */
 #ifndef KERNEL_CONSOLE_PRIV_H
 #define KERNEL_CONSOLE_PRIV_H
@@ -69,6 +69,12 @@ enum console_progress console_restore(struct console_run *run);
 enum console_progress console_delete(struct console_run *run);
 enum console_progress console_reboot(struct console_run *run);
 enum console_progress console_poweroff(struct console_run *run);
+
+/* ---- terminal.c ---- */
+
+/* Looks at the next machine behind this one.  OK: there may be more; NOT_FOUND: it is
+ * known who serves the terminal, or nobody does; WAIT; why it cannot be found out. */
+enum status terminal_search(object_t *machine);
 
 /* ---- restart.c ---- */
 

@@ -37,8 +37,8 @@ struct kernel {
 	uint64_t uptime_base_ns; /* persistent uptime = this + arch_time_ns() */
 	uint64_t resumed_ns;	 /* arch_time_ns at resume */
 	uint64_t entry_ns;	 /* arch_time_ns of the kernel's entry or the restore */
-	uint64_t resume_us;	 /* from kernel entry to the first machine */
-	uint64_t epoch;		 /* of devices: counts resumes, persistent */
+	uint64_t resume_us; /* from kernel entry to the first machine, without a person's time */
+	uint64_t epoch;	    /* of devices: counts resumes, persistent */
 	enum abi_resume reason;
 	uint64_t interval_ns; /* between checkpoints, 0: only on request */
 	uint32_t staging_bytes;

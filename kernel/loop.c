@@ -172,7 +172,7 @@ static void loop_first_machine(void)
 	static const char *const reasons[] = {"fresh", "clean", "power cut", "restored"};
 
 	kernel.first_machine = true;
-	kernel.resume_us = (arch_time_ns() - kernel.entry_ns) / 1000;
+	kernel.resume_us = (arch_time_ns() - kernel.entry_ns - console_waited_ns()) / 1000;
 	kernel_print_serial(true);
 	kernel_print("perdure: generation %lu resumed in %lu ms (%s)",
 		     (unsigned long)kernel.recovery.generation.n,

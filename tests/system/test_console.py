@@ -10,6 +10,7 @@ import pathlib
 import random
 import re
 import struct
+import subprocess
 import time
 
 import pytest
@@ -499,10 +500,16 @@ def test_menu_console(used_image):
         power_off(machine)
         assert "resumed in" not in machine.text
     assert mkstore("cat", used_image, "/demo/count").stdout == count
+    began = time.monotonic()
     with from_menu(used_image, "console") as machine:
         machine.wait(rf"^{KERNEL}")
+        held = time.monotonic() - began
+        time.sleep(held + 1)
         machine.type("continue\r")
-        machine.wait_prompt()
+        boot = machine.wait_resumed()
+        # What somebody thought about at the console is no time that the resume took.
+        assert boot.milliseconds / 1000 < time.monotonic() - began - held
+        machine.wait(r"^perdure> ")
         power_off(machine)
     verify(used_image)
 
@@ -581,6 +588,36 @@ def test_menu_safe(used_image):
     with Machine(used_image) as machine:
         machine.wait_prompt()
         assert "stopped" not in machine.command("ps")
+
+
+def nameless(image, tmp_path):
+    """Takes the name of the terminal's machine out of the system page."""
+    objects = [path for path in pathlib.Path("build/host").rglob("*.o")
+               if re.match(r"build/host/(tools/mkstore|store|objects|drivers|kernel)/", str(path))
+               and path.name != "main.o"]
+    program = tmp_path / "nameless"
+    subprocess.run(["gcc", "-std=gnu11", "-I.", "-w", "tests/system/nameless.c", *objects, "-llz4", "-o",
+                    program], check=True)
+    subprocess.run([program, image], check=True)
+
+
+def test_typed_before_the_shell_reads(used_image, tmp_path):
+    """In a state that does not say who serves the terminal, it is found out before the kernel
+    says that nobody does."""
+    nameless(used_image, tmp_path)
+    with from_menu(used_image, "console") as machine:
+        machine.wait(rf"^{KERNEL}")
+        slow = {"bps": 0, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 10, "iops_wr": 0}
+        machine.qmp("block_set_io_throttle", device="disk", **slow)
+        machine.type("continue\r")
+        start = machine.wait(r"continue\n").end()
+        until(lambda: machine.type("#") or time.sleep(0.05) or "perdure> " in machine.text[start:])
+        assert KERNEL not in machine.text[start:]
+        machine.qmp("block_set_io_throttle", device="disk", **slow | {"iops_rd": 0})
+        machine.type("\x03")
+        machine.wait(r"^perdure> ")
+        power_off(machine)
+    verify(used_image)
 
 
 # ---- a full store -----------------------------------------------------------------------
