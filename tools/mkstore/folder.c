@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/mkstore/kind.h"
 #include "tools/mkstore/tree.h"
 #include "tools/mkstore/walk.h"
 
@@ -108,69 +107,37 @@ enum command_exit folder_fill(struct tree *tree, void *context)
 
 /* ---- to the host --------------------------------------------------------------------------- */
 
-struct folder_sink {
-	struct tree *tree;
-	int folder; /* descriptor of what is being made */
-	enum command_exit result;
-};
-
-static enum status folder_failed(struct folder_sink *sink, const char *path)
+static enum status folder_failed(struct tree_sink *sink, const char *path)
 {
 	command_error("cannot write '%s' of '%s': %s", path, sink->tree->name, strerror(errno));
 	sink->result = COMMAND_FAILED;
 	return STATUS_IO;
 }
 
-static enum status folder_write(struct folder_sink *sink, const struct walk_item *item)
+static enum status folder_write(struct tree_sink *sink, const struct walk_item *item)
 {
 	const char *path = item->path + 1;
-	struct content_sink content = {
-		.name = path, .seekable = true, .keep_going = sink->tree->keep_going};
+	struct content_sink content = {.name = path, .seekable = true};
 	struct timespec times[2];
 
 	content.descriptor =
 		openat(sink->folder, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (content.descriptor < 0)
 		return folder_failed(sink, path);
-	if (content_read(sink->tree->host, &item->record, &content) != COMMAND_OK)
-		sink->result = COMMAND_FAILED;
+	tree_read(sink, item, &content);
 	times[0] = times[1] = content_timespec(content.wall_ns);
 	if (content.complete && content.wall_ns)
 		futimens(content.descriptor, times);
 	if (close(content.descriptor) != 0)
 		return folder_failed(sink, path);
-	sink->tree->files++;
-	sink->tree->bytes += item->record.size;
-	sink->tree->bad_pages += content.bad_pages;
 	return content.complete ? STATUS_OK : STATUS_IO;
 }
 
-static enum status folder_visit(void *context, const struct walk_item *item)
+static enum status folder_directory(struct tree_sink *sink, const struct walk_item *item)
 {
-	struct folder_sink *sink = context;
-	const char *what = kind_type_text(item->capability.type);
+	const char *path = item->path + 1;
 
-	if (item->dots)
-		what = "a name that a folder of the host cannot have";
-	else if (!item->alive)
-		what = "a name whose object is gone";
-	else if (item->capability.type == OBJECT_SEGMENT)
-		return folder_write(sink, item);
-	else if (item->entered) {
-		sink->tree->directories++;
-		return mkdirat(sink->folder, item->path + 1, 0777) == 0
-			       ? STATUS_OK
-			       : folder_failed(sink, item->path + 1);
-	}
-	if (item->dots && item->entered) {
-		command_error("'%s' is %s", item->path, what);
-		sink->result = COMMAND_FAILED;
-		return STATUS_INVALID;
-	}
-	if (tree_other(sink->tree, item->path, what) == COMMAND_OK)
-		return STATUS_OK;
-	sink->result = COMMAND_FAILED;
-	return STATUS_INVALID;
+	return mkdirat(sink->folder, path, 0777) == 0 ? STATUS_OK : folder_failed(sink, path);
 }
 
 static void folder_remove(const char *path)
@@ -189,7 +156,7 @@ static void folder_remove(const char *path)
 }
 
 /* Durable, then by its name; only where nothing is. */
-static enum command_exit folder_finish(const struct folder_sink *sink, const char *made)
+static enum command_exit folder_finish(const struct tree_sink *sink, const char *made)
 {
 	if (syncfs(sink->folder) == 0 &&
 	    renameat2(AT_FDCWD, made, AT_FDCWD, sink->tree->name, RENAME_NOREPLACE) == 0)
@@ -200,7 +167,8 @@ static enum command_exit folder_finish(const struct folder_sink *sink, const cha
 
 enum command_exit folder_get(struct tree *tree)
 {
-	struct folder_sink sink = {.tree = tree, .folder = -1};
+	struct tree_sink sink = {
+		.tree = tree, .folder = -1, .file = folder_write, .directory = folder_directory};
 	size_t length = strlen(tree->name);
 	enum status status;
 	char *made;
@@ -222,7 +190,7 @@ enum command_exit folder_get(struct tree *tree)
 		free(made);
 		return COMMAND_FAILED;
 	}
-	status = walk_tree(tree->host, tree->top, "", folder_visit, &sink);
+	status = walk_tree(tree->host, tree->top, "", tree_visit, &sink);
 	if (status != STATUS_OK && sink.result == COMMAND_OK)
 		sink.result = host_error(tree->host, status, "cannot read '%s'", tree->name);
 	if (status == STATUS_OK && folder_finish(&sink, made) != COMMAND_OK &&

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/mkstore/kind.h"
 #include "tools/mkstore/output.h"
 #include "tools/mkstore/tree.h"
 #include "tools/mkstore/walk.h"
@@ -318,19 +317,10 @@ enum command_exit tar_fill(struct tree *tree, void *context)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-struct tar_sink {
-	struct tree *tree;
-	struct output *output;
-	uint64_t offset;
-	enum command_exit result;
-};
-
-static enum status tar_write(struct tar_sink *sink, const void *data, size_t bytes)
+static enum status tar_write(struct tree_sink *sink, const void *data, size_t bytes)
 {
-	if (output_write(sink->output, data, bytes)) {
-		sink->offset += bytes;
+	if (output_write(sink->output, data, bytes))
 		return STATUS_OK;
-	}
 	if (sink->output->error != EPIPE)
 		command_error("cannot write '%s': %s", sink->output->file,
 			      strerror(sink->output->error));
@@ -338,7 +328,7 @@ static enum status tar_write(struct tar_sink *sink, const void *data, size_t byt
 	return STATUS_IO;
 }
 
-static enum status tar_pad(struct tar_sink *sink, uint64_t written)
+static enum status tar_pad(struct tree_sink *sink, uint64_t written)
 {
 	static const uint8_t zeros[TAR_BLOCK];
 
@@ -346,7 +336,7 @@ static enum status tar_pad(struct tar_sink *sink, uint64_t written)
 				   : STATUS_OK;
 }
 
-static enum status tar_write_header(struct tar_sink *sink, const char *path, char type,
+static enum status tar_write_header(struct tree_sink *sink, const char *path, char type,
 				    uint64_t bytes, uint64_t wall_ns)
 {
 	struct tar_header header = {.type = type};
@@ -377,7 +367,7 @@ static void tar_pax(FILE *lines, const char *key, const char *value)
 }
 
 /* What does not fit into the header goes before it. */
-static enum status tar_write_member(struct tar_sink *sink, const char *path, char type,
+static enum status tar_write_member(struct tree_sink *sink, const char *path, char type,
 				    uint64_t bytes, uint64_t wall_ns)
 {
 	char number[48], *text = NULL;
@@ -411,11 +401,9 @@ static enum status tar_write_member(struct tar_sink *sink, const char *path, cha
 	return status == STATUS_OK ? tar_write_header(sink, path, type, bytes, wall_ns) : status;
 }
 
-static enum status tar_write_file(struct tar_sink *sink, const struct walk_item *item)
+static enum status tar_write_file(struct tree_sink *sink, const struct walk_item *item)
 {
-	struct content_sink content = {.descriptor = sink->output->descriptor,
-				       .name = item->path,
-				       .keep_going = sink->tree->keep_going};
+	struct content_sink content = {.descriptor = sink->output->descriptor, .name = item->path};
 	uint64_t wall_ns = content_time(sink->tree->host, &item->record);
 	enum status status =
 		tar_write_member(sink, item->path + 1, '0', item->record.size,
@@ -423,50 +411,31 @@ static enum status tar_write_file(struct tar_sink *sink, const struct walk_item 
 
 	if (status != STATUS_OK)
 		return status;
-	if (content_read(sink->tree->host, &item->record, &content) != COMMAND_OK)
-		sink->result = COMMAND_FAILED;
-	sink->tree->files++;
-	sink->tree->bytes += item->record.size;
-	sink->tree->bad_pages += content.bad_pages;
+	tree_read(sink, item, &content);
 	return content.complete ? tar_pad(sink, item->record.size) : STATUS_IO;
 }
 
-static enum status tar_visit(void *context, const struct walk_item *item)
+static enum status tar_write_directory(struct tree_sink *sink, const struct walk_item *item)
 {
-	struct tar_sink *sink = context;
-	const char *what =
-		item->alive ? kind_type_text(item->capability.type) : "a name whose object is gone";
-	char *path;
+	char *path = malloc(item->length + 1);
 	enum status status;
 
-	if (item->dots)
-		what = "a name that a folder of the host cannot have";
-	else if (item->alive && item->capability.type == OBJECT_SEGMENT)
-		return tar_write_file(sink, item);
-	else if (item->entered) {
-		sink->tree->directories++;
-		path = malloc(item->length + 1);
-		if (!path)
-			return STATUS_NO_MEMORY;
-		snprintf(path, item->length + 1, "%s/", item->path + 1);
-		status = tar_write_member(sink, path, '5', 0, sink->tree->host->recovery.wall_ns);
-		free(path);
-		return status;
-	}
-	/* What is in such a directory would lead there, too. */
-	if (item->dots && item->entered)
-		command_error("'%s' is %s", item->path, what);
-	else if (tree_other(sink->tree, item->path, what) == COMMAND_OK)
-		return STATUS_OK;
-	sink->result = COMMAND_FAILED;
-	return STATUS_INVALID;
+	if (!path)
+		return STATUS_NO_MEMORY;
+	snprintf(path, item->length + 1, "%s/", item->path + 1);
+	status = tar_write_member(sink, path, '5', 0, sink->tree->host->recovery.wall_ns);
+	free(path);
+	return status;
 }
 
 enum command_exit tar_get(struct tree *tree, struct output *output)
 {
 	static const uint8_t end[2 * TAR_BLOCK];
-	struct tar_sink sink = {.tree = tree, .output = output};
-	enum status status = walk_tree(tree->host, tree->top, "", tar_visit, &sink);
+	struct tree_sink sink = {.tree = tree,
+				 .output = output,
+				 .file = tar_write_file,
+				 .directory = tar_write_directory};
+	enum status status = walk_tree(tree->host, tree->top, "", tree_visit, &sink);
 
 	if (status == STATUS_OK)
 		status = tar_write(&sink, end, sizeof(end));

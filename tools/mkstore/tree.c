@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/mkstore/kind.h"
 #include "tools/mkstore/path.h"
 #include "tools/mkstore/show.h"
+#include "tools/mkstore/walk.h"
 
 enum command_exit tree_other(struct tree *tree, const char *path, const char *what)
 {
@@ -21,6 +23,39 @@ enum command_exit tree_other(struct tree *tree, const char *path, const char *wh
 	command_note("'%s': left out '%s': it is %s", tree->name, path, what);
 	tree->skipped++;
 	return COMMAND_OK;
+}
+
+enum status tree_visit(void *context, const struct walk_item *item)
+{
+	struct tree_sink *sink = context;
+	const char *what =
+		item->alive ? kind_type_text(item->capability.type) : "a name whose object is gone";
+
+	if (item->dots)
+		what = "a name that a folder of the host cannot have";
+	else if (item->alive && item->capability.type == OBJECT_SEGMENT)
+		return sink->file(sink, item);
+	else if (item->entered) {
+		sink->tree->directories++;
+		return sink->directory(sink, item);
+	}
+	/* What is in such a directory would lead there, too. */
+	if (item->dots && item->entered)
+		command_error("'%s' is %s", item->path, what);
+	else if (tree_other(sink->tree, item->path, what) == COMMAND_OK)
+		return STATUS_OK;
+	sink->result = COMMAND_FAILED;
+	return STATUS_INVALID;
+}
+
+void tree_read(struct tree_sink *sink, const struct walk_item *item, struct content_sink *content)
+{
+	content->keep_going = sink->tree->keep_going;
+	if (content_read(sink->tree->host, &item->record, content) != COMMAND_OK)
+		sink->result = COMMAND_FAILED;
+	sink->tree->files++;
+	sink->tree->bytes += item->record.size;
+	sink->tree->bad_pages += content->bad_pages;
 }
 
 void tree_show(struct show *show, const struct tree *tree)

@@ -41,6 +41,23 @@ enum command_exit tree_put(struct tree *tree, const char *path, const char *base
 struct show;
 void tree_show(struct show *show, const struct tree *tree);
 
+/* ---- tree.c: what is below `top`, out of the store ------------------------------------ */
+
+struct walk_item;
+struct tree_sink {
+	struct tree *tree;
+	int folder;		  /* folder.c: what is being made */
+	struct output *output;	  /* tar.c */
+	enum command_exit result; /* not OK: it was printed why */
+	enum status (*file)(struct tree_sink *sink, const struct walk_item *item);
+	enum status (*directory)(struct tree_sink *sink, const struct walk_item *item);
+};
+
+/* The walk_visit of a sink: its files and directories, and what the host has nothing for. */
+enum status tree_visit(void *context, const struct walk_item *item);
+/* The bytes of a file, as content_read. */
+void tree_read(struct tree_sink *sink, const struct walk_item *item, struct content_sink *content);
+
 /* ---- folder.c, tar.c: both directions -------------------------------------------------- */
 
 /* For tree_put; `context` is the folder's path, or the descriptor of the stream. */
