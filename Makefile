@@ -209,13 +209,16 @@ P := $(B)/perdure
 
 $(P)/core.img: Makefile | need-build
 	$(SAY) grub $@ && mkdir -p $(@D) && grub-mkimage -O i386-pc -p '(,gpt2)/perdure' -o $@ biosdisk $(GRUB_MODULES)
+$(P)/boot-4096.img: disk/boot-4096.S | need-build
+	$(SAY) ld $@ && mkdir -p $(@D) && $(CC) -m32 -nostdlib -static -Wl,--build-id=none,-Ttext=0x7c00 \
+		-Wl,--oformat=binary -o $@ $<
 $(P)/bootx64.efi: Makefile | need-build
 	$(SAY) grub $@ && mkdir -p $(@D) && grub-mkimage -O x86_64-efi -p /perdure -o $@ efi_gop $(GRUB_MODULES)
 $(P)/esp.img: $(P)/bootx64.efi $(P)/kernel.elf disk/grub.cfg tools/build/image.py
 	$(SAY) fat $@ && $(PYTHON) tools/build/image.py fat $@ $(P)/bootx64.efi=/EFI/BOOT/BOOTX64.EFI \
 		$(P)/kernel.elf=/perdure/kernel.elf disk/grub.cfg=/perdure/grub.cfg
 
-IMAGE_INPUTS  := $(P)/esp.img $(P)/core.img $(B)/mkstore programs
+IMAGE_INPUTS  := $(P)/esp.img $(P)/core.img $(P)/boot-4096.img $(B)/mkstore programs
 IMAGE_OPTIONS := --size $(SIZE) --esp $(P)/esp.img --core $(P)/core.img --mkstore $(B)/mkstore \
 	--manifest disk/system.manifest --files $(B)/user --sector $(SECTOR) \
 	$(if $(IDENTITY),--identity $(IDENTITY))

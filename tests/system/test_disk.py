@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -93,6 +94,20 @@ def test_large_sectors(image):
         machine.type("poweroff\r")
         machine.wait_off()
     verify(image)
+
+
+def test_large_sectors_by_bios(image):
+    """A BIOS that runs the boot sector shows what it says; `make run` says it for the others."""
+    make_image(image, "64M", "--sector", "4096")
+    disk = "nvme,drive=disk,serial=1,logical_block_size=4096,physical_block_size=4096"
+    with Machine(image, disk=["-device", disk]) as machine:
+        machine.wait(r"Perdure: .*sectors of 4096 bytes boots by UEFI only(.|\n)*512 bytes\.")
+    environment = os.environ | {"ACCEL": "tcg", "UEFI": ""}
+    with subprocess.Popen(["tools/build/run.sh", "terminal", image], env=environment, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        said = process.stdout.readline()
+        process.kill()
+    assert "sectors of 4096 bytes boots by UEFI only: UEFI=1" in said
 
 
 def test_size_changes(image):

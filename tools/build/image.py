@@ -8,7 +8,8 @@
 
 The disk, in sectors of 512 bytes (UEFI specification, section 5):
 
-    0       protective MBR, with GRUB's first stage for BIOS machines
+    0       protective MBR, with GRUB's first stage for BIOS machines; where sectors have 4096
+            bytes, with a message for them
     1       GPT header, 2 .. 33 its 128 entries
     2048    BIOS boot partition: GRUB's core image
     4096    EFI system partition, FAT16: GRUB for UEFI, kernel, grub.cfg
@@ -136,12 +137,28 @@ def gpt_header(sectors, sector, own, other, entries_at, entries):
     return pack(zlib.crc32(pack(0))).ljust(sector, b"\0")
 
 
-def boot_sector(boot, sectors):
-    """GRUB's first stage over a protective MBR."""
-    sector = bytearray(boot)
+def grub_first_stage(boot):
+    sector = bytearray(read_file(boot))
     struct.pack_into("<Q", sector, BOOT_KERNEL_SECTOR, BIOS_FIRST)
     # On hard disks GRUB's installer disarms the check of the drive number.
     sector[BOOT_DRIVE_CHECK : BOOT_DRIVE_CHECK + 2] = b"\x90\x90"
+    return sector
+
+
+def first_stage(arguments):
+    """GRUB's knows only sectors of 512 bytes; the other one is made beside its core image."""
+    if arguments.sector == SECTOR:
+        return grub_first_stage(arguments.boot)
+    path = os.path.join(os.path.dirname(arguments.core), f"boot-{arguments.sector}.img")
+    code = read_file(path)
+    if len(code) > 440:
+        raise Failure(f"{path}: too large for a boot sector")
+    return bytearray(code.ljust(SECTOR, b"\0"))
+
+
+def boot_sector(code, sectors):
+    """A first stage over a protective MBR."""
+    sector = bytearray(code)
     covered = min(sectors - 1, 0xFFFFFFFF)
     entry = struct.pack("<B3sB3sII", 0, b"\0\x02\0", 0xEE, b"\xff\xff\xff", 1, covered)
     sector[440:510] = bytes(6) + entry + bytes(48)
@@ -212,7 +229,7 @@ def write_disk(arguments, path):
     descriptor = open_exclusive(path, os.O_RDWR | os.O_CREAT)
     os.ftruncate(descriptor, 0)
     os.ftruncate(descriptor, size)
-    os.pwrite(descriptor, boot_sector(read_file(arguments.boot), sectors), 0)
+    os.pwrite(descriptor, boot_sector(first_stage(arguments), sectors), 0)
     os.pwrite(descriptor, gpt_header(sectors, sector, 1, last, 2, entries) + entries, sector)
     os.pwrite(descriptor, core_image(read_file(arguments.core)), BIOS_FIRST * SECTOR)
     write_changes(descriptor, read_esp(arguments.esp, sector), ESP_FIRST * SECTOR)
