@@ -126,12 +126,16 @@ GROUPS = {
                 "event_idx=off", "packed=on", "seg-max-adjust=off", "config-wce=off",
                 "write-cache=off", "write-cache=off,config-wce=off", "discard=off",
                 "write-zeroes=off", "request-merging=off", "physical_block_size=4096",
-                "logical_block_size=4096,physical_block_size=4096", "ats=on,disable-legacy=on",
+                "ats=on,disable-legacy=on",
                 "iommu_platform=on,disable-legacy=on", "vectors=0", "vectors=1", "vectors=5",
                 "ioeventfd=off", "modern-pio-notify=on", "page-per-vq=on", "share-rw=on",
                 "serial=0123456789", "bootindex=3", "addr=0x1e", "multifunction=on,addr=0x5.0x0",
                 "discard_granularity=65536", "min_io_size=4096,opt_io_size=65536",
                 "rerror=report,werror=report"),
+        # A BIOS speaks on the serial line when there is no screen at all.
+        "virtio-blk-pci,logical_block_size=4096": {
+            "machine": "q35,graphics=off",
+            "disk": ["-device", f"{MODERN},logical_block_size=4096,physical_block_size=4096"]},
         **{f"-device {name}": {"disk": ["-device", f"{name},drive=disk"]}
            for name in ("virtio-blk-pci-transitional", "virtio-blk-pci-non-transitional")},
         "virtio-blk-pci with an iothread": {
@@ -182,7 +186,7 @@ GROUPS = {
                  "-device virtio-net-pci", "-device vmxnet3", "-device virtio-rng-pci",
                  "-device virtio-balloon-pci", "-device virtio-serial-pci", "-device virtio-gpu-pci",
                  "-device virtio-scsi-pci", "-device nec-usb-xhci", "-device piix3-usb-uhci",
-                 "-device usb-ehci", "-device pci-serial", "-device isa-debugcon",
+                 "-device usb-ehci", "-device pci-serial", "-debugcon null",
                  "-device i6300esb", "-device pvpanic", "-device vmcoreinfo", "-device intel-hda",
                  "-device AC97", "-device edu", "-device pci-testdev", "-device sdhci-pci",
                  "-device ich9-ahci", "-device nvme,serial=1", "-device virtio-keyboard-pci"),
