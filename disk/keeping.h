@@ -114,16 +114,42 @@ static inline bool keeping_is(const char *text, const char *word)
 	return *text == *word;
 }
 
-/* A name as the system gives it to a generation that it keeps: auto-7. */
-static inline bool keeping_name_automatic(const char *name)
-{
-	const char *prefix = "auto-";
-	uint64_t number;
+/* Who gave a snapshot its name.  The system's are a word and the number of the generation:
+ * it has taken that by itself, or a restore, or a stream, has replaced it. */
+enum keeping_giver { KEEPING_OWNER, KEEPING_TAKEN, KEEPING_RESTORED, KEEPING_RECEIVED };
 
-	while (*prefix)
-		if (*name++ != *prefix++)
-			return false;
-	return keeping_number(&name, UINT64_MAX, &number) && !*name;
+static inline const char *keeping_prefix(enum keeping_giver giver)
+{
+	return giver == KEEPING_TAKEN	   ? "auto-"
+	       : giver == KEEPING_RESTORED ? "before-restore-"
+	       : giver == KEEPING_RECEIVED ? "before-receive-"
+					   : "";
+}
+
+/* *generation: the number in a name of the system's. */
+static inline enum keeping_giver keeping_giver_of(const char *name, uint64_t *generation)
+{
+	for (enum keeping_giver giver = KEEPING_RECEIVED; giver != KEEPING_OWNER; giver--) {
+		const char *prefix = keeping_prefix(giver), *at = name;
+
+		while (*prefix && *at == *prefix)
+			at++, prefix++;
+		if (!*prefix && keeping_number(&at, UINT64_MAX, generation) && !*at)
+			return giver;
+	}
+	return KEEPING_OWNER;
+}
+
+/* The same of a snapshot: whoever was given a name, or another one, is its owner's. */
+static inline enum keeping_giver keeping_keeper(uint32_t flags, const char *name,
+						uint64_t generation)
+{
+	uint64_t number;
+	enum keeping_giver giver = keeping_giver_of(name, &number);
+
+	return flags & DISK_SNAPSHOT_AUTOMATIC && giver != KEEPING_OWNER && number == generation
+		       ? giver
+		       : KEEPING_OWNER;
 }
 
 /*
@@ -134,6 +160,7 @@ static inline bool keeping_name_automatic(const char *name)
 static inline const char *keeping_name_fault(const char *name)
 {
 	unsigned length = 0;
+	uint64_t number;
 
 	if (*name == '#' || *name == '@' || *name == '-')
 		return "what begins with #, @ or - stands for a number, a generation or an age";
@@ -146,7 +173,7 @@ static inline const char *keeping_name_fault(const char *name)
 		return "a name has 1 to 63 bytes";
 	if (name[0] == ' ' || name[length - 1] == ' ')
 		return "a space is at its beginning or end";
-	return keeping_name_automatic(name)
+	return keeping_giver_of(name, &number) != KEEPING_OWNER
 		       ? "the system gives such names to the generations that it keeps"
 		       : 0;
 }

@@ -167,6 +167,7 @@ static void abandon_end(struct store *store)
 	struct commit *commit = &store->commit;
 
 	recount_end(store);
+	snapshot_abandoned(store);
 	index_drop(store);
 	store->reclaim.waiting = store->record.dying != 0;
 	store->reclaim.broken = false;

@@ -22,6 +22,8 @@
  */
 #include "store/store_priv.h"
 
+#include "disk/keeping.h"
+
 /* ---- the freeze --------------------------------------------------------------- */
 
 static void record_prepare(struct store *store, uint64_t generation)
@@ -128,8 +130,8 @@ static void commit_begin(struct store *store, uint64_t generation)
 static void request_name(struct store_commit_request *request, uint64_t generation)
 {
 	if (request->action == STORE_ACTION_RESTORE && !request->name[0])
-		text_format(request->name, sizeof(request->name), SNAPSHOT_REPLACED_NAME,
-			    generation);
+		text_format(request->name, sizeof(request->name), "%s%u",
+			    keeping_prefix(KEEPING_RESTORED), generation);
 }
 
 enum status store_commit(struct store *store, const struct store_commit_request *request,

@@ -16,6 +16,8 @@
  */
 #include "store/store_priv.h"
 
+#include "disk/keeping.h"
+
 #define NUMBER_BITS 40u
 #define NUMBER_MAX  ((UINT64_C(1) << NUMBER_BITS) - 1)
 
@@ -80,16 +82,6 @@ static void name_remove(struct index *index, uint64_t number)
 
 /* ---- automatic snapshots -------------------------------------------------------------- */
 
-/* Has it the name that the system gives?  What anybody named is not automatic any more. */
-static bool name_is_given(const struct snapshot *snapshot, const char *format)
-{
-	char name[DISK_SNAPSHOT_NAME] = {0};
-
-	text_format(name, sizeof(name), format, snapshot->generation);
-	return snapshot->flags & DISK_SNAPSHOT_AUTOMATIC &&
-	       memcmp(snapshot->name, name, sizeof(name)) == 0;
-}
-
 static void automatic_remove(struct index *index, uint64_t number)
 {
 	uint32_t at = 0;
@@ -134,13 +126,14 @@ void index_forget(struct store *store, uint64_t number)
 
 static void index_add(struct index *index, const struct snapshot *snapshot)
 {
+	enum keeping_giver keeper;
+
 	if (snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
 		return;
 	name_insert(index, snapshot);
-	if (name_is_given(snapshot, SNAPSHOT_TAKEN_NAME))
-		automatic_insert(index, snapshot, false);
-	else if (name_is_given(snapshot, SNAPSHOT_REPLACED_NAME))
-		automatic_insert(index, snapshot, true);
+	keeper = keeping_keeper(snapshot->flags, snapshot->name, snapshot->generation);
+	if (keeper == KEEPING_TAKEN || keeper == KEEPING_RESTORED)
+		automatic_insert(index, snapshot, keeper == KEEPING_RESTORED);
 }
 
 enum status index_build(struct store *store, uint32_t *budget, store_channel_t *channel)

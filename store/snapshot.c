@@ -24,6 +24,8 @@
  */
 #include "store/store_priv.h"
 
+#include "disk/keeping.h"
+
 static bool snapshot_lives(const struct snapshot *snapshot)
 {
 	return !(snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH));
@@ -404,13 +406,41 @@ static enum status apply_rename(struct store *store, store_channel_t *channel)
 	return STATUS_OK;
 }
 
+/* What a restore kept that did not come to its end goes when another one keeps what is
+ * there now, unless that goes back to it.  It may have been given a name, deleted or
+ * damaged meanwhile: that refuses nothing. */
+static enum status apply_leftover(struct store *store, store_channel_t *channel)
+{
+	struct snapshot leftover;
+	enum status status = STATUS_NOT_FOUND;
+
+	if (store->leftover && store->leftover != store->commit.request.number.n)
+		status = catalogue_get(store, store->leftover, &leftover, channel);
+	if (status == STATUS_OK && snapshot_lives(&leftover) &&
+	    leftover.flags & DISK_SNAPSHOT_AUTOMATIC) {
+		apply_dying(store, &leftover);
+		catalogue_put(store, &leftover);
+	}
+	if (commit_read_failed(store, status)) {
+		/* Not looked for again: what is read next may fail in its place. */
+		store->leftover = 0;
+		status = STATUS_OK;
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 /* The first commit of a restore.  The entry it makes is among this commit's
  * changes, so its deletion need not wait. */
 static enum status apply_replaced(struct store *store, store_channel_t *channel)
 {
 	const struct store_commit_request *request = &store->commit.request;
-	enum status status = snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, request->name, channel);
+	uint64_t number;
+	bool given = keeping_giver_of(request->name, &number) != KEEPING_OWNER;
+	enum status status = apply_leftover(store, channel);
 
+	if (status == STATUS_OK)
+		status = snapshot_take(store, given ? DISK_SNAPSHOT_AUTOMATIC : 0, request->name,
+				       channel);
 	if (status == STATUS_OK && request->discard)
 		status = snapshot_delete(store, store->commit.record.origin, channel);
 	return status;
@@ -436,6 +466,16 @@ static enum status apply_restore(struct store *store, store_channel_t *channel)
 	record->origin = to.number;
 	record->origin_generation = to.generation;
 	return STATUS_OK;
+}
+
+void snapshot_abandoned(struct store *store)
+{
+	const struct store_commit_request *request = &store->commit.request;
+	uint64_t number;
+
+	if (store->commit.second && !request->discard &&
+	    keeping_giver_of(request->name, &number) != KEEPING_OWNER)
+		store->leftover = store->record.origin;
 }
 
 enum status snapshot_apply(struct store *store, store_channel_t *channel)

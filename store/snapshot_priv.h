@@ -74,6 +74,8 @@ enum status catalogue_update_step(struct store *store, bool *done, store_channel
 enum status snapshot_check(struct store *store, const struct store_commit_request *request,
 			   store_channel_t *channel);
 enum status snapshot_apply(struct store *store, store_channel_t *channel);
+/* A commit has failed.  If it was the second of a restore, the first has left a snapshot. */
+void snapshot_abandoned(struct store *store);
 /* Its turn has come: from now on steps give back what is its alone. */
 void snapshot_dying_set(struct snapshot *snapshot);
 /* Is there a place for the next entry that can be read? */
@@ -86,11 +88,6 @@ enum status snapshot_take(struct store *store, uint32_t flags, const char *name,
 enum status snapshot_delete(struct store *store, uint64_t number, store_channel_t *channel);
 
 /* ---- index.c: names and automatic snapshots, in memory ---------------------------- */
-
-/* What the system takes by itself, and what a restore replaced, is called so, with its
- * generation, unless it is given a name. */
-#define SNAPSHOT_TAKEN_NAME    "auto-%u"
-#define SNAPSHOT_REPLACED_NAME "before-restore-%u"
 
 struct automatic {
 	uint64_t number, wall_ns, held;

@@ -640,6 +640,7 @@ struct store {
 	uint32_t delta_max;	       /* entries of a record that one request can write */
 	uint64_t previous_blocks;      /* blocks used there that are free now, at most */
 	uint64_t generation;	       /* working */
+	uint64_t leftover;	       /* snapshot of a restore that failed after it; 0: none */
 	uint64_t operation;
 	uint32_t dirty; /* tree of frames */
 	uint64_t dirty_pages;

@@ -8,6 +8,7 @@
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#include "disk/keeping.h"
 
 /* ---- contents --------------------------------------------------------- */
 
@@ -284,8 +285,11 @@ void model_snapshot_rename(struct model_state *state, const char *from, const ch
 
 bool model_automatic(const char *name, uint32_t flags)
 {
+	uint64_t generation;
+	enum keeping_giver giver = keeping_giver_of(name, &generation);
+
 	return flags & DISK_SNAPSHOT_AUTOMATIC &&
-	       (strncmp(name, "auto-", 5) == 0 || strncmp(name, "before-restore-", 15) == 0);
+	       (giver == KEEPING_TAKEN || giver == KEEPING_RESTORED);
 }
 
 const uint32_t *model_frozen_content(const struct model *model, generation_t generation)

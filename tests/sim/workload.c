@@ -107,9 +107,10 @@ void workload_observe(struct workload *workload)
 		sim_totals.outages += workload->storms;
 		workload->storms = 0;
 	}
-	/* The next generation may be on the disk already, and nobody knows yet. */
+	/* The next generation may be on the disk already, in flight or failed, and nobody
+	 * knows yet. */
 	if (model->durable.generation.n != workload->verified.n && !workload->lies &&
-	    !store_committing(store))
+	    !store_committing(store) && store_health(store) == STATUS_OK)
 		workload_verify(workload, false);
 	if (model->flights && !store_committing(store))
 		commit_failed(workload);

@@ -62,6 +62,8 @@ def test_names_that_mean_something_else(store):
         ("@5", "begins with"),
         ("-10m", "begins with"),
         ("auto-99999", "the system gives"),
+        ("before-restore-4", "the system gives"),
+        ("before-receive-4", "the system gives"),
     ):
         for command in (
             ["snapshot", store, "--", name],

@@ -39,7 +39,8 @@ def test_snapshot_restore_delete(store, tmp_path):
     kept = [name for name in snapshots(store) if name.startswith("before-restore-")]
     assert len(kept) == 1
     mkstore("restore", store, "two", "--keep", "mine")
-    assert "mine" in snapshots(store)
+    found = snapshots(store)
+    assert found[kept[0]]["automatic"] and not found["mine"]["automatic"]
     assert mkstore("cat", store, "/room").stdout == "changed"
     assert len(get(store, tmp_path, "/it")) == 1 << 20
     mkstore("restore", store, "one", "--keep", "again")

@@ -57,6 +57,7 @@ static enum status retention_count(struct host *host, uint64_t *count, uint64_t 
 {
 	struct store_snapshot snapshot = {0};
 	struct store_statistics statistics;
+	enum keeping_giver keeper;
 	enum status status;
 
 	store_statistics_get(host->store, &statistics);
@@ -65,9 +66,8 @@ static enum status retention_count(struct host *host, uint64_t *count, uint64_t 
 		status = host_snapshot_next(host, &snapshot);
 		if (status != STATUS_OK)
 			break;
-		if (!(snapshot.flags & DISK_SNAPSHOT_AUTOMATIC) ||
-		    (strncmp(snapshot.name, "auto-", 5) != 0 &&
-		     strncmp(snapshot.name, "before-restore-", 15) != 0))
+		keeper = keeping_keeper(snapshot.flags, snapshot.name, snapshot.generation.n);
+		if (keeper != KEEPING_TAKEN && keeper != KEEPING_RESTORED)
 			continue;
 		++*count;
 		*held += snapshot.held_sectors;

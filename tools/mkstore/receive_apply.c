@@ -162,6 +162,7 @@ static enum command_exit apply_name(struct apply *apply)
 	char shown[TEXT_NAME(DISK_SNAPSHOT_NAME)];
 	const char *fault = NULL;
 	struct store_snapshot other;
+	uint64_t number;
 	enum status status;
 
 	if (*name)
@@ -171,7 +172,7 @@ static enum command_exit apply_name(struct apply *apply)
 			 apply->header->generation);
 	text_name(shown, sizeof(shown), receive->snapshot, strlen(receive->snapshot));
 	/* What the other system kept by itself is an ordinary snapshot here. */
-	if (!keeping_name_automatic(receive->snapshot))
+	if (keeping_giver_of(receive->snapshot, &number) == KEEPING_OWNER)
 		fault = keeping_name_fault(receive->snapshot);
 	if (strcmp(shown, receive->snapshot) != 0)
 		fault = "it is not plain text";
@@ -277,8 +278,8 @@ static enum status begin_commit(struct apply *apply)
 		status = live_is(host, apply->base.number, &based);
 	if (status != STATUS_OK)
 		return status;
-	snprintf(request.name, sizeof(request.name), "before-receive-%" PRIu64,
-		 store_generation(host->store).n);
+	snprintf(request.name, sizeof(request.name), "%s%" PRIu64,
+		 keeping_prefix(KEEPING_RECEIVED), store_generation(host->store).n);
 	if (!based) {
 		request.action = STORE_ACTION_RESTORE;
 		request.number = apply->base.number;

@@ -13,10 +13,25 @@
 
 static void test_names(void **state)
 {
-	static const char *const good[] = {"a",	     "live1", "alive",	 "auto", "auto-",
-					   "auto-x", "1",     "auto-1.", "a b",	 "\xc3\xa4"};
-	static const char *const bad[] = {"",  "live", "#",  "#1",  "#a",     "@",	"@2",
-					  "-", "-1s",  "-a", "a\n", "a\x7fz", "auto-0", "auto-17"};
+	static const char *const good[] = {
+		"a", "live1",	"alive", "auto",     "auto-",		"auto-x",
+		"1", "auto-1.", "a b",	 "\xc3\xa4", "before-restore-", "before-5"};
+	static const char *const bad[] = {"",
+					  "live",
+					  "#",
+					  "#1",
+					  "#a",
+					  "@",
+					  "@2",
+					  "-",
+					  "-1s",
+					  "-a",
+					  "a\n",
+					  "a\x7fz",
+					  "auto-0",
+					  "auto-17",
+					  "before-restore-3",
+					  "before-receive-0"};
 	char text[DISK_SNAPSHOT_NAME + 1];
 
 	(void)state;

@@ -155,6 +155,137 @@ static void test_long_deletion(void **state)
 	fixture_free(f);
 }
 
+/* Names that live, in the order of their numbers, and which are automatic. */
+static const char *listed(struct fixture *f)
+{
+	static char text[512];
+	struct store_snapshot snapshot = {0};
+	store_channel_t channel;
+	enum status status;
+	size_t length = 0;
+
+	text[0] = 0;
+	for (;;) {
+		snapshot_t after = snapshot.number;
+
+		while ((status = store_snapshot_next(f->store, after, &snapshot, &channel)) ==
+		       STATUS_WAIT)
+			fixture_wait(f, channel);
+		if (status != STATUS_OK)
+			return text;
+		if (!(snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)))
+			length += (size_t)snprintf(
+				text + length, sizeof(text) - length, " %s%s", snapshot.name,
+				snapshot.flags & DISK_SNAPSHOT_AUTOMATIC ? "*" : "");
+	}
+}
+
+/* What a restore replaces is kept by the system, or by whoever gave it a name. */
+static void test_given_names(void **state)
+{
+	struct fixture *f = fixture_new(16384, 100, 512);
+	uint64_t number;
+
+	(void)state;
+	number = take(f, "a");
+	fixture_checkpoint(f);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_RESTORE, number, "mine"), STATUS_OK);
+	fixture_remount(f);
+	assert_string_equal(listed(f), " a mine");
+	assert_int_equal(fixture_commit(f, STORE_ACTION_RESTORE, number, ""), STATUS_OK);
+	fixture_remount(f);
+	assert_string_equal(listed(f), " a mine before-restore-5*");
+	fixture_free(f);
+}
+
+static uint64_t origin(struct fixture *f)
+{
+	struct store_statistics statistics;
+
+	store_statistics_get(f->store, &statistics);
+	return statistics.origin.n;
+}
+
+/* The first commit of a restore succeeds, the second does not. */
+static void restore_fails(struct fixture *f, uint64_t number, const char *name)
+{
+	struct store_commit_request request = {.action = STORE_ACTION_RESTORE, .number = {number}};
+	uint64_t before = origin(f);
+	store_channel_t channel;
+	generation_t generation;
+
+	snprintf(request.name, sizeof(request.name), "%s", name);
+	while (store_commit(f->store, &request, &generation, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	while (origin(f) == before) {
+		store_step(f->store);
+		fixture_poll(&f->device, false);
+	}
+	f->flushes = 0;
+	f->fail_operation = BLOCK_FLUSH;
+	f->fail_at = f->fail_count = 1;
+	assert_int_equal(store_settle(f->store), STATUS_IO);
+	assert_false(store_replaced(f->store));
+}
+
+/* Of a restore that is repeated until it succeeds, one snapshot stays: of what was there
+ * last.  Those that somebody named are not touched, and one may be deleted meanwhile. */
+static void test_repeated(void **state)
+{
+	static uint32_t first[FIXTURE_PAGES], last[FIXTURE_PAGES];
+	struct fixture *f = fixture_new(16384, 300, 512);
+
+	(void)state;
+	scribble(f, 30);
+	take(f, "a");
+	memcpy(first, f->model, sizeof(first));
+	for (unsigned i = 0; i < 3; i++) {
+		scribble(f, 30);
+		restore_fails(f, 1, "");
+		scribble(f, 30);
+	}
+	assert_string_equal(listed(f), " a before-restore-6*");
+	assert_int_equal(fixture_commit(f, STORE_ACTION_RENAME, origin(f), "b"), STATUS_OK);
+	restore_fails(f, 1, "mine");
+	scribble(f, 30);
+	restore_fails(f, 1, "");
+	assert_string_equal(listed(f), " a b mine before-restore-11*");
+	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, origin(f), ""), STATUS_OK);
+	scribble(f, 30);
+	memcpy(last, f->model, sizeof(last));
+	restore(f, 1, first);
+	fixture_compare(f);
+	assert_string_equal(listed(f), " a b mine before-restore-14*");
+	reclaim(f);
+	fixture_account(f);
+	restore(f, find(f, "before-restore-14"), last);
+	fixture_compare(f);
+	reclaim(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+/* What such a restore has kept can itself be gone back to. */
+static void test_repeated_back(void **state)
+{
+	static uint32_t kept[FIXTURE_PAGES];
+	struct fixture *f = fixture_new(16384, 300, 512);
+
+	(void)state;
+	take(f, "a");
+	scribble(f, 30);
+	memcpy(kept, f->model, sizeof(kept));
+	restore_fails(f, 1, "");
+	scribble(f, 30);
+	restore_fails(f, origin(f), "");
+	restore(f, find(f, "before-restore-2"), kept);
+	fixture_compare(f);
+	assert_string_equal(listed(f), " a before-restore-2* before-restore-6*");
+	reclaim(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
 /* ---- random histories --------------------------------------------------------- */
 
 struct history {
@@ -307,11 +438,10 @@ static void test_listing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_long_deletion),
-		cmocka_unit_test(test_listing),
-		cmocka_unit_test(test_random_histories),
+		cmocka_unit_test(test_one),	 cmocka_unit_test(test_given_names),
+		cmocka_unit_test(test_repeated), cmocka_unit_test(test_repeated_back),
+		cmocka_unit_test(test_refusals), cmocka_unit_test(test_long_deletion),
+		cmocka_unit_test(test_listing),	 cmocka_unit_test(test_random_histories),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
