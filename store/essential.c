@@ -6,7 +6,8 @@
  * end others and to give space back when the store, the memory or the list of
  * changes is full.  For them blocks and changes are set aside that no other page
  * can reserve (reserve.c), and frames that nobody else can make unevictable.  Once
- * read they stay in memory.
+ * read they stay in memory, and with them the nodes of the map above them: to dirty a
+ * page, or to learn that it is absent, asks for its node, and the disk may be away.
  */
 #include "store/store_priv.h"
 
@@ -41,12 +42,52 @@ uint64_t essential_blocks(const struct store *store, uint64_t total)
 	return total / 20 < LIMIT_ESSENTIAL_BLOCKS ? total / 20 : LIMIT_ESSENTIAL_BLOCKS;
 }
 
+/*
+ * A node has no place of its own in the cache, and a commit writes it elsewhere.  So
+ * nothing holds it there; it is looked at before it could have come to the end of the
+ * list of what is given up next, and after a commit, which has put it there anew.  Each
+ * search for a victim passes over no more than half of LIMIT_EVICT_SCAN others.
+ */
+static bool essential_due(const struct store *store)
+{
+	const struct essential *essential = &store->essential;
+
+	return essential->generation != store->record.generation ||
+	       store->statistics.evictions - essential->evictions >=
+		       store->cache.lru_count / LIMIT_EVICT_SCAN;
+}
+
+/* A leaf a time.  One that has to be read is: it is asked for again until it is there. */
+void essential_nodes_step(struct store *store)
+{
+	struct essential *essential = &store->essential;
+	const struct store_pages *run = &essential->run[essential->at_run];
+	uint64_t page = run->first.n + essential->at_page;
+	store_channel_t channel;
+
+	if (!essential->count ||
+	    (!essential->at_run && !essential->at_page && !essential_due(store)))
+		return;
+	if (map_readable(store, &store->record.space, DISK_TREE_SPACE, page, page + 1, &channel) ==
+	    STATUS_WAIT)
+		return;
+	essential->at_page += DISK_NODE_ENTRIES - page % DISK_NODE_ENTRIES;
+	if (essential->at_page < run->count)
+		return;
+	essential->at_page = 0;
+	if (++essential->at_run < essential->count)
+		return;
+	essential->at_run = 0;
+	essential->generation = store->record.generation;
+	essential->evictions = store->statistics.evictions;
+}
+
 void store_essential_set(struct store *store, const struct store_pages *run, uint32_t count)
 {
 	STORE_CHECK(count <= STORE_ESSENTIAL_RUNS);
 	/* Resident already: frames change between evictable and not. */
 	cache_essential_change(store, false);
-	store->essential.count = count;
+	store->essential = (struct essential){.count = count};
 	for (uint32_t i = 0; i < count; i++)
 		store->essential.run[i] = run[i];
 	cache_essential_change(store, true);

@@ -188,6 +188,7 @@ bool store_step(struct store *store)
 	moved |= commit_step(store);
 	cache_step(store);
 	store->stepping = false;
+	essential_nodes_step(store);
 	return moved;
 }
 

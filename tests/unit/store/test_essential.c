@@ -215,6 +215,96 @@ static void test_they_stay_in_memory(void **state)
 	fixture_free(f);
 }
 
+/* What is read meanwhile takes every frame that is not held, over and over. */
+static void read_others(struct fixture *f, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		void *data;
+
+		assert_int_equal(fixture_try(f, false, 2 * SYSTEM_END + i * UINT64_C(128), &data),
+				 STATUS_OK);
+	}
+}
+
+static void steps(struct fixture *f)
+{
+	while (store_step(f->store) || f->queued)
+		fixture_poll(&f->device, false);
+}
+
+/* They are written while the disk is away, and what does not exist below these nodes is
+ * known not to. */
+static void write_alone(struct fixture *f)
+{
+	void *data;
+
+	f->reads = 0;
+	f->fail_operation = BLOCK_READ;
+	f->fail_at = 1;
+	f->fail_count = UINT64_MAX;
+	rewrite(f, 0, RUNS * RUN_PAGES);
+	assert_int_equal(fixture_try(f, false, essential(0) + 100, &data), STATUS_ABSENT);
+	assert_int_equal(f->reads, 0);
+	f->fail_count = 0;
+}
+
+/* With them the nodes above. */
+static void test_nodes_stay_in_memory(void **state)
+{
+	struct fixture *f = fixture_new(SMALLEST, 1200, 512);
+	void *data;
+
+	(void)state;
+	f->store->limits.system_pages_end = SYSTEM_END;
+	rewrite(f, 0, RUNS * RUN_PAGES);
+	/* Each of them has a node of its own. */
+	for (uint32_t i = 0; i < 1500; i++) {
+		assert_int_equal(noise(f, 2 * SYSTEM_END + i * UINT64_C(128)), STATUS_OK);
+		if (i % 100 == 99)
+			fixture_checkpoint(f);
+	}
+	fixture_remount(f);
+	name_essential(f);
+	for (uint32_t i = 0; i < RUNS * RUN_PAGES; i++)
+		assert_int_equal(fixture_try(f, false, essential(i), &data), STATUS_OK);
+	for (uint32_t round = 0; round < 4; round++) {
+		uint64_t evictions = f->store->statistics.evictions;
+
+		read_others(f, 1500);
+		assert_true(f->store->statistics.evictions - evictions > 1500);
+		write_alone(f);
+		fixture_checkpoint(f);
+	}
+	fixture_free(f);
+}
+
+/* Those that a commit has written, too, when it took so long that they were given up. */
+static void test_new_nodes_are_read(void **state)
+{
+	struct store_commit_request request = {.action = STORE_ACTION_SNAPSHOT, .name = "full"};
+	struct fixture *f = fixture_essential();
+	struct store *store = f->store;
+	store_channel_t channel;
+	generation_t generation;
+
+	(void)state;
+	rewrite(f, 0, RUNS * RUN_PAGES);
+	while (store_commit(store, &request, &generation, &channel) == STATUS_WAIT)
+		fixture_wait(f, channel);
+	while (store->commit.phase != COMMIT_FLUSH_RECORD || store_step(store) || !f->queued) {
+		fixture_poll(&f->device, false);
+		store_step(store);
+	}
+	for (uint32_t slot = 0; slot < store->cache.donated; slot++)
+		if (store->cache.frame[slot].state == FRAME_CLEAN &&
+		    store->cache.frame[slot].key & KEY_EXTENT)
+			cache_drop(store, slot);
+	assert_int_equal(store_settle(store), STATUS_OK);
+	steps(f);
+	write_alone(f);
+	fixture_free(f);
+}
+
 /* Whoever is not essential is stopped while existing pages could not be written. */
 static void test_others_are_stopped(void **state)
 {
@@ -242,6 +332,8 @@ int main(void)
 		cmocka_unit_test(test_new_ones_have_no_right),
 		cmocka_unit_test(test_changes_are_set_aside),
 		cmocka_unit_test(test_they_stay_in_memory),
+		cmocka_unit_test(test_nodes_stay_in_memory),
+		cmocka_unit_test(test_new_nodes_are_read),
 		cmocka_unit_test(test_others_are_stopped),
 	};
 
