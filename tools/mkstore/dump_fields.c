@@ -128,12 +128,12 @@ void dump_references_row(struct show *show, uint64_t number, const struct disk_r
 
 void dump_superblock(struct show *show, const struct disk_superblock *block)
 {
-	static const char *const features[] = {"DELTA"};
+	static const char *const features[] = {"DELTA", "COLUMNS"};
 
 	field_hexadecimal(show, "magic", block->magic);
 	field_number(show, "version", block->version);
 	field_number(show, "header_size", block->header_size);
-	field_flags(show, "features_incompatible", block->features_incompatible, features, 1);
+	field_flags(show, "features_incompatible", block->features_incompatible, features, 2);
 	field_hexadecimal(show, "features_read_only", block->features_read_only);
 	field_hexadecimal(show, "features_compatible", block->features_compatible);
 	field_identity(show, "identity", block->identity);

@@ -59,13 +59,15 @@ static bool superblock_fields(struct verify *verify, const char *name, uint64_t 
 	return sound;
 }
 
+/* *whole: not, if its checksum does not match; that is for the caller to report. */
 static enum status superblock_check(struct verify *verify, const char *name, uint64_t sector,
-				    struct disk_superblock *block)
+				    struct disk_superblock *block, bool *whole)
 {
 	uint64_t checksum;
 	enum status status = verify->reader.read(verify->reader.context, (sector_t){sector},
 						 BLOCK_SECTORS, block);
 
+	*whole = true;
 	if (status != STATUS_OK) {
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_READ, NULL, sector,
 				 "%s: cannot be read: %s", name, status_text(status));
@@ -79,14 +81,10 @@ static enum status superblock_check(struct verify *verify, const char *name, uin
 	}
 	checksum = block->checksum;
 	block->checksum = 0;
-	if (XXH3_64bits(block, sizeof(*block)) != checksum) {
-		block->checksum = checksum;
-		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, sector,
-				 "%s (sector %llu): the checksum does not match: damaged", name,
-				 (unsigned long long)sector);
-		return STATUS_CORRUPT;
-	}
+	*whole = XXH3_64bits(block, sizeof(*block)) == checksum;
 	block->checksum = checksum;
+	if (!*whole)
+		return STATUS_CORRUPT;
 	if (block->version != DISK_FORMAT_VERSION) {
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, sector,
 				 "%s: format version %u, this program knows version %u", name,
@@ -117,22 +115,42 @@ static enum status superblock_features(struct verify *verify)
 	return STATUS_OK;
 }
 
-/* Only what a change replaces may differ, and the later one counts. */
-static const struct disk_superblock *superblock_later(struct verify *verify,
-						      const struct disk_superblock *first,
-						      const struct disk_superblock *copy)
+/* Do they differ in nothing but what a change replaces? */
+static bool superblock_changed(const struct disk_superblock *first,
+			       const struct disk_superblock *copy)
 {
 	struct disk_superblock earlier = *first;
 
-	if (memcmp(first, copy, sizeof(*first)) == 0)
-		return first;
 	earlier.features_incompatible = copy->features_incompatible;
 	earlier.features_read_only = copy->features_read_only;
 	earlier.features_compatible = copy->features_compatible;
 	earlier.revision = copy->revision;
 	memcpy(earlier.copy, copy->copy, sizeof(earlier.copy));
 	earlier.checksum = copy->checksum;
-	if (first->revision == copy->revision || memcmp(&earlier, copy, sizeof(earlier)) != 0)
+	return memcmp(&earlier, copy, sizeof(earlier)) == 0;
+}
+
+/* One whose checksum does not match may have been written in part, if the other is whole. */
+static void superblock_torn(struct verify *verify, const char *name, uint64_t sector,
+			    const struct disk_superblock *block,
+			    const struct disk_superblock *other)
+{
+	bool torn = other && superblock_changed(block, other);
+
+	verify_report_at(verify, torn ? VERIFY_WARNING : VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL,
+			 sector, "%s (sector %llu): the checksum does not match: %s", name,
+			 (unsigned long long)sector,
+			 torn ? "a change was cut off, and the other one counts" : "damaged");
+}
+
+/* The later one counts. */
+static const struct disk_superblock *superblock_later(struct verify *verify,
+						      const struct disk_superblock *first,
+						      const struct disk_superblock *copy)
+{
+	if (memcmp(first, copy, sizeof(*first)) == 0)
+		return first;
+	if (first->revision == copy->revision || !superblock_changed(first, copy))
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, VERIFY_NOWHERE,
 				 "the superblock and its copy are both valid but differ");
 	else
@@ -168,6 +186,7 @@ enum status verify_superblocks(struct verify *verify)
 {
 	struct disk_superblock first, copy;
 	enum status first_status, copy_status;
+	bool first_whole, copy_whole;
 
 	if (verify->reader.sectors < DISK_RING_SECTOR) {
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_SUPERBLOCK, NULL, VERIFY_NOWHERE,
@@ -175,9 +194,16 @@ enum status verify_superblocks(struct verify *verify)
 				 (unsigned long long)verify->reader.sectors, DISK_SECTORS_MIN);
 		return STATUS_NOT_A_STORE;
 	}
-	first_status = superblock_check(verify, "superblock", DISK_SUPERBLOCK_SECTOR, &first);
-	copy_status =
-		superblock_check(verify, "superblock copy", DISK_SUPERBLOCK_COPY_SECTOR, &copy);
+	first_status = superblock_check(verify, "superblock", DISK_SUPERBLOCK_SECTOR, &first,
+					&first_whole);
+	copy_status = superblock_check(verify, "superblock copy", DISK_SUPERBLOCK_COPY_SECTOR,
+				       &copy, &copy_whole);
+	if (!first_whole)
+		superblock_torn(verify, "superblock", DISK_SUPERBLOCK_SECTOR, &first,
+				copy_status == STATUS_OK ? &copy : NULL);
+	if (!copy_whole)
+		superblock_torn(verify, "superblock copy", DISK_SUPERBLOCK_COPY_SECTOR, &copy,
+				first_status == STATUS_OK ? &first : NULL);
 	if (first_status != STATUS_OK && copy_status != STATUS_OK) {
 		/* Most telling first: a foreign image has no magic at all. */
 		return first_status == STATUS_NOT_A_STORE ? copy_status : first_status;

@@ -66,6 +66,34 @@ static void every_byte_of_the_superblocks_counts(void **state)
 		     61);
 }
 
+/* One that a change replaces may be torn, which is no fault; nothing else in it may be. */
+static void a_torn_superblock_is_no_damage(void **state)
+{
+	static const struct {
+		size_t at;
+		bool torn;
+	} place[] = {{offsetof(struct disk_superblock, features_incompatible), true},
+		     {offsetof(struct disk_superblock, revision), true},
+		     {offsetof(struct disk_superblock, copy) + 3, true},
+		     {offsetof(struct disk_superblock, checksum) + 1, true},
+		     {offsetof(struct disk_superblock, identity) + 5, false},
+		     {offsetof(struct disk_superblock, ring_slots), false},
+		     {offsetof(struct disk_superblock, checksum) - 1, false}};
+
+	(void)state;
+	for (uint64_t sector = 0; sector <= DISK_SUPERBLOCK_COPY_SECTOR;
+	     sector += DISK_SUPERBLOCK_COPY_SECTOR)
+		for (unsigned i = 0; i < sizeof(place) / sizeof(place[0]); i++) {
+			uint8_t *byte = disk + sector * SECTOR_SIZE + place[i].at;
+
+			*byte ^= 4;
+			assert_int_equal(verify_all(), place[i].torn ? STATUS_OK : STATUS_CORRUPT);
+			assert_int_equal(errors, !place[i].torn);
+			assert_int_equal(errors + warnings, 1);
+			*byte ^= 4;
+		}
+}
+
 static void every_byte_of_the_records_counts(void **state)
 {
 	(void)state;
@@ -384,6 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_good_store_is_good, fresh_copy),
 		cmocka_unit_test_setup(every_byte_of_the_superblocks_counts, fresh_copy),
+		cmocka_unit_test_setup(a_torn_superblock_is_no_damage, fresh_copy),
 		cmocka_unit_test_setup(every_byte_of_the_records_counts, fresh_copy),
 		cmocka_unit_test_setup(the_rest_of_a_slot_counts_without_deltas, fresh_copy),
 		cmocka_unit_test_setup(every_extent_counts, fresh_copy),
