@@ -61,6 +61,8 @@ static struct {
 	struct request request[KERNEL_REQUESTS_MAX];
 	uint32_t count;
 	generation_t generation; /* of the commit in flight */
+	bool stopping;		 /* it says that the system stops on purpose */
+	bool stays;		 /* that is durable, and nobody wants it any more */
 	uint64_t frozen_ns;	 /* persistent uptime of the last freeze */
 	uint64_t version;	 /* last object version handed out before that */
 	struct checkpoint_figures figures;
@@ -344,7 +346,7 @@ static bool checkpoint_due(void)
 	if (checkpoint.failures && (kernel.device->silent_ns >= KERNEL_SILENCE_NS ||
 				    (!checkpoint.asked && time_uptime_ns() < checkpoint.retry_ns)))
 		return false;
-	if (checkpoint.failures || checkpoint_asked() || store_pressure(store))
+	if (checkpoint.failures || checkpoint.stays || checkpoint_asked() || store_pressure(store))
 		return true;
 	return kernel.interval_ns && store_dirty(store) &&
 	       time_uptime_ns() - checkpoint.frozen_ns >= kernel.interval_ns;
@@ -367,6 +369,8 @@ static bool checkpoint_begin(void)
 		return true;
 	}
 	checkpoint.asked = false;
+	checkpoint.stays = false;
+	checkpoint.stopping = commit.action == STORE_ACTION_STOP;
 	checkpoint.frozen_ns = time_uptime_ns();
 	if (status != STATUS_OK) {
 		kernel_print("checkpoint refused: %s", status_text(status));
@@ -479,6 +483,8 @@ static void checkpoint_succeeded(void)
 		checkpoint_stop(request->end);
 		request_done(request, STATUS_OK, checkpoint.generation, true);
 	}
+	/* Who asked for the end has given it up: the next commit, at once, says so. */
+	checkpoint.stays = checkpoint.stopping;
 }
 
 static void checkpoint_ended(void)

@@ -278,8 +278,8 @@ static enum status begin_commit(struct apply *apply)
 		status = live_is(host, apply->base.number, &based);
 	if (status != STATUS_OK)
 		return status;
-	snprintf(request.name, sizeof(request.name), "%s%" PRIu64,
-		 keeping_prefix(KEEPING_RECEIVED), store_generation(host->store).n);
+	snprintf(request.name, sizeof(request.name), "%s%" PRIu64, keeping_prefix(KEEPING_RECEIVED),
+		 store_generation(host->store).n);
 	if (!based) {
 		request.action = STORE_ACTION_RESTORE;
 		request.number = apply->base.number;
