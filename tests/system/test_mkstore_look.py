@@ -21,6 +21,8 @@ from stores import (  # noqa: F401 (fixtures)
 PAGE = 4096
 SYSTEM_PAGE = 0x100000
 
+SYSTEM = ["--manifest", "disk/system.manifest", "--files", "build/user"]
+
 
 def dump(image, *words):
     return mkstore_json("dump", image, *words)
@@ -353,3 +355,18 @@ def test_a_thousand_snapshots(store, tmp_path):
     assert len(mkstore_json("snapshots", store)["snapshots"]) == 1002
     mkstore("delete", store, "s500")
     assert len(mkstore_json("map", store, "/room", "--ring", 0)["generations"]) == 1002
+
+
+def test_reserve_table(tmp_path):
+    """What docs/mkstore.md says is held in reserve."""
+    row = r"(?m)^\| (\d+) ([MG])iB[^|]*\| ([\d.]+ .iB) \| ([\d.]+ .iB)? ?\|$"
+    with open("docs/mkstore.md", encoding="utf-8") as page:
+        rows = re.findall(row, page.read())
+    assert len(rows) == 5
+    for number, unit, *reserves in rows:
+        for reserve, words in zip(reserves, ([], SYSTEM)):
+            path = tmp_path / f"{number}{unit}{len(words)}"
+            if reserve:
+                mkstore("create", path, "--size", number + unit, *words)
+                assert f"; {reserve} held in reserve" in mkstore("info", path).stdout
+                path.unlink()

@@ -6,11 +6,13 @@ it leaves behind.  When that state is resumed it returns, and says that the
 system is on again; it does not stop the system once more.
 """
 
+import json
 import random
 import time
 
 import pytest
-from conftest import cat, mkstore_json, verify
+from conftest import cat, live_generation, mkstore, mkstore_json, verify
+from test_console import KERNEL, give_up, send_break, stall, until
 
 from machine import Machine
 
@@ -114,3 +116,31 @@ def test_button_is_a_power_cut_like_any_other(image):
         assert machine.wait_prompt().reason == "power cut"
         assert "before reset" in machine.command("cat /notes/reset")
     verify(image)
+
+
+def test_poweroff_given_up(image):
+    """What becomes durable all the same does not say for long that the system was stopped."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("interval 1h")
+        machine.command("checkpoint")
+        send_break(machine)
+        machine.wait(rf"^{KERNEL}")
+        said = ""
+        # It may be that something else had to be waited for first: then it is not begun.
+        while "may still be done" not in said:
+            before = live_generation(image)
+            stall(machine)
+            said = give_up(machine, "poweroff")
+            stall(machine, False)
+
+        def goes_on_by_itself():
+            result = mkstore("info", "--json", "--live", image, code=None)
+            said = json.loads(result.stdout) if result.returncode == 0 else {}
+            return said.get("generation", 0) > before and said["stop"] == "power cut"
+
+        until(goes_on_by_itself)
+        assert machine.running()
+    verify(image)
+    with Machine(image) as machine:
+        assert machine.wait_prompt().reason == "power cut"
