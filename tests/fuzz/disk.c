@@ -115,5 +115,6 @@ static enum status reader_read(void *context, sector_t sector, uint32_t sectors,
 
 struct verify_reader fuzz_disk_reader(struct fuzz_disk *disk)
 {
-	return (struct verify_reader){disk, disk->sectors, reader_read};
+	return (struct verify_reader){
+		.context = disk, .sectors = disk->sectors, .read = reader_read};
 }

@@ -72,6 +72,7 @@ static const struct {
 	{"fall_backs", FIGURE(fall_backs)},
 	{"full_disks", FIGURE(full_disks)},
 	{"verify_runs", FIGURE(verify_runs)},
+	{"verify_whole", FIGURE(verify_whole)},
 	{"verdicts_shared", FIGURE(verdicts_shared)},
 	{"pages_compared", FIGURE(pages_compared)},
 };

@@ -136,8 +136,7 @@ static void image_aftermath(struct oracle *oracle, struct oracle_level *level,
 		  (unsigned long long)(level->largest.n > level->torn.n ? level->largest.n
 									: level->torn.n));
 	level->after.generation = generation;
-	level->expectation.state[1] = &level->after;
-	level->expectation.states = 2;
+	expectation_add(&level->expectation, &level->after);
 	status = engine_settle(&level->engine);
 	SIM_CHECK(status == STATUS_OK, "after recovery a commit fails: %s", status_text(status));
 	verify_close(oracle_verify(level->disk.durable, false, &findings, &status));
@@ -231,9 +230,7 @@ static void image_check(struct oracle *oracle, struct oracle_level *level,
 
 	sim_deadline();
 	state = image_verify(oracle, level, expectation);
-	level->expectation.model = expectation->model;
-	level->expectation.state[0] = state;
-	level->expectation.states = 1;
+	expectation_narrow(&level->expectation, expectation, state);
 	image_recover(oracle, level, state);
 	sim_totals.crash_states++;
 	sim_totals.recovery_crashes += level->depth > 0;

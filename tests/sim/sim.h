@@ -59,6 +59,7 @@ struct sim_totals {
 	uint64_t discards;	   /* requests to discard */
 	uint64_t commits, restores, deletes, remounts, warm_restarts, fall_backs;
 	uint64_t verify_runs, mounts, pages_compared;
+	uint64_t verify_whole;	  /* of these, without what was kept of other images */
 	uint64_t verdicts_shared; /* images that the verifier would read as it read another */
 	uint64_t failures;
 };

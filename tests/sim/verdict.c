@@ -10,7 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define CONFIRM_ONE_IN 64u /* shared verdicts */
+#define CONFIRM_ONE_IN 64u /* verdicts, and of these the shared ones */
 
 /* ---- the verifier ----------------------------------------------------- */
 
@@ -32,11 +32,25 @@ static void finding_note(void *context, const struct verify_finding *finding)
 			 verify_code_text(finding->code), finding->text);
 }
 
-static struct verify *image_verify(const struct verify_reader *reader, bool everything,
+#define CACHE_EXTENTS 8192u /* 32 MiB at most */
+/* Of all images: what an extent holds is known by its prints. */
+static struct verify_cache *cache;
+
+/* The verifier's own totals: what it had to read for them is not what they say. */
+static struct verify_totals totals_get(const struct verify *verify)
+{
+	struct verify_totals totals = *verify_totals_get(verify);
+
+	totals.bytes_read = 0;
+	return totals;
+}
+
+static struct verify *verify_image(const struct verify_reader *reader, bool everything,
 				   struct oracle_findings *findings, enum status *status)
 {
 	struct verify_options options = {.context = findings,
 					 .report = finding_note,
+					 .cache = reader->print ? cache : NULL,
 					 .skip_slot_tails = !everything,
 					 .skip_unpack = !everything};
 	struct verify *verify;
@@ -59,13 +73,78 @@ static enum status image_reader(void *context, sector_t sector, uint32_t sectors
 	return STATUS_OK;
 }
 
+/* Nothing is taken for granted, the prints least of all. */
+static enum status whole_reader(void *context, sector_t sector, uint32_t sectors, void *data)
+{
+	enum status status = image_reader(context, sector, sectors, data);
+
+	for (uint32_t i = 0; status == STATUS_OK && i < sectors; i++)
+		SIM_CHECK(sector_print((uint8_t *)data + (uint64_t)i * SECTOR_SIZE) ==
+				  image_print(context, sector.n + i),
+			  "the print of sector %llu is not that of what it holds",
+			  (unsigned long long)sector.n + i);
+	return status;
+}
+
+/* Now and then the verifier reads all of an image that it judged by what it kept of
+ * others: it must say the same. */
+static void whole_verify(const struct image *image, bool everything,
+			 const struct verify_totals *totals, const struct oracle_findings *findings)
+{
+	struct verify_reader reader = {
+		.context = (void *)image, .sectors = image->sectors, .read = whole_reader};
+	struct oracle_findings found;
+	enum status status;
+	struct verify *verify = verify_image(&reader, everything, &found, &status);
+	struct verify_totals whole = totals_get(verify);
+
+	SIM_CHECK(memcmp(&whole, totals, sizeof(whole)) == 0 &&
+			  memcmp(&found, findings, sizeof(found)) == 0,
+		  "an image was judged by others and differs from them: %s", found.first);
+	verify_close(verify);
+	sim_totals.verify_whole++;
+}
+
+static struct verify *image_verify(const struct image *image, const struct verify_reader *reader,
+				   bool everything, struct oracle_findings *findings,
+				   enum status *status)
+{
+	struct verify *verify;
+
+	if (!cache)
+		cache = verify_cache_new(CACHE_EXTENTS);
+	SIM_CHECK(cache, "memory is short");
+	verify = verify_image(reader, everything, findings, status);
+	if (sim_totals.verify_runs % CONFIRM_ONE_IN == 0) {
+		struct verify_totals totals = totals_get(verify);
+
+		whole_verify(image, everything, &totals, findings);
+	}
+	return verify;
+}
+
+/* Stands for what these sectors hold; 0: they do not exist. */
+static uint64_t image_reader_print(void *context, sector_t sector, uint32_t sectors)
+{
+	const struct image *image = context;
+	struct sim_random mix = {0};
+
+	if (sector.n >= image->sectors || sectors > image->sectors - sector.n)
+		return 0;
+	for (uint32_t i = 0; i < sectors; i++)
+		mix.state = sim_random_next(&mix) ^ image_print(image, sector.n + i);
+	return sim_random_next(&mix) | 1;
+}
+
 struct verify *oracle_verify(const struct image *image, bool everything,
 			     struct oracle_findings *findings, enum status *status)
 {
-	struct verify_reader reader = {
-		.context = (void *)image, .sectors = image->sectors, .read = image_reader};
+	struct verify_reader reader = {.context = (void *)image,
+				       .sectors = image->sectors,
+				       .read = image_reader,
+				       .print = image_reader_print};
 
-	return image_verify(&reader, everything, findings, status);
+	return image_verify(image, &reader, everything, findings, status);
 }
 
 /* ---- the model -------------------------------------------------------- */
@@ -96,6 +175,31 @@ void oracle_compare_space(struct verify *verify, const struct verify_space *spac
 		  found, model_pages_present(content, model->pages));
 }
 
+/* Stands for all that the image of a generation is compared with. */
+static uint64_t state_print(const struct model *model, const struct model_state *state)
+{
+	uint64_t bytes = model->pages * sizeof(state->content[0]);
+	uint64_t print = XXH3_64bits_withSeed(state->content, bytes, state->generation.n);
+
+	/* What a snapshot holds has one place and never changes; what an automatic one
+	 * holds is found by its generation. */
+	bytes = state->snapshots * sizeof(state->snapshot[0]);
+	print = XXH3_64bits_withSeed(state->snapshot, bytes, print ^ model->rewritten);
+	return print | 1;
+}
+
+void expectation_begin(struct expectation *expectation, const struct model *model)
+{
+	expectation->model = model;
+	expectation->states = 0;
+}
+
+void expectation_add(struct expectation *expectation, const struct model_state *state)
+{
+	expectation->print[expectation->states] = state_print(expectation->model, state);
+	expectation->state[expectation->states++] = state;
+}
+
 const struct model_state *expectation_find(const struct expectation *expectation,
 					   generation_t generation)
 {
@@ -103,6 +207,25 @@ const struct model_state *expectation_find(const struct expectation *expectation
 		if (expectation->state[i]->generation.n == generation.n)
 			return expectation->state[i];
 	return NULL;
+}
+
+static uint64_t expectation_print(const struct expectation *expectation,
+				  const struct model_state *state)
+{
+	uint32_t i = 0;
+
+	while (expectation->state[i] != state)
+		i++;
+	return expectation->print[i];
+}
+
+void expectation_narrow(struct expectation *to, const struct expectation *from,
+			const struct model_state *state)
+{
+	expectation_begin(to, from->model);
+	to->state[0] = state;
+	to->print[0] = expectation_print(from, state);
+	to->states = 1;
 }
 
 /* What an automatic snapshot of this generation must hold. */
@@ -224,14 +347,26 @@ static bool evidence_moves(struct evidence *evidence, const struct image *ground
 	return true;
 }
 
+static void evidence_take(struct evidence *evidence, uint64_t sector, uint32_t sectors)
+{
+	for (uint64_t at = sector; at < sector + sectors && at < evidence->image->sectors; at++)
+		evidence_add(evidence, at);
+}
+
 static enum status evidence_reader(void *context, sector_t sector, uint32_t sectors, void *data)
 {
 	struct evidence *evidence = context;
-	const struct image *image = evidence->image;
 
-	for (uint64_t at = sector.n; at < sector.n + sectors && at < image->sectors; at++)
-		evidence_add(evidence, at);
-	return image_reader((void *)image, sector, sectors, data);
+	evidence_take(evidence, sector.n, sectors);
+	return image_reader((void *)evidence->image, sector, sectors, data);
+}
+
+static uint64_t evidence_reader_print(void *context, sector_t sector, uint32_t sectors)
+{
+	struct evidence *evidence = context;
+
+	evidence_take(evidence, sector.n, sectors);
+	return image_reader_print((void *)evidence->image, sector, sectors);
 }
 
 /* ---- verdicts --------------------------------------------------------- */
@@ -264,19 +399,6 @@ void verdicts_free(struct verdicts *verdicts)
 	memset(verdicts, 0, sizeof(*verdicts));
 }
 
-/* Stands for all that the image of a generation is compared with. */
-static uint64_t state_print(const struct model *model, const struct model_state *state)
-{
-	uint64_t bytes = model->pages * sizeof(state->content[0]);
-	uint64_t print = XXH3_64bits_withSeed(state->content, bytes, state->generation.n);
-
-	/* What a snapshot holds has one place and never changes; what an automatic one
-	 * holds is found by its generation. */
-	bytes = state->snapshots * sizeof(state->snapshot[0]);
-	print = XXH3_64bits_withSeed(state->snapshot, bytes, print ^ model->rewritten);
-	return print | 1;
-}
-
 static void verdict_compare(struct verdict *verdict, struct verify *verify,
 			    const struct expectation *expectation)
 {
@@ -288,18 +410,21 @@ static void verdict_compare(struct verdict *verdict, struct verify *verify,
 	oracle_compare_catalogue(verify, expectation, state);
 	SIM_CHECK(verify_space_live(verify, &space) == STATUS_OK, "there is no live space");
 	oracle_compare_space(verify, &space, expectation->model, state->content);
-	verdict->compared = state_print(expectation->model, state);
+	verdict->compared = expectation_print(expectation, state);
 }
 
 static void verdict_make(struct verdict *verdict, const struct image *image, bool everything,
 			 const struct expectation *expectation)
 {
-	struct verify_reader reader = {
-		.context = &verdict->evidence, .sectors = image->sectors, .read = evidence_reader};
+	struct verify_reader reader = {.context = &verdict->evidence,
+				       .sectors = image->sectors,
+				       .read = evidence_reader,
+				       .print = evidence_reader_print};
 	enum status status;
-	struct verify *verify = image_verify(&reader, everything, &verdict->findings, &status);
+	struct verify *verify =
+		image_verify(image, &reader, everything, &verdict->findings, &status);
 
-	verdict->totals = *verify_totals_get(verify);
+	verdict->totals = totals_get(verify);
 	verdict->everything = everything;
 	verdict->compared = 0;
 	if (verify_record(verify)) {
@@ -310,20 +435,6 @@ static void verdict_make(struct verdict *verdict, const struct image *image, boo
 	verify_close(verify);
 }
 
-/* Now and then the verifier is asked all the same: it must say the same. */
-static void verdict_confirm(const struct verdict *verdict, const struct image *image)
-{
-	struct oracle_findings findings;
-	enum status status;
-	struct verify *verify = oracle_verify(image, verdict->everything, &findings, &status);
-
-	SIM_CHECK(memcmp(verify_totals_get(verify), &verdict->totals, sizeof(verdict->totals)) ==
-				  0 &&
-			  memcmp(&findings, &verdict->findings, sizeof(findings)) == 0,
-		  "an image was judged by another that differs from it: %s", findings.first);
-	verify_close(verify);
-}
-
 static bool verdict_suits(const struct verdict *verdict, const struct expectation *expectation)
 {
 	const struct model_state *state;
@@ -331,7 +442,7 @@ static bool verdict_suits(const struct verdict *verdict, const struct expectatio
 	if (!expectation)
 		return true;
 	state = expectation_find(expectation, verdict->totals.generation);
-	return state && verdict->compared == state_print(expectation->model, state);
+	return state && verdict->compared == expectation_print(expectation, state);
 }
 
 const struct verdict *verdict_get(struct verdicts *verdicts, const struct image *image,
@@ -345,7 +456,8 @@ const struct verdict *verdict_get(struct verdicts *verdicts, const struct image 
 		    evidence_holds(&verdict->evidence, image) &&
 		    verdict_suits(verdict, expectation)) {
 			if (sim_totals.verdicts_shared++ % CONFIRM_ONE_IN == 0)
-				verdict_confirm(verdict, image);
+				whole_verify(image, verdict->everything, &verdict->totals,
+					     &verdict->findings);
 			return verdict;
 		}
 	}

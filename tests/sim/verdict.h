@@ -24,8 +24,15 @@
 struct expectation {
 	const struct model *model; /* knows the contents and the universe */
 	const struct model_state *state[ORACLE_STATES];
+	uint64_t print[ORACLE_STATES]; /* of all that these are compared with */
 	uint32_t states;
 };
+void expectation_begin(struct expectation *expectation, const struct model *model);
+/* The state must stay as it is while the expectation is in use. */
+void expectation_add(struct expectation *expectation, const struct model_state *state);
+/* Only this state of those that were expected. */
+void expectation_narrow(struct expectation *to, const struct expectation *from,
+			const struct model_state *state);
 /* The state of this generation, or null. */
 const struct model_state *expectation_find(const struct expectation *expectation,
 					   generation_t generation);

@@ -18,13 +18,14 @@
 
 void workload_expectation(struct workload *workload, struct expectation *expectation)
 {
-	expectation->model = &workload->model;
-	expectation->states = 0;
-	expectation->state[expectation->states++] = &workload->model.durable;
-	for (uint32_t i = 0; i < workload->model.flights; i++)
-		expectation->state[expectation->states++] = &workload->model.flight[i];
-	for (uint32_t i = 0; i < MODEL_FAILED && i < workload->model.failures; i++)
-		expectation->state[expectation->states++] = &workload->model.failed[i];
+	struct model *model = &workload->model;
+
+	expectation_begin(expectation, model);
+	expectation_add(expectation, &model->durable);
+	for (uint32_t i = 0; i < model->flights; i++)
+		expectation_add(expectation, &model->flight[i]);
+	for (uint32_t i = 0; i < MODEL_FAILED && i < model->failures; i++)
+		expectation_add(expectation, &model->failed[i]);
 }
 
 /*

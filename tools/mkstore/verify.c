@@ -192,6 +192,12 @@ struct verify *verify_open(const struct verify_reader *reader, const struct veri
 	verify->reader = *reader;
 	if (options)
 		verify->options = *options;
+	verify->cache =
+		verify->options.cache ? verify->options.cache : verify_cache_new(VERIFY_KEPT);
+	if (!verify->cache) {
+		free(verify);
+		return NULL;
+	}
 	return verify;
 }
 
@@ -206,8 +212,8 @@ void verify_close(struct verify *verify)
 		free(verify->chunks[i].birth);
 	}
 	free(verify->chunks);
-	for (uint32_t i = 0; i < VERIFY_KEPT; i++)
-		free(verify->kept[i]);
+	if (!verify->options.cache)
+		verify_cache_free(verify->cache);
 	for (uint32_t slot = 0; slot < DISK_RING_SLOTS; slot++)
 		free(verify->delta[slot]);
 	free(verify);

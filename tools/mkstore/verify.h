@@ -29,12 +29,19 @@
 #include "disk/types.h"
 
 struct verify;
+struct verify_cache;
 
 /* Where the store's sectors come from: an image, a partition, memory. */
 struct verify_reader {
 	void *context;
 	uint64_t sectors; /* size of the device or partition */
 	enum status (*read)(void *context, sector_t sector, uint32_t sectors, void *data);
+	/*
+	 * A number that stands for what these sectors hold now, and for nothing else that
+	 * they could hold: what was sound then is sound, though another store may be looked
+	 * at.  Null: that cannot be told without reading.
+	 */
+	uint64_t (*print)(void *context, sector_t sector, uint32_t sectors);
 };
 
 /* A note explains; a warning is a sound state that a person may want to know of (a
@@ -127,11 +134,18 @@ struct verify_options {
 	/* Called after the store itself was checked, with a generation chosen;
 	 * mkstore passes verify_objects.  May be null. */
 	enum status (*objects)(struct verify *verify);
+	/* What is kept from one store to the next; only with reader.print.  May be null. */
+	struct verify_cache *cache;
 	bool skip_data;	       /* leave out the content of pages; nodes are always read */
 	bool skip_unpack;      /* of pages only compare the checksums, do not unpack them */
 	bool skip_predecessor; /* leave out the generation before the chosen one */
 	bool skip_slot_tails;  /* leave out the unused rest of the ring slots */
 };
+
+/* For several stores that have most extents in common, one after the other; so many are
+ * kept at most.  Null when memory is short. */
+struct verify_cache *verify_cache_new(uint32_t extents);
+void verify_cache_free(struct verify_cache *cache);
 
 /* Null when memory is short. */
 struct verify *verify_open(const struct verify_reader *reader,

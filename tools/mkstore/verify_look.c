@@ -62,7 +62,7 @@ static enum status load_status(enum verify_load load)
 /* It stays where it is until the next call. */
 static enum status node_read(struct verify *verify, const struct verify_place *place,
 			     const struct disk_reference *reference, uint64_t birth_max,
-			     const struct disk_node **node)
+			     const struct verify_node **node)
 {
 	if (!verify_reference_check(verify, place, reference, birth_max))
 		return STATUS_CORRUPT;
@@ -102,14 +102,14 @@ enum status verify_find(struct verify *verify, enum disk_tree tree,
 	for (; at > level; at--) {
 		struct verify_place place =
 			space_place(tree, space, at, key >> ((at - level) * DISK_NODE_SHIFT));
-		const struct disk_node *node;
+		const struct verify_node *node;
 		enum status status = node_read(verify, &place, reference, birth_max, &node);
 		uint64_t child = key >> ((at - 1 - level) * DISK_NODE_SHIFT);
 
 		if (status != STATUS_OK)
 			return status;
 		birth_max = reference->birth;
-		*reference = node->entry[child % DISK_NODE_ENTRIES];
+		*reference = node->node.entry[child % DISK_NODE_ENTRIES];
 		if (verify_reference_null(reference))
 			return STATUS_ABSENT;
 	}
@@ -162,7 +162,7 @@ static bool visit_enter(struct verify *verify, struct verify_visit *visit,
 {
 	struct verify_place place =
 		space_place(visit->tree, visit->space, extent->level, extent->key);
-	const struct disk_node *node;
+	const struct verify_node *node;
 
 	if (!verify_reference_check(verify, &place, &extent->reference, birth_max)) {
 		visit->damaged++;
@@ -175,7 +175,7 @@ static bool visit_enter(struct verify *verify, struct verify_visit *visit,
 		return false;
 	}
 	frame->extent = *extent;
-	frame->node = *node;
+	frame->node = node->node;
 	frame->index = 0;
 	return true;
 }

@@ -44,19 +44,29 @@ struct verify_pass {
 	uint64_t memo_count, memo_room; /* room is a power of two */
 };
 
+/* A node, and which of its entries are not null: one bit each.  Most of most nodes is. */
+struct verify_node {
+	uint64_t used[DISK_NODE_ENTRIES / 64];
+	struct disk_node node;
+};
+
 /*
- * A node that was read and is sound.  Nodes are needed again and again: by the pass of
+ * An extent that was read and is sound.  Nodes are needed again and again: by the pass of
  * the predecessor, by the trees of snapshots, for each page that is looked up.  What is
- * kept is known by its extent and its place, not by its space.
+ * kept is known by its extent, its place and what the sectors hold, not by its space.
  */
 struct verify_kept {
 	struct disk_reference reference;
-	enum disk_tree tree;
-	unsigned level;
 	uint64_t key;
-	struct disk_node node;
+	uint64_t print; /* of the sectors, by the reader; 0: it tells of none */
+	uint32_t tree, level;
+	struct verify_node *node; /* null: never used */
 };
-#define VERIFY_KEPT 1024u /* at most: 4 MiB */
+struct verify_cache {
+	uint32_t room;
+	struct verify_kept kept[]; /* by sector and print */
+};
+#define VERIFY_KEPT 1024u /* of one store: 4 MiB at most */
 
 struct verify {
 	struct verify_reader reader;
@@ -72,7 +82,7 @@ struct verify {
 	struct verify_chunk *chunks;
 	uint64_t chunk_count;
 	struct verify_pass chosen, before;
-	struct verify_kept *kept[VERIFY_KEPT]; /* by sector; null: none yet */
+	struct verify_cache *cache; /* of the options, or its own */
 	uint64_t unflushed_sectors; /* of the newest generation, not known to be flushed */
 	bool out_of_memory;
 };
@@ -119,7 +129,7 @@ const struct disk_delta *verify_delta_find(const struct disk_delta *delta, uint3
  * claimed before and its free map compared. */
 void verify_delta_check(struct verify *verify, struct verify_pass *pass);
 
-/* verify_tree.c: references, extents and the walk over one tree. */
+/* verify_extent.c: references, extents, what is kept of them. */
 static inline bool verify_reference_null(const struct disk_reference *reference)
 {
 	uint64_t words[sizeof(*reference) / sizeof(uint64_t)];
@@ -144,8 +154,25 @@ enum verify_load verify_extent_load(struct verify *verify, const struct verify_p
 /* The same for a node, or what is kept of it; it stays until the next call. */
 enum verify_load verify_node_load(struct verify *verify, const struct verify_place *place,
 				  const struct disk_reference *reference,
-				  const struct disk_node **node, bool quiet);
+				  const struct verify_node **node, bool quiet);
+/* The same, copied: entries that are null are left as they were. */
+enum verify_load verify_node_copy(struct verify *verify, const struct verify_place *place,
+				  const struct disk_reference *reference, struct verify_node *node,
+				  bool quiet);
 
+/* The first entry at or after `index` that is not null, or DISK_NODE_ENTRIES. */
+static inline unsigned verify_node_next(const struct verify_node *node, unsigned index)
+{
+	for (; index < DISK_NODE_ENTRIES; index = (index | 63) + 1) {
+		uint64_t bits = node->used[index / 64] >> index % 64;
+
+		if (bits)
+			return index + (unsigned)__builtin_ctzll(bits);
+	}
+	return DISK_NODE_ENTRIES;
+}
+
+/* verify_tree.c: the walk over one tree. */
 struct verify_walk {
 	enum disk_tree tree;
 	const struct disk_root *root;

@@ -39,7 +39,7 @@ enum status verify_space_snapshot(const struct verify *verify, snapshot_t number
 /* The node that the reference names, from memory or from the disk. */
 static enum status node_get(struct verify *verify, const struct verify_place *place,
 			    const struct disk_reference *reference, uint64_t birth_max,
-			    const struct disk_node **node)
+			    const struct verify_node **node)
 {
 	enum verify_load load;
 
@@ -56,7 +56,7 @@ static enum status node_get(struct verify *verify, const struct verify_place *pl
 static enum status descend(struct verify *verify, struct verify_place *place,
 			   struct disk_reference *reference, uint64_t *birth_max, uint64_t key)
 {
-	const struct disk_node *node;
+	const struct verify_node *node;
 	enum status status = node_get(verify, place, reference, *birth_max, &node);
 
 	if (status != STATUS_OK)
@@ -64,7 +64,7 @@ static enum status descend(struct verify *verify, struct verify_place *place,
 	*birth_max = reference->birth;
 	place->level--;
 	place->key = key >> (place->level * DISK_NODE_SHIFT);
-	*reference = node->entry[place->key % DISK_NODE_ENTRIES];
+	*reference = node->node.entry[place->key % DISK_NODE_ENTRIES];
 	return STATUS_OK;
 }
 
@@ -114,22 +114,20 @@ static enum status tree_read(struct verify *verify, enum disk_tree tree,
  * Moves *key to the first reference of this node at or after it, and down to
  * that.  False: there is none; *key is behind the node then.
  */
-static bool descend_next(const struct disk_node *node, struct verify_place *place,
+static bool descend_next(const struct verify_node *node, struct verify_place *place,
 			 struct disk_reference *reference, uint64_t *key)
 {
 	unsigned shift = (place->level - 1) * DISK_NODE_SHIFT;
-	uint64_t index = *key >> shift;
-	uint64_t end = (place->key + 1) << DISK_NODE_SHIFT;
+	uint64_t first = place->key << DISK_NODE_SHIFT, end = first + DISK_NODE_ENTRIES;
+	uint64_t index = first + verify_node_next(node, (unsigned)((*key >> shift) - first));
 
-	while (index < end && verify_reference_null(&node->entry[index % DISK_NODE_ENTRIES]))
-		index++;
 	if (index != *key >> shift)
 		*key = index << shift;
 	if (index == end)
 		return false;
 	place->level--;
 	place->key = index;
-	*reference = node->entry[index % DISK_NODE_ENTRIES];
+	*reference = node->node.entry[index % DISK_NODE_ENTRIES];
 	return true;
 }
 
@@ -146,7 +144,7 @@ static enum status tree_next_try(struct verify *verify, enum disk_tree tree,
 	uint64_t birth_max = space->generation.n;
 
 	while (place.level) {
-		const struct disk_node *node;
+		const struct verify_node *node;
 		enum status status = node_get(verify, &place, &reference, birth_max, &node);
 
 		if (status != STATUS_OK) {

@@ -1,199 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_tree.c - references, extents, and the walk over one tree.
+ * verify_tree.c - which sectors belong to what, and the walk over one tree.
  *
- * Every byte read here is hostile until its checksum has matched, and every
- * field is checked even then.  A walk keeps one node per level, so its depth is
- * bounded by the height, which is at most 8.
+ * A walk keeps one node per level, so its depth is bounded by the height, which is at
+ * most 8.
  */
 #include "tools/mkstore/verify_priv.h"
 
-#include <lz4.h>
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-/* ---- references ------------------------------------------------------- */
-
-static const char *extent_fault(const struct disk_reference *reference, uint64_t sectors)
-{
-	uint64_t first = disk_reference_sector(reference).n;
-	uint64_t count = reference->sectors;
-
-	if (reference->codec == DISK_CODEC_RAW) {
-		if (count != BLOCK_SECTORS || reference->length != BLOCK_SIZE)
-			return "a raw extent is not 8 sectors and 4096 bytes long";
-	} else if (count == 0 || count >= BLOCK_SECTORS) {
-		return "a compressed extent is not 1 to 7 sectors long";
-	} else if (reference->length <= (count - 1) * SECTOR_SIZE ||
-		   reference->length > count * SECTOR_SIZE) {
-		return "the stored length does not need exactly its sectors";
-	}
-	if (first < DISK_DATA_SECTOR || first >= sectors || count > sectors - first)
-		return "the extent lies outside the data area";
-	if (first / BLOCK_SECTORS != (first + count - 1) / BLOCK_SECTORS)
-		return "the extent crosses a block";
-	return NULL;
-}
-
-const char *verify_reference_fault(const struct verify_place *place,
-				   const struct disk_reference *reference, uint64_t sectors,
-				   uint64_t birth_max)
-{
-	if (reference->codec == DISK_CODEC_NONE)
-		return "a null reference is not all zero";
-	if (reference->codec > DISK_CODEC_COLUMNS)
-		return "the codec is unknown";
-	if (reference->codec == DISK_CODEC_COLUMNS && !place->level)
-		return "only a node can be stored in columns";
-	if (reference->birth == 0 || reference->birth > birth_max)
-		return "it is born after what refers to it";
-	if (place->tree != DISK_TREE_FREE_MAP && disk_reference_auxiliary(reference))
-		return "the auxiliary word is not zero";
-	if (reference->codec == DISK_CODEC_ZERO) {
-		struct disk_reference zero = {.codec = DISK_CODEC_ZERO, .birth = reference->birth};
-
-		if (place->tree != DISK_TREE_SPACE || place->level)
-			return "only a page of the space can be a page of zeros";
-		return memcmp(&zero, reference, sizeof(zero)) == 0
-			       ? NULL
-			       : "a page of zeros has fields that must be zero";
-	}
-	if (place->tree == DISK_TREE_FREE_MAP && reference->codec != DISK_CODEC_RAW)
-		return "the free map is stored compressed";
-	return extent_fault(reference, sectors);
-}
-
-bool verify_reference_check(struct verify *verify, const struct verify_place *place,
-			    const struct disk_reference *reference, uint64_t birth_max)
-{
-	const char *fault =
-		verify_reference_fault(place, reference, verify->totals.sectors, birth_max);
-
-	if (!fault && reference->codec == DISK_CODEC_COLUMNS &&
-	    !(verify->superblock.features_incompatible & DISK_FEATURE_COLUMNS))
-		fault = "a node is stored in columns in a store without that feature";
-	if (!fault)
-		return true;
-	verify_report_at(verify, VERIFY_ERROR, VERIFY_REFERENCE, place,
-			 disk_reference_sector(reference).n, "bad reference: %s", fault);
-	return false;
-}
-
-/* ---- extents ---------------------------------------------------------- */
-
-/* Byte b of entry e of the node stands at b * 128 + e.  Most of a node is zero: eight
- * bytes of a column are looked at together, and only what is left of them is moved. */
-static void node_from_columns(uint8_t *node, const uint8_t *columns)
-{
-	memset(node, 0, BLOCK_SIZE);
-	for (unsigned at = 0; at < BLOCK_SIZE; at += sizeof(uint64_t)) {
-		uint8_t *to = node + at % DISK_NODE_ENTRIES * sizeof(struct disk_reference) +
-			      at / DISK_NODE_ENTRIES;
-		uint64_t bytes;
-
-		memcpy(&bytes, columns + at, sizeof(bytes));
-		for (; bytes; bytes >>= 8, to += sizeof(struct disk_reference))
-			*to = (uint8_t)bytes;
-	}
-}
-
-static const char *extent_unpack(const struct disk_reference *reference, const uint8_t *stored,
-				 void *data)
-{
-	uint64_t size = (uint64_t)reference->sectors * SECTOR_SIZE;
-	bool columns = reference->codec == DISK_CODEC_COLUMNS;
-	uint8_t unpacked[BLOCK_SIZE];
-
-	if (reference->codec == DISK_CODEC_RAW) {
-		memcpy(data, stored, BLOCK_SIZE);
-		return NULL;
-	}
-	if (!verify_zero(stored + reference->length, size - reference->length))
-		return "the padding of the extent is not zero";
-	if (LZ4_decompress_safe((const char *)stored, (char *)unpacked, reference->length,
-				BLOCK_SIZE) != (int)BLOCK_SIZE)
-		return "the extent does not unpack to 4096 bytes";
-	if (columns)
-		node_from_columns(data, unpacked);
-	else
-		memcpy(data, unpacked, BLOCK_SIZE);
-	return NULL;
-}
-
-enum verify_load verify_extent_load(struct verify *verify, const struct verify_place *place,
-				    const struct disk_reference *reference, void *data, bool quiet)
-{
-	uint8_t stored[BLOCK_SIZE];
-	sector_t sector = disk_reference_sector(reference);
-	uint64_t size = (uint64_t)reference->sectors * SECTOR_SIZE;
-	uint64_t seed = disk_seed(place->tree, place->level, place->key);
-	const char *fault;
-	enum status status =
-		verify->reader.read(verify->reader.context, sector, reference->sectors, stored);
-
-	verify->totals.bytes_read += size;
-	if (status != STATUS_OK) {
-		if (!quiet)
-			verify_report_at(verify, VERIFY_ERROR, VERIFY_READ, place, sector.n,
-					 "cannot be read: %s", status_text(status));
-		return VERIFY_LOAD_IO;
-	}
-	if (XXH3_64bits_withSeed(stored, size, seed) != reference->checksum) {
-		if (!quiet)
-			verify_report_at(
-				verify, VERIFY_ERROR, VERIFY_CHECKSUM, place, sector.n,
-				"the checksum of %u sectors, born in generation %llu, does "
-				"not match: damaged",
-				reference->sectors, (unsigned long long)reference->birth);
-		return VERIFY_LOAD_CORRUPT;
-	}
-	if (!data)
-		return VERIFY_LOAD_OK;
-	fault = extent_unpack(reference, stored, data);
-	if (!fault)
-		return VERIFY_LOAD_OK;
-	if (!quiet)
-		verify_report_at(verify, VERIFY_ERROR, VERIFY_CONTENT, place, sector.n, "%s",
-				 fault);
-	return VERIFY_LOAD_CORRUPT;
-}
-
-/* ---- nodes ------------------------------------------------------------ */
-
-static bool kept_is(const struct verify_kept *kept, const struct verify_place *place,
-		    const struct disk_reference *reference)
-{
-	return memcmp(&kept->reference, reference, sizeof(*reference)) == 0 &&
-	       kept->tree == place->tree && kept->level == place->level && kept->key == place->key;
-}
-
-enum verify_load verify_node_load(struct verify *verify, const struct verify_place *place,
-				  const struct disk_reference *reference,
-				  const struct disk_node **node, bool quiet)
-{
-	uint64_t hash = disk_reference_sector(reference).n * UINT64_C(0x9e3779b97f4a7c15);
-	struct verify_kept **kept = &verify->kept[(hash >> 32) % VERIFY_KEPT];
-	enum verify_load load;
-
-	if (!*kept)
-		*kept = verify_allocate(verify, 1, sizeof(**kept));
-	if (!*kept)
-		return VERIFY_LOAD_IO; /* that memory is short has been reported */
-	*node = &(*kept)->node;
-	if (kept_is(*kept, place, reference))
-		return VERIFY_LOAD_OK;
-	memset(&(*kept)->reference, 0, sizeof((*kept)->reference));
-	load = verify_extent_load(verify, place, reference, &(*kept)->node, quiet);
-	if (load != VERIFY_LOAD_OK)
-		return load;
-	(*kept)->reference = *reference;
-	(*kept)->tree = place->tree;
-	(*kept)->level = place->level;
-	(*kept)->key = place->key;
-	return VERIFY_LOAD_OK;
-}
 
 /* ---- claiming sectors ------------------------------------------------- */
 
@@ -334,7 +151,7 @@ static uint64_t memo_get(const struct verify_pass *pass, uint64_t sector)
 /* ---- the walk --------------------------------------------------------- */
 
 struct frame {
-	struct disk_node node;
+	struct verify_node node;
 	uint64_t sector, birth, key, pages;
 	unsigned index;
 };
@@ -438,7 +255,6 @@ static bool walk_enter(struct verify *verify, struct verify_pass *pass, struct f
 		       const struct verify_place *place, const struct disk_reference *reference,
 		       uint64_t birth_max, uint64_t *pages)
 {
-	const struct disk_node *node;
 	enum claim claim;
 
 	*pages = 0;
@@ -456,13 +272,12 @@ static bool walk_enter(struct verify *verify, struct verify_pass *pass, struct f
 		return false;
 	}
 	totals_add(verify, pass, place, reference);
-	if (verify_node_load(verify, place, reference, &node, claim == CLAIM_KNOWN) !=
+	if (verify_node_copy(verify, place, reference, &frame->node, claim == CLAIM_KNOWN) !=
 	    VERIFY_LOAD_OK) {
 		pass->incomplete = true;
 		return false;
 	}
-	frame->node = *node;
-	if (verify_zero(&frame->node, sizeof(frame->node)))
+	if (verify_node_next(&frame->node, 0) == DISK_NODE_ENTRIES)
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_NODE, place,
 				 disk_reference_sector(reference).n,
 				 "the node refers to nothing and should not exist");
@@ -477,12 +292,13 @@ static bool walk_enter(struct verify *verify, struct verify_pass *pass, struct f
 /* In the free map the auxiliary word of a node is the sum of its children's. */
 static void node_auxiliary_check(struct verify *verify, const struct verify_place *place,
 				 const struct disk_reference *reference,
-				 const struct disk_node *node)
+				 const struct verify_node *node)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < DISK_NODE_ENTRIES; i++)
-		sum += disk_reference_auxiliary(&node->entry[i]);
+	for (unsigned i = verify_node_next(node, 0); i < DISK_NODE_ENTRIES;
+	     i = verify_node_next(node, i + 1))
+		sum += disk_reference_auxiliary(&node->node.entry[i]);
 	if (sum != disk_reference_auxiliary(reference))
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_AUXILIARY, place,
 				 disk_reference_sector(reference).n,
@@ -521,9 +337,7 @@ void verify_tree_walk(struct verify *verify, struct verify_pass *pass, struct ve
 		struct frame *frame = &frames[level];
 		const struct disk_reference *reference;
 
-		while (frame->index < DISK_NODE_ENTRIES &&
-		       verify_reference_null(&frame->node.entry[frame->index]))
-			frame->index++;
+		frame->index = verify_node_next(&frame->node, frame->index);
 		if (frame->index == DISK_NODE_ENTRIES) {
 			/* A node that straddles the cursor was walked in part. */
 			if (walk->cursor <= frame->key << (level * DISK_NODE_SHIFT))
@@ -535,7 +349,7 @@ void verify_tree_walk(struct verify *verify, struct verify_pass *pass, struct ve
 			level++;
 			continue;
 		}
-		reference = &frame->node.entry[frame->index];
+		reference = &frame->node.node.entry[frame->index];
 		place.level = level - 1;
 		place.key = frame->key << DISK_NODE_SHIFT | frame->index++;
 		if (key_end(place.key, place.level) <= walk->cursor)
@@ -556,6 +370,12 @@ void verify_tree_walk(struct verify *verify, struct verify_pass *pass, struct ve
 }
 
 /* ---- was the commit torn? --------------------------------------------- */
+
+struct confirm_frame {
+	struct disk_node node;
+	uint64_t key;
+	unsigned index;
+};
 
 /* What is verified by recovery: is it as much as a joint commit may have? */
 static void confirm_count(struct verify *verify, const struct disk_record *record,
@@ -595,7 +415,7 @@ static bool confirm_tree(struct verify *verify, const struct disk_record *record
 			 enum disk_tree tree, const struct disk_root *root,
 			 struct verify_place *place, struct disk_reference *reference)
 {
-	struct frame frames[DISK_HEIGHT_MAX + 1];
+	struct confirm_frame frames[DISK_HEIGHT_MAX + 1];
 	unsigned level = root->height;
 	uint8_t data[PAGE_SIZE];
 	bool descend;
@@ -612,7 +432,7 @@ static bool confirm_tree(struct verify *verify, const struct disk_record *record
 	frames[level].key = 0;
 	frames[level].index = 0;
 	while (level <= root->height) {
-		struct frame *frame = &frames[level];
+		struct confirm_frame *frame = &frames[level];
 
 		if (frame->index == DISK_NODE_ENTRIES) {
 			level++;
