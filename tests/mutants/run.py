@@ -15,7 +15,7 @@ Ends with `N of N caught` and exit code 0 when none survives.
 A mutant file:
 
     what: one line, the fault
-    file: store/....c      (or tools/mkstore/....c, kernel/....c)
+    file: store/....c      (or tools/mkstore/....c, kernel/....c, drivers/....c)
     mode: crash            (optional: the simulator's mode, default crash)
     test: store/keeping    (instead: the unit test tests/unit/store/test_keeping.c)
     ----
@@ -39,6 +39,7 @@ CC = os.environ.get("CC", "gcc")
 CASES = {"crash": 40, "recovery": 20, "errors": 10, "outages": 80, "flip": 20, "full": 2, "lies": 10,
          "deltas": 3, "filling": 2, "memory": 3, "sequences": 100, "snapshots": 1}
 TEST_SECONDS = 240  # a unit test takes at most ten
+DRIVER = "drivers/virtio/"
 COMPILED = set()  # objects of unit tests
 FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused", "-I."]
 
@@ -47,6 +48,7 @@ def sources():
     """What a simulator or a unit test is made of, as paths from the root."""
     found = [*ROOT.glob("store/*.c"), *ROOT.glob("objects/*.c"), *ROOT.glob("tests/sim/*.c"),
              *ROOT.glob("tools/mkstore/*.c"), *ROOT.glob("drivers/gpt*.c"),
+             *ROOT.glob(DRIVER + "blk*.c"), ROOT / DRIVER / "queue.c",
              ROOT / "kernel/console_line.c", ROOT / "kernel/loader.c"]
     return [path.relative_to(ROOT) for path in sorted(found)
             if path != ROOT / "tools/mkstore/main.c"]
@@ -67,8 +69,8 @@ def compile_all():
     """The objects of the unchanged tree, by source path; each only when it is
     older than anything it could depend on."""
     newest = max(path.stat().st_mtime
-                 for folder in ("store", "disk", "drivers", "objects", "tests/sim", "tools/mkstore",
-                                "kernel")
+                 for folder in ("store", "disk", "drivers", DRIVER, "objects", "tests/sim",
+                                "tools/mkstore", "kernel")
                  for path in (ROOT / folder).glob("*.[ch]"))
     objects = {}
     for source in sources():
@@ -106,7 +108,10 @@ class Mutant:
         others = {name: str(path) for name, path in objects.items() if name != self.file}
         if not self.test:
             return [path for name, path in others.items() if simulated(name)], ["-llz4"]
-        tested = [path for name, path in others.items() if not name.startswith("tests/sim/")]
+        # The driver needs a bus below it, which only its own tests have.
+        driver = self.test.startswith("drivers/blk")
+        tested = [path for name, path in others.items()
+                  if not name.startswith("tests/sim/") and name.startswith(DRIVER) == driver]
         return [*tested, compile_test(self.test)], ["-fsanitize=address", "-lcmocka", "-llz4"]
 
     def build(self, objects):

@@ -153,6 +153,20 @@ static void test_reset_changes_limits(void **state)
 	assert_int_equal(device->queue_depth, 128);
 	model.queue_max = 256;
 	assert_int_equal(run(request), STATUS_OK);
+	/* The same where requests may only be shorter. */
+	model.config.size_max = 8192;
+	model.config.seg_max = 8;
+	assert_true(open_disk(FULL | VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX));
+	assert_int_equal(device->request_sectors, 128);
+	model.config.size_max = 4096;
+	model.behaviour = NO_STATUS;
+	model.lies_left = 1;
+	assert_int_equal(run(request), STATUS_IO);
+	wait_ns(100 * SECOND_NS);
+	assert_false(device->operations->submit(device, &request));
+	assert_int_equal(device->request_sectors, 128);
+	model.config.size_max = 8192;
+	assert_int_equal(run(request), STATUS_OK);
 }
 
 /* What a disk once says wrongly of itself after a reset is not what it is judged by the

@@ -29,7 +29,10 @@ static unsigned patience_left;
 static bool wakes_late; /* the disk answers when patience has ended */
 static bool writable;
 static unsigned writes_left; /* then the power goes */
+static bool second_pending;  /* written and not flushed */
 static const uint8_t type[16] = DISK_PARTITION_TYPE;
+
+#define MBR_RECORD 446 /* of the protective MBR: the only one */
 
 static bool disk_submit(struct block_device *device, struct block_request *request)
 {
@@ -54,6 +57,12 @@ static bool disk_submit(struct block_device *device, struct block_request *reque
 		memcpy(place, request->data, bytes);
 		writes_left--;
 	}
+	/* One of the two tables is whole, whenever the power goes. */
+	if (request->operation == BLOCK_WRITE && own < LARGER / 2)
+		assert_false(second_pending);
+	else
+		second_pending = request->operation == BLOCK_WRITE ||
+				 (second_pending && request->operation == BLOCK_READ);
 	reads++;
 	request->status = STATUS_OK;
 	if (reads >= failing_from && reads - failing_from < failing_count)
@@ -156,6 +165,10 @@ static int disk_make(void **state)
 	}
 	header_make(1, SECTORS - 1, 2, 128);
 	header_make(SECTORS - 1, 1, SECTORS - 33, 128);
+	sector(0)[MBR_RECORD + 4] = 0xee;
+	put32(sector(0) + MBR_RECORD + 12, SECTORS - 1);
+	memcpy(sector(0) + 510, "\x55\xaa", 2);
+	second_pending = false;
 	failing_sector = 0;
 	failing_count = 0;
 	flushes_fail = false;
@@ -432,6 +445,7 @@ static void expect_grown(void)
 static void test_grow(void **state)
 {
 	struct gpt_partition found;
+	uint8_t size[4];
 	const char *why;
 
 	(void)state;
@@ -443,6 +457,8 @@ static void test_grow(void **state)
 	/* Up to the last whole MiB before the second table's entries. */
 	assert_int_equal(found.first + found.sectors, scale == 1 ? 2048 : 3840 * scale);
 	expect_grown();
+	put32(size, LARGER - 1);
+	assert_memory_equal(sector(0) + MBR_RECORD + 12, size, sizeof(size));
 	/* Nothing to be done any more. */
 	writable = false;
 	assert_int_equal(grow_used(found.sectors / scale, &found, &why), STATUS_OK);
