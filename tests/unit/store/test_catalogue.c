@@ -345,13 +345,33 @@ static void test_origin_dies(void **state)
 	}
 }
 
+/* What a restore that failed has kept, and the next would let go, is the live state's
+ * origin.  That nothing can be read of it refuses nothing, and the commit ends. */
+static void test_leftover(void **state)
+{
+	(void)state;
+	for (enum fault fault = FAULT_CORRUPT; fault <= FAULT_READ; fault++) {
+		struct fixture *f = with_line(3);
+		unsigned unreadable;
+
+		f->store->leftover = f->store->record.origin;
+		assert_int_equal(f->store->leftover, 3);
+		assert_int_equal(fixture_write(f, 9, 77), STATUS_OK);
+		damage_catalogue(f, 0, 3, fault);
+		assert_int_equal(commit(f, STORE_ACTION_RESTORE, 1, ""), STATUS_OK);
+		assert_int_equal(list(f, &unreadable), 3);
+		assert_int_equal(unreadable, 1);
+		fixture_free(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_entry),	    cmocka_unit_test(test_deletion),
 		cmocka_unit_test(test_node),	    cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_read_errors), cmocka_unit_test(test_next_unreadable),
-		cmocka_unit_test(test_origin_dies),
+		cmocka_unit_test(test_origin_dies), cmocka_unit_test(test_leftover),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
