@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""test_errors.py - an error on each request of a commit, in a running system.
+
+QEMU's blkdebug is put in front of the disk of the running machine, and lets one chosen
+request fail, or two, or all from that one on.  Every write and every flush of a commit
+has its turn, so each phase has: pages, map nodes, free map, record, the flushes, and what
+follows a failed one.
+"""
+
+import contextlib
+import re
+
+from conftest import cat, verify
+
+from away import modern
+from machine import Machine, Unexpected
+
+UNSAVED = r"perdure: unsaved since \d\d:\d\d:\d\d UTC, generation \d+: the disk"
+EVENTS = {"write": "write_aio", "flush": "flush_to_disk"}
+
+
+def blkdebug(image):
+    """The disk `disk`, so that rules can be put in front of it."""
+    return ["-blockdev", f"driver=file,node-name=bare,filename={image}",
+            "-blockdev", "driver=raw,node-name=disk,file=bare"]
+
+
+def attach(machine, node):
+    """What lies behind the disk from now on; QEMU flushes before, and may meet an error."""
+    while True:
+        try:
+            machine.qmp("blockdev-reopen",
+                        options=[{"driver": "raw", "node-name": "disk", "file": node}])
+            return
+        except Unexpected as error:
+            if "Error flushing" not in str(error):
+                raise
+
+
+@contextlib.contextmanager
+def failing(machine, kind, first, last):
+    """Requests of a kind fail from the first to the last, as they come; 0: to the end."""
+    event = EVENTS[kind]
+    if kind == "flush" and not last:
+        last = first + 2
+    errors = [{"event": event, "iotype": kind, "state": state, "once": True}
+              for state in range(first, last + 1)]
+    if not last:
+        errors = [{"event": event, "iotype": kind, "state": first}]
+    count = [{"event": event, "state": state, "new_state": state + 1}
+             for state in range(1, last + 1 if last else first)]
+    options = {"driver": "blkdebug", "node-name": "faults", "image": "bare", "inject-error": errors}
+    if count:  # an empty list is none to QEMU
+        options["set-state"] = count
+    machine.qmp("blockdev-add", **options)
+    attach(machine, "faults")
+    yield
+    attach(machine, "bare")
+    machine.qmp("blockdev-del", **{"node-name": "faults"})
+
+
+def requests(machine):
+    """How many there were, by kind, and how many failed."""
+    stats = machine.qmp("query-blockstats")[0]["stats"]
+    return {"write": stats["wr_operations"], "flush": stats["flush_operations"],
+            "failed": stats["failed_wr_operations"] + stats["failed_flush_operations"]}
+
+
+def prepare(machine, number):
+    """All is durable; then something changes."""
+    machine.command("checkpoint")
+    machine.command(f"echo {number} > /notes/number")
+
+
+def outlived(machine, kind, first, last, number):
+    """The commit meets the errors, and is done all the same; that is the whole oracle while
+    it runs."""
+    prepare(machine, number)
+    with machine.changed:
+        start = len(machine.text)
+    with failing(machine, kind, first, last):
+        machine.type("checkpoint\r")
+        # It may have had fewer requests than at the first time.
+        done = machine.wait("^perdure> " if last else f"{UNSAVED}|^perdure> ")[0] == "perdure> "
+    if not done:
+        machine.wait("^perdure> ")
+    machine.command("checkpoint")
+    said = machine.text[start:]
+    assert not re.search("faulted|stopped|given up|panic|read-only", said), said
+    assert "unsaved" not in machine.command("store")
+    assert machine.command("cat /notes/number").split()[-1] == str(number)
+
+
+def test_each_request_of_a_commit(image):
+    with Machine(image, memory=64, drive=False, disk=modern("rerror=report", "werror=report"),
+                 arguments=blkdebug(image)) as machine:
+        machine.wait_prompt()
+        machine.command("interval 1h")
+        prepare(machine, 0)
+        before = requests(machine)
+        machine.command("checkpoint")
+        after = requests(machine)
+        number = met = 0
+        for kind in ("write", "flush"):
+            assert after[kind] > before[kind]
+            for index in range(1, after[kind] - before[kind] + 1):
+                for last in (index, index + 1, 0):
+                    number += 1
+                    failed = requests(machine)["failed"]
+                    outlived(machine, kind, index, last, number)
+                    met += requests(machine)["failed"] > failed
+        assert met >= 6 and met >= number * 2 / 3, (met, number)
+        machine.cut()
+    verify(image)
+    assert cat(image, "/notes/number") == f"{number}\n"
