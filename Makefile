@@ -28,12 +28,13 @@ SAY = $(if $(V),,@)echo " "
 
 tree = $(sort $(foreach file,$(wildcard $1/*),$(call tree,$(file),$2) $(filter $2,$(file))))
 
+BASE_C    := base/text.c
 STORE_C   := $(call tree,store,%.c)
 OBJECTS_C := $(call tree,objects,%.c)
 MKSTORE_C := $(call tree,tools/mkstore,%.c)
-KERNEL_C  := $(call tree,kernel,%.c) $(call tree,drivers,%.c) $(STORE_C) $(OBJECTS_C)
+KERNEL_C  := $(call tree,kernel,%.c) $(call tree,drivers,%.c) $(STORE_C) $(OBJECTS_C) $(BASE_C) base/string.c
 KERNEL_S  := $(call tree,kernel,%.S) $(call tree,drivers,%.S)
-LIBRARY_C := $(wildcard user/lib/*.c) kernel/loader.c
+LIBRARY_C := $(wildcard user/lib/*.c) $(BASE_C) base/string.c kernel/loader.c
 LIBRARY_S := $(wildcard user/lib/*.S)
 SHELL_C   := $(wildcard user/shell/*.c)
 PROGRAMS  := $(sort shell $(basename $(notdir $(wildcard user/programs/*.c))) \
@@ -47,7 +48,7 @@ COMMON   := -std=gnu11 -g $(WARNINGS) -I. -MMD -MP -ffile-prefix-map=$(CURDIR)=.
 GCC_INCLUDE  := $$($(CC) -print-file-name=include)
 FREESTANDING := -ffreestanding -nostdinc -isystem $(GCC_INCLUDE)
 
-KERNEL_FLAGS := $(COMMON) $(FREESTANDING) -isystem kernel/include -isystem $(B)/third_party/xxhash \
+KERNEL_FLAGS := $(COMMON) $(FREESTANDING) -isystem base/include -isystem $(B)/third_party/xxhash \
 	-isystem $(B)/third_party/lz4 -O2 -mcmodel=kernel -mgeneral-regs-only -mno-red-zone -fno-pic \
 	-fno-pie -fstack-protector-strong -mstack-protector-guard=global -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -fno-strict-aliasing -DPERDURE_VERSION='"$(VERSION)"'
@@ -55,7 +56,7 @@ LZ4_FLAGS := -DLZ4_FREESTANDING=1 -DLZ4_memcpy=__builtin_memcpy -DLZ4_memmove=__
 	-DLZ4_memset=__builtin_memset
 KERNEL_LINK := -nostdlib -static -no-pie -Wl,-T,kernel/x86_64/kernel.ld -Wl,--build-id=none \
 	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings
-USER_FLAGS := $(COMMON) $(FREESTANDING) -isystem $(if $(wildcard user/include),user,kernel)/include \
+USER_FLAGS := $(COMMON) $(FREESTANDING) -isystem base/include \
 	-O2 -fPIE -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections
 USER_LINK := -static-pie -nostdlib -Wl,-z,separate-code -Wl,-z,noexecstack -Wl,-z,now \
 	-Wl,-z,max-page-size=4096 -Wl,--no-dynamic-linker -Wl,--build-id=none \
@@ -140,10 +141,10 @@ $(B)/user/%.elf: $$(addsuffix .o,$$(addprefix $(B)/ring3/,$$(basename $$(wildcar
 # ---- mkstore and the simulator -------------------------------------------------------
 
 VERIFY_C := $(wildcard tools/mkstore/verify.c tools/mkstore/verify_*.c)
-SIM_C    := $(call tree,tests/sim,%.c) $(STORE_C) $(filter-out tools/mkstore/verify_objects%,$(VERIFY_C))
+SIM_C    := $(call tree,tests/sim,%.c) $(STORE_C) $(BASE_C) $(filter-out tools/mkstore/verify_objects%,$(VERIFY_C))
 # What mkstore shares with the kernel beside store/ and objects/.
 SHARED_C := $(wildcard kernel/loader.c drivers/gpt*.c)
-HOST_C   := $(MKSTORE_C) $(STORE_C) $(OBJECTS_C) $(SHARED_C)
+HOST_C   := $(MKSTORE_C) $(STORE_C) $(OBJECTS_C) $(BASE_C) $(SHARED_C)
 
 $(B)/host/%.o: %.c Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(HOST_FLAGS) -c $< -o $@
@@ -163,7 +164,7 @@ $(B)/sim-asan: $(SIM_C:%.c=$(B)/sanitized/%.o)
 BENCH_O := $(patsubst %.c,$(B)/host/%.o,$(call tree,bench/store,%.c))
 
 $(BENCH_O): | need-bench
-$(B)/store-bench: $(BENCH_O) $(patsubst %.c,$(B)/host/%.o,$(STORE_C) \
+$(B)/store-bench: $(BENCH_O) $(patsubst %.c,$(B)/host/%.o,$(STORE_C) $(BASE_C) \
 		tools/mkstore/file_device.c tools/mkstore/failure.c)
 	$(SAY) ld $@ && $(CC) $^ -llmdb -lsqlite3 -llz4 -o $@
 
@@ -175,7 +176,7 @@ UNIT_C := $(shell find tests/unit -name 'test_*.c' -o -name '*_test.c' 2>/dev/nu
 UNIT   := $(UNIT_C:tests/unit/%.c=$(B)/unit/%)
 ARCHIVED_C := $(filter-out %/main.c,$(HOST_C)) \
 	kernel/console_line.c kernel/options.c kernel/print.c kernel/x86_64/multiboot.c kernel/x86_64/root.c
-RING3_C    := $(filter-out %/memory.c,$(LIBRARY_C) $(filter-out %/main.c,$(SHELL_C)))
+RING3_C    := $(filter-out %/string.c,$(LIBRARY_C) $(filter-out %/main.c,$(SHELL_C)))
 S := $(B)/sanitized
 
 $(S)/%.o: %.c Makefile | need-build need-test
@@ -183,7 +184,7 @@ $(S)/%.o: %.c Makefile | need-build need-test
 $(S)/host.a: $(ARCHIVED_C:%.c=$(S)/%.o)
 $(S)/user.a: $(RING3_C:%.c=$(S)/%.o)
 $(S)/drivers.a: $(patsubst %.c,$(S)/%.o,$(call tree,drivers,%.c))
-$(S)/fake.a: $(OBJECTS_C:%.c=$(S)/%.o) $(S)/tests/unit/objects/fake_store.o
+$(S)/fake.a: $(patsubst %.c,$(S)/%.o,$(OBJECTS_C) $(BASE_C)) $(S)/tests/unit/objects/fake_store.o
 $(S)/%.a:
 	$(SAY) ar $@ && rm -f $@ && ar rcsT $@ $^ 2>/dev/null
 

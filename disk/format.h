@@ -28,7 +28,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "disk/types.h"
+#include "base/types.h"
 
 #define DISK_ASSERT_AT(type, field, offset)                                                        \
 	static_assert(offsetof(struct type, field) == (offset), #type "." #field)

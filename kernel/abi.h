@@ -32,7 +32,7 @@
 
 #include <stdint.h>
 #include "disk/object.h"
-#include "disk/status.h"
+#include "base/status.h"
 
 enum abi_entry {
 	ENTRY_CALL = 0,		 /* send to rdi, wait for the answer */

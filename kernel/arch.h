@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "disk/object.h"
-#include "disk/status.h"
-#include "disk/types.h"
+#include "base/status.h"
+#include "base/types.h"
 #include "drivers/block.h"
 
 /* ---- boot -------------------------------------------------------------------- */

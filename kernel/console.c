@@ -8,6 +8,7 @@
  * what was said before has gone to the terminal, so that its output always fits.
  */
 #include "kernel/console_priv.h"
+#include "base/text.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
 #include <stdarg.h>
@@ -65,7 +66,7 @@ void console_print(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	console_text(text, (uint32_t)print_format_list(text, sizeof(text), format, arguments));
+	console_text(text, (uint32_t)text_vformat_shown(text, sizeof(text), format, arguments));
 	va_end(arguments);
 }
 
@@ -90,16 +91,16 @@ const char *console_duration(uint64_t ns, char text[24])
 	uint64_t seconds = ns / 1000000000;
 
 	if (seconds < 60)
-		print_format(text, 24, "%lu s", (unsigned long)seconds);
+		text_format(text, 24, "%lu s", (unsigned long)seconds);
 	else if (seconds < 3600)
-		print_format(text, 24, "%lum %02lus", (unsigned long)(seconds / 60),
-			     (unsigned long)(seconds % 60));
+		text_format(text, 24, "%lum %02lus", (unsigned long)(seconds / 60),
+			    (unsigned long)(seconds % 60));
 	else if (seconds < 86400)
-		print_format(text, 24, "%luh %02lum", (unsigned long)(seconds / 3600),
-			     (unsigned long)(seconds / 60 % 60));
+		text_format(text, 24, "%luh %02lum", (unsigned long)(seconds / 3600),
+			    (unsigned long)(seconds / 60 % 60));
 	else
-		print_format(text, 24, "%lud %02luh", (unsigned long)(seconds / 86400),
-			     (unsigned long)(seconds / 3600 % 24));
+		text_format(text, 24, "%lud %02luh", (unsigned long)(seconds / 86400),
+			    (unsigned long)(seconds / 3600 % 24));
 	return text;
 }
 
@@ -262,8 +263,8 @@ static const char *fault_why(const struct disk_machine *machine)
 
 	if (machine->fault != FAULT_STORAGE)
 		return "has faulted";
-	print_format(text, sizeof(text), "has faulted: a page of its memory cannot be had: %s",
-		     status_text((enum status)machine->fault_code));
+	text_format(text, sizeof(text), "has faulted: a page of its memory cannot be had: %s",
+		    status_text((enum status)machine->fault_code));
 	return text;
 }
 
@@ -331,8 +332,8 @@ enum status console_look(const char **why)
 		return machine_look(machine, why);
 	if (status == STATUS_WAIT)
 		return status;
-	print_format(text, sizeof(text), "cannot run (machine %u): %s", object.n,
-		     status_text(status));
+	text_format(text, sizeof(text), "cannot run (machine %u): %s", object.n,
+		    status_text(status));
 	*why = text;
 	return STATUS_OK;
 }

@@ -3,6 +3,7 @@
  * console_store.c - the console's commands about generations, and the ways to stop.
  */
 #include "disk/keeping.h"
+#include "base/text.h"
 #include "kernel/console_priv.h"
 #include "kernel/print.h"
 #include "kernel/service.h"
@@ -43,7 +44,7 @@ static void piece_first(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	console_store.column = (uint32_t)print_format_list(text, sizeof(text), format, arguments);
+	console_store.column = (uint32_t)text_vformat_shown(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	console_print("%s", text);
 }
@@ -264,11 +265,11 @@ static enum console_progress choose_machine(struct console_run *run)
 			piece_first(INDENT);
 		else
 			piece(", ", 0);
-		print_format(text, sizeof(text), "%s %s",
-			     status == STATUS_OK ? info.name : "(one that cannot be read)",
-			     status != STATUS_OK  ? ""
-			     : info.state_name[0] ? info.state_name
-						  : console_state_names[info.state]);
+		text_format(text, sizeof(text), "%s %s",
+			    status == STATUS_OK ? info.name : "(one that cannot be read)",
+			    status != STATUS_OK	 ? ""
+			    : info.state_name[0] ? info.state_name
+						 : console_state_names[info.state]);
 		piece(text, sizeof(", ...") - 1);
 		return CONSOLE_MORE;
 	}

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "disk/object.h"
-#include "disk/status.h"
+#include "base/status.h"
 #include "kernel/abi.h"
 #include "kernel/arch.h"
 #include "kernel/limits.h"

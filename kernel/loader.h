@@ -23,7 +23,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "disk/status.h"
+#include "base/status.h"
 #include "kernel/abi.h"
 
 #define LOADER_SEGMENTS	       6u   /* load segments in a file */

@@ -13,7 +13,7 @@
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
-#include "store/check.h"
+#include "base/assert.h"
 
 static struct {
 	uint64_t store_budget_ns; /* left of this tick's share */

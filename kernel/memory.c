@@ -8,7 +8,7 @@
 #include "kernel/memory.h"
 #include <string.h>
 #include "kernel/kernel.h"
-#include "store/check.h"
+#include "base/assert.h"
 
 static struct {
 	struct arch_memory_range range[ARCH_MEMORY_RANGES];
@@ -160,7 +160,7 @@ bool memory_map(struct task *task, page_t page, frame_t frame, unsigned flags)
 
 bool memory_map_zero(struct task *task, page_t page, unsigned flags)
 {
-	STORE_CHECK(!(flags & ARCH_MAP_WRITE));
+	ASSERT(!(flags & ARCH_MAP_WRITE));
 	return arch_map(&tables, task->root, page, memory.zero_physical, flags);
 }
 

@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "disk/types.h"
+#include "base/types.h"
 #include "kernel/arch.h"
 #include "kernel/task.h"
 #include "store/store.h"

@@ -8,7 +8,7 @@
  */
 #include "kernel/arch.h"
 #include "kernel/print.h"
-#include "store/check.h"
+#include "base/assert.h"
 
 bool kernel_panic_reboot;
 
@@ -40,8 +40,8 @@ void kernel_panic(const char *format, ...)
 	arch_halt();
 }
 
-/* A check of the store or the objects (store/check.h) that does not hold. */
-void store_check_failed(const char *file, int line, const char *what)
+/* A check of the store or the objects (base/assert.h) that does not hold. */
+void assert_failed(const char *file, int line, const char *what)
 {
 	kernel_panic("%s:%d: this must hold and does not: %s", file, line, what);
 }

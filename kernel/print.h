@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * print.h - text for people: formatting, the kernel's lines, the kernel log.
+ * print.h - the kernel's lines for people, the kernel log.
  *
  * Every line goes into a volatile ring of KERNEL_LOG_BYTES; whether it also goes
  * to the serial port and the screen is for the portable kernel to say, so that kernel
@@ -16,16 +16,6 @@
 
 #define KERNEL_LOG_BYTES  16384u
 #define KERNEL_LINE_BYTES 256u /* longer lines are cut off */
-
-/*
- * printf's %c %s %d %i %u %x %X %p %% with -, 0, width, precision of %s, `*` for
- * both, and the lengths h, l, ll, z, j.  Always terminates `out` (size at least 1);
- * returns the length of the text in it, cut off if need be.
- */
-size_t print_format(char *out, size_t size, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-size_t print_format_list(char *out, size_t size, const char *format, va_list arguments)
-	__attribute__((format(printf, 3, 0)));
 
 /* kernel_print is declared in kernel/arch.h.  A loud line always goes to the serial
  * port, a note only when verbose. */

@@ -23,7 +23,7 @@
 #include "kernel/console_priv.h"
 #include "kernel/loader.h"
 #include "kernel/print.h"
-#include "store/check.h"
+#include "base/assert.h"
 #include <string.h>
 
 #define RESTART_PROGRAM	 "/bin/shell"
@@ -366,7 +366,7 @@ static enum status restart_start(void)
 
 		status = machine_attach(machine, &restart.segment, &restart.instance, run->first,
 					run->pages, run->rights, i == 0);
-		STORE_CHECK(status == STATUS_OK);
+		ASSERT(status == STATUS_OK);
 	}
 	for (unsigned i = 0; i < GRANTS; i++)
 		table_put(&kernel.space, &table, grants[i].slot, &capability[i]);

@@ -3,10 +3,11 @@
  * service.c - a message to a kernel object: checked, prepared, run, answered.
  */
 #include "kernel/service.h"
+#include "base/text.h"
 #include "kernel/console.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
-#include "store/check.h"
+#include "base/assert.h"
 #include <string.h>
 
 static struct {
@@ -411,8 +412,8 @@ size_t service_log_time(char *line, size_t size)
 {
 	uint64_t uptime_ms = time_uptime_ns() / 1000000;
 
-	return print_format(line, size, "%lu.%03lu ", (unsigned long)(uptime_ms / 1000),
-			    (unsigned long)(uptime_ms % 1000));
+	return text_format(line, size, "%lu.%03lu ", (unsigned long)(uptime_ms / 1000),
+			   (unsigned long)(uptime_ms % 1000));
 }
 
 void service_log_line(const char *format, ...)
@@ -422,7 +423,7 @@ void service_log_line(const char *format, ...)
 	size_t length = service_log_time(line, sizeof(line));
 
 	va_start(arguments, format);
-	length += print_format_list(line + length, sizeof(line) - 1 - length, format, arguments);
+	length += text_vformat_shown(line + length, sizeof(line) - 1 - length, format, arguments);
 	va_end(arguments);
 	line[length++] = '\n';
 	log_write(&kernel.space, line, length);

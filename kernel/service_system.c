@@ -3,6 +3,7 @@
  * service_system.c - clock, console, log, store and system.
  */
 #include "disk/keeping.h"
+#include "base/text.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/service.h"
@@ -122,7 +123,7 @@ static enum status log_op_write(struct service *service)
 	if (service->message.length > LOG_LINE_MAX)
 		return STATUS_INVALID;
 	prefix = service_log_time(line, sizeof(line));
-	prefix += print_format(line + prefix, sizeof(line) - prefix, "%s: ", machine->name);
+	prefix += text_format_shown(line + prefix, sizeof(line) - prefix, "%s: ", machine->name);
 	status = log_prepare(&kernel.space, prefix + service->message.length + 1);
 	if (status != STATUS_OK)
 		return status;

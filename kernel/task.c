@@ -9,7 +9,7 @@
 #include <string.h>
 #include "kernel/kernel.h"
 #include "kernel/memory.h"
-#include "store/check.h"
+#include "base/assert.h"
 
 struct list {
 	struct task *first, *last;
@@ -76,7 +76,7 @@ static struct list *task_list(const struct task *task)
 	case TASK_REQUEST:
 		return &all.request;
 	}
-	STORE_CHECK(!"task place");
+	ASSERT(!"task place");
 	return NULL;
 }
 
@@ -192,7 +192,7 @@ void task_queue(struct task *task)
 
 void task_wait(struct task *task, uint32_t channel, uint64_t wake_ns)
 {
-	STORE_CHECK(channel < CHANNELS);
+	ASSERT(channel < CHANNELS);
 	task_take(task);
 	task->channel = channel;
 	task->wake_ns = wake_ns;

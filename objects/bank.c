@@ -35,7 +35,7 @@ void bank_charge(struct space *space, object_t bank, uint64_t pages, uint64_t ob
 {
 	struct disk_object *record = record_writable(space, bank);
 
-	STORE_CHECK(record->type == OBJECT_BANK);
+	ASSERT(record->type == OBJECT_BANK);
 	record->size += pages;
 	record->word[1] += objects;
 }

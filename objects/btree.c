@@ -77,7 +77,7 @@ static enum status btree_descend(struct space *space, enum btree_access access, 
 	uint32_t level = TREE_LEVEL_ANY;
 	uint64_t page = root;
 
-	STORE_CHECK(key.length >= 1 && key.length <= TREE_KEY_MAX);
+	ASSERT(key.length >= 1 && key.length <= TREE_KEY_MAX);
 	for (;;) {
 		struct btree_step step = {.page = page};
 		enum status status = btree_load(space, access, page, level, &step.node);
@@ -267,7 +267,7 @@ static bool insert_too_deep(const struct btree_path *path, uint32_t splits, uint
 static void btree_change_note(struct space *space, uint32_t *before)
 {
 	space_operation_note(space);
-	STORE_CHECK(space->tree_changes < TREE_CHANGES_MAX);
+	ASSERT(space->tree_changes < TREE_CHANGES_MAX);
 	*before = space->tree_changes;
 }
 
@@ -280,7 +280,7 @@ static enum status btree_change_prepared(struct space *space, enum status status
 
 static void btree_change_done(struct space *space)
 {
-	STORE_CHECK(space->tree_changes > 0);
+	ASSERT(space->tree_changes > 0);
 	space->tree_changes--;
 	/* No other is outstanding: what was held ready for it can be used anew. */
 	if (!space->tree_changes)
@@ -380,7 +380,7 @@ static void carry_set(struct btree_carry *carry, const struct disk_tree_page *no
 {
 	struct btree_entry first;
 
-	STORE_CHECK(btree_node_entry(node, 0, &first));
+	ASSERT(btree_node_entry(node, 0, &first));
 	memcpy(carry->key, first.key, first.key_length);
 	carry->child = page;
 	carry->entry = (struct btree_entry){.key = carry->key,
@@ -397,7 +397,7 @@ static void btree_grow(struct space *space, uint64_t *root, const struct btree_p
 	struct disk_tree_page *node;
 	struct btree_carry first;
 
-	STORE_CHECK(path->height < TREE_DEPTH_MAX);
+	ASSERT(path->height < TREE_DEPTH_MAX);
 	*root = btree_pool_take(space, &node);
 	btree_node_initialise(node, path->height);
 	carry_set(&first, space_resident(space, (page_t){top->page}), top->page);
@@ -451,8 +451,8 @@ void btree_insert(struct space *space, uint64_t *root, struct btree_key key, con
 	struct btree_path path;
 	enum status status;
 
-	STORE_CHECK(key.length >= 1 && key.length <= TREE_KEY_MAX);
-	STORE_CHECK(value_length <= TREE_VALUE_MAX);
+	ASSERT(key.length >= 1 && key.length <= TREE_KEY_MAX);
+	ASSERT(value_length <= TREE_VALUE_MAX);
 	btree_change_done(space);
 	if (!*root) {
 		*root = btree_pool_take(space, &leaf);
@@ -461,7 +461,7 @@ void btree_insert(struct space *space, uint64_t *root, struct btree_key key, con
 		return;
 	}
 	status = btree_descend(space, TREE_RESIDENT, *root, key, &path);
-	STORE_CHECK(status == STATUS_OK);
+	ASSERT(status == STATUS_OK);
 	if (path.equal)
 		btree_node_remove(step_writable(space, &path.step[0]), path.step[0].index);
 	btree_insert_at(space, root, &path, &entry);
@@ -501,7 +501,7 @@ void btree_remove(struct space *space, uint64_t *root, struct btree_key key)
 	if (!*root)
 		return;
 	status = btree_descend(space, TREE_RESIDENT, *root, key, &path);
-	STORE_CHECK(status == STATUS_OK);
+	ASSERT(status == STATUS_OK);
 	if (path.equal)
 		btree_remove_at(space, root, &path);
 }

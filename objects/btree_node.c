@@ -167,8 +167,8 @@ void btree_node_insert(struct disk_tree_page *node, uint32_t index, const struct
 	uint8_t *offsets = node->bytes + index * OFFSET_SIZE;
 	uint8_t *bytes;
 
-	STORE_CHECK(index <= node->count);
-	STORE_CHECK(btree_node_fits(node, entry));
+	ASSERT(index <= node->count);
+	ASSERT(btree_node_fits(node, entry));
 	memmove(offsets + OFFSET_SIZE, offsets, (node->count - index) * OFFSET_SIZE);
 	node->count++;
 	node->heap -= (uint16_t)entry_size(entry);
@@ -187,8 +187,8 @@ void btree_node_remove(struct disk_tree_page *node, uint32_t index)
 	uint32_t offset = offset_get(node, index), size;
 	struct btree_entry entry;
 
-	STORE_CHECK(index < node->count);
-	STORE_CHECK(btree_node_entry(node, index, &entry));
+	ASSERT(index < node->count);
+	ASSERT(btree_node_entry(node, index, &entry));
 	size = entry_size(&entry);
 	/* The gap is closed at once by what lies in front of it. */
 	memmove(node->bytes + node->heap + size, node->bytes + node->heap, offset - node->heap);
@@ -211,7 +211,7 @@ static uint32_t split_point(const struct disk_tree_page *node)
 	struct btree_entry entry;
 
 	for (i = 0; i + 1 < node->count && used < half; i++) {
-		STORE_CHECK(btree_node_entry(node, i, &entry));
+		ASSERT(btree_node_entry(node, i, &entry));
 		used += OFFSET_SIZE + entry_size(&entry);
 	}
 	return i ? i : 1;
@@ -226,7 +226,7 @@ void btree_node_split(struct disk_tree_page *left, struct disk_tree_page *right,
 	for (uint32_t i = stay; i < left->count; i++) {
 		struct btree_entry moved;
 
-		STORE_CHECK(btree_node_entry(left, i, &moved));
+		ASSERT(btree_node_entry(left, i, &moved));
 		btree_node_insert(right, i - stay, &moved);
 	}
 	while (left->count > stay)

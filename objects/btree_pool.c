@@ -47,7 +47,7 @@ enum status btree_pool_prepare(struct space *space, uint32_t count)
 	struct disk_system *system;
 	enum status status = system_prepare(space, &system);
 
-	STORE_CHECK(spares <= TREE_SPARES_MAX);
+	ASSERT(spares <= TREE_SPARES_MAX);
 	if (status != STATUS_OK)
 		return status;
 	page = system->tree_free;
@@ -79,11 +79,11 @@ uint64_t btree_pool_take(struct space *space, struct disk_tree_page **node)
 
 	if (page) {
 		*node = space_writable(space, (page_t){page});
-		STORE_CHECK((*node)->magic == TREE_FREE_MAGIC);
+		ASSERT((*node)->magic == TREE_FREE_MAGIC);
 		system->tree_free = (*node)->next;
 	} else {
 		page = system->tree_next++;
-		STORE_CHECK(page < USER_ARENA_PAGE);
+		ASSERT(page < USER_ARENA_PAGE);
 		*node = space_writable(space, (page_t){page});
 	}
 	if (space->tree_spares)

@@ -36,7 +36,7 @@ static enum status destruction_add(struct space *space, struct destruction *dest
 	for (uint32_t i = 0; i < destruction->count; i++)
 		if (destruction->object[i].n == object.n)
 			return STATUS_OK;
-	STORE_CHECK(destruction->count < DYING_MAX);
+	ASSERT(destruction->count < DYING_MAX);
 	destruction->object[destruction->count++] = object;
 	return object_prepare(space, object, &record);
 }

@@ -76,7 +76,7 @@ void log_write(struct space *space, const void *text, size_t length)
 
 	log += object.n % OBJECTS_PER_PAGE;
 	header = space_writable(space, (page_t){log->first_page});
-	STORE_CHECK(length <= space->log_bytes);
+	ASSERT(length <= space->log_bytes);
 	space->log_bytes -= (uint32_t)length;
 	header->magic = LOG_MAGIC;
 	header->pages = LOG_PAGES;

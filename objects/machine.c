@@ -94,7 +94,7 @@ enum status machine_attach(struct disk_machine *machine, const struct disk_objec
 {
 	struct disk_attachment *entry = NULL;
 
-	STORE_CHECK(segment->type == OBJECT_SEGMENT);
+	ASSERT(segment->type == OBJECT_SEGMENT);
 	if (first >= segment->range_pages || pages > segment->range_pages - first)
 		return STATUS_INVALID;
 	if (!rights || (rights & ~(RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)))

@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "disk/object.h"
-#include "disk/status.h"
+#include "base/status.h"
 #include "store/store.h"
 
 #define SPACE_KEPT 8u /* pages of a view at a time: a tree of three levels and more */

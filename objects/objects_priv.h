@@ -19,7 +19,7 @@
 #define OBJECTS_OBJECTS_PRIV_H
 
 #include "objects/objects.h"
-#include "store/check.h"
+#include "base/assert.h"
 
 /* ---- space.c ---------------------------------------------------------------- */
 

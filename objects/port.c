@@ -22,7 +22,7 @@ static enum status port_read(struct space *space, const struct disk_object *port
 	const void *data;
 	enum status status = space_read_zeros(space, (page_t){port->first_page}, &data);
 
-	STORE_CHECK(port->type == OBJECT_PORT);
+	ASSERT(port->type == OBJECT_PORT);
 	if (status != STATUS_OK)
 		return status;
 	*header = data;
@@ -59,7 +59,7 @@ void port_put(struct space *space, const struct disk_object *port,
 	struct disk_message *ring;
 	uint32_t index;
 
-	STORE_CHECK(header->count < port->size);
+	ASSERT(header->count < port->size);
 	header->magic = PORT_MAGIC;
 	header->capacity = (uint32_t)port->size;
 	index = (header->head + header->count) % header->capacity;
@@ -96,7 +96,7 @@ void port_drop(struct space *space, const struct disk_object *port)
 {
 	struct disk_port *header = space_writable(space, (page_t){port->first_page});
 
-	STORE_CHECK(header->count > 0);
+	ASSERT(header->count > 0);
 	header->head = (header->head + 1) % (uint32_t)port->size;
 	header->count--;
 }

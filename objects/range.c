@@ -25,7 +25,7 @@ uint64_t range_round(uint64_t pages)
 {
 	uint64_t rounded = 1;
 
-	STORE_CHECK(pages <= RANGE_LARGEST);
+	ASSERT(pages <= RANGE_LARGEST);
 	while (rounded < pages)
 		rounded <<= 1;
 	return rounded;
@@ -105,7 +105,7 @@ enum status range_plan_add(struct space *space, const struct disk_system *system
 {
 	uint64_t first = (plan->next[arena] + pages - 1) & ~(pages - 1);
 
-	STORE_CHECK(plan->count < RANGES_MAX);
+	ASSERT(plan->count < RANGES_MAX);
 	if (!range_valid(arena, first, pages))
 		return range_plan_rested(space, system, plan, arena, pages);
 	plan->range[plan->count].first = first;
@@ -167,7 +167,7 @@ enum status range_clear_step(struct space *space, uint64_t first, uint64_t end, 
 	*damage = page.n;
 	if (status != STATUS_OK)
 		return status;
-	STORE_CHECK(page.n >= first);
+	ASSERT(page.n >= first);
 	/* What hangs on one node is hidden by damage as a whole; the next node may be
 	 * damaged, and reading it is for the next step. */
 	stop = (page.n | (STORE_NODE_PAGES - 1)) + 1;

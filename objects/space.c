@@ -73,7 +73,7 @@ const void *space_resident(struct space *space, page_t page)
 {
 	const void *data = store_page_resident(space->store, page);
 
-	STORE_CHECK(data != NULL);
+	ASSERT(data != NULL);
 	return data;
 }
 
@@ -81,7 +81,7 @@ void *space_writable(struct space *space, page_t page)
 {
 	void *data = store_page_writable(space->store, page);
 
-	STORE_CHECK(data != NULL);
+	ASSERT(data != NULL);
 	return data;
 }
 

@@ -17,7 +17,7 @@ enum status table_get(struct space *space, const struct disk_object *table, uint
 	const void *data;
 	enum status status;
 
-	STORE_CHECK(table->type == OBJECT_TABLE);
+	ASSERT(table->type == OBJECT_TABLE);
 	if (slot >= table->size)
 		return STATUS_INVALID;
 	status = space_read_zeros(space, table_page(table, slot), &data);
@@ -30,7 +30,7 @@ enum status table_prepare(struct space *space, const struct disk_object *table, 
 {
 	void *data;
 
-	STORE_CHECK(table->type == OBJECT_TABLE);
+	ASSERT(table->type == OBJECT_TABLE);
 	if (slot >= table->size)
 		return STATUS_INVALID;
 	return space_write(space, table_page(table, slot), &data);
@@ -41,6 +41,6 @@ void table_put(struct space *space, const struct disk_object *table, uint32_t sl
 {
 	struct disk_capability *slots = space_writable(space, table_page(table, slot));
 
-	STORE_CHECK(slot < table->size);
+	ASSERT(slot < table->size);
 	slots[slot % TABLE_SLOTS_PER_PAGE] = *capability;
 }

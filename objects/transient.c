@@ -3,7 +3,7 @@
  * transient.c - the list, in the system page, of objects that are to go.
  */
 #include "objects/objects.h"
-#include "store/check.h"
+#include "base/assert.h"
 #include <string.h>
 
 enum status transient_prepare(struct space *space, uint32_t count, struct disk_system **system)
@@ -24,7 +24,7 @@ void transient_add(struct disk_system *system, object_t object, uint64_t version
 
 	while (i < SYSTEM_TRANSIENT_MAX && system->transient[i].version)
 		i++;
-	STORE_CHECK(i < SYSTEM_TRANSIENT_MAX);
+	ASSERT(i < SYSTEM_TRANSIENT_MAX);
 	system->transient[i].object = object.n;
 	system->transient[i].version = version;
 }

@@ -53,7 +53,7 @@ bool store_commit_blocks(const struct store *store)
 void store_commit_abandon(struct store *store)
 {
 	if (store_commit_blocks(store) && store->commit.failed == STATUS_OK) {
-		store_log(store, "store: the disk does not answer; generation %u is given up",
+		store_log(store, "store: the disk does not answer; generation %lu is given up",
 			  store->commit.record.generation);
 		store->commit.failed = STATUS_IO;
 	}
@@ -75,7 +75,7 @@ void abandon_frozen(struct store *store, uint32_t slot)
 {
 	struct commit *commit = &store->commit;
 
-	STORE_CHECK(commit->phase == COMMIT_ABANDON);
+	ASSERT(commit->phase == COMMIT_ABANDON);
 	tree_remove(store, &commit->frozen, slot);
 	commit->frozen_pages--;
 	if (cache_frame(store, slot)->state == FRAME_HIDDEN)
@@ -179,7 +179,7 @@ static void abandon_end(struct store *store)
 	store->health = commit->failed;
 	store->statistics.abandoned++;
 	store_log(store,
-		  "store: generation %u could not be written (%s); its pages wait for the next",
+		  "store: generation %lu could not be written (%s); its pages wait for the next",
 		  commit->record.generation, status_text(commit->failed));
 	commit->phase = COMMIT_IDLE;
 	commit_wake(store);
@@ -258,7 +258,7 @@ enum status strike_step(struct store *store)
 		if (strike_needed(store))
 			return STATUS_IO;
 		store_log(store,
-			  "store: slot %u of the commit ring cannot be written; it is "
+			  "store: slot %lu of the commit ring cannot be written; it is "
 			  "passed over",
 			  (uint64_t)doubt->slot);
 		store->bad_slots |= UINT64_C(1) << doubt->slot;

@@ -279,7 +279,7 @@ static void block_open(struct store *store)
 	struct allocator *allocator = &store->allocator;
 	bool found = block_found(&allocator->blocks);
 
-	STORE_CHECK(found);
+	ASSERT(found);
 	allocator->open_sector = allocator->blocks.leaf * DISK_FREE_MAP_SECTORS +
 				 allocator->blocks.cursor * BLOCK_SECTORS;
 	allocator->open_room = BLOCK_SECTORS;

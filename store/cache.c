@@ -164,7 +164,7 @@ void cache_insert(struct store *store, uint32_t slot, uint64_t key, enum frame_s
 	struct cache_frame *frame = cache_frame(store, slot);
 	uint32_t *bucket = bucket_of(store, key);
 
-	STORE_CHECK(frame->state == FRAME_FREE && !frame->pins);
+	ASSERT(frame->state == FRAME_FREE && !frame->pins);
 	frame->key = key;
 	frame->hash_next = *bucket;
 	frame->tag = 0;
@@ -177,7 +177,7 @@ void cache_unhash(struct store *store, uint32_t slot)
 	uint32_t *link = bucket_of(store, cache_frame(store, slot)->key);
 
 	while (*link != slot) {
-		STORE_CHECK(*link != NIL);
+		ASSERT(*link != NIL);
 		link = &cache_frame(store, *link)->hash_next;
 	}
 	*link = cache_frame(store, slot)->hash_next;
@@ -197,7 +197,7 @@ static void cache_free(struct store *store, uint32_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
-	STORE_CHECK(!frame->pins);
+	ASSERT(!frame->pins);
 	cache_state_set(store, slot, FRAME_FREE);
 	frame->key = 0;
 	frame->serial = 0;
@@ -357,7 +357,7 @@ static uint32_t slot_of(struct store *store, frame_t frame)
 	uint32_t after = range_after(cache, frame.n);
 	const struct frame_range *range = after ? &cache->range[after - 1] : NULL;
 
-	STORE_CHECK(range && frame.n - range->first < range->count);
+	ASSERT(range && frame.n - range->first < range->count);
 	return range->slot + (frame.n - range->first);
 }
 
@@ -408,7 +408,7 @@ void store_frame_return(struct store *store, frame_t frame)
 {
 	uint32_t slot = slot_of(store, frame);
 
-	STORE_CHECK(cache_frame(store, slot)->state == FRAME_BORROWED);
+	ASSERT(cache_frame(store, slot)->state == FRAME_BORROWED);
 	cache_free(store, slot);
 }
 
@@ -417,7 +417,7 @@ void store_frame_pin(struct store *store, frame_t frame)
 	uint32_t slot = slot_of(store, frame);
 	struct cache_frame *pinned = cache_frame(store, slot);
 
-	STORE_CHECK(pinned->pins < 255 && pinned->state >= FRAME_FAILED);
+	ASSERT(pinned->pins < 255 && pinned->state >= FRAME_FAILED);
 	if (lru_holds(store, pinned))
 		lru_remove(store, slot);
 	pinned->pins++;
@@ -428,7 +428,7 @@ void store_frame_unpin(struct store *store, frame_t frame)
 	uint32_t slot = slot_of(store, frame);
 	struct cache_frame *pinned = cache_frame(store, slot);
 
-	STORE_CHECK(pinned->pins > 0);
+	ASSERT(pinned->pins > 0);
 	pinned->pins--;
 	if (lru_holds(store, pinned))
 		cache_lru_add(store, slot);

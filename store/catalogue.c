@@ -137,7 +137,7 @@ static uint32_t change_make(struct catalogue *catalogue, uint64_t number)
 
 	if (change_is(catalogue, i, number))
 		return i;
-	STORE_CHECK(catalogue->count < LIMIT_CATALOGUE);
+	ASSERT(catalogue->count < LIMIT_CATALOGUE);
 	memmove(&catalogue->change[i + 1], &catalogue->change[i],
 		(catalogue->count - i) * sizeof(catalogue->change[0]));
 	catalogue->count++;

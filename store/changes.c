@@ -33,7 +33,7 @@ void changes_push(struct changes *changes, enum change_kind kind, uint64_t secto
 	if (last != NIL && change_extend(&changes->entry[last], sector, count))
 		return;
 	/* The reservation has counted every change before it could come up. */
-	STORE_CHECK(changes->count < changes->capacity);
+	ASSERT(changes->count < changes->capacity);
 	changes->last[kind] = changes->count;
 	changes->entry[changes->count++] = sector << 16 | (uint64_t)count << 1 | kind;
 }

@@ -44,7 +44,7 @@ void clears_join(struct clears *clears, struct clears *more)
 	for (uint32_t i = 0; i < more->count; i++) {
 		bool added = clears_add(clears, more->run[i].first, more->run[i].end);
 
-		STORE_CHECK(added);
+		ASSERT(added);
 	}
 	more->count = 0;
 }

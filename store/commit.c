@@ -130,7 +130,7 @@ static void commit_begin(struct store *store, uint64_t generation)
 static void request_name(struct store_commit_request *request, uint64_t generation)
 {
 	if (request->action == STORE_ACTION_RESTORE && !request->name[0])
-		text_format(request->name, sizeof(request->name), "%s%u",
+		text_format(request->name, sizeof(request->name), "%s%lu",
 			    keeping_prefix(KEEPING_RESTORED), generation);
 }
 
@@ -172,7 +172,7 @@ static enum status limit_read(struct store *store, uint64_t number, struct snaps
 
 	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
 		/* Whose space it is cannot be told any more: nothing is given back. */
-		store_log(store, "store: snapshot %u cannot be read; its space is kept", number);
+		store_log(store, "store: snapshot %lu cannot be read; its space is kept", number);
 		memset(snapshot, 0, sizeof(*snapshot));
 		snapshot->generation = UINT64_MAX;
 		status = STATUS_OK;
@@ -270,7 +270,7 @@ enum status commit_io_wait(struct store *store)
 	commit->io_state = IO_NONE;
 	if (commit->io.status == STATUS_OK)
 		return commit->io.operation == BLOCK_FLUSH ? flush_judge(store) : STATUS_OK;
-	store_log(store, "store: %s failed (sector %u)", names[commit->io.operation],
+	store_log(store, "store: %s failed (sector %lu)", names[commit->io.operation],
 		  commit->io.sector.n);
 	return STATUS_IO;
 }

@@ -170,7 +170,7 @@ static void page_put(struct store *store, uint64_t page, const struct disk_refer
 		update_set(store, page, reference);
 		return;
 	}
-	STORE_CHECK(next->count < DISK_DELTA_MAX);
+	ASSERT(next->count < DISK_DELTA_MAX);
 	next->entry[next->count++] = (struct disk_delta){page, *reference};
 }
 

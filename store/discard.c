@@ -98,7 +98,7 @@ static struct discard_request *discard_idle(struct store *store)
 static void discard_start(struct store *store, struct discard_request *discard, uint64_t sector,
 			  uint32_t sectors)
 {
-	STORE_CHECK(!store_is_committing(store) && discard->state == DISCARD_IDLE);
+	ASSERT(!store_is_committing(store) && discard->state == DISCARD_IDLE);
 	discard->request = (struct block_request){
 		.operation = BLOCK_DISCARD,
 		.sector = {sector},
@@ -289,7 +289,7 @@ enum status store_discard_free(struct store *store, sector_t *position, store_ch
 	uint32_t unit = discard_unit(store), block;
 	enum status status;
 
-	STORE_CHECK(store->mounted && !store->replaced);
+	ASSERT(store->mounted && !store->replaced);
 	if (store->read_only)
 		return STATUS_READ_ONLY;
 	if (!store->discards.on)

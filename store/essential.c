@@ -84,7 +84,7 @@ void essential_nodes_step(struct store *store)
 
 void store_essential_set(struct store *store, const struct store_pages *run, uint32_t count)
 {
-	STORE_CHECK(count <= STORE_ESSENTIAL_RUNS);
+	ASSERT(count <= STORE_ESSENTIAL_RUNS);
 	/* Resident already: frames change between evictable and not. */
 	cache_essential_change(store, false);
 	store->essential = (struct essential){.count = count};

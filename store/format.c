@@ -68,7 +68,7 @@ enum status store_format(struct store *store, const struct store_format_options 
 {
 	enum status status = options_check(store, options);
 
-	STORE_CHECK(!store->mounted);
+	ASSERT(!store->mounted);
 	if (status == STATUS_OK && store->cache.donated < LIMIT_FRAMES_MIN)
 		status = STATUS_NO_MEMORY;
 	if (status == STATUS_OK)

@@ -48,7 +48,7 @@ static void run_push(struct freemap *freemap, uint64_t sector)
 		++*last;
 		return;
 	}
-	STORE_CHECK(freemap->runs < freemap->run_capacity);
+	ASSERT(freemap->runs < freemap->run_capacity);
 	freemap->run[freemap->runs++] = sector << 16 | 1;
 }
 
@@ -60,7 +60,7 @@ enum status freemap_stage(struct store *store, const void *data, struct place pl
 	uint64_t *run = &freemap->run[freemap->run_taken];
 	enum status status;
 
-	STORE_CHECK(freemap->run_taken < freemap->runs);
+	ASSERT(freemap->run_taken < freemap->runs);
 	status = stage_block(store, data, place, *run >> 16, reference, channel);
 	if (status != STATUS_OK)
 		return status;
@@ -168,7 +168,7 @@ static bool leaf_pass(struct store *store, uint64_t leaf)
 	changes_drop(changes, freemap->position, end);
 	*round_end -= end - freemap->position;
 	store_log(store,
-		  "store: page %u of the free map is damaged: what is given back in it stays "
+		  "store: page %lu of the free map is damaged: what is given back in it stays "
 		  "in use",
 		  leaf);
 	return true;
@@ -279,7 +279,7 @@ static enum status leaf_apply(struct store *store, uint64_t leaf, uint32_t *end,
 		if (!change_apply(store->page, entry[*end]) || (!take && *used < count)) {
 			store_log(store,
 				  "store: the free map and the references disagree at "
-				  "sectors %u to %u: verify the store",
+				  "sectors %lu to %lu: verify the store",
 				  change_sector(entry[*end]),
 				  change_sector(entry[*end]) + count - 1);
 			return STATUS_CORRUPT;
@@ -379,7 +379,7 @@ enum status freemap_step(struct store *store, bool *done, store_channel_t *chann
 	status = update_finish(store, channel);
 	if (status != STATUS_OK)
 		return status;
-	STORE_CHECK(freemap->run_taken == freemap->runs);
+	ASSERT(freemap->run_taken == freemap->runs);
 	store->commit.record.free_map = store->update.result;
 	*done = true;
 	return STATUS_OK;

@@ -191,7 +191,7 @@ enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
 	const struct index *index = &store->index;
 	uint64_t tag = name_tag(name);
 
-	STORE_CHECK(index->complete && !index->overflow);
+	ASSERT(index->complete && !index->overflow);
 	for (uint32_t at = (uint32_t)tag % LIMIT_NAME_SLOTS; index->name[at];
 	     at = (at + 1) % LIMIT_NAME_SLOTS) {
 		enum status status;

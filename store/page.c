@@ -86,7 +86,7 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame,
 	uint32_t slot;
 	enum status status;
 
-	STORE_CHECK(store->mounted && !store->replaced);
+	ASSERT(store->mounted && !store->replaced);
 	if (page.n >= DISK_PAGE_MAX)
 		return STATUS_INVALID;
 	status = page_fetch(store, page.n, &slot, channel);
@@ -177,7 +177,7 @@ enum status store_page_write(struct store *store, page_t page, frame_t *frame,
 	uint32_t slot;
 	enum status status;
 
-	STORE_CHECK(store->mounted && !store->replaced);
+	ASSERT(store->mounted && !store->replaced);
 	if (page.n >= DISK_PAGE_MAX)
 		return STATUS_INVALID;
 	if (store->sealed)
@@ -216,7 +216,7 @@ static void page_forget(struct store *store, uint32_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
-	STORE_CHECK(!frame->pins);
+	ASSERT(!frame->pins);
 	switch (frame->state) {
 	case FRAME_READING:
 		reader_orphan(store, slot);
@@ -248,7 +248,7 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 {
 	enum status status;
 
-	STORE_CHECK(store->mounted && !store->replaced);
+	ASSERT(store->mounted && !store->replaced);
 	if (!count || count > STORE_CLEAR_PAGES || first.n >= DISK_PAGE_MAX ||
 	    count > DISK_PAGE_MAX - first.n)
 		return STATUS_INVALID;

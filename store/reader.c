@@ -15,7 +15,7 @@ void extent_report(struct store *store, const struct disk_reference *reference, 
 {
 	static const char *const names[] = {"?", "space", "free map", "catalogue"};
 
-	store_log(store, "store: %s level %u key %u: sector %u, %u sectors, generation %u: %s",
+	store_log(store, "store: %s level %lu key %lu: sector %lu, %lu sectors, generation %lu: %s",
 		  names[place.tree], (uint64_t)place.level, place.key,
 		  disk_reference_sector(reference).n, (uint64_t)reference->sectors,
 		  reference->birth, what);
@@ -236,7 +236,7 @@ enum status reader_page(struct store *store, uint64_t page, const struct disk_re
 
 void reader_orphan(struct store *store, uint32_t slot)
 {
-	STORE_CHECK(cache_frame(store, slot)->state == FRAME_READING);
+	ASSERT(cache_frame(store, slot)->state == FRAME_READING);
 	store->reader.read[cache_frame(store, slot)->tag].orphan = true;
 	cache_unhash(store, slot);
 }

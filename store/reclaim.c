@@ -464,7 +464,7 @@ static void reclaim_break(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 
-	store_log(store, "store: the deletion of snapshot %u rests: damage in the way",
+	store_log(store, "store: the deletion of snapshot %lu rests: damage in the way",
 		  store->record.dying);
 	reclaim->broken = true;
 	if (reclaim->phase >= RECLAIM_WALK)

@@ -102,7 +102,7 @@ static enum status explain_unreadable(const struct ring *ring, struct store_reco
 				      const char *what)
 {
 	text_format(recovery->explanation, sizeof(recovery->explanation),
-		    "slot %u of the commit ring cannot be read, and no other holds %s: check the "
+		    "slot %lu of the commit ring cannot be read, and no other holds %s: check the "
 		    "disk",
 		    (uint64_t)ring_unreadable(ring), what);
 	return STATUS_IO;
@@ -302,10 +302,11 @@ static enum status size_judge(const struct store *store, struct store_recovery *
 {
 	if (store->record.sectors <= store->device->sectors)
 		return STATUS_OK;
-	text_format(recovery->explanation, sizeof(recovery->explanation),
-		    "the store has %u sectors, the disk only %u: was the image cut off? Make it as "
-		    "long again, or save what is left with 'mkstore salvage'",
-		    store->record.sectors, store->device->sectors);
+	text_format(
+		recovery->explanation, sizeof(recovery->explanation),
+		"the store has %lu sectors, the disk only %lu: was the image cut off? Make it as "
+		"long again, or save what is left with 'mkstore salvage'",
+		store->record.sectors, store->device->sectors);
 	return STATUS_TRUNCATED;
 }
 
@@ -319,18 +320,19 @@ static enum status fall_back(struct store *store, struct ring *ring,
 			return explain_unreadable(ring, recovery,
 						  "the generation before the newest, which is "
 						  "torn");
-		text_format(recovery->explanation, sizeof(recovery->explanation),
-			    "generation %u is torn and no predecessor is to be found in the commit "
-			    "ring: use a copy of this disk",
-			    torn.generation);
+		text_format(
+			recovery->explanation, sizeof(recovery->explanation),
+			"generation %lu is torn and no predecessor is to be found in the commit "
+			"ring: use a copy of this disk",
+			torn.generation);
 		return STATUS_CORRUPT;
 	}
 	if (size_judge(store, recovery) != STATUS_OK)
 		return STATUS_TRUNCATED;
 	recovery->torn.n = torn.generation;
 	text_format(recovery->explanation, sizeof(recovery->explanation),
-		    "generation %u is torn (the power went, or its newest blocks are damaged): "
-		    "resumed from generation %u, which is whole",
+		    "generation %lu is torn (the power went, or its newest blocks are damaged): "
+		    "resumed from generation %lu, which is whole",
 		    torn.generation, store->record.generation);
 	ring->newest = store->record.slot;
 	ring->kind[torn.slot] = SLOT_TOMBSTONE;
@@ -346,11 +348,11 @@ static enum status next_slot_judge(struct store *store, struct ring *ring,
 	uint32_t slot = (store->record.slot + 1) % DISK_RING_SLOTS;
 
 	if (ring->kind[slot] == SLOT_UNREADABLE && !store->read_only) {
-		text_format(
-			recovery->explanation, sizeof(recovery->explanation),
-			"slot %u of the commit ring cannot be read and may hold a newer generation "
-			"than %u: check the disk, or open it read-only",
-			(uint64_t)slot, store->record.generation);
+		text_format(recovery->explanation, sizeof(recovery->explanation),
+			    "slot %lu of the commit ring cannot be read and may hold a newer "
+			    "generation "
+			    "than %lu: check the disk, or open it read-only",
+			    (uint64_t)slot, store->record.generation);
 		return STATUS_IO;
 	}
 	if (ring->kind[slot] != SLOT_DAMAGED && ring->kind[slot] != SLOT_UNREADABLE)
@@ -360,8 +362,8 @@ static enum status next_slot_judge(struct store *store, struct ring *ring,
 		ring->largest = recovery->torn.n;
 	text_format(
 		recovery->explanation, sizeof(recovery->explanation),
-		"slot %u of the commit ring is damaged; if it held generation %u, that is lost: "
-		"resumed from generation %u, which is whole",
+		"slot %lu of the commit ring is damaged; if it held generation %lu, that is lost: "
+		"resumed from generation %lu, which is whole",
 		(uint64_t)slot, recovery->torn.n, store->record.generation);
 	ring->unexplained--;
 	tombstone_write(store, slot, recovery->torn.n);
@@ -422,7 +424,7 @@ static void previous_find(struct store *store, struct ring *ring)
 		store->previous_slot = predecessor.slot;
 		store->previous_map = predecessor.free_map;
 	} else if (store->record.predecessor)
-		store_log(store, "store: the record of generation %u is gone from the ring",
+		store_log(store, "store: the record of generation %lu is gone from the ring",
 			  store->record.predecessor);
 	store->previous_blocks = store->record.predecessor_blocks;
 	/* Older records do not tell which of its blocks are free now: any may be. */
@@ -459,7 +461,7 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 	uint64_t damaged;
 	enum status status;
 
-	STORE_CHECK(!store->mounted);
+	ASSERT(!store->mounted);
 	memset(recovery, 0, sizeof(*recovery));
 	if (store->cache.donated < LIMIT_FRAMES_MIN)
 		return explain(recovery, STATUS_NO_MEMORY,
@@ -484,7 +486,7 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 	if (recovery->torn.n)
 		store_log(store, "store: %s", recovery->explanation);
 	if (ring.unexplained)
-		store_log(store, "store: %u slots of the commit ring are damaged or unreadable",
+		store_log(store, "store: %lu slots of the commit ring are damaged or unreadable",
 			  (uint64_t)ring.unexplained);
 	previous_find(store, &ring);
 	recovery->superblock_damaged = damaged != SUPERBLOCK_NONE;

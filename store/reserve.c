@@ -363,7 +363,7 @@ static uint32_t changes_limit(const struct store *store, uint64_t sectors)
 	while (limit + 2 * map_blocks_touched(leaves, limit) > capacity ||
 	       map_blocks_touched(leaves, limit) + DISK_HEIGHT_MAX > store->freemap.run_capacity)
 		limit -= limit / 16;
-	STORE_CHECK(limit > 2 * own);
+	ASSERT(limit > 2 * own);
 	return limit - own;
 }
 

@@ -167,7 +167,7 @@ static enum status automatic_take(struct store *store, store_channel_t *channel)
 	struct snapshot other;
 	enum status status = STATUS_NOT_FOUND;
 
-	text_format(name, sizeof(name), "%s%u", keeping_prefix(KEEPING_TAKEN),
+	text_format(name, sizeof(name), "%s%lu", keeping_prefix(KEEPING_TAKEN),
 		    store->commit.record.generation);
 	if (!store->index.overflow)
 		status = index_find(store, name, &other, channel);

@@ -38,7 +38,7 @@ struct walk {
 
 void store_scrub_begin(struct store *store, struct store_scrub *scrub)
 {
-	STORE_CHECK(store->mounted);
+	ASSERT(store->mounted);
 	memset(scrub, 0, sizeof(*scrub));
 	scrub->version = STORE_SCRUB_VERSION;
 	memcpy(scrub->identity, store->superblock->identity, sizeof(scrub->identity));
@@ -101,7 +101,7 @@ static enum status superblock_tell(struct store *store, struct store_scrub *scru
 
 	reference.sector_low = scrub->number ? DISK_SUPERBLOCK_COPY_SECTOR : DISK_SUPERBLOCK_SECTOR;
 	damage_tell(scrub, damage, place, &reference, status);
-	store_log(store, "store: superblock at sector %u: %s", (uint64_t)reference.sector_low,
+	store_log(store, "store: superblock at sector %lu: %s", (uint64_t)reference.sector_low,
 		  status_text(status));
 	scrub->number++;
 	return status;
@@ -213,7 +213,7 @@ static enum status record_scrub(struct store *store, struct store_scrub *scrub,
 	scrub->number++;
 	if (status == STATUS_OK)
 		return status;
-	store_log(store, "store: commit record of generation %u, slot %u: %s", generation,
+	store_log(store, "store: commit record of generation %lu, slot %lu: %s", generation,
 		  (uint64_t)slot, status_text(status));
 	damage_tell(scrub, damage, place, &reference, status);
 	damage->tree = STORE_DAMAGE_RECORD;
@@ -579,7 +579,7 @@ enum status store_scrub_step(struct store *store, struct store_scrub *scrub,
 {
 	enum status status = STATUS_OK;
 
-	STORE_CHECK(store->mounted && !store->replaced);
+	ASSERT(store->mounted && !store->replaced);
 	if (!scrub_sound(store, scrub))
 		return STATUS_INVALID;
 	for (unsigned i = 0; i < LIMIT_SCRUB_PIECES && status == STATUS_OK; i++) {

@@ -33,7 +33,7 @@ static void scrubber_start(struct store *store, enum block_operation operation, 
 {
 	struct scrubber *scrubber = &store->scrubber;
 
-	STORE_CHECK(scrubber->state == SCRUBBER_IDLE);
+	ASSERT(scrubber->state == SCRUBBER_IDLE);
 	scrubber->request = (struct block_request){
 		.operation = operation,
 		.sector = {sector},

@@ -96,7 +96,7 @@ static void stage_append(struct stage *stage, struct stage_request *request, con
 {
 	uint8_t *to = stage->data + stage->head;
 
-	STORE_CHECK(stage_contiguous(stage) >= padded);
+	ASSERT(stage_contiguous(stage) >= padded);
 	if (bytes)
 		memcpy(to, data, bytes);
 	memset(to + bytes, 0, padded - bytes);
@@ -130,7 +130,7 @@ static struct stage_request *stage_new(struct store *store, uint64_t sector, uin
 	uint32_t waste = here < bytes ? here : 0;
 	struct stage_request *request;
 
-	STORE_CHECK(stage->count < LIMIT_STAGE_REQUESTS);
+	ASSERT(stage->count < LIMIT_STAGE_REQUESTS);
 	stage->used += waste;
 	stage->head = (stage->head + waste) % stage->size;
 	request = stage_at(stage, stage->count++);
@@ -321,7 +321,7 @@ static bool stage_retire(struct store *store)
 		if (request->state != STAGE_SUBMITTED || !request->done)
 			break;
 		if (request->request.status != STATUS_OK && store->commit.failed == STATUS_OK) {
-			store_log(store, "store: writing sectors %u to %u failed",
+			store_log(store, "store: writing sectors %lu to %lu failed",
 				  request->request.sector.n, stage_end_sector(request) - 1);
 			store->commit.failed = STATUS_IO;
 		}

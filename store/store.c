@@ -9,6 +9,19 @@
 
 #include "store/store_priv.h"
 
+/* ---- the log ---------------------------------------------------------------------- */
+
+void store_log(struct store *store, const char *format, ...)
+{
+	char line[200];
+	va_list list;
+
+	va_start(list, format);
+	text_vformat(line, sizeof(line), format, list);
+	va_end(list);
+	store->host.log(store->host.context, line);
+}
+
 /* ---- memory ----------------------------------------------------------------------- */
 
 struct layout {
@@ -106,8 +119,8 @@ enum status store_init(struct store **out, const struct store_config *config)
 	/* Not the buffers and tables behind it: they are most of it, written before they
 	 * are read, and touching them takes a boot's time. */
 	memset(store, 0, sizeof(*store));
-	STORE_CHECK(store_layout(store, &config->limits, config->memory) <=
-		    store_memory_size(&config->limits));
+	ASSERT(store_layout(store, &config->limits, config->memory) <=
+	       store_memory_size(&config->limits));
 	store->device = config->device;
 	store->host = config->host;
 	store->limits = config->limits;
@@ -220,7 +233,7 @@ bool store_wait(struct store *store, store_channel_t channel)
 {
 	uint64_t wakes;
 
-	STORE_CHECK(channel.n < STORE_CHANNEL_FIXED + LIMIT_READS);
+	ASSERT(channel.n < STORE_CHANNEL_FIXED + LIMIT_READS);
 	wakes = store->wakes[channel.n];
 	while (store->wakes[channel.n] == wakes && !channel_free(store, channel)) {
 		if (store_step(store))

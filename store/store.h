@@ -30,8 +30,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "disk/format.h"
-#include "disk/status.h"
-#include "disk/types.h"
+#include "base/status.h"
+#include "base/types.h"
 #include "drivers/block.h"
 
 struct store;

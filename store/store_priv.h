@@ -3,7 +3,7 @@
  * store_priv.h - what the files of the store share; included nowhere else.
  *
  * The store object is one structure with a part for each mechanism, in the
- * order from the bottom (text, device, cache) to the top (commit).  Functions
+ * order from the bottom (device, cache) to the top (commit).  Functions
  * that may have to wait return STATUS_WAIT with a channel and have then changed
  * nothing that calling them again does not expect: every one is restartable.
  */
@@ -13,7 +13,8 @@
 #include <stdarg.h>
 #include <string.h>
 #include "store/store.h"
-#include "store/check.h"
+#include "base/assert.h"
+#include "base/text.h"
 #include "store/limits.h"
 #include "store/essential_priv.h"
 #include "store/snapshot_priv.h"
@@ -59,11 +60,10 @@ bool reference_valid(const struct disk_reference *reference, struct place place,
 		     uint64_t store_sectors);
 bool root_valid(const struct disk_root *root, enum disk_tree tree, uint64_t store_sectors);
 
-/* ---- text.c ----------------------------------------------------------- */
+/* ---- store.c --------------------------------------------------------- */
 
-/* A small printf: %s, %u (uint64_t), %x (uint64_t, hexadecimal). */
-void text_format(char *text, size_t size, const char *format, ...);
-void store_log(struct store *store, const char *format, ...);
+/* A line for the log; cut off when it is longer than a line. */
+void store_log(struct store *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- checksum.c, codec.c ---------------------------------------------- */
 

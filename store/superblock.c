@@ -64,18 +64,19 @@ static enum status superblock_judge(struct store *store, struct store_recovery *
 	uint64_t unknown = superblock->features_incompatible & ~DISK_FEATURES_KNOWN;
 
 	if (superblock->version != DISK_FORMAT_VERSION) {
-		text_format(recovery->explanation, sizeof(recovery->explanation),
-			    "the store has format version %u, this program knows version %u: use a "
-			    "program that knows it",
-			    (uint64_t)superblock->version, (uint64_t)DISK_FORMAT_VERSION);
+		text_format(
+			recovery->explanation, sizeof(recovery->explanation),
+			"the store has format version %lu, this program knows version %lu: use a "
+			"program that knows it",
+			(uint64_t)superblock->version, (uint64_t)DISK_FORMAT_VERSION);
 		return STATUS_VERSION;
 	}
 	if (unknown) {
-		text_format(
-			recovery->explanation, sizeof(recovery->explanation),
-			"the store uses features 0x%x that this program does not know: use a newer "
-			"program",
-			unknown);
+		text_format(recovery->explanation, sizeof(recovery->explanation),
+			    "the store uses features 0x%lx that this program does not know: use a "
+			    "newer "
+			    "program",
+			    unknown);
 		return STATUS_FEATURE;
 	}
 	if (!geometry_known(superblock))
@@ -88,11 +89,11 @@ static enum status superblock_judge(struct store *store, struct store_recovery *
 			"the disk has sectors of 4096 bytes, and the store was made for those "
 			"of 512: attach it with logical_block_size=512");
 	if (superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN) {
-		store_log(
-			store,
-			"store: features 0x%x are not known: it can only be read here; use a newer "
-			"program",
-			superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN);
+		store_log(store,
+			  "store: features 0x%lx are not known: it can only be read here; use a "
+			  "newer "
+			  "program",
+			  superblock->features_read_only & ~DISK_READ_ONLY_FEATURES_KNOWN);
 		store->read_only = store->sealed = true;
 	}
 	store->write_unit = superblock->write_unit;
@@ -155,7 +156,8 @@ enum status superblock_find(struct store *store, struct store_recovery *recovery
 		*damaged = behind ? DISK_SUPERBLOCK_SECTOR : DISK_SUPERBLOCK_COPY_SECTOR;
 		if (behind)
 			*superblock = *other;
-		store_log(store, "store: the superblock at sector %u is behind, revision %u counts",
+		store_log(store,
+			  "store: the superblock at sector %lu is behind, revision %lu counts",
 			  *damaged, superblock->revision);
 	} else if (memcmp(superblock, other, sizeof(*superblock)) != 0) {
 		return explain(recovery, STATUS_CORRUPT,
@@ -172,11 +174,11 @@ void superblock_repair(struct store *store, uint64_t damaged)
 	if (device_transfer(store, BLOCK_WRITE, damaged, BLOCK_SECTORS, store->superblock) ==
 	    STATUS_OK)
 		store_log(store,
-			  "store: the superblock at sector %u is written anew from the other",
+			  "store: the superblock at sector %lu is written anew from the other",
 			  damaged);
 	else
 		store_log(store,
-			  "store: the superblock at sector %u cannot be written: check the "
+			  "store: the superblock at sector %lu cannot be written: check the "
 			  "disk",
 			  damaged);
 }

@@ -49,7 +49,7 @@ void tree_insert(struct store *store, uint32_t *root, uint32_t slot)
 	while (*link != NIL) {
 		struct cache_frame *frame = cache_frame(store, *link);
 
-		STORE_CHECK(frame->key != new->key);
+		ASSERT(frame->key != new->key);
 		if (tree_priority(frame) < priority)
 			break;
 		link = new->key < frame->key ? &frame->left : &frame->right;
@@ -68,7 +68,7 @@ void tree_remove(struct store *store, uint32_t *root, uint32_t slot)
 	while (*link != slot) {
 		struct cache_frame *frame;
 
-		STORE_CHECK(*link != NIL);
+		ASSERT(*link != NIL);
 		frame = cache_frame(store, *link);
 		link = old->key < frame->key ? &frame->left : &frame->right;
 	}

@@ -70,7 +70,7 @@ void update_begin(struct store *store, enum disk_tree tree, const struct disk_ro
 	memset(update->active, 0, sizeof(update->active));
 	if (max_key != NIL_KEY && map_height_for(max_key) > update->height)
 		update->height = map_height_for(max_key);
-	STORE_CHECK(update->height <= DISK_HEIGHT_MAX);
+	ASSERT(update->height <= DISK_HEIGHT_MAX);
 	if (update->height > update->old.height && update->old.height)
 		update_grow(update);
 }
@@ -203,7 +203,7 @@ enum status update_seek(struct store *store, uint64_t key, store_channel_t *chan
 
 struct disk_reference *update_entry(struct store *store, uint64_t key)
 {
-	STORE_CHECK(store->update.active[1] && store->update.key[1] == node_key(key, 1));
+	ASSERT(store->update.active[1] && store->update.key[1] == node_key(key, 1));
 	return &store->update.node[1]->entry[key % DISK_NODE_ENTRIES];
 }
 

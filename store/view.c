@@ -22,7 +22,7 @@ enum status store_view_open(struct store *store, snapshot_t number, struct store
 	struct snapshot snapshot;
 	enum status status;
 
-	STORE_CHECK(store->mounted);
+	ASSERT(store->mounted);
 	memset(view, 0, sizeof(*view));
 	if (!number.n) {
 		view->generation.n = store->record.generation;
@@ -58,7 +58,7 @@ static enum status view_check(struct store *store, struct store_view *view,
 	struct store_view again;
 	enum status status;
 
-	STORE_CHECK(store->mounted && !store->replaced);
+	ASSERT(store->mounted && !store->replaced);
 	if (!view->generation.n || view->checked == store->record.generation)
 		return STATUS_OK;
 	if (!view->number.n)
@@ -377,7 +377,7 @@ enum status store_view_gap(struct store *store, struct store_view *view, page_t 
 
 void store_view_show(struct store *store, const struct store_view *view)
 {
-	STORE_CHECK(store->mounted && store->read_only && !store->dirty_pages);
+	ASSERT(store->mounted && store->read_only && !store->dirty_pages);
 	store->record.space = view->root;
 	store->overlay.count = view->changes;
 }

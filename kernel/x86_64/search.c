@@ -13,6 +13,7 @@
  * the answer, for good: a reset would wait for it, too.
  */
 #include "kernel/x86_64/search.h"
+#include "base/text.h"
 #include <stddef.h>
 #include <string.h>
 #include "disk/format.h"
@@ -61,9 +62,9 @@ static const char *identity_text(const uint8_t identity[16], char text[IDENTITY_
 	size_t length = 0;
 
 	for (unsigned i = 0; i < 16; i++)
-		length += print_format(text + length, IDENTITY_TEXT - length,
-				       i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
-				       identity[i]);
+		length += text_format(text + length, IDENTITY_TEXT - length,
+				      i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
+				      identity[i]);
 	return text;
 }
 

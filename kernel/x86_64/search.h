@@ -5,7 +5,7 @@
 #ifndef KERNEL_X86_64_SEARCH_H
 #define KERNEL_X86_64_SEARCH_H
 
-#include "disk/status.h"
+#include "base/status.h"
 #include "drivers/gpt.h"
 #include "drivers/virtio/blk.h"
 #include "kernel/arch.h"

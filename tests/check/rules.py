@@ -11,11 +11,12 @@ import os
 import re
 
 # Arrows point down: a folder includes itself and what is left of it.
-LAYERS = ["disk", "drivers", "store", "objects", "kernel", "user"]
+LAYERS = ["base", "disk", "drivers", "store", "objects", "kernel", "user"]
 # Of the kernel, programs see what both share.
 KERNEL_FOR_USER = {"kernel/abi.h", "kernel/loader.h"}
-# disk/ needs nothing but integers and their sizes.
-DISK_HEADERS = {"stdint.h", "stddef.h", "stdbool.h", "assert.h"}
+# base/ and disk/ need nothing but integers and their sizes, and base/ lists of arguments.
+PLAIN_HEADERS = {"stdint.h", "stddef.h", "stdbool.h", "assert.h"}
+BASE_HEADERS = PLAIN_HEADERS | {"stdarg.h", "string.h"}
 
 FILE_LINES = 700
 FUNCTION_LINES = 70
@@ -57,8 +58,9 @@ def layers(tree):
         for line, quoted, name in includes(text):
             where = f"{path}:{line}"
             if not quoted:
-                if folder == "disk" and name not in DISK_HEADERS:
-                    bad.append(f"{where}: disk/ includes <{name}>")
+                allowed = {"base": BASE_HEADERS, "disk": PLAIN_HEADERS}.get(folder, {name})
+                if name not in allowed:
+                    bad.append(f"{where}: {folder}/ includes <{name}>")
                 continue
             if name not in tree:
                 bad.append(f"{where}: \"{name}\" is no file, seen from the root of the tree")

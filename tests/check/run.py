@@ -64,18 +64,18 @@ def sources(tree, pattern):
 
 def is_freestanding(path):
     """Compiled with the kernel's headers instead of the C library's?"""
-    return path.startswith(("kernel/", "drivers/", "user/"))
+    return path.startswith(("kernel/", "drivers/", "user/", "base/"))
 
 
 def compile_flags(path):
     flags = ["-std=gnu11", "-I.", '-DPERDURE_VERSION="check"']
     if is_freestanding(path):
-        return flags + ["-ffreestanding", "-isystem", "kernel/include"]
+        return flags + ["-ffreestanding", "-isystem", "base/include"]
     return flags
 
 
 def formatted(tree):
-    files = [path for path in sources(tree, r"\.[ch]$") if not path.startswith("kernel/include/")]
+    files = [path for path in sources(tree, r"\.[ch]$") if not path.startswith("base/include/")]
     found = tool(["clang-format", "--dry-run", "-Werror"] + files)
     places = [line for line in found if re.search(r"error:", line)]
     count = collections.Counter(line.split(":")[0] for line in places)
@@ -97,7 +97,7 @@ def headers_alone(tree):
         )
         return result.stderr.strip().splitlines()[:5] if result.returncode else []
 
-    headers = [p for p in sources(tree, r"\.h$") if not p.startswith("kernel/include/")]
+    headers = [p for p in sources(tree, r"\.h$") if not p.startswith("base/include/")]
     return parallel(check, headers)
 
 

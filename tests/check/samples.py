@@ -12,6 +12,8 @@ BAD = [
     ("layers", {"store/a.c": '#include "kernel/a.h"\n', "kernel/a.h": ""}, "lies above"),
     ("layers", {"store/a.c": '#include "b.h"\n', "store/b.h": ""}, "no file"),
     ("layers", {"disk/a.h": "#include <stdio.h>\n"}, "<stdio.h>"),
+    ("layers", {"base/a.c": "#include <stdio.h>\n"}, "<stdio.h>"),
+    ("layers", {"base/a.h": '#include "disk/b.h"\n', "disk/b.h": ""}, "above it"),
     ("layers", {"user/a.c": '#include "kernel/b.h"\n', "kernel/b.h": ""}, "kernel's own"),
     (
         "private_headers",

@@ -9,7 +9,7 @@ For each file: lines and branches, and how many of them were reached.  What was
 not must stand in docs/coverage.md with a reason, as `file` `function`: `source
 text`; line numbers play no part.  Something unreached that is not there is a
 failure; an entry that is no longer needed is named.  The branch that a failing
-STORE_CHECK takes is left out: it is a bug of the program.  The full list is
+ASSERT takes is left out: it is a bug of the program.  The full list is
 written to FOLDER/unreached.md; the last line is `N passed, M failed`.
 """
 
@@ -77,12 +77,12 @@ def measure(folder):
 
 
 def is_check(source, number):
-    """Does the statement on this line belong to a STORE_CHECK?"""
+    """Does the statement on this line belong to a ASSERT?"""
     text = source[number - 1]
-    while number > 1 and "STORE_CHECK(" not in text and not re.search(r"[;{}]\s*$", source[number - 2]):
+    while number > 1 and "ASSERT(" not in text and not re.search(r"[;{}]\s*$", source[number - 2]):
         number -= 1
         text = source[number - 1]
-    return "STORE_CHECK(" in text
+    return "ASSERT(" in text
 
 
 def file_unreached(name, lines):

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/check.h"
+#include "base/assert.h"
 
 /* The sanitizer asks for this.  What it leaves out costs more than all the rest:
  * comparing byte by byte, keeping freed memory and noting who took it. */
@@ -41,7 +41,7 @@ void fuzz_fail(const char *file, int line, const char *format, ...)
 }
 
 /* A check of the engine that bad bytes made fail is a finding. */
-void store_check_failed(const char *file, int line, const char *what)
+void assert_failed(const char *file, int line, const char *what)
 {
 	fuzz_fail(file, line, "'%s' does not hold", what);
 }

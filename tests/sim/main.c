@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "store/check.h"
+#include "base/assert.h"
 #include "tests/sim/shrink.h"
 #include "tests/sim/workload.h"
 
@@ -249,7 +249,7 @@ void *sim_allocate(uint64_t bytes)
 }
 
 /* A failed assertion of the engine, or a crash, is a failure like any other. */
-void store_check_failed(const char *file, int line, const char *what)
+void assert_failed(const char *file, int line, const char *what)
 {
 	printf("sim: FAILURE in mode %s, seed %llu: %s:%d: assertion: %s\n", case_mode->name,
 	       (unsigned long long)case_seed, file, line, what);

@@ -13,7 +13,7 @@
 #define TESTS_SIM_MODEL_H
 
 #include "disk/format.h"
-#include "disk/types.h"
+#include "base/types.h"
 #include "store/store.h"
 #include "tests/sim/sim.h"
 

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store/check.h"
+#include "base/assert.h"
 
-void store_check_failed(const char *file, int line, const char *what)
+void assert_failed(const char *file, int line, const char *what)
 {
 	fflush(stdout);
 	fprintf(stderr,

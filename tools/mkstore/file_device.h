@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "disk/status.h"
+#include "base/status.h"
 #include "drivers/block.h"
 
 struct file_device;

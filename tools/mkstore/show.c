@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "disk/types.h"
+#include "base/types.h"
 #include "tools/mkstore/text.h"
 
 #define SHOW_LABEL 22 /* width of the names of facts */

@@ -25,8 +25,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "disk/format.h"
-#include "disk/status.h"
-#include "disk/types.h"
+#include "base/status.h"
+#include "base/types.h"
 
 struct verify;
 struct verify_cache;

@@ -9,7 +9,7 @@
 #include "user/lib/machine.h"
 #include "user/lib/message.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 struct abi_message_page *program_page;
 

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "user/lib/message.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 /* Copies the answer's data; what is longer than `size` is not for us. */
 static enum status service_take_data(enum status status, void *data, size_t size)

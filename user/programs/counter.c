@@ -13,7 +13,7 @@
 #include "user/lib/file.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 static struct file file;
 

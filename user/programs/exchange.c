@@ -16,7 +16,7 @@
 #include "user/lib/message.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define EXCHANGE_PEER	 (SLOT_FIRST_GRANT + 1)
 #define EXCHANGE_PACE_NS (20 * NS_PER_MILLISECOND)

@@ -8,7 +8,7 @@
  */
 #include "user/lib/program.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 static volatile uint64_t zero;
 

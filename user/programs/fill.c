@@ -10,7 +10,7 @@
 #include "user/lib/heap.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define FILL_PIECE (1u << 20)
 #define FILL_LEAST 4096u /* the last pieces are small: all is taken */

@@ -20,7 +20,7 @@
 #include "user/lib/slot.h"
 #include "user/lib/spawn.h"
 #include "user/lib/table.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define HOSTILE_ANSWERS	 64u	/* counted by status, the last one: any other */
 #define HOSTILE_CHILD	 20000u /* calls of one child */

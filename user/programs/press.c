@@ -12,7 +12,7 @@
 #include "user/lib/message.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 int main(int argc, char **argv)
 {

@@ -13,7 +13,7 @@
 #include "user/lib/file.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define PRIMES_MAX    1000000u /* entries in the table */
 #define PRIMES_REPORT 64u      /* primes found between two lines of progress */

@@ -9,7 +9,7 @@
 #include "user/lib/machine.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define STEPS_PER_MILLION 1000000u
 

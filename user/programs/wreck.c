@@ -21,7 +21,7 @@
 #include "user/lib/slot.h"
 #include "user/lib/spawn.h"
 #include "user/lib/table.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define WRECK_ALIVE    6u /* children at a time */
 #define WRECK_STEPS    300u

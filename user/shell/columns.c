@@ -8,7 +8,7 @@
 #include "user/shell/columns.h"
 
 #include <string.h>
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define COLUMNS_GAP 2u
 

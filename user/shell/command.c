@@ -11,7 +11,7 @@
 #include "user/lib/file.h"
 #include "user/lib/heap.h"
 #include "user/lib/slot.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 #include "user/shell/guard.h"
 #include "user/shell/line.h"
 #include "user/shell/suggest.h"

@@ -10,7 +10,7 @@
 #include "user/lib/file.h"
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 #include "user/shell/terminal.h"
 
 #define CONTENTS_STEP	 4096u /* bytes printed between two looks at the keyboard */

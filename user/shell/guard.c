@@ -27,7 +27,7 @@
 #include "user/lib/slot.h"
 #include "user/lib/spawn.h"
 #include "user/lib/table.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define GUARD_PROGRAM  "/bin/shell"
 #define GUARD_NAME     "guard"

@@ -12,7 +12,7 @@
 #include "user/shell/line.h"
 
 #include <string.h>
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define LINE_SCROLL 20u /* columns to jump when the cursor leaves the part shown */
 

@@ -11,7 +11,7 @@
 #include "user/lib/service.h"
 #include "user/lib/slot.h"
 #include "user/lib/spawn.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 #include "user/shell/columns.h"
 #include "user/shell/terminal.h"
 

@@ -10,7 +10,7 @@
 #include "user/lib/segment.h"
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 #include "user/shell/terminal.h"
 
 const char *objects_type_name(enum object_type type)

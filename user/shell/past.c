@@ -12,7 +12,7 @@
 #include "user/lib/file.h"
 #include "user/lib/service.h"
 #include "user/lib/slot.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 #include "user/shell/terminal.h"
 
 #define PAST_DEPTH 129u /* a root and as many as can be below one another (kernel/abi.h) */

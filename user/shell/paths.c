@@ -10,7 +10,7 @@
 #include "user/lib/file.h"
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 #include "user/shell/line.h"
 
 #define PATHS_SHOWN 24 /* bytes of a name that is too long */

@@ -6,7 +6,7 @@
 
 #include "user/lib/calendar.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 const char *print_bytes(uint64_t bytes, char text[PRINT_SIZE])
 {

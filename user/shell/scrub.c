@@ -8,7 +8,7 @@
 #include "user/shell/shell.h"
 
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 #include "user/shell/terminal.h"
 
 #define SCRUB_RATE_MAX 1000000u /* MiB/s */

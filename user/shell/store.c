@@ -13,7 +13,7 @@
 #include "disk/keeping.h"
 #include "user/lib/service.h"
 #include "user/lib/table.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 #include "user/shell/columns.h"
 #include "user/shell/terminal.h"
 

@@ -5,7 +5,7 @@
 #include "user/shell/suggest.h"
 
 #include <string.h>
-#include "user/lib/text.h"
+#include "base/text.h"
 
 static uint32_t suggest_least(uint32_t a, uint32_t b)
 {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include "user/lib/calendar.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 #include "user/shell/terminal.h"
 
 #define LOG_LINES     20u /* that `log` shows */

@@ -4,7 +4,7 @@
  */
 #include "user/shell/shell.h"
 
-#include "user/lib/text.h"
+#include "base/text.h"
 
 /* In the order in which `help` lists them. */
 const struct shell_command shell_commands[] = {

@@ -13,7 +13,7 @@
 #include "user/lib/heap.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 #include "user/shell/columns.h"
 #include "user/shell/guard.h"
 #include "user/shell/shell.h"

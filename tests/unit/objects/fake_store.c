@@ -234,7 +234,7 @@ enum status store_page_next(struct store *store, page_t from, page_t end, page_t
 	return found ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
-void store_check_failed(const char *file, int line, const char *what)
+void assert_failed(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: check failed: %s\n", file, line, what);
 	abort();

@@ -9,7 +9,7 @@
 #include "user/lib/message.h"
 #include "user/lib/service.h"
 #include "user/lib/slot.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 static uint64_t selftest_argument(const char *text)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "user/lib/directory.h"
 #include "user/lib/table.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 static void selftest_directory_names(void)
 {

@@ -15,7 +15,7 @@
 #include "user/lib/program.h"
 #include "user/lib/service.h"
 #include "user/lib/table.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define SELFTEST_PATH "/demo/selftest"
 

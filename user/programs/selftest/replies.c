@@ -10,7 +10,7 @@
 #include "user/lib/service.h"
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
-#include "user/lib/text.h"
+#include "base/text.h"
 
 #define REPLIES_WAIT (100 * NS_PER_MILLISECOND)
 

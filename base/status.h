@@ -13,8 +13,8 @@
  *   media or corruption       STATUS_IO, STATUS_CORRUPT (the log names the place)
  *   a bug in the kernel       no status: a panic
  */
-#ifndef DISK_STATUS_H
-#define DISK_STATUS_H
+#ifndef BASE_STATUS_H
+#define BASE_STATUS_H
 
 /* X(name, number, text): the text completes the sentence "cannot do it: ...". */
 #define STATUS_LIST(X)                                                                             \

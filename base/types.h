@@ -8,8 +8,8 @@
  * These are in-memory types; on the disk they are plain little-endian fields
  * (see format.h).
  */
-#ifndef DISK_TYPES_H
-#define DISK_TYPES_H
+#ifndef BASE_TYPES_H
+#define BASE_TYPES_H
 
 #include <stdint.h>
 

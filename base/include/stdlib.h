@@ -3,8 +3,8 @@
  * stdlib.h - declared for xxhash.h only, whose allocating functions are never
  * called: nothing in freestanding code allocates.
  */
-#ifndef KERNEL_INCLUDE_STDLIB_H
-#define KERNEL_INCLUDE_STDLIB_H
+#ifndef BASE_INCLUDE_STDLIB_H
+#define BASE_INCLUDE_STDLIB_H
 
 #include <stddef.h>
 

@@ -2,11 +2,11 @@
 /*
  * string.h - the functions of memory that freestanding code may use.
  *
- * The kernel and every program bring their own implementation; on the host
- * the C library's header is found instead of this one.
+ * base/string.c has them; on the host the C library's header is found instead of
+ * this one.
  */
-#ifndef KERNEL_INCLUDE_STRING_H
-#define KERNEL_INCLUDE_STRING_H
+#ifndef BASE_INCLUDE_STRING_H
+#define BASE_INCLUDE_STRING_H
 
 #include <stddef.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * string.c - the kernel's functions of memory.
+ * string.c - the functions of memory, for the kernel and for programs.
  *
- * Plain loops of 8 bytes: the kernel moves pages and small records, has no vector
- * registers, and string instructions are slow under emulation.
+ * Plain loops of 8 bytes: what is moved is pages and small records, the kernel has no
+ * vector registers, and string instructions are slow under emulation.
  */
 #include <string.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 /*
  * assert.h - static_assert, and nothing else: freestanding code has no assert.
  */
-#ifndef KERNEL_INCLUDE_ASSERT_H
-#define KERNEL_INCLUDE_ASSERT_H
+#ifndef BASE_INCLUDE_ASSERT_H
+#define BASE_INCLUDE_ASSERT_H
 
 #define static_assert _Static_assert
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text.c - formatting and parsing of text.  Interface in text.h.
+ * text.c - the one formatter, numbers and comparison of text.  Interface in text.h.
  */
-#include "user/lib/text.h"
+#include "base/text.h"
 
 struct text_output {
 	char *buffer;
 	size_t size, length;
+	bool shown; /* strings are shown on a terminal */
 };
 
 /* One conversion, as written in the format. */
@@ -28,6 +29,21 @@ static void text_pad(struct text_output *out, char character, int count)
 		text_put(out, character);
 }
 
+/* C0, DEL and C1, alone and in UTF-8 (0xc2 0x80 .. 0x9f), steer a terminal. */
+static char text_shown(const char *text, int at)
+{
+	uint8_t byte = (uint8_t)text[at];
+	int lead = at;
+
+	if (byte < 0x20 || byte == 0x7f)
+		return '?';
+	if (byte < 0x80 || byte > 0x9f)
+		return text[at];
+	while (lead > 0 && at - lead < 3 && ((uint8_t)text[lead] & 0xc0) == 0x80)
+		lead--;
+	return (uint8_t)text[lead] > 0xc2 ? text[at] : '?';
+}
+
 static void text_put_string(struct text_output *out, const struct text_spec *spec, const char *text)
 {
 	int length = 0;
@@ -39,7 +55,7 @@ static void text_put_string(struct text_output *out, const struct text_spec *spe
 	if (!spec->left)
 		text_pad(out, ' ', spec->width - length);
 	for (int i = 0; i < length; i++)
-		text_put(out, text[i]);
+		text_put(out, out->shown ? text_shown(text, i) : text[i]);
 	if (spec->left)
 		text_pad(out, ' ', spec->width - length);
 }
@@ -152,14 +168,18 @@ static void text_convert(struct text_output *out, const struct text_spec *spec, 
 		text_put_string(out, spec, text);
 		break;
 	}
-	default:
-		text_put(out, conversion);
+	case '%':
+		text_put(out, '%');
+		break;
+	default: /* not known: shown, so that it is noticed */
+		text_put(out, '%');
+		if (conversion != '\0')
+			text_put(out, conversion);
 	}
 }
 
-size_t text_vformat(char *buffer, size_t size, const char *format, va_list list)
+static size_t text_run(struct text_output out, const char *format, va_list list)
 {
-	struct text_output out = {buffer, size, 0};
 	struct text_spec spec;
 	va_list arguments;
 
@@ -170,14 +190,24 @@ size_t text_vformat(char *buffer, size_t size, const char *format, va_list list)
 			continue;
 		}
 		format = text_parse_spec(format + 1, &arguments, &spec);
-		if (*format == '\0')
-			break;
-		text_convert(&out, &spec, *format++, &arguments);
+		text_convert(&out, &spec, *format, &arguments);
+		if (*format != '\0')
+			format++;
 	}
 	va_end(arguments);
-	if (size > 0)
-		buffer[out.length] = '\0';
+	if (out.size > 0)
+		out.buffer[out.length] = '\0';
 	return out.length;
+}
+
+size_t text_vformat(char *buffer, size_t size, const char *format, va_list list)
+{
+	return text_run((struct text_output){buffer, size, 0, false}, format, list);
+}
+
+size_t text_vformat_shown(char *buffer, size_t size, const char *format, va_list list)
+{
+	return text_run((struct text_output){buffer, size, 0, true}, format, list);
 }
 
 size_t text_format(char *buffer, size_t size, const char *format, ...)
@@ -187,6 +217,17 @@ size_t text_format(char *buffer, size_t size, const char *format, ...)
 
 	va_start(list, format);
 	length = text_vformat(buffer, size, format, list);
+	va_end(list);
+	return length;
+}
+
+size_t text_format_shown(char *buffer, size_t size, const char *format, ...)
+{
+	va_list list;
+	size_t length;
+
+	va_start(list, format);
+	length = text_vformat_shown(buffer, size, format, list);
 	va_end(list);
 	return length;
 }
