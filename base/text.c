@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text.c - the one formatter, numbers and comparison of text.  Interface in text.h.
+ * text.c - the one formatter, and comparison of text.  Interface in text.h.
  */
 #include "base/text.h"
 
@@ -230,58 +230,6 @@ size_t text_format_shown(char *buffer, size_t size, const char *format, ...)
 	length = text_vformat_shown(buffer, size, format, list);
 	va_end(list);
 	return length;
-}
-
-static int text_digit(char character)
-{
-	if (character >= '0' && character <= '9')
-		return character - '0';
-	if (character >= 'a' && character <= 'f')
-		return character - 'a' + 10;
-	if (character >= 'A' && character <= 'F')
-		return character - 'A' + 10;
-	return 16;
-}
-
-static unsigned text_suffix(char character)
-{
-	switch (character) {
-	case 'K':
-		return 10;
-	case 'M':
-		return 20;
-	case 'G':
-		return 30;
-	case 'T':
-		return 40;
-	}
-	return 0;
-}
-
-bool text_number(const char *text, uint64_t *value)
-{
-	uint64_t base = 10, result = 0;
-	unsigned shift;
-
-	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-		base = 16;
-		text += 2;
-	}
-	if ((uint64_t)text_digit(*text) >= base)
-		return false;
-	for (; (uint64_t)text_digit(*text) < base; text++)
-		if (__builtin_mul_overflow(result, base, &result) ||
-		    __builtin_add_overflow(result, (uint64_t)text_digit(*text), &result))
-			return false;
-	shift = text_suffix(*text);
-	if (shift != 0) {
-		if (result > UINT64_MAX >> shift)
-			return false;
-		result <<= shift;
-		text++;
-	}
-	*value = result;
-	return *text == '\0';
 }
 
 bool text_equal(const char *left, const char *right)

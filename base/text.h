@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text.h - the one formatter, numbers and comparison of text.  Pure code.
+ * text.h - the one formatter, and comparison of text.  Pure code.
  *
  * The kernel, the store and programs have no C library; what they all need of one to speak
  * to people is here.
@@ -30,10 +30,6 @@ size_t text_format_shown(char *buffer, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 size_t text_vformat_shown(char *buffer, size_t size, const char *format, va_list list)
 	__attribute__((format(printf, 3, 0)));
-
-/* The whole text as a number, decimal or 0x..., with an optional suffix K, M, G or T
- * (times 1024); false if it is not one or does not fit. */
-bool text_number(const char *text, uint64_t *value);
 
 bool text_equal(const char *left, const char *right);
 bool text_begins(const char *text, const char *beginning);

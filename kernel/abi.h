@@ -229,7 +229,7 @@ enum abi_operation {
 	 * that fails or does not answer is waited for, here and below, unless w5 is a
 	 * deadline (uptime ns): IO, nothing was done; TIMEOUT, it may still be done. */
 	STORE_CHECKPOINT = LABEL(OBJECT_STORE, 1), /* [SNAPSHOT] */
-	/* data name; EXISTS; INVALID: a name that means something else (disk/keeping.h)
+	/* data name; EXISTS; INVALID: a name that means something else (store/keeping.h)
 	 * [SNAPSHOT] */
 	STORE_SNAPSHOT = LABEL(OBJECT_STORE, 2),
 	/* data name; answered only if it fails: otherwise the whole system goes on from

@@ -3,7 +3,9 @@
  * console_command.c - what the kernel's console can do: the table, and the commands
  * that look at the running system.  Those about generations are in console_store.c.
  */
-#include "disk/keeping.h"
+#include "store/keeping.h"
+#include "base/text.h"
+#include "base/quantity.h"
 #include "kernel/console_priv.h"
 #include "kernel/print.h"
 
@@ -88,7 +90,7 @@ static enum console_progress console_log(struct console_run *run)
 
 	if (!run->stage++) {
 		lines = log_lines(0);
-		if (!keeping_number(&word, UINT32_MAX, &wanted) || *word) {
+		if (!quantity_digits(&word, UINT32_MAX, &wanted) || *word) {
 			console_print("log: '%s' is no number of lines\n", run->word[1]);
 			return CONSOLE_FINISHED;
 		}
@@ -145,7 +147,7 @@ static enum console_progress console_kill(struct console_run *run)
 	uint64_t number;
 	enum status status;
 
-	if (!keeping_number(&word, OBJECT_MAX - 1, &number) || *word) {
+	if (!quantity_digits(&word, OBJECT_MAX - 1, &number) || *word) {
 		console_print("kill: '%s' is no number of a machine; `machines` has them\n",
 			      run->word[1]);
 		return CONSOLE_FINISHED;
@@ -237,7 +239,7 @@ static enum console_progress console_help(struct console_run *run)
 enum console_progress (*console_command_find(const struct console_run *run))(struct console_run *)
 {
 	for (uint32_t i = 0; i < COMMANDS; i++)
-		if (keeping_is(run->word[0], commands[i].name) &&
+		if (text_equal(run->word[0], commands[i].name) &&
 		    run->words - 1 >= commands[i].least && run->words - 1 <= commands[i].most)
 			return commands[i].step;
 	return NULL;

@@ -2,7 +2,8 @@
 /*
  * console_store.c - the console's commands about generations, and the ways to stop.
  */
-#include "disk/keeping.h"
+#include "store/keeping.h"
+#include "base/quantity.h"
 #include "base/text.h"
 #include "kernel/console_priv.h"
 #include "kernel/print.h"
@@ -65,7 +66,7 @@ static bool snapshot_is_meant(const char *text, const struct store_snapshot *sna
 	case KEEPING_NAME:
 		break;
 	}
-	return keeping_is(snapshot->name, text);
+	return text_equal(snapshot->name, text);
 }
 
 /* The next one that can be gone back to, or that cannot be read (*unreadable). */
@@ -194,7 +195,7 @@ static enum console_progress choose_answer(struct console_run *run)
 		return console_restore(run);
 	if (!*word)
 		return kernel.hold ? console_continue(run) : CONSOLE_FINISHED;
-	if (!keeping_number(&word, console_store.choices, &number) || *word || !number) {
+	if (!quantity_digits(&word, console_store.choices, &number) || *word || !number) {
 		console_print("'%.20s' is none of these numbers; Ctrl-C leaves them\n",
 			      run->word[0]);
 		choose_ask();
@@ -341,7 +342,7 @@ static enum console_progress run_stop(struct console_run *run, enum checkpoint_e
 	const struct store_commit_request commit = {.action = STORE_ACTION_STOP};
 	enum console_progress progress;
 
-	if (run->words > 1 && !keeping_is(run->word[1], "--lose")) {
+	if (run->words > 1 && !text_equal(run->word[1], "--lose")) {
 		console_print("%s: '%s' is not known; --lose stops without making anything "
 			      "durable\n",
 			      run->word[0], run->word[1]);

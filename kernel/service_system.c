@@ -2,7 +2,7 @@
 /*
  * service_system.c - clock, console, log, store and system.
  */
-#include "disk/keeping.h"
+#include "store/keeping.h"
 #include "base/text.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"

@@ -21,8 +21,9 @@
  * it along.
  */
 #include "store/store_priv.h"
+#include "base/text.h"
 
-#include "disk/keeping.h"
+#include "store/keeping.h"
 
 /* ---- the freeze --------------------------------------------------------------- */
 

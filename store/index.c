@@ -16,7 +16,7 @@
  */
 #include "store/store_priv.h"
 
-#include "disk/keeping.h"
+#include "store/keeping.h"
 
 #define NUMBER_BITS 40u
 #define NUMBER_MAX  ((UINT64_C(1) << NUMBER_BITS) - 1)

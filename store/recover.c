@@ -15,6 +15,7 @@
  * stays (S4) and the damage is met where it is.
  */
 #include "store/store_priv.h"
+#include "base/text.h"
 
 struct ring {
 	uint8_t kind[DISK_RING_SLOTS]; /* enum slot_kind */

@@ -30,8 +30,9 @@
  * An automatic snapshot that was renamed is not automatic any more.
  */
 #include "store/store_priv.h"
+#include "base/text.h"
 
-#include "disk/keeping.h"
+#include "store/keeping.h"
 
 /* A few more than the rule says are there while they wait for their turn. */
 static_assert(KEEPING_RULE_MOST <= LIMIT_AUTOMATIC - LIMIT_AUTOMATIC / 8, "there is room for all");

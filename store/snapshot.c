@@ -24,7 +24,7 @@
  */
 #include "store/store_priv.h"
 
-#include "disk/keeping.h"
+#include "store/keeping.h"
 
 static bool snapshot_lives(const struct snapshot *snapshot)
 {

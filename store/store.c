@@ -6,6 +6,7 @@
  * has completed, then gives the commit a bounded share.
  */
 #include "store/store.h"
+#include "base/text.h"
 
 #include "store/store_priv.h"
 

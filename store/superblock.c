@@ -10,6 +10,7 @@
  * stores, and which one is meant is not for a program to guess.
  */
 #include "store/store_priv.h"
+#include "base/text.h"
 
 enum status superblock_check(struct disk_superblock *superblock)
 {

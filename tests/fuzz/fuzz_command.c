@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "base/quantity.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/text.h"
 
@@ -50,11 +51,12 @@ static void check_word(const char *word)
 	char text[TEXT_IDENTITY], size_text[TEXT_SIZE], name[TEXT_NAME(BYTES_MAX)];
 	uint64_t number = 0, bytes = 0;
 
-	if (text_number_parse(word, &number)) {
+	if (quantity_parse(word, QUANTITY_NUMBER, &number)) {
 		FUZZ_CHECK(strtoull(word, NULL, 10) == number, "number '%s'", word);
-		FUZZ_CHECK(text_size_parse(word, &bytes) && bytes == number, "size '%s'", word);
+		FUZZ_CHECK(quantity_parse(word, QUANTITY_SIZE, &bytes) && bytes == number,
+			   "size '%s'", word);
 	}
-	if (text_size_parse(word, &bytes))
+	if (quantity_parse(word, QUANTITY_SIZE, &bytes))
 		FUZZ_CHECK(strlen(text_size(size_text, bytes)) < TEXT_SIZE, "size '%s'", word);
 	if (text_identity_parse(word, identity))
 		FUZZ_CHECK(text_identity_parse(text_identity(text, identity), again) &&

@@ -15,7 +15,7 @@ FUZZ_SANE   := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZED_C    := $(filter-out %/main.c %/failure.c,$(HOST_C))
 # Comparisons are watched as well where inputs are text; elsewhere that would be
 # half of the time.
-FUZZ_TRACED  := tools/mkstore/manifest.c tools/mkstore/command.c tools/mkstore/text.c
+FUZZ_TRACED  := tools/mkstore/manifest.c tools/mkstore/command.c tools/mkstore/text.c base/quantity.c
 FUZZ_COVERED := -fsanitize-coverage=inline-8bit-counters,pc-table
 Z := $(B)/fuzzed
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-#include "disk/keeping.h"
+#include "store/keeping.h"
 
 /* ---- contents --------------------------------------------------------- */
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
+#include "base/quantity.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/initial.h"
 #include "tools/mkstore/json.h"
@@ -66,12 +67,13 @@ static bool create_time(struct create *create)
 
 	create->format.created_ns = host_now_ns();
 	if (text) {
-		if (text_number_parse(text, &create->format.created_ns))
+		if (quantity_parse(text, QUANTITY_NUMBER, &create->format.created_ns))
 			return true;
 		command_error("--created '%s' is no number of nanoseconds", text);
 		return false;
 	}
-	if (epoch && text_number_parse(epoch, &seconds) && seconds < UINT64_C(1) << 33)
+	if (epoch && quantity_parse(epoch, QUANTITY_NUMBER, &seconds) &&
+	    seconds < UINT64_C(1) << 33)
 		create->format.created_ns = seconds * UINT64_C(1000000000);
 	return true;
 }
@@ -84,22 +86,24 @@ static bool create_numbers(struct create *create)
 	const char *rule = command_value(create->invocation, "retention");
 	uint64_t number = 0;
 
-	if (size && (!text_size_parse(size, &create->size) || create->size % BLOCK_SIZE != 0 ||
-		     create->size / SECTOR_SIZE < DISK_SECTORS_MIN ||
-		     create->size / SECTOR_SIZE > DISK_SECTORS_MAX)) {
+	if (size &&
+	    (!quantity_parse(size, QUANTITY_SIZE, &create->size) ||
+	     create->size % BLOCK_SIZE != 0 || create->size / SECTOR_SIZE < DISK_SECTORS_MIN ||
+	     create->size / SECTOR_SIZE > DISK_SECTORS_MAX)) {
 		command_error("--size '%s' must be a multiple of 4096 bytes, at least 4M and at "
 			      "most 65536T",
 			      size);
 		return false;
 	}
-	if (unit && (!text_number_parse(unit, &number) ||
+	if (unit && (!quantity_parse(unit, QUANTITY_NUMBER, &number) ||
 		     (number != SECTOR_SIZE && number != BLOCK_SIZE))) {
 		command_error("--write-unit '%s' must be 512 or 4096", unit);
 		return false;
 	}
 	if (rule && !text_retention_parse(rule, &create->format.retention))
 		return false;
-	if (allowance && (!text_size_parse(allowance, &create->allowance) || !create->allowance)) {
+	if (allowance &&
+	    (!quantity_parse(allowance, QUANTITY_SIZE, &create->allowance) || !create->allowance)) {
 		command_error("--allowance '%s' is no size; write bytes, or 64M, 1G", allowance);
 		return false;
 	}

@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "tools/mkstore/command.h"
+#include "base/quantity.h"
 #include "tools/mkstore/dump_priv.h"
 #include "tools/mkstore/text.h"
 
@@ -39,7 +40,7 @@ struct dump_kind {
 
 static bool dump_number(const char *word, const char *what, uint64_t limit, uint64_t *value)
 {
-	if (text_address_parse(word, value) && *value < limit)
+	if (quantity_parse(word, QUANTITY_ADDRESS, value) && *value < limit)
 		return true;
 	command_error("'%s' is no %s: a number below %" PRIu64, word, what, limit);
 	return false;
@@ -72,7 +73,7 @@ static bool dump_space(struct dump *dump, enum disk_tree tree, struct verify_spa
 		return snapshot && verify_space_snapshot(verify, (snapshot_t){snapshot->number},
 							 space) == STATUS_OK;
 	}
-	if (dump->generation && !text_number_parse(dump->generation, &generation.n)) {
+	if (dump->generation && !quantity_parse(dump->generation, QUANTITY_NUMBER, &generation.n)) {
 		command_error("'%s' is no generation", dump->generation);
 		return false;
 	}

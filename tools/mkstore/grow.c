@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "disk/partition.h"
+#include "base/quantity.h"
 #include "drivers/gpt.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
@@ -98,7 +99,8 @@ static enum command_exit grow_run(const struct command_invocation *invocation)
 	uint64_t bytes = 0, present;
 	enum command_exit result;
 
-	if (!most && (!text_size_parse(invocation->operand[1], &bytes) || bytes % BLOCK_SIZE)) {
+	if (!most && (!quantity_parse(invocation->operand[1], QUANTITY_SIZE, &bytes) ||
+		      bytes % BLOCK_SIZE)) {
 		command_error("'%s' is no size: a multiple of 4096 bytes as 128M, 2G, or 'max'",
 			      invocation->operand[1]);
 		return COMMAND_USAGE;

@@ -3,6 +3,7 @@
  * inspect.c - opens a store for looking at its structures; see inspect.h.
  */
 #include "tools/mkstore/inspect.h"
+#include "base/quantity.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -108,7 +109,7 @@ const struct disk_snapshot *inspect_snapshot(const struct inspect *inspect, cons
 	const struct disk_snapshot *snapshot;
 	uint64_t number = 0;
 	bool number_only = name[0] == '#';
-	bool numbered = text_number_parse(name + number_only, &number);
+	bool numbered = quantity_parse(name + number_only, QUANTITY_NUMBER, &number);
 
 	for (uint64_t i = 0;
 	     !number_only && (snapshot = verify_snapshot_at(inspect->verify, i)) != NULL; i++)

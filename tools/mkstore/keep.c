@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "disk/keeping.h"
+#include "store/keeping.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/lookup.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "disk/keeping.h"
+#include "store/keeping.h"
 #include "tools/mkstore/text.h"
 
 #define NS_PER_SECOND UINT64_C(1000000000)

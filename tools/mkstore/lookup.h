@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lookup.h - a snapshot by what somebody typed: NAME, #NUMBER, @GENERATION or an
- * age like -10m (disk/keeping.h).  What has another form than a name is not
+ * age like -10m (store/keeping.h).  What has another form than a name is not
  * looked for among the names.
  */
 #ifndef TOOLS_MKSTORE_LOOKUP_H

@@ -7,6 +7,7 @@
  * something that may follow later in the text is checked at the end.
  */
 #include "tools/mkstore/manifest.h"
+#include "base/quantity.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "disk/keeping.h"
+#include "store/keeping.h"
 #include "kernel/abi.h"
 #include "tools/mkstore/text.h"
 
@@ -140,7 +141,7 @@ static bool manifest_size(struct manifest_parser *parser, const char *what, uint
 
 	if (!manifest_take(parser, what, &word))
 		return false;
-	if (text_size_parse(word, bytes))
+	if (quantity_parse(word, QUANTITY_SIZE, bytes))
 		return true;
 	return manifest_fail(parser, "%s '%.60s' is no size: write bytes, or 16K, 4M, 1G", what,
 			     word);
@@ -153,7 +154,7 @@ static bool manifest_number(struct manifest_parser *parser, const char *what, ui
 
 	if (!manifest_take(parser, what, &word))
 		return false;
-	if (text_number_parse(word, number) && *number >= least && *number <= most)
+	if (quantity_parse(word, QUANTITY_NUMBER, number) && *number >= least && *number <= most)
 		return true;
 	return manifest_fail(parser, "%s '%.60s' is not a number from %" PRIu64 " to %" PRIu64,
 			     what, word, least, most);
@@ -404,9 +405,8 @@ static bool manifest_interval(struct manifest_parser *parser)
 
 	if (!manifest_take(parser, "the interval", &word))
 		return false;
-	if (!keeping_duration(word, &parser->manifest->interval_ns))
-		return manifest_fail(parser, "'%.60s' is no interval: " KEEPING_DURATION_FORM,
-				     word);
+	if (!quantity_time(word, &parser->manifest->interval_ns))
+		return manifest_fail(parser, "'%.60s' is no interval: " QUANTITY_TIME_FORM, word);
 	return manifest_end(parser);
 }
 

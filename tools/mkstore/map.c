@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tools/mkstore/command.h"
+#include "base/quantity.h"
 #include "tools/mkstore/inspect.h"
 #include "tools/mkstore/path.h"
 #include "tools/mkstore/show.h"
@@ -194,17 +195,17 @@ static bool map_parse(const struct command_invocation *invocation, struct map *m
 	*offset = 0;
 	*ring = DISK_RING_SLOTS;
 	map->path = what[0] == '/' ? what : NULL;
-	if (at && (!map->path || !text_number_parse(at, offset))) {
+	if (at && (!map->path || !quantity_parse(at, QUANTITY_NUMBER, offset))) {
 		command_error("--offset is a number of bytes into the object of a PATH");
 		return false;
 	}
-	if (most && !text_number_parse(most, ring)) {
+	if (most && !quantity_parse(most, QUANTITY_NUMBER, ring)) {
 		command_error("--ring is a number of generations");
 		return false;
 	}
 	if (map->path)
 		return true;
-	if (!text_address_parse(what + address, &map->page) ||
+	if (!quantity_parse(what + address, QUANTITY_ADDRESS, &map->page) ||
 	    map->page / (address ? PAGE_SIZE : 1) >= DISK_PAGE_MAX) {
 		command_error("'%s' is no page: a number, @ADDRESS, or a /PATH", what);
 		return false;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
+#include "base/quantity.h"
 #include "tools/mkstore/content.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/json.h"
@@ -348,7 +349,7 @@ static enum command_exit put_run(const struct command_invocation *invocation)
 	struct host host;
 	enum command_exit result;
 
-	if (most && !text_size_parse(most, &put.most_bytes)) {
+	if (most && !quantity_parse(most, QUANTITY_SIZE, &put.most_bytes)) {
 		command_error("--max '%s' is no size; write bytes, or 16K, 4M, 1G", most);
 		return COMMAND_USAGE;
 	}

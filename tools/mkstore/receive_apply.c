@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "disk/keeping.h"
+#include "store/keeping.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
 

@@ -7,6 +7,7 @@
  * the parent by a restore.  What is lost is listed at the end.
  */
 #include "tools/mkstore/salvage.h"
+#include "base/quantity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,8 +148,8 @@ static bool target_size(const struct salvage *salvage, uint64_t *bytes)
 	*bytes = statistics.sectors * SECTOR_SIZE;
 	if (statistics.used_sectors > statistics.sectors / 4 * 3)
 		*bytes += *bytes / 4 / BLOCK_SIZE * BLOCK_SIZE;
-	if (!size || (text_size_parse(size, bytes) && *bytes >= DISK_SECTORS_MIN * SECTOR_SIZE &&
-		      *bytes % BLOCK_SIZE == 0))
+	if (!size || (quantity_parse(size, QUANTITY_SIZE, bytes) &&
+		      *bytes >= DISK_SECTORS_MIN * SECTOR_SIZE && *bytes % BLOCK_SIZE == 0))
 		return true;
 	command_error("--size '%s' is no size of a store: at least 4M, in blocks of 4096", size);
 	return false;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
+#include "base/quantity.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/json.h"
 #include "tools/mkstore/owner.h"
@@ -391,7 +392,8 @@ static bool scrub_rate_parse(const char *text, uint64_t *rate)
 {
 	uint64_t value = 0;
 
-	if (text && (!text_number_parse(text, &value) || !value || value > SCRUB_RATE_MAX)) {
+	if (text &&
+	    (!quantity_parse(text, QUANTITY_NUMBER, &value) || !value || value > SCRUB_RATE_MAX)) {
 		command_error("'%s' is no rate: a whole number of MiB in a second, 1 to %u", text,
 			      SCRUB_RATE_MAX);
 		return false;

@@ -3,6 +3,7 @@
  * send.c - `send`: a generation of a store as a stream of bytes.
  */
 #include "tools/mkstore/send.h"
+#include "base/quantity.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -98,8 +99,8 @@ static enum command_exit send_run(const struct command_invocation *invocation)
 	struct send send = {.host = &host};
 	enum command_exit result = send_check(invocation, file);
 
-	if (first &&
-	    (!text_number_parse(first, &send.first_page) || send.first_page > DISK_PAGE_MAX)) {
+	if (first && (!quantity_parse(first, QUANTITY_NUMBER, &send.first_page) ||
+		      send.first_page > DISK_PAGE_MAX)) {
 		command_error("--from-page '%s' is no number of a page", first);
 		return COMMAND_USAGE;
 	}

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tools/mkstore/command.h"
+#include "base/quantity.h"
 #include "tools/mkstore/stats_priv.h"
 #include "tools/mkstore/text.h"
 
@@ -208,7 +209,7 @@ static enum command_exit stats_run(const struct command_invocation *invocation)
 	enum status status;
 	enum command_exit result;
 
-	if (most && !text_number_parse(most, &commits)) {
+	if (most && !quantity_parse(most, QUANTITY_NUMBER, &commits)) {
 		command_error("--commits is a number of commits");
 		return COMMAND_USAGE;
 	}

@@ -10,72 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "disk/keeping.h"
+#include "store/keeping.h"
 #include "tools/mkstore/command.h"
 
 #define TEXT_NS_PER_SECOND UINT64_C(1000000000)
-
-static bool text_digits(const char **text, uint64_t *value)
-{
-	const char *at = *text;
-
-	*value = 0;
-	for (; *at >= '0' && *at <= '9'; at++) {
-		uint64_t digit = (uint64_t)(*at - '0');
-		if (*value > (UINT64_MAX - digit) / 10)
-			return false;
-		*value = *value * 10 + digit;
-	}
-	if (at == *text)
-		return false;
-	*text = at;
-	return true;
-}
-
-bool text_number_parse(const char *text, uint64_t *value)
-{
-	return text_digits(&text, value) && *text == 0;
-}
-
-bool text_address_parse(const char *text, uint64_t *value)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *digit = text + 2;
-
-	if (text[0] != '0' || (text[1] != 'x' && text[1] != 'X'))
-		return text_number_parse(text, value);
-	*value = 0;
-	for (; *digit; digit++) {
-		bool capital = *digit >= 'A' && *digit <= 'F';
-		const char *found = strchr(digits, capital ? *digit + ('a' - 'A') : *digit);
-
-		if (!found || *value >> 60)
-			return false;
-		*value = *value << 4 | (uint64_t)(found - digits);
-	}
-	return digit > text + 2;
-}
-
-bool text_size_parse(const char *text, uint64_t *bytes)
-{
-	static const char suffixes[] = "KMGT";
-	const char *suffix;
-	uint64_t value;
-	unsigned shift = 0;
-
-	if (!text_digits(&text, &value))
-		return false;
-	if (*text) {
-		suffix = strchr(suffixes, *text);
-		if (!suffix || text[1])
-			return false;
-		shift = 10 * (unsigned)(suffix - suffixes + 1);
-	}
-	if (value > UINT64_MAX >> shift)
-		return false;
-	*bytes = value << shift;
-	return true;
-}
 
 const char *text_size(char out[TEXT_SIZE], uint64_t bytes)
 {

@@ -14,12 +14,6 @@
 
 #define TEXT_SIZE 32u /* enough for each of the forms below */
 
-/* A decimal number; nothing may follow. */
-bool text_number_parse(const char *text, uint64_t *value);
-/* A decimal number, or a hexadecimal one behind "0x". */
-bool text_address_parse(const char *text, uint64_t *value);
-/* "4096", "16K", "4M", "1G", "2T": powers of 1024. */
-bool text_size_parse(const char *text, uint64_t *bytes);
 /* "12 B", "1.5 KiB", "3.0 GiB" */
 const char *text_size(char out[TEXT_SIZE], uint64_t bytes);
 /* "2026-01-02 03:04:05 UTC", "-" for 0 */
@@ -37,9 +31,9 @@ const char *text_identity(char out[TEXT_IDENTITY], const uint8_t identity[16]);
 const char *text_name(char *out, size_t size, const void *name, size_t length);
 #define TEXT_NAME(length) ((length)*4 + 1)
 
-/* May somebody give a snapshot this name (disk/keeping.h)?  Otherwise says why not. */
+/* May somebody give a snapshot this name (store/keeping.h)?  Otherwise says why not. */
 bool text_snapshot_name_check(const char *name);
-/* A rule for automatic snapshots (disk/keeping.h); otherwise says so. */
+/* A rule for automatic snapshots (store/keeping.h); otherwise says so. */
 struct disk_retention;
 bool text_retention_parse(const char *text, struct disk_retention *rule);
 

@@ -8,6 +8,7 @@
  * that every snapshot keeps pages of its own.
  */
 #include "user/lib/heap.h"
+#include "base/quantity.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
 #include "base/text.h"
@@ -36,7 +37,7 @@ int main(int argc, char **argv)
 	uint64_t mib = UINT64_MAX, taken = 0, size = FILL_PIECE;
 	uint32_t pieces = 0;
 
-	if (argc > 1 && !text_number(argv[1], &mib))
+	if (argc > 1 && !quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &mib))
 		program_fail("%s: not a number", argv[1]);
 	while (pieces < FILL_ROOM && size >= FILL_LEAST && taken >> 20 < mib) {
 		piece[pieces] = heap_allocate(size);

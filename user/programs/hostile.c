@@ -12,6 +12,7 @@
  */
 #include <string.h>
 #include "user/lib/directory.h"
+#include "base/quantity.h"
 #include "user/lib/file.h"
 #include "user/lib/machine.h"
 #include "user/lib/message.h"
@@ -414,11 +415,13 @@ int main(int argc, char **argv)
 	uint64_t calls = 100000, address;
 
 	seed = 0x9e3779b97f4a7c15u;
-	if (argc == 4 && text_equal(argv[1], "child") && text_number(argv[2], &seed) &&
-	    text_number(argv[3], &address))
+	if (argc == 4 && text_equal(argv[1], "child") &&
+	    quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &seed) &&
+	    quantity_parse(argv[3], QUANTITY_ADDRESS | QUANTITY_SIZE, &address))
 		return hostile_child((struct hostile_shared *)(uintptr_t)address);
-	if ((argc > 1 && !text_number(argv[1], &calls)) ||
-	    (argc > 2 && (!text_number(argv[2], &seed) || seed == 0)))
+	if ((argc > 1 && !quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &calls)) ||
+	    (argc > 2 &&
+	     (!quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &seed) || seed == 0)))
 		program_fail("usage: hostile [CALLS [SEED]]");
 	return hostile_parent(calls);
 }

@@ -7,6 +7,7 @@
  * Shows how a program finds a port by its name, sends and calls.
  */
 #include "user/programs/traffic.h"
+#include "base/quantity.h"
 
 #include "user/lib/directory.h"
 #include "user/lib/message.h"
@@ -25,7 +26,8 @@ int main(int argc, char **argv)
 
 	if (status != STATUS_OK)
 		program_fail("%s: %s", TRAFFIC_PATH, status_text(status));
-	if (argc > 1 && (!text_number(argv[1], &times) || times > 1000))
+	if (argc > 1 &&
+	    (!quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &times) || times > 1000))
 		program_fail("%s: not a number up to 1000", argv[1]);
 	for (uint64_t i = 0; i < times && status == STATUS_OK; i++)
 		status = message_send(port, &press, true);

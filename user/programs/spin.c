@@ -7,6 +7,7 @@
  * Reports the result, the time that passed and the CPU time that it got.
  */
 #include "user/lib/machine.h"
+#include "base/quantity.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
 #include "base/text.h"
@@ -25,7 +26,7 @@ int main(int argc, char **argv)
 	uint64_t millions = 100, value = 88172645463325252u;
 	uint64_t begin_ns = clock_uptime(), begin_cpu_ns = spin_cpu_ns();
 
-	if (argc > 1 && !text_number(argv[1], &millions))
+	if (argc > 1 && !quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &millions))
 		program_fail("%s: not a number", argv[1]);
 	for (uint64_t million = 0; million < millions; million++) {
 		for (uint32_t step = 0; step < STEPS_PER_MILLION; step++) {

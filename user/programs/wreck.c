@@ -13,6 +13,7 @@
  */
 #include <string.h>
 #include "user/lib/directory.h"
+#include "base/quantity.h"
 #include "user/lib/machine.h"
 #include "user/lib/message.h"
 #include "user/lib/program.h"
@@ -390,10 +391,11 @@ int main(int argc, char **argv)
 {
 	uint64_t children;
 
-	if (argc == 3 && text_equal(argv[1], "child") && text_number(argv[2], &seed) && seed)
+	if (argc == 3 && text_equal(argv[1], "child") &&
+	    quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &seed) && seed)
 		return wreck_child();
-	if (argc != 3 || !text_number(argv[1], &seed) || seed == 0 ||
-	    !text_number(argv[2], &children))
+	if (argc != 3 || !quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &seed) ||
+	    seed == 0 || !quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &children))
 		program_fail("usage: wreck SEED CHILDREN");
 	return wreck_parent(children);
 }

@@ -4,6 +4,7 @@
  * Interface in shell.h.  Objects are attached and read as memory.
  */
 #include "user/shell/shell.h"
+#include "base/quantity.h"
 
 #include <string.h>
 #include "user/lib/directory.h"
@@ -138,9 +139,9 @@ bool command_hexdump(int argc, char **argv)
 	struct file file;
 	enum status status;
 
-	if (argc > 2 && !text_number(argv[2], &offset))
+	if (argc > 2 && !quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &offset))
 		return shell_complain("hexdump", "%s: not a number", argv[2]);
-	if (argc > 3 && !text_number(argv[3], &length))
+	if (argc > 3 && !quantity_parse(argv[3], QUANTITY_ADDRESS | QUANTITY_SIZE, &length))
 		return shell_complain("hexdump", "%s: not a number", argv[3]);
 	status = file_open(&file, argv[1], RIGHT_READ);
 	if (status != STATUS_OK)

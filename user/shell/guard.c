@@ -16,6 +16,7 @@
  * where it is and takes the terminal over.
  */
 #include "user/shell/guard.h"
+#include "base/quantity.h"
 
 #include <string.h>
 #include "user/lib/directory.h"
@@ -74,7 +75,8 @@ int guard_main(int argc, char **argv)
 	struct message message = {0};
 	uint64_t rip, rsp;
 
-	if (argc != 4 || !text_number(argv[2], &rip) || !text_number(argv[3], &rsp))
+	if (argc != 4 || !quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &rip) ||
+	    !quantity_parse(argv[3], QUANTITY_ADDRESS | QUANTITY_SIZE, &rsp))
 		return 1;
 	/* Done once for nothing: a full store makes no new pages, and so all that it
 	 * needs exist before. */

@@ -9,7 +9,7 @@
 #include "user/shell/shell.h"
 
 #include <string.h>
-#include "disk/keeping.h"
+#include "store/keeping.h"
 #include "user/lib/service.h"
 #include "user/lib/table.h"
 #include "base/text.h"

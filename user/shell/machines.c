@@ -4,6 +4,7 @@
  * Interface in shell.h.
  */
 #include "user/shell/shell.h"
+#include "base/quantity.h"
 
 #include <string.h>
 #include "user/lib/directory.h"
@@ -91,7 +92,7 @@ static bool machines_matches(const struct abi_machine_info *info, const char *wh
 	char name[MACHINE_NAME + 1] = {0};
 	uint64_t number;
 
-	if (text_number(what, &number))
+	if (quantity_parse(what, QUANTITY_ADDRESS | QUANTITY_SIZE, &number))
 		return info->object == number;
 	memcpy(name, info->name, MACHINE_NAME);
 	return text_equal(name, what);
@@ -266,7 +267,9 @@ static bool machines_run_options(int argc, char **argv, int *at, struct spawn_re
 		} else if (text_equal(option, "-n") && *at + 1 < argc) {
 			request->name = argv[++*at];
 		} else if (text_equal(option, "-p") && *at + 1 < argc) {
-			if (!text_number(argv[++*at], &priority) || priority >= MACHINE_PRIORITIES)
+			if (!quantity_parse(argv[++*at], QUANTITY_ADDRESS | QUANTITY_SIZE,
+					    &priority) ||
+			    priority >= MACHINE_PRIORITIES)
 				return shell_complain("run",
 						      "%s: a priority is 0 to 15, and none above "
 						      "that of the shell can be given",

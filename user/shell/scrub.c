@@ -6,6 +6,7 @@
  * machine's memory, so the command goes on after a power cut where it was.
  */
 #include "user/shell/shell.h"
+#include "base/quantity.h"
 
 #include "user/lib/service.h"
 #include "base/text.h"
@@ -48,7 +49,8 @@ bool command_scrub(int argc, char **argv)
 	char size[PRINT_SIZE];
 	enum status status;
 
-	if (argc > 1 && (!text_number(argv[1], &rate) || !rate || rate > SCRUB_RATE_MAX))
+	if (argc > 1 && (!quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &rate) ||
+			 !rate || rate > SCRUB_RATE_MAX))
 		return shell_complain("scrub", "%s: not a rate, as 20 for 20 MiB in a second",
 				      argv[1]);
 	while (!scrub.done) {

@@ -8,9 +8,10 @@
  * done again; the answer RESUMED says which state this is.
  */
 #include "user/shell/shell.h"
+#include "base/quantity.h"
 
 #include <string.h>
-#include "disk/keeping.h"
+#include "store/keeping.h"
 #include "user/lib/service.h"
 #include "user/lib/table.h"
 #include "base/text.h"
@@ -323,9 +324,9 @@ bool command_interval(int argc, char **argv)
 	enum status status;
 
 	if (argc > 1) {
-		if (!keeping_duration(argv[1], &ns))
+		if (!quantity_time(argv[1], &ns))
 			return shell_complain("interval", "%s: not a time; %s", argv[1],
-					      KEEPING_DURATION_FORM);
+					      QUANTITY_TIME_FORM);
 		status = store_interval(ns);
 		if (status != STATUS_OK)
 			return shell_error("interval", argv[1], status);

@@ -4,6 +4,7 @@
  * Interface in shell.h.
  */
 #include "user/shell/shell.h"
+#include "base/quantity.h"
 
 #include <string.h>
 #include "user/lib/calendar.h"
@@ -199,7 +200,7 @@ bool command_log(int argc, char **argv)
 			follow = true;
 		else if (text_equal(argv[i], "-k"))
 			source = kernel_log_read;
-		else if (!text_number(argv[i], &lines))
+		else if (!quantity_parse(argv[i], QUANTITY_ADDRESS | QUANTITY_SIZE, &lines))
 			return shell_usage("log");
 	}
 	if (follow && terminal_captures())

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_text.c - base/text.c: formatting against the C library's, numbers, comparison.
+ * test_text.c - base/text.c: formatting against the C library's, comparison.
  */
 #include "base/text.h"
 
@@ -123,44 +123,6 @@ static void test_huge_width_is_cut(void **state)
 	assert_int_equal(text[0], '1');
 }
 
-static void test_numbers(void **state)
-{
-	static const struct {
-		const char *text;
-		bool valid;
-		uint64_t value;
-	} cases[] = {
-		{"0", true, 0},
-		{"42", true, 42},
-		{"0x1F", true, 31},
-		{"0Xff", true, 255},
-		{"18446744073709551615", true, UINT64_MAX},
-		{"18446744073709551616", false, 0},
-		{"0xffffffffffffffff", true, UINT64_MAX},
-		{"0x10000000000000000", false, 0},
-		{"4K", true, 4096},
-		{"3M", true, 3 << 20},
-		{"2G", true, UINT64_C(2) << 30},
-		{"17179869184G", false, 0},
-		{"", false, 0},
-		{"0x", false, 0},
-		{"-1", false, 0},
-		{"1 ", false, 0},
-		{"1KK", false, 0},
-		{"K", false, 0},
-		{"12a", false, 0},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint64_t value = 0;
-
-		assert_int_equal(text_number(cases[i].text, &value), cases[i].valid);
-		if (cases[i].valid)
-			assert_true(value == cases[i].value);
-	}
-}
-
 static void test_comparison(void **state)
 {
 	const char *text = "abc";
@@ -183,7 +145,6 @@ int main(void)
 		cmocka_unit_test(test_format_null_and_unknown),
 		cmocka_unit_test(test_format_is_bounded),
 		cmocka_unit_test(test_huge_width_is_cut),
-		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_comparison),
 	};
 

@@ -3,7 +3,7 @@
  * test_lookup.c - what may be a snapshot's name, what is meant by what somebody
  * types, and rules for what is kept.
  */
-#include "disk/keeping.h"
+#include "store/keeping.h"
 #include "tests/unit/store/fixture.h"
 #include "tools/mkstore/lookup.h"
 

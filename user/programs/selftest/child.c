@@ -3,6 +3,7 @@
  * child.c - what the second machine does that some tests need.
  */
 #include "user/programs/selftest/selftest.h"
+#include "base/quantity.h"
 
 #include "user/lib/directory.h"
 #include "user/lib/machine.h"
@@ -15,7 +16,7 @@ static uint64_t selftest_argument(const char *text)
 {
 	uint64_t value = 0;
 
-	return text_number(text, &value) ? value : 0;
+	return quantity_parse(text, QUANTITY_ADDRESS | QUANTITY_SIZE, &value) ? value : 0;
 }
 
 /* Answers calls: label and words one higher, the data back as it came, and the

@@ -12,11 +12,13 @@
  *
  * For the host tool and for programs alike, so it includes nothing but integers.
  */
-#ifndef DISK_KEEPING_H
-#define DISK_KEEPING_H
+#ifndef STORE_KEEPING_H
+#define STORE_KEEPING_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/quantity.h"
+#include "base/text.h"
 #include "disk/format.h"
 
 #define KEEPING_RULE_TEXT 64u /* bytes of a rule as text, at most */
@@ -26,63 +28,17 @@
 
 enum keeping_form { KEEPING_NAME, KEEPING_NUMBER, KEEPING_GENERATION, KEEPING_AGE };
 
-/* A decimal number; *text is left behind it.  False: none, or above `most`. */
-static inline bool keeping_number(const char **text, uint64_t most, uint64_t *value)
-{
-	const char *at = *text;
-
-	*value = 0;
-	while (*at >= '0' && *at <= '9') {
-		uint64_t digit = (uint64_t)(*at++ - '0');
-
-		if (*value > (most - digit) / 10)
-			return false;
-		*value = *value * 10 + digit;
-	}
-	if (at == *text || *value > most)
-		return false;
-	*text = at;
-	return true;
-}
-
-/* ---- times ------------------------------------------------------------------------ */
-
-#define KEEPING_DURATION_FORM "write it like 500ms, 2s, 10m, 1h or 1d"
-#define KEEPING_DURATION_MOST UINT64_C(1000000000) /* of any unit: what is longer is a slip */
-
-/* Seconds of a unit: s, m, h, d; 0: none of these. */
-static inline uint64_t keeping_unit(char unit)
-{
-	return unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : unit == 'd' ? 86400 : 0;
-}
-
-/* The whole text as a time: a number and ms, s, m, h or d; a number alone are seconds. */
-static inline bool keeping_duration(const char *text, uint64_t *ns)
-{
-	uint64_t value, unit = 1000000000;
-
-	if (!keeping_number(&text, KEEPING_DURATION_MOST, &value))
-		return false;
-	if (text[0] == 'm' && text[1] == 's') {
-		unit = 1000000;
-		text += 2;
-	} else if (*text) {
-		unit *= keeping_unit(*text++);
-	}
-	*ns = value * unit;
-	return unit && !*text && value <= UINT64_MAX / unit;
-}
-
 /* *value: the number, the generation, or the age in seconds. */
 static inline enum keeping_form keeping_form_of(const char *text, uint64_t *value)
 {
 	const char *at = text + 1;
 
-	if ((*text == '#' || *text == '@') && keeping_number(&at, UINT64_MAX / 20, value) && !*at)
+	if ((*text == '#' || *text == '@') && quantity_digits(&at, UINT64_MAX / 20, value) && !*at)
 		return *text == '#' ? KEEPING_NUMBER : KEEPING_GENERATION;
 	at = text + 1;
-	if (*text == '-' && keeping_number(&at, UINT32_MAX, value) && keeping_unit(*at) && !at[1]) {
-		*value *= keeping_unit(*at);
+	if (*text == '-' && quantity_digits(&at, UINT32_MAX, value) && quantity_unit(*at) &&
+	    !at[1]) {
+		*value *= quantity_unit(*at);
 		return KEEPING_AGE;
 	}
 	return KEEPING_NAME;
@@ -107,13 +63,6 @@ static inline const char *keeping_form_fault(const char *text)
 	return 0;
 }
 
-static inline bool keeping_is(const char *text, const char *word)
-{
-	while (*text && *text == *word)
-		text++, word++;
-	return *text == *word;
-}
-
 /* Who gave a snapshot its name.  The system's are a word and the number of the generation:
  * it has taken that by itself, or a restore, or a stream, has replaced it. */
 enum keeping_giver { KEEPING_OWNER, KEEPING_TAKEN, KEEPING_RESTORED, KEEPING_RECEIVED };
@@ -134,7 +83,7 @@ static inline enum keeping_giver keeping_giver_of(const char *name, uint64_t *ge
 
 		while (*prefix && *at == *prefix)
 			at++, prefix++;
-		if (!*prefix && keeping_number(&at, UINT64_MAX, generation) && !*at)
+		if (!*prefix && quantity_digits(&at, UINT64_MAX, generation) && !*at)
 			return giver;
 	}
 	return KEEPING_OWNER;
@@ -164,7 +113,7 @@ static inline const char *keeping_name_fault(const char *name)
 
 	if (*name == '#' || *name == '@' || *name == '-')
 		return "what begins with #, @ or - stands for a number, a generation or an age";
-	if (keeping_is(name, "live"))
+	if (text_equal(name, "live"))
 		return "'live' stands for the present state";
 	for (; name[length]; length++)
 		if ((unsigned char)name[length] < ' ' || name[length] == 0x7f)
@@ -201,11 +150,11 @@ static inline const char *keeping_rule_part(const char **text, struct disk_reten
 
 	if (**text < '0' || **text > '9')
 		return KEEPING_RULE_FORM;
-	if (!keeping_number(text, UINT32_MAX, &value))
+	if (!quantity_digits(text, UINT32_MAX, &value))
 		return KEEPING_RULE_NUMBER;
 	if (**text == '.') {
 		++*text;
-		if (!keeping_number(text, 9, &tenth) || **text != '%')
+		if (!quantity_digits(text, 9, &tenth) || **text != '%')
 			return KEEPING_RULE_FORM;
 	}
 	switch (*(*text)++) {
@@ -239,7 +188,7 @@ static inline const char *keeping_rule_parse(const char *text, struct disk_reten
 	const char *fault = 0;
 
 	*rule = (struct disk_retention){.budget = 200};
-	if (keeping_is(text, "off")) {
+	if (text_equal(text, "off")) {
 		rule->budget = 0;
 		return 0;
 	}
