@@ -140,11 +140,11 @@ $(B)/user/%.elf: $$(addsuffix .o,$$(addprefix $(B)/ring3/,$$(basename $$(wildcar
 
 # ---- mkstore and the simulator -------------------------------------------------------
 
-VERIFY_C := $(wildcard tools/mkstore/verify.c tools/mkstore/verify_*.c)
-SIM_C    := $(call tree,tests/sim,%.c) $(STORE_C) $(BASE_C) $(filter-out tools/mkstore/verify_objects%,$(VERIFY_C))
+VERIFY_C := $(wildcard tools/verify/*.c)
+SIM_C    := $(call tree,tests/sim,%.c) $(STORE_C) $(BASE_C) $(filter-out tools/verify/objects%,$(VERIFY_C))
 # What mkstore shares with the kernel beside store/ and objects/.
 SHARED_C := $(wildcard kernel/loader.c drivers/gpt*.c)
-HOST_C   := $(MKSTORE_C) $(STORE_C) $(OBJECTS_C) $(BASE_C) $(SHARED_C)
+HOST_C   := $(MKSTORE_C) $(VERIFY_C) $(STORE_C) $(OBJECTS_C) $(BASE_C) $(SHARED_C)
 
 $(B)/host/%.o: %.c Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(HOST_FLAGS) -c $< -o $@

@@ -14,6 +14,7 @@ BAD = [
     ("layers", {"disk/a.h": "#include <stdio.h>\n"}, "<stdio.h>"),
     ("layers", {"base/a.c": "#include <stdio.h>\n"}, "<stdio.h>"),
     ("layers", {"base/a.h": '#include "disk/b.h"\n', "disk/b.h": ""}, "above it"),
+    ("layers", {"tools/verify/a.c": '#include "store/b.h"\n', "store/b.h": ""}, "the verifier"),
     ("layers", {"user/a.c": '#include "kernel/b.h"\n', "kernel/b.h": ""}, "kernel's own"),
     (
         "private_headers",

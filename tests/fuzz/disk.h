@@ -11,7 +11,7 @@
 #define TESTS_FUZZ_DISK_H
 
 #include "drivers/block.h"
-#include "tools/mkstore/verify.h"
+#include "tools/verify/verify.h"
 
 struct fuzz_disk {
 	struct block_device device;

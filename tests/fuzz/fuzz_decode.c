@@ -14,7 +14,7 @@
 #include "store/store_priv.h"
 #include "tests/fuzz/edit.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/mkstore/verify_priv.h"
+#include "tools/verify/verify_priv.h"
 
 static struct fuzz_engine engine;
 static struct fuzz_base *bases[BASES];

@@ -13,8 +13,8 @@
 #include "objects/objects.h"
 #include "tests/fuzz/edit.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/mkstore/verify.h"
-#include "tools/mkstore/verify_objects.h"
+#include "tools/verify/verify.h"
+#include "tools/verify/objects.h"
 
 #define OBJECTS_READ 64u
 #define ENTRIES_READ 64u

@@ -18,7 +18,7 @@
 #include "store/store_priv.h"
 #include "tests/fuzz/edit.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/mkstore/verify.h"
+#include "tools/verify/verify.h"
 
 /* More pages than a base has: a space that seems larger is not read to its end. */
 #define PAGES_READ     400u

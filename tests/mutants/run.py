@@ -56,8 +56,8 @@ def sources():
 
 def simulated(name):
     """Is this source part of the simulator?"""
-    return (name.startswith(("store/", "tests/sim/", "tools/mkstore/verify"))
-            and not name.startswith("tools/mkstore/verify_objects"))
+    return (name.startswith(("store/", "tests/sim/", "tools/verify/"))
+            and not name.startswith("tools/verify/objects"))
 
 
 def compile_file(source, output, flags=()):

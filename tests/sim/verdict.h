@@ -15,7 +15,7 @@
 
 #include "tests/sim/image.h"
 #include "tests/sim/model.h"
-#include "tools/mkstore/verify.h"
+#include "tools/verify/verify.h"
 
 #define ORACLE_STATES (3u + MODEL_FAILED) /* durable, in flight, failed */
 #define VERDICTS_MAX  64u		  /* kept at a time */

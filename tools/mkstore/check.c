@@ -13,8 +13,8 @@
 #include "tools/mkstore/json.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
-#include "tools/mkstore/verify.h"
-#include "tools/mkstore/verify_objects.h"
+#include "tools/verify/verify.h"
+#include "tools/verify/objects.h"
 
 struct check {
 	struct host host;

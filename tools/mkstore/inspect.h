@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/verify.h"
+#include "tools/verify/verify.h"
 
 struct inspect {
 	struct host host;

@@ -16,8 +16,8 @@
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/path.h"
 #include "tools/mkstore/show.h"
-#include "tools/mkstore/verify.h"
-#include "tools/mkstore/verify_objects.h"
+#include "tools/verify/verify.h"
+#include "tools/verify/objects.h"
 
 #define REATTACH_PATH "/lost+found"
 #define REATTACH_NAME 40u

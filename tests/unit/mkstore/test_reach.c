@@ -3,7 +3,7 @@
  * test_reach.c - what the verifier says of objects that nothing leads to and of the
  * places of directories, and what `reattach` makes of it.
  */
-#include "tools/mkstore/verify_objects.h"
+#include "tools/verify/objects.h"
 
 #include <setjmp.h>
 #include <fcntl.h>

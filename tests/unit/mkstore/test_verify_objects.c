@@ -7,7 +7,7 @@
  * change of a few bytes, committed as the system would commit it, so that only
  * the verifier of the objects can notice it.
  */
-#include "tools/mkstore/verify_objects.h"
+#include "tools/verify/objects.h"
 
 #include <setjmp.h>
 #include <fcntl.h>

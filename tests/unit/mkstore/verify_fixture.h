@@ -20,7 +20,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 #include "store/store.h"
-#include "tools/mkstore/verify.h"
+#include "tools/verify/verify.h"
 
 #ifndef SECTORS
 #define SECTORS DISK_SECTORS_MIN

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "tools/mkstore/verify_objects.h"
+#include "tools/verify/objects.h"
 
 #define DISK_SECTORS 65536u /* 32 MiB */
 #define FRAMES	     400u

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_look.c - single structures of a store, for tools that show them.
+ * look.c - single structures of a store, for tools that show them.
  *
  * After verify_choose: the slots of the ring, references by their place, and the
  * nodes of a tree one after the other.  Nothing here needs a whole store: what
  * cannot be read is reported and left out.
  */
-#include "tools/mkstore/verify_priv.h"
+#include "tools/verify/verify_priv.h"
 
 #include <string.h>
 

@@ -19,8 +19,8 @@
  * Memory: 4.1 bytes per sector in regions of 16 MiB that hold anything, so a
  * large sparse store is cheap; and up to 4 MiB of nodes.
  */
-#ifndef TOOLS_MKSTORE_VERIFY_H
-#define TOOLS_MKSTORE_VERIFY_H
+#ifndef TOOLS_VERIFY_VERIFY_H
+#define TOOLS_VERIFY_VERIFY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_objects_body.c - capabilities, and the pages of tables, directories,
+ * objects_body.c - capabilities, and the pages of tables, directories,
  * ports and the log.
  */
-#include "tools/mkstore/verify_objects_priv.h"
+#include "tools/verify/objects_priv.h"
 
 #include <inttypes.h>
 #include <stdio.h>

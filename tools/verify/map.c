@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_map.c - the catalogue's rules, and the free map against reachability.
+ * map.c - the catalogue's rules, and the free map against reachability.
  *
  * The bitmap of a pass has the very form of the free map's pages, so the two
  * are compared page by page (S6): a bit only in the map is a leaked sector, a
  * bit only in the bitmap is a sector that would be overwritten.
  */
-#include "tools/mkstore/verify_priv.h"
+#include "tools/verify/verify_priv.h"
 
 #include <stdlib.h>
 #include <string.h>

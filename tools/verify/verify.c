@@ -6,13 +6,13 @@
  * and its predecessor: catalogue, every tree, free map against reachability.
  * See verify.h for the interface.
  */
-#include "tools/mkstore/verify.h"
+#include "tools/verify/verify.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tools/mkstore/verify_priv.h"
+#include "tools/verify/verify_priv.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "disk structures are read in place");
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_space.c - reads single pages of the verified generation, its snapshots
+ * space.c - reads single pages of the verified generation, its snapshots
  * and its catalogue.  What a delta says of a page comes before the tree.
  */
-#include "tools/mkstore/verify_priv.h"
+#include "tools/verify/verify_priv.h"
 
 #include <string.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_ring.c - superblocks, commit ring, and which generation is recovered.
+ * ring.c - superblocks, commit ring, and which generation is recovered.
  *
  * The rule, from docs/store-format.md: the newest valid record, unless an
  * extent born after its `durable` does not match; then, once, its predecessor.
  * A read error is never a reason to fall back.
  */
-#include "tools/mkstore/verify_priv.h"
+#include "tools/verify/verify_priv.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_objects_range.c - who has which pages of the space.
+ * objects_range.c - who has which pages of the space.
  */
-#include "tools/mkstore/verify_objects_priv.h"
+#include "tools/verify/objects_priv.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_delta.c - the changed pages that a delta record holds itself.
+ * delta.c - the changed pages that a delta record holds itself.
  *
  * A delta repeats its base's trees and says of every page written since where it
  * is now.  Its extents are free in the free map, which is the base's as well, so
  * they are claimed only after the map was compared with the trees; whatever they
  * meet then is used twice.
  */
-#include "tools/mkstore/verify_priv.h"
+#include "tools/verify/verify_priv.h"
 
 #include <string.h>
 

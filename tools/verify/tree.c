@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_tree.c - which sectors belong to what, and the walk over one tree.
+ * tree.c - which sectors belong to what, and the walk over one tree.
  *
  * A walk keeps one node per level, so its depth is bounded by the height, which is at
  * most 8.
  */
-#include "tools/mkstore/verify_priv.h"
+#include "tools/verify/verify_priv.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_objects_priv.h - shared by the verify_objects*.c files and nobody else.
+ * objects_priv.h - shared by the verify_objects*.c files and nobody else.
  *
  * One struct verify_objects stands for one space.  What could not be read was
  * reported by the verifier of the store; `incomplete` then keeps counts from
  * being taken for wrong.
  */
-#ifndef TOOLS_MKSTORE_VERIFY_OBJECTS_PRIV_H
-#define TOOLS_MKSTORE_VERIFY_OBJECTS_PRIV_H
+#ifndef TOOLS_VERIFY_OBJECTS_PRIV_H
+#define TOOLS_VERIFY_OBJECTS_PRIV_H
 
 #include "disk/object.h"
-#include "tools/mkstore/verify_objects.h"
+#include "tools/verify/objects.h"
 
 #define VERIFY_OBJECTS_DEPTH   8u    /* most levels of a B+tree */
 #define VERIFY_OBJECTS_REPORTS 1000u /* findings reported for one space */
@@ -55,7 +55,7 @@ struct verify_objects {
 	bool incomplete, out_of_memory;
 };
 
-/* ---- verify_objects.c ---- */
+/* ---- objects.c ---- */
 
 __attribute__((format(printf, 3, 4))) void
 verify_objects_report(struct verify_objects *objects, uint64_t page, const char *format, ...);
@@ -82,7 +82,7 @@ static inline void verify_objects_bit_set(uint8_t *bits, uint64_t index)
 	bits[index / 8] |= (uint8_t)(1u << index % 8);
 }
 
-/* ---- verify_objects_range.c ---- */
+/* ---- objects_range.c ---- */
 
 /* Is that a naturally aligned power of two inside what was handed out? */
 bool verify_objects_range_sound(const struct verify_objects *objects,
@@ -92,7 +92,7 @@ void verify_objects_range_add(struct verify_objects *objects, uint64_t first, ui
 /* No page has two owners; none that holds anything has no owner. */
 void verify_objects_ranges(struct verify_objects *objects);
 
-/* ---- verify_objects_tree.c ---- */
+/* ---- objects_tree.c ---- */
 
 struct verify_objects_entry {
 	const uint8_t *key, *value;
@@ -112,7 +112,7 @@ void verify_objects_tree_walk(struct verify_objects *objects, uint64_t root,
 /* The list of free pages, and that every page of the arena is somewhere. */
 void verify_objects_tree_pages(struct verify_objects *objects);
 
-/* ---- verify_objects_body.c ---- */
+/* ---- objects_body.c ---- */
 
 /* Is the capability well-formed?  Dead ones are; `where` names the place. */
 void verify_objects_capability(struct verify_objects *objects, uint64_t page,
@@ -120,14 +120,14 @@ void verify_objects_capability(struct verify_objects *objects, uint64_t page,
 /* The pages of one living object. */
 void verify_objects_body(struct verify_objects *objects, uint32_t object);
 
-/* ---- verify_objects_reach.c ---- */
+/* ---- objects_reach.c ---- */
 
 /* The source leads to that object, if it lives. */
 void verify_objects_edge(struct verify_objects *objects, uint32_t object, uint64_t version);
 /* When all edges are known: places of directories, and what nothing leads to. */
 void verify_objects_reach(struct verify_objects *objects);
 
-/* ---- verify_objects_machine.c ---- */
+/* ---- objects_machine.c ---- */
 
 void verify_objects_machine(struct verify_objects *objects, uint32_t object);
 /* The queue of deadlines, the tree of machines, the may-be-ready bitmap. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_extent.c - references, the extents that they name, and what is kept of those.
+ * extent.c - references, the extents that they name, and what is kept of those.
  *
  * Every byte read here is hostile until its checksum has matched, and every field is
  * checked even then.
  */
-#include "tools/mkstore/verify_priv.h"
+#include "tools/verify/verify_priv.h"
 
 #include <lz4.h>
 #include <stdlib.h>

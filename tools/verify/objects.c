@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_objects.c - system page, object table, versions and accounts.
+ * objects.c - system page, object table, versions and accounts.
  *
  * What holds in every space:
  *   - a record is free, living or dying, and on exactly the list that says so;
@@ -8,9 +8,9 @@
  *     one in the commit record that no restore turns back;
  *   - a bank's figures are the sums over the objects charged to it.
  */
-#include "tools/mkstore/verify_objects.h"
+#include "tools/verify/objects.h"
 
-#include "tools/mkstore/verify_objects_priv.h"
+#include "tools/verify/objects_priv.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_objects_machine.c - machines, and the three structures that find them:
+ * objects_machine.c - machines, and the three structures that find them:
  * the tree of all machines, the queue of deadlines, the may-be-ready bitmap.
  */
-#include "tools/mkstore/verify_objects_priv.h"
+#include "tools/verify/objects_priv.h"
 
 #include <inttypes.h>
 #include <stdio.h>

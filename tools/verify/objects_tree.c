@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_objects_tree.c - B+trees: well-formed pages, ordered keys, no page
+ * objects_tree.c - B+trees: well-formed pages, ordered keys, no page
  * used twice, none lost.
  *
  * The walk keeps one page per level, so its memory is bounded whatever the
  * pages say; and because a page is entered once only, it ends.
  */
-#include "tools/mkstore/verify_objects_priv.h"
+#include "tools/verify/objects_priv.h"
 
 #include <inttypes.h>
 #include <stddef.h>

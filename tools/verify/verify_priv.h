@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_priv.h - shared by the verify_*.c files and nobody else.
+ * verify_priv.h - shared by the files of this folder and nobody else.
  *
  * A pass is the verification of one generation: the chosen one, then its
  * predecessor.  Each pass has its own bitmap of reachable sectors, because each
@@ -8,11 +8,11 @@
  * common to both, because no sector may mean two things in two generations that
  * are both kept whole (S1).
  */
-#ifndef TOOLS_MKSTORE_VERIFY_PRIV_H
-#define TOOLS_MKSTORE_VERIFY_PRIV_H
+#ifndef TOOLS_VERIFY_VERIFY_PRIV_H
+#define TOOLS_VERIFY_VERIFY_PRIV_H
 
 #include <string.h>
-#include "tools/mkstore/verify.h"
+#include "tools/verify/verify.h"
 
 #define VERIFY_NOWHERE UINT64_MAX
 
@@ -109,16 +109,16 @@ bool verify_zero(const void *data, uint64_t size);
 /* "space page 0x12", "node of level 2 for pages from 0x4000 ..." into text. */
 void verify_place_text(const struct verify_place *place, char *text, uint64_t size);
 
-/* verify_ring.c: superblocks, ring, choice of the generation. */
+/* ring.c: superblocks, ring, choice of the generation. */
 enum status verify_superblocks(struct verify *verify);
 enum status verify_ring_choose(struct verify *verify);
 
-/* verify_slot.c: what lies in one slot, into ring[], delta[] and damage[]. */
+/* slot.c: what lies in one slot, into ring[], delta[] and damage[]. */
 void verify_slot_read(struct verify *verify, uint32_t slot);
 void verify_record_report(struct verify *verify, const struct disk_record *record, uint32_t slot,
 			  const char *what);
 
-/* verify_delta.c: the changed pages that a record holds itself. */
+/* delta.c: the changed pages that a record holds itself. */
 /* What is wrong with `later` as the successor of `earlier`, or null. */
 const char *verify_delta_chain_fault(const struct verify *verify, const struct disk_record *earlier,
 				     const struct disk_record *later);
@@ -129,7 +129,7 @@ const struct disk_delta *verify_delta_find(const struct disk_delta *delta, uint3
  * claimed before and its free map compared. */
 void verify_delta_check(struct verify *verify, struct verify_pass *pass);
 
-/* verify_extent.c: references, extents, what is kept of them. */
+/* extent.c: references, extents, what is kept of them. */
 static inline bool verify_reference_null(const struct disk_reference *reference)
 {
 	uint64_t words[sizeof(*reference) / sizeof(uint64_t)];
@@ -172,7 +172,7 @@ static inline unsigned verify_node_next(const struct verify_node *node, unsigned
 	return DISK_NODE_ENTRIES;
 }
 
-/* verify_tree.c: the walk over one tree. */
+/* tree.c: the walk over one tree. */
 struct verify_walk {
 	enum disk_tree tree;
 	const struct disk_root *root;
@@ -197,14 +197,14 @@ void verify_tree_page(struct verify *verify, struct verify_pass *pass,
 bool verify_tree_confirm(struct verify *verify, const struct disk_record *record,
 			 struct verify_place *place, struct disk_reference *reference);
 
-/* verify_map.c: the catalogue, the free map against what is reachable. */
+/* map.c: the catalogue, the free map against what is reachable. */
 /* Collects the entries and nothing more. */
 void verify_catalogue_list(struct verify *verify, struct verify_pass *pass);
 /* Collects them, claims the extents, checks the rules. */
 void verify_catalogue_check(struct verify *verify, struct verify_pass *pass);
 void verify_map_check(struct verify *verify, struct verify_pass *pass);
 
-/* verify_space.c */
+/* space.c */
 /* The first key of a tree at or after *key; see verify_space_next. */
 enum status verify_key_next(struct verify *verify, enum disk_tree tree,
 			    const struct verify_space *space, uint64_t *key);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_slot.c - one slot of the commit ring: record, tombstone, or damage.
+ * slot.c - one slot of the commit ring: record, tombstone, or damage.
  *
  * A record is taken only when all that it says can be true by itself; what it
- * says of other records is judged in verify_ring.c.  A delta record goes on over
+ * says of other records is judged in ring.c.  A delta record goes on over
  * several sectors, which a power cut may tear apart: then the slot as a whole is
  * without sense, and so is what was there before.
  */
-#include "tools/mkstore/verify_priv.h"
+#include "tools/verify/verify_priv.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify_objects_reach.c - who leads where: the places of directories, and what
+ * objects_reach.c - who leads where: the places of directories, and what
  * nothing leads to.
  *
  * Each capability, and each thing that holds an object without one, is an edge from
@@ -11,7 +11,7 @@
  * Of a heap of such objects that lead to each other the first is reported, with what
  * lies below it: one that no other of them leads to, or any one of a ring.
  */
-#include "tools/mkstore/verify_objects_priv.h"
+#include "tools/verify/objects_priv.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
