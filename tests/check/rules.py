@@ -21,6 +21,12 @@ BASE_HEADERS = PLAIN_HEADERS | {"stdarg.h", "string.h"}
 # What the verifier is made of: it reads what the engine wrote, and is no part of it.
 VERIFIER_MAY = ("base/", "disk/", "tools/verify/")
 
+ARCHITECTURE = "docs/architecture.md"
+# `file`: `function`, `function`; or how many files a section has named.
+WALKED = re.compile(
+    r"`([\w./-]+\.[chS])`:\s+((?:`\w+`(?:,\s+)?)+)|^Files walked: (\d+)\.$", re.M
+)
+
 FILE_LINES = 700
 FUNCTION_LINES = 70
 EXCEPTIONS = "tests/check/exceptions.txt"
@@ -273,6 +279,36 @@ def links(tree):
     return bad
 
 
+def declares(path, text, name):
+    """Is the function, or macro, defined or declared there?  Calls are indented."""
+    if path.endswith(".S"):
+        return re.search(rf"^{name}:", text, re.M)
+    return re.search(rf"^(#\s*define\s+|[A-Za-z_][^\n;={{]*[\s*]|){name}\(", text, re.M)
+
+
+def architecture(tree):
+    """The functions that the paths go through are in the files named, and those are counted."""
+    bad = []
+    text = tree.get(ARCHITECTURE, "")
+    for step in re.finditer(r"^\d+\. (?!`[\w./-]+\.[chS]`:\s+`\w+`)", text, re.M):
+        where = f"{ARCHITECTURE}:{line_of(text, step.start())}"
+        bad.append(f"{where}: a step without file and function")
+    walked = set()
+    for match in WALKED.finditer(text):
+        path, names, count = match.groups()
+        where = f"{ARCHITECTURE}:{line_of(text, match.start())}"
+        if count:
+            if int(count) != len(walked):
+                bad.append(f"{where}: the files walked are {len(walked)}")
+            walked = set()
+            continue
+        walked.add(path)
+        for name in re.findall(r"\w+", names):
+            if not declares(path, tree.get(path, ""), name):
+                bad.append(f"{where}: no {name} in {path}")
+    return bad
+
+
 def seeded_faults(tree):
     """Each fault names a text that occurs once in its file, and a test that there is."""
     bad = []
@@ -328,6 +364,7 @@ RULES = [
     white_space,
     readme_folders,
     links,
+    architecture,
     seeded_faults,
     structures,
 ]

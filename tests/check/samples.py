@@ -5,6 +5,7 @@ import rules
 
 FAULT = "what: x\nfile: store/a.c\ntest: a\n----\nint x;\n----\n"
 HEAD = "/* SPDX-License-Identifier: MIT */\n/* x.c - a sample. */\n"
+WALK = {"docs/architecture.md": "1. `store/a.c`: `a` - `store/a.S`: `a`.\n\nFiles walked: 1.\n"}
 LONG = "static void sample_long(void)\n{\n" + "\tx();\n" * 70 + "}\n"
 
 # rule, tree, part of the complaint that is expected
@@ -47,6 +48,10 @@ BAD = [
     ("readme_folders", {"README.md": "| `a/` | first |\n"}, "which holds nothing"),
     ("links", {"docs/a.md": "[b](b.md)\n"}, "no such page"),
     ("links", {"docs/a.md": "`store/x.c`\n", "store/y.c": ""}, "no such file"),
+    ("architecture", WALK | {"store/a.c": "void b(void)\n{\n\ta();\n}\n"}, "no a in store/a.c"),
+    ("architecture", WALK | {"store/a.S": "\tcall a\n"}, "no a in store/a.S"),
+    ("architecture", WALK | {"store/a.S": "a:\n", "store/a.c": "int a(void)\n"}, "walked are 2"),
+    ("architecture", {"docs/architecture.md": "1. `a` of `store/a.c`\n"}, "without file"),
     ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int y;\n"}, "occurs 0 times"),
     ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int x;\nint x;\n"}, "occurs 2 times"),
     ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int x;\n"}, "there is no"),
