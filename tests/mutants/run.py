@@ -46,8 +46,9 @@ FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused", "-I."]
 
 def sources():
     """What a simulator or a unit test is made of, as paths from the root."""
-    found = [*ROOT.glob("store/*.c"), *ROOT.glob("objects/*.c"), *ROOT.glob("tests/sim/*.c"),
-             *ROOT.glob("tools/mkstore/*.c"), *ROOT.glob("drivers/gpt*.c"),
+    found = [ROOT / "base/quantity.c", ROOT / "base/text.c",
+             *ROOT.glob("store/*.c"), *ROOT.glob("objects/*.c"), *ROOT.glob("tests/sim/*.c"),
+             *ROOT.glob("tools/mkstore/*.c"), *ROOT.glob("tools/verify/*.c"), *ROOT.glob("drivers/gpt*.c"),
              *ROOT.glob(DRIVER + "blk*.c"), ROOT / DRIVER / "queue.c",
              ROOT / "kernel/console_line.c", ROOT / "kernel/loader.c"]
     return [path.relative_to(ROOT) for path in sorted(found)
@@ -56,7 +57,7 @@ def sources():
 
 def simulated(name):
     """Is this source part of the simulator?"""
-    return (name.startswith(("store/", "tests/sim/", "tools/verify/"))
+    return (name.startswith(("base/", "store/", "tests/sim/", "tools/verify/"))
             and not name.startswith("tools/verify/objects"))
 
 
@@ -69,8 +70,8 @@ def compile_all():
     """The objects of the unchanged tree, by source path; each only when it is
     older than anything it could depend on."""
     newest = max(path.stat().st_mtime
-                 for folder in ("store", "disk", "drivers", DRIVER, "objects", "tests/sim",
-                                "tools/mkstore", "kernel")
+                 for folder in ("base", "store", "disk", "drivers", DRIVER, "objects", "tests/sim",
+                                "tools/mkstore", "tools/verify", "kernel")
                  for path in (ROOT / folder).glob("*.[ch]"))
     objects = {}
     for source in sources():

@@ -220,7 +220,7 @@ def compile_file(source, output):
 
 def prepare():
     shutil.rmtree(BUILD, ignore_errors=True)
-    for folder in ["disk", "drivers", "kernel", "objects", "store", HERE]:
+    for folder in ["base", "disk", "drivers", "kernel", "objects", "store", HERE]:
         shutil.copytree(ROOT / folder, BUILD / folder)
     tests = BUILD / HERE / "test_fake_btree.c"
     text = tests.read_text()
