@@ -164,10 +164,11 @@ class Machine:
     def wait_prompt(self, limit_s=LIMIT_S):
         """Waits for the resume line and then the prompt.
 
-        What was resumed can have had half of a line typed when the power went.
+        What was resumed can have had half of a line typed when the power went, and half of
+        its echo still to be shown: the prompt is drawn over that.
         """
         boot = self.wait_resumed(limit_s)
-        self.wait(rf"^{PROMPT}", limit_s)
+        self.wait(PROMPT, limit_s)
         return boot
 
     def type(self, text):

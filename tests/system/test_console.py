@@ -592,7 +592,7 @@ def test_menu_safe(used_image):
 def nameless(image, tmp_path):
     """Takes the name of the terminal's machine out of the system page."""
     objects = [path for path in pathlib.Path("build/host").rglob("*.o")
-               if re.match(r"build/host/(tools/mkstore|store|objects|drivers|kernel)/", str(path))
+               if re.match(r"build/host/(base|tools/mkstore|tools/verify|store|objects|drivers|kernel)/", str(path))
                and path.name != "main.o"]
     program = tmp_path / "nameless"
     subprocess.run(["gcc", "-std=gnu11", "-I.", "-w", "tests/system/nameless.c", *objects, "-llz4", "-o",

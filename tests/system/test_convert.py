@@ -16,7 +16,7 @@ from conftest import WORK, cat, make_image, mkstore, mkstore_json, verify
 from machine import Machine
 
 FEATURES = {"incompatible_added": 3, "read_only_added": 1}
-FOLDERS = ("tools/mkstore", "store", "objects", "drivers", "kernel")
+FOLDERS = ("base", "tools/mkstore", "tools/verify", "store", "objects", "drivers", "kernel")
 
 
 @pytest.fixture(name="older")
@@ -28,6 +28,7 @@ def older_image():
         pathlib.Path("tools/mkstore/create.c").read_text(encoding="utf-8"),
     )
     assert count == 3
+    os.makedirs(WORK, exist_ok=True)
     program = os.path.join(WORK, f"older-mkstore-{os.getpid()}")
     image = program + ".img"
     changed = pathlib.Path(program + ".c")

@@ -343,9 +343,11 @@ void verify_slot_read(struct verify *verify, uint32_t slot)
 	}
 	memcpy(&record, data, sizeof(record));
 	bytes = slot_bytes(&record);
-	if (record.magic != DISK_MAGIC_RECORD && record.magic != DISK_MAGIC_TOMBSTONE)
+	if (record.magic != DISK_MAGIC_RECORD && record.magic != DISK_MAGIC_TOMBSTONE) {
 		slot_damaged(verify, slot, "neither a record, nor a tombstone, nor zero");
-	else if (bytes == 0)
+		/* A disk of larger sectors leaves nothing whole of one that was cut off. */
+		verify->torn_slot[slot] = verify->superblock.write_unit > SECTOR_SIZE;
+	} else if (bytes == 0)
 		slot_damaged(verify, slot, "no record has the length that it says");
 	else if (bytes > SECTOR_SIZE && verify->reader.read(verify->reader.context, rest,
 							    (uint32_t)(bytes / SECTOR_SIZE - 1),
