@@ -340,6 +340,7 @@ struct abi_store {
 	uint64_t unsaved_attempts; /* that have failed in a row */
 	uint64_t unsaved_retry_ns; /* until the next */
 	char unsaved_why[96];
+	uint64_t room_blocks; /* of 4 KiB, that new pages may take now */
 };
 
 /* How far a scrub has come; it stays good over power cuts and restores. */

@@ -319,6 +319,7 @@ static enum status store_op_statistics(struct service *service)
 		.device_sectors = s.device_sectors,
 		.held_sectors = s.held_sectors,
 		.retention = s.retention,
+		.room_blocks = s.room_blocks,
 	};
 	memcpy(answer->label, s.label, sizeof(answer->label));
 	memcpy(answer->identity, s.identity, sizeof(answer->identity));

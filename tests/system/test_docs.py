@@ -41,7 +41,8 @@ def test_compiles(code, tmp_path):
     program = re.search(r"^int main\(", code, re.M)
     source.write_text(code if program else AROUND.format(code), encoding="utf-8")
     if program:
-        library = [*glob.glob("build/ring3/user/lib/*.o"), "build/ring3/kernel/loader.o"]
+        library = [*glob.glob("build/ring3/user/lib/*.o"), *glob.glob("build/ring3/base/*.o"),
+                   "build/ring3/kernel/loader.o"]
         command = ["gcc", *FLAGS, *LINK, source, *library, "-o", made]
     else:
         command = ["gcc", *FLAGS, "-Wno-unused-but-set-variable", "-c", source, "-o", made]

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import cat, make_image, mkstore, mkstore_json, verify
+from conftest import cat, copy_sparse, make_image, mkstore, mkstore_json, verify
 from machine import Machine
 
 LOOK = ("ps", "log", "log -k", "snapshots", "store")
@@ -189,3 +189,82 @@ def test_offline_on_a_nearly_full_store(tmp_path, operation, size, left):
         machine.type("poweroff\r")
         machine.wait_off(LIMIT_S)
     verify(image)
+
+
+def fill(image, tmp_path, left):
+    """A store that is full, not only its bank: half of it is held by a snapshot, objects of
+    noise fill the rest, but for `left` pages."""
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    for number in range(24):
+        noise(pages / str(number), 4000)
+    mkstore("put", image, pages, "/pages")
+    mkstore("retention", image, "off")
+    info = mkstore_json("info", image)
+    size = (info["free_blocks"] - info["reserve_blocks"]) * 9 // 20
+    mkstore("put", image, noise(tmp_path / "noise", size * 4096), "/noise")
+    mkstore("snapshot", image, "hold")
+    mkstore("rm", image, "/noise")
+    number = 0
+    while size:
+        done = mkstore("put", image, noise(tmp_path / "noise", size * 4096), f"/noise{number}", code=None)
+        if done.returncode:
+            assert "the store is full" in done.stderr
+            mkstore("rm", image, f"/noise{number}", code=None)
+            size //= 2
+        number += 1
+    for number in range(left):
+        mkstore("rm", image, f"/pages/{number}")
+
+
+# What puts new pages, or other ones, into a full store.
+INTO = {
+    "put": ("put", "PAGE", "/new"),
+    "again": ("put", "--force", "PAGE", "/pages/23"),
+    "folder": ("put", "FOLDER", "/folder"),
+    "mkdir": ("mkdir", "/directory"),
+    "mv": ("mv", "/pages/22", "/moved"),
+    "receive": ("receive", "STREAM"),
+    "restore": ("restore", "first"),
+    "snapshot": ("snapshot", "third"),
+}
+
+
+def test_into_a_full_store(tmp_path):
+    """Done, or refused with nothing changed; the system starts for the first time and shows
+    everything, whatever was done to it."""
+    image, copy = tmp_path / "full.img", tmp_path / "copy.img"
+    make_image(image, "64M")
+    mkstore("snapshot", image, "first")
+    copy_sparse(image, copy)
+    mkstore("put", copy, noise(tmp_path / "more", 300000), "/more")
+    mkstore("snapshot", copy, "second")
+    words = {"STREAM": tmp_path / "stream", "PAGE": noise(tmp_path / "page", 4000), "FOLDER": tmp_path / "folder"}
+    mkstore("send", copy, "-i", "first", "second", words["STREAM"])
+    words["FOLDER"].mkdir()
+    for number in range(20):
+        noise(words["FOLDER"] / str(number), 3000)
+    fill(image, tmp_path, 0)
+    done = []
+    for left, name in enumerate(INTO):
+        if left:
+            mkstore("rm", image, f"/pages/{left}")
+        for other in INTO:
+            copy_sparse(image, copy)
+            command = [words.get(word, word) for word in INTO[other]]
+            result = mkstore(command[0], copy, *command[1:], code=None)
+            if result.returncode:
+                assert "is full" in result.stderr or "is free" in result.stderr, result.stderr
+                assert mkstore_json("info", copy)["generation"] >= mkstore_json("info", image)["generation"]
+            else:
+                done.append(other)
+            verify(copy)
+            # Each once, at another count: the rest differs in this only.
+            if other == name:
+                with Machine(copy) as machine:
+                    machine.wait_prompt()
+                    look(machine)
+                    machine.type("poweroff\r")
+                    machine.wait_off(LIMIT_S)
+                verify(copy)
+    assert {"put", "again", "mkdir", "mv"} <= set(done)

@@ -36,6 +36,8 @@
 #define GUARD_SHELL    SLOT_FIRST_GRANT
 #define GUARD_STACK    4096u
 #define GUARD_PATIENCE 8u /* faults without a key between them */
+/* Blocks for a guard's memory, and those that the kernel may be about to set aside. */
+#define GUARD_ROOM 768u
 
 static uint32_t guard; /* slot of the guard's machine, 0: none yet */
 
@@ -120,6 +122,15 @@ static bool guard_lives(void)
 	       info.state != MACHINE_FAULTED;
 }
 
+/* Where there is no room for a guard, the shell, which has no keeper yet, would wait for
+ * its pages for ever.  It asks again before each command. */
+static bool guard_has_room(void)
+{
+	struct abi_store store;
+
+	return store_statistics(&store) != STATUS_OK || store.room_blocks >= GUARD_ROOM;
+}
+
 static enum status guard_make(struct spawned *spawned)
 {
 	static char rip[24], rsp[24];
@@ -172,7 +183,7 @@ static void guard_start(void)
 		slot_give(guard);
 	}
 	guard = 0;
-	if (guard_make(&spawned) != STATUS_OK)
+	if (!guard_has_room() || guard_make(&spawned) != STATUS_OK)
 		return;
 	if (guard_appoint(spawned.machine) == STATUS_OK) {
 		guard = spawned.machine;

@@ -6,7 +6,7 @@
  * somebody else shows as a fault of whoever touches it.  The shell has a second
  * machine, `guard`, as its keeper.  When the shell faults, the guard sends it to
  * guard_recover, which goes back to where guard_run was called or, outside of a command,
- * to guard_for_ever.  Without a guard (no memory for it, /bin/shell removed) everything
+ * to guard_for_ever.  Without a guard (no room for it, /bin/shell removed) everything
  * works but that.
  */
 #ifndef USER_SHELL_GUARD_H
