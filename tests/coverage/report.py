@@ -29,6 +29,7 @@ SIM_COUNTS = {
     "crash": 3000,
     "recovery": 800,
     "errors": 200,
+    "outages": 1500,
     "flip": 1000,
     "lies": 500,
     "full": 300,
