@@ -3,11 +3,11 @@
  * restart.c - the shell made anew: a machine from the program's file, as the manifest
  * lays it down, in place of the one that served the terminal.
  *
- *   FIND --> PLAN --> READ --> UNDO --> SPACE --> MACHINE --> PORT --> SEGMENT --+
- *                               ^                                                |
- *                             GIVE <--- no room ---+                             |
- *                                                  |                             |
- *                         DONE <-- OLD <-- START <-+------------------ PAGES <---+
+ *   FIND --> PLAN --> READ --> GUARD --> UNDO --> SPACE --> MACHINE --> PORT --> SEGMENT --+
+ *                                         ^                                                |
+ *                                       GIVE <--- no room ---+                             |
+ *                                                            |                             |
+ *                                   DONE <-- OLD <-- START <-+------------------ PAGES <---+
  *
  * Each step is one operation, done again after a wait.  START, which is one operation, is
  * where the new machine takes the old one's place: before it the old shell is as it was
@@ -24,18 +24,21 @@
 #include "kernel/loader.h"
 #include "kernel/print.h"
 #include "base/assert.h"
+#include "base/text.h"
 #include <string.h>
 
-#define RESTART_PROGRAM	 "/bin/shell"
-#define RESTART_NAME	 "shell"
-#define RESTART_PRIORITY 8u
-#define RESTART_QUEUE	 16u
-#define RESTART_TRIES	 4u /* commits that may have to give back space */
+#define RESTART_PROGRAM	   "/bin/shell"
+#define RESTART_NAME	   "shell"
+#define RESTART_GUARD_NAME "guard"
+#define RESTART_PRIORITY   8u
+#define RESTART_QUEUE	   16u
+#define RESTART_TRIES	   4u /* commits that may have to give back space */
 
 enum restart_stage {
 	RESTART_FIND,
 	RESTART_PLAN,
 	RESTART_READ,
+	RESTART_GUARD,
 	RESTART_GIVE,
 	RESTART_UNDO,
 	RESTART_SPACE,
@@ -57,6 +60,8 @@ static struct {
 	struct abi_start start;
 	uint64_t page, message_page;
 	struct disk_capability machine, port, instance;
+	object_t guard; /* the old shell's; until its version is known, how far it was looked for */
+	uint64_t guard_version;
 	uint32_t failures;
 	enum status why; /* of the last one, until its space is back */
 } restart;
@@ -144,20 +149,36 @@ static enum status restart_read(void)
 
 /* ---- the old machine -------------------------------------------------------------------- */
 
-/* Is it the machine's guard: does it hold the machine where the shell's has it? */
-static enum status guard_of(object_t keeper, const struct disk_machine *machine, bool *guard)
+/* OK: one machine more was looked at; NOT_FOUND: all, or the guard is found.  That is who is
+ * called so and holds the old shell where a shell's guard has it, also when that is gone
+ * or cannot be read. */
+static enum status restart_guard(void)
 {
+	const struct disk_system *system;
 	struct disk_capability held = {.version = 0};
 	struct disk_object table;
-	struct disk_machine *data;
-	enum status status = machine_read(&kernel.space, keeper, &data);
+	struct disk_machine *machine;
+	enum status status = system_read(&kernel.space, &system);
 
+	if (status != STATUS_OK)
+		return status;
+	if (restart.guard_version)
+		return STATUS_NOT_FOUND;
+	status = machine_next(&kernel.space, (object_t){restart.guard.n + 1}, &restart.guard);
+	if (status != STATUS_OK)
+		return status == STATUS_WAIT ? status : STATUS_NOT_FOUND;
+	status = machine_read(&kernel.space, restart.guard, &machine);
+	if (status == STATUS_OK && !text_equal(machine->name, RESTART_GUARD_NAME))
+		return STATUS_OK;
 	if (status == STATUS_OK)
-		status = object_resolve(&kernel.space, &data->table, OBJECT_TABLE, 0, &table);
+		status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, &table);
 	if (status == STATUS_OK)
 		status = table_get(&kernel.space, &table, SLOT_FIRST_GRANT, &held);
-	*guard = status == STATUS_OK && held.version == machine->version;
-	return status;
+	if (status == STATUS_OK && held.version && held.version == system->terminal.version)
+		restart.guard_version = machine->version;
+	if (status == STATUS_WAIT)
+		restart.guard.n--; /* the same one again */
+	return status == STATUS_WAIT ? status : STATUS_OK;
 }
 
 /* The shell that there is, with its guard: what is to go. */
@@ -174,42 +195,40 @@ static void old_add(struct old *old, object_t object, uint64_t version)
 	old->version[old->count++] = version;
 }
 
-static enum status old_guard(struct old *old)
+/* Is this machine there still? */
+static enum status old_lives(object_t object, uint64_t version, bool *lives)
 {
-	struct disk_object port;
-	object_t keeper;
-	uint64_t version;
-	bool guard = false;
-	enum status status = fault_keeper(old->machine, &port, &keeper, &version);
+	struct disk_object record;
+	enum status status = object_read(&kernel.space, object, &record);
 
-	if (status == STATUS_OK)
-		status = guard_of(keeper, old->machine, &guard);
-	if (status == STATUS_OK && guard)
-		old_add(old, keeper, version);
+	*lives = status == STATUS_OK && record.version == version && record.type == OBJECT_MACHINE;
 	return status == STATUS_WAIT ? status : STATUS_OK;
 }
 
 /* Prepares its end, in which nothing of it is looked for any more. */
 static enum status old_prepare(struct old *old, struct disk_system **system)
 {
-	struct disk_object record;
-	object_t object;
 	enum status status = transient_prepare(&kernel.space, 2, system);
+	uint64_t version;
+	object_t object;
+	bool lives;
 
 	memset(old, 0, sizeof(*old));
+	if (status == STATUS_OK)
+		status = old_lives(restart.guard, restart.guard_version, &lives);
 	if (status != STATUS_OK)
 		return status;
+	if (lives)
+		old_add(old, restart.guard, restart.guard_version);
 	object = (object_t){(*system)->terminal.object};
-	status = object_read(&kernel.space, object, &record);
-	if (status == STATUS_WAIT)
+	version = (*system)->terminal.version;
+	status = old_lives(object, version, &lives);
+	if (status != STATUS_OK || !lives)
 		return status;
-	if (status != STATUS_OK || record.version != (*system)->terminal.version ||
-	    record.type != OBJECT_MACHINE)
-		return STATUS_OK; /* there is none */
-	old_add(old, object, record.version);
+	old_add(old, object, version);
 	status = machine_prepare(&kernel.space, object, &old->machine);
 	if (status == STATUS_OK)
-		return old_guard(old);
+		return status;
 	old->machine = NULL;
 	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
 }
@@ -416,6 +435,8 @@ static enum status restart_stage(struct console_run *run)
 		return restart_plan();
 	case RESTART_READ:
 		return restart_read();
+	case RESTART_GUARD:
+		return restart_guard();
 	case RESTART_GIVE:
 		return restart_give();
 	case RESTART_MACHINE:
@@ -442,8 +463,8 @@ static enum status restart_stage(struct console_run *run)
 /* Stages that are done again and again until there is nothing left for them. */
 static bool restart_repeats(enum restart_stage stage)
 {
-	return stage == RESTART_READ || stage == RESTART_OLD || stage == RESTART_PAGES ||
-	       stage == RESTART_UNDO;
+	return stage == RESTART_READ || stage == RESTART_GUARD || stage == RESTART_OLD ||
+	       stage == RESTART_PAGES || stage == RESTART_UNDO;
 }
 
 static void restart_begin(struct console_run *run)
@@ -453,6 +474,8 @@ static void restart_begin(struct console_run *run)
 	restart.page = 0;
 	restart.failures = 0;
 	restart.why = STATUS_OK;
+	restart.guard = (object_t){0};
+	restart.guard_version = 0;
 	memset(&restart.plan, 0, sizeof(restart.plan));
 	run->found = true;
 }
@@ -504,8 +527,9 @@ enum console_progress console_restart(struct console_run *run)
 	if (status == STATUS_OK) {
 		if (!repeats && (run->stage != RESTART_FIND || !*restart.at))
 			run->stage++;
-	} else if (repeats && (status == STATUS_NOT_FOUND || run->stage == RESTART_OLD)) {
-		run->stage++; /* what cannot be done of OLD now is done later without it */
+	} else if (repeats && (status == STATUS_NOT_FOUND || run->stage == RESTART_OLD ||
+			       (run->stage == RESTART_UNDO && status == STATUS_IO))) {
+		run->stage++; /* what cannot go now goes later, without it */
 	} else if (run->stage >= RESTART_GIVE && restart_lacks_room(status) &&
 		   ++restart.failures < RESTART_TRIES) {
 		restart.why = status;

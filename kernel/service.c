@@ -14,7 +14,8 @@ static struct {
 	bool transient;	   /* there may be objects noted that are to go */
 	bool destroying;   /* there may be objects to take apart */
 	uint64_t retry_ns; /* not before this: the store is full */
-	bool surveying;	   /* the places of directories may not be known */
+	uint64_t transient_retry_ns;
+	bool surveying; /* the places of directories may not be known */
 	uint64_t survey_ns;
 	struct directory_survey survey;
 } service_state;
@@ -313,18 +314,21 @@ bool service_destroying(void)
 
 enum status service_destroy_transient(void)
 {
+	enum status status = STATUS_NO_SPACE, failed = STATUS_NOT_FOUND;
 	struct disk_system *system;
 	struct disk_object record;
 	object_t object;
-	enum status status;
 
-	store_operation_begin(kernel.space.store);
-	status = transient_find(&kernel.space, &object, &record);
-	if (status != STATUS_OK)
-		return status;
-	status = service_destroy(object, (enum object_type)record.type);
-	if (status == STATUS_OK || status == STATUS_WAIT || status == STATUS_NO_SPACE ||
-	    status == STATUS_IO)
+	/* One that cannot go now does not keep those behind it. */
+	for (uint32_t at = 0; status == STATUS_NO_SPACE || status == STATUS_IO; at++) {
+		store_operation_begin(kernel.space.store);
+		status = transient_find(&kernel.space, &at, &object, &record);
+		if (status != STATUS_OK)
+			return status == STATUS_NOT_FOUND ? failed : status;
+		status = service_destroy(object, (enum object_type)record.type);
+		failed = status;
+	}
+	if (status == STATUS_OK || status == STATUS_WAIT)
 		return status;
 	kernel_print_loud("perdure: object %u, which was to go, cannot be destroyed: %s", object.n,
 			  status_text(status));
@@ -335,17 +339,21 @@ enum status service_destroy_transient(void)
 	return status;
 }
 
+/* Is it to be tried again after a pause? */
+static bool destroy_failed(enum status status, uint64_t *retry_ns)
+{
+	if (status != STATUS_NO_SPACE && status != STATUS_IO)
+		return false;
+	*retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	return true;
+}
+
 /* OK: go on. */
-static enum status destroy_step(bool transient)
+static enum status destroy_step(void)
 {
 	enum status status;
 	bool more = false;
 
-	if (transient) {
-		status = service_destroy_transient();
-		service_state.transient = status != STATUS_NOT_FOUND;
-		return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-	}
 	store_operation_begin(kernel.space.store);
 	status = object_destroy_step(&kernel.space, &more);
 	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
@@ -365,14 +373,20 @@ bool service_destroy_step(void)
 {
 	/* What a restart has noted is its own to end, as long as it is under way. */
 	bool restarts = console_restarts(), transient = service_state.transient && !restarts;
+	uint64_t now_ns = time_uptime_ns();
 	enum status status;
 
 	service_state.transient |= restarts;
-	if ((!transient && !service_state.destroying) || time_uptime_ns() < service_state.retry_ns)
+	if (transient && now_ns >= service_state.transient_retry_ns) {
+		status = service_destroy_transient();
+		service_state.transient = status != STATUS_NOT_FOUND;
+		if (!destroy_failed(status, &service_state.transient_retry_ns))
+			return status == STATUS_OK || status == STATUS_NOT_FOUND;
+	}
+	if (!service_state.destroying || now_ns < service_state.retry_ns)
 		return false;
-	status = destroy_step(transient);
-	if (status == STATUS_NO_SPACE || status == STATUS_IO)
-		service_state.retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	status = destroy_step();
+	destroy_failed(status, &service_state.retry_ns);
 	return status == STATUS_OK; /* else again when something has completed */
 }
 

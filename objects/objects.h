@@ -146,8 +146,11 @@ void transient_remove(struct disk_system *system, uint64_t version);
 enum status transient_create(struct space *space, object_t bank,
 			     const struct object_request *request,
 			     struct disk_capability *capability);
-/* One that still lives.  NOT_FOUND: all have ended, and nothing is noted any more. */
-enum status transient_find(struct space *space, object_t *object, struct disk_object *record);
+/* One that still lives, from place *at of the list on; *at becomes its place.  NOT_FOUND:
+ * all of those have ended, and if *at was 0 nothing is noted any more.  IO: the same but
+ * for one that cannot be read now. */
+enum status transient_find(struct space *space, uint32_t *at, object_t *object,
+			   struct disk_object *record);
 
 /* ---- segment.c -------------------------------------------------------------- */
 

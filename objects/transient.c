@@ -22,6 +22,9 @@ void transient_add(struct disk_system *system, object_t object, uint64_t version
 {
 	unsigned i = 0;
 
+	for (unsigned j = 0; j < SYSTEM_TRANSIENT_MAX; j++)
+		if (system->transient[j].version == version)
+			return;
 	while (i < SYSTEM_TRANSIENT_MAX && system->transient[i].version)
 		i++;
 	ASSERT(i < SYSTEM_TRANSIENT_MAX);
@@ -51,33 +54,39 @@ enum status transient_create(struct space *space, object_t bank,
 	return status;
 }
 
-enum status transient_find(struct space *space, object_t *object, struct disk_object *record)
+enum status transient_find(struct space *space, uint32_t *at, object_t *object,
+			   struct disk_object *record)
 {
 	const struct disk_system *system;
 	struct disk_system *changed;
-	enum status status = system_read(space, &system);
-	bool noted = false;
+	enum status status = system_read(space, &system), failed = STATUS_OK;
+	bool noted = false, whole = *at == 0;
 
-	for (unsigned i = 0; status == STATUS_OK && i < SYSTEM_TRANSIENT_MAX; i++) {
-		uint64_t version = system->transient[i].version;
+	for (; status == STATUS_OK && *at < SYSTEM_TRANSIENT_MAX; ++*at) {
+		uint64_t version = system->transient[*at].version;
 
 		if (!version)
 			continue;
 		noted = true;
-		*object = (object_t){system->transient[i].object};
+		*object = (object_t){system->transient[*at].object};
 		status = object_read(space, *object, record);
 		if (status == STATUS_OK && record->version == version)
 			return STATUS_OK;
-		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND || status == STATUS_CORRUPT)
-			status = STATUS_OK; /* nothing that could be destroyed */
+		if (status == STATUS_IO)
+			failed = status; /* those behind it go */
+		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND ||
+		    status == STATUS_CORRUPT || status == STATUS_IO)
+			status = STATUS_OK; /* nothing that could be destroyed, now at least */
 	}
-	if (status == STATUS_OK && noted)
+	if (status == STATUS_OK)
+		status = failed;
+	if (status == STATUS_OK && noted && whole)
 		status = system_prepare(space, &changed);
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
-	if (noted)
+	if (noted && whole)
 		memset(changed->transient, 0, sizeof(changed->transient));
 	return STATUS_NOT_FOUND;
 }

@@ -4,16 +4,18 @@
 QEMU's blkdebug is put in front of the disk of the running machine, and lets one chosen
 request fail, or two, or all from that one on.  Every write and every flush of a commit
 has its turn, so each phase has: pages, map nodes, free map, record, the flushes, and what
-follows a failed one.
+follows a failed one.  And a sector that cannot be read at all, with the shell behind it.
 """
 
 import contextlib
+import json
 import re
 
-from conftest import cat, verify
+from conftest import STORE_OFFSET, cat, mkstore, mkstore_json, verify
 
 from away import modern
 from machine import Machine, Unexpected
+from test_console import KERNEL, SECTOR, kernel_command, machine_number, object_range, power_off, send_break
 
 UNSAVED = r"perdure: unsaved since \d\d:\d\d:\d\d UTC, generation \d+: the disk"
 EVENTS = {"write": "write_aio", "flush": "flush_to_disk"}
@@ -113,3 +115,47 @@ def test_each_request_of_a_commit(image):
         machine.cut()
     verify(image)
     assert cat(image, "/notes/number") == f"{number}\n"
+
+
+def bad_sector(image, sector):
+    """A disk of which this sector is never read."""
+    rules = f"inject-error.0.event=read_aio,inject-error.0.iotype=read,inject-error.0.sector={sector}"
+    arguments = ["-blockdev", f"driver=file,node-name=bare,filename={image}",
+                 "-blockdev", f"driver=blkdebug,node-name=debug,image=bare,{rules}",
+                 "-blockdev", "driver=raw,node-name=disk,file=debug"]
+    return Machine(image, drive=False, disk=modern("rerror=report"), arguments=arguments)
+
+
+def test_shell_behind_a_bad_sector(image):
+    """A new one takes its place, a second time as well.  The old one goes when it can be read
+    again, and what others destroy meanwhile goes at once."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        power_off(machine)
+    shell = machine_number(image, "shell")
+    charged = mkstore_json("info", image)["objects"]["charged_pages"]
+    page = object_range(image, shell)[0]
+    place = json.loads(mkstore("map", image, str(page), "--json").stdout)["generations"][0]
+    with bad_sector(image, STORE_OFFSET // SECTOR + place["sector"]) as machine:
+        machine.wait(rf"the shell cannot run \(machine {shell}\): the disk reported an error")
+        for again in range(2):
+            if again:
+                send_break(machine)
+            machine.wait(rf"^{KERNEL}")
+            kernel_command(machine, "restart", r"^perdure> ")
+            assert "is durable" in machine.command("checkpoint")
+        for number in range(20):
+            machine.command(f"cp /bin/shell /notes/copy{number}")
+        for number in range(20):
+            machine.command(f"rm /notes/copy{number}")
+        machine.command("checkpoint")
+        power_off(machine)
+    # The copies would be some 600 pages, the two shells are some 200.
+    assert mkstore_json("info", image)["objects"]["charged_pages"] < charged + 300
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        while machine.command("ps").count("shell") > 1:
+            pass
+        assert machine.command("ps").count("guard") == 1
+        power_off(machine)
+    verify(image)

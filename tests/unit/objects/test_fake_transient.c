@@ -42,8 +42,12 @@ static enum status create_call(struct space *space, void *context)
 static enum status find_call(struct space *space, void *context)
 {
 	object_t object;
-	enum status status = transient_find(space, &object, context);
+	uint32_t at = 0;
+	enum status status = transient_find(space, &at, &object, context);
 
+	/* Found behind one that could not be read: the same is told in another way. */
+	if (status == STATUS_OK && fake_failed())
+		return STATUS_IO;
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
@@ -55,8 +59,10 @@ static void end_all(struct space *space)
 	object_t object;
 
 	for (uint32_t ended = 0; ended <= SYSTEM_TRANSIENT_MAX; ended++) {
+		uint32_t at = 0;
+
 		fake_begin();
-		status = transient_find(space, &object, &record);
+		status = transient_find(space, &at, &object, &record);
 		fake_begin();
 		if (status == STATUS_NOT_FOUND) {
 			fake_reclaim(space);
@@ -169,6 +175,53 @@ static void test_ended_otherwise(void **state)
 	assert_int_equal(object_resolve(&space, &other, OBJECT_SEGMENT, 0, NULL), STATUS_OK);
 }
 
+/* One that cannot be read, or cannot go, does not hide those behind it; and the list is
+ * forgotten only by who has looked at all of it. */
+static void test_those_behind(void **state)
+{
+	struct space space = fake_space_formatted(1000);
+	struct disk_capability made[2] = {create(&space, &requests[1]),
+					  create(&space, &requests[2])};
+	struct disk_object record;
+	uint32_t at = 0;
+	object_t object;
+
+	(void)state;
+	/* Noted again, it has one place. */
+	transient_add(system_of(&space), (object_t){made[0].object}, made[0].version);
+	fake_begin();
+	assert_int_equal(transient_find(&space, &at, &object, &record), STATUS_OK);
+	assert_true(at == 0 && object.n == made[0].object);
+	at++;
+	fake_begin();
+	assert_int_equal(transient_find(&space, &at, &object, &record), STATUS_OK);
+	assert_true(at == 1 && object.n == made[1].object);
+	at++;
+	fake_begin();
+	assert_int_equal(transient_find(&space, &at, &object, &record), STATUS_NOT_FOUND);
+	/* The first read is the system page's, the next the first one's. */
+	fake_begin();
+	fake_fail(2, STATUS_IO);
+	at = 0;
+	assert_int_equal(transient_find(&space, &at, &object, &record), STATUS_OK);
+	assert_true(fake_failed() && at == 1 && object.n == made[1].object);
+	fake_begin();
+	assert_int_equal(object_destroy(&space, object), STATUS_OK);
+	fake_begin();
+	at = 1;
+	assert_int_equal(transient_find(&space, &at, &object, &record), STATUS_NOT_FOUND);
+	at = 0;
+	fake_begin();
+	assert_int_equal(transient_find(&space, &at, &object, &record), STATUS_OK);
+	assert_int_equal(object.n, made[0].object);
+	fake_begin();
+	fake_fail(2, STATUS_IO);
+	at = 0;
+	assert_int_equal(transient_find(&space, &at, &object, &record), STATUS_IO);
+	end_all(&space);
+	expect_none_noted(&space);
+}
+
 static void test_failures(void **state)
 {
 	struct space space = fake_space_formatted(1000);
@@ -182,7 +235,8 @@ static void test_failures(void **state)
 	/* With one to forget before the one to find. */
 	fake_begin();
 	first = (struct disk_capability){.object = 0};
-	assert_int_equal(transient_find(&space, &(object_t){0}, &record), STATUS_OK);
+	assert_int_equal(transient_find(&space, &(uint32_t){0}, &(object_t){0}, &record),
+			 STATUS_OK);
 	first.version = record.version;
 	transient_remove(system_of(&space), first.version);
 	transient_add(system_of(&space), (object_t){OBJECT_FIRST_FREE + 100}, first.version);
@@ -195,9 +249,9 @@ static void test_failures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stages),	 cmocka_unit_test(test_kept),
-		cmocka_unit_test(test_full),	 cmocka_unit_test(test_ended_otherwise),
-		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_stages),	     cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_full),	     cmocka_unit_test(test_ended_otherwise),
+		cmocka_unit_test(test_those_behind), cmocka_unit_test(test_failures),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
