@@ -38,22 +38,21 @@ class Written:
         self.durable.update(self.newest)
 
     def check(self, name, text):
-        assert self.durable[name] <= int(text or 0) <= self.newest[name], (name, text)
+        number = int(text) if text.strip().isdigit() else 0  # not there yet, or empty
+        assert self.durable[name] <= number <= self.newest[name], (name, text)
+        return number
 
     def check_system(self, machine):
         for name in NAMES:
             if self.newest[name]:
-                self.check(name, machine.command(f"cat {name}"))
+                self.newest[name] = self.check(name, machine.command(f"cat {name}"))
 
     def check_disk(self, image):
+        """What was typed and not yet done is done in the next life: the newest stays so."""
         verify(image)
         for name in NAMES:
             if self.durable[name]:
-                text = cat(image, name)
-                self.check(name, text)
-                self.newest[name] = self.durable[name] = int(text)
-            else:
-                self.newest[name] = 0
+                self.durable[name] = self.check(name, cat(image, name))
 
 
 def outage(away, machine, written, random_source):
