@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""away.py - disks behind a server that can stand still, go away, and come back with faults."""
+"""away.py - disks that fail from a moment on until they are well, by QEMU itself, or behind a
+server that can stand still, go away, and come back with faults."""
 
 import os
 import subprocess
@@ -19,6 +20,30 @@ FAULTS = {
 
 def modern(*options):
     return ["-device", ",".join(["virtio-blk-pci,drive=disk,disable-legacy=on", *options])]
+
+
+class Failing(Machine):
+    """A machine whose disk fails in one way, from fail() on, until heal()."""
+
+    def __init__(self, image, fault, **more):
+        event, request, errno = FAULTS[fault]
+        rule = f"inject-error.0.event={event},inject-error.0.iotype={request}"
+        rule += f",inject-error.0.errno={errno}"
+        arguments = ["-blockdev", f"driver=file,node-name=well,filename={image}"]
+        arguments += ["-blockdev", f"driver=blkdebug,node-name=failing,image=well,{rule}"]
+        arguments += ["-blockdev", "driver=raw,node-name=disk,file=well"]
+        disk = modern("werror=report", "rerror=report")
+        super().__init__(image, drive=False, disk=disk, arguments=arguments, **more)
+
+    def _be(self, node):
+        disk = {"driver": "raw", "node-name": "disk", "file": node}
+        self.qmp("blockdev-reopen", options=[disk])
+
+    def fail(self):
+        self._be("failing")
+
+    def heal(self):
+        self._be("well")
 
 
 class Served:

@@ -15,7 +15,7 @@ import threading
 import pytest
 from conftest import STORE_OFFSET, cat, make_image, mkstore, mkstore_json, numbers, verify
 
-from away import FAULTS, Away, Served, modern
+from away import FAULTS, Away, Failing, Served, modern
 from machine import Machine
 from test_programs import wait_for
 
@@ -260,14 +260,12 @@ def test_poweroff_lose(image):
         assert machine.wait_prompt().reason == "power cut"
 
 
-def failing_reads(image, times, event, **sector):
-    """A disk on which reads fail so many times: at once, or from the first flush on."""
-    state = 2 if event == "read_aio" else 0
-    rules = ["set-state.0.event=flush_to_disk,set-state.0.state=1,set-state.0.new_state=2"]
+def failing_reads(image, times, sector):
+    """A disk on which reads of one sector fail so many times."""
+    rules = []
     for number in range(times):
         rule = f"inject-error.{number}"
-        rules += [f"{rule}.event={event}", f"{rule}.iotype=read", f"{rule}.once=on"]
-        rules += [f"{rule}.{name}={value}" for name, value in {"state": state, **sector}.items()]
+        rules.append(f"{rule}.event=none,{rule}.iotype=read,{rule}.once=on,{rule}.sector={sector}")
     arguments = ["-blockdev", f"driver=file,node-name=file,filename={image}"]
     arguments += ["-blockdev", ",".join(["driver=blkdebug,node-name=debug,image=file", *rules])]
     arguments += ["-blockdev", "driver=raw,node-name=disk,file=debug"]
@@ -275,15 +273,19 @@ def failing_reads(image, times, event, **sector):
 
 
 def test_reads_fail_for_a_while(image):
-    """A machine whose page cannot be read waits for it, and goes on when it can."""
-    with failing_reads(image, 9, "read_aio") as machine:
+    """A machine whose page cannot be read waits for it, and goes on when it can; a service
+    tells its caller at once."""
+    with Failing(image, "read") as machine:
         machine.wait_prompt()
         machine.command("checkpoint")
-        # A service tells its caller at once; a machine's own page is waited for.
-        while "cp: " in machine.command("cp /bin/selftest /notes/copy"):
-            pass
-        assert re.search(r"machine \d+ waits for its page at address .* it is tried again",
-                         machine.text)
+        machine.fail()
+        assert "the disk reported an error" in machine.command("cp /bin/selftest /notes/copy")
+        machine.type("run /bin/hello\r")
+        machine.wait(r"machine \d+ waits for its page at address .* it is tried again")
+        machine.heal()
+        machine.wait(r"machine \d+ hello started\n")
+        machine.wait(r"^perdure> ")
+        machine.command("cp /bin/selftest /notes/copy")
         works(machine)
         assert not re.search("faulted|stopped", machine.command("ps"))
     verify(image)
@@ -303,7 +305,7 @@ def test_boot_waits_for_reads(image):
     newest = mkstore_json("info", image)["generation"]
     record = STORE_OFFSET // 512 + 32 + (newest - 1) % 64 * 32
     # The ring is read in large pieces, and where that fails, record by record.
-    with failing_reads(image, 2, "none", sector=record) as machine:
+    with failing_reads(image, 2, record) as machine:
         machine.wait("perdure: cannot resume yet: .*it is tried again in 1 s")
         assert machine.wait_prompt().generation == newest
         assert "it works" in machine.command("cat /notes/disk")
