@@ -29,10 +29,12 @@ SAY = $(if $(V),,@)echo " "
 tree = $(sort $(foreach file,$(wildcard $1/*),$(call tree,$(file),$2) $(filter $2,$(file))))
 
 BASE_C    := base/quantity.c base/text.c
+DISK_C    := disk/layout.c
 STORE_C   := $(call tree,store,%.c)
 OBJECTS_C := $(call tree,objects,%.c)
 MKSTORE_C := $(call tree,tools/mkstore,%.c)
-KERNEL_C  := $(call tree,kernel,%.c) $(call tree,drivers,%.c) $(STORE_C) $(OBJECTS_C) $(BASE_C) base/string.c
+KERNEL_C  := $(call tree,kernel,%.c) $(call tree,drivers,%.c) $(STORE_C) $(OBJECTS_C) $(DISK_C) \
+	$(BASE_C) base/string.c
 KERNEL_S  := $(call tree,kernel,%.S) $(call tree,drivers,%.S)
 LIBRARY_C := $(wildcard user/lib/*.c) $(BASE_C) base/string.c kernel/loader.c
 LIBRARY_S := $(wildcard user/lib/*.S)

@@ -11,6 +11,8 @@
 #ifndef BASE_TYPES_H
 #define BASE_TYPES_H
 
+#include <assert.h> /* static_assert */
+#include <stddef.h>
 #include <stdint.h>
 
 /* A 4 KiB page of the one address space: virtual address >> 12. */

@@ -25,14 +25,8 @@
 #ifndef DISK_FORMAT_H
 #define DISK_FORMAT_H
 
-#include <assert.h>
-#include <stddef.h>
 #include <stdint.h>
 #include "base/types.h"
-
-#define DISK_ASSERT_AT(type, field, offset)                                                        \
-	static_assert(offsetof(struct type, field) == (offset), #type "." #field)
-#define DISK_ASSERT_SIZE(type, size) static_assert(sizeof(struct type) == (size), #type)
 
 #define DISK_FORMAT_VERSION 1u
 
@@ -94,22 +88,10 @@ struct disk_reference {
 	uint16_t auxiliary_high;
 	uint32_t auxiliary_low; /* free map: blocks below with any sector used, 48 bits */
 };
-DISK_ASSERT_SIZE(disk_reference, 32);
-DISK_ASSERT_AT(disk_reference, sector_low, 0);
-DISK_ASSERT_AT(disk_reference, sector_high, 4);
-DISK_ASSERT_AT(disk_reference, sectors, 6);
-DISK_ASSERT_AT(disk_reference, codec, 7);
-DISK_ASSERT_AT(disk_reference, birth, 8);
-DISK_ASSERT_AT(disk_reference, checksum, 16);
-DISK_ASSERT_AT(disk_reference, length, 24);
-DISK_ASSERT_AT(disk_reference, auxiliary_high, 26);
-DISK_ASSERT_AT(disk_reference, auxiliary_low, 28);
 
 struct disk_node {
 	struct disk_reference entry[DISK_NODE_ENTRIES];
 };
-DISK_ASSERT_SIZE(disk_node, 4096);
-DISK_ASSERT_AT(disk_node, entry, 0);
 
 /* What an extent is and where it belongs, as the seed of its checksum. */
 static inline uint64_t disk_seed(enum disk_tree tree, unsigned level, uint64_t key)
@@ -164,27 +146,6 @@ struct disk_superblock {
 	uint8_t reserved[3960];
 	uint64_t checksum;
 };
-DISK_ASSERT_SIZE(disk_superblock, 4096);
-DISK_ASSERT_AT(disk_superblock, magic, 0);
-DISK_ASSERT_AT(disk_superblock, version, 8);
-DISK_ASSERT_AT(disk_superblock, header_size, 12);
-DISK_ASSERT_AT(disk_superblock, features_incompatible, 16);
-DISK_ASSERT_AT(disk_superblock, features_read_only, 24);
-DISK_ASSERT_AT(disk_superblock, features_compatible, 32);
-DISK_ASSERT_AT(disk_superblock, identity, 40);
-DISK_ASSERT_AT(disk_superblock, created_ns, 56);
-DISK_ASSERT_AT(disk_superblock, sector_size, 64);
-DISK_ASSERT_AT(disk_superblock, block_size, 68);
-DISK_ASSERT_AT(disk_superblock, write_unit, 72);
-DISK_ASSERT_AT(disk_superblock, ring_slots, 76);
-DISK_ASSERT_AT(disk_superblock, slot_size, 80);
-DISK_ASSERT_AT(disk_superblock, reserved0, 84);
-DISK_ASSERT_AT(disk_superblock, ring_sector, 88);
-DISK_ASSERT_AT(disk_superblock, data_sector, 96);
-DISK_ASSERT_AT(disk_superblock, revision, 104);
-DISK_ASSERT_AT(disk_superblock, copy, 112);
-DISK_ASSERT_AT(disk_superblock, reserved, 128);
-DISK_ASSERT_AT(disk_superblock, checksum, 4088);
 
 /* Incompatible features: create sets what may be used later. */
 #define DISK_FEATURE_DELTA   UINT64_C(1) /* commit records of kind DELTA may occur */
@@ -202,11 +163,6 @@ struct disk_root {
 	uint32_t reserved;
 	uint64_t pages; /* references of level 0 that are not null */
 };
-DISK_ASSERT_SIZE(disk_root, 48);
-DISK_ASSERT_AT(disk_root, reference, 0);
-DISK_ASSERT_AT(disk_root, height, 32);
-DISK_ASSERT_AT(disk_root, reserved, 36);
-DISK_ASSERT_AT(disk_root, pages, 40);
 
 enum disk_record_kind { DISK_RECORD_FULL = 1, DISK_RECORD_DELTA = 2 };
 
@@ -224,11 +180,6 @@ struct disk_counters {
 	uint64_t resumes;	 /* how often the system was resumed */
 	uint64_t reserved;
 };
-DISK_ASSERT_SIZE(disk_counters, 32);
-DISK_ASSERT_AT(disk_counters, uptime_ns, 0);
-DISK_ASSERT_AT(disk_counters, object_version, 8);
-DISK_ASSERT_AT(disk_counters, resumes, 16);
-DISK_ASSERT_AT(disk_counters, reserved, 24);
 
 /*
  * Which recent generations are kept as automatic snapshots: not more than one
@@ -241,13 +192,6 @@ struct disk_retention {
 	uint16_t budget; /* most space they may hold, in thousandths of the store */
 	uint8_t reserved[20];
 };
-DISK_ASSERT_SIZE(disk_retention, 32);
-DISK_ASSERT_AT(disk_retention, interval_s, 0);
-DISK_ASSERT_AT(disk_retention, minutes, 4);
-DISK_ASSERT_AT(disk_retention, hours, 6);
-DISK_ASSERT_AT(disk_retention, days, 8);
-DISK_ASSERT_AT(disk_retention, budget, 10);
-DISK_ASSERT_AT(disk_retention, reserved, 12);
 
 /*
  * A stream that is being received.  While `source` is not zero the live state
@@ -261,13 +205,6 @@ struct disk_receiving {
 	uint64_t replaced;   /* snapshot of what was live before, 0: none */
 	uint64_t digest;     /* of the generation, see struct stream_header */
 };
-DISK_ASSERT_SIZE(disk_receiving, 56);
-DISK_ASSERT_AT(disk_receiving, source, 0);
-DISK_ASSERT_AT(disk_receiving, generation, 16);
-DISK_ASSERT_AT(disk_receiving, base, 24);
-DISK_ASSERT_AT(disk_receiving, position, 32);
-DISK_ASSERT_AT(disk_receiving, replaced, 40);
-DISK_ASSERT_AT(disk_receiving, digest, 48);
 
 /*
  * A commit record: alone it recovers a generation.  It lies in slot
@@ -314,38 +251,6 @@ struct disk_record {
 	uint64_t predecessor_blocks;
 	uint8_t reserved[16];
 };
-DISK_ASSERT_SIZE(disk_record, 512);
-DISK_ASSERT_AT(disk_record, magic, 0);
-DISK_ASSERT_AT(disk_record, kind, 8);
-DISK_ASSERT_AT(disk_record, length, 12);
-DISK_ASSERT_AT(disk_record, checksum, 16);
-DISK_ASSERT_AT(disk_record, identity, 24);
-DISK_ASSERT_AT(disk_record, generation, 40);
-DISK_ASSERT_AT(disk_record, durable, 48);
-DISK_ASSERT_AT(disk_record, predecessor, 56);
-DISK_ASSERT_AT(disk_record, base, 64);
-DISK_ASSERT_AT(disk_record, wall_ns, 72);
-DISK_ASSERT_AT(disk_record, flags, 80);
-DISK_ASSERT_AT(disk_record, slot, 84);
-DISK_ASSERT_AT(disk_record, sectors, 88);
-DISK_ASSERT_AT(disk_record, used_sectors, 96);
-DISK_ASSERT_AT(disk_record, snapshots, 104);
-DISK_ASSERT_AT(disk_record, next_snapshot, 112);
-DISK_ASSERT_AT(disk_record, origin, 120);
-DISK_ASSERT_AT(disk_record, dying, 128);
-DISK_ASSERT_AT(disk_record, entries, 136);
-DISK_ASSERT_AT(disk_record, reserved0, 140);
-DISK_ASSERT_AT(disk_record, counters, 144);
-DISK_ASSERT_AT(disk_record, space, 176);
-DISK_ASSERT_AT(disk_record, free_map, 224);
-DISK_ASSERT_AT(disk_record, catalogue, 272);
-DISK_ASSERT_AT(disk_record, label, 320);
-DISK_ASSERT_AT(disk_record, retention, 384);
-DISK_ASSERT_AT(disk_record, receiving, 416);
-DISK_ASSERT_AT(disk_record, held_sectors, 472);
-DISK_ASSERT_AT(disk_record, origin_generation, 480);
-DISK_ASSERT_AT(disk_record, predecessor_blocks, 488);
-DISK_ASSERT_AT(disk_record, reserved, 496);
 
 /*
  * One changed page in a delta record (feature DELTA).  The entries follow the
@@ -359,9 +264,6 @@ struct disk_delta {
 	uint64_t page;
 	struct disk_reference reference;
 };
-DISK_ASSERT_SIZE(disk_delta, 40);
-DISK_ASSERT_AT(disk_delta, page, 0);
-DISK_ASSERT_AT(disk_delta, reference, 8);
 
 /* Most entries of a delta record: as many as a slot has room for. */
 #define DISK_DELTA_MAX ((DISK_SLOT_SIZE - SECTOR_SIZE) / 40u)
@@ -377,14 +279,6 @@ struct disk_tombstone {
 	uint64_t generation; /* the number that is spent */
 	uint8_t reserved[464];
 };
-DISK_ASSERT_SIZE(disk_tombstone, 512);
-DISK_ASSERT_AT(disk_tombstone, magic, 0);
-DISK_ASSERT_AT(disk_tombstone, slot, 8);
-DISK_ASSERT_AT(disk_tombstone, reserved0, 12);
-DISK_ASSERT_AT(disk_tombstone, checksum, 16);
-DISK_ASSERT_AT(disk_tombstone, identity, 24);
-DISK_ASSERT_AT(disk_tombstone, generation, 40);
-DISK_ASSERT_AT(disk_tombstone, reserved, 48);
 
 enum disk_snapshot_flags {
 	DISK_SNAPSHOT_AUTOMATIC = 1, /* kept by the system, e.g. what a restore replaced */
@@ -413,22 +307,5 @@ struct disk_snapshot {
 	uint64_t source_digest;	       /* received: of its generation there */
 	uint8_t reserved[3880];
 };
-DISK_ASSERT_SIZE(disk_snapshot, 4096);
-DISK_ASSERT_AT(disk_snapshot, magic, 0);
-DISK_ASSERT_AT(disk_snapshot, number, 8);
-DISK_ASSERT_AT(disk_snapshot, parent, 16);
-DISK_ASSERT_AT(disk_snapshot, generation, 24);
-DISK_ASSERT_AT(disk_snapshot, root, 32);
-DISK_ASSERT_AT(disk_snapshot, wall_ns, 80);
-DISK_ASSERT_AT(disk_snapshot, uptime_ns, 88);
-DISK_ASSERT_AT(disk_snapshot, flags, 96);
-DISK_ASSERT_AT(disk_snapshot, children, 100);
-DISK_ASSERT_AT(disk_snapshot, cursor, 104);
-DISK_ASSERT_AT(disk_snapshot, name, 112);
-DISK_ASSERT_AT(disk_snapshot, source, 176);
-DISK_ASSERT_AT(disk_snapshot, source_generation, 192);
-DISK_ASSERT_AT(disk_snapshot, held_sectors, 200);
-DISK_ASSERT_AT(disk_snapshot, source_digest, 208);
-DISK_ASSERT_AT(disk_snapshot, reserved, 216);
 
 #endif

@@ -21,8 +21,6 @@
 #ifndef DISK_OBJECT_H
 #define DISK_OBJECT_H
 
-#include <assert.h>
-#include <stddef.h>
 #include <stdint.h>
 #include "disk/format.h"
 
@@ -92,39 +90,23 @@ struct disk_capability {
 	uint32_t reserved0;
 	uint64_t reserved[2];
 };
-DISK_ASSERT_SIZE(disk_capability, 64);
-DISK_ASSERT_AT(disk_capability, version, 0);
-DISK_ASSERT_AT(disk_capability, object, 8);
-DISK_ASSERT_AT(disk_capability, type, 12);
-DISK_ASSERT_AT(disk_capability, flags, 13);
-DISK_ASSERT_AT(disk_capability, rights, 14);
-DISK_ASSERT_AT(disk_capability, badge, 16);
-DISK_ASSERT_AT(disk_capability, aux, 24);
-DISK_ASSERT_AT(disk_capability, revoker_version, 32);
-DISK_ASSERT_AT(disk_capability, revoker, 40);
-DISK_ASSERT_AT(disk_capability, reserved0, 44);
-DISK_ASSERT_AT(disk_capability, reserved, 48);
 
 #define TABLE_SLOTS_PER_PAGE 64u
 #define TABLE_SLOTS_MAX	     4096u
 
 /* ---- object table ------------------------------------------------------- */
 
-/* Record of object i lies in page OBJECT_TABLE_PAGE + i / 64.  What `size` and
- * `word` mean depends on the type:
+/* Record of object i lies in page OBJECT_TABLE_PAGE + i / 64.
  *
- *   type       range         size            word[0]         word[1]
- *   segment    user arena    bytes           time            digest
- *   machine    kernel, 1     0               message page    pages of its range
-
- *   port       kernel        capacity        receiver object receiver version
- *   table      kernel        slots           0               0
- *   directory  none          entries         root of B+tree  place: the directory
- *                                            (0: empty)      that names it, 0: none
- *   bank       none          pages in use    limit in pages  objects alive
- *   log        kernel        bytes of text   0               0
-
- *   others     none          0               0               0
+ *   type       range         size
+ *   segment    user arena    bytes
+ *   machine    kernel, 1     0
+ *   port       kernel        capacity
+ *   table      kernel        slots
+ *   directory  none          entries
+ *   bank       none          pages in use
+ *   log        kernel        bytes of text
+ *   others     none          0
  *
  * The time of a segment is when the bytes that it was given from outside were changed last,
  * ns since 1970; 0: unknown.  Programs write to memory, which nobody notes, so it holds as
@@ -146,23 +128,32 @@ struct disk_object {
 	uint64_t first_page;  /* its range in the space, naturally aligned; 0: none */
 	uint64_t range_pages; /* power of two; most it can grow to */
 	uint64_t size;
-	uint64_t word[2];
+	union { /* others: 0 */
+		struct {
+			uint64_t wall_ns; /* see above */
+			uint64_t digest;
+		} segment;
+		struct {
+			uint64_t message_page; /* a range of its own in the user arena */
+			uint64_t message_pages;
+		} machine;
+		struct {
+			uint64_t receiver; /* object of the machine that receives from it */
+			uint64_t receiver_version;
+		} port;
+		struct {
+			uint64_t root;	/* of its B+tree; 0: empty */
+			uint64_t place; /* object of the directory that names it; 0: none */
+		} directory;
+		struct {
+			uint64_t limit;	  /* pages */
+			uint64_t objects; /* that it pays for */
+		} allowance;		  /* of a bank */
+	};
 	uint32_t next_free; /* free or dying: index of the next such record, 0: last */
 	uint32_t passed;    /* dying only */
 };
 #define OBJECT_PASSED_ALL UINT32_MAX
-DISK_ASSERT_SIZE(disk_object, 64);
-DISK_ASSERT_AT(disk_object, version, 0);
-DISK_ASSERT_AT(disk_object, type, 8);
-DISK_ASSERT_AT(disk_object, flags, 9);
-DISK_ASSERT_AT(disk_object, reserved0, 10);
-DISK_ASSERT_AT(disk_object, bank, 12);
-DISK_ASSERT_AT(disk_object, first_page, 16);
-DISK_ASSERT_AT(disk_object, range_pages, 24);
-DISK_ASSERT_AT(disk_object, size, 32);
-DISK_ASSERT_AT(disk_object, word, 40);
-DISK_ASSERT_AT(disk_object, next_free, 56);
-DISK_ASSERT_AT(disk_object, passed, 60);
 
 /* ---- system page -------------------------------------------------------- */
 
@@ -220,31 +211,6 @@ struct disk_system {
 	} transient[SYSTEM_TRANSIENT_MAX];
 	uint8_t reserved[2680];
 };
-DISK_ASSERT_SIZE(disk_system, 4096);
-DISK_ASSERT_AT(disk_system, magic, 0);
-DISK_ASSERT_AT(disk_system, version, 8);
-DISK_ASSERT_AT(disk_system, reserved0, 12);
-DISK_ASSERT_AT(disk_system, next_version, 16);
-DISK_ASSERT_AT(disk_system, next_object, 24);
-DISK_ASSERT_AT(disk_system, free_object, 28);
-DISK_ASSERT_AT(disk_system, kernel_next, 32);
-DISK_ASSERT_AT(disk_system, user_next, 40);
-DISK_ASSERT_AT(disk_system, quarantine_root, 48);
-DISK_ASSERT_AT(disk_system, quarantine_sequence, 56);
-DISK_ASSERT_AT(disk_system, deadline_root, 64);
-DISK_ASSERT_AT(disk_system, tree_free, 72);
-DISK_ASSERT_AT(disk_system, root_directory, 80);
-DISK_ASSERT_AT(disk_system, root_bank, 84);
-DISK_ASSERT_AT(disk_system, checkpoint_ns, 88);
-DISK_ASSERT_AT(disk_system, destroying, 96);
-DISK_ASSERT_AT(disk_system, places, 100);
-DISK_ASSERT_AT(disk_system, tree_next, 104);
-DISK_ASSERT_AT(disk_system, machine_root, 112);
-DISK_ASSERT_AT(disk_system, resume, 120);
-DISK_ASSERT_AT(disk_system, terminal, 1144);
-DISK_ASSERT_AT(disk_system, essential, 1160);
-DISK_ASSERT_AT(disk_system, transient, 1288);
-DISK_ASSERT_AT(disk_system, reserved, 1416);
 
 /* ---- machine ------------------------------------------------------------ */
 
@@ -301,10 +267,6 @@ struct disk_registers {
 	uint64_t rip;
 	uint64_t rflags;
 };
-DISK_ASSERT_SIZE(disk_registers, 144);
-DISK_ASSERT_AT(disk_registers, gpr, 0);
-DISK_ASSERT_AT(disk_registers, rip, 128);
-DISK_ASSERT_AT(disk_registers, rflags, 136);
 
 /* A run of pages of a segment that the machine may touch, at the segment's own
  * address.  Attachments of one machine do not overlap. */
@@ -319,12 +281,6 @@ struct disk_attachment {
 	uint64_t rights; /* RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE */
 	uint64_t flags;	 /* enum attachment_flag */
 };
-DISK_ASSERT_SIZE(disk_attachment, 96);
-DISK_ASSERT_AT(disk_attachment, segment, 0);
-DISK_ASSERT_AT(disk_attachment, first_page, 64);
-DISK_ASSERT_AT(disk_attachment, pages, 72);
-DISK_ASSERT_AT(disk_attachment, rights, 80);
-DISK_ASSERT_AT(disk_attachment, flags, 88);
 
 /* The one page of a machine: all of it that the kernel needs to run it. */
 struct disk_machine {
@@ -368,43 +324,6 @@ struct disk_machine {
 	uint8_t reserved3[544];
 	struct disk_attachment attachments[MACHINE_ATTACHMENTS];
 };
-DISK_ASSERT_SIZE(disk_machine, 4096);
-DISK_ASSERT_AT(disk_machine, magic, 0);
-DISK_ASSERT_AT(disk_machine, object, 4);
-DISK_ASSERT_AT(disk_machine, version, 8);
-DISK_ASSERT_AT(disk_machine, state, 16);
-DISK_ASSERT_AT(disk_machine, priority, 17);
-DISK_ASSERT_AT(disk_machine, fault, 18);
-DISK_ASSERT_AT(disk_machine, stopped, 19);
-DISK_ASSERT_AT(disk_machine, exit_code, 20);
-DISK_ASSERT_AT(disk_machine, message_page, 24);
-DISK_ASSERT_AT(disk_machine, registers, 32);
-DISK_ASSERT_AT(disk_machine, reserved0, 176);
-DISK_ASSERT_AT(disk_machine, fpu, 256);
-DISK_ASSERT_AT(disk_machine, table, 768);
-DISK_ASSERT_AT(disk_machine, keeper, 832);
-DISK_ASSERT_AT(disk_machine, deadline, 896);
-DISK_ASSERT_AT(disk_machine, call_number, 904);
-DISK_ASSERT_AT(disk_machine, callee_version, 912);
-DISK_ASSERT_AT(disk_machine, callee, 920);
-DISK_ASSERT_AT(disk_machine, reserved1, 924);
-DISK_ASSERT_AT(disk_machine, fault_address, 928);
-DISK_ASSERT_AT(disk_machine, fault_code, 936);
-DISK_ASSERT_AT(disk_machine, cpu_ns, 944);
-DISK_ASSERT_AT(disk_machine, messages_sent, 952);
-DISK_ASSERT_AT(disk_machine, messages_received, 960);
-DISK_ASSERT_AT(disk_machine, faults_served, 968);
-DISK_ASSERT_AT(disk_machine, started_ns, 976);
-DISK_ASSERT_AT(disk_machine, last_ns, 984);
-DISK_ASSERT_AT(disk_machine, resume_seen, 992);
-DISK_ASSERT_AT(disk_machine, resume_port_version, 1000);
-DISK_ASSERT_AT(disk_machine, resume_port, 1008);
-DISK_ASSERT_AT(disk_machine, reserved2, 1012);
-DISK_ASSERT_AT(disk_machine, ports, 1016);
-DISK_ASSERT_AT(disk_machine, name, 1144);
-DISK_ASSERT_AT(disk_machine, reply, 1184);
-DISK_ASSERT_AT(disk_machine, reserved3, 1248);
-DISK_ASSERT_AT(disk_machine, attachments, 1792);
 
 /* ---- port --------------------------------------------------------------- */
 
@@ -426,17 +345,6 @@ struct disk_message {
 	uint8_t data[MESSAGE_DATA];
 	uint8_t reserved[576];
 };
-DISK_ASSERT_SIZE(disk_message, 2048);
-DISK_ASSERT_AT(disk_message, badge, 0);
-DISK_ASSERT_AT(disk_message, label, 8);
-DISK_ASSERT_AT(disk_message, word, 16);
-DISK_ASSERT_AT(disk_message, length, 64);
-DISK_ASSERT_AT(disk_message, sender, 68);
-DISK_ASSERT_AT(disk_message, reserved0, 72);
-DISK_ASSERT_AT(disk_message, reply, 128);
-DISK_ASSERT_AT(disk_message, capability, 192);
-DISK_ASSERT_AT(disk_message, data, 448);
-DISK_ASSERT_AT(disk_message, reserved, 1472);
 
 #define PORT_MAGIC 0x54524f50u
 
@@ -450,13 +358,6 @@ struct disk_port {
 	uint64_t received; /* messages taken out so far */
 	uint8_t reserved[4072];
 };
-DISK_ASSERT_SIZE(disk_port, 4096);
-DISK_ASSERT_AT(disk_port, magic, 0);
-DISK_ASSERT_AT(disk_port, capacity, 4);
-DISK_ASSERT_AT(disk_port, head, 8);
-DISK_ASSERT_AT(disk_port, count, 12);
-DISK_ASSERT_AT(disk_port, received, 16);
-DISK_ASSERT_AT(disk_port, reserved, 24);
 
 /* ---- ordered trees (directories, deadlines, machines, quarantine) -------- */
 
@@ -482,16 +383,6 @@ struct disk_tree_page {
 	uint64_t reserved2;
 	uint8_t bytes[4064]; /* uint16_t offset[count], then free room, then entries */
 };
-DISK_ASSERT_SIZE(disk_tree_page, 4096);
-DISK_ASSERT_AT(disk_tree_page, magic, 0);
-DISK_ASSERT_AT(disk_tree_page, level, 4);
-DISK_ASSERT_AT(disk_tree_page, count, 6);
-DISK_ASSERT_AT(disk_tree_page, heap, 8);
-DISK_ASSERT_AT(disk_tree_page, reserved0, 10);
-DISK_ASSERT_AT(disk_tree_page, reserved1, 12);
-DISK_ASSERT_AT(disk_tree_page, next, 16);
-DISK_ASSERT_AT(disk_tree_page, reserved2, 24);
-DISK_ASSERT_AT(disk_tree_page, bytes, 32);
 
 /* ---- log ---------------------------------------------------------------- */
 
@@ -506,10 +397,5 @@ struct disk_log {
 	uint64_t written; /* bytes ever written */
 	uint8_t reserved[4080];
 };
-DISK_ASSERT_SIZE(disk_log, 4096);
-DISK_ASSERT_AT(disk_log, magic, 0);
-DISK_ASSERT_AT(disk_log, pages, 4);
-DISK_ASSERT_AT(disk_log, written, 8);
-DISK_ASSERT_AT(disk_log, reserved, 16);
 
 #endif

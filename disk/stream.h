@@ -61,29 +61,6 @@ struct stream_header {
 	uint8_t reserved[208];
 	uint64_t checksum;
 };
-DISK_ASSERT_SIZE(stream_header, 512);
-DISK_ASSERT_AT(stream_header, magic, 0);
-DISK_ASSERT_AT(stream_header, version, 8);
-DISK_ASSERT_AT(stream_header, header_size, 12);
-DISK_ASSERT_AT(stream_header, features, 16);
-DISK_ASSERT_AT(stream_header, identity, 24);
-DISK_ASSERT_AT(stream_header, generation, 40);
-DISK_ASSERT_AT(stream_header, digest, 48);
-DISK_ASSERT_AT(stream_header, base, 56);
-DISK_ASSERT_AT(stream_header, base_digest, 64);
-DISK_ASSERT_AT(stream_header, first_page, 72);
-DISK_ASSERT_AT(stream_header, wall_ns, 80);
-DISK_ASSERT_AT(stream_header, uptime_ns, 88);
-DISK_ASSERT_AT(stream_header, counters, 96);
-DISK_ASSERT_AT(stream_header, space_pages, 128);
-DISK_ASSERT_AT(stream_header, pages, 136);
-DISK_ASSERT_AT(stream_header, blocks, 144);
-DISK_ASSERT_AT(stream_header, leaves, 152);
-DISK_ASSERT_AT(stream_header, cleared, 160);
-DISK_ASSERT_AT(stream_header, name, 168);
-DISK_ASSERT_AT(stream_header, base_name, 232);
-DISK_ASSERT_AT(stream_header, reserved, 296);
-DISK_ASSERT_AT(stream_header, checksum, 504);
 
 enum stream_frame_kind {
 	STREAM_FRAME_PAGES = 1, /* struct stream_item, one or more */
@@ -104,15 +81,6 @@ struct stream_frame {
 	uint64_t reserved;
 	uint64_t checksum;
 };
-DISK_ASSERT_SIZE(stream_frame, 48);
-DISK_ASSERT_AT(stream_frame, magic, 0);
-DISK_ASSERT_AT(stream_frame, kind, 4);
-DISK_ASSERT_AT(stream_frame, sequence, 8);
-DISK_ASSERT_AT(stream_frame, length, 16);
-DISK_ASSERT_AT(stream_frame, items, 20);
-DISK_ASSERT_AT(stream_frame, position, 24);
-DISK_ASSERT_AT(stream_frame, reserved, 32);
-DISK_ASSERT_AT(stream_frame, checksum, 40);
 
 #define STREAM_PAYLOAD_MAX (STREAM_FRAME_MAX - (uint32_t)sizeof(struct stream_frame))
 
@@ -128,12 +96,6 @@ struct stream_item {
 	uint8_t codec;	 /* enum disk_codec; NONE: the run is cleared */
 	uint8_t reserved;
 };
-DISK_ASSERT_SIZE(stream_item, 16);
-DISK_ASSERT_AT(stream_item, page, 0);
-DISK_ASSERT_AT(stream_item, count, 8);
-DISK_ASSERT_AT(stream_item, length, 12);
-DISK_ASSERT_AT(stream_item, codec, 14);
-DISK_ASSERT_AT(stream_item, reserved, 15);
 
 struct stream_end {
 	uint64_t frames; /* before this one */
@@ -141,10 +103,5 @@ struct stream_end {
 	uint64_t cleared;
 	uint64_t bytes; /* of the stream before this frame */
 };
-DISK_ASSERT_SIZE(stream_end, 32);
-DISK_ASSERT_AT(stream_end, frames, 0);
-DISK_ASSERT_AT(stream_end, pages, 8);
-DISK_ASSERT_AT(stream_end, cleared, 16);
-DISK_ASSERT_AT(stream_end, bytes, 24);
 
 #endif

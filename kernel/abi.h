@@ -102,7 +102,7 @@ struct abi_message_page {
 	char state_name[STATE_NAME];
 	uint8_t reserved[4096 - MESSAGE_DATA - 40 - STATE_NAME];
 };
-DISK_ASSERT_SIZE(abi_message_page, 4096);
+static_assert(sizeof(struct abi_message_page) == 4096, "a page");
 
 /* The state-machine table in a program's image: found through the message page
  * and, in an ELF file, as the symbol `perdure_state_table`. */

@@ -185,14 +185,14 @@ void deliver_commit(struct disk_machine *to, const struct message *message)
 enum status deliver_receiver(const struct disk_capability *port, const struct disk_object *record,
 			     struct disk_machine **receiver)
 {
-	object_t object = {(uint32_t)record->word[0]};
+	object_t object = {(uint32_t)record->port.receiver};
 	struct disk_object machine;
 	enum status status;
 
 	if (!object.n)
 		return STATUS_EMPTY;
 	status = object_read(&kernel.space, object, &machine);
-	if (status == STATUS_OK && machine.version != record->word[1])
+	if (status == STATUS_OK && machine.version != record->port.receiver_version)
 		status = STATUS_DEAD;
 	if (status == STATUS_DEAD || status == STATUS_NOT_FOUND)
 		return STATUS_EMPTY;

@@ -155,8 +155,8 @@ enum status fault_keeper(const struct disk_machine *machine, struct disk_object 
 		return STATUS_DEAD;
 	if (status != STATUS_OK)
 		return status;
-	*keeper = (object_t){(uint32_t)port->word[0]};
-	*version = port->word[1];
+	*keeper = (object_t){(uint32_t)port->port.receiver};
+	*version = port->port.receiver_version;
 	status = object_read(&kernel.space, *keeper, &record);
 	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && record.version != *version))
 		return STATUS_DEAD;

@@ -391,8 +391,8 @@ static enum status restart_start(void)
 		table_put(&kernel.space, &table, grants[i].slot, &capability[i]);
 	table_put(&kernel.space, &table, SLOT_INSTANCE, &restart.instance);
 	table_put(&kernel.space, &table, SLOT_PORT, &restart.port);
-	port->word[0] = machine->object;
-	port->word[1] = machine->version;
+	port->port.receiver = machine->object;
+	port->port.receiver_version = machine->version;
 	machine->ports[0].object = restart.port.object;
 	machine->ports[0].version = restart.port.version;
 	transient_remove(system, restart.machine.version);

@@ -104,7 +104,7 @@ static enum status start_port(struct disk_machine *machine)
 		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
 	if (status == STATUS_OK)
 		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_RECEIVE, &record);
-	if (status == STATUS_OK && !record.word[0])
+	if (status == STATUS_OK && !record.port.receiver)
 		status = receiver_bind(machine, (object_t){port.object}, &record);
 	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
 }

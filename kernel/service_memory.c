@@ -280,7 +280,7 @@ static enum status bank_machine(struct service *service)
 		return status;
 	/* Its record was written just now, so that reading it does not wait. */
 	status = object_read(&kernel.space, (object_t){service->capability.object}, &record);
-	service->word[0] = record.word[0] << PAGE_SHIFT;
+	service->word[0] = record.machine.message_page << PAGE_SHIFT;
 	return status;
 }
 
@@ -308,8 +308,8 @@ static enum status bank_directory(struct service *service)
 static enum status bank_usage(struct service *service)
 {
 	service->word[0] = service->record.size;
-	service->word[1] = service->record.word[0];
-	service->word[2] = service->record.word[1];
+	service->word[1] = service->record.allowance.limit;
+	service->word[2] = service->record.allowance.objects;
 	return STATUS_OK;
 }
 

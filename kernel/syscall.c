@@ -274,17 +274,19 @@ enum status receiver_bind(struct disk_machine *machine, object_t port,
 	unsigned free_entry = MACHINE_PORTS;
 	enum status status;
 
-	if (record->word[0] && record->word[0] != machine->object) {
-		status = object_read(&kernel.space, (object_t){(uint32_t)record->word[0]}, &other);
+	if (record->port.receiver && record->port.receiver != machine->object) {
+		status = object_read(&kernel.space, (object_t){(uint32_t)record->port.receiver},
+				     &other);
 		if (status == STATUS_WAIT)
 			return status;
-		if (status == STATUS_OK && other.version == record->word[1])
+		if (status == STATUS_OK && other.version == record->port.receiver_version)
 			return STATUS_BUSY;
 	}
 	for (unsigned i = MACHINE_PORTS; i-- > 0;) {
 		if (machine->ports[i].object == port.n &&
 		    machine->ports[i].version == record->version &&
-		    record->word[0] == machine->object && record->word[1] == machine->version)
+		    record->port.receiver == machine->object &&
+		    record->port.receiver_version == machine->version)
 			return STATUS_OK;
 		if (!machine->ports[i].object || machine->ports[i].object == port.n)
 			free_entry = i;
@@ -295,8 +297,8 @@ enum status receiver_bind(struct disk_machine *machine, object_t port,
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT: harmless by itself, so the receive may still wait after it. */
-	writable->word[0] = machine->object;
-	writable->word[1] = machine->version;
+	writable->port.receiver = machine->object;
+	writable->port.receiver_version = machine->version;
 	machine->ports[free_entry].object = port.n;
 	machine->ports[free_entry].version = record->version;
 	return STATUS_OK;

@@ -3,10 +3,12 @@
  * bank.c - allowances.
  *
  * A bank's record counts the pages charged to it (`size`) against its limit
- * (word[0]) and the objects that it pays for (word[1]).  An object is paid for
+ * (`limit`) and the objects that it pays for (`objects`).  An object is paid for
  * from its creation until the last step of its destruction.
  */
 #include "objects/objects_priv.h"
+
+const struct type_descriptor bank_type = {.arena = RANGE_NONE};
 
 enum status bank_charge_prepare(struct space *space, object_t bank, uint64_t pages)
 {
@@ -15,7 +17,7 @@ enum status bank_charge_prepare(struct space *space, object_t bank, uint64_t pag
 
 	if (status != STATUS_OK)
 		return status;
-	if (record.size > record.word[0] || pages > record.word[0] - record.size)
+	if (record.size > record.allowance.limit || pages > record.allowance.limit - record.size)
 		return STATUS_ALLOWANCE;
 	return record_prepare(space, bank, &writable);
 }
@@ -37,7 +39,7 @@ void bank_charge(struct space *space, object_t bank, uint64_t pages, uint64_t ob
 
 	ASSERT(record->type == OBJECT_BANK);
 	record->size += pages;
-	record->word[1] += objects;
+	record->allowance.objects += objects;
 }
 
 void bank_credit(struct space *space, object_t bank, uint64_t pages, uint64_t objects)
@@ -54,5 +56,6 @@ void bank_credit(struct space *space, object_t bank, uint64_t pages, uint64_t ob
 		return;
 	/* Stops at 0: a damaged count must not turn into a huge one. */
 	record->size -= record->size < pages ? record->size : pages;
-	record->word[1] -= record->word[1] < objects ? record->word[1] : objects;
+	record->allowance.objects -=
+		record->allowance.objects < objects ? record->allowance.objects : objects;
 }

@@ -16,18 +16,6 @@
 #include "objects/objects_priv.h"
 #include <string.h>
 
-/* A machine, its table, and every attachment's segment. */
-#define DYING_MAX (2u + MACHINE_ATTACHMENTS)
-
-/* A destruction between its prepare and its commit. */
-struct destruction {
-	struct disk_system *system;
-	uint32_t count;
-	object_t object[DYING_MAX];
-	bool machine;
-	uint64_t deadline;
-};
-
 static enum status destruction_add(struct space *space, struct destruction *destruction,
 				   object_t object)
 {
@@ -41,10 +29,8 @@ static enum status destruction_add(struct space *space, struct destruction *dest
 	return object_prepare(space, object, &record);
 }
 
-/* Adds what the capability names, if it is still alive. */
-static enum status destruction_add_owned(struct space *space, struct destruction *destruction,
-					 const struct disk_capability *capability,
-					 enum object_type type)
+enum status destruction_add_owned(struct space *space, struct destruction *destruction,
+				  const struct disk_capability *capability, enum object_type type)
 {
 	enum status status = object_resolve(space, capability, type, 0, NULL);
 
@@ -56,69 +42,33 @@ static enum status destruction_add_owned(struct space *space, struct destruction
 	return status;
 }
 
-static enum status destruction_add_machine(struct space *space, struct destruction *destruction,
-					   object_t object)
-{
-	struct disk_machine *machine;
-	enum status status = machine_read(space, object, &machine);
-
-	destruction->machine = true;
-	/* A damaged machine can be destroyed; what it owned is not known any more. */
-	if (status == STATUS_OK) {
-		destruction->deadline = machine->deadline;
-		status = destruction_add_owned(space, destruction, &machine->table, OBJECT_TABLE);
-		for (uint32_t i = 0; status == STATUS_OK && i < MACHINE_ATTACHMENTS; i++)
-			if (machine->attachments[i].flags & ATTACHMENT_OWNED)
-				status = destruction_add_owned(space, destruction,
-							       &machine->attachments[i].segment,
-							       OBJECT_SEGMENT);
-	} else if (status == STATUS_CORRUPT) {
-		status = STATUS_OK;
-	}
-	if (status == STATUS_OK && destruction->deadline)
-		status = deadline_remove_prepare(space, destruction->deadline, object);
-	if (status == STATUS_OK)
-		status = machine_unregister_prepare(space, destruction->system, object);
-	if (status == STATUS_OK)
-		status = machine_ready_prepare(space, object);
-	return status;
-}
-
 static enum status destruction_prepare(struct space *space, struct destruction *destruction,
-				       object_t object)
+				       object_t object, const struct type_descriptor **type)
 {
 	struct disk_object record;
 	enum status status = object_read(space, object, &record);
 
 	if (status != STATUS_OK)
 		return status;
-	if (object.n < OBJECT_FIRST_FREE)
+	*type = type_find(record.type);
+	if (object.n < OBJECT_FIRST_FREE || !(*type)->check)
 		return STATUS_NO_OPERATION;
-	switch (record.type) {
-	case OBJECT_SEGMENT:
-	case OBJECT_MACHINE:
-	case OBJECT_PORT:
-	case OBJECT_TABLE:
-		break;
-	case OBJECT_DIRECTORY:
-		if (record.size)
-			return STATUS_NOT_EMPTY;
-		break;
-	default:
-		return STATUS_NO_OPERATION;
-	}
-	status = system_prepare(space, &destruction->system);
+	if ((*type)->may_end)
+		status = (*type)->may_end(&record);
+	if (status == STATUS_OK)
+		status = system_prepare(space, &destruction->system);
 	if (status == STATUS_OK)
 		status = destruction_add(space, destruction, object);
-	if (status == STATUS_OK && record.type == OBJECT_MACHINE)
-		status = destruction_add_machine(space, destruction, object);
+	if (status == STATUS_OK && (*type)->destroy_prepare)
+		status = (*type)->destroy_prepare(space, destruction);
 	return status;
 }
 
 enum status object_destroy(struct space *space, object_t object)
 {
 	struct destruction destruction = {.count = 0};
-	enum status status = destruction_prepare(space, &destruction, object);
+	const struct type_descriptor *type;
+	enum status status = destruction_prepare(space, &destruction, object, &type);
 
 	if (status != STATUS_OK)
 		return status;
@@ -131,12 +81,8 @@ enum status object_destroy(struct space *space, object_t object)
 		record->next_free = destruction.system->destroying;
 		destruction.system->destroying = destruction.object[i].n;
 	}
-	if (destruction.machine) {
-		if (destruction.deadline)
-			deadline_remove(space, destruction.deadline, object);
-		machine_unregister(space, destruction.system, object);
-		machine_ready_set(space, object, false);
-	}
+	if (type->destroy_commit)
+		type->destroy_commit(space, &destruction);
 	return STATUS_OK;
 }
 
@@ -164,12 +110,20 @@ static enum status destruction_pass(struct space *space, object_t object, uint64
 	return STATUS_OK;
 }
 
+static struct range second_range(const struct disk_object *record)
+{
+	const struct type_descriptor *type = type_find(record->type);
+
+	return type->second_range ? type->second_range(record) : (struct range){.pages = 0};
+}
+
 /* Clears some of what is left of the object's ranges. */
 static enum status destruction_clear(struct space *space, object_t object,
 				     const struct disk_object *record, bool *cleared)
 {
 	uint64_t first = record->first_page + (uint64_t)record->passed * STORE_NODE_PAGES;
 	uint64_t end = record->first_page + record->range_pages;
+	struct range second = second_range(record);
 	uint64_t damage = 0;
 	enum status status;
 
@@ -177,9 +131,9 @@ static enum status destruction_clear(struct space *space, object_t object,
 	if (record->passed == OBJECT_PASSED_ALL)
 		return STATUS_OK;
 	status = range_clear_step(space, first, end, cleared, &damage);
-	if (status == STATUS_OK && *cleared && record->type == OBJECT_MACHINE)
-		status = range_clear_step(space, record->word[0], record->word[0] + record->word[1],
-					  cleared, &damage);
+	if (status == STATUS_OK && *cleared && second.pages)
+		status = range_clear_step(space, second.first, second.first + second.pages, cleared,
+					  &damage);
 	if (status == STATUS_CORRUPT || status == STATUS_IO)
 		status = destruction_pass(space, object, damage);
 	return status;
@@ -191,7 +145,7 @@ static enum status destruction_finish(struct space *space, object_t object)
 {
 	struct disk_system *system;
 	struct disk_object *record;
-	uint64_t charge, range_pages, message_pages;
+	struct range range = {0}, second = {0};
 	object_t bank;
 	enum status status = system_prepare(space, &system);
 
@@ -200,23 +154,24 @@ static enum status destruction_finish(struct space *space, object_t object)
 	if (status != STATUS_OK)
 		return status;
 	bank = (object_t){record->bank};
-	range_pages = record->passed ? 0 : record->range_pages;
-	message_pages = record->type == OBJECT_MACHINE && !record->passed ? record->word[1] : 0;
+	if (!record->passed) {
+		range = (struct range){record->first_page, record->range_pages};
+		second = second_range(record);
+	}
 	status = bank_credit_prepare(space, bank);
-	if (status == STATUS_OK && range_pages)
-		status = range_rest_prepare(space, system, record->first_page, range_pages, 0);
-	if (status == STATUS_OK && message_pages)
-		status = range_rest_prepare(space, system, record->word[0], message_pages, 1);
+	if (status == STATUS_OK && range.pages)
+		status = range_rest_prepare(space, system, range.first, range.pages, 0);
+	if (status == STATUS_OK && second.pages)
+		status = range_rest_prepare(space, system, second.first, second.pages, 1);
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
-	if (range_pages)
-		range_rest(space, system, record->first_page, range_pages);
-	if (message_pages)
-		range_rest(space, system, record->word[0], message_pages);
-	charge = object_charge(record->type, record->size);
-	bank_credit(space, bank, charge, 1);
+	if (range.pages)
+		range_rest(space, system, range.first, range.pages);
+	if (second.pages)
+		range_rest(space, system, second.first, second.pages);
+	bank_credit(space, bank, object_charge(record->type, record->size), 1);
 	system->destroying = record->next_free;
 	memset(record, 0, sizeof(*record));
 	record->next_free = system->free_object;

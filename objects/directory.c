@@ -2,11 +2,11 @@
 /*
  * directory.c - names to capabilities, in byte order of the names.
  *
- * A directory is a record: `size` entries in the B+tree at word[0], name to
+ * A directory is a record: `size` entries in the B+tree at `root`, name to
  * struct disk_capability.  It is charged for its entries.
  *
- * Places.  A directory D that has a name has one, and word[1] of its record is the
- * directory in which that name is: its place.  Whatever gives or takes the name of
+ * Places.  A directory D that has a name has one, and `place` of its record is
+ * the directory in which that name is.  Whatever gives or takes the name of
  * a directory writes the place in the same operation, so
  *
  *   1. from every directory the way up, place by place, ends: at the root, or at a
@@ -16,6 +16,42 @@
  */
 #include "objects/objects_priv.h"
 #include <string.h>
+
+static uint64_t directory_charge(uint64_t entries)
+{
+	return 1 + entries / 16;
+}
+
+static bool directory_valid(const struct disk_object *record)
+{
+	if (record->directory.place >= OBJECT_MAX)
+		return false;
+	return record->directory.root ? record->size && btree_page_valid(record->directory.root)
+				      : !record->size;
+}
+
+static enum status directory_check(const struct object_request *request)
+{
+	(void)request;
+	return STATUS_OK;
+}
+
+static enum status directory_may_end(const struct disk_object *record)
+{
+	return record->size ? STATUS_NOT_EMPTY : STATUS_OK;
+}
+
+const struct type_descriptor directory_type = {
+	.arena = RANGE_NONE,
+	.rights = RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
+	.charge = directory_charge,
+	.valid = directory_valid,
+	.starts_empty = true,
+	.check = directory_check,
+	.may_end = directory_may_end,
+};
+
+/* ---- names ----------------------------------------------------------------------- */
 
 bool directory_name_valid(const char *name, size_t length)
 {
@@ -34,8 +70,7 @@ static struct btree_key name_key(const char *name, size_t length)
 
 static uint64_t charge_of_next(uint64_t entries)
 {
-	return object_charge(OBJECT_DIRECTORY, entries + 1) -
-	       object_charge(OBJECT_DIRECTORY, entries);
+	return directory_charge(entries + 1) - directory_charge(entries);
 }
 
 /* Prepares the directory, and its bank, for one entry more or less. */
@@ -124,7 +159,7 @@ static enum status placing_check(struct space *space, object_t directory,
 		status = object_read_typed(space, to, OBJECT_DIRECTORY, &above);
 		if (status == STATUS_DEAD || status == STATUS_WRONG_TYPE)
 			status = STATUS_CORRUPT;
-		to = (object_t){(uint32_t)above.word[1]};
+		to = (object_t){(uint32_t)above.directory.place};
 	}
 	return status;
 }
@@ -148,13 +183,13 @@ static enum status placing_prepare(struct space *space, struct placing *placing,
 	/* The same under the same name.  From before there were places a directory may
 	 * also have several names; its place is that of one of them. */
 	same = placing->leaves.n == placing->comes.n;
-	if (same || leaving.word[1] != place.n)
+	if (same || leaving.directory.place != place.n)
 		placing->leaves = (object_t){0};
-	if (moves ? coming.word[1] == place.n : same)
+	if (moves ? coming.directory.place == place.n : same)
 		placing->comes = (object_t){0};
 	if (placing->leaves.n && next && leaving.size)
 		return STATUS_NOT_EMPTY;
-	if (placing->comes.n && !moves && coming.word[1])
+	if (placing->comes.n && !moves && coming.directory.place)
 		return STATUS_NAMED;
 	if (placing->comes.n && !moves && !(next->rights & RIGHT_WRITE))
 		return STATUS_NO_RIGHT;
@@ -170,9 +205,9 @@ static enum status placing_prepare(struct space *space, struct placing *placing,
 static void placing_commit(struct space *space, const struct placing *placing, object_t place)
 {
 	if (placing->leaves.n)
-		record_writable(space, placing->leaves)->word[1] = 0;
+		record_writable(space, placing->leaves)->directory.place = 0;
 	if (placing->comes.n)
-		record_writable(space, placing->comes)->word[1] = place.n;
+		record_writable(space, placing->comes)->directory.place = place.n;
 }
 
 /* ---- names ------------------------------------------------------------------------- */
@@ -187,7 +222,7 @@ enum status directory_lookup(struct space *space, object_t directory, const char
 		return status;
 	if (!directory_name_valid(name, length))
 		return STATUS_INVALID;
-	return btree_find(space, record.word[0], name_key(name, length), capability,
+	return btree_find(space, record.directory.root, name_key(name, length), capability,
 			  sizeof(*capability));
 }
 
@@ -210,12 +245,13 @@ enum status directory_link(struct space *space, object_t directory, const char *
 		status = exists ? object_prepare(space, directory, &record)
 				: directory_more_prepare(space, directory, &record);
 	if (status == STATUS_OK)
-		status = btree_insert_prepare(space, record->word[0], name_key(name, length));
+		status =
+			btree_insert_prepare(space, record->directory.root, name_key(name, length));
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
-	btree_insert(space, &record->word[0], name_key(name, length), capability,
+	btree_insert(space, &record->directory.root, name_key(name, length), capability,
 		     sizeof(*capability));
 	placing_commit(space, &placing, directory);
 	if (!exists)
@@ -236,12 +272,13 @@ enum status directory_unlink(struct space *space, object_t directory, const char
 	if (status == STATUS_OK)
 		status = directory_less_prepare(space, directory, &record);
 	if (status == STATUS_OK)
-		status = btree_remove_prepare(space, record->word[0], name_key(name, length));
+		status =
+			btree_remove_prepare(space, record->directory.root, name_key(name, length));
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
-	btree_remove(space, &record->word[0], name_key(name, length));
+	btree_remove(space, &record->directory.root, name_key(name, length));
 	placing_commit(space, &placing, directory);
 	directory_less(space, record);
 	return STATUS_OK;
@@ -275,17 +312,17 @@ enum status directory_rename(struct space *space, object_t from, const char *old
 		status = exists || same ? object_prepare(space, to, &target)
 					: directory_more_prepare(space, to, &target);
 	if (status == STATUS_OK)
-		status = btree_remove_prepare(space, source->word[0],
+		status = btree_remove_prepare(space, source->directory.root,
 					      name_key(old_name, old_length));
 	if (status == STATUS_OK)
-		status = btree_insert_prepare(space, target->word[0],
+		status = btree_insert_prepare(space, target->directory.root,
 					      name_key(new_name, new_length));
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
-	btree_remove(space, &source->word[0], name_key(old_name, old_length));
-	btree_insert(space, &target->word[0], name_key(new_name, new_length), &moved,
+	btree_remove(space, &source->directory.root, name_key(old_name, old_length));
+	btree_insert(space, &target->directory.root, name_key(new_name, new_length), &moved,
 		     sizeof(moved));
 	placing_commit(space, &placing, to);
 	if (!same || exists)
@@ -306,8 +343,9 @@ enum status directory_next(struct space *space, object_t directory, const char *
 		return status;
 	if (length && !directory_name_valid(name, length))
 		return STATUS_INVALID;
-	status = btree_next(space, record.word[0], name_key(name, length), (uint8_t *)entry->name,
-			    &found, &entry->capability, sizeof(entry->capability));
+	status = btree_next(space, record.directory.root, name_key(name, length),
+			    (uint8_t *)entry->name, &found, &entry->capability,
+			    sizeof(entry->capability));
 	if (status != STATUS_OK)
 		return status;
 	if (!directory_name_valid(entry->name, found))
@@ -327,12 +365,12 @@ static enum status survey_entry(struct space *space, const struct directory_surv
 	enum status status = placing_find(space, &entry->capability, &directory, &found);
 
 	/* Of several names the first one counts. */
-	if (status != STATUS_OK || !directory.n || found.word[1] ||
+	if (status != STATUS_OK || !directory.n || found.directory.place ||
 	    directory.n == OBJECT_ROOT_DIRECTORY)
 		return status;
 	status = record_prepare(space, directory, &record);
 	if (status == STATUS_OK)
-		record->word[1] = survey->directory.n;
+		record->directory.place = survey->directory.n;
 	return status;
 }
 

@@ -42,7 +42,7 @@ static void format_records(struct disk_object *records, struct disk_system *syst
 			continue;
 		records[i].bank = OBJECT_ROOT_BANK;
 		bank->size += object_charge(fixed[i].type, records[i].size);
-		bank->word[1]++;
+		bank->allowance.objects++;
 	}
 }
 
@@ -74,7 +74,7 @@ enum status objects_format(struct space *space, uint64_t bank_limit_pages)
 	system->root_bank = OBJECT_ROOT_BANK;
 	system->checkpoint_ns = CHECKPOINT_DEFAULT_NS;
 	system->places = 1;
-	records[OBJECT_ROOT_BANK].word[0] = bank_limit_pages;
+	records[OBJECT_ROOT_BANK].allowance.limit = bank_limit_pages;
 	format_records(records, system);
 	return STATUS_OK;
 }

@@ -10,6 +10,24 @@
 
 #define LOG_READ_MAX PAGE_SIZE /* bytes one read gives at most */
 
+static uint64_t log_charge(uint64_t bytes)
+{
+	return 1 + pages_of(bytes);
+}
+
+static bool log_valid(const struct disk_object *record)
+{
+	return record->size == LOG_BYTES;
+}
+
+const struct type_descriptor log_type = {
+	.arena = RANGE_KERNEL,
+	.charge = log_charge,
+	.valid = log_valid,
+};
+
+/* ---- text ------------------------------------------------------------------------ */
+
 static page_t log_page(const struct disk_object *log, uint64_t position)
 {
 	return (page_t){log->first_page + 1 + position % LOG_BYTES / PAGE_SIZE};

@@ -1,42 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * machine.c - machine pages, attachments, the may-be-ready bitmap.
+ * machine.c - machines: their pages, what is attached to them, beginning and end.
  *
- * All machines are also listed in a B+tree at disk_system.machine_root (key:
- * the object, big-endian; no value), so that going through them costs as much
- * as there are machines, not objects.
+ * With a machine come a table, and a message page with a range of its own.  With it end
+ * its table and the segments that it owns.
  */
 #include "objects/objects_priv.h"
 #include <string.h>
 
 /* ---- the page --------------------------------------------------------------------- */
 
-void machine_initialise(struct disk_machine *machine, const struct object_request *request,
-			uint64_t message_page, const struct disk_capability *self,
-			const struct disk_capability *table)
-{
-	const uint16_t fpu_control = 0x37f;   /* FCW: all exceptions masked, 64-bit precision */
-	const uint32_t simd_control = 0x1f80; /* MXCSR: all exceptions masked */
-
-	memset(machine, 0, sizeof(*machine));
-	machine->magic = MACHINE_MAGIC;
-	machine->object = self->object;
-	machine->version = self->version;
-	machine->state = MACHINE_STOPPED;
-	machine->priority = request->priority;
-	machine->message_page = message_page;
-	machine->registers.rflags = 0x202; /* interrupts on; bit 1 is always set */
-	memcpy(machine->fpu, &fpu_control, sizeof(fpu_control));
-	memcpy(machine->fpu + 24, &simd_control, sizeof(simd_control));
-	machine->table = *table;
-	memcpy(machine->name, request->name, MACHINE_NAME - 1);
-}
-
 static bool machine_sound(const struct disk_machine *machine, object_t object,
 			  const struct disk_object *record)
 {
 	return machine->magic == MACHINE_MAGIC && machine->object == object.n &&
-	       machine->version == record->version && machine->message_page == record->word[0] &&
+	       machine->version == record->version &&
+	       machine->message_page == record->machine.message_page &&
 	       machine->state < MACHINE_STATES && machine->priority < MACHINE_PRIORITIES &&
 	       machine->name[MACHINE_NAME - 1] == '\0';
 }
@@ -172,134 +151,139 @@ enum status machine_attachments_prune(struct space *space, struct disk_machine *
 	return STATUS_OK;
 }
 
-/* ---- may-be-ready bitmap ---------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------- */
 
-static page_t ready_page(object_t machine)
+static uint64_t machine_charge(uint64_t size)
 {
-	return (page_t){READY_BITMAP_PAGE + machine.n / READY_BITS_PER_PAGE};
+	(void)size;
+	return 2; /* its page and its message page */
 }
 
-enum status machine_ready_prepare(struct space *space, object_t machine)
+static uint64_t machine_room(uint64_t size)
 {
-	void *data;
-
-	if (!machine.n || machine.n >= OBJECT_MAX)
-		return STATUS_NOT_FOUND;
-	return space_write(space, ready_page(machine), &data);
+	(void)size;
+	return 1;
 }
 
-void machine_ready_set(struct space *space, object_t machine, bool ready)
+static bool machine_valid(const struct disk_object *record)
 {
-	uint8_t *bits = space_writable(space, ready_page(machine));
-	uint32_t bit = machine.n % READY_BITS_PER_PAGE;
-
-	if (ready)
-		bits[bit / 8] |= (uint8_t)(1u << bit % 8);
-	else
-		bits[bit / 8] &= (uint8_t) ~(1u << bit % 8);
+	return range_valid(RANGE_USER, record->machine.message_page, record->machine.message_pages);
 }
 
-/* The first set bit of the page at or after `bit`, READY_BITS_PER_PAGE if none. */
-static uint32_t ready_scan(const uint64_t *words, uint32_t bit)
+static struct range machine_message_range(const struct disk_object *record)
 {
-	uint64_t word;
-
-	for (uint32_t i = bit / 64; i < READY_BITS_PER_PAGE / 64; i++) {
-		word = words[i];
-		if (i == bit / 64)
-			word &= UINT64_MAX << bit % 64;
-		if (word)
-			return i * 64 + (uint32_t)__builtin_ctzll(word);
-	}
-	return READY_BITS_PER_PAGE;
+	return (struct range){record->machine.message_page, record->machine.message_pages};
 }
 
-enum status machine_ready_next(struct space *space, object_t from, object_t *machine)
+static enum status machine_check(const struct object_request *request)
 {
-	const struct disk_system *system;
-	enum status status = system_read(space, &system);
-	uint32_t at = from.n;
-
-	if (status != STATUS_OK)
-		return status;
-	while (at < system->next_object) {
-		uint32_t first = at - at % READY_BITS_PER_PAGE;
-		void *data;
-
-		status = space_read(space, ready_page((object_t){at}), &data);
-		if (status == STATUS_OK) {
-			uint32_t bit = ready_scan(data, at % READY_BITS_PER_PAGE);
-
-			*machine = (object_t){first + bit};
-			if (bit < READY_BITS_PER_PAGE)
-				return STATUS_OK;
-		} else if (status != STATUS_ABSENT) {
-			return status;
-		}
-		at = first + READY_BITS_PER_PAGE;
-	}
-	return STATUS_NOT_FOUND;
+	return request->priority < MACHINE_PRIORITIES ? STATUS_OK : STATUS_INVALID;
 }
 
-/* ---- all machines --------------------------------------------------------------------------- */
-
-struct machine_key {
-	uint8_t bytes[4];
-};
-
-static struct machine_key machine_key(uint32_t n)
+/* The message page's range, the pages that are written at once, the place among all. */
+static enum status machine_create_prepare(struct space *space, struct creation *creation)
 {
-	return (struct machine_key){
-		{(uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}};
-}
+	enum status status =
+		range_plan_add(space, creation->system, &creation->plan, RANGE_USER, 1);
+	void *page;
 
-enum status machine_register_prepare(struct space *space, const struct disk_system *system,
-				     object_t machine)
-{
-	struct machine_key key = machine_key(machine.n);
-
-	return btree_insert_prepare(space, system->machine_root, (struct btree_key){key.bytes, 4});
-}
-
-void machine_register(struct space *space, struct disk_system *system, object_t machine)
-{
-	struct machine_key key = machine_key(machine.n);
-
-	btree_insert(space, &system->machine_root, (struct btree_key){key.bytes, 4}, NULL, 0);
-}
-
-enum status machine_unregister_prepare(struct space *space, const struct disk_system *system,
-				       object_t machine)
-{
-	struct machine_key key = machine_key(machine.n);
-
-	return btree_remove_prepare(space, system->machine_root, (struct btree_key){key.bytes, 4});
-}
-
-void machine_unregister(struct space *space, struct disk_system *system, object_t machine)
-{
-	struct machine_key key = machine_key(machine.n);
-
-	btree_remove(space, &system->machine_root, (struct btree_key){key.bytes, 4});
-}
-
-enum status machine_next(struct space *space, object_t from, object_t *machine)
-{
-	struct machine_key after = machine_key(from.n - 1);
-	const struct disk_system *system;
-	uint8_t key[TREE_KEY_MAX];
-	size_t length;
-	enum status status = system_read(space, &system);
-
+	for (uint32_t i = 0; i < creation->count && status == STATUS_OK; i++)
+		status = space_write(space, (page_t){creation->plan.range[i].first}, &page);
 	if (status == STATUS_OK)
-		status = btree_next(space, system->machine_root,
-				    (struct btree_key){after.bytes, from.n ? 4 : 0}, key, &length,
-				    NULL, 0);
-	if (status != STATUS_OK)
-		return status;
-	if (length != 4)
-		return STATUS_CORRUPT;
-	*machine = (object_t){(uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 |
-			      (uint32_t)key[2] << 8 | key[3]};
-	return STATUS_OK;
+		status =
+			machine_register_prepare(space, creation->system, creation->part[0].object);
+	return status;
 }
+
+static void machine_initialise(struct disk_machine *machine, const struct object_request *request,
+			       uint64_t message_page, const struct disk_capability *self,
+			       const struct disk_capability *table)
+{
+	const uint16_t fpu_control = 0x37f;   /* FCW: all exceptions masked, 64-bit precision */
+	const uint32_t simd_control = 0x1f80; /* MXCSR: all exceptions masked */
+
+	memset(machine, 0, sizeof(*machine));
+	machine->magic = MACHINE_MAGIC;
+	machine->object = self->object;
+	machine->version = self->version;
+	machine->state = MACHINE_STOPPED;
+	machine->priority = request->priority;
+	machine->message_page = message_page;
+	machine->registers.rflags = 0x202; /* interrupts on; bit 1 is always set */
+	memcpy(machine->fpu, &fpu_control, sizeof(fpu_control));
+	memcpy(machine->fpu + 24, &simd_control, sizeof(simd_control));
+	machine->table = *table;
+	memcpy(machine->name, request->name, MACHINE_NAME - 1);
+}
+
+static void machine_create_commit(struct space *space, struct creation *creation)
+{
+	const struct disk_capability *self = &creation->part[0].capability;
+	const struct disk_capability *table = &creation->part[1].capability;
+	struct disk_object *record = record_writable(space, creation->part[0].object);
+	struct disk_capability *slots =
+		space_writable(space, (page_t){creation->plan.range[1].first});
+
+	record->machine.message_page = creation->plan.range[2].first;
+	record->machine.message_pages = creation->plan.range[2].pages;
+	memset(slots, 0, PAGE_SIZE);
+	slots[TABLE_SLOT_SELF] = *self;
+	slots[TABLE_SLOT_TABLE] = *table;
+	machine_initialise(space_writable(space, (page_t){record->first_page}), creation->request,
+			   record->machine.message_page, self, table);
+	machine_register(space, creation->system, creation->part[0].object);
+}
+
+/* A damaged machine can be destroyed; what it owned is not known any more. */
+static enum status machine_destroy_prepare(struct space *space, struct destruction *destruction)
+{
+	object_t object = destruction->object[0];
+	struct disk_machine *machine;
+	enum status status = machine_read(space, object, &machine);
+
+	if (status == STATUS_OK) {
+		destruction->deadline = machine->deadline;
+		status = destruction_add_owned(space, destruction, &machine->table, OBJECT_TABLE);
+		for (uint32_t i = 0; status == STATUS_OK && i < MACHINE_ATTACHMENTS; i++)
+			if (machine->attachments[i].flags & ATTACHMENT_OWNED)
+				status = destruction_add_owned(space, destruction,
+							       &machine->attachments[i].segment,
+							       OBJECT_SEGMENT);
+	} else if (status == STATUS_CORRUPT) {
+		status = STATUS_OK;
+	}
+	if (status == STATUS_OK && destruction->deadline)
+		status = deadline_remove_prepare(space, destruction->deadline, object);
+	if (status == STATUS_OK)
+		status = machine_unregister_prepare(space, destruction->system, object);
+	if (status == STATUS_OK)
+		status = machine_ready_prepare(space, object);
+	return status;
+}
+
+static void machine_destroy_commit(struct space *space, struct destruction *destruction)
+{
+	object_t object = destruction->object[0];
+
+	if (destruction->deadline)
+		deadline_remove(space, destruction->deadline, object);
+	machine_unregister(space, destruction->system, object);
+	machine_ready_set(space, object, false);
+}
+
+const struct type_descriptor machine_type = {
+	.arena = RANGE_KERNEL,
+	.rights = RIGHT_READ | RIGHT_CONTROL | RIGHT_DESTROY,
+	.companion = OBJECT_TABLE,
+	.companion_size = TABLE_MACHINE_SLOTS,
+	.starts_empty = true,
+	.charge = machine_charge,
+	.room = machine_room,
+	.valid = machine_valid,
+	.check = machine_check,
+	.create_prepare = machine_create_prepare,
+	.create_commit = machine_create_commit,
+	.destroy_prepare = machine_destroy_prepare,
+	.destroy_commit = machine_destroy_commit,
+	.second_range = machine_message_range,
+};

@@ -4,16 +4,18 @@
  * nobody else does.
  *
  *   space.c       pages, the system page
- *   object.c      object table: records, versions, indexes, creation, capabilities
- *   format.c      the first objects of an empty space
+ *   object.c      object table: records, versions, types
+ *   capability.c  what a capability names
+ *   create.c      creation
  *   destroy.c     destruction and its steps
+ *   format.c      the first objects of an empty space
  *   range.c       address ranges and their quarantine
  *   bank.c        allowances
  *   btree.c       B+trees: descent, insertion, removal, order
  *   btree_node.c  one page of a B+tree
  *   btree_pool.c  pages for B+trees
  *
- * and one file per object type.
+ * and one file per object type, with its descriptor.
  */
 #ifndef OBJECTS_OBJECTS_PRIV_H
 #define OBJECTS_OBJECTS_PRIV_H
@@ -51,12 +53,21 @@ enum status object_prepare_typed(struct space *space, object_t object, enum obje
 /* Do range, size and words make sense together?  For living and dying records. */
 bool record_valid(const struct disk_object *record);
 
+/* ---- capability.c ------------------------------------------------------------ */
+
+struct disk_capability capability_make(object_t object, uint64_t version, enum object_type type,
+				       uint16_t rights);
+
 /* ---- range.c ---------------------------------------------------------------- */
 
-enum range_arena { RANGE_KERNEL = 0, RANGE_USER = 1 };
+enum range_arena { RANGE_KERNEL = 0, RANGE_USER = 1, RANGE_NONE = 2 };
 #define RANGE_KEY     10u /* arena, log2 of pages, sequence (big-endian) */
 #define RANGES_MAX    3u  /* that one creation takes: machine page, table, message page */
 #define RANGE_LARGEST (UINT64_C(1) << 33) /* pages: largest aligned range in the user arena */
+
+struct range {
+	uint64_t first, pages;
+};
 
 /* Ranges about to be taken. */
 struct range_plan {
@@ -105,12 +116,87 @@ enum status bank_credit_prepare(struct space *space, object_t bank);
 void bank_charge(struct space *space, object_t bank, uint64_t pages, uint64_t objects);
 void bank_credit(struct space *space, object_t bank, uint64_t pages, uint64_t objects);
 
-/* ---- machine.c ---------------------------------------------------------------- */
+/* ---- create.c ----------------------------------------------------------------- */
 
-/* Fills the prepared, empty page of a new machine. */
-void machine_initialise(struct disk_machine *machine, const struct object_request *request,
-			uint64_t message_page, const struct disk_capability *self,
-			const struct disk_capability *table);
+#define CREATION_PARTS 2u
+
+/* For types of which the size is a number of things, 1 to `most`: INVALID, LIMIT. */
+enum status request_counts(const struct object_request *request, uint64_t most);
+
+/* A creation between its prepare and its commit. */
+struct creation {
+	const struct object_request *request;
+	const struct type_descriptor *type;
+	struct disk_system *system;
+	object_t bank;
+	uint64_t charge;
+	uint32_t count;
+	struct {
+		object_t object;
+		enum object_type type;
+		uint64_t size;
+		struct disk_capability capability; /* from the commit on */
+	} part[CREATION_PARTS];
+	uint32_t next_object, free_object; /* of the system page, afterwards */
+	struct range_plan plan;		   /* a range for each part; then what the type adds */
+};
+
+/* ---- destroy.c ---------------------------------------------------------------- */
+
+/* A machine, its table, and every attachment's segment. */
+#define DYING_MAX (2u + MACHINE_ATTACHMENTS)
+
+/* A destruction between its prepare and its commit. */
+struct destruction {
+	struct disk_system *system;
+	uint32_t count;
+	object_t object[DYING_MAX]; /* the one that is meant, and what ends with it */
+	uint64_t deadline;	    /* machine: the one that it waits for */
+};
+
+/* What the capability names ends, too, if it is still alive. */
+enum status destruction_add_owned(struct space *space, struct destruction *destruction,
+				  const struct disk_capability *capability, enum object_type type);
+
+/* ---- types --------------------------------------------------------------------- */
+
+/*
+ * What a type is, beside the operations on its objects: one descriptor, in the file of
+ * the type, and one line of the table in object.c.  Where a function is null there is
+ * nothing to do, or nothing to pay; without `check` programs can neither create nor
+ * destroy it.
+ */
+struct type_descriptor {
+	enum range_arena arena;	    /* of its range in the space; RANGE_NONE: it has none */
+	uint16_t rights;	    /* all that make sense */
+	enum object_type companion; /* is created with it; OBJECT_NONE: nothing is */
+	uint64_t companion_size;
+	bool starts_empty;		   /* the size of a new one is 0, whatever is asked for */
+	uint64_t (*charge)(uint64_t size); /* pages */
+	uint64_t (*room)(uint64_t size);   /* pages of its range; null: its charge */
+	/* With a range that holds the size: do size and words make sense? */
+	bool (*valid)(const struct disk_object *record);
+
+	enum status (*check)(const struct object_request *request);
+	enum status (*create_prepare)(struct space *space, struct creation *creation);
+	void (*create_commit)(struct space *space, struct creation *creation);
+
+	enum status (*may_end)(const struct disk_object *record);
+	enum status (*destroy_prepare)(struct space *space, struct destruction *destruction);
+	void (*destroy_commit)(struct space *space, struct destruction *destruction);
+	/* A range that it has besides the one of its record. */
+	struct range (*second_range)(const struct disk_object *record);
+};
+/* Null: there is no such type. */
+const struct type_descriptor *type_find(unsigned type);
+/* Pages of its range that an object of that size takes. */
+uint64_t type_room(const struct type_descriptor *type, uint64_t size);
+
+extern const struct type_descriptor segment_type, machine_type, port_type, table_type,
+	directory_type, bank_type, log_type;
+
+/* ---- machine_index.c ------------------------------------------------------------ */
+
 enum status machine_register_prepare(struct space *space, const struct disk_system *system,
 				     object_t machine);
 void machine_register(struct space *space, struct disk_system *system, object_t machine);

@@ -10,6 +10,32 @@
 #include "objects/objects_priv.h"
 
 #define MESSAGES_PER_PAGE (PAGE_SIZE / sizeof(struct disk_message))
+static_assert(MESSAGES_PER_PAGE == 2, "one that is left takes a page");
+
+static uint64_t port_charge(uint64_t capacity)
+{
+	return 1 + capacity / MESSAGES_PER_PAGE + capacity % MESSAGES_PER_PAGE;
+}
+
+static bool port_valid(const struct disk_object *record)
+{
+	return record->size && record->size <= PORT_CAPACITY_MAX;
+}
+
+static enum status port_check(const struct object_request *request)
+{
+	return request_counts(request, PORT_CAPACITY_MAX);
+}
+
+const struct type_descriptor port_type = {
+	.arena = RANGE_KERNEL,
+	.rights = RIGHT_READ | RIGHT_SEND | RIGHT_RECEIVE | RIGHT_CONTROL | RIGHT_DESTROY,
+	.charge = port_charge,
+	.valid = port_valid,
+	.check = port_check,
+};
+
+/* ---- the queue ------------------------------------------------------------------- */
 
 static page_t message_page(const struct disk_object *port, uint32_t index)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * segment.c - the size of a segment.
+ * segment.c - segments, and the size of one.
  *
  * A segment is a range of the user arena of which the first `size` bytes are
  * in use and charged.  Pages exist once they have been written.  Behind the
@@ -10,11 +10,34 @@
 #include "objects/objects_priv.h"
 #include <string.h>
 
+static uint64_t segment_charge(uint64_t size)
+{
+	return size ? pages_of(size) : 1;
+}
+
+static enum status segment_check(const struct object_request *request)
+{
+	if (request->size_max && request->size > request->size_max)
+		return STATUS_INVALID;
+	if (request->size > RANGE_LARGEST * PAGE_SIZE ||
+	    request->size_max > RANGE_LARGEST * PAGE_SIZE)
+		return STATUS_LIMIT;
+	return STATUS_OK;
+}
+
+const struct type_descriptor segment_type = {
+	.arena = RANGE_USER,
+	.rights = RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE | RIGHT_DESTROY,
+	.charge = segment_charge,
+	.check = segment_check,
+};
+
+/* ---- the size -------------------------------------------------------------------- */
+
 static enum status segment_grow(struct space *space, object_t segment, uint64_t bytes,
 				const struct disk_object *old)
 {
-	uint64_t charge =
-		object_charge(OBJECT_SEGMENT, bytes) - object_charge(OBJECT_SEGMENT, old->size);
+	uint64_t charge = segment_charge(bytes) - segment_charge(old->size);
 	struct disk_object *record;
 	object_t bank = {old->bank};
 	enum status status = object_prepare(space, segment, &record);
@@ -56,8 +79,7 @@ static enum status segment_tail_prepare(struct space *space, const struct disk_o
 static enum status segment_cut_finish(struct space *space, object_t segment, uint64_t bytes,
 				      const struct disk_object *old)
 {
-	uint64_t credit =
-		object_charge(OBJECT_SEGMENT, old->size) - object_charge(OBJECT_SEGMENT, bytes);
+	uint64_t credit = segment_charge(old->size) - segment_charge(bytes);
 	struct disk_object *record;
 	object_t bank = {old->bank};
 	uint8_t *tail;

@@ -6,6 +6,31 @@
  */
 #include "objects/objects_priv.h"
 
+static uint64_t table_charge(uint64_t slots)
+{
+	return slots / TABLE_SLOTS_PER_PAGE + (slots % TABLE_SLOTS_PER_PAGE != 0);
+}
+
+static bool table_valid(const struct disk_object *record)
+{
+	return record->size && record->size <= TABLE_SLOTS_MAX;
+}
+
+static enum status table_check(const struct object_request *request)
+{
+	return request_counts(request, TABLE_SLOTS_MAX);
+}
+
+const struct type_descriptor table_type = {
+	.arena = RANGE_KERNEL,
+	.rights = RIGHT_READ | RIGHT_CONTROL | RIGHT_DESTROY,
+	.charge = table_charge,
+	.valid = table_valid,
+	.check = table_check,
+};
+
+/* ---- slots ----------------------------------------------------------------------- */
+
 static page_t table_page(const struct disk_object *table, uint32_t slot)
 {
 	return (page_t){table->first_page + slot / TABLE_SLOTS_PER_PAGE};

@@ -57,6 +57,11 @@ BAD = [
     ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int x;\n"}, "there is no"),
     ("structures", {"disk/a.h": "struct a {\n\tint b;\n};\n"}, "size of a"),
     ("structures", {"disk/a.h": "struct a {\n\tint b, c[2];\n};\n"}, "a.c is not"),
+    (
+        "structures",
+        {"disk/a.h": "struct a {\n\tunion {\n\t\tstruct {\n\t\t\tint b;\n\t\t} c;\n\t};\n};\n"},
+        "a.c.b is not",
+    ),
 ]
 
 

@@ -22,10 +22,11 @@ FOLDERS = ("base", "tools/mkstore", "tools/verify", "store", "objects", "drivers
 @pytest.fixture(name="older")
 def older_image():
     """An image whose store has no feature."""
+    create = pathlib.Path("tools/mkstore/create.c")
     source, count = re.subn(
         r"(create->format\.(?:deltas|columns|counted)) = true;",
         r"\1 = false;",
-        pathlib.Path("tools/mkstore/create.c").read_text(encoding="utf-8"),
+        create.read_text(encoding="utf-8"),
     )
     assert count == 3
     os.makedirs(WORK, exist_ok=True)
@@ -37,7 +38,7 @@ def older_image():
         f"build/host/{path.with_suffix('.o')}"
         for folder in FOLDERS
         for path in sorted(pathlib.Path(folder).glob("*.c"))
-        if path.name != "create.c"
+        if path != create
     ]
     command = ["gcc", "-std=gnu11", "-I.", str(changed)]
     command += [path for path in objects if os.path.exists(path)]

@@ -181,8 +181,9 @@ enum command_exit content_read(struct host *host, const struct disk_object *segm
 	}
 	sink->complete = result == COMMAND_OK;
 	sink->wall_ns = 0;
-	if (content_digest_end(&digest, segment->size) == segment->word[1] && !sink->bad_pages)
-		sink->wall_ns = segment->word[0];
+	if (content_digest_end(&digest, segment->size) == segment->segment.digest &&
+	    !sink->bad_pages)
+		sink->wall_ns = segment->segment.wall_ns;
 	return result == COMMAND_OK && sink->bad_pages > 0 ? COMMAND_FAILED : result;
 }
 
@@ -192,7 +193,7 @@ uint64_t content_time(struct host *host, const struct disk_object *segment)
 	struct content_digest digest;
 
 	content_digest_begin(&digest);
-	for (uint64_t i = segment->word[0] ? 0 : pages; i < pages; i++) {
+	for (uint64_t i = segment->segment.wall_ns ? 0 : pages; i < pages; i++) {
 		uint64_t rest;
 		void *data;
 
@@ -205,8 +206,9 @@ uint64_t content_time(struct host *host, const struct disk_object *segment)
 			return 0;
 		content_digest_page(&digest, i, data, rest < PAGE_SIZE ? (size_t)rest : PAGE_SIZE);
 	}
-	return content_digest_end(&digest, segment->size) == segment->word[1] ? segment->word[0]
-									      : 0;
+	return content_digest_end(&digest, segment->size) == segment->segment.digest
+		       ? segment->segment.wall_ns
+		       : 0;
 }
 
 /* ---- writing -------------------------------------------------------------------- */
@@ -312,8 +314,8 @@ static enum status content_note(struct host *host, object_t segment, uint64_t wa
 
 	if (status != STATUS_OK)
 		return status;
-	record->word[0] = wall_ns;
-	record->word[1] = wall_ns ? digest : 0;
+	record->segment.wall_ns = wall_ns;
+	record->segment.digest = wall_ns ? digest : 0;
 	return STATUS_OK;
 }
 

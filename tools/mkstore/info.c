@@ -67,8 +67,8 @@ static enum status info_gather(struct host *host, struct info *info)
 	if (status != STATUS_OK)
 		return status;
 	info->bank_used = bank.size;
-	info->bank_limit = bank.word[0];
-	info->objects = bank.word[1];
+	info->bank_limit = bank.allowance.limit;
+	info->objects = bank.allowance.objects;
 	return STATUS_OK;
 }
 

@@ -203,8 +203,8 @@ static enum status initial_bind(const struct initial *initial, struct initial_ma
 
 	if (status != STATUS_OK)
 		return status;
-	port->word[0] = made->machine.object;
-	port->word[1] = made->machine.version;
+	port->port.receiver = made->machine.object;
+	port->port.receiver_version = made->machine.version;
 	machine->ports[0].object = made->port.object;
 	machine->ports[0].version = made->port.version;
 	made->message_page = machine->message_page;

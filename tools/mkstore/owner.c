@@ -138,7 +138,7 @@ static void owners_directory(struct owners *owners, uint32_t directory)
 	uint64_t count = 1;
 
 	if (level)
-		level[0] = owners->owner[directory].record.word[0];
+		level[0] = owners->owner[directory].record.directory.root;
 	for (unsigned i = 0; i < OWNER_LEVELS && level && count; i++) {
 		uint64_t *below = NULL, found = 0;
 
@@ -197,8 +197,9 @@ static bool owner_has(const struct disk_object *record, uint64_t page)
 {
 	bool own = record->first_page && page - record->first_page < record->range_pages;
 
-	return record->version && (own || (record->type == OBJECT_MACHINE &&
-					   page - record->word[0] < record->word[1]));
+	return record->version &&
+	       (own || (record->type == OBJECT_MACHINE &&
+			page - record->machine.message_page < record->machine.message_pages));
 }
 
 /* From the end of `text` to its front; where it begins. */

@@ -118,7 +118,7 @@ static enum status reattach_name(struct reattach *reattach, object_t object, con
 		status = HOST_RETRY(host,
 				    object_capability(&host->space, object,
 						      object_rights(record.type), &capability));
-	place = (object_t){record.type == OBJECT_DIRECTORY ? (uint32_t)record.word[1] : 0};
+	place = (object_t){record.type == OBJECT_DIRECTORY ? (uint32_t)record.directory.place : 0};
 	if (status != STATUS_OK)
 		return status;
 	if (!place.n)

@@ -87,7 +87,8 @@ static enum status table_read(struct objects *objects)
 			continue;
 		}
 		if (status == STATUS_OK && record.type == OBJECT_MACHINE)
-			status = range_add(objects, record.word[0], record.word[1], i);
+			status = range_add(objects, record.machine.message_page,
+					   record.machine.message_pages, i);
 	}
 	if (status == STATUS_OK && objects->ranges)
 		qsort(objects->range, objects->ranges, sizeof(*objects->range), range_compare);

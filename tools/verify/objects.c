@@ -210,8 +210,9 @@ static bool verify_objects_shape(const struct verify_objects *objects,
 		return user && verify_objects_pages(record->size) <= record->range_pages;
 	case OBJECT_MACHINE:
 		return kernel && record->size == 0 &&
-		       verify_objects_range_sound(objects, VERIFY_ARENA_USER, record->word[0],
-						  record->word[1]);
+		       verify_objects_range_sound(objects, VERIFY_ARENA_USER,
+						  record->machine.message_page,
+						  record->machine.message_pages);
 	case OBJECT_PORT:
 		return kernel && record->size >= 1 && record->size <= PORT_CAPACITY_MAX &&
 		       charge <= record->range_pages;
@@ -267,7 +268,8 @@ static void verify_objects_record_check(struct verify_objects *objects, uint32_t
 		verify_objects_range_add(objects, record->first_page, record->range_pages, object,
 					 false);
 	if (record->type == OBJECT_MACHINE)
-		verify_objects_range_add(objects, record->word[0], record->word[1], object, true);
+		verify_objects_range_add(objects, record->machine.message_page,
+					 record->machine.message_pages, object, true);
 	if (record->bank && record->bank < objects->objects) {
 		objects->bank_pages[record->bank] += verify_objects_charge(record);
 		objects->bank_objects[record->bank]++;
@@ -368,18 +370,18 @@ static void verify_objects_banks(struct verify_objects *objects)
 		if (!bank)
 			continue;
 		if (record->size != objects->bank_pages[i] ||
-		    record->word[1] != objects->bank_objects[i])
+		    record->allowance.objects != objects->bank_objects[i])
 			verify_objects_report(objects, page,
 					      "bank %" PRIu32 " counts %" PRIu64
 					      " pages and %" PRIu64 " objects, charged are %" PRIu64
 					      " and %" PRIu64,
-					      i, record->size, record->word[1],
+					      i, record->size, record->allowance.objects,
 					      objects->bank_pages[i], objects->bank_objects[i]);
-		if (record->size > record->word[0])
+		if (record->size > record->allowance.limit)
 			verify_objects_report(objects, page,
 					      "bank %" PRIu32 " is over its limit: %" PRIu64
 					      " of %" PRIu64 " pages",
-					      i, record->size, record->word[0]);
+					      i, record->size, record->allowance.limit);
 	}
 }
 

@@ -110,7 +110,7 @@ static void body_directory(struct verify_objects *objects, uint32_t object)
 	struct verify_objects_tree tree = {.what = what, .entry = body_directory_entry};
 
 	snprintf(what, sizeof(what), "directory %" PRIu32, object);
-	verify_objects_tree_walk(objects, record->word[0], &tree);
+	verify_objects_tree_walk(objects, record->directory.root, &tree);
 	if (!tree.damaged && tree.entries != record->size)
 		verify_objects_report(objects, OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE,
 				      "%s counts %" PRIu64 " names and has %" PRIu64, what,
@@ -143,7 +143,8 @@ static void body_port(struct verify_objects *objects, uint32_t object)
 	struct disk_message messages[2];
 	struct disk_port port;
 
-	if (record->word[0] >= objects->objects || record->word[1] > objects->system.next_version)
+	if (record->port.receiver >= objects->objects ||
+	    record->port.receiver_version > objects->system.next_version)
 		verify_objects_report(objects, record->first_page,
 				      "port %" PRIu32 ": its receiver does not exist", object);
 	if (!verify_objects_read(objects, record->first_page, &port) ||

@@ -175,7 +175,8 @@ void verify_objects_machine(struct verify_objects *objects, uint32_t object)
 	if (!verify_objects_read(objects, page, &machine))
 		return;
 	if (machine.magic != MACHINE_MAGIC || machine.object != object ||
-	    machine.version != record->version || machine.message_page != record->word[0]) {
+	    machine.version != record->version ||
+	    machine.message_page != record->machine.message_page) {
 		verify_objects_report(objects, page,
 				      "machine %" PRIu32 ": its page is that of object %" PRIu32
 				      ", version %" PRIu64,

@@ -67,7 +67,7 @@ static uint64_t reach_page(uint32_t object)
 static void reach_place_named(struct reach *reach, const struct verify_objects_edge *edge)
 {
 	struct verify_objects *objects = reach->objects;
-	uint64_t place = objects->record[edge->to].word[1];
+	uint64_t place = objects->record[edge->to].directory.place;
 
 	if (place == edge->from && !reach->holder[edge->to]) {
 		reach->holder[edge->to] = edge->from;
@@ -93,11 +93,12 @@ static void reach_places(struct reach *reach)
 		    reach_directory(objects, objects->edge[i].to))
 			reach_place_named(reach, &objects->edge[i]);
 	for (uint32_t i = 1; i < objects->objects; i++) {
-		if (reach_directory(objects, i) && objects->record[i].word[1] && !reach->holder[i])
+		if (reach_directory(objects, i) && objects->record[i].directory.place &&
+		    !reach->holder[i])
 			verify_objects_report(objects, reach_page(i),
 					      "directory %" PRIu32 " has its place in object "
 					      "%" PRIu64 ", which does not name it",
-					      i, objects->record[i].word[1]);
+					      i, objects->record[i].directory.place);
 		reach->holder[i] = 0;
 	}
 }

@@ -146,7 +146,7 @@ static void put_below_itself(object_t from, const char *text, object_t to)
 	records = page_of(OBJECT_TABLE_PAGE + moved.object / OBJECTS_PER_PAGE);
 	for (unsigned i = 0; i < OBJECTS_PER_PAGE; i++)
 		if (records[i].type == OBJECT_DIRECTORY)
-			records[i].word[1] = 0;
+			records[i].directory.place = 0;
 	/* And becomes what it is in the pages of the tree. */
 	for (uint64_t page = TREE_ARENA_PAGE; page < system_of()->tree_next; page++) {
 		struct disk_tree_page *tree = page_of(page);
@@ -349,19 +349,19 @@ static void test_places(void **state)
 	name(of(a), "b", b);
 	verify_now();
 	assert_int_equal(found.errors + found.count, 0);
-	record_of(b)->word[1] = 0;
+	record_of(b)->directory.place = 0;
 	expect_error("of which its record says nothing");
 	/* A second name, as could be given before. */
-	record_of(b)->word[1] = OBJECT_ROOT_DIRECTORY;
+	record_of(b)->directory.place = OBJECT_ROOT_DIRECTORY;
 	expect_error("which does not name it");
-	record_of(b)->word[1] = a.object;
-	record_of(a)->word[1] = OBJECT_ROOT_BANK;
+	record_of(b)->directory.place = a.object;
+	record_of(a)->directory.place = OBJECT_ROOT_BANK;
 	expect_error("which does not name it");
-	record_of(a)->word[1] = OBJECT_ROOT_DIRECTORY;
+	record_of(a)->directory.place = OBJECT_ROOT_DIRECTORY;
 	system_of()->places = 2;
 	expect_error("reserve");
 	system_of()->places = 0;
-	record_of(b)->word[1] = 0;
+	record_of(b)->directory.place = 0;
 	verify_now();
 	assert_int_equal(found.errors + found.count, 0);
 }

@@ -292,7 +292,8 @@ static struct disk_tree_page *tree_of(struct host *host, uint64_t page)
 /* The root of the big directory's tree: an inner page. */
 static struct disk_tree_page *inner_of(struct host *host)
 {
-	struct disk_tree_page *page = tree_of(host, record_of(host, made.directory)->word[0]);
+	struct disk_tree_page *page =
+		tree_of(host, record_of(host, made.directory)->directory.root);
 
 	assert_int_equal(page->level, 1);
 	return page;
@@ -352,12 +353,12 @@ FAULT(record_overlap,
 FAULT(record_bank, record_of(host, made.table)->bank = made.port.n)
 FAULT(segment_tail, record_of(host, made.segment)->size = 2 * PAGE_SIZE)
 FAULT(bank_pages, record_of(host, (object_t){OBJECT_ROOT_BANK})->size++)
-FAULT(bank_objects, record_of(host, (object_t){OBJECT_ROOT_BANK})->word[1]--)
-FAULT(bank_limit, record_of(host, (object_t){OBJECT_ROOT_BANK})->word[0] = 3)
+FAULT(bank_objects, record_of(host, (object_t){OBJECT_ROOT_BANK})->allowance.objects--)
+FAULT(bank_limit, record_of(host, (object_t){OBJECT_ROOT_BANK})->allowance.limit = 3)
 FAULT(directory_count, record_of(host, made.directory)->size += 15)
-FAULT(directory_root, record_of(host, made.directory)->word[0] = KERNEL_ARENA_PAGE)
-FAULT(tree_shared, record_of(host, made.directory)->word[0] =
-			   record_of(host, (object_t){OBJECT_ROOT_DIRECTORY})->word[0])
+FAULT(directory_root, record_of(host, made.directory)->directory.root = KERNEL_ARENA_PAGE)
+FAULT(tree_shared, record_of(host, made.directory)->directory.root =
+			   record_of(host, (object_t){OBJECT_ROOT_DIRECTORY})->directory.root)
 FAULT(tree_magic, leaf_of(host)->magic = 0)
 FAULT(tree_level, inner_of(host)->level = 2)
 FAULT(tree_empty, leaf_of(host)->count = 0)
@@ -391,7 +392,7 @@ FAULT(port_head,
       ((struct disk_port *)page_of(host, record_of(host, made.port)->first_page))->head = 8)
 FAULT(port_count,
       ((struct disk_port *)page_of(host, record_of(host, made.port)->first_page))->count = 9)
-FAULT(port_receiver, record_of(host, made.port)->word[0] = 4000000)
+FAULT(port_receiver, record_of(host, made.port)->port.receiver = 4000000)
 FAULT(message_length,
       ((struct disk_message *)page_of(host, record_of(host, made.port)->first_page + 1))->length =
 	      MESSAGE_DATA + 1)

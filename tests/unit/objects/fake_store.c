@@ -474,10 +474,10 @@ static void record_apart(const struct disk_object *a, const struct disk_object *
 	assert_true(a->first_page + a->range_pages <= b->first_page ||
 		    b->first_page + b->range_pages <= a->first_page);
 	if (a->type == OBJECT_MACHINE && b->type == OBJECT_MACHINE)
-		assert_int_not_equal(a->word[0], b->word[0]);
+		assert_int_not_equal(a->machine.message_page, b->machine.message_page);
 	if (a->type == OBJECT_MACHINE && b->type == OBJECT_SEGMENT)
-		assert_true(a->word[0] + a->word[1] <= b->first_page ||
-			    b->first_page + b->range_pages <= a->word[0]);
+		assert_true(a->machine.message_page + a->machine.message_pages <= b->first_page ||
+			    b->first_page + b->range_pages <= a->machine.message_page);
 }
 
 void fake_invariants(struct space *space)
@@ -506,8 +506,8 @@ void fake_invariants(struct space *space)
 	fake_begin();
 	assert_int_equal(object_read(space, (object_t){OBJECT_ROOT_BANK}, &bank), STATUS_OK);
 	assert_int_equal(bank.size, charged);
-	assert_int_equal(bank.word[1], objects);
-	assert_true(bank.size <= bank.word[0]);
+	assert_int_equal(bank.allowance.objects, objects);
+	assert_true(bank.size <= bank.allowance.limit);
 }
 
 /* The view is of what there is now.  Its data is good until the next call of the store. */

@@ -45,7 +45,7 @@ static uint64_t place_of(struct space *space, unsigned i)
 
 	fake_begin();
 	assert_int_equal(object_read(space, of(&made[i]), &record), STATUS_OK);
-	return record.word[1];
+	return record.directory.place;
 }
 
 /* One change of names; every failure on its way must leave everything as it was. */
@@ -326,7 +326,7 @@ static void forget_places(struct space *space)
 	(void)space;
 	fake_begin();
 	for (unsigned i = 0; i < COUNT; i++)
-		record_of(i)->word[1] = 0;
+		record_of(i)->directory.place = 0;
 	((struct disk_system *)fake_page(SYSTEM_PAGE))->places = 0;
 	fake_adopt();
 }
@@ -384,7 +384,7 @@ static void test_survey(void **state)
 	assert_int_equal(place_of(&space, 7), made[8].object);
 	assert_int_equal(move(&space, 0, "b", 3, "b"), STATUS_LOOP);
 	/* Nothing is done twice. */
-	record_of(1)->word[1] = 0;
+	record_of(1)->directory.place = 0;
 	fake_adopt();
 	survey_all(&space);
 	assert_int_equal(place_of(&space, 1), 0);
@@ -434,14 +434,15 @@ static void test_survey_of_old_names(void **state)
 	assert_int_equal(give(&space, 2, "again", &made[1]), STATUS_OK);
 	/* A name for the root, and a directory that lies in itself. */
 	assert_int_equal(give(&space, 8, "r", &made[7]), STATUS_OK);
-	found = memmem(fake_page(record_of(8)->word[0]), PAGE_SIZE, &made[7], sizeof(made[7]));
+	found = memmem(fake_page(record_of(8)->directory.root), PAGE_SIZE, &made[7],
+		       sizeof(made[7]));
 	assert_non_null(found);
 	memcpy(found, &made[0], sizeof(made[0]));
 	assert_int_equal(give(&space, 3, "x", &made[4]), STATUS_OK);
 	assert_int_equal(give(&space, 4, "x", &made[5]), STATUS_OK);
-	record_of(5)->word[0] = record_of(3)->word[0];
+	record_of(5)->directory.root = record_of(3)->directory.root;
 	record_of(5)->size = 1;
-	record_of(3)->word[0] = record_of(3)->size = 0;
+	record_of(3)->directory.root = record_of(3)->size = 0;
 	forget_places(&space);
 	survey_all(&space);
 	assert_int_equal(place_of(&space, 0), 0);
