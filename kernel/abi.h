@@ -104,17 +104,24 @@ struct abi_message_page {
 };
 static_assert(sizeof(struct abi_message_page) == 4096, "a page");
 
-/* The state-machine table in a program's image: found through the message page
- * and, in an ELF file, as the symbol `perdure_state_table`. */
+/* The tables of a state machine in a program's image; addresses are the program's own. */
+#define STATE_TABLE_MAGIC UINT64_C(0x32454c4241544553)
 struct abi_state_table {
-	uint64_t magic; /* STATE_MAGIC */
-	uint32_t states, events, transitions, reserved;
-	uint64_t state_names;	  /* address of char[states][STATE_NAME] */
-	uint64_t event_names;	  /* address of char[events][STATE_NAME] */
+	uint64_t magic; /* STATE_TABLE_MAGIC */
+	uint32_t states, transitions;
+	uint64_t state_list;	  /* address of struct abi_state[states] */
 	uint64_t transition_list; /* address of struct abi_transition[transitions] */
 };
+struct abi_state {
+	char name[STATE_NAME];
+	uint64_t timer_ns; /* from entering it to its timer; 0: none */
+	uint64_t enter;	   /* address of what runs then; 0: nothing */
+};
 struct abi_transition {
-	uint32_t state, event, next, reserved;
+	uint32_t from;	     /* state; UINT32_MAX: whatever it is */
+	uint32_t to;	     /* UINT32_MAX: the same, and nothing is entered */
+	uint64_t on;	     /* label of a message; 0: the timer */
+	uint64_t guard, act; /* addresses; 0: always, nothing */
 };
 
 /* ---- operations ------------------------------------------------------------

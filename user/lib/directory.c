@@ -204,6 +204,23 @@ enum status path_parent(const char *path, uint32_t *slot, char name[DIRECTORY_NA
 	return status;
 }
 
+enum status port_publish(const char *path)
+{
+	char name[DIRECTORY_NAME];
+	uint32_t directory, port;
+	enum status status = path_parent(path, &directory, name);
+
+	if (status != STATUS_OK)
+		return status;
+	port = slot_take();
+	status = port ? table_reduce(SLOT_TABLE, SLOT_PORT, port, RIGHT_SEND) : STATUS_LIMIT;
+	if (status == STATUS_OK)
+		status = directory_link(directory, name, port, true);
+	slot_give(port);
+	slot_give(directory);
+	return status;
+}
+
 enum status path_past(uint64_t snapshot, const char *path, struct directory_item *item)
 {
 	size_t length;

@@ -50,4 +50,7 @@ enum status path_lookup(const char *path, uint32_t *slot, enum object_type *type
  * that name.  INVALID when the path has no name. */
 enum status path_parent(const char *path, uint32_t *slot, char name[DIRECTORY_NAME]);
 
+/* Puts a capability to the own port, to send only, at the path, in place of what is there. */
+enum status port_publish(const char *path);
+
 #endif

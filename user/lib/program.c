@@ -13,6 +13,8 @@
 
 struct abi_message_page *program_page;
 
+int main(int argc, char **argv);
+
 /* Copies of the strings, so that the start structure may be overwritten by a
  * stack that needs more room. */
 static char arguments[START_ARGUMENTS + 1];

@@ -2,8 +2,8 @@
 /*
  * program.h - start and end of a program, and what it says of its own state.
  *
- * A program defines `int main(int argc, char **argv)`; argv[0] is the name of
- * its machine.  When main returns, the machine ends with that code.  There is no
+ * A program defines `int main(int argc, char **argv)`, or of nothing; argv[0] is the
+ * name of its machine.  When main returns, the machine ends with that code.  There is no
  * other beginning: after a reboot a program goes on where it was.
  */
 #ifndef USER_LIB_PROGRAM_H
@@ -14,8 +14,6 @@
 
 /* The machine's message page.  Message data lies at its start. */
 extern struct abi_message_page *program_page;
-
-int main(int argc, char **argv);
 
 /* Called by start.S. */
 void program_enter(const struct abi_start *start) __attribute__((noreturn));

@@ -10,25 +10,23 @@
 #include "user/lib/service.h"
 #include "user/lib/state_machine.h"
 
-void state_machine_run(struct state_machine *machine, uint32_t port)
+void state_machine_run(struct state_machine *machine, uint32_t first)
 {
+	const char *unsound = state_machine_unsound(machine);
+
+	if (unsound)
+		program_fail("the tables of states are not sound: %s", unsound);
+	machine->now = clock_uptime();
+	state_machine_begin(machine, program_page, first);
 	for (;;) {
 		struct message message = machine->reply;
-		uint32_t event = 0;
 		enum status status;
 
 		message.deadline = machine->deadline;
-		status = message_reply_receive(port, &message);
-		if (status == STATUS_TIMEOUT)
-			machine->deadline = 0;
-		else if (status == STATUS_OK)
-			event = state_machine_event(machine->definition, message.label);
-		else
+		status = message_reply_receive(SLOT_PORT, &message);
+		if (status != STATUS_OK && status != STATUS_TIMEOUT)
 			program_fail("cannot receive: %s", status_text(status));
 		machine->now = clock_uptime();
-		if (!state_machine_dispatch(machine, event, &message) &&
-		    machine->reply.label == STATUS_OK)
-			program_fail("the handler of event %u chose a state without a transition",
-				     event);
+		state_machine_dispatch(machine, status == STATUS_OK ? &message : NULL);
 	}
 }

@@ -37,7 +37,7 @@ static void fault_undefined(void)
 
 static void fault_code(void)
 {
-	volatile uint8_t *code = (volatile uint8_t *)(uintptr_t)main;
+	volatile uint8_t *code = (volatile uint8_t *)(uintptr_t)fault_code;
 
 	*code = 0;
 }
