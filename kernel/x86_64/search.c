@@ -239,7 +239,7 @@ static bool search_function(const struct pci_function *f, void *context)
 static bool search_over(const struct search *search)
 {
 	if (search->places > 0)
-		return search->wanted->known || search->silent == 0;
+		return search->places > 1 || search->wanted->known || search->silent == 0;
 	return search->silent + search->failing == 0;
 }
 

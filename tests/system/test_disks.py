@@ -207,6 +207,18 @@ def test_others_stand_still(image, copy):
     assert store_digest(copy) == before
 
 
+def test_two_beside_one_that_stands_still(image, copy, other):
+    """Two stores of which the menu names none are refused, whatever a third disk holds."""
+    set_menu(image, timeout=-1, without="module2 [^;]*")
+    with Away(copy) as away:
+        disks = served(away, "silent") + attached("more", other) + STARTED
+        with Machine(image, disk=disks) as machine:
+            stop_at_menu(machine, away)
+            machine.wait("2 stores are attached, and the boot menu does not say")
+            machine.wait(REFUSED)
+    assert not resumed(other)
+
+
 def test_the_started_one_stands_still(image, copy):
     """It is waited for without limit, and that is said."""
     set_menu(image, timeout=-1)
