@@ -186,6 +186,9 @@ $(S)/%.o: %.c Makefile | need-build need-test
 $(S)/host.a: $(ARCHIVED_C:%.c=$(S)/%.o)
 $(S)/user.a: $(RING3_C:%.c=$(S)/%.o)
 $(S)/drivers.a: $(patsubst %.c,$(S)/%.o,$(call tree,drivers,%.c))
+# What the kernel does for machines, for calls over the fake store.
+CALLS := syscall deliver park task time fault service service_machine service_memory print safe terminal essential
+$(S)/calls.a: $(CALLS:%=$(S)/kernel/%.o)
 $(S)/fake.a: $(patsubst %.c,$(S)/%.o,$(OBJECTS_C) $(BASE_C)) $(S)/tests/unit/objects/fake_store.o
 $(S)/%.a:
 	$(SAY) ar $@ && rm -f $@ && ar rcsT $@ $^ 2>/dev/null
@@ -196,6 +199,9 @@ $(B)/unit/user/%: $(S)/tests/unit/user/%.o $(S)/user.a
 # Hostile files are made from a real program.
 $(B)/unit/kernel/test_loader: | $(B)/user/hello.elf
 $(B)/unit/drivers/%: $(S)/tests/unit/drivers/%.o $(S)/drivers.a
+	$(UNIT_LINK)
+$(B)/unit/kernel/test_fake_%: $(S)/tests/unit/kernel/test_fake_%.o $(S)/tests/unit/kernel/fake_kernel.o \
+		$(S)/calls.a $(S)/fake.a
 	$(UNIT_LINK)
 $(B)/unit/objects/test_fake_%: $(S)/tests/unit/objects/test_fake_%.o $(S)/fake.a
 	$(UNIT_LINK)

@@ -281,8 +281,8 @@ enum abi_operation {
 	/* w0 position -> data, w0 where it begins, w1 where to go on; EMPTY [READ] */
 	SYSTEM_KERNEL_LOG = LABEL(OBJECT_SYSTEM, 4),
 	/* w0 object (0: from the start) -> the next machine: data struct
-	 * abi_machine_info, c0 the machine (READ; with CONTROL here also CONTROL and
-	 * DESTROY); NOT_FOUND past the last [READ] */
+	 * abi_machine_info (state MACHINE_STATES: it cannot be read), c0 the machine (READ;
+	 * with CONTROL here also CONTROL and DESTROY); NOT_FOUND past the last [READ] */
 	SYSTEM_MACHINE_NEXT = LABEL(OBJECT_SYSTEM, 5),
 	/* Ends the safe mode: all machines go on [CONTROL] */
 	SYSTEM_CONTINUE = LABEL(OBJECT_SYSTEM, 6),

@@ -186,9 +186,9 @@ static enum status request_answer(struct request *request)
 		return STATUS_OK;
 	store_operation_begin(kernel.space.store);
 	status = machine_prepare(&kernel.space, request->object, &machine);
-	if (status == STATUS_NO_SPACE)
+	if (status == STATUS_NO_SPACE || status == STATUS_IO)
 		request->retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
-	if (status == STATUS_WAIT || status == STATUS_NO_SPACE)
+	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
 		return status;
 	if (status == STATUS_OK) {
 		machine->registers.gpr[REGISTER_RSI] = request->outcome;
@@ -400,6 +400,11 @@ static uint64_t unsaved_ns(void)
 	uint64_t now = arch_wall_ns();
 
 	return now > unsaved.since_wall_ns ? now - unsaved.since_wall_ns : 0;
+}
+
+bool checkpoint_disk_fails(void)
+{
+	return checkpoint.failures || kernel.device->silent_ns >= KERNEL_STALL_NS;
 }
 
 struct checkpoint_unsaved checkpoint_unsaved(void)

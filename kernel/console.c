@@ -30,12 +30,15 @@ static struct {
 	bool typed;		      /* and somebody waits for that */
 	bool searched;		      /* it is known whose it is, or that nobody knows */
 	object_t search;	      /* looked at last for that */
+	struct failing failing;	      /* what these two cannot read */
+	uint64_t look_ns;	      /* not before this: the disk fails */
 	bool returned;		      /* the next machine that reads is told RESTARTED */
 	uint64_t served;	      /* version of the terminal's machine, as far as it is known */
 	uint32_t full;		      /* how often in a row it has found the store full */
 	uint64_t stuck; /* version of a machine that was found unable to run, and why */
 	enum status stuck_status;
 	uint64_t reader; /* version of the machine that has read last, 0: none since the resume */
+	bool noted;	 /* in the system page */
 	struct console_line line;
 	char output[CONSOLE_STEP_OUTPUT + 2 * CONSOLE_LINE_MAX + 512];
 	uint32_t output_length;
@@ -200,7 +203,7 @@ enum status console_claim(const struct disk_machine *machine)
 	console.stuck = 0;
 	console.full = 0;
 	console.served = machine->version;
-	if (console.reader == machine->version)
+	if (console.reader == machine->version && console.noted)
 		return STATUS_OK;
 	status = system_read(&kernel.space, &known);
 	if (status == STATUS_OK && known->terminal.version != machine->version) {
@@ -213,8 +216,9 @@ enum status console_claim(const struct disk_machine *machine)
 	}
 	if (status == STATUS_WAIT)
 		return status;
-	/* Where it cannot be noted for the next life, it is for this one. */
+	/* Where it cannot be noted for the next life yet, it is for this one. */
 	console.reader = machine->version;
+	console.noted = status == STATUS_OK;
 	return STATUS_OK;
 }
 
@@ -286,9 +290,9 @@ static enum status machine_look(struct disk_machine *machine, const char **why)
 		break;
 	case MACHINE_FAULTED:
 		status = keeper_is_at_it(machine, &at_it);
-		if (status == STATUS_WAIT)
-			return status;
 		*why = at_it ? NULL : fault_why(machine);
+		if (status == STATUS_WAIT || status == STATUS_IO)
+			return status;
 		break;
 	default:
 		break;
@@ -338,6 +342,21 @@ enum status console_look(const char **why)
 	return STATUS_OK;
 }
 
+/* Is it to be looked again later: the disk has not answered yet, or fails? */
+static bool console_waits(enum status status)
+{
+	bool waits = status == STATUS_WAIT;
+
+	if (status == STATUS_IO) {
+		kernel.failing = &console.failing;
+		kernel_read_failed(kernel.failing);
+		waits = !kernel_read_given_up();
+		kernel.failing = NULL;
+		console.look_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	}
+	return waits;
+}
+
 /* One machine of those that may serve the terminal.  False: wait. */
 static bool console_search(void)
 {
@@ -346,10 +365,10 @@ static bool console_search(void)
 
 	store_operation_begin(kernel.space.store);
 	status = terminal_search(&at);
-	if (status == STATUS_WAIT)
+	if (console_waits(status))
 		return false;
+	console.searched = status != STATUS_OK && (status != STATUS_IO || at.n == console.search.n);
 	console.search = at;
-	console.searched = status != STATUS_OK;
 	return true;
 }
 
@@ -358,10 +377,8 @@ static void console_decide(void)
 {
 	const char *why;
 
-	if (resume_looks())
+	if (resume_looks() || console_waits(console_look(&why)))
 		return;
-	if (console_look(&why) == STATUS_WAIT)
-		return; /* again when something has completed */
 	console.look = false;
 	if (!why || console.owns)
 		return;
@@ -379,9 +396,8 @@ void console_reset(void)
 	if (!kernel.hold)
 		return;
 	console_take(false);
-	kernel_print_serial(true);
-	kernel_print("perdure: generation %lu is loaded; nothing runs before you say so",
-		     (unsigned long)kernel.recovery.generation.n);
+	kernel_print_loud("perdure: generation %lu is loaded; nothing runs before you say so",
+			  (unsigned long)kernel.recovery.generation.n);
 	kernel_print_serial(kernel.verbose);
 	console_print("This is the kernel's own console: `continue` lets the system go on, `help` "
 		      "lists the commands.\n");
@@ -510,12 +526,13 @@ static void console_input(uint8_t byte)
 
 bool console_step(void)
 {
+	bool looks = console.look && !kernel.hold && time_uptime_ns() >= console.look_ns;
 	bool more = false;
 	uint8_t byte;
 
-	if (console.look && !kernel.hold && !console.searched)
+	if (looks && !console.searched)
 		more = console_search();
-	else if (console.look && !kernel.hold)
+	else if (looks)
 		console_decide();
 	if (!console.owns || !console_flush())
 		return more;

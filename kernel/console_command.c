@@ -182,7 +182,7 @@ enum console_progress console_continue(struct console_run *run)
 		return CONSOLE_FINISHED;
 	}
 	status = console_look(&why);
-	if (status == STATUS_OK && why) {
+	if (why && (status == STATUS_OK || status == STATUS_IO)) {
 		store_operation_begin(kernel.space.store);
 		status = system_read(&kernel.space, &system);
 		if (status == STATUS_OK)

@@ -8,6 +8,7 @@
  */
 #include "kernel/syscall.h"
 #include "kernel/console.h"
+#include "kernel/print.h"
 #include <string.h>
 
 const uint8_t call_word_register[MESSAGE_WORDS] = {
@@ -17,9 +18,13 @@ const uint8_t call_word_register[MESSAGE_WORDS] = {
 void call_registers_done(struct disk_machine *machine, enum status status, uint32_t length,
 			 unsigned got)
 {
+	struct task *running = cpu_this()->running;
+
 	machine->registers.gpr[REGISTER_RAX] =
 		(uint64_t)status | (uint64_t)length << 16 | (uint64_t)got << 32;
 	machine->registers.rip += ARCH_SYSCALL_LENGTH;
+	if (running && running->object.n == machine->object)
+		task_has_read(running, TASK_READS_CALL);
 }
 
 static bool is_reply(const struct disk_capability *capability)
@@ -28,8 +33,8 @@ static bool is_reply(const struct disk_capability *capability)
 }
 
 /* A capability that is about to be lost: if it is a reply, its caller is told
- * GONE.  Prepare, then COMMIT; OK also if nobody waits, or the page of the one that
- * waits cannot be read. */
+ * GONE.  Prepare, then COMMIT; OK also if nobody waits.  IO if the page of the one that
+ * waits cannot be read, until it is given up: then it does not get to know. */
 static enum status lost_prepare(const struct disk_capability *capability)
 {
 	struct disk_machine *target;
@@ -40,10 +45,20 @@ static enum status lost_prepare(const struct disk_capability *capability)
 	status = reply_target(capability, &target);
 	if (status == STATUS_OK)
 		return machine_ready_prepare(&kernel.space, (object_t){target->object});
-	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
+	if (status == STATUS_IO && kernel_read_given_up()) {
+		kernel_print_loud("perdure: machine %u waits for an answer that it cannot be "
+				  "given: its page at address 0x%lx: %s",
+				  capability->object,
+				  (unsigned long)(kernel.space.failed.n << PAGE_SHIFT),
+				  status_text(status));
+		return STATUS_OK;
+	}
+	return status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO
+		       ? status
+		       : STATUS_OK;
 }
 
-static void lost_commit(const struct disk_capability *capability)
+static void lost_commit(const struct disk_capability *capability, enum status answer)
 {
 	struct disk_machine *target;
 
@@ -52,7 +67,7 @@ static void lost_commit(const struct disk_capability *capability)
 	target->call_number++;
 	if (target->state == MACHINE_FAULTED)
 		return; /* it stays where it is, visibly */
-	call_registers_done(target, STATUS_GONE, 0, 0);
+	call_registers_done(target, answer, 0, 0);
 	target->callee = 0;
 	target->callee_version = 0;
 	target->state = MACHINE_READY;
@@ -143,7 +158,7 @@ static unsigned deliver_capabilities(struct disk_machine *to, const struct messa
 		if (!message->capability[i].version)
 			continue;
 		if (deliver_slot(to, i, &table, &slot) != STATUS_OK || !slot) {
-			lost_commit(&message->capability[i]);
+			lost_commit(&message->capability[i], STATUS_GONE);
 			continue;
 		}
 		table_put(&kernel.space, &table, slot, &message->capability[i]);
@@ -255,7 +270,7 @@ void reply_commit(struct disk_machine *target, const struct message *message)
 		return;
 	}
 	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++)
-		lost_commit(&message->capability[i]);
+		lost_commit(&message->capability[i], STATUS_GONE);
 	target->call_number++;
 	console_examine();
 	if (message->label != STATUS_OK)
@@ -266,13 +281,13 @@ void reply_commit(struct disk_machine *target, const struct message *message)
 	kernel_make_ready(object, target);
 }
 
-enum status reply_abandon(const struct disk_capability *reply)
+enum status reply_abandon(const struct disk_capability *reply, enum status answer)
 {
 	enum status status = lost_prepare(reply);
 
 	/* COMMIT POINT */
 	if (status == STATUS_OK)
-		lost_commit(reply);
+		lost_commit(reply, answer);
 	return status;
 }
 
@@ -290,9 +305,9 @@ enum status reply_abandon_port(object_t port)
 		if (status == STATUS_EMPTY || status == STATUS_DEAD)
 			return STATUS_OK;
 		if (status == STATUS_OK)
-			status = reply_abandon(&message->reply);
+			status = reply_abandon(&message->reply, STATUS_GONE);
 		for (unsigned i = 0; i < MESSAGE_CAPABILITIES && status == STATUS_OK; i++)
-			status = reply_abandon(&message->capability[i]);
+			status = reply_abandon(&message->capability[i], STATUS_GONE);
 		if (status != STATUS_OK)
 			return status;
 		port_drop(&kernel.space, &record);
@@ -321,7 +336,7 @@ enum status reply_abandon_table(object_t table)
 		if (status == STATUS_OK)
 			status = table_prepare(&kernel.space, &record, slot);
 		if (status == STATUS_OK)
-			status = reply_abandon(&held);
+			status = reply_abandon(&held, STATUS_GONE);
 		if (status == STATUS_NO_CAPABILITY)
 			continue;
 		if (status != STATUS_OK)

@@ -17,6 +17,8 @@
 
 static struct {
 	bool looking; /* the list may have changed */
+	bool failing; /* something of them cannot be read now: once more, after a pause */
+	uint64_t look_ns;
 	uint32_t machines, runs;
 	struct {
 		object_t object;
@@ -66,7 +68,14 @@ static void run_add(uint64_t first, uint64_t count)
 	essential.pages += count;
 }
 
-/* What cannot be read is not essential any more: only WAIT stops here. */
+/* What is damaged or gone is not essential any more, what cannot be read now is looked for
+ * again later: only WAIT stops a look. */
+static enum status look_goes_on(enum status status)
+{
+	essential.failing |= status == STATUS_IO;
+	return status == STATUS_WAIT ? status : STATUS_OK;
+}
+
 static enum status object_add(object_t object, uint64_t version)
 {
 	struct disk_object record;
@@ -77,7 +86,7 @@ static enum status object_add(object_t object, uint64_t version)
 			record.type == OBJECT_MACHINE
 				? 1
 				: object_charge((enum object_type)record.type, record.size));
-	return status == STATUS_WAIT ? status : STATUS_OK;
+	return look_goes_on(status);
 }
 
 static enum status parts_add(const struct disk_machine *machine)
@@ -112,7 +121,7 @@ static enum status machine_add(object_t object, uint64_t version)
 	else if (status == STATUS_OK)
 		status = STATUS_DEAD;
 	if (status != STATUS_OK || essential.machines == ESSENTIAL_MACHINES)
-		return status == STATUS_WAIT ? status : STATUS_OK;
+		return look_goes_on(status);
 	essential.machine[essential.machines].object = object;
 	essential.machine[essential.machines++].version = version;
 	status = object_add(object, version);
@@ -132,7 +141,7 @@ static enum status keeper_add(object_t object)
 		status = fault_keeper(machine, &port, &keeper, &version);
 	if (status == STATUS_OK)
 		status = machine_add(keeper, version);
-	return status == STATUS_WAIT ? status : STATUS_OK;
+	return look_goes_on(status);
 }
 
 static enum status essential_look(void)
@@ -142,6 +151,7 @@ static enum status essential_look(void)
 
 	essential.machines = essential.runs = 0;
 	essential.pages = 0;
+	essential.failing = status == STATUS_IO;
 	if (status == STATUS_OK && system->terminal.version)
 		status = machine_add((object_t){system->terminal.object}, system->terminal.version);
 	for (unsigned i = 0; i < SYSTEM_ESSENTIAL_MAX && status == STATUS_OK; i++)
@@ -161,12 +171,14 @@ static enum status essential_look(void)
 static bool essential_read(void)
 {
 	const struct store_pages *run = &essential.run[essential.read_run];
+	page_t page = {run->first.n + essential.read_page};
 	store_channel_t channel;
 	frame_t frame;
+	enum status status = store_page_read(kernel.space.store, page, &frame, &channel);
 
-	if (store_page_read(kernel.space.store, (page_t){run->first.n + essential.read_page},
-			    &frame, &channel) == STATUS_WAIT)
+	if (status == STATUS_WAIT)
 		return false;
+	essential.failing |= status == STATUS_IO;
 	if (++essential.read_page == run->count) {
 		essential.read_run++;
 		essential.read_page = 0;
@@ -177,11 +189,13 @@ static bool essential_read(void)
 bool essential_step(void)
 {
 	store_operation_begin(kernel.space.store);
-	if (!essential.looking)
-		return essential.read_run < essential.runs && essential_read();
-	if (essential_look() == STATUS_WAIT)
+	if (!essential.looking && essential.read_run < essential.runs)
+		return essential_read();
+	essential.looking |= essential.failing && time_uptime_ns() >= essential.look_ns;
+	if (!essential.looking || essential_look() == STATUS_WAIT)
 		return false;
 	essential.looking = false;
+	essential.look_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
 	essential.read_run = 0;
 	essential.read_page = 0;
 	store_essential_set(kernel.space.store, essential.run, essential.runs);

@@ -68,12 +68,11 @@ static enum status fault_write(struct task *task, page_t page, unsigned flags)
 
 /* A disk that fails may be well again soon.  A keeper is told after a while; who has none
  * waits as long as it takes. */
-static void fault_disk(struct task *task, const struct disk_machine *machine, uint64_t address)
+static void fault_disk(const struct disk_machine *machine, page_t page)
 {
-	if (machine->keeper.version && task->failing_ns &&
-	    time_uptime_ns() - task->failing_ns >= KERNEL_READ_PATIENCE_NS)
-		return;
-	kernel_park_for_disk(address);
+	kernel.space.failed = page;
+	if (!machine->keeper.version || !kernel_read_given_up())
+		kernel_park_for_disk(TASK_READS_FAULT);
 }
 
 static enum status fault_read(struct task *task, page_t page, unsigned flags)
@@ -117,7 +116,7 @@ void fault_page(const struct arch_trap_info *info)
 	if (status == STATUS_WAIT)
 		kernel_park(0);
 	if (status == STATUS_IO)
-		kernel_park_for_disk(info->address);
+		kernel_park_for_disk(TASK_READS_FAULT);
 	if (status != STATUS_OK)
 		fault_raise(FAULT_STORAGE, info->address, status);
 	if (page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END || !(rights & wanted))
@@ -134,10 +133,10 @@ void fault_page(const struct arch_trap_info *info)
 	if (status == STATUS_NO_SPACE && !machine->keeper.version)
 		kernel_park_for_space();
 	if (status == STATUS_IO)
-		fault_disk(task, machine, info->address);
-	task->failing_ns = 0;
+		fault_disk(machine, page);
 	if (status != STATUS_OK)
 		fault_raise(FAULT_STORAGE, info->address, status);
+	task_has_read(task, TASK_READS_FAULT);
 	machine->faults_served++;
 	kernel_leave();
 }
@@ -245,6 +244,8 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 
 	store_operation_begin(kernel.space.store);
 	status = machine_prepare(&kernel.space, task->object, &machine);
+	if (status == STATUS_IO)
+		kernel_park_for_disk(TASK_READS_OWN);
 	if (status == STATUS_OK)
 		status = log_prepare(&kernel.space, KERNEL_LOG_LINE);
 	if (status == STATUS_WAIT)

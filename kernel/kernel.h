@@ -6,6 +6,7 @@
  *   options.c     the command line                       loader.c   a program's pages
  *   memory.c      frames, page tables                    task.c     run queues
  *   loop.c        the way back to user mode              trap.c     the way in
+ *   park.c        a machine waits, for the disk too
  *   fault.c       page faults, keepers                   print.c    lines and the log
  *   syscall.c     the five entries                       deliver.c  messages into machines
  *   service*.c    kernel objects answer messages
@@ -31,6 +32,7 @@
 
 struct kernel {
 	struct space space;
+	struct failing *failing; /* of the step of kernel work under way, null: none */
 	struct block_device *device;
 	struct store_recovery recovery;
 	struct arch_boot boot;
@@ -86,23 +88,31 @@ bool resume_looks(void);
 bool safe_holds(uint64_t version);
 /* It may, from now on.  LIMIT. */
 enum status safe_admit(uint64_t version);
-/* Before any machine runs: the shell and its keeper are admitted.  OK, WAIT. */
+/* Before any machine runs: the shell and its keeper are admitted.  WAIT, IO: once more. */
 enum status safe_begin(void);
 
 /* ---- loop.c -------------------------------------------------------------------- */
 
 /* Back to user mode: to the machine that should run next. */
 void kernel_leave(void) __attribute__((noreturn));
-/* Ends the running machine's trap: its call or fault is executed anew when the
- * channel in kernel.space is woken, or at wake_ns. */
-void kernel_park(uint64_t wake_ns) __attribute__((noreturn));
-/* The same while the store is full or the disk fails: until a while has passed. */
-void kernel_park_for_space(void) __attribute__((noreturn));
-void kernel_park_for_disk(uint64_t address) __attribute__((noreturn));
 /* A machine whose persistent state is READY may run; finds or makes its task. */
 void kernel_make_ready(object_t machine, const struct disk_machine *data);
 /* Saves the FPU registers if they are newer than the machine page. */
 void kernel_fpu_save(void);
+
+/* ---- park.c -------------------------------------------------------------------- */
+
+/* Ends the running machine's trap: its call or fault is executed anew when the
+ * channel in kernel.space is woken, or at wake_ns. */
+void kernel_park(uint64_t wake_ns) __attribute__((noreturn));
+/* The same while the store is full, or after STATUS_IO: until a while has passed. */
+void kernel_park_for_space(void) __attribute__((noreturn));
+void kernel_park_for_disk(enum task_reading reading) __attribute__((noreturn));
+/* After STATUS_IO: it is noted for which page, and since when.  True: that is new. */
+bool kernel_read_failed(struct failing *failing);
+/* After STATUS_IO: has the running machine, or the step of kernel work under way, waited
+ * for this page for long enough? */
+bool kernel_read_given_up(void);
 
 /* ---- essential.c ----------------------------------------------------------------- */
 
@@ -164,6 +174,8 @@ struct checkpoint_unsaved {
 	uint64_t retry_ns;	/* until the next one */
 };
 struct checkpoint_unsaved checkpoint_unsaved(void);
+/* Does the whole disk fail, as far as commits know? */
+bool checkpoint_disk_fails(void);
 
 /* ---- service.c ----------------------------------------------------------------------- */
 

@@ -56,11 +56,9 @@
  * machines from writing. */
 #define KERNEL_STALL_NS UINT64_C(5000000000)
 
-/* A page that the disk fails to give is asked for anew after the pause above.  A machine
- * with a keeper waits so long before that is told; a deadline whose machine cannot be
- * read is passed by after a minute, for the sake of those behind it. */
+/* A page that the disk fails to give is asked for anew after the pause above.  If it
+ * alone fails for so long, a keeper is told, a reply is given up, a call is answered. */
 #define KERNEL_READ_PATIENCE_NS UINT64_C(10000000000)
-#define KERNEL_DEADLINE_TRIES	60u
 
 /* Messages the keeper or a service can leave in one go: bytes of one log line
  * that the kernel writes itself. */

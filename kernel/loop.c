@@ -42,27 +42,6 @@ void kernel_make_ready(object_t machine, const struct disk_machine *data)
 		task_queue(task);
 }
 
-void kernel_park(uint64_t wake_ns)
-{
-	struct cpu *cpu = cpu_this();
-	struct task *task = cpu->running;
-
-	cpu->running = NULL;
-	/* Memory: give up page tables before anybody waits for a frame. */
-	if (kernel.space.channel.n == STORE_CHANNEL_FRAMES && memory_tables_reclaim())
-		task_queue(task);
-	else
-		task_wait(task, kernel.space.channel.n, wake_ns);
-	kernel_leave();
-}
-
-void kernel_park_for_space(void)
-{
-	console_full(cpu_this()->running->version);
-	kernel.space.channel = (store_channel_t){CHANNEL_SPACE};
-	kernel_park(time_uptime_ns() + KERNEL_SPACE_RETRY_NS);
-}
-
 /* Whether the host has moved this machine in time. */
 static void loop_moved(void)
 {
@@ -71,21 +50,6 @@ static void loop_moved(void)
 
 	if (moved != ARCH_MOVED_NOT)
 		resume_moved(moved == ARCH_MOVED_COPY ? RESUME_COPY : RESUME_MOVED, away_ns);
-}
-
-/* That its page cannot be read is said once. */
-void kernel_park_for_disk(uint64_t address)
-{
-	struct task *task = cpu_this()->running;
-
-	if (!task->failing_ns) {
-		task->failing_ns = time_uptime_ns();
-		task->failing_address = address;
-		kernel_print_loud("perdure: machine %u waits for its page at address 0x%lx: %s; it "
-				  "is tried again",
-				  task->object.n, (unsigned long)address, status_text(STATUS_IO));
-	}
-	kernel_park_for_space();
 }
 
 /* What interrupt handlers have noted. */
@@ -173,12 +137,11 @@ static void loop_first_machine(void)
 
 	kernel.first_machine = true;
 	kernel.resume_us = (arch_time_ns() - kernel.entry_ns - console_waited_ns()) / 1000;
-	kernel_print_serial(true);
-	kernel_print("perdure: generation %lu resumed in %lu ms (%s)",
-		     (unsigned long)kernel.recovery.generation.n,
-		     (unsigned long)((kernel.resume_us + 999) / 1000), reasons[kernel.reason]);
+	kernel_print_loud("perdure: generation %lu resumed in %lu ms (%s)",
+			  (unsigned long)kernel.recovery.generation.n,
+			  (unsigned long)((kernel.resume_us + 999) / 1000), reasons[kernel.reason]);
 	if (kernel.safe)
-		kernel_print(
+		kernel_print_loud(
 			"perdure: safe mode: nothing runs but the shell; `continue` there lets "
 			"all go on, `continue MACHINE` one");
 	kernel_print_serial(kernel.verbose);
@@ -213,7 +176,7 @@ static void loop_enter(struct task *task)
 	if (status == STATUS_NO_SPACE)
 		kernel_park_for_space();
 	if (status == STATUS_IO)
-		kernel_park_for_disk(0);
+		kernel_park_for_disk(TASK_READS_OWN);
 	if (status != STATUS_OK || machine->version != task->version ||
 	    machine->state != MACHINE_READY || machine->stopped) {
 		if (status != STATUS_OK && status != STATUS_DEAD)
@@ -224,9 +187,7 @@ static void loop_enter(struct task *task)
 		task_idle(task);
 		return;
 	}
-	/* What it needs to run at all is there; the page that it wants is fault_page's. */
-	if (!task->failing_address)
-		task->failing_ns = 0;
+	task_has_read(task, TASK_READS_OWN);
 	if (!memory_root_ensure(task)) {
 		kernel.space.channel = (store_channel_t){STORE_CHANNEL_FRAMES};
 		kernel_park(0);

@@ -35,8 +35,7 @@ static void boot_check_memory(void)
 {
 	if (kernel.boot.memory_bytes >= KERNEL_MEMORY_MIN)
 		return;
-	kernel_print_serial(true);
-	kernel_print(
+	kernel_print_loud(
 		"perdure: not enough memory: the firmware reports %lu MiB, at least %lu MiB "
 		"are needed (QEMU: -m 25M with a BIOS, -m 64M with UEFI firmware); nothing was "
 		"touched, stopped",
@@ -78,8 +77,7 @@ static void boot_find_store(void)
 		boot_memory.config.discard = kernel.device->discards;
 		return;
 	}
-	kernel_print_serial(true);
-	kernel_print("perdure: no store to resume, see above; stopped");
+	kernel_print_loud("perdure: no store to resume, see above; stopped");
 	arch_halt();
 }
 
@@ -107,6 +105,7 @@ void kernel_warm_restart(void)
 	kernel.entry_ns = arch_time_ns();
 	memory_roots_destroy();
 	arch_block_restart();
+	boot_memory.config.discard = kernel.device->discards;
 	task_init(boot_memory.tasks, boot_memory.task_count);
 	kernel_resume(&boot_memory.config);
 }

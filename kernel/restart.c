@@ -195,13 +195,15 @@ static void old_add(struct old *old, object_t object, uint64_t version)
 	old->version[old->count++] = version;
 }
 
-/* Is this machine there still? */
+/* Is this machine there still?  What cannot be read now may be. */
 static enum status old_lives(object_t object, uint64_t version, bool *lives)
 {
 	struct disk_object record;
 	enum status status = object_read(&kernel.space, object, &record);
 
-	*lives = status == STATUS_OK && record.version == version && record.type == OBJECT_MACHINE;
+	*lives = version &&
+		 (status == STATUS_IO || (status == STATUS_OK && record.version == version &&
+					  record.type == OBJECT_MACHINE));
 	return status == STATUS_WAIT ? status : STATUS_OK;
 }
 

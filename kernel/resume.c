@@ -24,6 +24,7 @@ static struct {
 	uint64_t tell_ns; /* not before this: the store is full */
 	uint64_t away_ns;
 	bool safe; /* it is known which machines run in safe mode */
+	struct failing safe_failing;
 } resume;
 
 void resume_again(void)
@@ -100,9 +101,8 @@ static void host_log(void *context, const char *line)
 
 static void __attribute__((noreturn)) resume_fail(const char *why)
 {
-	kernel_print_serial(true);
-	kernel_print("perdure: cannot resume: %s", why);
-	kernel_print("perdure: nothing was changed on the disk; stopped");
+	kernel_print_loud("perdure: cannot resume: %s", why);
+	kernel_print_loud("perdure: nothing was changed on the disk; stopped");
 	arch_halt();
 }
 
@@ -316,6 +316,8 @@ static bool resume_tell(void)
 	resume.telling = (index + 1) % SYSTEM_RESUME_MAX;
 	store_operation_begin(kernel.space.store);
 	status = system_read(&kernel.space, &system);
+	if (status == STATUS_IO)
+		resume.tell_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
 	if (status != STATUS_OK)
 		return false;
 	if (system->resume[index].version) {
@@ -354,6 +356,26 @@ static bool resume_skip(enum status status)
 	return true;
 }
 
+/* Which machines run in safe mode.  False: it is not known yet. */
+static bool resume_safe(void)
+{
+	enum status status;
+
+	if (time_uptime_ns() < resume.look_ns)
+		return false;
+	store_operation_begin(kernel.space.store);
+	kernel.failing = &resume.safe_failing;
+	status = safe_begin();
+	resume.safe = status != STATUS_WAIT && (status != STATUS_IO || kernel_read_given_up());
+	if (status == STATUS_IO && kernel_read_failed(kernel.failing))
+		kernel_print_loud("perdure: the shell cannot be found yet: %s; it is tried again",
+				  status_text(status));
+	kernel.failing = NULL;
+	resume.look_ns =
+		status == STATUS_IO && !resume.safe ? time_uptime_ns() + KERNEL_SPACE_RETRY_NS : 0;
+	return resume.safe;
+}
+
 bool resume_step(void)
 {
 	object_t object;
@@ -365,12 +387,8 @@ bool resume_step(void)
 		resume.looking = true;
 		resume.again = true;
 	}
-	if (kernel.safe && !resume.safe) {
-		store_operation_begin(kernel.space.store);
-		if (safe_begin() == STATUS_WAIT)
-			return false;
-		resume.safe = true;
-	}
+	if (kernel.safe && !resume.safe && !resume_safe())
+		return false;
 	if (!resume.looking && resume.failing && time_uptime_ns() >= resume.look_ns) {
 		resume.failing = false;
 		resume.looking = true;

@@ -10,10 +10,10 @@
 #include "kernel/kernel.h"
 
 static struct {
-	uint64_t newest; /* version handed out last before this resume */
+	uint64_t newest; /* version handed out last before this resume, as soon as it is known */
 	uint64_t admitted[KERNEL_SAFE_ADMITTED];
 	uint32_t count;
-} safe;
+} safe = {.newest = UINT64_MAX};
 
 bool safe_holds(uint64_t version)
 {
@@ -52,11 +52,9 @@ enum status safe_begin(void)
 	status = machine_read(&kernel.space, (object_t){system->terminal.object}, &machine);
 	if (status != STATUS_OK || machine->version != shell)
 		return status;
-	status = fault_keeper(machine, &port, &keeper, &guard);
-	if (status == STATUS_WAIT)
-		return status;
 	safe_admit(shell);
+	status = fault_keeper(machine, &port, &keeper, &guard);
 	if (status == STATUS_OK)
 		safe_admit(guard);
-	return STATUS_OK;
+	return status;
 }

@@ -11,10 +11,12 @@
 #include <string.h>
 
 static struct {
-	bool transient;	   /* there may be objects noted that are to go */
-	bool destroying;   /* there may be objects to take apart */
-	uint64_t retry_ns; /* not before this: the store is full */
+	bool transient;		/* there may be objects noted that are to go */
+	bool destroying;	/* there may be objects to take apart */
+	uint64_t retry_ns;	/* not before this: the store is full */
+	struct failing failing; /* what taking apart cannot read */
 	uint64_t transient_retry_ns;
+	struct failing transient_failing;
 	bool surveying; /* the places of directories may not be known */
 	uint64_t survey_ns;
 	struct directory_survey survey;
@@ -143,6 +145,9 @@ enum status service_run(struct call *call, const struct disk_capability *capabil
 		status = operation->run(service);
 	if (status == STATUS_WAIT)
 		kernel_park(service->wake_ns);
+	if (status == STATUS_IO && operation && operation->flags & SERVICE_PATIENT &&
+	    !kernel_read_given_up())
+		kernel_park_for_disk(TASK_READS_CALL);
 	service_answer(service, status);
 	kernel_leave();
 }
@@ -195,7 +200,7 @@ static enum status ending_port(const struct ending *ending)
 		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
 	if (status == STATUS_OK)
 		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_DESTROY, NULL);
-	if (status == STATUS_WAIT)
+	if (status == STATUS_WAIT || (status == STATUS_IO && !kernel_read_given_up()))
 		return status;
 	return status == STATUS_OK ? service_destroy((object_t){port.object}, OBJECT_PORT)
 				   : STATUS_OK;
@@ -214,7 +219,7 @@ static enum status ending_unmap(const struct disk_machine *machine)
 			continue;
 		status = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0,
 					&segment);
-		if (status == STATUS_WAIT)
+		if (status == STATUS_WAIT || status == STATUS_IO)
 			return status;
 		if (status == STATUS_OK)
 			memory_unmap_run((page_t){segment.first_page}, segment.range_pages);
@@ -233,14 +238,14 @@ static enum status ending_begin(object_t object)
 	store_operation_begin(kernel.space.store);
 	status = machine_prepare(&kernel.space, object, &machine);
 	if (status == STATUS_OK)
-		status = reply_abandon(&machine->reply);
+		status = reply_abandon(&machine->reply, STATUS_GONE);
 	if (status != STATUS_OK)
 		return status;
 	machine->reply = none;
 	/* By capability, not by number (P4): if its table was destroyed before it, the
 	 * number may be that of somebody else's by now. */
 	status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, NULL);
-	if (status == STATUS_WAIT)
+	if (status == STATUS_WAIT || status == STATUS_IO)
 		return status;
 	ending.table = (object_t){status == STATUS_OK ? machine->table.object : 0};
 	for (unsigned i = 0; i < MACHINE_PORTS; i++) {
@@ -312,7 +317,7 @@ bool service_destroying(void)
 	return service_state.destroying;
 }
 
-enum status service_destroy_transient(void)
+static enum status destroy_transient(void)
 {
 	enum status status = STATUS_NO_SPACE, failed = STATUS_NOT_FOUND;
 	struct disk_system *system;
@@ -326,6 +331,8 @@ enum status service_destroy_transient(void)
 		if (status != STATUS_OK)
 			return status == STATUS_NOT_FOUND ? failed : status;
 		status = service_destroy(object, (enum object_type)record.type);
+		if (status == STATUS_IO && failed == STATUS_NOT_FOUND)
+			kernel_read_failed(&service_state.transient_failing);
 		failed = status;
 	}
 	if (status == STATUS_OK || status == STATUS_WAIT)
@@ -336,6 +343,16 @@ enum status service_destroy_transient(void)
 	status = system_prepare(&kernel.space, &system);
 	if (status == STATUS_OK)
 		transient_remove(system, record.version);
+	return status;
+}
+
+enum status service_destroy_transient(void)
+{
+	enum status status;
+
+	kernel.failing = &service_state.transient_failing;
+	status = destroy_transient();
+	kernel.failing = NULL;
 	return status;
 }
 
@@ -355,7 +372,13 @@ static enum status destroy_step(void)
 	bool more = false;
 
 	store_operation_begin(kernel.space.store);
+	kernel.failing = &service_state.failing;
+	kernel.space.failed = service_state.failing.page;
+	kernel.space.patient = !kernel_read_given_up();
 	status = object_destroy_step(&kernel.space, &more);
+	if (status == STATUS_IO)
+		kernel_read_failed(&service_state.failing);
+	kernel.failing = NULL;
 	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
 		return status;
 	if (status != STATUS_OK)

@@ -29,6 +29,7 @@ struct service {
 enum service_flags {
 	SERVICE_DATA = 1,	/* answers with data */
 	SERVICE_CAPABILITY = 2, /* answers with a capability */
+	SERVICE_PATIENT = 4,	/* waits for a page that cannot be read, and may do without it */
 };
 
 struct operation {

@@ -73,7 +73,8 @@ enum status service_answer_entry(struct service *service, struct space *space,
 	enum status status =
 		object_resolve(space, &entry->capability, entry->capability.type, 0, &record);
 
-	if (status == STATUS_WAIT)
+	if (status == STATUS_WAIT ||
+	    (status == STATUS_IO && space == &kernel.space && !kernel_read_given_up()))
 		return status;
 	memcpy(service->data, entry->name, entry->length);
 	service->length = entry->length;
@@ -81,7 +82,7 @@ enum status service_answer_entry(struct service *service, struct space *space,
 	service->word[1] = status == STATUS_OK ? record.size : 0;
 	service->word[2] = entry->capability.rights;
 	service->word[3] = entry->capability.object;
-	service->word[4] = status == STATUS_OK;
+	service->word[4] = status == STATUS_OK || status == STATUS_IO; /* not known to be dead */
 	return STATUS_OK;
 }
 
@@ -108,6 +109,6 @@ const struct operation directory_operations[SERVICE_OPERATIONS_MAX] = {
 	[DIRECTORY_LINK & 0xff] = {directory_op_link, RIGHT_WRITE, 0},
 	[DIRECTORY_UNLINK & 0xff] = {directory_op_unlink, RIGHT_WRITE, 0},
 	[DIRECTORY_RENAME & 0xff] = {directory_op_rename, RIGHT_WRITE, 0},
-	[DIRECTORY_NEXT & 0xff] = {directory_op_next, RIGHT_READ, SERVICE_DATA},
+	[DIRECTORY_NEXT & 0xff] = {directory_op_next, RIGHT_READ, SERVICE_DATA | SERVICE_PATIENT},
 	[DIRECTORY_INFO & 0xff] = {directory_op_info, RIGHT_READ, 0},
 };

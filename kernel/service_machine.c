@@ -54,7 +54,7 @@ enum status service_machine_info(struct space *space, object_t object,
 	status = space_read(space, (page_t){machine->message_page}, &page);
 	if (status == STATUS_OK)
 		info_state_name(page, info);
-	else if (status != STATUS_ABSENT)
+	else if (status == STATUS_WAIT)
 		return status;
 	info->object = machine->object;
 	info->state = machine->state;
@@ -106,7 +106,10 @@ static enum status start_port(struct disk_machine *machine)
 		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_RECEIVE, &record);
 	if (status == STATUS_OK && !record.port.receiver)
 		status = receiver_bind(machine, (object_t){port.object}, &record);
-	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
+	return status == STATUS_WAIT || status == STATUS_NO_SPACE ||
+			       (status == STATUS_IO && !kernel_read_given_up())
+		       ? status
+		       : STATUS_OK;
 }
 
 static enum status machine_start(struct service *service)
@@ -330,7 +333,7 @@ static enum status machine_on_resume(struct service *service)
 		}
 		/* An entry of a machine that is gone is free as well. */
 		status = object_read(&kernel.space, (object_t){system->resume[i].object}, &record);
-		if (status == STATUS_WAIT)
+		if (status == STATUS_WAIT || status == STATUS_IO)
 			return status;
 		if (status != STATUS_OK || record.version != system->resume[i].version)
 			entry = i;
@@ -372,7 +375,7 @@ static enum status machine_place(struct service *service)
 	if (status == STATUS_OK)
 		status = table_get(&kernel.space, &table, (uint32_t)slot, &held);
 	if (status == STATUS_OK && held.version)
-		status = reply_abandon(&held);
+		status = reply_abandon(&held, STATUS_GONE);
 	if (status != STATUS_OK && status != STATUS_NO_CAPABILITY)
 		return status;
 	/* COMMIT POINT */
@@ -451,18 +454,18 @@ static enum status machine_op_detach(struct service *service)
 
 const struct operation machine_operations[SERVICE_OPERATIONS_MAX] = {
 	[MACHINE_INFO & 0xff] = {machine_info, RIGHT_READ, SERVICE_DATA},
-	[MACHINE_START & 0xff] = {machine_start, RIGHT_CONTROL, 0},
+	[MACHINE_START & 0xff] = {machine_start, RIGHT_CONTROL, SERVICE_PATIENT},
 	[MACHINE_STOP & 0xff] = {machine_stop, RIGHT_CONTROL, 0},
 	[MACHINE_CONTINUE & 0xff] = {machine_continue, RIGHT_CONTROL, 0},
-	[MACHINE_EXIT & 0xff] = {machine_exit, RIGHT_CONTROL, 0},
+	[MACHINE_EXIT & 0xff] = {machine_exit, RIGHT_CONTROL, SERVICE_PATIENT},
 	[MACHINE_REGISTERS & 0xff] = {machine_registers, RIGHT_CONTROL, SERVICE_DATA},
 	[MACHINE_SET_REGISTERS & 0xff] = {machine_set_registers, RIGHT_CONTROL, 0},
 	[MACHINE_SET_KEEPER & 0xff] = {machine_set_keeper, RIGHT_CONTROL, 0},
 	[MACHINE_SET_PRIORITY & 0xff] = {machine_set_priority, RIGHT_CONTROL, 0},
-	[MACHINE_PLACE & 0xff] = {machine_place, RIGHT_CONTROL, 0},
+	[MACHINE_PLACE & 0xff] = {machine_place, RIGHT_CONTROL, SERVICE_PATIENT},
 	[MACHINE_TAKE & 0xff] = {machine_take, RIGHT_CONTROL, SERVICE_CAPABILITY},
 	[MACHINE_ATTACH & 0xff] = {machine_op_attach, RIGHT_CONTROL, 0},
 	[MACHINE_DETACH & 0xff] = {machine_op_detach, RIGHT_CONTROL, 0},
-	[MACHINE_DESTROY & 0xff] = {machine_op_destroy, RIGHT_DESTROY, 0},
+	[MACHINE_DESTROY & 0xff] = {machine_op_destroy, RIGHT_DESTROY, SERVICE_PATIENT},
 	[MACHINE_ON_RESUME & 0xff] = {machine_on_resume, RIGHT_CONTROL, 0},
 };

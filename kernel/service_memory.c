@@ -83,7 +83,7 @@ static enum status slot_prepare(struct service *service, uint64_t slot)
 	if (status == STATUS_OK)
 		status = table_get(&kernel.space, &service->record, (uint32_t)slot, &held);
 	if (status == STATUS_OK && held.version && held.type == OBJECT_REPLY)
-		status = reply_abandon(&held);
+		status = reply_abandon(&held, STATUS_GONE);
 	return status == STATUS_NO_CAPABILITY ? STATUS_OK : status;
 }
 
@@ -176,7 +176,7 @@ static enum status table_op_delete(struct service *service)
 	if (status == STATUS_OK && slot != SLOT_REPLY)
 		status = table_prepare(&kernel.space, &service->record, (uint32_t)slot);
 	if (status == STATUS_OK)
-		status = reply_abandon(&held);
+		status = reply_abandon(&held, STATUS_GONE);
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
@@ -221,13 +221,13 @@ static enum status table_op_destroy(struct service *service)
 }
 
 const struct operation table_operations[SERVICE_OPERATIONS_MAX] = {
-	[TABLE_COPY & 0xff] = {table_op_copy, RIGHT_CONTROL, 0},
-	[TABLE_MOVE & 0xff] = {table_op_move, RIGHT_CONTROL, 0},
-	[TABLE_DELETE & 0xff] = {table_op_delete, RIGHT_CONTROL, 0},
-	[TABLE_REDUCE & 0xff] = {table_op_reduce, RIGHT_CONTROL, 0},
-	[TABLE_BADGE & 0xff] = {table_op_badge, RIGHT_CONTROL, 0},
+	[TABLE_COPY & 0xff] = {table_op_copy, RIGHT_CONTROL, SERVICE_PATIENT},
+	[TABLE_MOVE & 0xff] = {table_op_move, RIGHT_CONTROL, SERVICE_PATIENT},
+	[TABLE_DELETE & 0xff] = {table_op_delete, RIGHT_CONTROL, SERVICE_PATIENT},
+	[TABLE_REDUCE & 0xff] = {table_op_reduce, RIGHT_CONTROL, SERVICE_PATIENT},
+	[TABLE_BADGE & 0xff] = {table_op_badge, RIGHT_CONTROL, SERVICE_PATIENT},
 	[TABLE_INFO & 0xff] = {table_op_info, RIGHT_CONTROL, 0},
-	[TABLE_DESTROY & 0xff] = {table_op_destroy, RIGHT_CONTROL, 0},
+	[TABLE_DESTROY & 0xff] = {table_op_destroy, RIGHT_CONTROL, SERVICE_PATIENT},
 };
 
 /* ---- bank ------------------------------------------------------------------------ */

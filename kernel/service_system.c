@@ -527,11 +527,17 @@ static enum status system_op_machine_next(struct service *service)
 		return STATUS_NOT_FOUND;
 	status = machine_next(&kernel.space, (object_t){(uint32_t)service->message.word[0] + 1},
 			      &object);
-	if (status == STATUS_OK)
-		status = service_machine_info(&kernel.space, object, &info);
+	if (status != STATUS_OK)
+		return status;
+	status = service_machine_info(&kernel.space, object, &info);
+	/* One that cannot be read does not hide those behind it. */
+	if (status == STATUS_CORRUPT || status == STATUS_IO) {
+		info = (struct abi_machine_info){.object = object.n, .state = MACHINE_STATES};
+		status = STATUS_OK;
+	}
 	if (service->target->rights & RIGHT_CONTROL)
 		rights |= RIGHT_CONTROL | RIGHT_DESTROY;
-	if (status == STATUS_OK)
+	if (status == STATUS_OK && call_slot(service->call->gpr[REGISTER_R15], 0) != SLOT_NONE)
 		status = service_answer_object(service, object, rights);
 	if (status != STATUS_OK)
 		return status;

@@ -16,11 +16,19 @@ void call_finish(struct call *call, enum status status)
 	kernel_leave();
 }
 
-/* Ends a step of a call that could not be completed. */
+/* Ends a step of a call that could not be completed.  A page that cannot be read is waited
+ * for, whosever it is; a receiver also waits for space, since it has nothing that it could
+ * leave undone. */
 static void __attribute__((noreturn)) call_fail(struct call *call, enum status status)
 {
+	bool receives = call->entry == ENTRY_RECEIVE || call->entry == ENTRY_REPLY_RECEIVE;
+
 	if (status == STATUS_WAIT)
 		kernel_park(0);
+	if (status == STATUS_NO_SPACE && receives)
+		kernel_park_for_space();
+	if (status == STATUS_IO && !kernel_read_given_up())
+		kernel_park_for_disk(TASK_READS_CALL);
 	call_finish(call, status);
 }
 
@@ -194,10 +202,19 @@ port_send(struct call *call, const struct disk_capability *port)
 
 /* ---- replies ------------------------------------------------------------------ */
 
+/* Is it to be tried again? */
+static bool reply_passes(enum status status)
+{
+	return status == STATUS_WAIT || status == STATUS_NO_SPACE ||
+	       (status == STATUS_IO && !kernel_read_given_up());
+}
+
 /* Answers the call behind `reply`, which lies in `slot`.  A caller that is gone
- * is no error: the capability is spent all the same.  A caller whose pages cannot
- * be read is told GONE if it can be: its trouble is not the server's. */
-static enum status reply_send(struct call *call, uint32_t slot, const struct disk_capability *reply)
+ * is no error: the capability is spent all the same.  So it is when a page of the
+ * caller's cannot be had, for its trouble is not the server's: it is told GONE or IO, if
+ * it can be told anything.  OK: spent, and *outcome is what the replier is told. */
+static enum status reply_send(struct call *call, uint32_t slot, const struct disk_capability *reply,
+			      enum status *outcome)
 {
 	struct disk_machine *target;
 	struct message message;
@@ -221,11 +238,12 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 			reply_commit(target, &message);
 			call_moves_commit(call);
 			call->machine->messages_sent++;
-		} else if (status != STATUS_WAIT && status != STATUS_NO_SPACE) {
-			status = reply_abandon(reply);
 		}
 	}
-	if (status == STATUS_WAIT || status == STATUS_NO_SPACE)
+	*outcome = status == STATUS_IO ? STATUS_IO : STATUS_OK;
+	if (!reply_passes(status) && status != STATUS_OK && status != STATUS_DEAD)
+		status = reply_abandon(reply, status == STATUS_IO ? STATUS_IO : STATUS_GONE);
+	if (reply_passes(status))
 		return status;
 	slot_clear(call, slot);
 	return STATUS_OK;
@@ -277,7 +295,7 @@ enum status receiver_bind(struct disk_machine *machine, object_t port,
 	if (record->port.receiver && record->port.receiver != machine->object) {
 		status = object_read(&kernel.space, (object_t){(uint32_t)record->port.receiver},
 				     &other);
-		if (status == STATUS_WAIT)
+		if (status == STATUS_WAIT || status == STATUS_IO)
 			return status;
 		if (status == STATUS_OK && other.version == record->port.receiver_version)
 			return STATUS_BUSY;
@@ -325,7 +343,8 @@ static enum status receive_slot(struct call *call, uint32_t slot, object_t *port
 	return receive_from(call, *port, &record);
 }
 
-/* Any port that the machine is the receiver of, in the order of binding. */
+/* Any port that the machine is the receiver of, in the order of binding.  One that cannot
+ * be read now does not keep those behind it. */
 static enum status receive_any(struct call *call)
 {
 	struct disk_machine *machine = call->machine;
@@ -347,9 +366,10 @@ static enum status receive_any(struct call *call)
 		}
 		if (status == STATUS_OK)
 			status = receive_from(call, port, &record);
-		if (status != STATUS_EMPTY)
+		if (status != STATUS_EMPTY && status != STATUS_IO)
 			return status;
-		result = STATUS_EMPTY;
+		if (result != STATUS_IO)
+			result = status;
 	}
 	return result;
 }
@@ -363,7 +383,7 @@ static void __attribute__((noreturn)) receive(struct call *call)
 
 	/* A call that was received and never answered ends here. */
 	if (machine->reply.version) {
-		status = reply_abandon(&machine->reply);
+		status = reply_abandon(&machine->reply, STATUS_GONE);
 		if (status != STATUS_OK)
 			call_fail(call, status);
 		memset(&machine->reply, 0, sizeof(machine->reply));
@@ -398,16 +418,17 @@ static void __attribute__((noreturn)) receive(struct call *call)
 
 static void __attribute__((noreturn)) reply_receive(struct call *call)
 {
-	enum status status = STATUS_OK;
+	enum status status = STATUS_OK, outcome;
 
 	if (call->machine->reply.version) {
 		struct disk_capability reply = call->machine->reply;
 
-		status = reply_send(call, SLOT_REPLY, &reply);
+		status = reply_send(call, SLOT_REPLY, &reply, &outcome);
 	}
 	if (status != STATUS_OK)
 		call_fail(call, status);
 	/* What remains is a receive. */
+	task_has_read(call->task, TASK_READS_CALL);
 	call->gpr[REGISTER_RAX] = ENTRY_RECEIVE;
 	call->entry = ENTRY_RECEIVE;
 	store_operation_begin(kernel.space.store);
@@ -419,7 +440,7 @@ static void __attribute__((noreturn)) reply_receive(struct call *call)
 static void __attribute__((noreturn)) call_or_send(struct call *call)
 {
 	struct disk_capability capability;
-	enum status status;
+	enum status status, outcome;
 
 	status = call_capability(call, call->slot, &capability);
 	if (status != STATUS_OK)
@@ -429,7 +450,9 @@ static void __attribute__((noreturn)) call_or_send(struct call *call)
 	if (capability.type == OBJECT_REPLY) {
 		if (call->entry == ENTRY_CALL)
 			call_finish(call, STATUS_NO_OPERATION);
-		status = reply_send(call, call->slot, &capability);
+		status = reply_send(call, call->slot, &capability, &outcome);
+		if (status == STATUS_OK)
+			call_finish(call, outcome);
 	} else {
 		status = service_run(call, &capability);
 	}

@@ -82,9 +82,9 @@ enum status reply_target(const struct disk_capability *reply, struct disk_machin
 enum status reply_prepare(struct disk_machine *target, const struct message *message);
 void reply_commit(struct disk_machine *target, const struct message *message);
 
-/* A reply capability is about to be lost: its caller is told GONE.  A commit of
- * its own; the slot itself is the caller's business.  OK also if nobody waits. */
-enum status reply_abandon(const struct disk_capability *reply);
+/* A reply capability is about to be lost: its caller is told why, mostly GONE.  A commit
+ * of its own; the slot itself is the caller's business.  OK also if nobody waits. */
+enum status reply_abandon(const struct disk_capability *reply, enum status answer);
 /* The same for all calls queued in a port / held in a table. */
 enum status reply_abandon_port(object_t port);
 enum status reply_abandon_table(object_t table);

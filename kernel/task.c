@@ -201,14 +201,22 @@ void task_wait(struct task *task, uint32_t channel, uint64_t wake_ns)
 	task_put(task, TASK_WAITING);
 }
 
+void task_has_read(struct task *task, enum task_reading reading)
+{
+	if (task->reading == reading)
+		task->failing.since_ns = 0;
+}
+
 void task_idle(struct task *task)
 {
+	task->failing.since_ns = 0;
 	task_take(task);
 	task_put(task, TASK_IDLE);
 }
 
 void task_request(struct task *task)
 {
+	task->failing.since_ns = 0;
 	task_take(task);
 	task_put(task, TASK_REQUEST);
 }

@@ -32,19 +32,28 @@
 
 enum task_place { TASK_FREE, TASK_IDLE, TASK_QUEUED, TASK_RUNNING, TASK_WAITING, TASK_REQUEST };
 
+/* A page that cannot be read, and since when; 0: all that were wanted can. */
+struct failing {
+	uint64_t since_ns;
+	page_t page;
+};
+
+/* What a machine needs pages for: to be entered, for its page fault, for its call. */
+enum task_reading { TASK_READS_OWN, TASK_READS_FAULT, TASK_READS_CALL };
+
 struct task {
 	struct task *next, *previous; /* in the list of its place */
 	struct task *hash_next;
 	object_t object;
 	uint8_t place; /* enum task_place */
 	uint8_t priority;
-	uint8_t slice; /* ticks left */
+	uint8_t slice;	 /* ticks left */
+	uint8_t reading; /* enum task_reading: what it needs `failing` for */
 	uint64_t version;
-	uint32_t channel;	  /* WAITING: for what */
-	uint64_t failing_ns;	  /* since when its pages cannot be read; 0: they can */
-	uint64_t failing_address; /* the first of them, 0: its own page */
-	uint64_t wake_ns;	  /* WAITING: latest, persistent uptime; 0: none */
-	uint64_t root;		  /* top page table, 0: none; kept by memory.c, */
+	uint32_t channel; /* WAITING: for what */
+	struct failing failing;
+	uint64_t wake_ns;			/* WAITING: latest, persistent uptime; 0: none */
+	uint64_t root;				/* top page table, 0: none; kept by memory.c, */
 	struct task *root_next, *root_previous; /* which lists all tasks that have one */
 	uint64_t root_generation; /* under which its write permissions were validated */
 };
@@ -78,6 +87,8 @@ void task_queue(struct task *task); /* at the end of its run queue */
 void task_wait(struct task *task, uint32_t channel, uint64_t wake_ns);
 void task_idle(struct task *task);
 void task_request(struct task *task);
+/* It has got the pages that it needs for this. */
+void task_has_read(struct task *task, enum task_reading reading);
 void task_set_priority(struct task *task, uint8_t priority);
 
 void task_wake_channel(uint32_t channel);

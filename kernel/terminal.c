@@ -7,7 +7,7 @@
  */
 #include "kernel/console_priv.h"
 
-/* Does it hold the console, to read from it?  What cannot be read does not. */
+/* Does it hold the console, to read from it, and has not ended?  What is damaged does not. */
 static enum status terminal_serves(object_t object, uint64_t *version)
 {
 	struct disk_capability held = {.version = 0};
@@ -22,9 +22,10 @@ static enum status terminal_serves(object_t object, uint64_t *version)
 		status = table_get(&kernel.space, &table, SLOT_CONSOLE, &held);
 	if (status == STATUS_OK)
 		status = object_resolve(&kernel.space, &held, OBJECT_CONSOLE, RIGHT_RECEIVE, NULL);
-	if (status == STATUS_OK)
+	if (status == STATUS_OK && machine->state != MACHINE_EXITED &&
+	    machine->state != MACHINE_STOPPED)
 		*version = machine->version;
-	return status == STATUS_WAIT ? status : STATUS_OK;
+	return status == STATUS_WAIT || status == STATUS_IO ? status : STATUS_OK;
 }
 
 enum status terminal_search(object_t *machine)

@@ -8,10 +8,13 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/syscall.h"
+#include <string.h>
 
 static struct {
 	uint64_t earliest_ns; /* nothing is to be done in the queue before this */
-	uint32_t failed;      /* attempts in a row at the first entry: the disk fails */
+	/* The last entry of those whose machines cannot be read now; 0: there is none. */
+	uint64_t passed_ns;
+	object_t passed;
 } time;
 
 uint64_t time_uptime_ns(void)
@@ -27,7 +30,7 @@ void time_deadline_added(uint64_t deadline_ns)
 
 void time_reset(void)
 {
-	time.earliest_ns = 0; /* not known: the first step looks */
+	memset(&time, 0, sizeof(time)); /* nothing is known: the first step looks */
 }
 
 /* A sleep is answered OK, a receive TIMEOUT. */
@@ -45,27 +48,26 @@ static void time_wake(struct disk_machine *machine)
 	machine->state = MACHINE_READY;
 }
 
-/* Takes the first entry out and wakes its machine, all or nothing. */
+/* Takes the entry out and wakes its machine, all or nothing. */
 static enum status time_expire(uint64_t deadline, object_t object)
 {
 	struct disk_machine *machine = NULL;
-	enum status status;
+	enum status status = machine_prepare(&kernel.space, object, &machine);
+	bool waits;
 
+	/* A machine that is gone or damaged must not hold up those behind it. */
+	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
+		return status;
+	waits = status == STATUS_OK && machine->deadline == deadline &&
+		(machine->state == MACHINE_SLEEP || machine->state == MACHINE_RECEIVE);
 	status = deadline_remove_prepare(&kernel.space, deadline, object);
-	if (status == STATUS_OK)
+	if (status == STATUS_OK && waits)
 		status = machine_ready_prepare(&kernel.space, object);
 	if (status != STATUS_OK)
 		return status;
-	status = machine_prepare(&kernel.space, object, &machine);
-	/* A machine that is gone or damaged must not hold up those behind it. */
-	if (status == STATUS_WAIT || status == STATUS_NO_SPACE ||
-	    (status == STATUS_IO && time.failed < KERNEL_DEADLINE_TRIES))
-		return status;
-	time.failed = 0;
 	/* COMMIT POINT */
 	deadline_remove(&kernel.space, deadline, object);
-	if (status != STATUS_OK || machine->deadline != deadline ||
-	    (machine->state != MACHINE_SLEEP && machine->state != MACHINE_RECEIVE))
+	if (!waits)
 		return STATUS_OK; /* an entry without a machine that waits for it */
 	time_wake(machine);
 	machine_ready_set(&kernel.space, object, true);
@@ -73,29 +75,40 @@ static enum status time_expire(uint64_t deadline, object_t object)
 	return STATUS_OK;
 }
 
+/* The queue has been gone through: what was passed by is tried again after a pause. */
+static void time_rest(uint64_t now, uint64_t deadline)
+{
+	time.earliest_ns = deadline;
+	if (time.passed_ns && deadline > now + KERNEL_SPACE_RETRY_NS)
+		time.earliest_ns = now + KERNEL_SPACE_RETRY_NS;
+	time.passed_ns = 0;
+	time.passed = (object_t){0};
+}
+
 bool time_step(void)
 {
-	uint64_t now = time_uptime_ns(), deadline;
+	uint64_t now = time_uptime_ns(), deadline = time.passed_ns;
+	object_t object = time.passed;
 	enum status status;
-	object_t object;
 
 	if (now < time.earliest_ns)
 		return false;
 	store_operation_begin(kernel.space.store);
-	status = deadline_first(&kernel.space, &deadline, &object);
-	if (status == STATUS_NOT_FOUND) {
-		time.earliest_ns = UINT64_MAX;
+	status = deadline_next(&kernel.space, &deadline, &object);
+	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && deadline > now)) {
+		time_rest(now, status == STATUS_OK ? deadline : UINT64_MAX);
 		return false;
 	}
-	if (status == STATUS_OK && deadline > now) {
-		time.earliest_ns = deadline;
-		return false;
-	}
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
 		status = time_expire(deadline, object);
+		if (status == STATUS_IO) {
+			time.passed_ns = deadline;
+			time.passed = object;
+			return true;
+		}
+	}
 	if (status == STATUS_NO_SPACE || status == STATUS_IO)
 		time.earliest_ns = now + KERNEL_SPACE_RETRY_NS;
-	time.failed += status == STATUS_IO;
 	/* WAIT: the step is simply done again when something has completed. */
 	return status == STATUS_OK;
 }

@@ -67,16 +67,18 @@ void deadline_remove(struct space *space, uint64_t deadline, object_t machine)
 	btree_remove(space, &system->deadline_root, (struct btree_key){key.bytes, DEADLINE_KEY});
 }
 
-enum status deadline_first(struct space *space, uint64_t *deadline, object_t *machine)
+enum status deadline_next(struct space *space, uint64_t *deadline, object_t *machine)
 {
+	struct deadline_key after = deadline_key(*deadline, *machine);
 	const struct disk_system *system;
 	uint8_t key[TREE_KEY_MAX];
 	size_t length;
 	enum status status = system_read(space, &system);
 
 	if (status == STATUS_OK)
-		status = btree_next(space, system->deadline_root, (struct btree_key){NULL, 0}, key,
-				    &length, NULL, 0);
+		status = btree_next(space, system->deadline_root,
+				    (struct btree_key){after.bytes, DEADLINE_KEY}, key, &length,
+				    NULL, 0);
 	if (status != STATUS_OK)
 		return status;
 	if (length != DEADLINE_KEY)

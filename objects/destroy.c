@@ -134,7 +134,7 @@ static enum status destruction_clear(struct space *space, object_t object,
 	if (status == STATUS_OK && *cleared && second.pages)
 		status = range_clear_step(space, second.first, second.first + second.pages, cleared,
 					  &damage);
-	if (status == STATUS_CORRUPT || status == STATUS_IO)
+	if (status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient))
 		status = destruction_pass(space, object, damage);
 	return status;
 }

@@ -33,6 +33,9 @@ struct space {
 	struct store *store;
 	uint8_t *frame_base;
 	store_channel_t channel; /* after STATUS_WAIT: for what */
+	page_t failed;		 /* after STATUS_IO: the page that could not be had */
+	/* What cannot be read now may be later: nothing is given up for it. */
+	bool patient;
 	/* Object versions go on above this, too: the owner sets it to the largest ever
 	 * handed out (disk_counters), which after a restore is not in the system page.
 	 * Nothing need be written for that, so a full store can be resumed. */
@@ -261,8 +264,8 @@ enum status deadline_insert_prepare(struct space *space, uint64_t deadline, obje
 void deadline_insert(struct space *space, uint64_t deadline, object_t machine);
 enum status deadline_remove_prepare(struct space *space, uint64_t deadline, object_t machine);
 void deadline_remove(struct space *space, uint64_t deadline, object_t machine);
-/* The earliest; NOT_FOUND if none. */
-enum status deadline_first(struct space *space, uint64_t *deadline, object_t *machine);
+/* The first one behind this one, the earliest of all behind 0, 0; NOT_FOUND. */
+enum status deadline_next(struct space *space, uint64_t *deadline, object_t *machine);
 
 /* ---- btree.c: B+trees with byte-string keys ----------------------------------- */
 

@@ -39,6 +39,8 @@ enum status space_read(struct space *space, page_t page, void **data)
 
 	if (status == STATUS_OK)
 		*data = store_frame_data(space->frame_base, frame);
+	else if (status == STATUS_IO)
+		space->failed = page;
 	return status;
 }
 
@@ -52,6 +54,8 @@ enum status space_write(struct space *space, page_t page, void **data)
 	status = store_page_write(space->store, page, &frame, &space->channel);
 	if (status == STATUS_OK)
 		*data = store_frame_data(space->frame_base, frame);
+	else if (status == STATUS_IO)
+		space->failed = page;
 	return status;
 }
 

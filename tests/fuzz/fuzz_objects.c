@@ -180,14 +180,14 @@ static void read_all(bool sound)
 {
 	const struct disk_system *system;
 	object_t machine = {0};
-	uint64_t deadline, from = 0;
+	uint64_t deadline = 0, from = 0;
 	uint8_t text[64];
 	size_t length;
 
 	tell(sound, RETRY(system_read(&space, &system)), "system", 0);
 	for (uint64_t n = 0; n < OBJECTS_READ; n++)
 		read_object(sound, (object_t){n});
-	tell(sound, RETRY(deadline_first(&space, &deadline, &machine)), "deadline", 0);
+	tell(sound, RETRY(deadline_next(&space, &deadline, &machine)), "deadline", 0);
 	tell(sound, RETRY(machine_ready_next(&space, (object_t){0}, &machine)), "ready", 0);
 	tell(sound, RETRY(log_read(&space, &from, text, sizeof(text), &length)), "log", 0);
 }

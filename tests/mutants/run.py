@@ -17,7 +17,9 @@ A mutant file:
     what: one line, the fault
     file: store/....c      (or tools/mkstore/....c, kernel/....c, drivers/....c)
     mode: crash            (optional: the simulator's mode, default crash)
-    test: store/keeping    (instead: the unit test tests/unit/store/test_keeping.c)
+    test: store/keeping    (instead: the unit test tests/unit/store/test_keeping.c; of those
+                           named kernel/fake_* each is linked with what the kernel does for
+                           machines, over the fake store)
     ----
     the text as it is
     ----
@@ -40,6 +42,9 @@ CASES = {"crash": 40, "recovery": 20, "errors": 10, "outages": 80, "flip": 20, "
          "deltas": 3, "filling": 2, "memory": 3, "sequences": 100, "snapshots": 1}
 TEST_SECONDS = 240  # a unit test takes at most ten
 DRIVER = "drivers/virtio/"
+FAKES = [f"tests/unit/{name}.c" for name in ("objects/fake_store", "kernel/fake_kernel")]
+CALLS = [f"kernel/{name}.c" for name in
+         re.search(r"^CALLS := (.*)", (ROOT / "Makefile").read_text(), re.M)[1].split()]
 COMPILED = set()  # objects of unit tests
 FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused", "-I."]
 
@@ -50,7 +55,8 @@ def sources():
              *ROOT.glob("store/*.c"), *ROOT.glob("objects/*.c"), *ROOT.glob("tests/sim/*.c"),
              *ROOT.glob("tools/mkstore/*.c"), *ROOT.glob("tools/verify/*.c"), *ROOT.glob("drivers/gpt*.c"),
              *ROOT.glob(DRIVER + "blk*.c"), ROOT / DRIVER / "queue.c",
-             ROOT / "kernel/console_line.c", ROOT / "kernel/loader.c"]
+             ROOT / "kernel/console_line.c", ROOT / "kernel/loader.c",
+             *(ROOT / name for name in CALLS + FAKES)]
     return [path.relative_to(ROOT) for path in sorted(found)
             if path != ROOT / "tools/mkstore/main.c"]
 
@@ -109,11 +115,17 @@ class Mutant:
         others = {name: str(path) for name, path in objects.items() if name != self.file}
         if not self.test:
             return [path for name, path in others.items() if simulated(name)], ["-llz4"]
+        libraries = ["-fsanitize=address", "-lcmocka", "-llz4"]
+        if self.test.startswith("kernel/fake"):
+            tested = [path for name, path in others.items()
+                      if name in CALLS + FAKES or name.startswith(("base/", "objects/"))]
+            return [*tested, compile_test(self.test)], libraries
         # The driver needs a bus below it, which only its own tests have.
         driver = self.test.startswith("drivers/blk")
         tested = [path for name, path in others.items()
-                  if not name.startswith("tests/sim/") and name.startswith(DRIVER) == driver]
-        return [*tested, compile_test(self.test)], ["-fsanitize=address", "-lcmocka", "-llz4"]
+                  if not name.startswith("tests/") and name not in CALLS
+                  and name.startswith(DRIVER) == driver]
+        return [*tested, compile_test(self.test)], libraries
 
     def build(self, objects):
         text = (ROOT / self.file).read_text()

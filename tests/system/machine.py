@@ -34,7 +34,7 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[=>()][A-Z0-9]?")
 # What the kernel says when the host is slow, in the middle of whatever is shown then.
 ASIDE = re.compile(
     r"perdure: (?:unsaved since|saved again:|the disk (?:has not answered|has been away|answers again)"
-    r"|machine \d+ waits for its page|[^\n]*; it is reset and asked again)[^\n]*\n"
+    r"|machine \d+ waits for the page|[^\n]*; it is reset and asked again)[^\n]*\n"
 )
 
 

@@ -281,7 +281,7 @@ def test_reads_fail_for_a_while(image):
         machine.fail()
         assert "the disk reported an error" in machine.command("cp /bin/selftest /notes/copy")
         machine.type("run /bin/hello\r")
-        machine.wait(r"machine \d+ waits for its page at address .* it is tried again")
+        machine.wait(r"machine \d+ waits for the page at address .* it is tried again")
         machine.heal()
         machine.wait(r"machine \d+ hello started\n")
         machine.wait(r"^perdure> ")

@@ -12,7 +12,7 @@ ASIDES = [
     "perdure: unsaved since 12:00:00 UTC, generation 7: the disk does not answer; all runs on\n",
     "perdure: saved again: generation 8 is durable, nothing was lost\n",
     "perdure: the disk has not answered a flush for 5 s at PCI 00:01.0; it is waited for\n",
-    "perdure: machine 30 waits for its page at address 0x1000: the disk; it is tried again\n",
+    "perdure: machine 30 waits for the page at address 0x1000: the disk; it is tried again\n",
 ]
 SHOWN = "\nperdure> cat /demo/count\n42\nperdure> "
 

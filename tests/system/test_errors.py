@@ -11,11 +11,14 @@ import contextlib
 import json
 import re
 
-from conftest import STORE_OFFSET, cat, mkstore, mkstore_json, verify
+import pytest
+from conftest import STORE_OFFSET, cat, mkstore, mkstore_json, numbers, verify
 
 from away import modern
 from machine import Machine, Unexpected
 from test_console import KERNEL, SECTOR, kernel_command, machine_number, object_range, power_off, send_break
+from test_disk import works
+from test_programs import wait_for
 
 UNSAVED = r"perdure: unsaved since \d\d:\d\d:\d\d UTC, generation \d+: the disk"
 EVENTS = {"write": "write_aio", "flush": "flush_to_disk"}
@@ -117,13 +120,64 @@ def test_each_request_of_a_commit(image):
     assert cat(image, "/notes/number") == f"{number}\n"
 
 
-def bad_sector(image, sector):
+def bad_sector(image, sector, *more):
     """A disk of which this sector is never read."""
     rules = f"inject-error.0.event=read_aio,inject-error.0.iotype=read,inject-error.0.sector={sector}"
+    rules = ",".join([rules, *more])
     arguments = ["-blockdev", f"driver=file,node-name=bare,filename={image}",
                  "-blockdev", f"driver=blkdebug,node-name=debug,image=bare,{rules}",
                  "-blockdev", "driver=raw,node-name=disk,file=debug"]
     return Machine(image, drive=False, disk=modern("rerror=report"), arguments=arguments)
+
+
+def machine_sector(image, number):
+    """Where the machine's own page lies."""
+    page = object_range(image, number)[0]
+    place = json.loads(mkstore("map", image, str(page), "--json").stdout)["generations"][0]
+    return STORE_OFFSET // SECTOR + place["sector"]
+
+
+def exchanges_on(machine):
+    """exchange has got its answers, and none is missing or came twice."""
+    before = numbers(machine.command("cat /demo/exchange"))[0]
+    wait_for(machine, "cat /demo/exchange", rf"sent (?!{before} )\d+ .* lost 0 repeated 0")
+
+
+WRITES_FAIL = "inject-error.1.event=write_aio,inject-error.1.iotype=write"
+
+
+@pytest.mark.parametrize("more", [(), (WRITES_FAIL,)], ids=["alone", "disk"])
+def test_caller_behind_a_bad_sector(image, more):
+    """An answer waits for the page of its caller: while the whole disk fails as long as it
+    takes, else for a while, and then it is said that there is none."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        exchanges_on(machine)
+        machine.command("stop peer")
+        wait_for(machine, "ps", r"exchange +calls")
+        power_off(machine)
+    exchange, peer = (machine_number(image, name) for name in ("exchange", "peer"))
+    with bad_sector(image, machine_sector(image, exchange), *more) as machine:
+        machine.wait_prompt()
+        if more:
+            machine.wait(UNSAVED)
+        assert re.search(rf"{exchange} +no page", machine.command("ps"))
+        machine.command("continue peer")
+        machine.wait(rf"machine {peer} waits for the page at address 0x\w+: the disk")
+        if not more:
+            # First a note cannot be sent, for which peer ends.
+            machine.wait(rf"machine {exchange} waits for an answer that it cannot be given")
+        attach(machine, "bare")
+        if more:
+            exchanges_on(machine)
+        else:
+            wait_for(machine, "log 50", "peer: failed: exchange cannot be reached")
+            wait_for(machine, "ps", r"exchange +calls")
+            machine.command("kill exchange")
+            assert "exchange" not in machine.command("ps")
+        works(machine)
+        power_off(machine)
+    verify(image)
 
 
 def test_shell_behind_a_bad_sector(image):
@@ -134,9 +188,7 @@ def test_shell_behind_a_bad_sector(image):
         power_off(machine)
     shell = machine_number(image, "shell")
     charged = mkstore_json("info", image)["objects"]["charged_pages"]
-    page = object_range(image, shell)[0]
-    place = json.loads(mkstore("map", image, str(page), "--json").stdout)["generations"][0]
-    with bad_sector(image, STORE_OFFSET // SECTOR + place["sector"]) as machine:
+    with bad_sector(image, machine_sector(image, shell)) as machine:
         machine.wait(rf"the shell cannot run \(machine {shell}\): the disk reported an error")
         for again in range(2):
             if again:

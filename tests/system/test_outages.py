@@ -16,7 +16,7 @@ from conftest import cat, verify
 
 ROUNDS = 2
 NAMES = [f"/notes/outage{number}" for number in range(6)]
-TROUBLE = r"perdure: (unsaved since|the disk has not answered|machine \d+ waits for its page)"
+TROUBLE = r"perdure: (unsaved since|the disk has not answered|machine \d+ waits for the page)"
 
 
 class Written:

@@ -29,7 +29,7 @@ static const char *machines_state(const struct abi_machine_info *info)
 
 	if (info->held)
 		return "stopped";
-	return info->state < MACHINE_STATES ? names[info->state] : "unknown";
+	return info->state < MACHINE_STATES ? names[info->state] : "no page";
 }
 
 static const struct column machines_column[] = {

@@ -30,6 +30,7 @@ struct store {
 	uint32_t touched[SLOTS];
 	uint32_t touched_count;
 	uint32_t calls, fail_at;
+	uint64_t unread; /* page that the disk does not give; 0: none */
 	uint64_t damage; /* first page under the node that cannot be read; 0: none */
 	enum status fail_status;
 	bool failed;
@@ -119,6 +120,8 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame,
 	(void)store;
 	if (call_fails(&status, channel))
 		return status;
+	if (fake.unread && page.n == fake.unread)
+		return STATUS_IO;
 	if (!fake.slot[at].exists)
 		return STATUS_ABSENT;
 	slot_touch(at);
@@ -136,6 +139,8 @@ enum status store_page_write(struct store *store, page_t page, frame_t *frame,
 	(void)store;
 	if (call_fails(&status, channel))
 		return status;
+	if (fake.unread && page.n == fake.unread)
+		return STATUS_IO;
 	slot_touch(at);
 	if (!fake.slot[at].exists)
 		memset(slot_data(at), 0, PAGE_SIZE);
@@ -165,6 +170,11 @@ void *store_page_writable(struct store *store, page_t page)
 	return fake.slot[at].exists && fake.slot[at].write_operation == fake.operation
 		       ? slot_data(at)
 		       : NULL;
+}
+
+void fake_unread(uint64_t page)
+{
+	fake.unread = page;
 }
 
 void fake_damage(uint64_t page)
@@ -260,6 +270,7 @@ struct space fake_space_new(void)
 	fake.touched_count = 0;
 	fake.fail_at = 0;
 	fake.damage = 0;
+	fake.unread = 0;
 	fake.operation++;
 	return (struct space){.store = &fake, .frame_base = fake.frames};
 }

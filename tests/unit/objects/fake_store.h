@@ -32,6 +32,9 @@ void fake_begin(void);
 void fake_fail(uint32_t nth, enum status status);
 bool fake_failed(void);
 
+/* From now on this page cannot be read, an error of the disk; 0: all can. */
+void fake_unread(uint64_t page);
+
 /* From now on no node of the map leads to this page and the others under the same
  * node; 0: all do. */
 void fake_damage(uint64_t page);

@@ -113,6 +113,8 @@ FAULTS = [
      'if (0)\n\t\trange_rest'),
     ('directory.c', 'return record->size ? STATUS_NOT_EMPTY',
      'return 0 ? STATUS_NOT_EMPTY'),
+    ('destroy.c', ' && !space->patient', ''),
+    ('deadline.c', 'deadline_key(*deadline, *machine);', 'deadline_key(*deadline, (object_t){0});'),
     ('segment.c', 'memset(tail, 0, PAGE_SIZE - bytes % PAGE_SIZE);',
      ';'),
     ('segment.c', 'if (status == STATUS_OK && cleared)\n',

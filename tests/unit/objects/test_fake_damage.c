@@ -196,10 +196,10 @@ static enum status call_table(struct world *world, uint32_t pick)
 static enum status call_machine(struct world *world, uint32_t pick)
 {
 	struct space *space = &world->space;
-	object_t object = {world->machine.object}, found;
+	object_t object = {world->machine.object}, found = {0};
 	struct disk_machine *machine;
 	enum status status = machine_prepare(space, object, &machine);
-	uint64_t deadline;
+	uint64_t deadline = 0;
 
 	if (status != STATUS_OK)
 		return status;
@@ -212,7 +212,7 @@ static enum status call_machine(struct world *world, uint32_t pick)
 	case 2:
 		return machine_ready_next(space, (object_t){pick % 20}, &found);
 	case 3:
-		return deadline_first(space, &deadline, &found);
+		return deadline_next(space, &deadline, &found);
 	default:
 		status = deadline_remove_prepare(space, machine->deadline, object);
 		if (status == STATUS_OK)

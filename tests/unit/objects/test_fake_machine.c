@@ -241,19 +241,39 @@ static enum status deadline_call(struct space *space, void *context)
 	return STATUS_OK;
 }
 
+static bool model_behind(const struct deadline_model *entry, uint64_t deadline, uint32_t machine)
+{
+	return entry->deadline > deadline ||
+	       (entry->deadline == deadline && entry->machine > machine);
+}
+
+/* The first one behind this one, or `count`. */
+static uint32_t model_next(const struct deadline_model *model, uint32_t count, uint64_t deadline,
+			   uint32_t machine)
+{
+	uint32_t next = count;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (model_behind(&model[i], deadline, machine) &&
+		    (next == count ||
+		     model_behind(&model[next], model[i].deadline, model[i].machine)))
+			next = i;
+	return next;
+}
+
 static void test_deadlines(void **state)
 {
 	struct space space = fake_space_formatted(1000);
 	static struct deadline_model model[DEADLINES];
 	struct deadline_model change[2];
-	uint64_t random = 12, deadline;
+	uint64_t random = 12, deadline = 0;
 	uint32_t count = 0;
-	object_t machine;
+	object_t machine = {0};
 
 	(void)state;
-	assert_int_equal(deadline_first(&space, &deadline, &machine), STATUS_NOT_FOUND);
+	assert_int_equal(deadline_next(&space, &deadline, &machine), STATUS_NOT_FOUND);
 	for (uint32_t round = 0; round < 6000; round++) {
-		uint32_t pick = count ? (uint32_t)(fake_random(&random) % count) : 0, first = 0;
+		uint32_t pick = count ? (uint32_t)(fake_random(&random) % count) : 0;
 
 		/* Times near each other, now and then at the very ends. */
 		change[1].deadline = round % 97 ? 1000 + fake_random(&random) % 64 : UINT64_MAX;
@@ -286,15 +306,19 @@ static void test_deadlines(void **state)
 		}
 		if (!count)
 			continue;
-		for (uint32_t i = 1; i < count; i++)
-			if (model[i].deadline < model[first].deadline ||
-			    (model[i].deadline == model[first].deadline &&
-			     model[i].machine < model[first].machine))
-				first = i;
+		/* The first, and sometimes all in order. */
 		fake_begin();
-		assert_int_equal(deadline_first(&space, &deadline, &machine), STATUS_OK);
-		assert_int_equal(deadline, model[first].deadline);
-		assert_int_equal(machine.n, model[first].machine);
+		deadline = machine.n = 0;
+		for (uint32_t i = 0; i < (round % 100 ? 1 : count); i++) {
+			uint32_t next = model_next(model, count, deadline, machine.n);
+
+			assert_int_equal(deadline_next(&space, &deadline, &machine), STATUS_OK);
+			assert_int_equal(deadline, model[next].deadline);
+			assert_int_equal(machine.n, model[next].machine);
+		}
+		if (round % 100 == 0)
+			assert_int_equal(deadline_next(&space, &deadline, &machine),
+					 STATUS_NOT_FOUND);
 	}
 	/* Taking out what is not there changes nothing. */
 	fake_begin();

@@ -385,8 +385,8 @@ static void test_destroy_machine(void **state)
 	struct disk_capability owned, borrowed, table;
 	struct disk_capability self = machine_full(&space, &owned, &borrowed);
 	struct disk_machine *machine;
-	object_t object = object_of(&self), found;
-	uint64_t deadline;
+	object_t object = object_of(&self), found = {0};
+	uint64_t deadline = 0;
 	bool more = true;
 
 	(void)state;
@@ -397,7 +397,7 @@ static void test_destroy_machine(void **state)
 	assert_int_equal(object_resolve(&space, &table, OBJECT_NONE, 0, NULL), STATUS_DEAD);
 	assert_int_equal(object_resolve(&space, &owned, OBJECT_NONE, 0, NULL), STATUS_DEAD);
 	assert_int_equal(object_resolve(&space, &borrowed, OBJECT_NONE, 0, NULL), STATUS_OK);
-	assert_int_equal(deadline_first(&space, &deadline, &found), STATUS_NOT_FOUND);
+	assert_int_equal(deadline_next(&space, &deadline, &found), STATUS_NOT_FOUND);
 	assert_int_equal(machine_next(&space, (object_t){0}, &found), STATUS_NOT_FOUND);
 	assert_int_equal(machine_ready_next(&space, (object_t){0}, &found), STATUS_NOT_FOUND);
 	fake_invariants(&space);
@@ -405,6 +405,24 @@ static void test_destroy_machine(void **state)
 		assert_int_equal(fake_try_survivor(step_call, &space, &more), STATUS_OK);
 	fake_invariants(&space);
 	/* The directory, the log and the borrowed segment are what is still paid for. */
+	assert_int_equal(fake_bank_pages(&space), 1 + 17 + 3);
+	assert_int_equal(fake_pages(USER_ARENA_PAGE, UINT64_MAX), 0);
+}
+
+/* For an error that may pass nothing of what is taken apart is given up. */
+static void test_destroy_patiently(void **state)
+{
+	struct space space = fake_space_formatted(1000);
+	struct disk_capability owned, borrowed;
+	struct disk_capability self = machine_full(&space, &owned, &borrowed);
+	bool more = true;
+
+	(void)state;
+	destroy(&space, object_of(&self));
+	space.patient = true;
+	while (more)
+		assert_int_equal(fake_try_all(step_call, &space, &more), STATUS_OK);
+	fake_invariants(&space);
 	assert_int_equal(fake_bank_pages(&space), 1 + 17 + 3);
 	assert_int_equal(fake_pages(USER_ARENA_PAGE, UINT64_MAX), 0);
 }
@@ -611,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_destroy_refused),
 		cmocka_unit_test(test_destroy_machine),
 		cmocka_unit_test(test_destroy_damaged_machine),
+		cmocka_unit_test(test_destroy_patiently),
 		cmocka_unit_test(test_destroy_over_damage),
 		cmocka_unit_test(test_large_segment_in_steps),
 		cmocka_unit_test(test_allowance),

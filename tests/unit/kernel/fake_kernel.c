@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fake_kernel.c - see fake_kernel.h.
+ */
+#include "tests/unit/kernel/fake_kernel.h"
+#include <stdio.h>
+#include "kernel/console.h"
+#include "kernel/memory.h"
+#include "kernel/print.h"
+
+#define TASKS 32u
+
+struct kernel kernel;
+uint64_t fake_now_ns;
+bool fake_disk_fails;
+uint32_t fake_essential_runs, fake_fails_at;
+
+static struct task tasks[TASKS];
+static jmp_buf left;
+
+/* ---- what the kernel asks of the rest ------------------------------------------------- */
+
+void kernel_leave(void)
+{
+	longjmp(left, 1);
+}
+
+void kernel_make_ready(object_t machine, const struct disk_machine *data)
+{
+	task_get(machine, data->version, data->priority);
+}
+
+void kernel_panic(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	abort();
+}
+
+bool checkpoint_disk_fails(void)
+{
+	return fake_disk_fails;
+}
+
+uint64_t arch_time_ns(void)
+{
+	return fake_now_ns;
+}
+
+void arch_console_write_sync(const char *text, uint32_t length)
+{
+	(void)text;
+	(void)length;
+}
+
+void arch_unmap_range(uint64_t root, page_t first, uint64_t pages)
+{
+	(void)root;
+	(void)first;
+	(void)pages;
+}
+
+void kernel_fpu_save(void)
+{
+}
+void console_examine(void)
+{
+}
+
+void store_essential_set(struct store *store, const struct store_pages *run, uint32_t count)
+{
+	(void)store;
+	(void)run;
+	fake_essential_runs = count;
+}
+
+void console_full(uint64_t version)
+{
+	(void)version;
+}
+
+bool console_restarts(void)
+{
+	return false;
+}
+
+bool memory_tables_reclaim(void)
+{
+	return false;
+}
+
+void memory_root_destroy(struct task *task)
+{
+	(void)task;
+}
+
+bool memory_map(struct task *task, page_t page, frame_t frame, unsigned flags)
+{
+	(void)task;
+	(void)page;
+	(void)frame;
+	(void)flags;
+	return true;
+}
+
+bool memory_map_zero(struct task *task, page_t page, unsigned flags)
+{
+	return memory_map(task, page, (frame_t){0}, flags);
+}
+
+void memory_unmap(page_t page)
+{
+	(void)page;
+}
+
+void memory_unmap_run(page_t first, uint64_t pages)
+{
+	(void)first;
+	(void)pages;
+}
+
+const struct operation directory_operations[SERVICE_OPERATIONS_MAX];
+const struct operation clock_operations[SERVICE_OPERATIONS_MAX];
+const struct operation console_operations[SERVICE_OPERATIONS_MAX];
+const struct operation store_operations[SERVICE_OPERATIONS_MAX];
+const struct operation system_operations[SERVICE_OPERATIONS_MAX];
+const struct operation log_operations[SERVICE_OPERATIONS_MAX];
+
+/* ---- for tests ------------------------------------------------------------------------ */
+
+void fake_kernel_new(void)
+{
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.space = fake_space_formatted(10000);
+	task_init(tasks, TASKS);
+	service_reset();
+	time_reset();
+	fake_now_ns = UINT64_C(1000000000);
+	fake_disk_fails = false;
+	fake_fails_at = 0;
+}
+
+struct disk_capability fake_create(enum object_type type, uint64_t size)
+{
+	struct object_request request = {.type = type, .size = size, .name = "m"};
+	struct disk_capability capability;
+
+	fake_begin();
+	assert_int_equal(
+		object_create(&kernel.space, (object_t){OBJECT_ROOT_BANK}, &request, &capability),
+		STATUS_OK);
+	fake_begin();
+	return capability;
+}
+
+uint64_t fake_machine_page(const struct disk_capability *machine)
+{
+	struct disk_object record;
+
+	fake_begin();
+	assert_int_equal(object_read(&kernel.space, (object_t){machine->object}, &record),
+			 STATUS_OK);
+	return record.first_page;
+}
+
+struct disk_machine *fake_machine(const struct disk_capability *machine)
+{
+	fake_adopt();
+	return (struct disk_machine *)fake_page(fake_machine_page(machine));
+}
+
+void fake_place(const struct disk_capability *machine, uint32_t slot,
+		const struct disk_capability *capability)
+{
+	struct disk_capability held = fake_machine(machine)->table;
+	struct disk_object table;
+
+	fake_adopt();
+	assert_int_equal(object_read(&kernel.space, (object_t){held.object}, &table), STATUS_OK);
+	assert_int_equal(table_prepare(&kernel.space, &table, slot), STATUS_OK);
+	table_put(&kernel.space, &table, slot, capability);
+	fake_begin();
+}
+
+static enum fake_end run(object_t object, uint64_t version)
+{
+	struct task *task = task_get(object, version, 0);
+	struct task *volatile kept = task;
+
+	fake_adopt();
+	task_queue(task);
+	assert_ptr_equal(task_next(), task);
+	cpu_this()->running = task;
+	fake_fail(fake_fails_at, STATUS_NO_SPACE);
+	if (!setjmp(left))
+		syscall_run();
+	fake_fail(0, STATUS_OK);
+	cpu_this()->running = NULL;
+	fake_adopt();
+	if (kept->version != version)
+		return FAKE_GONE;
+	if (kept->place == TASK_WAITING)
+		return FAKE_PARKED;
+	return kept->place == TASK_RUNNING ? FAKE_DONE : FAKE_BLOCKED;
+}
+
+enum fake_end fake_again(const struct disk_capability *machine)
+{
+	/* The processor has executed the SYSCALL again. */
+	fake_machine(machine)->registers.rip += ARCH_SYSCALL_LENGTH;
+	return run((object_t){machine->object}, machine->version);
+}
+
+enum fake_end fake_call(const struct disk_capability *machine, enum abi_entry entry, uint32_t slot,
+			uint64_t label, uint32_t length)
+{
+	uint64_t *gpr = fake_machine(machine)->registers.gpr;
+
+	fake_machine(machine)->state = MACHINE_READY;
+	gpr[REGISTER_RAX] = (uint64_t)entry | (uint64_t)length << 16;
+	gpr[REGISTER_RDI] = slot;
+	gpr[REGISTER_RSI] = label;
+	return fake_again(machine);
+}
+
+uint32_t fake_wait(const struct disk_capability *machine, uint32_t seconds, enum fake_end *end)
+{
+	for (uint32_t second = 1; second <= seconds; second++) {
+		fake_now_ns += KERNEL_SPACE_RETRY_NS;
+		*end = fake_again(machine);
+		if (*end != FAKE_PARKED)
+			return second;
+	}
+	return seconds;
+}
+
+enum status fake_result(const struct disk_capability *machine)
+{
+	return (enum status)(fake_machine(machine)->registers.gpr[REGISTER_RAX] & 0xffff);
+}

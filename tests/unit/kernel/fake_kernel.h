@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fake_kernel.h - calls of machines over the fake store: the portable kernel without a
+ * processor, a console and commits.
+ */
+#ifndef TESTS_UNIT_KERNEL_FAKE_KERNEL_H
+#define TESTS_UNIT_KERNEL_FAKE_KERNEL_H
+
+#include "tests/unit/objects/fake_store.h"
+#include "kernel/service.h"
+#include "kernel/syscall.h"
+
+/* What the test decides. */
+extern uint64_t fake_now_ns;
+extern bool fake_disk_fails;	     /* as far as commits know */
+extern uint32_t fake_fails_at;	     /* the nth store call of each call says NO_SPACE; 0: none */
+extern uint32_t fake_essential_runs; /* of pages, as the store was told last */
+
+/* A new system with an empty store. */
+void fake_kernel_new(void);
+
+struct disk_capability fake_create(enum object_type type, uint64_t size);
+/* The machine's page, to be looked at or changed between two calls. */
+struct disk_machine *fake_machine(const struct disk_capability *machine);
+uint64_t fake_machine_page(const struct disk_capability *machine);
+void fake_place(const struct disk_capability *machine, uint32_t slot,
+		const struct disk_capability *capability);
+
+/* How a call has ended. */
+enum fake_end { FAKE_DONE, FAKE_BLOCKED, FAKE_PARKED, FAKE_GONE };
+/* The machine makes this call; slots are 0 unless set before. */
+enum fake_end fake_call(const struct disk_capability *machine, enum abi_entry entry, uint32_t slot,
+			uint64_t label, uint32_t length);
+/* A parked one is entered anew. */
+enum fake_end fake_again(const struct disk_capability *machine);
+/* Again each second, as long as it parks, at most so many seconds; how many it was. */
+uint32_t fake_wait(const struct disk_capability *machine, uint32_t seconds, enum fake_end *end);
+/* The status in rax. */
+enum status fake_result(const struct disk_capability *machine);
+#endif

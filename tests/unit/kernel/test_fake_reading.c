@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_fake_reading.c - what the kernel looks for by itself while a page of it cannot be
+ * read: it is not taken for gone, and keeps nothing else from going.
+ */
+#include "tests/unit/kernel/fake_kernel.h"
+#include "kernel/console_priv.h"
+
+#define SECOND	 KERNEL_SPACE_RETRY_NS
+#define PATIENCE ((uint32_t)(KERNEL_READ_PATIENCE_NS / SECOND))
+
+/* A machine whose record lies in another page than those made before. */
+static struct disk_capability create_apart(void)
+{
+	struct disk_capability first = fake_create(OBJECT_MACHINE, 0), machine = first;
+
+	while (machine.object / OBJECTS_PER_PAGE == first.object / OBJECTS_PER_PAGE)
+		machine = fake_create(OBJECT_MACHINE, 0);
+	return machine;
+}
+
+static uint64_t record_page_of(const struct disk_capability *capability)
+{
+	return OBJECT_TABLE_PAGE + capability->object / OBJECTS_PER_PAGE;
+}
+
+static struct disk_system *system_page(void)
+{
+	fake_adopt();
+	return (struct disk_system *)fake_page(SYSTEM_PAGE);
+}
+
+static void sleeps(const struct disk_capability *machine, uint64_t deadline)
+{
+	fake_machine(machine)->state = MACHINE_SLEEP;
+	fake_machine(machine)->deadline = deadline;
+	fake_adopt();
+	assert_int_equal(
+		deadline_insert_prepare(&kernel.space, deadline, (object_t){machine->object}),
+		STATUS_OK);
+	deadline_insert(&kernel.space, deadline, (object_t){machine->object});
+	time_deadline_added(deadline);
+	fake_adopt();
+}
+
+static void run_seconds(bool (*step)(void), uint32_t seconds)
+{
+	for (uint32_t second = 0; second < seconds; second++) {
+		fake_now_ns += SECOND;
+		for (uint32_t steps = 0; step(); steps++)
+			assert_true(steps < 1000);
+	}
+	fake_adopt();
+}
+
+/* Who sleeps is woken, however long its page cannot be read, and those behind it in time. */
+static void test_deadlines(void **state)
+{
+	struct disk_capability first, second, third;
+
+	(void)state;
+	fake_kernel_new();
+	first = fake_create(OBJECT_MACHINE, 0);
+	second = fake_create(OBJECT_MACHINE, 0);
+	third = fake_create(OBJECT_MACHINE, 0);
+	sleeps(&first, fake_now_ns + 10);
+	sleeps(&second, fake_now_ns + 20);
+	sleeps(&third, fake_now_ns + 100 * SECOND + 30);
+	fake_unread(fake_machine_page(&first));
+	run_seconds(time_step, 1);
+	assert_int_equal(fake_machine(&second)->state, MACHINE_READY);
+	run_seconds(time_step, 100);
+	assert_int_equal(fake_machine(&first)->state, MACHINE_SLEEP);
+	assert_int_equal(fake_machine(&third)->state, MACHINE_READY);
+	fake_unread(0);
+	run_seconds(time_step, 1);
+	assert_int_equal(fake_machine(&first)->state, MACHINE_READY);
+	assert_int_equal(fake_machine(&first)->deadline, 0);
+	assert_int_equal(system_page()->deadline_root, 0);
+}
+
+/* A client waits for the answer of a server, which is killed by a third one or by itself. */
+static void test_kill(void **state)
+{
+	struct disk_capability server, client, killer, port;
+	enum fake_end end;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		fake_kernel_new();
+		server = fake_create(OBJECT_MACHINE, 0);
+		client = fake_create(OBJECT_MACHINE, 0);
+		killer = fake_create(OBJECT_MACHINE, 0);
+		port = fake_create(OBJECT_PORT, 4);
+		fake_place(&server, SLOT_PORT, &port);
+		fake_place(&client, SLOT_PORT, &port);
+		fake_place(&killer, 20, &server);
+		fake_call(&client, ENTRY_CALL, SLOT_PORT, 5, 0);
+		fake_call(&server, ENTRY_RECEIVE, SLOT_PORT, 0, 0);
+		fake_unread(fake_machine_page(&client));
+		end = i == 1 ? fake_call(&server, ENTRY_CALL, SLOT_SELF, MACHINE_EXIT, 0)
+			     : fake_call(&killer, ENTRY_CALL, 20, MACHINE_DESTROY, 0);
+		assert_int_equal(end, FAKE_PARKED);
+		if (i < 2)
+			fake_unread(0);
+		/* The server ends in any case, at last without telling the client. */
+		assert_int_equal(fake_wait(i == 1 ? &server : &killer, 2 * PATIENCE, &end),
+				 i < 2 ? 1 : PATIENCE);
+		assert_int_equal(end, i == 1 ? FAKE_GONE : FAKE_DONE);
+		fake_unread(0);
+		if (i != 1)
+			assert_int_equal(fake_machine(&killer)->registers.gpr[REGISTER_RSI],
+					 STATUS_OK);
+		assert_int_equal(fake_machine(&client)->state,
+				 i < 2 ? MACHINE_READY : MACHINE_AWAIT_REPLY);
+		if (i < 2)
+			assert_int_equal(fake_result(&client), STATUS_GONE);
+	}
+}
+
+/* What was noted to go tells its callers, and is given up like a call's. */
+static void test_transient(void **state)
+{
+	struct disk_capability server, client, port;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		fake_kernel_new();
+		server = fake_create(OBJECT_MACHINE, 0);
+		client = fake_create(OBJECT_MACHINE, 0);
+		port = fake_create(OBJECT_PORT, 4);
+		fake_place(&server, SLOT_PORT, &port);
+		fake_place(&client, SLOT_PORT, &port);
+		fake_call(&client, ENTRY_CALL, SLOT_PORT, 5, 0);
+		fake_call(&server, ENTRY_RECEIVE, SLOT_PORT, 0, 0);
+		transient_add(system_page(), (object_t){server.object}, server.version);
+		fake_adopt();
+		fake_unread(fake_machine_page(&client));
+		run_seconds(service_destroy_step, PATIENCE - 1);
+		assert_int_equal(fake_machine(&server)->version, server.version);
+		if (!i)
+			fake_unread(0);
+		run_seconds(service_destroy_step, 2);
+		fake_adopt();
+		assert_int_equal(object_resolve(&kernel.space, &server, OBJECT_NONE, 0, NULL),
+				 STATUS_DEAD);
+		assert_int_equal(object_resolve(&kernel.space, &port, OBJECT_NONE, 0, NULL),
+				 STATUS_DEAD);
+		fake_unread(0);
+		assert_int_equal(fake_machine(&client)->state,
+				 i ? MACHINE_AWAIT_REPLY : MACHINE_READY);
+	}
+}
+
+/* A place among those that are told of a resume is not taken from one that cannot be read. */
+static void test_on_resume(void **state)
+{
+	struct disk_capability machine, other, port;
+	struct disk_system *system;
+	enum fake_end end;
+
+	(void)state;
+	fake_kernel_new();
+	machine = fake_create(OBJECT_MACHINE, 0);
+	port = fake_create(OBJECT_PORT, 4);
+	other = create_apart();
+	fake_place(&machine, SLOT_PORT, &port);
+	system = system_page();
+	for (unsigned i = 0; i < SYSTEM_RESUME_MAX; i++) {
+		system->resume[i].object = other.object;
+		system->resume[i].version = other.version;
+	}
+	fake_adopt();
+	fake_machine(&machine)->registers.gpr[REGISTER_R14] = SLOT_PORT;
+	fake_unread(record_page_of(&other));
+	end = fake_call(&machine, ENTRY_CALL, SLOT_SELF, MACHINE_ON_RESUME, 0);
+	assert_int_equal(end, FAKE_DONE);
+	assert_int_equal(fake_machine(&machine)->registers.gpr[REGISTER_RSI], STATUS_IO);
+	fake_unread(0);
+	end = fake_call(&machine, ENTRY_CALL, SLOT_SELF, MACHINE_ON_RESUME, 0);
+	assert_int_equal(fake_machine(&machine)->registers.gpr[REGISTER_RSI], STATUS_LIMIT);
+}
+
+/* In safe mode nothing runs before it is known who may. */
+static void test_safe(void **state)
+{
+	struct disk_capability shell, other;
+
+	(void)state;
+	fake_kernel_new();
+	kernel.safe = true;
+	shell = create_apart();
+	other = fake_create(OBJECT_MACHINE, 0);
+	system_page()->terminal.object = shell.object;
+	system_page()->terminal.version = shell.version;
+	fake_adopt();
+	assert_true(safe_holds(other.version));
+	fake_unread(record_page_of(&shell));
+	fake_begin();
+	assert_int_equal(safe_begin(), STATUS_IO);
+	assert_true(safe_holds(other.version) && safe_holds(shell.version));
+	fake_unread(0);
+	fake_begin();
+	assert_int_equal(safe_begin(), STATUS_DEAD); /* it has no guard */
+	assert_true(safe_holds(other.version));
+	assert_false(safe_holds(shell.version));
+	kernel.safe = false;
+}
+
+/* Whose the terminal is, in a state from before that was noted. */
+static void test_terminal(void **state)
+{
+	struct disk_capability console, ended, shell;
+	object_t at = {0};
+
+	(void)state;
+	fake_kernel_new();
+	ended = fake_create(OBJECT_MACHINE, 0);
+	shell = fake_create(OBJECT_MACHINE, 0);
+	assert_int_equal(object_capability(&kernel.space, (object_t){OBJECT_THE_CONSOLE},
+					   RIGHT_SEND | RIGHT_RECEIVE, &console),
+			 STATUS_OK);
+	fake_place(&ended, SLOT_CONSOLE, &console);
+	fake_place(&shell, SLOT_CONSOLE, &console);
+	fake_machine(&ended)->state = MACHINE_EXITED;
+	fake_machine(&shell)->state = MACHINE_READY;
+	fake_adopt();
+	assert_int_equal(terminal_search(&at), STATUS_OK);
+	assert_int_equal(at.n, ended.object);
+	assert_int_equal(system_page()->terminal.version, 0);
+	fake_unread(fake_machine_page(&shell));
+	assert_int_equal(terminal_search(&at), STATUS_IO);
+	fake_unread(0);
+	at.n = ended.object;
+	fake_begin();
+	assert_int_equal(terminal_search(&at), STATUS_OK);
+	assert_int_equal(system_page()->terminal.version, shell.version);
+}
+
+static bool essential_is(const struct disk_capability *machine)
+{
+	return essential_machine(task_get((object_t){machine->object}, machine->version, 0));
+}
+
+/* What is essential stays so when it could not be read for a moment. */
+static void test_essential(void **state)
+{
+	struct disk_capability shell;
+
+	(void)state;
+	fake_kernel_new();
+	shell = create_apart();
+	system_page()->terminal.object = shell.object;
+	system_page()->terminal.version = shell.version;
+	fake_adopt();
+	essential_reset();
+	fake_unread(fake_machine_page(&shell));
+	run_seconds(essential_step, 3);
+	assert_false(essential_is(&shell));
+	fake_unread(0);
+	run_seconds(essential_step, 1);
+	assert_true(essential_is(&shell));
+	assert_true(fake_essential_runs > 3);
+	/* One of its parts. */
+	essential_changed();
+	fake_unread(record_page_of(&fake_machine(&shell)->table));
+	run_seconds(essential_step, 1);
+	fake_unread(0);
+	fake_essential_runs = 0;
+	run_seconds(essential_step, 2);
+	assert_true(fake_essential_runs > 3);
+	fake_essential_runs = 0;
+	run_seconds(essential_step, 2);
+	assert_int_equal(fake_essential_runs, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_deadlines), cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_transient), cmocka_unit_test(test_on_resume),
+		cmocka_unit_test(test_safe),	  cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_essential),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
