@@ -28,7 +28,7 @@ SAY = $(if $(V),,@)echo " "
 
 tree = $(sort $(foreach file,$(wildcard $1/*),$(call tree,$(file),$2) $(filter $2,$(file))))
 
-BASE_C    := base/quantity.c base/text.c
+BASE_C    := base/calendar.c base/quantity.c base/text.c
 DISK_C    := disk/layout.c
 STORE_C   := $(call tree,store,%.c)
 OBJECTS_C := $(call tree,objects,%.c)

@@ -449,11 +449,6 @@ static void console_begin(void)
 		console_print("too many words; `help` lists the commands\n");
 	} else if (run->words) {
 		run->step = console_command_find(run);
-		if (!run->step)
-			console_print(
-				"%s: no such command, or other words are wanted; `help` lists "
-				"them\n",
-				run->word[0]);
 	}
 	if (!run->step)
 		console_prompt();

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/quantity.h"
 #include "kernel/console_priv.h"
+#include "kernel/memory.h"
 #include "kernel/print.h"
 
 static enum console_progress console_help(struct console_run *run);
@@ -35,6 +36,9 @@ static void status_store(void)
 		      (unsigned long)s.frames, (unsigned long)s.free_frames,
 		      (unsigned long)s.clean_frames,
 		      (unsigned long)(s.dirty_pages + s.frozen_pages));
+	if (s.frames < memory_frames())
+		console_print("            %lu more are taken once machines run\n",
+			      (unsigned long)(memory_frames() - s.frames));
 }
 
 static enum console_progress console_status(struct console_run *run)
@@ -50,7 +54,8 @@ static enum console_progress console_status(struct console_run *run)
 		if (kernel.hold)
 			console_print("machines    none runs: `continue` lets them go on\n");
 		else if (kernel.safe)
-			console_print("machines    safe mode: none runs but the shell\n");
+			console_print("machines    safe mode: only the shell runs, and what was "
+				      "started or let go on since\n");
 		status_store();
 		return CONSOLE_MORE;
 	}
@@ -105,7 +110,7 @@ static enum console_progress console_log(struct console_run *run)
 }
 
 const char *const console_state_names[MACHINE_STATES] = {
-	"not started", "ready", "calls", "receives", "sleeps", "faulted", "ended",
+	"not started", "ready", "calls", "receives", "sleeps", "faulted", "exited",
 };
 
 static enum console_progress console_machines(struct console_run *run)
@@ -128,7 +133,7 @@ static enum console_progress console_machines(struct console_run *run)
 			console_print("%7u  cannot be read: %s\n", object.n, status_text(status));
 		else
 			console_print("%7u  %-11s  %-15s  %s\n", object.n,
-				      info.held ? "held" : console_state_names[info.state],
+				      info.held ? "stopped" : console_state_names[info.state],
 				      info.name, info.state_name);
 		return CONSOLE_MORE;
 	}
@@ -161,6 +166,8 @@ static enum console_progress console_kill(struct console_run *run)
 		return CONSOLE_WAITS;
 	if (status == STATUS_OK)
 		console_print("machine %lu destroyed\n", (unsigned long)number);
+	else if (status == STATUS_DEAD || status == STATUS_NOT_FOUND || status == STATUS_WRONG_TYPE)
+		console_print("kill: %s: no such machine; `machines` lists them\n", run->word[1]);
 	else
 		console_print("kill: %s: %s\n", run->word[1], status_text(status));
 	return CONSOLE_FINISHED;
@@ -238,9 +245,14 @@ static enum console_progress console_help(struct console_run *run)
 
 enum console_progress (*console_command_find(const struct console_run *run))(struct console_run *)
 {
-	for (uint32_t i = 0; i < COMMANDS; i++)
-		if (text_equal(run->word[0], commands[i].name) &&
-		    run->words - 1 >= commands[i].least && run->words - 1 <= commands[i].most)
+	for (uint32_t i = 0; i < COMMANDS; i++) {
+		if (!text_equal(run->word[0], commands[i].name))
+			continue;
+		if (run->words - 1 >= commands[i].least && run->words - 1 <= commands[i].most)
 			return commands[i].step;
+		console_print("usage: %s %s\n", commands[i].name, commands[i].words);
+		return NULL;
+	}
+	console_print("%s: no such command; `help` lists them\n", run->word[0]);
 	return NULL;
 }

@@ -107,16 +107,20 @@ enum console_event console_line_feed(struct console_line *line, uint8_t byte,
 uint32_t console_line_split(char *text, char *word[CONSOLE_WORDS])
 {
 	uint32_t count = 0;
+	char end;
 
 	for (;;) {
 		while (*text == ' ')
-			*text++ = 0;
+			text++;
 		if (!*text || count > CONSOLE_WORDS)
 			return count;
+		end = *text == '"' || *text == '\'' ? *text++ : ' ';
 		if (count < CONSOLE_WORDS)
 			word[count] = text;
 		count++;
-		while (*text && *text != ' ')
+		while (*text && *text != end)
 			text++;
+		if (*text)
+			*text++ = 0;
 	}
 }

@@ -42,7 +42,8 @@ enum console_event {
 void console_line_begin(struct console_line *line);
 enum console_event console_line_feed(struct console_line *line, uint8_t byte,
 				     struct console_echo *echo);
-/* Ends each word with a NUL, in place.  How many there are, CONSOLE_WORDS + 1: too many. */
+/* Ends each word with a NUL, in place; one with spaces in it is between quotation marks of
+ * either kind.  How many there are, CONSOLE_WORDS + 1: too many. */
 uint32_t console_line_split(char *text, char *word[CONSOLE_WORDS]);
 
 #endif

@@ -57,7 +57,8 @@ extern const char *const console_state_names[MACHINE_STATES];
 
 /* ---- console_command.c ---- */
 
-/* The command of that name, or null. */
+/* The command of that name; null where there is none or other words are wanted, which was
+ * said. */
 enum console_progress (*console_command_find(const struct console_run *run))(struct console_run *);
 enum console_progress console_continue(struct console_run *run);
 

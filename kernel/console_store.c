@@ -3,6 +3,7 @@
  * console_store.c - the console's commands about generations, and the ways to stop.
  */
 #include "store/keeping.h"
+#include "base/calendar.h"
 #include "base/quantity.h"
 #include "base/text.h"
 #include "kernel/console_priv.h"
@@ -10,17 +11,20 @@
 #include "kernel/service.h"
 #include <string.h>
 
-/* Of the generations that are kept, so many are offered, and of each as many machines
- * are named. */
-#define CHOICES		16u
-#define CHOICE_MACHINES 6u
-/* No terminal is asked how wide it is; the last column stays empty. */
-#define COLUMNS 79u
-#define INDENT	"      "
+/* No terminal is asked how large it is: 24 rows are not exceeded by the present state and
+ * so many generations, of four rows each at most.  The last column stays empty. */
+#define CHOICES	    5u
+#define CHOICE_ROWS 2u /* of machines */
+#define COLUMNS	    79u
+#define INDENT	    "      "
+#define CHOICE_MORE "more"
 
 static struct {
 	struct store_snapshot choice[CHOICES]; /* newest first */
-	uint32_t choices, shown, machines, column;
+	uint32_t choices, shown, machines, rows, column;
+	bool older;	/* there are more */
+	uint64_t below; /* only those with smaller numbers; 0: all */
+	object_t shell; /* named first, if it is there */
 } console_store;
 
 /* A piece of a line, which never wraps: where there is no room for it and for `more`
@@ -135,6 +139,20 @@ enum console_progress console_snapshots(struct console_run *run)
 	return status == STATUS_OK ? CONSOLE_MORE : CONSOLE_FINISHED;
 }
 
+/* As the shell says it. */
+static void say_which(const struct console_run *run)
+{
+	const struct store_snapshot *snapshot = &run->snapshot;
+	struct calendar_time time = calendar_from_ns(snapshot->wall_ns);
+	char age[24];
+
+	console_print("%s: snapshot %lu, %s, generation %lu, taken %04u-%02u-%02u %02u:%02u:%02u "
+		      "UTC, %s ago\n",
+		      run->word[0], (unsigned long)snapshot->number.n, snapshot->name,
+		      (unsigned long)snapshot->generation.n, time.year, time.month, time.day,
+		      time.hour, time.minute, time.second, age_of(snapshot, age));
+}
+
 /* Finds the snapshot, has the commit made, says what became of it. */
 static enum console_progress run_action(struct console_run *run, enum store_action action)
 {
@@ -150,7 +168,9 @@ static enum console_progress run_action(struct console_run *run, enum store_acti
 				      run->word[0], run->word[1]);
 			return CONSOLE_FINISHED;
 		}
+		say_which(run);
 		run->stage = 1;
+		return CONSOLE_MORE;
 	}
 	commit.number = run->snapshot.number;
 	progress = console_commit(run, &commit, CHECKPOINT_ANSWER);
@@ -177,36 +197,64 @@ enum console_progress console_delete(struct console_run *run)
 
 /* ---- choosing a generation -------------------------------------------------------------- */
 
+enum choose_stage { CHOOSE_BEGIN, CHOOSE_COLLECT, CHOOSE_HEAD, CHOOSE_MACHINES, CHOOSE_QUESTION };
+
 static enum console_progress choose_answer(struct console_run *run);
 
 static void choose_ask(void)
 {
-	console_print("Which one? A number, or Enter: ");
+	console_print(console_store.older ? "Which one? A number, `" CHOICE_MORE
+					    "` for older ones, or Enter: "
+					  : "Which one? A number, or Enter: ");
 	console_question(choose_answer);
+}
+
+static enum console_progress choose_none(const struct console_run *run)
+{
+	console_print(text_equal(run->word[0], CHOICE_MORE)
+			      ? "there are no older ones\n"
+			      : "'%.20s' is none of these numbers; Ctrl-C leaves them\n",
+		      run->word[0]);
+	choose_ask();
+	return CONSOLE_FINISHED;
+}
+
+/* The number is the snapshot's own: one that has scrolled away can be meant as well. */
+static enum console_progress choose_number(struct console_run *run)
+{
+	static char restore[] = "restore", meant[24];
+	const char *word = run->word[0];
+	enum console_progress progress;
+	uint64_t number;
+
+	if (!quantity_digits(&word, UINT64_MAX, &number) || *word || !number)
+		return choose_none(run);
+	text_format(meant, sizeof(meant), "#%lu", (unsigned long)number);
+	run->word[1] = meant;
+	progress = run_find(run);
+	if (progress != CONSOLE_FINISHED)
+		return progress;
+	if (!run->found)
+		return choose_none(run);
+	console_print("the present state is kept as a snapshot, before-restore-...\n");
+	run->word[0] = restore;
+	run->at = 0;
+	run->found = false;
+	run->step = console_restore;
+	return CONSOLE_MORE;
 }
 
 static enum console_progress choose_answer(struct console_run *run)
 {
-	static char restore[] = "restore";
-	const char *word = run->words ? run->word[0] : "";
-	uint64_t number;
-
-	if (run->stage)
-		return console_restore(run);
-	if (!*word)
+	if (!run->words)
 		return kernel.hold ? console_continue(run) : CONSOLE_FINISHED;
-	if (!quantity_digits(&word, console_store.choices, &number) || *word || !number) {
-		console_print("'%.20s' is none of these numbers; Ctrl-C leaves them\n",
-			      run->word[0]);
-		choose_ask();
-		return CONSOLE_FINISHED;
-	}
-	run->snapshot = console_store.choice[number - 1];
-	run->word[0] = restore;
-	run->stage = 1;
-	console_print("going back to generation %lu; the present state is kept as a snapshot, "
-		      "before-restore-...\n",
-		      (unsigned long)run->snapshot.generation.n);
+	if (!console_store.older || !text_equal(run->word[0], CHOICE_MORE))
+		return choose_number(run);
+	console_store.below = console_store.choice[console_store.choices - 1].number.n;
+	console_store.choices = 0;
+	console_store.shown = 1;
+	run->stage = CHOOSE_COLLECT;
+	run->step = console_choose;
 	return CONSOLE_MORE;
 }
 
@@ -222,9 +270,11 @@ static enum console_progress choose_collect(struct console_run *run)
 		return CONSOLE_WAITS;
 	if (status == STATUS_OK && unreadable)
 		return CONSOLE_MORE;
-	if (status != STATUS_OK)
+	if (status != STATUS_OK ||
+	    (console_store.below && snapshot.number.n >= console_store.below))
 		return CONSOLE_FINISHED;
-	if (console_store.choices < CHOICES)
+	console_store.older = console_store.choices == CHOICES;
+	if (!console_store.older)
 		console_store.choices++;
 	memmove(choice + 1, choice, (console_store.choices - 1) * sizeof(*choice));
 	choice[0] = snapshot;
@@ -241,54 +291,91 @@ static enum status choose_open(struct space **space)
 	return service_past_open(snapshot, space);
 }
 
+/* The shell, then all others in the order of their numbers. */
+static enum status choose_next(const struct console_run *run, struct space *space, object_t *object)
+{
+	if (!console_store.machines && console_store.shell.n) {
+		*object = console_store.shell;
+		return STATUS_OK;
+	}
+	return machine_next(space, (object_t){(uint32_t)run->at + 1}, object);
+}
+
+/* False: there is no room for it. */
+static bool choose_name(const char *name, const char *state)
+{
+	char text[2 + MACHINE_NAME + STATE_NAME];
+	uint32_t length = (uint32_t)text_format(text, sizeof(text), "%s %s", name, state);
+
+	if (!console_store.machines++) {
+		piece_first(INDENT);
+	} else {
+		if (console_store.column + length + sizeof(", , ...") - 1 > COLUMNS &&
+		    ++console_store.rows == CHOICE_ROWS)
+			return false;
+		piece(", ", 0);
+	}
+	piece(text, sizeof(", ...") - 1);
+	return true;
+}
+
 /* One more machine in it, or the end of the line. */
 static enum console_progress choose_machine(struct console_run *run)
 {
 	struct space *space;
 	struct abi_machine_info info;
-	char text[2 + MACHINE_NAME + STATE_NAME];
 	object_t object;
+	bool first, fits;
 	enum status status = choose_open(&space);
 
 	if (status == STATUS_OK)
-		status = machine_next(space, (object_t){(uint32_t)run->at + 1}, &object);
-	if (status == STATUS_OK) {
-		space->kept_pages = 0;
-		status = service_machine_info(space, object, &info);
-		if (status == STATUS_WAIT)
-			return CONSOLE_WAITS;
+		status = choose_next(run, space, &object);
+	if (status == STATUS_WAIT)
+		return CONSOLE_WAITS;
+	if (status != STATUS_OK) {
+		console_print(status == STATUS_NOT_FOUND ? "\n" : "      (cannot be read)\n");
+		return CONSOLE_FINISHED;
+	}
+	space->kept_pages = 0;
+	status = service_machine_info(space, object, &info);
+	if (status == STATUS_WAIT)
+		return CONSOLE_WAITS;
+	first = !console_store.machines && object.n == console_store.shell.n;
+	if (!first)
 		run->at = object.n;
-		if (console_store.machines++ == CHOICE_MACHINES) {
+	if (first &&
+	    (status == STATUS_DEAD || status == STATUS_NOT_FOUND || status == STATUS_WRONG_TYPE))
+		console_store.shell.n = 0;
+	else if (first || object.n != console_store.shell.n) {
+		if (status != STATUS_OK)
+			fits = choose_name("(one that cannot be read)", "");
+		else
+			fits = choose_name(info.name, info.state_name[0]
+							      ? info.state_name
+							      : console_state_names[info.state]);
+		if (!fits) {
 			console_print(", ...\n");
 			return CONSOLE_FINISHED;
 		}
-		if (console_store.machines == 1)
-			piece_first(INDENT);
-		else
-			piece(", ", 0);
-		text_format(text, sizeof(text), "%s %s",
-			    status == STATUS_OK ? info.name : "(one that cannot be read)",
-			    status != STATUS_OK	 ? ""
-			    : info.state_name[0] ? info.state_name
-						 : console_state_names[info.state]);
-		piece(text, sizeof(", ...") - 1);
-		return CONSOLE_MORE;
 	}
-	if (status == STATUS_WAIT)
-		return CONSOLE_WAITS;
-	console_print(status == STATUS_NOT_FOUND ? "\n" : "      (cannot be read)\n");
-	return CONSOLE_FINISHED;
+	return CONSOLE_MORE;
 }
 
 /* The head of the next generation's lines.  The first is the present one. */
 static enum console_progress choose_head(struct console_run *run)
 {
+	const struct disk_system *system;
 	struct space *space;
 	char age[24];
 	enum status status = choose_open(&space);
 
+	if (status == STATUS_OK)
+		status = system_read(space, &system);
 	if (status == STATUS_WAIT)
 		return CONSOLE_WAITS;
+	console_store.shell.n = status == STATUS_OK && system->terminal.version
+					? (uint32_t)system->terminal.object
+					: 0;
 	if (!console_store.shown) {
 		console_print("Enter: the present state, generation %lu\n",
 			      (unsigned long)store_durable(kernel.space.store).n);
@@ -296,12 +383,12 @@ static enum console_progress choose_head(struct console_run *run)
 		const struct store_snapshot *snapshot =
 			&console_store.choice[console_store.shown - 1];
 
-		piece_first("%5u: generation %lu, %s old, ", console_store.shown,
+		piece_first("%5lu: generation %lu, %s old, ", (unsigned long)snapshot->number.n,
 			    (unsigned long)snapshot->generation.n, age_of(snapshot, age));
 		piece(snapshot->name, 0);
 		console_print("\n");
 	}
-	console_store.machines = 0;
+	console_store.machines = console_store.rows = 0;
 	run->at = 0;
 	if (status != STATUS_OK)
 		console_print("      (cannot be read: %s)\n", status_text(status));
@@ -310,28 +397,34 @@ static enum console_progress choose_head(struct console_run *run)
 
 enum console_progress console_choose(struct console_run *run)
 {
-	enum { BEGIN, COLLECT, HEAD, MACHINES, QUESTION };
 	enum console_progress progress = CONSOLE_FINISHED;
 
-	if (run->stage == BEGIN)
+	if (run->stage == CHOOSE_BEGIN) {
 		console_store.choices = console_store.shown = 0;
-	else if (run->stage == COLLECT)
+		console_store.below = 0;
+		console_store.older = false;
+	} else if (run->stage == CHOOSE_COLLECT) {
 		progress = choose_collect(run);
-	else if (run->stage == HEAD)
+	} else if (run->stage == CHOOSE_HEAD) {
 		progress = choose_head(run);
-	else if (run->stage == MACHINES)
+	} else if (run->stage == CHOOSE_MACHINES) {
 		progress = choose_machine(run);
-	if (progress == CONSOLE_WAITS || (progress == CONSOLE_MORE && run->stage != HEAD))
+	}
+	if (progress == CONSOLE_WAITS || (progress == CONSOLE_MORE && run->stage != CHOOSE_HEAD))
 		return progress;
-	if (run->stage == QUESTION) {
+	if (run->stage == CHOOSE_QUESTION) {
 		choose_ask();
 		return CONSOLE_FINISHED;
 	}
 	/* A head is followed by its machines, unless they cannot be had, and by the next. */
-	if (run->stage < HEAD || progress == CONSOLE_MORE)
+	if (run->stage < CHOOSE_COLLECT || progress == CONSOLE_MORE)
 		run->stage++;
+	else if (run->stage == CHOOSE_COLLECT)
+		run->stage = console_store.shown <= console_store.choices ? CHOOSE_HEAD
+									  : CHOOSE_QUESTION;
 	else
-		run->stage = console_store.shown++ < console_store.choices ? HEAD : QUESTION;
+		run->stage = console_store.shown++ < console_store.choices ? CHOOSE_HEAD
+									   : CHOOSE_QUESTION;
 	return CONSOLE_MORE;
 }
 

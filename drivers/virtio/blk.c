@@ -316,7 +316,7 @@ static void blk_speak(struct virtio_blk *disk)
 		      disk->life != LIVE;
 
 	if (!waited && disk->said) {
-		platform_log("perdure: the disk answers again " AT "; everything goes on",
+		platform_log("perdure: the disk answers again " AT "; what waited for it goes on",
 			     PLACE(disk));
 		disk->said = false;
 		disk->say_ns = PATIENCE_NS;

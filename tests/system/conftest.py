@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from machine import Machine
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WORK = os.path.join(ROOT, "build/tests/system")
 PARTS = os.path.join(ROOT, "build/perdure")
@@ -127,6 +129,18 @@ def image(base_image, request):
     yield path
     if getattr(request.node, "succeeded", False):
         os.unlink(path)
+
+
+@pytest.fixture
+def used_image(image):
+    """One with a note and a snapshot, stopped cleanly."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("echo kept > /notes/kept")
+        machine.command("snapshot before")
+        machine.type("poweroff\r")
+        machine.wait_off()
+    return image
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """test_console.py - when the shell cannot run or has ended there is the kernel's console.
 
-And before that: what keeps the shell from ending, and the entries of GRUB's menu that
-hold machines back until somebody says so.
+And before that: what keeps the shell from ending.
 """
 
 import json
@@ -10,121 +9,17 @@ import pathlib
 import random
 import re
 import struct
-import subprocess
 import time
 
 import pytest
-from conftest import STORE_OFFSET, make_image, mkstore, mkstore_json, verify
-from test_boot import set_menu
+from conftest import make_image, mkstore, mkstore_json, verify
 
-from machine import LIMIT_S, Machine
+from console import (KERNEL, attached, from_menu, give_up, kernel_command, machine_number, object_range, power_off,
+                     send_break, spoil, stall, until)
+from machine import Machine
 
-KERNEL = "kernel> "
-SECTOR = 512
-RECORDS = 64  # of objects, in a page
-SYSTEM_PAGE, OBJECT_TABLE_PAGE = 0x100000, 0x200000
+SYSTEM_PAGE = 0x100000
 TRANSIENT_AT, TRANSIENTS = 1288, 8  # where the system page notes objects that are to go
-ENTRIES = ["verbose", "choose", "safe", "console"]  # of the menu, behind the first
-
-
-def kernel_command(machine, line, end=rf"^{KERNEL}"):
-    """Types a line at the kernel's console; what it prints before the next prompt."""
-    machine.type(line + "\r")
-    machine.wait(re.escape(line) + r"\n")
-    return machine.wait_until(end)
-
-
-def send_break(machine):
-    machine.qmp("chardev-send-break", id="serial")
-
-
-def power_off(machine):
-    machine.type("poweroff\r")
-    machine.wait_off()
-
-
-def until(condition):
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-
-
-def stall(machine, stalled=True):
-    """The disk answers one more request; from then on, none."""
-    limits = {"bps": int(stalled), "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0}
-    machine.qmp("block_set_io_throttle", device="disk", **limits)
-
-
-def give_up(machine, line):
-    """Types a command that waits for the disk, and Ctrl-C; what is said then."""
-    machine.type(line + "\r")
-    machine.wait("waiting for the disk")
-    machine.type("\x03")
-    machine.wait(r"\^C\n")
-    return machine.wait_until(rf"^{KERNEL}")
-
-
-def from_menu(image, entry):
-    """A machine that boots this entry of the menu."""
-    set_menu(image, timeout=60)
-    machine = Machine(image)
-    machine.wait("console, before anything runs")
-    machine.type("\x0e" * (1 + ENTRIES.index(entry)) + "\r")
-    return machine
-
-
-# ---- damage --------------------------------------------------------------------------
-
-
-def page_of(image, number):
-    return bytes.fromhex(json.loads(mkstore("dump", image, "page", str(number), "--json").stdout)["bytes"])
-
-
-def object_record(image, number):
-    at = number % RECORDS * 64
-    return page_of(image, OBJECT_TABLE_PAGE + number // RECORDS)[at : at + 64]
-
-
-def object_range(image, number):
-    """First page and pages of an object's range, from the object table."""
-    record = object_record(image, number)
-    return (int.from_bytes(record[16:24], "little"), int.from_bytes(record[24:32], "little"))
-
-
-def spoil(image, page):
-    """Damages the page's extent in the live state.  False: it has none."""
-    live = json.loads(mkstore("map", image, str(page), "--json").stdout)["generations"][0]
-    if live["place"] != "stored":
-        return False
-    with open(image, "r+b") as file:
-        file.seek(STORE_OFFSET + live["sector"] * SECTOR + 20)
-        byte = file.read(1)[0]
-        file.seek(STORE_OFFSET + live["sector"] * SECTOR + 20)
-        file.write(bytes([byte ^ 0x10]))
-    return True
-
-
-def machine_number(image, name):
-    return next(m["object"] for m in mkstore_json("ps", image)["machines"] if m["name"] == name)
-
-
-def attached(image, number):
-    """The runs of pages that the machine has attached."""
-    page = page_of(image, object_range(image, number)[0])
-    entries = [page[at : at + 96] for at in range(1792, 4096, 96)]
-    return [(int.from_bytes(e[64:72], "little"), int.from_bytes(e[72:80], "little"))
-            for e in entries if int.from_bytes(e[0:8], "little")]
-
-
-@pytest.fixture
-def used_image(image):
-    """One with a note and a snapshot, stopped cleanly."""
-    with Machine(image) as machine:
-        machine.wait_prompt()
-        machine.command("echo kept > /notes/kept")
-        machine.command("snapshot before")
-        power_off(machine)
-    return image
 
 
 def works_again(machine):
@@ -167,7 +62,8 @@ def test_person_asks(image, way):
         assert "resumed in" in kernel_command(machine, "log")
         assert kernel_command(machine, "log 1").count("\n") == 1
         assert "no such command" in kernel_command(machine, "frobnicate")
-        assert "no such command" in kernel_command(machine, "status now")
+        assert kernel_command(machine, "status now") == "usage: status \n"
+        assert kernel_command(machine, "restore") == "usage: restore SNAPSHOT\n"
         assert "no such snapshot" in kernel_command(machine, "restore nothing")
         machine.type("continue\r")
         machine.wait("echo half a li")
@@ -184,6 +80,8 @@ def test_shell_killed(used_image):
         shell = machine_number_live(machine)
         send_break(machine)
         machine.wait(rf"^{KERNEL}")
+        for number in ("9999", "1"):  # the second is the root directory
+            assert "no such machine" in kernel_command(machine, f"kill {number}")
         assert "destroyed" in kernel_command(machine, f"kill {shell}")
         assert "has ended" in kernel_command(machine, "status")
         assert "has ended" in kernel_command(machine, "continue")
@@ -469,140 +367,6 @@ def test_disk_is_away(image):
     verify(image)
     with Machine(image) as machine:
         assert machine.wait_prompt().reason == "power cut"
-
-
-# ---- the menu ---------------------------------------------------------------------------
-
-
-def test_menu_console(used_image):
-    """Nothing runs before somebody says so; turning off leaves the state as it is."""
-    count = mkstore("cat", used_image, "/demo/count").stdout
-    with from_menu(used_image, "console") as machine:
-        machine.wait("nothing runs before you say so")
-        machine.wait(rf"^{KERNEL}")
-        assert "none runs" in kernel_command(machine, "status")
-        assert re.search(r"ready +shell", kernel_command(machine, "machines"))
-        power_off(machine)
-        assert "resumed in" not in machine.text
-    assert mkstore("cat", used_image, "/demo/count").stdout == count
-    began = time.monotonic()
-    with from_menu(used_image, "console") as machine:
-        machine.wait(rf"^{KERNEL}")
-        held = time.monotonic() - began
-        time.sleep(held + 1)
-        machine.type("continue\r")
-        boot = machine.wait_resumed()
-        # What somebody thought about at the console is no time that the resume took.
-        assert boot.milliseconds / 1000 < time.monotonic() - began - held
-        machine.wait(r"^perdure> ")
-        power_off(machine)
-    verify(used_image)
-
-
-AFTER = "after-" + "x" * 57  # no name can be longer
-
-
-def wide(text):
-    return max(map(len, text.splitlines()))
-
-
-def test_menu_choose(used_image):
-    """The list says what there is; the choice is a restore like any other."""
-    with Machine(used_image) as machine:
-        machine.wait_prompt()
-        machine.command("rm /notes/kept")
-        machine.command("kill counter")
-        machine.command(f"snapshot {AFTER}")
-        machine.command("kill primes")
-        power_off(machine)
-    with from_menu(used_image, "choose") as machine:
-        machine.wait("Enter: the present state")
-        here, after, before = re.split(r"^ +\d+: ", machine.wait_until("or Enter: "), flags=re.M)
-        assert "counter" not in here and "primes" not in here and "shell" in here
-        assert re.search(rf"generation \d+, .* old,\s+{AFTER}$", after, re.M)
-        assert "counter" not in after and "primes" in after
-        assert "old, before" in before and "counter" in before and "primes" in before
-        # What is none of them is asked for again, and the console is one key away.
-        for wrong in ("7", "0", "2x", "two", "w" * 100):
-            assert "none of these" in kernel_command(machine, wrong, "or Enter: ")
-        machine.type("\x03")
-        machine.wait(rf"\^C\n{KERNEL}")
-        assert AFTER in (listed := kernel_command(machine, "snapshots"))
-        assert wide(listed) < 80
-        assert wide(kernel_command(machine, "choose", "or Enter: ")) < 80
-        machine.type("2\r")
-        assert machine.wait_resumed().reason == "restored"
-        machine.wait(r"^perdure> ")
-        assert "kept" in machine.command("cat /notes/kept")
-        assert "before-restore" in machine.command("snapshots")
-        power_off(machine)
-    verify(used_image)
-    with from_menu(used_image, "choose") as machine:
-        machine.wait("or Enter: ")
-        machine.type("\r")
-        assert machine.wait_prompt().reason == "clean"
-
-
-def test_menu_safe(used_image):
-    """None runs but the shell and what is started or let go on; nothing is lost."""
-    def primes():
-        return float(re.search(r" primes .* (\d+\.\d+) ", machine.command("ps"))[1])
-
-    def count():
-        return machine.command("cat /demo/count")
-
-    with from_menu(used_image, "safe") as machine:
-        machine.wait("safe mode")
-        machine.wait(r"^perdure> ")
-        listed = machine.command("ps")
-        for name in ("counter", "primes", "exchange", "peer", "traffic"):
-            assert re.search(rf"{name} +stopped", listed), listed
-        before, counted = primes(), count()
-        # A program of one's own runs, and the shell's commands work.
-        machine.command("run spin 20")
-        machine.command("continue counter")
-        machine.command("checkpoint")
-        until(lambda: count() != counted)
-        assert primes() == before
-        machine.command("continue")
-        until(lambda: primes() != before)
-        assert "stopped" not in machine.command("ps")
-        power_off(machine)
-    verify(used_image)
-    # Only that boot was safe.
-    with Machine(used_image) as machine:
-        machine.wait_prompt()
-        assert "stopped" not in machine.command("ps")
-
-
-def nameless(image, tmp_path):
-    """Takes the name of the terminal's machine out of the system page."""
-    objects = [path for path in pathlib.Path("build/host").rglob("*.o")
-               if re.match(r"build/host/(base|tools/mkstore|tools/verify|store|objects|drivers|kernel)/", str(path))
-               and path.name != "main.o"]
-    program = tmp_path / "nameless"
-    subprocess.run(["gcc", "-std=gnu11", "-I.", "-w", "tests/system/nameless.c", *objects, "-llz4", "-o",
-                    program], check=True)
-    subprocess.run([program, image], check=True)
-
-
-def test_typed_before_the_shell_reads(used_image, tmp_path):
-    """In a state that does not say who serves the terminal, it is found out before the kernel
-    says that nobody does."""
-    nameless(used_image, tmp_path)
-    with from_menu(used_image, "console") as machine:
-        machine.wait(rf"^{KERNEL}")
-        slow = {"bps": 0, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 10, "iops_wr": 0}
-        machine.qmp("block_set_io_throttle", device="disk", **slow)
-        machine.type("continue\r")
-        start = machine.wait(r"continue\n").end()
-        until(lambda: machine.type("#") or time.sleep(0.05) or "perdure> " in machine.text[start:])
-        assert KERNEL not in machine.text[start:]
-        machine.qmp("block_set_io_throttle", device="disk", **slow | {"iops_rd": 0})
-        machine.type("\x03")
-        machine.wait(r"^perdure> ")
-        power_off(machine)
-    verify(used_image)
 
 
 # ---- a full store -----------------------------------------------------------------------

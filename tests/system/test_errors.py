@@ -15,8 +15,8 @@ import pytest
 from conftest import STORE_OFFSET, cat, mkstore, mkstore_json, numbers, verify
 
 from away import modern
+from console import KERNEL, SECTOR, kernel_command, machine_number, object_range, power_off, send_break
 from machine import Machine, Unexpected
-from test_console import KERNEL, SECTOR, kernel_command, machine_number, object_range, power_off, send_break
 from test_disk import works
 from test_programs import wait_for
 

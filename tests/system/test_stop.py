@@ -12,7 +12,7 @@ import time
 
 import pytest
 from conftest import cat, live_generation, mkstore, mkstore_json, verify
-from test_console import KERNEL, give_up, send_break, stall, until
+from console import KERNEL, give_up, send_break, stall, until
 
 from machine import Machine
 

@@ -4,7 +4,7 @@
  */
 #include "user/shell/shell.h"
 
-#include "user/lib/calendar.h"
+#include "base/calendar.h"
 #include "user/lib/service.h"
 #include "base/text.h"
 
@@ -67,7 +67,7 @@ const char *print_resume(enum abi_resume reason)
 	case RESUME_POWER_CUT:
 		return "power cut";
 	case RESUME_RESTORE:
-		return "restore";
+		return "restored";
 	case RESUME_MOVED:
 		return "stood still or set back by the host";
 	case RESUME_COPY:

@@ -7,7 +7,7 @@
 #include "base/quantity.h"
 
 #include <string.h>
-#include "user/lib/calendar.h"
+#include "base/calendar.h"
 #include "user/lib/service.h"
 #include "base/text.h"
 #include "user/shell/terminal.h"
@@ -117,7 +117,7 @@ bool command_about(int argc, char **argv)
 		       (int)sizeof(info.accelerator), info.accelerator);
 	terminal_print("%-12s %s\n", "memory", print_bytes(info.memory_bytes, memory));
 	system_print_part("processors", 1, info.processors);
-	system_print_part("disks", 1, info.disks);
+	system_print_part("storage", 1, info.disks);
 	system_print_part("networks", 0, info.networks);
 	system_print_part("displays", 0, info.displays);
 	if (store_statistics(&store) == STATUS_OK && store.health == STATUS_READ_ONLY)
@@ -237,7 +237,7 @@ static bool system_power(int argc, char **argv, const char *done, bool reboot)
 
 bool command_reboot(int argc, char **argv)
 {
-	return system_power(argc, argv, "done, everything goes on", true);
+	return system_power(argc, argv, "done, and the machine has started anew", true);
 }
 
 bool command_poweroff(int argc, char **argv)

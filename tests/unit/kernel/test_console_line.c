@@ -132,6 +132,11 @@ static void test_words(void **state)
 	check_words("help", 1, "help", "help");
 	check_words("  restore   -10m ", 2, "restore", "-10m");
 	check_words("a b c d", 4, "a", "d");
+	check_words("delete 'old  state' ", 2, "delete", "old  state");
+	check_words("\"it's old\" b\"c", 2, "it's old", "b\"c");
+	check_words("delete \"never ends", 2, "delete", "never ends");
+	check_words("delete ''", 2, "delete", "");
+	check_words("a b c 'd d' e", CONSOLE_WORDS + 1, NULL, NULL);
 	check_words("a b c d e", CONSOLE_WORDS + 1, NULL, NULL);
 	check_words("a b c d e f g", CONSOLE_WORDS + 1, NULL, NULL);
 }

@@ -5,7 +5,7 @@
  * Days are counted in years that begin in March, so that the leap day is the last
  * day of a year, and in eras of 400 years, which all have 146097 days.
  */
-#include "user/lib/calendar.h"
+#include "base/calendar.h"
 
 #define DAYS_PER_ERA	146097u
 #define DAYS_MARCH_1970 719468u /* from 1 March of year 0 to 1 January 1970 */

@@ -2,8 +2,8 @@
 /*
  * calendar.h - wall time as a date (UTC, Gregorian).  Pure code.
  */
-#ifndef USER_LIB_CALENDAR_H
-#define USER_LIB_CALENDAR_H
+#ifndef BASE_CALENDAR_H
+#define BASE_CALENDAR_H
 
 #include <stdint.h>
 

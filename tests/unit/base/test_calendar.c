@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_calendar.c - user/lib/calendar.c: dates against the C library's.
+ * test_calendar.c - base/calendar.c: dates against the C library's.
  */
-#include "user/lib/calendar.h"
+#include "base/calendar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
