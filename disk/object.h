@@ -37,6 +37,10 @@
 #define OBJECTS_PER_PAGE    64u
 #define READY_BITS_PER_PAGE 32768u
 
+/* Of this program a new shell is made where the old one is lost (kernel/restart.c), and
+ * the shell's own guard. */
+#define SYSTEM_SHELL "/bin/shell"
+
 /* ---- types and rights -------------------------------------------------- */
 
 enum object_type {

@@ -27,7 +27,6 @@
 #include "base/text.h"
 #include <string.h>
 
-#define RESTART_PROGRAM	   "/bin/shell"
 #define RESTART_NAME	   "shell"
 #define RESTART_GUARD_NAME "guard"
 #define RESTART_PRIORITY   8u
@@ -471,7 +470,7 @@ static bool restart_repeats(enum restart_stage stage)
 
 static void restart_begin(struct console_run *run)
 {
-	restart.path = restart.at = run->words > 1 ? run->word[1] : RESTART_PROGRAM;
+	restart.path = restart.at = run->words > 1 ? run->word[1] : SYSTEM_SHELL;
 	restart.directory = (object_t){OBJECT_ROOT_DIRECTORY};
 	restart.page = 0;
 	restart.failures = 0;

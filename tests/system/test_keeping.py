@@ -369,6 +369,7 @@ def test_which_is_missing(image):
         machine.command("snapshot two")
         for missing, said in (("-1h", ages), ("#7", "there is no snapshot 7"),
                               ("@0", "no snapshot is of generation 0 or older"),
+                              ("1", "no such snapshot; a number is written #1"),
                               ("tow", "no such snapshot. Did you mean `two`?")):
             for command in ("restore {}", "delete {}", "rename {} x", "cp --snapshot {} /bin /x",
                             "cat --snapshot {} /notes/welcome", "ls --snapshot {}", "tree --snapshot {}"):
@@ -376,6 +377,7 @@ def test_which_is_missing(image):
         told = re.search("no snapshot is .*", machine.command("restore -1h"))[0]
         machine.command("checkpoint")
     assert told in mkstore("restore", image, "--", "-1h", code=FAILED).stderr
+    assert "a number is written '#NUMBER'" in mkstore("restore", image, "1", code=FAILED).stderr
 
 
 def test_kept_by_default():

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """test_names.py - a slip of the hand loses no names: in the shell and from outside."""
 
+import json
 import os
+import pathlib
 import re
 
 import pytest
 from conftest import mkstore, mkstore_json, verify
 from test_programs import wait_for
 
+from console import KERNEL, kernel_command, send_break, spoil
 from machine import Machine
 
 LONG = "n" * 256
@@ -115,8 +118,8 @@ def test_nothing_is_lost_with_its_name(image, tmp_path):
         wait_for(machine, "ls /demo", "port .* traffic")
         for command in ("rm /demo/traffic", "mv /notes/welcome /demo/traffic"):
             said = machine.command(command)
-            assert "/demo/traffic is a port that programs may stand on, and stays as it is" in said
-            assert f"`force {command.split()[0]} ...`" in said
+            assert "/demo/traffic is a port that this name does not give the right to destroy" in said
+            assert f"`force {command.split()[0]} ...` takes the name alone away" in said
         assert "traffic" in machine.command("ls /demo")
         assert "welcome" in machine.command("ls /notes")
         # The name does not give the right to destroy: the light goes on without it.
@@ -130,6 +133,37 @@ def test_nothing_is_lost_with_its_name(image, tmp_path):
         machine.type("poweroff\r")
         machine.wait_off()
     assert mkstore_json("verify", image)["totals"]["unreached_objects"] == 0
+
+
+def test_what_a_new_shell_is_made_of(used_image):
+    """It stays unless somebody means it, also when nothing of it can be read."""
+    program = json.loads(mkstore("map", used_image, "/bin/shell", "--json").stdout)["page"]
+    for page in range(4):
+        assert spoil(used_image, program + page)
+    with Machine(used_image) as machine:
+        machine.wait_prompt()
+        for command in ("rm /bin/shell", "rm //bin/./shell", "mv /bin/shell /notes", "mv /bin /notes",
+                        "mv /notes/kept /bin/shell", "cp /bin/hello /bin/shell", "echo x > /bin/shell",
+                        "ps >> /bin/shell"):
+            said = machine.command(command)
+            assert "stays as it is: of /bin/shell the kernel's console makes a new shell" in said, command
+            assert f"`force {command.split()[0]} ...`" in said
+        assert " shell\n" in machine.command("ls /bin") and "kept" in machine.command("ls /notes")
+        # All else in /bin goes without more words; and who means it says so.
+        assert machine.command("rm /bin/hello") == ""
+        assert machine.command("force mv /bin /notes") == ""
+        assert machine.command("rm /notes/bin/shell") == ""
+        assert machine.command("mv /notes/bin /") == ""
+        send_break(machine)
+        machine.wait(rf"^{KERNEL}")
+        assert "/bin/shell: no such name; nothing was changed" in kernel_command(machine, "restart")
+        machine.type("restore before\r")
+        machine.wait_resumed()
+        machine.wait(r"^perdure> ")
+        assert machine.command("force rm /bin/shell") == ""
+        assert machine.command("ls /bin/shell") == "ls: /bin/shell: no such name\n"
+        machine.type("poweroff\r")
+        machine.wait_off()
 
 
 # ---- from outside ---------------------------------------------------------------------
@@ -148,6 +182,20 @@ def test_put_keeps_programs(image, tmp_path):
     assert mkstore("put", image, text, "/bin/hello", "--force").stderr == ""
     assert mkstore("cat", image, "/bin/hello").stdout == "text"
     assert mkstore("put", image, text, "/bin/hello").stderr == ""
+    verify(image)
+
+
+def test_shell_stays_from_outside(image):
+    before = pathlib.Path(image).read_bytes()
+    for command in (("rm", "/bin/shell"), ("rm", "/bin/shell", "--keep"), ("mv", "/bin/shell", "/notes"),
+                    ("mv", "/bin", "/x")):
+        said = mkstore(command[0], image, *command[1:], code=1).stderr
+        assert "of /bin/shell the system makes a new shell" in said and "--force" in said
+    assert pathlib.Path(image).read_bytes() == before
+    mkstore("mv", image, "/bin", "/x", "--force")
+    mkstore("mv", image, "/x", "/bin")
+    mkstore("rm", image, "/bin/shell", "--force")
+    mkstore("mv", image, "/bin", "/x")
     verify(image)
 
 

@@ -81,6 +81,8 @@ static void lookup_reason(struct host *host, char *out, size_t size, const char 
 	case KEEPING_NAME:
 		break;
 	}
+	if (*text && !text[strspn(text, "0123456789")])
+		fault = "there is none; a number is written '#NUMBER'";
 	snprintf(out, size, "%s", fault ? fault : "there is none; 'mkstore snapshots' lists them");
 }
 

@@ -76,6 +76,37 @@ static enum command_exit names_mkdir(const struct command_invocation *invocation
 	return result;
 }
 
+/* Is it SYSTEM_SHELL, if there is that, or a directory on the way there?  Nothing but names
+ * is read. */
+static bool names_lead_to_shell(struct host *host, const struct disk_capability *capability)
+{
+	static const char path[] = SYSTEM_SHELL;
+	bool leads = false;
+
+	for (size_t end = 1; end < sizeof(path); end++) {
+		struct disk_capability found;
+		char part[sizeof(path)];
+
+		if (path[end] != '/' && path[end])
+			continue;
+		memcpy(part, path, end);
+		part[end] = 0;
+		if (path_find(host, part, &found, NULL) != STATUS_OK)
+			return false;
+		leads |= found.version == capability->version;
+	}
+	return leads;
+}
+
+static enum command_exit names_shell_error(const struct host *host, const char *what,
+					   const char *path)
+{
+	command_error("%s: cannot %s '%s': of " SYSTEM_SHELL " the system makes a new shell when "
+		      "the one that runs is lost; --force does it all the same",
+		      host->path, what, path);
+	return COMMAND_FAILED;
+}
+
 /* ---- mv ---------------------------------------------------------------------------- */
 
 /* Ends the object too, if it is one that is nothing without its name. */
@@ -97,13 +128,15 @@ static enum status names_destroy(struct host *host, const struct disk_capability
 /* What had the new name goes with it, as with rm: nameless it would be charged for,
  * and nobody could end it.  A directory with names is not replaced at all. */
 static enum status names_rename(struct host *host, const struct path_place *from,
-				const struct path_place *to, bool replace)
+				const struct path_place *to, bool force)
 {
 	struct disk_capability moved, replaced;
 	enum status status = HOST_RETRY(host, directory_lookup(&host->space, from->directory,
 							       from->name, from->length, &moved));
 	bool taken;
 
+	if (status == STATUS_OK && !force && names_lead_to_shell(host, &moved))
+		status = STATUS_BUSY;
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, directory_lookup(&host->space, to->directory, to->name,
 							   to->length, &replaced));
@@ -111,13 +144,13 @@ static enum status names_rename(struct host *host, const struct path_place *from
 	if (status == STATUS_OK || status == STATUS_NOT_FOUND)
 		status = HOST_RETRY(host, directory_rename(&host->space, from->directory,
 							   from->name, from->length, to->directory,
-							   to->name, to->length, replace));
+							   to->name, to->length, force));
 	if (status == STATUS_OK && taken && replaced.version != moved.version)
 		status = names_destroy(host, &replaced);
 	return status;
 }
 
-static enum status names_move(struct host *host, const char *from, const char *to, bool replace)
+static enum status names_move(struct host *host, const char *from, const char *to, bool force)
 {
 	struct disk_capability capability;
 	struct disk_object record;
@@ -136,7 +169,7 @@ static enum status names_move(struct host *host, const char *from, const char *t
 	} else {
 		status = path_place_find(host, to, &new_place);
 	}
-	return status == STATUS_OK ? names_rename(host, &old_place, &new_place, replace) : status;
+	return status == STATUS_OK ? names_rename(host, &old_place, &new_place, force) : status;
 }
 
 /* One of the two paths is at fault, or both together. */
@@ -149,6 +182,8 @@ static enum command_exit names_move_error(struct host *host, enum status status,
 		command_error("%s: cannot move '%s': it %s", host->path, from, text);
 	else if (status == STATUS_INVALID && path_fault(text, to))
 		command_error("%s: cannot move '%s' to '%s': that %s", host->path, from, to, text);
+	else if (status == STATUS_BUSY)
+		names_shell_error(host, "move", from);
 	else if (status == STATUS_NOT_EMPTY)
 		command_error("%s: cannot move '%s' to '%s': a directory with names has the name",
 			      host->path, from, to);
@@ -179,7 +214,7 @@ static enum command_exit names_mv(const struct command_invocation *invocation)
 
 /* ---- rm ---------------------------------------------------------------------------- */
 
-static enum status names_remove(struct host *host, const char *path, bool keep)
+static enum status names_remove(struct host *host, const char *path, bool keep, bool force)
 {
 	struct disk_capability capability;
 	struct path_place place;
@@ -188,6 +223,8 @@ static enum status names_remove(struct host *host, const char *path, bool keep)
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, directory_lookup(&host->space, place.directory,
 							   place.name, place.length, &capability));
+	if (status == STATUS_OK && !force && names_lead_to_shell(host, &capability))
+		status = STATUS_BUSY;
 	if (status == STATUS_OK && !keep)
 		status = names_destroy(host, &capability);
 	if (status == STATUS_OK)
@@ -208,8 +245,10 @@ static enum command_exit names_rm(const struct command_invocation *invocation)
 
 	if (result != COMMAND_OK)
 		return result;
-	status = names_remove(&host, path, command_value(invocation, "keep") != NULL);
-	result = names_finish(&host, status, "remove", path);
+	status = names_remove(&host, path, command_value(invocation, "keep") != NULL,
+			      command_value(invocation, "force") != NULL);
+	result = status == STATUS_BUSY ? names_shell_error(&host, "remove", path)
+				       : names_finish(&host, status, "remove", path);
 	if (result == COMMAND_OK && discard) {
 		status = host_discard(&host, &bytes);
 		if (status != STATUS_OK)
@@ -222,12 +261,15 @@ static enum command_exit names_rm(const struct command_invocation *invocation)
 }
 
 static const struct command_option names_mv_options[] = {
-	{"force", NULL, "take the new name although it is taken; its object goes, as with rm"},
+	{"force", NULL,
+	 "take the new name although it is taken; its object goes, as with rm.  Or move what "
+	 "leads to " SYSTEM_SHELL},
 	{0},
 };
 
 static const struct command_option names_rm_options[] = {
 	{"keep", NULL, "remove the name only; whoever holds the object keeps it"},
+	{"force", NULL, "remove " SYSTEM_SHELL ", too, of which a new shell is made"},
 	HOST_DISCARD_OPTION,
 	{0},
 };

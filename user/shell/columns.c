@@ -10,7 +10,8 @@
 #include <string.h>
 #include "base/text.h"
 
-#define COLUMNS_GAP 2u
+#define COLUMNS_GAP    2u
+#define COLUMNS_INDENT 8u /* of a name that begins a line of its own */
 
 static bool columns_shows(const struct columns *columns, uint32_t i)
 {
@@ -81,6 +82,20 @@ static size_t columns_end(const struct columns *columns, char row[COLUMNS_ROW], 
 	return length;
 }
 
+/* The last cell, which is not to be cut and has no room behind the others: it begins a line
+ * of its own. */
+static size_t columns_own_line(const struct columns *columns, const char *cell,
+			       char row[COLUMNS_ROW], size_t length)
+{
+	uint32_t used = columns_of(cell) + 1, indent = COLUMNS_INDENT;
+
+	if (used + indent > columns->width)
+		indent = used < columns->width ? columns->width - used : 0;
+	length = columns_end(columns, row, length);
+	return length +
+	       text_format(row + length, COLUMNS_ROW - length, "%*s%s\n", (int)indent, "", cell);
+}
+
 size_t columns_row(const struct columns *columns, const char *const *cell, char row[COLUMNS_ROW])
 {
 	const size_t size = COLUMNS_ROW - 1;
@@ -93,6 +108,9 @@ size_t columns_row(const struct columns *columns, const char *const *cell, char 
 
 		if (!columns_shows(columns, i))
 			continue;
+		if (i + 1 == columns->count && column->left && columns->width && length &&
+		    columns_of(row) + COLUMNS_GAP + used >= columns->width)
+			return columns_own_line(columns, cell[i], row, length);
 		length += text_format(row + length, size - length, "%*s%*s%s%*s",
 				      length ? (int)COLUMNS_GAP : 0, "", column->left ? 0 : padding,
 				      "", cell[i], column->left ? padding : 0, "");

@@ -3,7 +3,9 @@
  * columns.h - tables that never wrap.  Pure code.
  *
  * Where a table is wider than the terminal, its least important columns are left out
- * and named; a row that is still too long ends in `>`.
+ * and named; a row that is still too long ends in `>`.  A last column that is aligned left
+ * has names that somebody may want to type: one that does not fit is not cut but begins a
+ * line of its own.
  */
 #ifndef USER_SHELL_COLUMNS_H
 #define USER_SHELL_COLUMNS_H
@@ -13,7 +15,7 @@
 #include <stdint.h>
 
 #define COLUMNS_MAX 8u
-#define COLUMNS_ROW 400u /* bytes of a row with its newline */
+#define COLUMNS_ROW 400u /* bytes of a row with its newlines */
 
 struct column {
 	const char *title;

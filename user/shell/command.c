@@ -41,7 +41,11 @@ bool shell_complain(const char *command, const char *format, ...)
 
 bool shell_error(const char *command, const char *what, enum status status)
 {
-	return shell_complain(command, "%s: %s", what, status_text(status));
+	return shell_complain(
+		command, "%s: %s%s", what, status_text(status),
+		status == STATUS_ALLOWANCE
+			? "; `rm` or `kill` something, `store` shows how much there is"
+			: "");
 }
 
 bool shell_usage(const char *command)
@@ -55,11 +59,37 @@ bool shell_usage(const char *command)
 	return false;
 }
 
+/* What people type who know other shells. */
+static const char *shell_elsewhere(const char *name)
+{
+	static const struct {
+		const char *name, *here;
+	} words[] = {
+		{"cd", "there is no current directory; paths begin at the root"},
+		{"pwd", "there is no current directory; paths begin at the root"},
+		{"exit", "the shell does not end; `poweroff` turns the machine off"},
+		{"quit", "the shell does not end; `poweroff` turns the machine off"},
+		{"logout", "the shell does not end; `poweroff` turns the machine off"},
+		{"man", "`help COMMAND` tells about one"},
+		{"touch", "`echo TEXT > OBJECT` makes an object"},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (text_equal(name, words[i].name))
+			return words[i].here;
+	return NULL;
+}
+
 static void shell_unknown(const char *name)
 {
 	const struct shell_command *nearest = NULL;
+	const char *here = shell_elsewhere(name);
 	uint32_t best = SUGGEST_LENGTH;
 
+	if (here) {
+		shell_complain(name, "no such command: %s", here);
+		return;
+	}
 	for (uint32_t i = 0; i < shell_command_count; i++) {
 		uint32_t rank = suggest_rank(name, shell_commands[i].name);
 

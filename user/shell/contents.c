@@ -87,8 +87,10 @@ bool command_cat(int argc, char **argv)
 			done = shell_path_error("cat", argv[i], status);
 			continue;
 		}
-		if (!contents_cat(&file))
+		if (!contents_cat(&file)) {
+			done = false;
 			i = argc;
+		}
 		file_close(&file);
 	}
 	return done;
@@ -138,6 +140,7 @@ bool command_hexdump(int argc, char **argv)
 	uint64_t offset = 0, length = CONTENTS_DEFAULT;
 	struct file file;
 	enum status status;
+	bool fits;
 
 	if (argc > 2 && !quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &offset))
 		return shell_complain("hexdump", "%s: not a number", argv[2]);
@@ -146,13 +149,14 @@ bool command_hexdump(int argc, char **argv)
 	status = file_open(&file, argv[1], RIGHT_READ);
 	if (status != STATUS_OK)
 		return shell_path_error("hexdump", argv[1], status);
-	if (offset > file.size)
+	fits = offset <= file.size;
+	if (!fits)
 		shell_complain("hexdump", "%s has only %llu bytes", argv[1],
 			       (unsigned long long)file.size);
 	else
 		contents_hexdump(&file, offset, length);
 	file_close(&file);
-	return true;
+	return fits;
 }
 
 bool command_echo(int argc, char **argv)

@@ -30,7 +30,6 @@
 #include "user/lib/table.h"
 #include "base/text.h"
 
-#define GUARD_PROGRAM  "/bin/shell"
 #define GUARD_NAME     "guard"
 #define GUARD_PRIORITY 8u /* the shell's own: nobody starts what is above itself */
 #define GUARD_SHELL    SLOT_FIRST_GRANT
@@ -144,7 +143,7 @@ static enum status guard_make(struct spawned *spawned)
 		.grant = {{SLOT_SELF, GUARD_SHELL}},
 		.grants = 1,
 	};
-	enum status status = path_lookup(GUARD_PROGRAM, &request.program, NULL);
+	enum status status = path_lookup(SYSTEM_SHELL, &request.program, NULL);
 
 	if (status != STATUS_OK)
 		return status;

@@ -7,6 +7,7 @@
  * for has been done.
  */
 #include "user/shell/shell.h"
+#include "base/quantity.h"
 
 #include <string.h>
 #include "store/keeping.h"
@@ -102,7 +103,7 @@ static bool keep_unknown_age(const char *command, const char *text)
 
 bool keep_unknown(const char *command, const char *text)
 {
-	const char *fault = keeping_form_fault(text);
+	const char *fault = keeping_form_fault(text), *digits = text;
 	char nearest[DISK_SNAPSHOT_NAME + 1];
 	uint64_t value = 0;
 
@@ -120,6 +121,9 @@ bool keep_unknown(const char *command, const char *text)
 	case KEEPING_NAME:
 		break;
 	}
+	if (quantity_digits(&digits, UINT64_MAX, &value) && !*digits)
+		return shell_complain(command, "%s: no such snapshot; a number is written #%s",
+				      text, text);
 	if (keep_nearest(text, nearest))
 		return shell_complain(command, "%s: no such snapshot. Did you mean `%s`?", text,
 				      nearest);

@@ -255,6 +255,14 @@ static enum status machines_find_program(const char *what, uint32_t *slot)
 	return status;
 }
 
+/* Nobody starts what is above itself. */
+static uint32_t machines_own_priority(void)
+{
+	struct abi_machine_info self;
+
+	return machine_info(SLOT_SELF, &self) == STATUS_OK ? self.priority : MACHINES_PRIORITY;
+}
+
 /* Reads the options; *at is left at the program.  False: a complaint was made. */
 static bool machines_run_options(int argc, char **argv, int *at, struct spawn_request *request)
 {
@@ -269,11 +277,11 @@ static bool machines_run_options(int argc, char **argv, int *at, struct spawn_re
 		} else if (text_equal(option, "-p") && *at + 1 < argc) {
 			if (!quantity_parse(argv[++*at], QUANTITY_ADDRESS | QUANTITY_SIZE,
 					    &priority) ||
-			    priority >= MACHINE_PRIORITIES)
+			    priority > machines_own_priority())
 				return shell_complain("run",
-						      "%s: a priority is 0 to 15, and none above "
-						      "that of the shell can be given",
-						      argv[*at]);
+						      "%s: a priority is 0 to %u, which is that "
+						      "of the shell",
+						      argv[*at], machines_own_priority());
 			request->priority = (uint32_t)priority;
 		} else {
 			shell_complain("run", "%s: not an option, or something is missing", option);
@@ -309,6 +317,8 @@ bool command_run(int argc, char **argv)
 	if (!request.name)
 		request.name = machines_base_name(argv[at]);
 	status = machines_find_program(argv[at], &request.program);
+	if (status == STATUS_NOT_FOUND && !text_find(argv[at], '/'))
+		return shell_complain("run", "%s: no such program; `ls /bin` lists them", argv[at]);
 	if (status != STATUS_OK)
 		return shell_path_error("run", argv[at], status);
 	if (strlen(request.name) == 0 || strlen(request.name) >= MACHINE_NAME) {

@@ -103,6 +103,8 @@ bool command_ls(int argc, char **argv)
 
 	if (!past_option(&argc, &argv, &snapshot))
 		return false;
+	if (argc > 2)
+		return shell_usage("ls");
 	path = argc > 1 ? argv[1] : "/";
 	if (snapshot)
 		return past_ls(snapshot, path);
@@ -190,13 +192,15 @@ bool command_rm(int argc, char **argv)
 		enum status status = path_lookup(argv[i], &slot, &type);
 
 		if (status == STATUS_OK) {
-			slot_give(slot);
-			if (type == OBJECT_DIRECTORY) {
-				done = shell_complain("rm", "%s: is a directory; use `rmdir`",
+			bool fits;
+
+			if (type == OBJECT_DIRECTORY)
+				fits = shell_complain("rm", "%s: is a directory; use `rmdir`",
 						      argv[i]);
-				continue;
-			}
-			if (!shell_may_end("rm", argv[i], type, "destroys")) {
+			else
+				fits = shell_may_end("rm", argv[i], slot, "destroys");
+			slot_give(slot);
+			if (!fits) {
 				done = false;
 				continue;
 			}
@@ -312,6 +316,7 @@ static bool objects_move(char **argv, uint32_t parent, const char *name, uint32_
 	same = !target.replaced || objects_same(moved, target.replaced);
 	if (!same)
 		fits = shell_may_replace("mv", argv[2], target.replaced);
+	fits = fits && shell_may_lose("mv", argv[1], moved, "moves");
 	if (fits)
 		status = directory_rename(parent, name, target.directory, target.name, true);
 	if (fits && status == STATUS_OK && !same)

@@ -244,10 +244,13 @@ bool command_tree(int argc, char **argv)
 
 	if (!past_option(&argc, &argv, &tree.snapshot))
 		return false;
+	if (argc > 2)
+		return shell_usage("tree");
 	path = argc > 1 ? argv[1] : "/";
 	status = tree_open(path);
 	if (status != STATUS_OK)
-		return shell_error("tree", path, status);
+		return tree.snapshot ? shell_error("tree", path, status)
+				     : shell_path_error("tree", path, status);
 	terminal_print("%s\n", path);
 	for (uint64_t count = 1; tree.depth > 0; count++) {
 		status = count % 64 == 0 && terminal_interrupted() ? STATUS_GONE : tree_next(&item);

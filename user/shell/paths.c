@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * paths.c - what is wrong with a path, in words; and programs, which are not
- * overwritten by a slip of the hand.  Interface in shell.h.
+ * paths.c - what is wrong with a path, in words; and what is not overwritten or
+ * destroyed by a slip of the hand.  Interface in shell.h.
  */
 #include "user/shell/shell.h"
 
@@ -85,15 +85,44 @@ bool shell_path_error(const char *command, const char *path, enum status status)
 {
 	bool name = status == STATUS_INVALID || status == STATUS_NOT_FOUND ||
 		    status == STATUS_WRONG_TYPE || status == STATUS_DEAD;
+	enum object_type type;
+	uint32_t slot;
 
 	if (name && paths_wrong(command, path))
 		return false;
-	if (status == STATUS_WRONG_TYPE)
-		return shell_complain(command, "%s: it is of another type; `ls` shows which", path);
+	if (status == STATUS_WRONG_TYPE && path_lookup(path, &slot, &type) == STATUS_OK) {
+		slot_give(slot);
+		return shell_complain(command, "%s: is of type %s, which does not serve here", path,
+				      objects_type_name(type));
+	}
 	return shell_error(command, path, status);
 }
 
-/* ---- programs ------------------------------------------------------------------- */
+/* ---- slips of the hand ------------------------------------------------------------ */
+
+/* Is it SYSTEM_SHELL, if there is that, or a directory on the way there?  Told by the
+ * object: it can have other names, and its bytes may be damaged. */
+static bool paths_leads_to_shell(const struct table_info *info)
+{
+	static const char path[] = SYSTEM_SHELL;
+	char part[sizeof(path)];
+	bool leads = false;
+
+	for (size_t end = 1; end < sizeof(path); end++) {
+		struct table_info found;
+		uint32_t slot;
+
+		if (path[end] != '/' && path[end] != '\0')
+			continue;
+		text_format(part, sizeof(part), "%.*s", (int)end, path);
+		if (path_lookup(part, &slot, NULL) != STATUS_OK)
+			return false;
+		leads |= table_info(SLOT_TABLE, slot, &found) == STATUS_OK && found.alive &&
+			 info->alive && found.object == info->object;
+		slot_give(slot);
+	}
+	return leads;
+}
 
 static bool paths_is_program(uint32_t slot)
 {
@@ -109,22 +138,43 @@ static bool paths_is_program(uint32_t slot)
 	return program;
 }
 
-bool shell_may_end(const char *command, const char *path, enum object_type type, const char *does)
+bool shell_may_lose(const char *command, const char *path, uint32_t slot, const char *does)
 {
-	if (shell_forced() || type == OBJECT_SEGMENT)
+	struct table_info info;
+
+	if (shell_forced() || table_info(SLOT_TABLE, slot, &info) != STATUS_OK)
 		return true;
-	return shell_complain(command,
-			      "%s is a %s that programs may stand on, and stays as it is; "
+	return !paths_leads_to_shell(&info) ||
+	       shell_complain(command,
+			      "%s stays as it is: of " SYSTEM_SHELL " the kernel's console makes "
+			      "a new shell when this one is lost, and the shell its guard; "
 			      "`force %s ...` %s it",
-			      path, objects_type_name(type), command, does);
+			      path, command, does);
+}
+
+bool shell_may_end(const char *command, const char *path, uint32_t slot, const char *does)
+{
+	struct table_info info;
+
+	if (!shell_may_lose(command, path, slot, does))
+		return false;
+	if (shell_forced() || table_info(SLOT_TABLE, slot, &info) != STATUS_OK || !info.alive ||
+	    info.type == OBJECT_SEGMENT)
+		return true;
+	if (info.rights & RIGHT_DESTROY)
+		return shell_complain(command,
+				      "%s is a %s that programs may stand on, and stays as it "
+				      "is; `force %s ...` %s it",
+				      path, objects_type_name(info.type), command, does);
+	return shell_complain(command,
+			      "%s is a %s that this name does not give the right to destroy, and "
+			      "stays as it is; `force %s ...` takes the name alone away",
+			      path, objects_type_name(info.type), command);
 }
 
 bool shell_may_replace(const char *command, const char *path, uint32_t slot)
 {
-	struct table_info info;
-
-	if (table_info(SLOT_TABLE, slot, &info) == STATUS_OK && info.alive &&
-	    !shell_may_end(command, path, info.type, "replaces"))
+	if (!shell_may_end(command, path, slot, "replaces"))
 		return false;
 	if (shell_forced() || !paths_is_program(slot))
 		return true;

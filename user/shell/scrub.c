@@ -60,7 +60,10 @@ bool command_scrub(int argc, char **argv)
 		if (scrub.found)
 			scrub_print_damage(&scrub);
 		if (terminal_interrupted())
-			return false;
+			return shell_complain("scrub",
+					      "stopped after %llu blocks, %llu damaged places",
+					      (unsigned long long)scrub.extents,
+					      (unsigned long long)scrub.damaged);
 		scrub_pace(begun_ns, scrub.sectors, rate);
 	}
 	terminal_print("scrub: %llu blocks, %s, %llu snapshots: %llu damaged places",

@@ -69,9 +69,11 @@ const struct shell_command *shell_command_find(const char *name);
 
 /* As shell_error about a path; names the part of it that is at fault. */
 bool shell_path_error(const char *command, const char *path, enum status status);
-/* May what is of this type be destroyed?  What programs may stand on, only with `force`;
- * otherwise that is said, and what `force` does. */
-bool shell_may_end(const char *command, const char *path, enum object_type type, const char *does);
+/* May what the slot names, at that path, be missing there?  What a new shell needs, only
+ * with `force`; otherwise that is said, and what `force` does. */
+bool shell_may_lose(const char *command, const char *path, uint32_t slot, const char *does);
+/* May it be destroyed?  What programs may stand on, too, only with `force`. */
+bool shell_may_end(const char *command, const char *path, uint32_t slot, const char *does);
 /* May what the slot names, at that path, get other bytes or be destroyed for something
  * else?  A program, too, only with `force`. */
 bool shell_may_replace(const char *command, const char *path, uint32_t slot);

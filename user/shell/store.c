@@ -88,10 +88,13 @@ bool command_snapshot(int argc, char **argv)
 	return true;
 }
 
+/* As wide as the longest that the system gives: before-restore-1234567. */
+#define STORE_NAME 22
+
 static const struct column store_column[] = {
-	{"NUMBER", 6, false, 0}, {"PARENT", 6, false, 5}, {"GENERATION", 10, false, 2},
-	{"PAGES", 9, false, 4},	 {"HELD", 9, false, 3},	  {"TAKEN (UTC)", 19, true, 1},
-	{"KIND", 9, true, 0},	 {"NAME", 16, true, 0},
+	{"NUMBER", 6, false, 0}, {"PARENT", 6, false, 5},	{"GENERATION", 10, false, 3},
+	{"PAGES", 9, false, 4},	 {"HELD", 9, false, 2},		{"TAKEN (UTC)", 19, true, 1},
+	{"KIND", 9, true, 0},	 {"NAME", STORE_NAME, true, 0},
 };
 
 /* What it is besides a state that somebody has named; as wide as its column. */
@@ -175,7 +178,7 @@ static void store_say_which(const char *command, const struct abi_snapshot *snap
 
 	clock_now(NULL, &now_ns);
 	now_ns = now_ns > snapshot->wall_ns ? now_ns - snapshot->wall_ns : 0;
-	terminal_print("%s: snapshot %llu, %.*s, generation %llu, taken %s, %s ago\n", command,
+	terminal_print("%s: snapshot %llu, %.*s, generation %llu, taken %s UTC, %s ago\n", command,
 		       (unsigned long long)snapshot->number, (int)DISK_SNAPSHOT_NAME,
 		       snapshot->name, (unsigned long long)snapshot->generation,
 		       print_date(snapshot->wall_ns, date), print_duration(now_ns, age));

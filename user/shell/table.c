@@ -34,13 +34,14 @@ const struct shell_command shell_commands[] = {
 	 "directory never.",
 	 2, 2, command_mv},
 	{"force", "COMMAND...", "let a command do what would rather be a slip",
-	 "cp, mv, > and >> replace a program: `force cp /notes/new /bin/hello`.\n"
-	 "rm destroys a port, table or machine, and not only its name.",
+	 "cp, mv, > and >> replace a program: `force cp /notes/new /bin/hello`. rm destroys\n"
+	 "a port, table, bank or machine where its name gives the right to, and takes the name\n"
+	 "alone away where it does not. rm and mv take " SYSTEM_SHELL " from those who need it.",
 	 1, -1, command_force},
 	{"rm", "OBJECT...", "destroy objects and take their names away",
 	 "Every capability to the object is dead afterwards, programs that use it fault.\n"
-	 "A port, table, bank or machine goes with `force` only; where its name does not give\n"
-	 "the right to destroy it, the name alone goes.",
+	 "A port, table, bank or machine goes with `force` only, and so does " SYSTEM_SHELL ", of\n"
+	 "which a new shell is made when this one is lost.",
 	 1, -1, command_rm},
 	{"mkdir", "PATH...", "make directories", NULL, 1, -1, command_mkdir},
 	{"rmdir", "PATH...", "destroy empty directories", NULL, 1, -1, command_rmdir},
@@ -52,7 +53,7 @@ const struct shell_command shell_commands[] = {
 	{"run", "[-p PRIORITY] [-n NAME] [-g] PROGRAM [ARGUMENT]...", "start a program",
 	 "PROGRAM is a path, or a name in /bin. The new machine has the bank, the root\n"
 	 "directory, log and clock; with -g also store and system. Priorities are\n"
-	 "0 (lowest) to 15, normally 5. What it says is in the log.",
+	 "0 (lowest) to 8, the shell's own, normally 5. What it says is in the log.",
 	 1, -1, command_run},
 	{"stop", "MACHINE", "hold a machine where it is", NULL, 1, 1, command_stop},
 	{"continue", "[MACHINE]", "let a machine go on",
@@ -92,9 +93,9 @@ const struct shell_command shell_commands[] = {
 	 "-f follows until a key is pressed, -k is the kernel's own log.", 0, 3, command_log},
 	{"clear", "", "clear the screen", NULL, 0, 0, command_clear},
 	{"history", "", "lines typed before", NULL, 0, 0, command_history},
-	{"reboot", "[--lose]", "start the machine anew; everything goes on",
+	{"reboot", "[--lose]", "make everything durable and start the machine anew",
 	 "--lose: at once, what is not saved is lost.", 0, 1, command_reboot},
-	{"poweroff", "[--lose]", "turn the machine off",
+	{"poweroff", "[--lose]", "make everything durable and turn the machine off",
 	 "--lose: at once, what is not saved is lost.", 0, 1, command_poweroff},
 };
 const uint32_t shell_command_count = sizeof(shell_commands) / sizeof(shell_commands[0]);

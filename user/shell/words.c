@@ -8,6 +8,7 @@
 #include "user/shell/words.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* Copies one word; *line moves behind it.  Null: words->error is set. */
 static char *words_copy(const char **line, char **free, struct words *words)
@@ -39,10 +40,13 @@ static char *words_copy(const char **line, char **free, struct words *words)
 	return quote ? NULL : word;
 }
 
+/* What stands behind a `#` between spaces is for who reads the line: `#12` is a word. */
 static const char *words_skip_spaces(const char *line)
 {
 	while (*line == ' ' || *line == '\t')
 		line++;
+	if (*line == '#' && (line[1] == ' ' || line[1] == '\t' || line[1] == '\0'))
+		line += strlen(line);
 	return line;
 }
 

@@ -46,29 +46,49 @@ static void test_choice(void **state)
 	assert_string_equal(text(columns_note(&table, row)), "(too narrow for ST>\n");
 }
 
-/* No row wraps, and whatever is cut ends in `>`. */
+/* The lines of a text, each as wide as at most `width` says. */
+static unsigned lines(const char *said, uint32_t width)
+{
+	unsigned count = 0;
+	uint32_t shown = 0;
+
+	for (; *said; said++) {
+		count += *said == '\n';
+		shown = *said == '\n' ? 0 : shown + (((uint8_t)*said & 0xc0) != 0x80);
+		assert_true(shown < width);
+	}
+	return count;
+}
+
+/* No row wraps, and whatever is cut ends in `>`; a last column of names is not. */
 static void test_cut(void **state)
 {
+	static const struct column last[] = {
+		{"NUMBER", 6, false, 0}, {"NAME", 10, true, 0}, {"SENT", 6, false, 0}};
 	static const char *const longer[] = {"123456789012", "a-state-of-its-own", "4294967295",
 					     "\xc3\xa4\xc3\xb6\xc3\xbc-a-name-of-many-bytes"};
 	char whole[COLUMNS_ROW + 1];
+	struct columns table;
 
 	(void)state;
 	for (uint32_t width = 20; width < 100; width++) {
-		struct columns table;
-		uint32_t shown = 0;
-
-		columns_begin(&table, column, 4, width);
+		columns_begin(&table, last, 3, width);
 		text(columns_row(&table, longer, row));
-		for (size_t i = 0; row[i] != '\n'; i++)
-			shown += ((uint8_t)row[i] & 0xc0) != 0x80;
-		assert_true(shown < width);
+		assert_int_equal(lines(row, width), 1);
 		strcpy(whole, row);
 		table.width = 0;
 		text(columns_row(&table, longer, row));
 		if (strcmp(row, whole) != 0)
 			assert_int_equal(whole[strlen(whole) - 2], '>');
+		columns_begin(&table, column, 4, width);
+		text(columns_row(&table, longer, row));
+		assert_in_range(lines(row, width < 25 ? 25 : width), 1, width < 71 ? 2 : 1);
+		assert_non_null(strstr(row, longer[3]));
 	}
+	columns_begin(&table, column, 4, 40);
+	assert_string_equal(text(columns_row(&table, longer, row)),
+			    "123456789012  a-state-of-its-own  4294>\n"
+			    "        \xc3\xa4\xc3\xb6\xc3\xbc-a-name-of-many-bytes\n");
 }
 
 int main(void)

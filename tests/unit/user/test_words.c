@@ -37,6 +37,11 @@ static void test_words(void **state)
 		{"> f", {NULL}, "f", false},
 		{"echo > 'a b'", {"echo"}, "a b", false},
 		{"end\\", {"end"}, NULL, false},
+		{"# all of it > f", {NULL}, NULL, false},
+		{"one #12 #", {"one", "#12"}, NULL, false},
+		{"one # two 'three > f", {"one"}, NULL, false},
+		{"one '#' two# \\# # three", {"one", "#", "two#", "#"}, NULL, false},
+		{"echo x > f\t#\ty", {"echo", "x"}, "f", false},
 	};
 
 	(void)state;
