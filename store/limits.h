@@ -45,6 +45,7 @@
 #define LIMIT_NAME_SLOTS	  8192u	 /* of the index of names: 64 KiB */
 #define LIMIT_NAMES		  6144u	 /* in it; with more, searches read the catalogue */
 #define LIMIT_AUTOMATIC		  1024u	 /* automatic snapshots; ten times the usual rule */
+#define LIMIT_REPLACED		  64u	 /* of an hour's restores: more than one a minute */
 #define LIMIT_INDEX_STEP	  64u	 /* entries read into the index by one commit */
 #define LIMIT_RECLAIM_CHANGES	  1024u	 /* extents given back by one deletion step */
 #define LIMIT_RECLAIM_VISITS	  4096u	 /* references compared by one deletion step */

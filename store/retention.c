@@ -23,9 +23,11 @@
  * not those of a calendar.  So a clock that jumps, or a machine that was off
  * for a year, makes nothing vanish: each one goes only because of newer ones.
  *
- * What restores replaced is thinned by the same rule, but by itself: the newest one is
- * the way back, and nothing that is taken later stands for it.  It goes for the
- * budget, and yields, like the others.
+ * What restores replaced is thinned by the same rule, but by itself, for nothing that is
+ * taken later stands for it, and a person chooses among it: instead of the last minute's,
+ * all of the last hour are kept, so many at most (LIMIT_REPLACED).  Whoever restores
+ * more often than that keeps the newest of these, and of each minute before.  It goes
+ * for the budget, and yields, like the others.
  *
  * An automatic snapshot that was renamed is not automatic any more.
  */
@@ -35,7 +37,9 @@
 #include "store/keeping.h"
 
 /* A few more than the rule says are there while they wait for their turn. */
-static_assert(KEEPING_RULE_MOST <= LIMIT_AUTOMATIC - LIMIT_AUTOMATIC / 8, "there is room for all");
+#define AUTOMATIC_KEPT (LIMIT_AUTOMATIC - LIMIT_AUTOMATIC / 8)
+static_assert(KEEPING_RULE_MOST <= AUTOMATIC_KEPT, "there is room for all that are taken");
+static_assert(KEEPING_RULE_MOST + LIMIT_REPLACED <= LIMIT_AUTOMATIC, "and for an hour's restores");
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 #define NS_PER_MINUTE (60 * NS_PER_SECOND)
@@ -62,8 +66,9 @@ void retention_begin(struct store *store)
 
 /* The zones of the rule, and where a walk from the newest to the oldest is. */
 struct zones {
-	uint64_t now;
-	unsigned zone; /* 0: minutes, 1: hours, 2: days, 3: none */
+	uint64_t end, length; /* all that are no later and less than this old are kept ... */
+	uint32_t most;	      /* ... but so many at most */
+	unsigned zone;	      /* 0: minutes, 1: hours, 2: days, 3: none */
 	uint32_t left[3];
 	uint64_t last; /* minute, hour or day kept last in this zone */
 };
@@ -72,8 +77,10 @@ static bool zones_keep(struct zones *zones, uint64_t wall_ns)
 {
 	static const uint64_t length[3] = {NS_PER_MINUTE, NS_PER_HOUR, NS_PER_DAY};
 
-	if (wall_ns <= zones->now && zones->now - wall_ns < NS_PER_MINUTE)
+	if (zones->most && wall_ns <= zones->end && zones->end - wall_ns < zones->length) {
+		zones->most--;
 		return true;
+	}
 	for (; zones->zone < 3; zones->zone++, zones->last = UINT64_MAX) {
 		uint64_t slot = wall_ns / length[zones->zone];
 
@@ -115,12 +122,18 @@ static uint32_t automatic_surplus(const struct store *store)
 {
 	const struct index *index = &store->index;
 	const struct disk_retention *rule = &store->commit.record.retention;
-	const struct zones all = {.now = store->commit.record.wall_ns,
+	struct zones zones[2] = {{.end = store->commit.record.wall_ns,
+				  .length = NS_PER_MINUTE,
+				  .most = UINT32_MAX,
 				  .left = {rule->minutes, rule->hours, rule->days},
-				  .last = UINT64_MAX};
-	struct zones zones[2] = {all, all}; /* taken, replaced by a restore */
+				  .last = UINT64_MAX}};
 	uint32_t surplus = index->automatics, oldest = index->automatics;
 
+	/* Of either side of the hour: a clock that is set right loses none. */
+	zones[1] = zones[0];
+	zones[1].end += NS_PER_HOUR;
+	zones[1].length = 2 * NS_PER_HOUR;
+	zones[1].most = LIMIT_REPLACED;
 	for (uint32_t i = index->automatics; i; i--) {
 		if (!automatic_stays(store, i - 1))
 			continue;
@@ -129,7 +142,8 @@ static uint32_t automatic_surplus(const struct store *store)
 				index->automatic[i - 1].wall_ns))
 			surplus = i - 1;
 	}
-	if (index->more || (surplus == index->automatics && over_budget(store)))
+	/* What is over with the newest unknown is so with all of them. */
+	if (surplus == index->automatics && (index->more || over_budget(store)))
 		return oldest;
 	return surplus;
 }
@@ -232,7 +246,7 @@ static enum status retention_follow(struct store *store, store_channel_t *channe
 	enum status status;
 	bool more;
 
-	if (index->more && index->automatics < LIMIT_AUTOMATIC / 2) {
+	if (index->more && index->automatics <= AUTOMATIC_KEPT) {
 		index_drop(store); /* The next ones become known. */
 		return STATUS_OK;
 	}
