@@ -71,6 +71,11 @@ enum abi_slot {
 };
 #define SLOTS_DEFAULT 256u
 
+/* The keeper that a shell makes for itself: a machine of this name that holds the shell in
+ * this slot.  By that the kernel finds it, to end it with the shell. */
+#define GUARD_NAME "guard"
+#define GUARD_HELD SLOT_FIRST_GRANT
+
 /* ---- program start -------------------------------------------------------- */
 
 /* At its first instruction a program has rdi = address of this, in its
@@ -330,6 +335,10 @@ struct abi_snapshot {
 	uint64_t held_sectors; /* replaced since, and kept for it */
 	char name[DISK_SNAPSHOT_NAME];
 };
+
+/* Blocks that the kernel sets aside, at most, when a machine becomes essential: then what
+ * room there was for new pages (room_blocks) is so much less. */
+#define ESSENTIAL_BLOCKS_MAX 384u
 
 struct abi_store {
 	uint64_t generation, durable, sectors, used_sectors, pages;

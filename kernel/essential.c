@@ -12,6 +12,8 @@
 #include "kernel/kernel.h"
 #include <string.h>
 
+static_assert(STORE_ESSENTIAL_BLOCKS <= ESSENTIAL_BLOCKS_MAX, "programs reckon with it");
+
 /* With keepers. */
 #define ESSENTIAL_MACHINES (2 * SYSTEM_ESSENTIAL_MAX)
 

@@ -27,11 +27,10 @@
 #include "base/text.h"
 #include <string.h>
 
-#define RESTART_NAME	   "shell"
-#define RESTART_GUARD_NAME "guard"
-#define RESTART_PRIORITY   8u
-#define RESTART_QUEUE	   16u
-#define RESTART_TRIES	   4u /* commits that may have to give back space */
+#define RESTART_NAME	 "shell"
+#define RESTART_PRIORITY 8u
+#define RESTART_QUEUE	 16u
+#define RESTART_TRIES	 4u /* commits that may have to give back space */
 
 enum restart_stage {
 	RESTART_FIND,
@@ -167,12 +166,12 @@ static enum status restart_guard(void)
 	if (status != STATUS_OK)
 		return status == STATUS_WAIT ? status : STATUS_NOT_FOUND;
 	status = machine_read(&kernel.space, restart.guard, &machine);
-	if (status == STATUS_OK && !text_equal(machine->name, RESTART_GUARD_NAME))
+	if (status == STATUS_OK && !text_equal(machine->name, GUARD_NAME))
 		return STATUS_OK;
 	if (status == STATUS_OK)
 		status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, &table);
 	if (status == STATUS_OK)
-		status = table_get(&kernel.space, &table, SLOT_FIRST_GRANT, &held);
+		status = table_get(&kernel.space, &table, GUARD_HELD, &held);
 	if (status == STATUS_OK && held.version && held.version == system->terminal.version)
 		restart.guard_version = machine->version;
 	if (status == STATUS_WAIT)

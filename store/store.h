@@ -220,8 +220,9 @@ struct store_pages {
 	page_t first;
 	uint64_t count;
 };
-#define STORE_ESSENTIAL_RUNS  24u
-#define STORE_ESSENTIAL_PAGES 128u
+#define STORE_ESSENTIAL_RUNS   24u
+#define STORE_ESSENTIAL_PAGES  128u
+#define STORE_ESSENTIAL_BLOCKS 384u /* set aside, at most */
 void store_essential_set(struct store *store, const struct store_pages *run, uint32_t count);
 
 /* May others go on?  WAIT and NO_SPACE as of a page that exists already: from then on

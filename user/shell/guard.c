@@ -30,13 +30,12 @@
 #include "user/lib/table.h"
 #include "base/text.h"
 
-#define GUARD_NAME     "guard"
 #define GUARD_PRIORITY 8u /* the shell's own: nobody starts what is above itself */
-#define GUARD_SHELL    SLOT_FIRST_GRANT
 #define GUARD_STACK    4096u
-#define GUARD_PATIENCE 8u /* faults without a key between them */
-/* Blocks for a guard's memory, and those that the kernel may be about to set aside. */
-#define GUARD_ROOM 768u
+#define GUARD_PATIENCE 8u   /* faults without a key between them */
+#define GUARD_MEMORY   384u /* blocks, at most */
+/* The kernel may be about to set some aside. */
+#define GUARD_ROOM (GUARD_MEMORY + ESSENTIAL_BLOCKS_MAX)
 
 static uint32_t guard; /* slot of the guard's machine, 0: none yet */
 
@@ -54,20 +53,20 @@ static uint32_t faults; /* since a key was read */
 static enum status guard_redirect(const struct message *fault, uint64_t rip, uint64_t rsp)
 {
 	struct disk_registers registers;
-	enum status status = machine_registers(GUARD_SHELL, &registers);
+	enum status status = machine_registers(GUARD_HELD, &registers);
 
 	if (status != STATUS_OK)
 		return status;
 	/* It is recovering already: it tries again, without a keeper. */
 	if (rsp - registers.gpr[REGISTER_RSP] < GUARD_STACK)
-		return machine_set_keeper(GUARD_SHELL, SLOT_NONE);
+		return machine_set_keeper(GUARD_HELD, SLOT_NONE);
 	memset(registers.gpr, 0, sizeof(registers.gpr));
 	registers.gpr[REGISTER_RSP] = rsp;
 	registers.gpr[REGISTER_RDI] = fault->word[0];
 	registers.gpr[REGISTER_RSI] = fault->word[1];
 	registers.gpr[REGISTER_RDX] = fault->word[3];
 	registers.rip = rip;
-	return machine_set_registers(GUARD_SHELL, &registers);
+	return machine_set_registers(GUARD_HELD, &registers);
 }
 
 int guard_main(int argc, char **argv)
@@ -81,7 +80,7 @@ int guard_main(int argc, char **argv)
 		return 1;
 	/* Done once for nothing: a full store makes no new pages, and so all that it
 	 * needs exist before. */
-	if (machine_registers(GUARD_SHELL, &registers) != STATUS_OK)
+	if (machine_registers(GUARD_HELD, &registers) != STATUS_OK)
 		return 2;
 	for (;;) {
 		if (message_reply_receive(SLOT_PORT, &message) != STATUS_OK)
@@ -140,7 +139,7 @@ static enum status guard_make(struct spawned *spawned)
 		.arguments = 3,
 		.argument = arguments,
 		.inherit = 1u << SLOT_LOG,
-		.grant = {{SLOT_SELF, GUARD_SHELL}},
+		.grant = {{SLOT_SELF, GUARD_HELD}},
 		.grants = 1,
 	};
 	enum status status = path_lookup(SYSTEM_SHELL, &request.program, NULL);
