@@ -11,6 +11,8 @@
  */
 #include "store/store_priv.h"
 
+static_assert(LIMIT_ESSENTIAL_BLOCKS == STORE_ESSENTIAL_BLOCKS, "others reckon with it");
+
 bool essential_page(const struct store *store, uint64_t page)
 {
 	const struct store_pages *run = store->essential.run;
@@ -57,21 +59,44 @@ static bool essential_due(const struct store *store)
 		       store->cache.lru_count / LIMIT_EVICT_SCAN;
 }
 
-/* A leaf a time.  One that has to be read is: it is asked for again until it is there. */
+/* The next leaf of the run.  False: it has to be read, and is. */
+static bool essential_leaf(struct store *store, const struct store_pages *run)
+{
+	struct essential *essential = &store->essential;
+	uint32_t *pause = &essential->pause[essential->at_run];
+	uint64_t page = run->first.n + essential->at_page;
+	store_channel_t channel;
+	enum status status = map_readable(store, &store->record.space, DISK_TREE_SPACE, page,
+					  page + 1, &channel);
+
+	if (status == STATUS_WAIT)
+		return false;
+	essential->at_page += DISK_NODE_ENTRIES - page % DISK_NODE_ENTRIES;
+	if (status == STATUS_OK) {
+		if (essential->at_page >= run->count)
+			*pause = 0;
+		return true;
+	}
+	*pause = *pause < LIMIT_ESSENTIAL_PAUSE / 2 ? 2 * *pause + 1 : LIMIT_ESSENTIAL_PAUSE;
+	essential->again[essential->at_run] = store->record.generation + *pause;
+	essential->at_page = run->count;
+	return true;
+}
+
+/* A leaf a time; it is asked for again until it is there.  What cannot be read, for the
+ * disk fails or is damaged, is left alone for twice as many commits each time. */
 void essential_nodes_step(struct store *store)
 {
 	struct essential *essential = &store->essential;
 	const struct store_pages *run = &essential->run[essential->at_run];
-	uint64_t page = run->first.n + essential->at_page;
-	store_channel_t channel;
 
 	if (!essential->count ||
 	    (!essential->at_run && !essential->at_page && !essential_due(store)))
 		return;
-	if (map_readable(store, &store->record.space, DISK_TREE_SPACE, page, page + 1, &channel) ==
-	    STATUS_WAIT)
+	if (!essential->at_page && store->record.generation < essential->again[essential->at_run])
+		essential->at_page = run->count;
+	if (essential->at_page < run->count && !essential_leaf(store, run))
 		return;
-	essential->at_page += DISK_NODE_ENTRIES - page % DISK_NODE_ENTRIES;
 	if (essential->at_page < run->count)
 		return;
 	essential->at_page = 0;

@@ -13,6 +13,10 @@
 struct essential {
 	uint32_t count;
 	struct store_pages run[STORE_ESSENTIAL_RUNS];
+	/* A node above the run cannot be read: the commits until it is tried again, 0: all
+	 * can; and the generation from which on it is. */
+	uint32_t pause[STORE_ESSENTIAL_RUNS];
+	uint64_t again[STORE_ESSENTIAL_RUNS];
 	/* Nodes are touched up to this page of this run; and when all had been last. */
 	uint32_t at_run;
 	uint64_t at_page;

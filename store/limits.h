@@ -57,6 +57,7 @@
 #define LIMIT_ESSENTIAL_CHANGES	  (2 * LIMIT_ESSENTIAL_FRAMES) /* taken and given back */
 /* Twice: what the newest snapshot keeps of them, and what the next commit writes. */
 #define LIMIT_ESSENTIAL_BLOCKS (2 * LIMIT_ESSENTIAL_FRAMES)
+#define LIMIT_ESSENTIAL_PAUSE  64u /* commits until a node that cannot be read is tried again */
 #define LIMIT_CLEAR_BLOCKS     32u /* blocks of the slop that clearing may count on */
 #define LIMIT_NODE_SECTORS     6u  /* a node compressed: for an estimate only */
 #define LIMIT_COMMIT_READS     3u  /* tries of a read that a commit cannot do without */

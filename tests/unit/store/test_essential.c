@@ -305,6 +305,38 @@ static void test_new_nodes_are_read(void **state)
 	fixture_free(f);
 }
 
+/* Those that cannot be read are not asked for with every commit, and yet again. */
+static void test_unread_nodes_rest(void **state)
+{
+	struct fixture *f = fixture_essential();
+	void *data;
+
+	(void)state;
+	fixture_remount(f);
+	name_essential(f);
+	f->reads = 0;
+	f->fail_operation = BLOCK_READ;
+	f->fail_at = 1;
+	f->fail_count = UINT64_MAX;
+	for (uint32_t i = 0; i < 4 * LIMIT_ESSENTIAL_PAUSE; i++) {
+		store_operation_begin(f->store);
+		fixture_checkpoint(f);
+		steps(f);
+	}
+	/* After 1, 3, 7 ... commits more, for each run. */
+	assert_in_range(f->reads, 2 * RUNS, 12 * RUNS);
+	f->fail_count = 0;
+	for (uint32_t i = 0; i <= LIMIT_ESSENTIAL_PAUSE; i++) {
+		store_operation_begin(f->store);
+		fixture_checkpoint(f);
+		steps(f);
+	}
+	for (uint32_t i = 0; i < RUNS * RUN_PAGES; i++)
+		assert_int_equal(fixture_try(f, false, essential(i), &data), STATUS_OK);
+	write_alone(f);
+	fixture_free(f);
+}
+
 /* Whoever is not essential is stopped while existing pages could not be written. */
 static void test_others_are_stopped(void **state)
 {
@@ -334,6 +366,7 @@ int main(void)
 		cmocka_unit_test(test_they_stay_in_memory),
 		cmocka_unit_test(test_nodes_stay_in_memory),
 		cmocka_unit_test(test_new_nodes_are_read),
+		cmocka_unit_test(test_unread_nodes_rest),
 		cmocka_unit_test(test_others_are_stopped),
 	};
 
