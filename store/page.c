@@ -63,7 +63,7 @@ static enum status page_fetch(struct store *store, uint64_t page, uint32_t *slot
 	struct disk_reference reference;
 	enum status status;
 
-	*slot = cache_find(store, KEY_SPACE | page);
+	*slot = reader_find(store, KEY_SPACE | page);
 	if (*slot != NIL) {
 		status = reader_page(store, page, NULL, channel);
 		if (status == STATUS_OK)

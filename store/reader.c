@@ -6,7 +6,8 @@
  * is read straight into its frame, a compressed one into a bounce buffer.  The
  * frame is in the cache, in state READING, from the start: whoever asks again
  * finds the request and waits for it.  When a read fails, the frame keeps the
- * status for the next who asks, then it is forgotten: asking again reads again.
+ * status for the next who asks, then it is forgotten: asking again reads again.  Only
+ * within one operation of the owner what has failed stays so.
  */
 #include "store/store_priv.h"
 
@@ -161,8 +162,30 @@ static enum status read_start(struct store *store, uint64_t key,
 #define READ_DAMAGE_TOLD 8u
 #define READ_TOLD_SHIFT	 8
 
+/* Which operation of the owner's has been told of an error of the disk; not 0. */
+static uint32_t operation_mark(const struct store *store)
+{
+	return (uint32_t)(store->operation % (UINT32_MAX >> READ_TOLD_SHIFT)) + 1;
+}
+
+uint32_t reader_find(struct store *store, uint64_t key)
+{
+	uint32_t slot = cache_find(store, key);
+	const struct cache_frame *frame = slot == NIL ? NULL : cache_frame(store, slot);
+
+	if (!frame || frame->state != FRAME_FAILED ||
+	    (frame->tag & ((1u << READ_TOLD_SHIFT) - 1)) != STATUS_IO ||
+	    !(frame->tag >> READ_TOLD_SHIFT) ||
+	    (!store->stepping && frame->tag >> READ_TOLD_SHIFT == operation_mark(store)))
+		return slot;
+	/* Whom it was told has had time. */
+	cache_drop(store, slot);
+	return NIL;
+}
+
 /* What to answer for a cached frame: OK, WAIT, or how its read failed. */
-static enum status read_outcome(struct store *store, uint32_t slot, store_channel_t *channel)
+static enum status read_outcome(struct store *store, uint32_t slot, enum disk_tree tree,
+				store_channel_t *channel)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 	enum status status;
@@ -174,7 +197,11 @@ static enum status read_outcome(struct store *store, uint32_t slot, store_channe
 	if (frame->state != FRAME_FAILED)
 		return STATUS_OK;
 	status = (enum status)(frame->tag & ((1u << READ_TOLD_SHIFT) - 1));
-	if (frame->tag >> READ_TOLD_SHIFT)
+	/* An operation that goes on without what it cannot read meets it again where several
+	 * pages are below one node, and is done anew after each wait. */
+	if (status == STATUS_IO && tree == DISK_TREE_SPACE && !store->stepping)
+		frame->tag = status | operation_mark(store) << READ_TOLD_SHIFT;
+	else if (frame->tag >> READ_TOLD_SHIFT)
 		frame->tag -= 1u << READ_TOLD_SHIFT;
 	else
 		cache_drop(store, slot);
@@ -186,12 +213,12 @@ static enum status extent_find(struct store *store, uint64_t kind,
 			       const void **data, store_channel_t *channel)
 {
 	uint64_t key = extent_key(kind, reference, place);
-	uint32_t slot = cache_find(store, key);
+	uint32_t slot = reader_find(store, key);
 	enum status status;
 
 	if (slot == NIL)
 		return read_start(store, key, reference, place, channel);
-	status = read_outcome(store, slot, channel);
+	status = read_outcome(store, slot, place.tree, channel);
 	if (status != STATUS_OK)
 		return status;
 	cache_touch(store, slot);
@@ -226,11 +253,11 @@ void extent_forget(struct store *store, const struct disk_reference *reference, 
 enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference,
 			store_channel_t *channel)
 {
-	uint32_t slot = cache_find(store, KEY_SPACE | page);
+	uint32_t slot = reader_find(store, KEY_SPACE | page);
 	struct place place = {DISK_TREE_SPACE, 0, page};
 
 	if (slot != NIL)
-		return read_outcome(store, slot, channel);
+		return read_outcome(store, slot, place.tree, channel);
 	return read_start(store, KEY_SPACE | page, reference, place, channel);
 }
 

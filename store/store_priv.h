@@ -86,8 +86,7 @@ enum frame_state {
 	FRAME_FREE,	/* on the free list */
 	FRAME_BORROWED, /* used by the owner for something else */
 	FRAME_READING,	/* belongs to a read; tag = its index */
-	FRAME_FAILED,	/* the read failed; tag = status for whoever asks next, and how
-			 * often it is still told; LRU */
+	FRAME_FAILED,	/* the read failed; tag = status, and to whom it is told; LRU */
 	FRAME_CLEAN,	/* equals the disk; on the LRU list while unpinned */
 	FRAME_DIRTY,	/* tag = working generation: changed in it, in the dirty tree;
 			 * older: frozen, not staged yet, in the frozen tree */
@@ -210,6 +209,7 @@ enum status extent_get_stored(struct store *store, const struct disk_reference *
 			      struct place place, const void **data, store_channel_t *channel);
 /* Its frame is the first to be used for something else: it was needed once. */
 void extent_forget(struct store *store, const struct disk_reference *reference, struct place place);
+uint32_t reader_find(struct store *store, uint64_t key); /* NIL, too: it is to be read again */
 /* Starts reading the page into a fresh frame; WAIT. */
 enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference,
 			store_channel_t *channel);

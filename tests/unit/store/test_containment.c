@@ -367,6 +367,40 @@ static void test_met_again(void **state)
 	fixture_free(f);
 }
 
+/* What the disk does not read is met by one operation several times, below one node, and
+ * all of it is done anew after a wait: it comes to its end.  The next reads again. */
+static void test_error_met_again(void **state)
+{
+	struct fixture *f = with_line(3);
+	struct place leaf = {DISK_TREE_SPACE, 1, f->base >> DISK_NODE_SHIFT};
+	unsigned attempts = 0, met = 0;
+	store_channel_t channel;
+	frame_t frame;
+	void *data;
+
+	(void)state;
+	damage_place(f, &f->store->record.space, leaf, FAULT_READ);
+	fixture_remount(f);
+	while (met < 3) {
+		assert_true(attempts++ < 10);
+		store_operation_begin(f->store);
+		for (met = 0; met < 3; met++) {
+			enum status status = store_page_read(f->store, (page_t){f->base + met},
+							     &frame, &channel);
+
+			if (status == STATUS_WAIT)
+				break;
+			assert_int_equal(status, STATUS_IO);
+		}
+		if (met < 3)
+			fixture_wait(f, channel);
+	}
+	assert_int_equal(fixture_try(f, false, f->base, &data), STATUS_IO);
+	f->bad_sector = 0;
+	assert_int_equal(fixture_try(f, false, f->base, &data), STATUS_OK);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,7 +409,7 @@ int main(void)
 		cmocka_unit_test(test_thinning),      cmocka_unit_test(test_yield),
 		cmocka_unit_test(test_own_successor), cmocka_unit_test(test_write_below),
 		cmocka_unit_test(test_free_map),      cmocka_unit_test(test_used_sectors),
-		cmocka_unit_test(test_met_again),
+		cmocka_unit_test(test_met_again),     cmocka_unit_test(test_error_met_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
