@@ -341,14 +341,31 @@ static enum status fall_back(struct store *store, struct ring *ring,
 	return STATUS_OK;
 }
 
+/* The first slot behind the newest record, from `slot` on, that holds nothing sensible;
+ * DISK_RING_SLOTS: the next one was to be written before any such.  A tombstone that is
+ * newer may lie in a slot that was passed over (commit_slot_next). */
+static uint32_t ring_lost(const struct store *store, const struct ring *ring, uint32_t slot)
+{
+	while (ring->kind[slot] == SLOT_TOMBSTONE &&
+	       ring->generation[slot] > store->record.generation)
+		slot = (slot + 1) % DISK_RING_SLOTS;
+	return ring->kind[slot] == SLOT_DAMAGED || ring->kind[slot] == SLOT_UNREADABLE
+		       ? slot
+		       : DISK_RING_SLOTS;
+}
+
 /* The slot after the newest record is where the next one was to be written: if
- * it holds nothing sensible, that was a newer record once. */
+ * it holds nothing sensible, that was a newer record once, or it is what a failed write
+ * has left, and the record is in the slot after that. */
 static enum status next_slot_judge(struct store *store, struct ring *ring,
 				   struct store_recovery *recovery)
 {
-	uint32_t slot = (store->record.slot + 1) % DISK_RING_SLOTS;
+	uint32_t first = ring_lost(store, ring, (store->record.slot + 1) % DISK_RING_SLOTS), slot;
 
-	if (ring->kind[slot] == SLOT_UNREADABLE && !store->read_only) {
+	for (slot = first; slot < DISK_RING_SLOTS && !store->read_only;
+	     slot = ring_lost(store, ring, (slot + 1) % DISK_RING_SLOTS)) {
+		if (ring->kind[slot] != SLOT_UNREADABLE)
+			continue;
 		text_format(recovery->explanation, sizeof(recovery->explanation),
 			    "slot %lu of the commit ring cannot be read and may hold a newer "
 			    "generation "
@@ -356,18 +373,22 @@ static enum status next_slot_judge(struct store *store, struct ring *ring,
 			    (uint64_t)slot, store->record.generation);
 		return STATUS_IO;
 	}
-	if (ring->kind[slot] != SLOT_DAMAGED && ring->kind[slot] != SLOT_UNREADABLE)
+	if (first == DISK_RING_SLOTS)
 		return STATUS_OK;
-	recovery->torn.n = store->record.generation + 1;
-	if (ring->largest < recovery->torn.n)
-		ring->largest = recovery->torn.n;
+	recovery->torn.n = ++ring->largest;
 	text_format(
 		recovery->explanation, sizeof(recovery->explanation),
 		"slot %lu of the commit ring is damaged; if it held generation %lu, that is lost: "
 		"resumed from generation %lu, which is whole",
-		(uint64_t)slot, recovery->torn.n, store->record.generation);
+		(uint64_t)first, recovery->torn.n, store->record.generation);
+	for (slot = first;
+	     (slot = ring_lost(store, ring, (slot + 1) % DISK_RING_SLOTS)) < DISK_RING_SLOTS;) {
+		ring->unexplained--;
+		tombstone_write(store, slot, ++ring->largest);
+	}
+	/* The last, for it is the one that the next commit strikes out if it has to. */
 	ring->unexplained--;
-	tombstone_write(store, slot, recovery->torn.n);
+	tombstone_write(store, first, recovery->torn.n);
 	return STATUS_OK;
 }
 

@@ -497,14 +497,16 @@ static const struct disk_record *ring_fall_back(struct verify *verify,
 	return earlier;
 }
 
-/* A newer record would lie in the next slot.  If that holds nothing sensible,
- * its number counts as spent. */
+/* A newer record would lie in the next slot.  If that holds nothing sensible, a number
+ * counts as spent; and it may have been passed over, as one with a newer tombstone. */
 static void next_slot_judge(struct verify *verify, const struct disk_record *newest)
 {
 	uint32_t next = (newest->slot + 1) % DISK_RING_SLOTS;
 
+	while (stone_is_newer(verify, next, newest))
+		next = (next + 1) % DISK_RING_SLOTS;
 	if (verify->damage[next])
-		verify->totals.torn.n = newest->generation + 1;
+		verify->totals.torn.n = verify->totals.largest.n + 1;
 }
 
 enum status verify_ring_choose(struct verify *verify)

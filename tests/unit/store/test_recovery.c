@@ -148,6 +148,37 @@ static void test_unreadable_slot(void **state)
 	fixture_free(f);
 }
 
+/* What a failed write has left in a slot that was passed over, or a tombstone there, is
+ * not the end: the newest generation may be in the one behind it, if that can be read. */
+static void test_behind_passed_slot(void **state)
+{
+	(void)state;
+	for (unsigned tombstone = 0; tombstone < 2; tombstone++) {
+		struct fixture *f = with_generations(4);
+		uint64_t newest;
+
+		fixture_checkpoint(f);
+		newest = fixture_record(f)->slot;
+		if (tombstone)
+			tombstone_make(f->store, (uint32_t)newest + 1, 5, slot_at(f, newest + 1));
+		else
+			slot_at(f, newest + 1)[7] = 1;
+		f->bad_sector = DISK_RING_SECTOR + (newest + 2) * DISK_SLOT_SECTORS;
+		assert_int_equal(fixture_mount(f), STATUS_IO);
+		assert_non_null(strstr(f->recovery.explanation, "may hold a newer generation"));
+		/* Further behind it is an old one that cannot be read. */
+		f->bad_sector += DISK_SLOT_SECTORS;
+		slot_at(f, newest + 2)[7] = 1;
+		assert_int_equal(fixture_mount(f), STATUS_IO);
+		memset(slot_at(f, newest + 2), 0, DISK_SLOT_SIZE);
+		assert_int_equal(fixture_mount(f), STATUS_OK);
+		assert_int_equal(f->recovery.generation.n, 4);
+		assert_int_equal(f->recovery.torn.n, tombstone ? 0 : 5);
+		assert_int_equal(store_generation(f->store).n, 6);
+		fixture_free(f);
+	}
+}
+
 /* Damage in what was flushed long ago is met where it is, not at mount. */
 static void test_old_damage(void **state)
 {
@@ -522,6 +553,7 @@ static void test_convert(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_behind_passed_slot),
 		cmocka_unit_test(test_unreadable_slot),
 		cmocka_unit_test(test_power_cut),
 		cmocka_unit_test(test_torn),
