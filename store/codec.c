@@ -27,21 +27,27 @@ bool codec_decompress(const void *in, uint32_t length, void *page)
 	return LZ4_decompress_safe(in, page, (int)length, PAGE_SIZE) == PAGE_SIZE;
 }
 
+/* The high part of one and the low part of the other change places. */
+static inline void exchange(uint64_t *one, uint64_t *other, unsigned shift, uint64_t low)
+{
+	uint64_t moved = (*one >> shift ^ *other) & low;
+
+	*one ^= moved << shift;
+	*other ^= moved;
+}
+
 /* 8 rows of 8 bytes each become 8 columns: pairs of rows exchange their halves, then
  * their quarters, then single bytes. */
-static void square_turn(uint64_t row[8])
+static inline void square_turn(uint64_t row[8])
 {
-	static const uint64_t mask[] = {0x00000000ffffffff, 0x0000ffff0000ffff, 0x00ff00ff00ff00ff};
-
-	for (unsigned step = 0, span = 4; span; step++, span /= 2)
-		for (unsigned i = 0; i < 8; i++)
-			if (!(i & span)) {
-				unsigned shift = 8 * span;
-				uint64_t moved = (row[i] >> shift ^ row[i + span]) & mask[step];
-
-				row[i] ^= moved << shift;
-				row[i + span] ^= moved;
-			}
+	for (unsigned i = 0; i < 4; i++)
+		exchange(&row[i], &row[i + 4], 32, 0x00000000ffffffff);
+	for (unsigned i = 0; i < 8; i += 4) {
+		exchange(&row[i], &row[i + 2], 16, 0x0000ffff0000ffff);
+		exchange(&row[i + 1], &row[i + 3], 16, 0x0000ffff0000ffff);
+	}
+	for (unsigned i = 0; i < 8; i += 2)
+		exchange(&row[i], &row[i + 1], 8, 0x00ff00ff00ff00ff);
 }
 
 /* A table of bytes with its rows as columns.  Most of a node is zero, and zeros need not

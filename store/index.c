@@ -46,6 +46,8 @@ static void name_insert(struct index *index, const struct snapshot *snapshot)
 		index->overflow = true;
 		return;
 	}
+	if (!index->names)
+		memset(index->name, 0, sizeof(index->name));
 	while (index->name[at])
 		at = (at + 1) % LIMIT_NAME_SLOTS;
 	index->name[at] = slot;
@@ -73,7 +75,7 @@ static void slot_empty(struct index *index, uint32_t gap)
 
 static void name_remove(struct index *index, uint64_t number)
 {
-	for (uint32_t at = 0; at < LIMIT_NAME_SLOTS; at++)
+	for (uint32_t at = 0; index->names && at < LIMIT_NAME_SLOTS; at++)
 		if (index->name[at] && (index->name[at] & NUMBER_MAX) == number) {
 			slot_empty(index, at);
 			return;
@@ -116,7 +118,7 @@ static void automatic_insert(struct index *index, const struct snapshot *snapsho
 
 void index_drop(struct store *store)
 {
-	memset(&store->index, 0, sizeof(store->index));
+	memset(&store->index, 0, offsetof(struct index, name));
 }
 
 void index_forget(struct store *store, uint64_t number)
@@ -192,7 +194,7 @@ enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
 	uint64_t tag = name_tag(name);
 
 	ASSERT(index->complete && !index->overflow);
-	for (uint32_t at = (uint32_t)tag % LIMIT_NAME_SLOTS; index->name[at];
+	for (uint32_t at = (uint32_t)tag % LIMIT_NAME_SLOTS; index->names && index->name[at];
 	     at = (at + 1) % LIMIT_NAME_SLOTS) {
 		enum status status;
 

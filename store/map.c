@@ -123,68 +123,101 @@ enum status map_readable(struct store *store, const struct disk_root *root, enum
 struct search {
 	uint64_t from, until; /* keys at or after the one and before the other */
 	bool room;	      /* wanted is what has free blocks, not what is present */
-	bool found;
-	uint64_t key; /* found; or the first that a node which cannot be read may hide */
-	uint64_t end; /* behind the last that it may hide */
+	uint64_t key;	      /* found; or the first that a node which cannot be read may hide */
+	uint64_t end;	      /* behind the last that it may hide */
 };
 
-/* `level` is that of what the reference names. */
-static bool search_wants(const struct search *search, const struct disk_reference *reference,
-			 unsigned level)
+static_assert(DISK_CODEC_NONE == 0 && DISK_NODE_ENTRIES % 4 == 0, "looked at four at a time");
+
+/* The first entry at or after `index` that is not null, or DISK_NODE_ENTRIES.  Most are. */
+static unsigned node_next(const struct disk_node *node, unsigned index)
 {
-	if (!search->room)
-		return !reference_is_null(reference);
-	return disk_reference_auxiliary(reference) < (uint64_t)PAGE_SIZE << (7 * level);
+	const struct disk_reference *entry = node->entry;
+
+	for (; index % 4; index++)
+		if (!reference_is_null(&entry[index]))
+			return index;
+	while (index < DISK_NODE_ENTRIES && !(entry[index].codec | entry[index + 1].codec |
+					      entry[index + 2].codec | entry[index + 3].codec))
+		index += 4;
+	while (index < DISK_NODE_ENTRIES && reference_is_null(&entry[index]))
+		index++;
+	return index;
 }
 
-/* One descent towards `from`: finds the first wanted key, or goes on with `from`
- * behind what was searched in vain. */
-static enum status map_descend(struct store *store, const struct disk_root *root,
-			       enum disk_tree tree, struct search *search, store_channel_t *channel)
+/* The same for what has free blocks; `level` is that of what the entries name. */
+static unsigned node_next_with_room(const struct disk_node *node, unsigned index, unsigned level)
 {
-	struct disk_reference reference = root->reference;
+	while (index < DISK_NODE_ENTRIES &&
+	       disk_reference_auxiliary(&node->entry[index]) >= (uint64_t)PAGE_SIZE << (7 * level))
+		index++;
+	return index;
+}
 
-	for (unsigned level = root->height; level; level--) {
-		struct place at = {tree, level, search->from >> (DISK_NODE_SHIFT * level)};
-		unsigned shift = DISK_NODE_SHIFT * (level - 1);
-		unsigned index = entry_index(search->from, level);
-		const struct disk_node *node;
-		const void *data;
-		enum status status = extent_get(store, &reference, at, &data, channel);
+/* The node towards `from`. */
+static enum status search_enter(struct store *store, const struct disk_reference *reference,
+				struct place at, struct search *search,
+				const struct disk_node **node, store_channel_t *channel)
+{
+	const void *data = NULL;
+	enum status status = extent_get(store, reference, at, &data, channel);
 
-		search->key = search->from;
-		search->end = (at.key + 1) << (DISK_NODE_SHIFT * level);
-		if (status != STATUS_OK)
-			return status;
-		node = data;
-		while (index < DISK_NODE_ENTRIES &&
-		       !search_wants(search, &node->entry[index], level - 1))
-			index++;
-		if (index == DISK_NODE_ENTRIES) {
-			search->from = search->end;
-			return STATUS_OK;
-		}
-		if (index != entry_index(search->from, level))
-			search->from = (at.key << DISK_NODE_SHIFT | index) << shift;
-		if (search->from >= search->until)
-			return STATUS_OK;
-		reference = node->entry[index];
-		if (reference_is_null(&reference))
-			break;
-	}
-	search->found = true;
 	search->key = search->from;
-	return STATUS_OK;
+	search->end = (at.key + 1) << (DISK_NODE_SHIFT * at.level);
+	*node = data;
+	return status;
 }
 
+/* Moves `from` to the first wanted entry of this node at or after it and gives that, or
+ * behind the node and gives DISK_NODE_ENTRIES. */
+static unsigned search_node(struct search *search, const struct disk_node *node, unsigned level)
+{
+	unsigned shift = DISK_NODE_SHIFT * (level - 1);
+	unsigned first = entry_index(search->from, level);
+	unsigned index =
+		search->room ? node_next_with_room(node, first, level - 1) : node_next(node, first);
+
+	if (index != first)
+		search->from = ((search->from >> shift) + (index - first)) << shift;
+	return index;
+}
+
+/*
+ * From the root down to the first wanted key, and up again only as far as a node ends.
+ * What is above stays in its frame: one is taken only for a read, after which the
+ * search begins anew.
+ */
 static enum status map_scan(struct store *store, const struct disk_root *root, enum disk_tree tree,
 			    struct search *search, store_channel_t *channel)
 {
-	while (search->from < search->until && key_within(root, search->from)) {
-		enum status status = map_descend(store, root, tree, search, channel);
+	const struct disk_reference *reference = &root->reference;
+	const struct disk_node *node[DISK_HEIGHT_MAX + 1];
+	unsigned level = root->height, index;
 
-		if (status != STATUS_OK || search->found)
-			return status;
+	while (search->from < search->until && key_within(root, search->from)) {
+		if (reference) {
+			struct place at = {tree, level, search->from >> (DISK_NODE_SHIFT * level)};
+			enum status status =
+				search_enter(store, reference, at, search, &node[level], channel);
+
+			if (status != STATUS_OK)
+				return status;
+		}
+		index = search_node(search, node[level], level);
+		if (index == DISK_NODE_ENTRIES) {
+			reference = NULL;
+			do {
+				level++;
+			} while (level <= root->height && !entry_index(search->from, level));
+			continue;
+		}
+		if (search->from >= search->until)
+			break;
+		reference = &node[level]->entry[index];
+		if (!--level || reference_is_null(reference)) {
+			search->key = search->from;
+			return STATUS_OK;
+		}
 	}
 	return STATUS_NOT_FOUND;
 }

@@ -101,6 +101,7 @@ struct index {
 	bool more;	    /* there are more automatic snapshots than these */
 	enum status damage; /* of an entry that could not be read */
 	uint32_t names, automatics;
+	/* From here on without meaning while there are none. */
 	uint64_t name[LIMIT_NAME_SLOTS]; /* part of the hash << 40 | number; 0: empty */
 	struct automatic automatic[LIMIT_AUTOMATIC];
 };

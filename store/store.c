@@ -117,9 +117,9 @@ enum status store_init(struct store **out, const struct store_config *config)
 
 	if (!config_sound(config))
 		return STATUS_INVALID;
-	/* Not the buffers and tables behind it: they are most of it, written before they
-	 * are read, and touching them takes a boot's time. */
-	memset(store, 0, sizeof(*store));
+	/* Not the index's tables, nor the buffers and tables behind it: they are most of the
+	 * memory, written before they are read, and touching them takes a boot's time. */
+	memset(store, 0, offsetof(struct store, index.name));
 	ASSERT(store_layout(store, &config->limits, config->memory) <=
 	       store_memory_size(&config->limits));
 	store->device = config->device;

@@ -46,13 +46,8 @@ static inline bool reference_is_null(const struct disk_reference *reference)
 static inline bool reference_equal(const struct disk_reference *one,
 				   const struct disk_reference *other)
 {
-	uint64_t left[4], right[4];
-
-	static_assert(sizeof(left) == sizeof(*one), "all of it");
-	memcpy(left, one, sizeof(left));
-	memcpy(right, other, sizeof(right));
-	return !((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2]) |
-		 (left[3] ^ right[3]));
+	static_assert(sizeof(*one) == 4 * sizeof(uint64_t), "a few comparisons, no call");
+	return memcmp(one, other, sizeof(*one)) == 0;
 }
 
 /* Can this reference be followed: fields in range, sectors within the store? */
@@ -621,7 +616,6 @@ struct store {
 	struct catalogue catalogue;
 	struct name_search search;
 	struct age_search age_search;
-	struct index index;
 	struct retention retention;
 	struct reclaim reclaim;
 	struct commit commit;
@@ -648,6 +642,7 @@ struct store {
 	struct clears clears[2]; /* [0] working, [1] in flight */
 	uint64_t wakes[STORE_CHANNELS_MAX];
 	struct store_statistics statistics;
+	struct index index; /* last: its tables are most of the structure */
 };
 
 void store_wake(struct store *store, store_channel_t channel);
