@@ -152,12 +152,14 @@ $(B)/host/%.o: %.c Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(HOST_FLAGS) -c $< -o $@
 $(B)/mkstore: $(HOST_C:%.c=$(B)/host/%.o)
 	$(SAY) ld $@ && $(CC) $^ -llz4 -o $@
-# The simulator is worth what it gets through: it is made for processors like this one.
-SIM_FLAGS := $(HOST_FLAGS) -O3 $(if $(shell grep -sw avx2 /proc/cpuinfo),-march=x86-64-v3)
+# The simulator is worth what it gets through: it is made as one piece, for this processor.
+# The loader of programs knows all that the level asks of processor and system.
+LEVEL_3   := $(shell /lib64/ld-linux-x86-64.so.2 --help 2>/dev/null | grep -o 'x86-64-v3 .supported')
+SIM_FLAGS := $(HOST_FLAGS) -O3 -flto=auto $(if $(LEVEL_3),-march=x86-64-v3)
 $(B)/fast/%.o: %.c Makefile | need-build
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(SIM_FLAGS) -c $< -o $@
 $(B)/sim: $(SIM_C:%.c=$(B)/fast/%.o)
-	$(SAY) ld $@ && $(CC) $^ -llz4 -o $@
+	$(SAY) ld $@ && $(CC) -flto=auto $^ -llz4 -o $@
 $(B)/sim-asan: $(SIM_C:%.c=$(B)/sanitized/%.o)
 	$(SAY) ld $@ && $(CC) -fsanitize=address,undefined $^ -llz4 -o $@
 

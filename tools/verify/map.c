@@ -23,7 +23,7 @@ static bool snapshot_collect(struct verify *verify, struct verify_pass *pass,
 
 	(void)reference;
 	if (pass->snapshot_count == pass->snapshot_room) {
-		uint64_t room = pass->snapshot_room ? 2 * pass->snapshot_room : 8;
+		uint64_t room = pass->snapshot_room ? 2 * pass->snapshot_room : 2;
 		struct disk_snapshot *more = verify_allocate(verify, room, sizeof(*more));
 
 		if (!more)
