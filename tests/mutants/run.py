@@ -15,7 +15,7 @@ Ends with `N of N caught` and exit code 0 when none survives.
 A mutant file:
 
     what: one line, the fault
-    file: store/....c      (or tools/mkstore/....c, kernel/....c, drivers/....c)
+    file: store/....c      (or tools/mkstore/....c, kernel/....c, drivers/....c, user/shell/....c)
     mode: crash            (optional: the simulator's mode, default crash)
     test: store/keeping    (instead: the unit test tests/unit/store/test_keeping.c; of those
                            named kernel/fake_* each is linked with what the kernel does for
@@ -56,6 +56,7 @@ def sources():
              *ROOT.glob("tools/mkstore/*.c"), *ROOT.glob("tools/verify/*.c"), *ROOT.glob("drivers/gpt*.c"),
              *ROOT.glob(DRIVER + "blk*.c"), ROOT / DRIVER / "queue.c",
              ROOT / "kernel/console_line.c", ROOT / "kernel/loader.c",
+             ROOT / "user/shell/columns.c", ROOT / "user/shell/width.c",
              *(ROOT / name for name in CALLS + FAKES)]
     return [path.relative_to(ROOT) for path in sorted(found)
             if path != ROOT / "tools/mkstore/main.c"]
@@ -77,7 +78,7 @@ def compile_all():
     older than anything it could depend on."""
     newest = max(path.stat().st_mtime
                  for folder in ("base", "store", "disk", "drivers", DRIVER, "objects", "tests/sim",
-                                "tools/mkstore", "tools/verify", "kernel")
+                                "tools/mkstore", "tools/verify", "kernel", "user/shell")
                  for path in (ROOT / folder).glob("*.[ch]"))
     objects = {}
     for source in sources():

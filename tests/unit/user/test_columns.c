@@ -91,11 +91,26 @@ static void test_cut(void **state)
 			    "        \xc3\xa4\xc3\xb6\xc3\xbc-a-name-of-many-bytes\n");
 }
 
+/* A character of several bytes is one column; a row that just fits is whole. */
+static void test_characters(void **state)
+{
+	static const char *const named[] = {"7", "\xc3\xa4\xc3\xb6\xc3\xbc", "12", "a-name-of-"};
+	static const char shown[] = "     7  \xc3\xa4\xc3\xb6\xc3\xbc         12  a-name-of-\n";
+	struct columns table;
+
+	(void)state;
+	columns_begin(&table, column, 4, 0);
+	assert_string_equal(text(columns_row(&table, named, row)), shown);
+	columns_begin(&table, column, 4, 35);
+	assert_string_equal(text(columns_row(&table, named, row)), shown);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choice),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,7 @@ static void test_answers(void **state)
 		/* F3 with a shift key, nonsense, more than there are columns */
 		{"\x1b[1;5R", "\x1b[1;5R", 80},
 		{"\x1b[24;132;7R", "\x1b[24;132;7R", 80},
+		{"\x1b[24;132;", "\x1b[24;132;", 80},
 		{"\x1b[;132R", "\x1b[;132R", 80},
 		{"\x1b[24;R", "\x1b[24;R", 80},
 		{"\x1b[24R", "\x1b[24R", 80},
