@@ -32,9 +32,17 @@ RESUMED = re.compile(r"perdure: generation (\d+) resumed in ([\d.]+) ms \(([a-z 
 # Cursor movements, colours and the like; what they do to a line is not modelled.
 ESCAPE = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[=>()][A-Z0-9]?")
 # What the kernel says when the host is slow, in the middle of whatever is shown then.
+PLACE = r"\(PCI [0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\)"
 ASIDE = re.compile(
-    r"perdure: (?:unsaved since|saved again:|the disk (?:has not answered|has been away|answers again)"
-    r"|machine \d+ waits for the page|[^\n]*; it is reset and asked again)[^\n]*\n"
+    r"perdure: (?:"
+    r"unsaved since \d\d:\d\d:\d\d UTC, generation \d+: [^\n;]+; all runs on in memory, and saving is tried again"
+    r"|saved again: generation \d+ is durable, nothing was lost"
+    rf"|the disk has not answered a [a-z]+ for \d+ s {PLACE}; it is waited for, nothing is lost"
+    rf"|the disk has been away for \d+ s {PLACE}: [^\n;]+; it is waited for, nothing is lost"
+    rf"|the disk answers again {PLACE}; everything goes on"
+    rf"|the disk (?:answers what was not asked|answers without an outcome|asks to be reset) {PLACE}; it is reset and asked again"
+    r"|machine \d+ waits for the page at address 0x[0-9a-f]+: the disk reported an error; it is tried again"
+    r")\n"
 )
 
 
