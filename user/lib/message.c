@@ -8,11 +8,15 @@
 #include <string.h>
 #include "user/lib/program.h"
 
+#define MESSAGE_PAUSE_NS UINT64_C(1000000000)
+
 static uint64_t message_pack_slots(const uint16_t slots[MESSAGE_CAPABILITIES])
 {
 	return (uint64_t)slots[0] | (uint64_t)slots[1] << 16 | (uint64_t)slots[2] << 32 |
 	       (uint64_t)slots[3] << 48;
 }
+
+static bool impatient;
 
 /* `out` gets what came back; it may be the same as `in`. */
 static enum status message_invoke(uint64_t control, uint64_t slot, const struct message *in,
@@ -46,6 +50,34 @@ static enum status message_invoke(uint64_t control, uint64_t slot, const struct 
 	return (enum status)(rax & 0xffff);
 }
 
+static uint64_t message_clock(uint64_t label, uint64_t until_ns)
+{
+	struct message message = {.label = label, .word = {until_ns}};
+	enum status status = message_invoke(ENTRY_CALL, SLOT_CLOCK, &message, &message);
+
+	return status == STATUS_OK && message.label == STATUS_OK ? message.word[0] : 0;
+}
+
+/* The disk has reported an error, and nothing was done: that may be over soon.  True: it is
+ * time to try again.  The data in the message page are still there. */
+static bool message_again(enum status status)
+{
+	uint64_t now_ns;
+
+	if (status != STATUS_IO || impatient)
+		return false;
+	message_yield();
+	now_ns = message_clock(CLOCK_NOW, 0);
+	if (now_ns)
+		message_clock(CLOCK_SLEEP, now_ns + MESSAGE_PAUSE_NS);
+	return true;
+}
+
+void message_impatient(void)
+{
+	impatient = true;
+}
+
 enum status message_call(uint32_t slot, struct message *message)
 {
 	return message_invoke(ENTRY_CALL, slot, message, message);
@@ -77,11 +109,18 @@ void message_yield(void)
 
 enum status message_request(uint32_t slot, uint64_t label, struct message *message)
 {
+	struct message asked;
 	enum status status;
 
 	message->label = label;
-	status = message_call(slot, message);
-	return status == STATUS_OK ? (enum status)message->label : status;
+	asked = *message;
+	do {
+		*message = asked;
+		status = message_call(slot, message);
+		if (status == STATUS_OK)
+			status = (enum status)message->label;
+	} while (message_again(status));
+	return status;
 }
 
 enum status message_put(struct message *message, const void *data, size_t length)

@@ -47,8 +47,11 @@ enum status message_reply_receive(uint32_t port, struct message *message);
 void message_yield(void);
 
 /* A call to a kernel object: the transport's status if it failed, else what the
- * object answered. */
+ * object answered.  IO, an error of the disk, has done nothing: it is asked again until it
+ * answers otherwise. */
 enum status message_request(uint32_t slot, uint64_t label, struct message *message);
+/* From this on it is not asked again: there is somebody to tell. */
+void message_impatient(void);
 
 /* Puts data into the message page and sets length; LIMIT beyond MESSAGE_DATA. */
 enum status message_put(struct message *message, const void *data, size_t length);

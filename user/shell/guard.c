@@ -112,14 +112,6 @@ void guard_key(void)
 		faults = 0;
 }
 
-static bool guard_lives(void)
-{
-	struct abi_machine_info info;
-
-	return guard != 0 && machine_info(guard, &info) == STATUS_OK &&
-	       info.state != MACHINE_FAULTED;
-}
-
 /* Where there is no room for a guard, the shell, which has no keeper yet, would wait for
  * its pages for ever.  It asks again before each command. */
 static bool guard_has_room(void)
@@ -169,26 +161,43 @@ static enum status guard_appoint(uint32_t machine)
 	return status;
 }
 
-/* There is a guard, and it is the keeper, which it may have given up. */
+/* The guard that there is becomes the keeper, which it may have given up. */
+static enum status guard_again(void)
+{
+	struct abi_machine_info info;
+	enum status status = guard ? machine_info(guard, &info) : STATUS_DEAD;
+
+	if (status == STATUS_OK)
+		status = info.state == MACHINE_FAULTED ? STATUS_DEAD : guard_appoint(guard);
+	if (status != STATUS_OK && status != STATUS_IO && guard) {
+		status = machine_destroy(guard);
+		if (status == STATUS_IO)
+			return status;
+		slot_give(guard);
+		guard = 0;
+		status = STATUS_DEAD;
+	}
+	return status;
+}
+
+/* What the disk does not read now is not lost, and not made a second time: it is looked for
+ * again before the next command. */
 static void guard_start(void)
 {
 	struct spawned spawned;
+	enum status status = guard_again();
 
-	if (guard_lives() && guard_appoint(guard) == STATUS_OK)
+	if (status == STATUS_OK || status == STATUS_IO)
 		return;
-	if (guard) {
-		machine_destroy(guard);
-		slot_give(guard);
-	}
-	guard = 0;
 	if (!guard_has_room() || guard_make(&spawned) != STATUS_OK)
 		return;
-	if (guard_appoint(spawned.machine) == STATUS_OK) {
-		guard = spawned.machine;
+	guard = spawned.machine;
+	status = guard_appoint(guard);
+	if (status == STATUS_OK || status == STATUS_IO)
 		return;
-	}
-	machine_destroy(spawned.machine);
-	slot_give(spawned.machine);
+	machine_destroy(guard);
+	slot_give(guard);
+	guard = 0;
 }
 
 /* Gives back the slots taken since `before` was noted, with what is attached. */

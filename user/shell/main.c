@@ -7,6 +7,7 @@
  * restarted; then a notice is printed and the line shown again.
  */
 #include "user/lib/program.h"
+#include "user/lib/message.h"
 #include "user/lib/service.h"
 #include "base/text.h"
 #include "user/shell/guard.h"
@@ -100,6 +101,7 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && text_equal(argv[1], "guard"))
 		return guard_main(argc, argv);
+	message_impatient();
 	store_patience(SHELL_PATIENCE_NS);
 	line_init(&line, SHELL_PROMPT);
 	guard_for_ever(shell_turn);
