@@ -250,7 +250,8 @@ enum abi_operation {
 	STORE_RESTORE = LABEL(OBJECT_STORE, 3),
 	STORE_DELETE = LABEL(OBJECT_STORE, 4), /* data name [CONTROL] */
 	/* w0 number (0: from the start) -> the next one: data struct abi_snapshot, with the
-	 * flag ABI_SNAPSHOT_UNREADABLE for those up to its number that cannot be read;
+	 * flag ABI_SNAPSHOT_UNREADABLE for those up to its number that cannot be read, and
+	 * ABI_SNAPSHOT_FAILED if it was the disk that reported an error, which may pass;
 	 * NOT_FOUND past the last [READ] */
 	STORE_SNAPSHOT_NEXT = LABEL(OBJECT_STORE, 5),
 	STORE_STATISTICS = LABEL(OBJECT_STORE, 6), /* -> data struct abi_store [READ] */
@@ -328,6 +329,7 @@ struct abi_machine_info {
 
 /* In the flags of a snapshot of which nothing but its number is known. */
 #define ABI_SNAPSHOT_UNREADABLE 0x80000000u
+#define ABI_SNAPSHOT_FAILED	0x40000000u
 
 struct abi_snapshot {
 	uint64_t number, parent, generation, pages, wall_ns, uptime_ns;

@@ -73,8 +73,8 @@ static bool snapshot_is_meant(const char *text, const struct store_snapshot *sna
 	return text_equal(snapshot->name, text);
 }
 
-/* The next one that can be gone back to, or that cannot be read (*unreadable). */
-static enum status snapshot_next(uint64_t *at, struct store_snapshot *snapshot, bool *unreadable)
+/* The next one that can be gone back to, or that cannot be read: *why is not OK. */
+static enum status snapshot_next(uint64_t *at, struct store_snapshot *snapshot, enum status *why)
 {
 	store_channel_t channel;
 
@@ -82,11 +82,11 @@ static enum status snapshot_next(uint64_t *at, struct store_snapshot *snapshot, 
 		enum status status = store_snapshot_next(kernel.space.store, (snapshot_t){*at},
 							 snapshot, &channel);
 
-		*unreadable = status == STATUS_CORRUPT || status == STATUS_IO;
-		if (status != STATUS_OK && !*unreadable)
+		if (status != STATUS_OK && status != STATUS_CORRUPT && status != STATUS_IO)
 			return status;
+		*why = status;
 		*at = snapshot->number.n;
-		if (*unreadable ||
+		if (status != STATUS_OK ||
 		    !(snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)))
 			return STATUS_OK;
 	}
@@ -96,18 +96,35 @@ static enum status snapshot_next(uint64_t *at, struct store_snapshot *snapshot, 
 static enum console_progress run_find(struct console_run *run)
 {
 	struct store_snapshot snapshot;
-	bool unreadable;
-	enum status status = snapshot_next(&run->at, &snapshot, &unreadable);
+	enum status why, status = snapshot_next(&run->at, &snapshot, &why);
 
 	if (status == STATUS_WAIT)
 		return CONSOLE_WAITS;
 	if (status != STATUS_OK)
 		return CONSOLE_FINISHED;
-	if (!unreadable && snapshot_is_meant(run->word[1], &snapshot)) {
+	if (why == STATUS_IO)
+		run->unread = run->at;
+	if (why == STATUS_OK && snapshot_is_meant(run->word[1], &snapshot)) {
 		run->snapshot = snapshot;
 		run->found = true;
 	}
 	return CONSOLE_MORE;
+}
+
+/* May what the disk does not read be what is meant? */
+static bool run_doubtful(const struct console_run *run)
+{
+	uint64_t value;
+	enum keeping_form form = keeping_form_of(run->word[1], &value);
+	bool sole = form == KEEPING_NAME || form == KEEPING_NUMBER ||
+		    (form == KEEPING_GENERATION && run->snapshot.generation.n == value);
+
+	return run->unread && (!run->found || (!sole && run->unread > run->snapshot.number.n));
+}
+
+static void say_unread(uint64_t number, enum status why)
+{
+	console_print("up to #%lu: cannot be read: %s\n", (unsigned long)number, status_text(why));
 }
 
 static const char *age_of(const struct store_snapshot *snapshot, char text[24])
@@ -120,17 +137,16 @@ static const char *age_of(const struct store_snapshot *snapshot, char text[24])
 enum console_progress console_snapshots(struct console_run *run)
 {
 	struct store_snapshot snapshot;
-	bool unreadable;
 	char age[24];
-	enum status status = snapshot_next(&run->at, &snapshot, &unreadable);
+	enum status why = STATUS_OK, status = snapshot_next(&run->at, &snapshot, &why);
 
 	if (status == STATUS_WAIT)
 		return CONSOLE_WAITS;
-	if (status == STATUS_OK && unreadable)
-		console_print("up to #%lu: cannot be read\n", (unsigned long)run->at);
+	if (why != STATUS_OK)
+		say_unread(run->at, why);
 	else if (status != STATUS_OK && status != STATUS_NOT_FOUND)
 		console_print("snapshots: %s\n", status_text(status));
-	if (status == STATUS_OK && !unreadable) {
+	if (status == STATUS_OK && why == STATUS_OK) {
 		piece_first("#%-5lu generation %-8lu %8s old  ", (unsigned long)snapshot.number.n,
 			    (unsigned long)snapshot.generation.n, age_of(&snapshot, age));
 		piece(snapshot.name, 0);
@@ -163,6 +179,11 @@ static enum console_progress run_action(struct console_run *run, enum store_acti
 		progress = run_find(run);
 		if (progress != CONSOLE_FINISHED)
 			return progress;
+		if (run_doubtful(run)) {
+			console_print("%s: %s: %s\n", run->word[0], run->word[1],
+				      status_text(STATUS_IO));
+			return CONSOLE_FINISHED;
+		}
 		if (!run->found) {
 			console_print("%s: %s: no such snapshot; `snapshots` lists them\n",
 				      run->word[0], run->word[1]);
@@ -263,16 +284,17 @@ static enum console_progress choose_answer(struct console_run *run)
 static enum console_progress choose_collect(struct console_run *run)
 {
 	struct store_snapshot *choice = console_store.choice, snapshot;
-	bool unreadable;
-	enum status status = snapshot_next(&run->at, &snapshot, &unreadable);
+	enum status why, status = snapshot_next(&run->at, &snapshot, &why);
 
 	if (status == STATUS_WAIT)
 		return CONSOLE_WAITS;
-	if (status == STATUS_OK && unreadable)
-		return CONSOLE_MORE;
-	if (status != STATUS_OK ||
-	    (console_store.below && snapshot.number.n >= console_store.below))
+	if (status != STATUS_OK || (why == STATUS_OK && console_store.below &&
+				    snapshot.number.n >= console_store.below))
 		return CONSOLE_FINISHED;
+	if (why != STATUS_OK) {
+		say_unread(run->at, why);
+		return CONSOLE_MORE;
+	}
 	console_store.older = console_store.choices == CHOICES;
 	if (!console_store.older)
 		console_store.choices++;

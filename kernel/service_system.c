@@ -253,8 +253,10 @@ static enum status store_op_next(struct service *service)
 		kernel.space.store, (snapshot_t){service->message.word[0]}, &snapshot, &channel);
 
 	kernel.space.channel = channel;
-	if (status == STATUS_CORRUPT || status == STATUS_IO)
+	if (status == STATUS_CORRUPT)
 		snapshot.flags = ABI_SNAPSHOT_UNREADABLE;
+	else if (status == STATUS_IO)
+		snapshot.flags = ABI_SNAPSHOT_UNREADABLE | ABI_SNAPSHOT_FAILED;
 	else if (status != STATUS_OK)
 		return status;
 	*answer = (struct abi_snapshot){

@@ -7,7 +7,6 @@ has its turn, so each phase has: pages, map nodes, free map, record, the flushes
 follows a failed one.  And a sector that cannot be read at all, with the shell behind it.
 """
 
-import contextlib
 import json
 import re
 
@@ -16,59 +15,10 @@ from conftest import STORE_OFFSET, cat, mkstore, mkstore_json, numbers, verify
 
 from away import modern
 from console import KERNEL, SECTOR, kernel_command, machine_number, object_range, power_off, send_break
-from machine import Machine, Unexpected
+from faults import FAILING, UNSAVED, blkdebug, failing, requests
+from machine import Machine
 from test_disk import works
 from test_programs import wait_for
-
-UNSAVED = r"perdure: unsaved since \d\d:\d\d:\d\d UTC, generation \d+: the disk"
-EVENTS = {"write": "write_aio", "flush": "flush_to_disk"}
-
-
-def blkdebug(image):
-    """The disk `disk`, so that rules can be put in front of it."""
-    return ["-blockdev", f"driver=file,node-name=bare,filename={image}",
-            "-blockdev", "driver=raw,node-name=disk,file=bare"]
-
-
-def attach(machine, node):
-    """What lies behind the disk from now on; QEMU flushes before, and may meet an error."""
-    while True:
-        try:
-            machine.qmp("blockdev-reopen",
-                        options=[{"driver": "raw", "node-name": "disk", "file": node}])
-            return
-        except Unexpected as error:
-            if "Error flushing" not in str(error):
-                raise
-
-
-@contextlib.contextmanager
-def failing(machine, kind, first, last):
-    """Requests of a kind fail from the first to the last, as they come; 0: to the end."""
-    event = EVENTS[kind]
-    if kind == "flush" and not last:
-        last = first + 2
-    errors = [{"event": event, "iotype": kind, "state": state, "once": True}
-              for state in range(first, last + 1)]
-    if not last:
-        errors = [{"event": event, "iotype": kind, "state": first}]
-    count = [{"event": event, "state": state, "new_state": state + 1}
-             for state in range(1, last + 1 if last else first)]
-    options = {"driver": "blkdebug", "node-name": "faults", "image": "bare", "inject-error": errors}
-    if count:  # an empty list is none to QEMU
-        options["set-state"] = count
-    machine.qmp("blockdev-add", **options)
-    attach(machine, "faults")
-    yield
-    attach(machine, "bare")
-    machine.qmp("blockdev-del", **{"node-name": "faults"})
-
-
-def requests(machine):
-    """How many there were, by kind, and how many failed."""
-    stats = machine.qmp("query-blockstats")[0]["stats"]
-    return {"write": stats["wr_operations"], "flush": stats["flush_operations"],
-            "failed": stats["failed_wr_operations"] + stats["failed_flush_operations"]}
 
 
 def prepare(machine, number):
@@ -97,8 +47,7 @@ def outlived(machine, kind, first, last, number):
 
 
 def test_each_request_of_a_commit(image):
-    with Machine(image, memory=64, drive=False, disk=modern("rerror=report", "werror=report"),
-                 arguments=blkdebug(image)) as machine:
+    with Machine(image, memory=64, drive=False, disk=FAILING, arguments=blkdebug(image)) as machine:
         machine.wait_prompt()
         machine.command("interval 1h")
         prepare(machine, 0)
@@ -107,13 +56,14 @@ def test_each_request_of_a_commit(image):
         after = requests(machine)
         number = met = 0
         for kind in ("write", "flush"):
-            assert after[kind] > before[kind]
-            for index in range(1, after[kind] - before[kind] + 1):
+            asked = after[kind][0] - before[kind][0]
+            assert asked
+            for index in range(1, asked + 1):
                 for last in (index, index + 1, 0):
                     number += 1
-                    failed = requests(machine)["failed"]
+                    failed = requests(machine)[kind][1]
                     outlived(machine, kind, index, last, number)
-                    met += requests(machine)["failed"] > failed
+                    met += requests(machine)[kind][1] > failed
         assert met >= 6 and met >= number * 2 / 3, (met, number)
         machine.cut()
     verify(image)
@@ -213,4 +163,35 @@ def test_shell_behind_a_bad_sector(image):
             pass
         assert machine.command("ps").count("guard") == 1
         power_off(machine)
+    verify(image)
+
+
+def test_snapshot_behind_a_bad_sector(image):
+    """No other is taken for it, by the shell or by the kernel's console."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        for name in ("one", "two", "three"):
+            machine.command(f"snapshot {name}")
+        machine.command("checkpoint")
+        power_off(machine)
+    snapshots = mkstore_json("snapshots", image)["snapshots"]
+    number = next(s["number"] for s in snapshots if s["name"] == "three")
+    generation = next(s["generation"] for s in snapshots if s["name"] == "two")
+    entries = mkstore_json("dump", image, "node", "catalogue", "1", "0")["entries"]
+    sector = next(e["sector"] for e in entries if e["index"] == number)
+    with bad_sector(image, STORE_OFFSET // SECTOR + sector) as machine:
+        machine.wait_prompt()
+        for named in ("three", "missing", f"#{number}", "@9999", "-0s"):
+            assert f"{named}: the disk reported an error" in machine.command(f"delete {named}")
+        assert "#99: there is no snapshot 99" in machine.command("delete #99")
+        assert re.search(r"failed +cannot be read", machine.command("snapshots"))
+        send_break(machine)
+        machine.wait(rf"^{KERNEL}")
+        for named in ("three", "missing", "@9999", "-0s"):
+            assert f"{named}: the disk reported an error" in kernel_command(machine, f"delete {named}")
+        assert "one: done" in kernel_command(machine, "delete one")
+        kernel_command(machine, "continue", r"^perdure> ")
+        assert "two is deleted" in machine.command(f"delete @{generation}")
+        power_off(machine)
+    assert [s["name"] for s in mkstore_json("snapshots", image)["snapshots"] if not s["dying"]] == ["three"]
     verify(image)

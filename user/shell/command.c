@@ -161,10 +161,14 @@ static enum status shell_store_output(const char *path, const char *bytes, size_
 static bool shell_target_fits(const struct words *words)
 {
 	enum object_type type;
+	enum status status;
 	uint32_t slot;
 	bool fits;
 
-	if (path_lookup(words->target, &slot, &type) != STATUS_OK)
+	status = path_lookup(words->target, &slot, &type);
+	if (status == STATUS_IO)
+		return shell_path_error(words->word[0], words->target, status);
+	if (status != STATUS_OK)
 		return true;
 	fits = type != OBJECT_SEGMENT || shell_may_replace(words->word[0], words->target, slot);
 	slot_give(slot);

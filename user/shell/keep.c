@@ -43,28 +43,60 @@ static bool keep_matches(enum keeping_form form, uint64_t value, uint64_t now_ns
 	return false;
 }
 
-bool keep_snapshot_find(const char *text, struct abi_snapshot *found)
+/* What was found, if anything was, and what can be meant as well: `unread`, which have the
+ * flag UNREADABLE.  Neither: there is none. */
+static enum status keep_search(const char *text, struct abi_snapshot *found,
+			       struct abi_snapshot *unread)
 {
 	struct abi_snapshot snapshot = {.number = 0};
 	char name[DISK_SNAPSHOT_NAME] = {0};
 	uint64_t value = 0, now_ns = 0;
 	enum keeping_form form = keeping_form_of(text, &value);
-	bool any = false;
+	bool sole = form == KEEPING_NAME || form == KEEPING_NUMBER;
+	enum status status;
 
+	*found = *unread = snapshot;
 	if (strlen(text) >= sizeof(name))
-		return false;
+		return STATUS_OK;
 	memcpy(name, text, strlen(text));
 	clock_now(NULL, &now_ns);
-	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK) {
+	for (uint64_t last = 0;; last = snapshot.number) {
+		status = store_snapshot_next(last, &snapshot);
+		if (status != STATUS_OK)
+			break;
+		if (snapshot.flags & ABI_SNAPSHOT_UNREADABLE &&
+		    (form != KEEPING_NUMBER || (last < value && value <= snapshot.number)))
+			*unread = snapshot;
 		if (snapshot.flags & KEEP_GONE)
 			continue;
 		if (form == KEEPING_NAME ? memcmp(snapshot.name, name, sizeof(name)) != 0
 					 : !keep_matches(form, value, now_ns, &snapshot))
 			continue;
 		*found = snapshot;
-		any = true;
 	}
-	return any;
+	/* A damaged one stays so, and hinders no other; what the disk does not read now may be
+	 * the one that is meant. */
+	sole |= form == KEEPING_GENERATION && found->generation == value;
+	if (found->number &&
+	    (sole || !(unread->flags & ABI_SNAPSHOT_FAILED) || unread->number < found->number))
+		unread->number = 0;
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+bool keep_snapshot_find(const char *command, const char *text, struct abi_snapshot *found)
+{
+	struct abi_snapshot unread;
+	enum status status = keep_search(text, found, &unread);
+
+	if (status == STATUS_OK && unread.flags & ABI_SNAPSHOT_FAILED && unread.number)
+		status = STATUS_IO;
+	if (status != STATUS_OK)
+		return shell_error(command, text, status);
+	if (unread.number)
+		return shell_complain(command,
+				      "%s: not found, but #%llu, which cannot be read, may be it",
+				      text, (unsigned long long)unread.number);
+	return found->number || keep_unknown(command, text);
 }
 
 /* The nearest name that there is; false: none is near. */
@@ -146,8 +178,8 @@ bool command_rename(int argc, char **argv)
 	(void)argc;
 	if (!keep_name_fits("rename", argv[2]))
 		return false;
-	if (!keep_snapshot_find(argv[1], &snapshot))
-		return keep_unknown("rename", argv[1]);
+	if (!keep_snapshot_find("rename", argv[1], &snapshot))
+		return false;
 	status = store_rename(snapshot.number, argv[2], &generation);
 	if (status == STATUS_EXISTS)
 		return shell_complain("rename", "%s: there is one with this name", argv[2]);

@@ -276,13 +276,15 @@ static enum status objects_find_target(const char *path, const char *old_name,
 }
 
 /* Do both slots name the same object? */
-static bool objects_same(uint32_t left, uint32_t right)
+static enum status objects_same(uint32_t left, uint32_t right, bool *same)
 {
-	struct table_info a, b;
+	struct table_info a, b = {.object = 0};
+	enum status status = table_info(SLOT_TABLE, left, &a);
 
-	return table_info(SLOT_TABLE, left, &a) == STATUS_OK &&
-	       table_info(SLOT_TABLE, right, &b) == STATUS_OK && a.type == b.type &&
-	       a.object == b.object;
+	if (status == STATUS_OK)
+		status = table_info(SLOT_TABLE, right, &b);
+	*same = status == STATUS_OK && a.type == b.type && a.object == b.object;
+	return status;
 }
 
 static bool objects_move_error(const char *from, const char *to, enum status status)
@@ -306,18 +308,19 @@ static bool objects_move(char **argv, uint32_t parent, const char *name, uint32_
 {
 	struct objects_target target;
 	enum status status = objects_find_target(argv[2], name, &target);
-	bool same, fits = true;
+	bool same = true, fits = true;
 
 	if (status == STATUS_NOT_FOUND)
 		return shell_path_error("mv", argv[2], status);
 	if (status != STATUS_OK)
 		return objects_move_error(argv[1], argv[2], status);
 	/* The same object under both names: it must live on. */
-	same = !target.replaced || objects_same(moved, target.replaced);
-	if (!same)
+	if (target.replaced)
+		status = objects_same(moved, target.replaced, &same);
+	if (status == STATUS_OK && !same)
 		fits = shell_may_replace("mv", argv[2], target.replaced);
 	fits = fits && shell_may_lose("mv", argv[1], moved, "moves");
-	if (fits)
+	if (fits && status == STATUS_OK)
 		status = directory_rename(parent, name, target.directory, target.name, true);
 	if (fits && status == STATUS_OK && !same)
 		table_destroy(SLOT_TABLE, target.replaced);

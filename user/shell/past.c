@@ -27,8 +27,8 @@ bool past_option(int *argc, char ***argv, uint64_t *snapshot)
 		return true;
 	if (*argc < 3)
 		return shell_usage(command);
-	if (!keep_snapshot_find((*argv)[2], &found))
-		return keep_unknown(command, (*argv)[2]);
+	if (!keep_snapshot_find(command, (*argv)[2], &found))
+		return false;
 	*snapshot = found.number;
 	(*argv)[2] = (*argv)[0];
 	*argv += 2;
@@ -214,25 +214,30 @@ static void tree_leave(void)
 
 /* A directory just listed: its names come next.  Bounded, as in stores from before there
  * were places directories can be below themselves. */
-static void tree_enter(const struct directory_item *item)
+static bool tree_enter(const struct directory_item *item)
 {
 	uint32_t parent = tree.level[tree.depth - 1].directory, child = item->object;
 	enum object_type type;
+	enum status status;
 
 	if (tree.depth == PAST_DEPTH) {
 		terminal_print("%*s...\n", (int)(2 * tree.depth), "");
-		return;
+		return true;
 	}
 	if (tree.snapshot == 0) {
 		child = slot_take();
-		if (child == 0 || directory_lookup(parent, item->name, child, &type) != STATUS_OK) {
+		status = child ? directory_lookup(parent, item->name, child, &type) : STATUS_LIMIT;
+		if (status != STATUS_OK) {
 			slot_give(child);
-			return;
+			/* It can have gone meanwhile. */
+			return status == STATUS_NOT_FOUND || status == STATUS_DEAD ||
+			       shell_error("tree", item->name, status);
 		}
 	}
 	tree.level[tree.depth].directory = child;
 	tree.level[tree.depth].name[0] = '\0';
 	tree.depth++;
+	return true;
 }
 
 bool command_tree(int argc, char **argv)
@@ -264,7 +269,7 @@ bool command_tree(int argc, char **argv)
 		terminal_print("%*s%s%s\n", (int)(2 * tree.depth), "", item.name,
 			       item.type == OBJECT_DIRECTORY ? "/" : "");
 		if (item.type == OBJECT_DIRECTORY && item.alive)
-			tree_enter(&item);
+			done &= tree_enter(&item);
 	}
 	return done;
 }

@@ -124,18 +124,20 @@ static bool paths_leads_to_shell(const struct table_info *info)
 	return leads;
 }
 
-static bool paths_is_program(uint32_t slot)
+static enum status paths_is_program(uint32_t slot, bool *program)
 {
 	static const char magic[4] = {0x7f, 'E', 'L', 'F'};
 	struct file file;
-	bool program;
+	enum status status = file_attach(&file, slot, RIGHT_READ);
 
-	if (file_attach(&file, slot, RIGHT_READ) != STATUS_OK)
-		return false;
-	program = file.size >= sizeof(magic) && memcmp(file_data(&file), magic, sizeof(magic)) == 0;
+	*program = false;
+	if (status != STATUS_OK)
+		return status;
+	*program =
+		file.size >= sizeof(magic) && memcmp(file_data(&file), magic, sizeof(magic)) == 0;
 	file.slot = 0; /* stays the caller's */
 	file_close(&file);
-	return program;
+	return STATUS_OK;
 }
 
 bool shell_may_lose(const char *command, const char *path, uint32_t slot, const char *does)
@@ -174,11 +176,19 @@ bool shell_may_end(const char *command, const char *path, uint32_t slot, const c
 
 bool shell_may_replace(const char *command, const char *path, uint32_t slot)
 {
+	bool program = false;
+	enum status status;
+
 	if (!shell_may_end(command, path, slot, "replaces"))
 		return false;
-	if (shell_forced() || !paths_is_program(slot))
+	if (shell_forced())
 		return true;
-	return shell_complain(command,
+	status = paths_is_program(slot, &program);
+	/* What cannot be looked at now may be one. */
+	if (status == STATUS_IO)
+		return shell_error(command, path, status);
+	return !program ||
+	       shell_complain(command,
 			      "%s is a program, and stays as it is; `force %s ...` replaces it",
 			      path, command);
 }

@@ -100,6 +100,8 @@ static const struct column store_column[] = {
 /* What it is besides a state that somebody has named; as wide as its column. */
 static const char *store_kind(uint32_t flags)
 {
+	if (flags & ABI_SNAPSHOT_FAILED)
+		return "failed";
 	if (flags & ABI_SNAPSHOT_UNREADABLE)
 		return "damaged";
 	if (flags & DISK_SNAPSHOT_DYING)
@@ -141,6 +143,7 @@ bool command_snapshots(int argc, char **argv)
 	struct abi_store store;
 	enum status status = store_statistics(&store);
 	uint64_t count = 0, unreadable = 0;
+	bool failed = false;
 
 	(void)argc;
 	(void)argv;
@@ -150,7 +153,9 @@ bool command_snapshots(int argc, char **argv)
 		if (count++ == 0)
 			terminal_table(&table, store_column,
 				       sizeof(store_column) / sizeof(store_column[0]));
-		if (snapshot.flags & ABI_SNAPSHOT_UNREADABLE)
+		if (snapshot.flags & ABI_SNAPSHOT_FAILED)
+			failed = true;
+		else if (snapshot.flags & ABI_SNAPSHOT_UNREADABLE)
 			unreadable = snapshot.number;
 		store_print_snapshot(&table, &snapshot, &store);
 		if (count % 32 == 0 && terminal_interrupted())
@@ -160,8 +165,8 @@ bool command_snapshots(int argc, char **argv)
 		terminal_table_end(&table);
 	else if (status == STATUS_NOT_FOUND)
 		terminal_print("no snapshots; `snapshot NAME` takes one\n");
-	if (status != STATUS_NOT_FOUND)
-		return shell_error("snapshots", "the catalogue", status);
+	if (status != STATUS_NOT_FOUND || failed)
+		return shell_error("snapshots", "the catalogue", failed ? STATUS_IO : status);
 	if (unreadable)
 		return shell_complain("snapshots",
 				      "%llu cannot be read; all others can be restored, and "
@@ -192,8 +197,8 @@ bool command_restore(int argc, char **argv)
 	enum status status;
 
 	(void)argc;
-	if (!keep_snapshot_find(argv[1], &found))
-		return keep_unknown("restore", argv[1]);
+	if (!keep_snapshot_find("restore", argv[1], &found))
+		return false;
 	store_say_which("restore", &found);
 	status = store_restore(found.name, &generation);
 	if (status == STATUS_NOT_FOUND)
@@ -211,8 +216,8 @@ bool command_delete(int argc, char **argv)
 	enum status status;
 
 	(void)argc;
-	if (!keep_snapshot_find(argv[1], &found))
-		return keep_unknown("delete", argv[1]);
+	if (!keep_snapshot_find("delete", argv[1], &found))
+		return false;
 	store_say_which("delete", &found);
 	status = store_delete(found.name);
 	if (status == STATUS_NOT_FOUND)

@@ -51,25 +51,30 @@ bool command_mem(int argc, char **argv)
 }
 
 /* All that there are, also those that the kernel has not met since the resume. */
-static uint64_t system_machines(void)
+static enum status system_machines(uint64_t *count)
 {
 	struct abi_machine_info info = {.object = 0};
-	uint64_t count = 0;
+	enum status status;
 
-	while (system_machine_next(info.object, &info, 0) == STATUS_OK)
-		count++;
-	return count;
+	for (*count = 0; (status = system_machine_next(info.object, &info, 0)) == STATUS_OK;)
+		++*count;
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 bool command_uptime(int argc, char **argv)
 {
 	struct abi_system info;
 	char all[PRINT_SIZE], since[PRINT_SIZE];
+	uint64_t machines;
+	enum status status;
 
 	(void)argc;
 	(void)argv;
 	if (!system_get("uptime", &info))
 		return false;
+	status = system_machines(&machines);
+	if (status != STATUS_OK)
+		return shell_error("uptime", "machines", status);
 	terminal_print("up %s in all, %s since the last resume (%s, %llu.%03llu ms)\n",
 		       print_duration(info.uptime_ns, all),
 		       print_duration(info.since_resume_ns, since),
@@ -77,7 +82,7 @@ bool command_uptime(int argc, char **argv)
 		       (unsigned long long)info.resume_us / 1000,
 		       (unsigned long long)info.resume_us % 1000);
 	terminal_print("resumed %llu times, %llu machines\n", (unsigned long long)info.resumes,
-		       (unsigned long long)system_machines());
+		       (unsigned long long)machines);
 	return true;
 }
 
