@@ -99,7 +99,7 @@ MUTANTS = {"store": "tests/mutants/run.py", "objects": "tests/unit/objects/mutan
 STREAMS = "system/test_mkstore_streams"
 STREAMS_LONG = {"test": "test_increments", "mebibytes": 1024, "seconds": 300}
 # Real machines that go on for as long as asked.
-REAL_LONG = ["system/test_power", "system/test_outages"]
+REAL_LONG = ["system/test_power", "system/test_outages", "system/test_faults"]
 # Measures time, so nothing runs beside it.
 ALONE = "system/test_speed"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rfE", "--tb=short"]
