@@ -46,6 +46,8 @@ FAKES = [f"tests/unit/{name}.c" for name in ("objects/fake_store", "kernel/fake_
 CALLS = [f"kernel/{name}.c" for name in
          re.search(r"^CALLS := (.*)", (ROOT / "Makefile").read_text(), re.M)[1].split()]
 COMPILED = set()  # objects of unit tests
+# Tests that bring all along that lies below the file they test, by its names.
+ALONE = {"kernel/checkpoint": "kernel/checkpoint.c", "kernel/service_past": "kernel/service_past.c"}
 FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused", "-I."]
 
 
@@ -57,7 +59,7 @@ def sources():
              *ROOT.glob(DRIVER + "blk*.c"), ROOT / DRIVER / "queue.c",
              ROOT / "kernel/console_line.c", ROOT / "kernel/loader.c",
              ROOT / "user/shell/columns.c", ROOT / "user/shell/width.c",
-             *(ROOT / name for name in CALLS + FAKES)]
+             *(ROOT / name for name in {*CALLS, *FAKES, *ALONE.values()})]
     return [path.relative_to(ROOT) for path in sorted(found)
             if path != ROOT / "tools/mkstore/main.c"]
 
@@ -124,8 +126,8 @@ class Mutant:
         # The driver needs a bus below it, which only its own tests have.
         driver = self.test.startswith("drivers/blk")
         tested = [path for name, path in others.items()
-                  if not name.startswith("tests/") and name not in CALLS
-                  and name.startswith(DRIVER) == driver]
+                  if not name.startswith("tests/") and name not in [*CALLS, *ALONE.values()]
+                  and name.startswith(DRIVER) == driver and self.test not in ALONE]
         return [*tested, compile_test(self.test)], libraries
 
     def build(self, objects):
