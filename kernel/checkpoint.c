@@ -472,7 +472,7 @@ static void checkpoint_failed(enum status outcome)
 	}
 }
 
-static void checkpoint_succeeded(void)
+static void saved_say(void)
 {
 	if (checkpoint.failures)
 		kernel_print_loud(
@@ -480,6 +480,10 @@ static void checkpoint_succeeded(void)
 			(unsigned long)checkpoint.generation.n);
 	checkpoint.failures = 0;
 	checkpoint.said_ns = 0;
+}
+
+static void checkpoint_succeeded(void)
+{
 	for (uint32_t i = 0; i < checkpoint.count; i++) {
 		struct request *request = &checkpoint.request[i];
 
@@ -498,6 +502,8 @@ static void checkpoint_ended(void)
 
 	checkpoint.running = false;
 	checkpoint.figures.last_commit_ns = time_uptime_ns() - checkpoint.frozen_ns;
+	if (outcome == STATUS_OK)
+		saved_say();
 	if (store_replaced(kernel.space.store))
 		kernel_warm_restart();
 	if (outcome == STATUS_OK)

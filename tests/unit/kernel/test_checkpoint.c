@@ -655,9 +655,13 @@ static void test_ends(void **state)
 	fake.system.next_version = 5;
 	ask(0, STORE_ACTION_RESTORE);
 	run();
+	end(STATUS_IO);
+	fake.now_ns += SECOND;
+	run();
 	fake.replaced = true;
 	end(STATUS_OK);
 	assert_true(fake.restarted);
+	assert_non_null(strstr(fake.loud, "saved again"));
 	setup(state);
 	fake.system.next_version = 5;
 	ask(0, STORE_ACTION_NONE);
