@@ -27,7 +27,7 @@ from test_snapshots import names
 
 BIG = 6 << 20
 FIRST = STORE_OFFSET // 512 + 64  # what lies before it GRUB reads as well
-TROUBLE = r"perdure: (?:unsaved since|machine \d+ waits for its page|cannot resume yet)"
+TROUBLE = r"perdure: (?:unsaved since|machine \d+ waits for the page|cannot resume yet)"
 REFUSED = r"the disk reported an error|cannot be read|not read"
 # What is typed while the disk fails; N is the round's number.  `with-N` holds a file of that
 # size; `without-N`, which is newer and has been restored, does not.
