@@ -288,8 +288,8 @@ static enum console_progress choose_collect(struct console_run *run)
 
 	if (status == STATUS_WAIT)
 		return CONSOLE_WAITS;
-	if (status != STATUS_OK || (why == STATUS_OK && console_store.below &&
-				    snapshot.number.n >= console_store.below))
+	if (status != STATUS_OK ||
+	    (why == STATUS_OK && console_store.below && snapshot.number.n >= console_store.below))
 		return CONSOLE_FINISHED;
 	if (why != STATUS_OK) {
 		say_unread(run->at, why);

@@ -28,7 +28,8 @@ uint64_t store_leaves(const struct store *store)
 static void window_begin(struct allocator_window *window)
 {
 	window->loaded = window->half_loaded = false;
-	window->exhausted = window->unread = false;
+	window->exhausted = false;
+	window->unread = STATUS_OK;
 	window->passed = 0;
 }
 
@@ -132,7 +133,8 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 		if (status == STATUS_WAIT)
 			return status;
 		memset(window->bits, status == STATUS_OK ? 0 : 0xff, PAGE_SIZE);
-		window->unread |= status == STATUS_IO;
+		if (status != STATUS_OK)
+			window->unread = status;
 		if (status == STATUS_OK && bits)
 			memcpy(window->bits, bits, PAGE_SIZE);
 		window->half_loaded = true;
@@ -144,7 +146,7 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 		bits_add(window->bits, bits);
 	if (status == STATUS_IO && store->failures < LIMIT_FAILURES) {
 		memset(window->bits, 0xff, PAGE_SIZE);
-		window->unread = true;
+		window->unread = status;
 	}
 	window->half_loaded = false;
 	window->loaded = true;
@@ -172,9 +174,8 @@ static enum status window_next(struct store *store, struct allocator_window *win
 	uint64_t leaf = window->leaf;
 	enum status status;
 
-	/* What cannot be read now may be free. */
 	if (window->exhausted)
-		return window->unread ? STATUS_IO : STATUS_NO_SPACE;
+		return window->unread != STATUS_OK ? window->unread : STATUS_NO_SPACE;
 	if (window->half_loaded)
 		return allocator_window_load(store, window, channel);
 	status = with_used_blocks ? map_next(store, &store->record.free_map, DISK_TREE_FREE_MAP,
@@ -183,11 +184,12 @@ static enum status window_next(struct store *store, struct allocator_window *win
 						       &leaf, channel);
 	if (status == STATUS_WAIT)
 		return status;
-	window->unread |= status == STATUS_IO;
-	if (status == STATUS_IO || status == STATUS_CORRUPT)
+	if (status == STATUS_IO || status == STATUS_CORRUPT) {
+		window->unread = status;
 		leaf = window->leaf + 1;
-	else if (status != STATUS_OK || leaf >= store_leaves(store))
+	} else if (status != STATUS_OK || leaf >= store_leaves(store)) {
 		leaf = store_leaves(store);
+	}
 	if (leaf != window->leaf) {
 		window_move(store, window, leaf);
 		return STATUS_OK;

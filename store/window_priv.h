@@ -16,7 +16,8 @@ struct allocator_window {
 	uint64_t passed;	  /* leaves left behind by this commit */
 	bool loaded, half_loaded; /* the latter: without the predecessor's */
 	bool exhausted;		  /* been round once: nothing more to find */
-	bool unread;		  /* the disk could not read some of it */
+	/* CORRUPT or IO: some of it could not be read, and may be free. */
+	enum status unread;
 };
 
 /* The end of a block that a raw extent was too long for. */

@@ -93,11 +93,33 @@ static void test_one_of_two(void **state)
 	fixture_free(f);
 }
 
+/* Where all that may be free lies in pages that cannot be read, it is not said that the store
+ * is full: it may have all the room there is. */
+static void test_no_other_page(void **state)
+{
+	struct fixture *f = fixture_new(LEAF_SIZE, 400, 512);
+	uint64_t generation;
+
+	(void)state;
+	assert_int_equal(fixture_write(f, 0, 3), STATUS_OK);
+	fixture_checkpoint(f);
+	generation = fixture_record(f)->generation;
+	leaf_damage(f, 0);
+	fixture_remount(f);
+	assert_int_equal(fixture_write(f, 1, 5), STATUS_OK);
+	assert_int_equal(fixture_commit(f, STORE_ACTION_NONE, 0, ""), STATUS_CORRUPT);
+	fixture_remount(f);
+	assert_int_equal(fixture_record(f)->generation, generation);
+	fixture_compare(f);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken_by_a_delta),
 		cmocka_unit_test(test_one_of_two),
+		cmocka_unit_test(test_no_other_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
