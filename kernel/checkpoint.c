@@ -67,11 +67,12 @@ static struct {
 	uint64_t version;	 /* last object version handed out before that */
 	struct checkpoint_figures figures;
 	/* While commits fail: */
-	uint32_t failures; /* in a row */
-	const char *why;   /* the last one did */
-	uint64_t retry_ns; /* persistent uptime: no other before this, */
-	bool asked;	   /* unless somebody asks */
-	uint64_t said_ns;  /* how long nothing had been saved when that was said last */
+	uint32_t failures;   /* in a row */
+	enum status outcome; /* of the last of them */
+	const char *why;     /* the last one did */
+	uint64_t retry_ns;   /* persistent uptime: no other before this, */
+	bool asked;	     /* unless somebody asks */
+	uint64_t said_ns;    /* how long nothing had been saved when that was said last */
 } checkpoint;
 
 void checkpoint_reset(void)
@@ -404,7 +405,8 @@ static uint64_t unsaved_ns(void)
 
 bool checkpoint_disk_fails(void)
 {
-	return checkpoint.failures || kernel.device->silent_ns >= KERNEL_STALL_NS;
+	return (checkpoint.failures && checkpoint.outcome == STATUS_IO) ||
+	       kernel.device->silent_ns >= KERNEL_STALL_NS;
 }
 
 struct checkpoint_unsaved checkpoint_unsaved(void)
@@ -451,6 +453,7 @@ static void checkpoint_failed(enum status outcome)
 	const char *trouble = kernel.device->trouble;
 
 	checkpoint.failures++;
+	checkpoint.outcome = outcome;
 	if (outcome != STATUS_IO)
 		checkpoint.why = status_text(outcome);
 	else

@@ -339,22 +339,15 @@ enum status console_look(const char **why)
 	text_format(text, sizeof(text), "cannot run (machine %u): %s", object.n,
 		    status_text(status));
 	*why = text;
-	return STATUS_OK;
+	return status == STATUS_IO ? status : STATUS_OK;
 }
 
 /* Is it to be looked again later: the disk has not answered yet, or fails? */
 static bool console_waits(enum status status)
 {
-	bool waits = status == STATUS_WAIT;
-
-	if (status == STATUS_IO) {
-		kernel.failing = &console.failing;
-		kernel_read_failed(kernel.failing);
-		waits = !kernel_read_given_up();
-		kernel.failing = NULL;
+	if (status == STATUS_IO)
 		console.look_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
-	}
-	return waits;
+	return kernel_work_end(status);
 }
 
 /* One machine of those that may serve the terminal.  False: wait. */
@@ -364,6 +357,7 @@ static bool console_search(void)
 	enum status status;
 
 	store_operation_begin(kernel.space.store);
+	kernel_work_begin(&console.failing);
 	status = terminal_search(&at);
 	if (console_waits(status))
 		return false;
@@ -377,7 +371,10 @@ static void console_decide(void)
 {
 	const char *why;
 
-	if (resume_looks() || console_waits(console_look(&why)))
+	if (resume_looks())
+		return;
+	kernel_work_begin(&console.failing);
+	if (console_waits(console_look(&why)))
 		return;
 	console.look = false;
 	if (!why || console.owns)

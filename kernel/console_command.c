@@ -157,12 +157,13 @@ static enum console_progress console_kill(struct console_run *run)
 			      run->word[1]);
 		return CONSOLE_FINISHED;
 	}
+	kernel_work_begin(&run->failing);
 	status = object_read(&kernel.space, (object_t){(uint32_t)number}, &record);
 	if (status == STATUS_OK && record.type != OBJECT_MACHINE)
 		status = STATUS_WRONG_TYPE;
 	if (status == STATUS_OK)
 		status = service_destroy((object_t){(uint32_t)number}, OBJECT_MACHINE);
-	if (status == STATUS_WAIT)
+	if (kernel_work_end(status))
 		return CONSOLE_WAITS;
 	if (status == STATUS_OK)
 		console_print("machine %lu destroyed\n", (unsigned long)number);

@@ -26,6 +26,7 @@ struct console_run {
 	uint64_t at, left;
 	struct store_snapshot snapshot;
 	bool found;
+	struct failing failing;
 	uint64_t unread; /* the last number that may be it and is not read by the disk */
 	/* The commit that it has asked for: */
 	bool asked, answered;

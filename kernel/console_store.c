@@ -255,6 +255,10 @@ static enum console_progress choose_number(struct console_run *run)
 	progress = run_find(run);
 	if (progress != CONSOLE_FINISHED)
 		return progress;
+	if (run_doubtful(run)) {
+		console_print("%s: %s\n", meant, status_text(STATUS_IO));
+		return CONSOLE_FINISHED;
+	}
 	if (!run->found)
 		return choose_none(run);
 	console_print("the present state is kept as a snapshot, before-restore-...\n");
@@ -273,6 +277,7 @@ static enum console_progress choose_answer(struct console_run *run)
 		return choose_number(run);
 	console_store.below = console_store.choice[console_store.choices - 1].number.n;
 	console_store.choices = 0;
+	console_store.older = false;
 	console_store.shown = 1;
 	run->stage = CHOOSE_COLLECT;
 	run->step = console_choose;

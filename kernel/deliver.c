@@ -45,24 +45,25 @@ static enum status lost_prepare(const struct disk_capability *capability)
 	status = reply_target(capability, &target);
 	if (status == STATUS_OK)
 		return machine_ready_prepare(&kernel.space, (object_t){target->object});
-	if (status == STATUS_IO && kernel_read_given_up()) {
-		kernel_print_loud("perdure: machine %u waits for an answer that it cannot be "
-				  "given: its page at address 0x%lx: %s",
-				  capability->object,
-				  (unsigned long)(kernel.space.failed.n << PAGE_SHIFT),
-				  status_text(status));
-		return STATUS_OK;
-	}
-	return status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO
-		       ? status
-		       : STATUS_OK;
+	if (status == STATUS_IO)
+		return kernel_read_given_up() ? STATUS_OK : status;
+	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
 }
 
 static void lost_commit(const struct disk_capability *capability, enum status answer)
 {
 	struct disk_machine *target;
+	enum status status = STATUS_EMPTY;
 
-	if (!is_reply(capability) || reply_target(capability, &target) != STATUS_OK)
+	if (is_reply(capability))
+		status = reply_target(capability, &target);
+	if (status == STATUS_IO)
+		kernel_print_loud("perdure: machine %u waits for an answer that it cannot be "
+				  "given: its page at address 0x%lx: %s",
+				  capability->object,
+				  (unsigned long)(kernel.space.failed.n << PAGE_SHIFT),
+				  status_text(status));
+	if (status != STATUS_OK)
 		return;
 	target->call_number++;
 	if (target->state == MACHINE_FAULTED)

@@ -111,12 +111,14 @@ void fault_page(const struct arch_trap_info *info)
 		wanted = RIGHT_EXECUTE;
 	store_operation_begin(kernel.space.store);
 	status = machine_prepare(&kernel.space, task->object, &machine);
+	if (status == STATUS_IO)
+		kernel_park_for_disk(TASK_READS_FAULT);
 	if (status == STATUS_OK)
 		status = fault_rights(machine, page, &rights);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
 	if (status == STATUS_IO)
-		kernel_park_for_disk(TASK_READS_FAULT);
+		fault_disk(machine, kernel.space.failed);
 	if (status != STATUS_OK)
 		fault_raise(FAULT_STORAGE, info->address, status);
 	if (page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END || !(rights & wanted))
@@ -255,8 +257,11 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	status = machine->keeper.version ? fault_tell(machine, &message) : STATUS_NO_CAPABILITY;
 	if (status == STATUS_WAIT)
 		kernel_park(0);
-	if (status == STATUS_NO_SPACE || status == STATUS_IO)
-		kernel_park_for_space(); /* a keeper must not miss a fault */
+	/* A keeper must not miss a fault. */
+	if (status == STATUS_NO_SPACE)
+		kernel_park_for_space();
+	if (status == STATUS_IO)
+		kernel_park_for_disk(TASK_READS_FAULT);
 	/* COMMIT POINT */
 	if (status == STATUS_OK)
 		machine->call_number++;

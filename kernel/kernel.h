@@ -108,11 +108,13 @@ void kernel_park(uint64_t wake_ns) __attribute__((noreturn));
 /* The same while the store is full, or after STATUS_IO: until a while has passed. */
 void kernel_park_for_space(void) __attribute__((noreturn));
 void kernel_park_for_disk(enum task_reading reading) __attribute__((noreturn));
-/* After STATUS_IO: it is noted for which page, and since when.  True: that is new. */
-bool kernel_read_failed(struct failing *failing);
-/* After STATUS_IO: has the running machine, or the step of kernel work under way, waited
- * for this page for long enough? */
+/* After STATUS_IO: has what the running machine does, or the kernel work under way, waited
+ * for long enough?  Then it goes on without what it cannot read. */
 bool kernel_read_given_up(void);
+/* A step of kernel work, of which `failing` says how long it fails, and its outcome.  True:
+ * it waits; after IO it is to be tried again after a pause. */
+void kernel_work_begin(struct failing *failing);
+bool kernel_work_end(enum status status);
 
 /* ---- essential.c ----------------------------------------------------------------- */
 

@@ -4,9 +4,10 @@
  * disk does not give.
  *
  * An error of the disk may pass, so whatever a machine needs for what it does is asked for
- * anew after a pause, be it a page of its own or somebody else's.  It is given up only if
- * this one page fails for KERNEL_READ_PATIENCE_NS, not counting the time in which nothing
- * can be saved either: then the disk is away, and says nothing of the page.
+ * anew after a pause, be it a page of its own or somebody else's.  What still fails after
+ * KERNEL_READ_PATIENCE_NS is given up, with every page that it needs and does not get then:
+ * two could keep it waiting in turns.  The time in which nothing can be saved either does
+ * not count: then the disk is away, and that says nothing of the pages.
  */
 #include "kernel/kernel.h"
 #include "kernel/console.h"
@@ -27,21 +28,46 @@ void kernel_park(uint64_t wake_ns)
 	kernel_leave();
 }
 
-void kernel_park_for_space(void)
+static void __attribute__((noreturn)) park_pause(void)
 {
-	console_full(cpu_this()->running->version);
 	kernel.space.channel = (store_channel_t){CHANNEL_SPACE};
 	kernel_park(time_uptime_ns() + KERNEL_SPACE_RETRY_NS);
 }
 
-bool kernel_read_failed(struct failing *failing)
+void kernel_park_for_space(void)
 {
-	page_t page = kernel.space.failed;
+	console_full(cpu_this()->running->version);
+	park_pause();
+}
 
-	if (failing->since_ns && failing->page.n == page.n)
+/* True: that is new. */
+static bool read_failed(struct failing *failing)
+{
+	if (failing->since_ns)
 		return false;
-	*failing = (struct failing){time_uptime_ns(), page};
+	*failing = (struct failing){time_uptime_ns(), kernel.space.failed};
 	return true;
+}
+
+void kernel_work_begin(struct failing *failing)
+{
+	kernel.failing = failing;
+	kernel.space.failed = (page_t){0};
+}
+
+bool kernel_work_end(enum status status)
+{
+	struct failing *failing = kernel.failing;
+	bool waits = status == STATUS_WAIT;
+
+	if (status == STATUS_IO) {
+		read_failed(failing);
+		waits = !kernel_read_given_up();
+	} else if (!waits && !kernel.space.failed.n) {
+		failing->since_ns = 0;
+	}
+	kernel.failing = NULL;
+	return waits;
 }
 
 bool kernel_read_given_up(void)
@@ -51,7 +77,7 @@ bool kernel_read_given_up(void)
 
 	if (!failing && task)
 		failing = &task->failing;
-	if (!failing || !failing->since_ns || failing->page.n != kernel.space.failed.n)
+	if (!failing || !failing->since_ns)
 		return false;
 	if (checkpoint_disk_fails())
 		failing->since_ns = time_uptime_ns();
@@ -63,12 +89,12 @@ void kernel_park_for_disk(enum task_reading reading)
 	struct task *task = cpu_this()->running;
 
 	/* That a page cannot be read is said once. */
-	if (kernel_read_failed(&task->failing))
+	if (read_failed(&task->failing))
 		kernel_print_loud(
 			"perdure: machine %u waits for the page at address 0x%lx: %s; it is tried "
 			"again",
 			task->object.n, (unsigned long)(task->failing.page.n << PAGE_SHIFT),
 			status_text(STATUS_IO));
 	task->reading = (uint8_t)reading;
-	kernel_park_for_space();
+	park_pause();
 }

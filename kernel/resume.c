@@ -364,13 +364,12 @@ static bool resume_safe(void)
 	if (time_uptime_ns() < resume.look_ns)
 		return false;
 	store_operation_begin(kernel.space.store);
-	kernel.failing = &resume.safe_failing;
+	kernel_work_begin(&resume.safe_failing);
 	status = safe_begin();
-	resume.safe = status != STATUS_WAIT && (status != STATUS_IO || kernel_read_given_up());
-	if (status == STATUS_IO && kernel_read_failed(kernel.failing))
+	if (status == STATUS_IO && !resume.safe_failing.since_ns)
 		kernel_print_loud("perdure: the shell cannot be found yet: %s; it is tried again",
 				  status_text(status));
-	kernel.failing = NULL;
+	resume.safe = !kernel_work_end(status);
 	resume.look_ns =
 		status == STATUS_IO && !resume.safe ? time_uptime_ns() + KERNEL_SPACE_RETRY_NS : 0;
 	return resume.safe;

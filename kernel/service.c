@@ -13,7 +13,7 @@
 static struct {
 	bool transient;		/* there may be objects noted that are to go */
 	bool destroying;	/* there may be objects to take apart */
-	uint64_t retry_ns;	/* not before this: the store is full */
+	uint64_t retry_ns;	/* not before this: the store is full, or the disk fails */
 	struct failing failing; /* what taking apart cannot read */
 	uint64_t transient_retry_ns;
 	struct failing transient_failing;
@@ -331,8 +331,6 @@ static enum status destroy_transient(void)
 		if (status != STATUS_OK)
 			return status == STATUS_NOT_FOUND ? failed : status;
 		status = service_destroy(object, (enum object_type)record.type);
-		if (status == STATUS_IO && failed == STATUS_NOT_FOUND)
-			kernel_read_failed(&service_state.transient_failing);
 		failed = status;
 	}
 	if (status == STATUS_OK || status == STATUS_WAIT)
@@ -350,9 +348,9 @@ enum status service_destroy_transient(void)
 {
 	enum status status;
 
-	kernel.failing = &service_state.transient_failing;
+	kernel_work_begin(&service_state.transient_failing);
 	status = destroy_transient();
-	kernel.failing = NULL;
+	kernel_work_end(status);
 	return status;
 }
 
@@ -372,13 +370,10 @@ static enum status destroy_step(void)
 	bool more = false;
 
 	store_operation_begin(kernel.space.store);
-	kernel.failing = &service_state.failing;
-	kernel.space.failed = service_state.failing.page;
+	kernel_work_begin(&service_state.failing);
 	kernel.space.patient = !kernel_read_given_up();
 	status = object_destroy_step(&kernel.space, &more);
-	if (status == STATUS_IO)
-		kernel_read_failed(&service_state.failing);
-	kernel.failing = NULL;
+	kernel_work_end(status);
 	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
 		return status;
 	if (status != STATUS_OK)

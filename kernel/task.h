@@ -32,7 +32,8 @@
 
 enum task_place { TASK_FREE, TASK_IDLE, TASK_QUEUED, TASK_RUNNING, TASK_WAITING, TASK_REQUEST };
 
-/* A page that cannot be read, and since when; 0: all that were wanted can. */
+/* Since when a call, a fault or a step of kernel work fails for a page that cannot be read,
+ * and the first such page.  0: it does not. */
 struct failing {
 	uint64_t since_ns;
 	page_t page;

@@ -165,7 +165,8 @@ enum status range_clear_step(struct space *space, uint64_t first, uint64_t end, 
 		return STATUS_OK;
 	*cleared = false;
 	*damage = page.n;
-	space->failed = page;
+	if (status == STATUS_IO)
+		space->failed = page;
 	if (status != STATUS_OK)
 		return status;
 	ASSERT(page.n >= first);

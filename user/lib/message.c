@@ -90,14 +90,28 @@ enum status message_send(uint32_t slot, const struct message *message, bool wait
 	return message_invoke(ENTRY_SEND | (wait ? FLAG_WAIT << 8 : 0), slot, message, &ignored);
 }
 
+/* What a receive cannot read the kernel has waited for: nobody else is to be told of it, so
+ * it is asked for again. */
+static enum status message_await(uint64_t entry, uint32_t port, struct message *message)
+{
+	const struct message sent = *message;
+	enum status status;
+
+	do {
+		*message = sent;
+		status = message_invoke(entry, port, message, message);
+	} while (status == STATUS_IO);
+	return status;
+}
+
 enum status message_receive(uint32_t port, struct message *message)
 {
-	return message_invoke(ENTRY_RECEIVE, port, message, message);
+	return message_await(ENTRY_RECEIVE, port, message);
 }
 
 enum status message_reply_receive(uint32_t port, struct message *message)
 {
-	return message_invoke(ENTRY_REPLY_RECEIVE, port, message, message);
+	return message_await(ENTRY_REPLY_RECEIVE, port, message);
 }
 
 void message_yield(void)

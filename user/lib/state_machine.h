@@ -19,7 +19,7 @@
  * state.  The first transition from the current state by that event, of which the guard
  * (`when`) holds or is null, is taken: `act` runs; then the next state is entered, its
  * timer is set, and its `enter` runs.  Whatever runs, runs to completion.  With STATE_SAME
- * nothing is entered, and the timer goes on.
+ * nothing is entered, and a timer that has not come yet goes on.
  *
  * A call is answered with machine->reply, OK unless `act` or `enter` changes it.  An event
  * without a transition is ignored; a call is then answered NO_OPERATION.
@@ -80,8 +80,7 @@ struct state_machine {
 		.states = (state_list), .transitions = (transition_list),                          \
 	}
 
-/* The first transition that names a state of which there is none, or a state without a
- * name; null: the tables are sound. */
+/* What is wrong with the tables; null: they are sound. */
 const char *state_machine_unsound(const struct state_machine *machine);
 /* Enters the first state. */
 void state_machine_begin(struct state_machine *machine, struct abi_message_page *page,

@@ -102,26 +102,30 @@ bool shell_path_error(const char *command, const char *path, enum status status)
 
 /* Is it SYSTEM_SHELL, if there is that, or a directory on the way there?  Told by the
  * object: it can have other names, and its bytes may be damaged. */
-static bool paths_leads_to_shell(const struct table_info *info)
+static enum status paths_leads_to_shell(const struct table_info *info, bool *leads)
 {
 	static const char path[] = SYSTEM_SHELL;
 	char part[sizeof(path)];
-	bool leads = false;
 
+	*leads = false;
 	for (size_t end = 1; end < sizeof(path); end++) {
 		struct table_info found;
+		enum status status;
 		uint32_t slot;
 
 		if (path[end] != '/' && path[end] != '\0')
 			continue;
 		text_format(part, sizeof(part), "%.*s", (int)end, path);
-		if (path_lookup(part, &slot, NULL) != STATUS_OK)
-			return false;
-		leads |= table_info(SLOT_TABLE, slot, &found) == STATUS_OK && found.alive &&
-			 info->alive && found.object == info->object;
+		status = path_lookup(part, &slot, NULL);
+		if (status != STATUS_OK)
+			return status;
+		status = table_info(SLOT_TABLE, slot, &found);
 		slot_give(slot);
+		if (status != STATUS_OK)
+			return status;
+		*leads |= found.alive && info->alive && found.object == info->object;
 	}
-	return leads;
+	return STATUS_OK;
 }
 
 static enum status paths_is_program(uint32_t slot, bool *program)
@@ -143,10 +147,18 @@ static enum status paths_is_program(uint32_t slot, bool *program)
 bool shell_may_lose(const char *command, const char *path, uint32_t slot, const char *does)
 {
 	struct table_info info;
+	bool leads = false;
+	enum status status;
 
-	if (shell_forced() || table_info(SLOT_TABLE, slot, &info) != STATUS_OK)
+	if (shell_forced())
 		return true;
-	return !paths_leads_to_shell(&info) ||
+	status = table_info(SLOT_TABLE, slot, &info);
+	if (status == STATUS_OK)
+		status = paths_leads_to_shell(&info, &leads);
+	/* What cannot be looked at now may be it. */
+	if (status == STATUS_IO)
+		return shell_error(command, path, status);
+	return !leads ||
 	       shell_complain(command,
 			      "%s stays as it is: of " SYSTEM_SHELL " the kernel's console makes "
 			      "a new shell when this one is lost, and the shell its guard; "
@@ -157,11 +169,16 @@ bool shell_may_lose(const char *command, const char *path, uint32_t slot, const 
 bool shell_may_end(const char *command, const char *path, uint32_t slot, const char *does)
 {
 	struct table_info info;
+	enum status status;
 
 	if (!shell_may_lose(command, path, slot, does))
 		return false;
-	if (shell_forced() || table_info(SLOT_TABLE, slot, &info) != STATUS_OK || !info.alive ||
-	    info.type == OBJECT_SEGMENT)
+	if (shell_forced())
+		return true;
+	status = table_info(SLOT_TABLE, slot, &info);
+	if (status == STATUS_IO)
+		return shell_error(command, path, status);
+	if (status != STATUS_OK || !info.alive || info.type == OBJECT_SEGMENT)
 		return true;
 	if (info.rights & RIGHT_DESTROY)
 		return shell_complain(command,

@@ -13,7 +13,7 @@
 struct kernel kernel;
 uint64_t fake_now_ns;
 bool fake_disk_fails;
-uint32_t fake_essential_runs, fake_fails_at;
+uint32_t fake_essential_runs, fake_fails_at, fake_full;
 
 static struct task tasks[TASKS];
 static jmp_buf left;
@@ -80,6 +80,7 @@ void store_essential_set(struct store *store, const struct store_pages *run, uin
 void console_full(uint64_t version)
 {
 	(void)version;
+	fake_full++;
 }
 
 bool console_restarts(void)

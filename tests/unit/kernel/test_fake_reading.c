@@ -152,6 +152,56 @@ static void test_transient(void **state)
 	}
 }
 
+/* What kernel work could not read at some time has its whole patience the next time. */
+static void test_work_forgets(void **state)
+{
+	struct failing failing = {0};
+	page_t page = {USER_ARENA_PAGE};
+
+	(void)state;
+	fake_kernel_new();
+	for (unsigned i = 0; i < 3; i++) {
+		for (uint32_t second = 0; second <= PATIENCE; second++) {
+			kernel_work_begin(&failing);
+			kernel.space.failed = page;
+			assert_int_equal(kernel_work_end(STATUS_IO), second < PATIENCE);
+			fake_now_ns += SECOND;
+		}
+		/* Given up: it goes on without that page, and all others of the same kind. */
+		kernel_work_begin(&failing);
+		assert_true(kernel_read_given_up());
+		kernel.space.failed = page;
+		assert_false(kernel_work_end(STATUS_OK));
+		kernel_work_begin(&failing);
+		assert_true(kernel_read_given_up());
+		/* To wait for an answer of the disk is neither. */
+		assert_true(kernel_work_end(STATUS_WAIT));
+		kernel_work_begin(&failing);
+		assert_true(kernel_read_given_up());
+		assert_false(kernel_work_end(STATUS_OK));
+	}
+}
+
+/* That the disk fails is not taken for a full store, of which the terminal's machine might
+ * not get out. */
+static void test_not_full(void **state)
+{
+	struct disk_capability reader, other;
+	enum fake_end end;
+
+	(void)state;
+	fake_kernel_new();
+	reader = fake_create(OBJECT_MACHINE, 0);
+	other = create_apart();
+	fake_place(&reader, 20, &other);
+	fake_full = 0;
+	fake_unread(record_page_of(&other));
+	assert_int_equal(fake_call(&reader, ENTRY_CALL, 20, MACHINE_INFO, 0), FAKE_PARKED);
+	fake_wait(&reader, PATIENCE / 2, &end);
+	assert_int_equal(end, FAKE_PARKED);
+	assert_int_equal(fake_full, 0);
+}
+
 /* A place among those that are told of a resume is not taken from one that cannot be read. */
 static void test_on_resume(void **state)
 {
@@ -280,7 +330,8 @@ int main(void)
 		cmocka_unit_test(test_deadlines), cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_transient), cmocka_unit_test(test_on_resume),
 		cmocka_unit_test(test_safe),	  cmocka_unit_test(test_terminal),
-		cmocka_unit_test(test_essential),
+		cmocka_unit_test(test_essential), cmocka_unit_test(test_work_forgets),
+		cmocka_unit_test(test_not_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,8 +121,8 @@ static void test_reply_given_up(void **state)
 	}
 }
 
-/* The patience with one page is not used up by another. */
-static void test_each_page_has_its_time(void **state)
+/* The patience is that of a call: two pages that fail in turns do not keep it for ever. */
+static void test_each_call_has_its_time(void **state)
 {
 	enum fake_end end;
 
@@ -130,12 +130,15 @@ static void test_each_page_has_its_time(void **state)
 	served(8);
 	client_unread(false);
 	fake_call(&server, ENTRY_REPLY_RECEIVE, SLOT_PORT, ANSWER, 8);
-	fake_wait(&server, PATIENCE - 1, &end);
-	client_unread(true);
-	assert_int_equal(fake_wait(&server, PATIENCE, &end), PATIENCE);
-	assert_int_equal(end, FAKE_PARKED);
+	for (unsigned i = 1; i < PATIENCE; i++) {
+		client_unread(i & 1);
+		assert_int_equal(fake_wait(&server, 1, &end), 1);
+		assert_int_equal(end, FAKE_PARKED);
+	}
 	assert_int_equal(fake_wait(&server, PATIENCE, &end), 1);
-	/* Nor by an earlier call. */
+	assert_int_equal(end, FAKE_BLOCKED);
+	fake_unread(0);
+	/* An earlier one has not used it up. */
 	served(0);
 	client_unread(false);
 	fake_call(&server, ENTRY_SEND, SLOT_REPLY, ANSWER, 0);
@@ -322,7 +325,7 @@ int main(void)
 		cmocka_unit_test(test_reply_waits),
 		cmocka_unit_test(test_reply_waits_for_the_disk),
 		cmocka_unit_test(test_reply_given_up),
-		cmocka_unit_test(test_each_page_has_its_time),
+		cmocka_unit_test(test_each_call_has_its_time),
 		cmocka_unit_test(test_abandoned),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_send_and_receive),
