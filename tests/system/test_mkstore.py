@@ -504,6 +504,37 @@ def test_mkdir_mv_rm(store):
     sound(store)
 
 
+def test_rm_recursive(store, tmp_path):
+    """A directory with all that is below it, in one commit."""
+    before = mkstore_json("info", store)
+    folder = tmp_path / "folder"
+    for number in range(120):
+        place = folder / f"{number % 7}" / f"{number % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / str(number)).write_text(str(number))
+    (folder / "empty").mkdir()
+    mkstore("put", store, folder, "/folder")
+    mkstore("mkdir", store, "/beside")
+    assert "not empty" in mkstore("rm", store, "/folder", code=FAILED).stderr
+    assert "either --keep or" in mkstore("rm", store, "/folder", "--recursive", "--keep", code=USAGE).stderr
+    generation = mkstore_json("info", store)["generation"]
+    removed = mkstore_json("rm", store, "/folder", "--recursive")
+    assert (removed["path"], removed["generation"]) == ("/folder", generation + 1)
+    assert names(store) == ["beside", "bin", "notes", "room"]
+    mkstore("rm", store, "/beside", "--recursive")
+    assert mkstore_json("info", store)["objects"] == before["objects"]
+    mkstore("rm", store, "/notes/hello", "--recursive")
+    assert "is the root directory" in mkstore("rm", store, "/", "--recursive", code=FAILED).stderr
+    assert names(store) == ["bin", "notes", "room"] and names(store, "/notes") == []
+    mkstore("put", store, __file__, "/bin/shell")
+    mkstore("mkdir", store, "/away")
+    assert "--force" in mkstore("rm", store, "/bin", "--recursive", code=FAILED).stderr
+    mkstore("mv", store, "/bin/shell", "/away/shell", "--force")
+    mkstore("rm", store, "/away", "--recursive")
+    assert "away" not in names(store)
+    sound(store)
+
+
 def test_names_refuse(store):
     before = store.read_bytes()
     assert "taken" in mkstore("mkdir", store, "/bin", code=FAILED).stderr

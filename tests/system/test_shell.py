@@ -129,6 +129,28 @@ def test_mkdir_rmdir(shell):
     assert "folder" not in shell.command("ls /notes")
 
 
+def test_rm_recursive(shell):
+    """A directory with all that is below it; what programs may stand on stops it."""
+    before = shell.command("tree /notes")
+    for folder in ("folder", "folder/deep", "folder/deep/deeper", "folder/empty"):
+        shell.command(f"mkdir /notes/{folder}")
+    for name in ("one", "deep/two", "deep/deeper/three", "deep/deeper/four", "zero"):
+        shell.command(f"echo {name} > /notes/folder/{name}")
+    assert "--recursive" in shell.command("rm /notes/folder")
+    shell.command("mv /demo/traffic /notes/folder/deep/traffic")
+    said = shell.command("rm --recursive /notes/folder")
+    assert "traffic is a port" in said and "not all that is below it is removed" in said
+    assert "traffic" in shell.command("ls /notes/folder/deep")
+    shell.command("mv /notes/folder/deep/traffic /demo/traffic")
+    shell.command("echo beside > /notes/beside")
+    assert shell.command("rm --recursive /notes/folder /notes/beside") == ""
+    assert shell.command("tree /notes") == before
+    assert "usage" in shell.command("rm --recursive")
+    shell.command("rm --recursive /")
+    assert "stays as it is" in shell.command("rm --recursive /bin")
+    assert shell.command("tree /notes") == before
+
+
 def test_ps_and_state(shell):
     said = shell.command("ps")
     for name in ("shell", "counter", "primes", "exchange", "traffic"):

@@ -214,7 +214,100 @@ static enum command_exit names_mv(const struct command_invocation *invocation)
 
 /* ---- rm ---------------------------------------------------------------------------- */
 
-static enum status names_remove(struct host *host, const char *path, bool keep, bool force)
+/* The directory that is being emptied, those that it lies in before it. */
+struct names_level {
+	object_t directory;
+	struct directory_entry entry; /* its first */
+};
+
+struct names_below {
+	struct names_level *level;
+	size_t depth, room;
+	uint64_t shell; /* version of what is to stay */
+};
+
+static enum status names_enter(struct names_below *below, object_t directory)
+{
+	if (below->depth == below->room) {
+		size_t room = 2 * below->room + 16;
+		struct names_level *more = realloc(below->level, room * sizeof(*more));
+
+		if (!more)
+			return STATUS_NO_MEMORY;
+		below->level = more;
+		below->room = room;
+	}
+	below->level[below->depth++] = (struct names_level){.directory = directory};
+	return STATUS_OK;
+}
+
+/* The first name of the deepest directory.  Another name of a directory whose place is
+ * elsewhere, as older stores have them, only goes itself. */
+static enum status names_below_step(struct host *host, struct names_below *below)
+{
+	struct names_level *level = &below->level[below->depth - 1];
+	struct directory_entry *entry = &level->entry;
+	struct disk_object record = {0};
+	bool elsewhere = false;
+	enum status status =
+		HOST_RETRY(host, directory_next(&host->space, level->directory, "", 0, entry));
+
+	if (status == STATUS_NOT_FOUND) {
+		if (!--below->depth)
+			return STATUS_OK;
+		level--;
+		entry = &level->entry;
+	} else if (status == STATUS_OK && entry->capability.type == OBJECT_DIRECTORY) {
+		status = HOST_RETRY(host, object_resolve(&host->space, &entry->capability,
+							 OBJECT_DIRECTORY, 0, &record));
+		elsewhere = status == STATUS_OK && record.directory.place != level->directory.n;
+		if (status == STATUS_OK && !elsewhere)
+			return names_enter(below, (object_t){entry->capability.object});
+		if (status == STATUS_DEAD)
+			status = STATUS_OK;
+	}
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		return status;
+	if (below->shell && entry->capability.version == below->shell)
+		return STATUS_BUSY;
+	status = elsewhere ? STATUS_OK : names_destroy(host, &entry->capability);
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, directory_unlink(&host->space, level->directory,
+							   entry->name, entry->length));
+	return status == STATUS_OK ? host_relieve(host) : status;
+}
+
+/* Everything below it; each name after what is below that. */
+static enum status names_empty(struct host *host, const struct disk_capability *capability,
+			       bool force)
+{
+	struct names_below below = {0};
+	struct disk_capability shell;
+	struct disk_object record;
+	enum status status = host_places(host);
+
+	if (!force && path_find(host, SYSTEM_SHELL, &shell, NULL) == STATUS_OK)
+		below.shell = shell.version;
+
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, object_resolve(&host->space, capability, OBJECT_DIRECTORY,
+							 0, &record));
+	if (status == STATUS_WRONG_TYPE || status == STATUS_DEAD)
+		return STATUS_OK;
+	if (status == STATUS_OK)
+		status = names_enter(&below, (object_t){capability->object});
+	while (status == STATUS_OK && below.depth)
+		status = names_below_step(host, &below);
+	free(below.level);
+	return status;
+}
+
+struct names_removal {
+	bool keep, recursive, force;
+};
+
+static enum status names_remove(struct host *host, const char *path,
+				const struct names_removal *how)
 {
 	struct disk_capability capability;
 	struct path_place place;
@@ -223,9 +316,11 @@ static enum status names_remove(struct host *host, const char *path, bool keep, 
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, directory_lookup(&host->space, place.directory,
 							   place.name, place.length, &capability));
-	if (status == STATUS_OK && !force && names_lead_to_shell(host, &capability))
+	if (status == STATUS_OK && !how->force && names_lead_to_shell(host, &capability))
 		status = STATUS_BUSY;
-	if (status == STATUS_OK && !keep)
+	if (status == STATUS_OK && how->recursive)
+		status = names_empty(host, &capability, how->force);
+	if (status == STATUS_OK && !how->keep)
 		status = names_destroy(host, &capability);
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, directory_unlink(&host->space, place.directory,
@@ -237,16 +332,23 @@ static enum command_exit names_rm(const struct command_invocation *invocation)
 {
 	const char *path = invocation->operand[1];
 	bool discard = command_value(invocation, "discard") != NULL;
+	struct names_removal how = {.keep = command_value(invocation, "keep") != NULL,
+				    .recursive = command_value(invocation, "recursive") != NULL,
+				    .force = command_value(invocation, "force") != NULL};
 	struct host host;
 	uint64_t bytes;
 	enum status status;
-	enum command_exit result =
-		host_open(&host, invocation, discard ? HOST_DISCARD : HOST_WRITE);
+	enum command_exit result;
 
+	if (how.keep && how.recursive) {
+		command_error("rm: either --keep or --recursive: what is below a name that goes "
+			      "alone is not touched");
+		return COMMAND_USAGE;
+	}
+	result = host_open(&host, invocation, discard ? HOST_DISCARD : HOST_WRITE);
 	if (result != COMMAND_OK)
 		return result;
-	status = names_remove(&host, path, command_value(invocation, "keep") != NULL,
-			      command_value(invocation, "force") != NULL);
+	status = names_remove(&host, path, &how);
 	result = status == STATUS_BUSY ? names_shell_error(&host, "remove", path)
 				       : names_finish(&host, status, "remove", path);
 	if (result == COMMAND_OK && discard) {
@@ -268,6 +370,7 @@ static const struct command_option names_mv_options[] = {
 };
 
 static const struct command_option names_rm_options[] = {
+	{"recursive", NULL, "a directory with all that is below it"},
 	{"keep", NULL, "remove the name only; whoever holds the object keeps it"},
 	{"force", NULL, "remove " SYSTEM_SHELL ", too, of which a new shell is made"},
 	HOST_DISCARD_OPTION,

@@ -13,6 +13,8 @@
 #include "base/text.h"
 #include "user/shell/terminal.h"
 
+#define OBJECTS_DEPTH 1000u /* directories below each other */
+
 const char *objects_type_name(enum object_type type)
 {
 	static const char *const names[OBJECT_TYPES] = {
@@ -155,19 +157,14 @@ bool command_mkdir(int argc, char **argv)
 	return objects_each(argc, argv, objects_make_directory);
 }
 
-/* Destroys what a path names, and takes the name away.  The object goes first: a name
+/* Destroys what a name stands for, and takes the name away.  The object goes first: a name
  * of a dead object can be seen and removed, an object without a name cannot.  Where the
  * name's capability is not enough to destroy, `force` takes away the name alone. */
-static enum status objects_remove(const char *path)
+static enum status objects_remove_name(uint32_t directory, const char *name)
 {
-	char name[DIRECTORY_NAME];
-	uint32_t parent, slot;
-	enum status status = path_parent(path, &parent, name);
+	uint32_t slot = slot_take();
+	enum status status = slot ? directory_lookup(directory, name, slot, NULL) : STATUS_LIMIT;
 
-	if (status != STATUS_OK)
-		return status;
-	slot = slot_take();
-	status = slot ? directory_lookup(parent, name, slot, NULL) : STATUS_LIMIT;
 	if (status == STATUS_OK)
 		status = table_destroy(SLOT_TABLE, slot);
 	if ((status == STATUS_NO_RIGHT || status == STATUS_NO_OPERATION) && shell_forced())
@@ -176,40 +173,145 @@ static enum status objects_remove(const char *path)
 	if (status == STATUS_DEAD)
 		status = STATUS_OK;
 	if (status == STATUS_OK)
-		status = directory_unlink(parent, name);
+		status = directory_unlink(directory, name);
 	slot_give(slot);
-	slot_give(parent);
 	return status;
+}
+
+static enum status objects_remove(const char *path)
+{
+	char name[DIRECTORY_NAME];
+	uint32_t parent;
+	enum status status = path_parent(path, &parent, name);
+
+	if (status == STATUS_OK) {
+		status = objects_remove_name(parent, name);
+		slot_give(parent);
+	}
+	return status;
+}
+
+/* Goes down from `top`, always by the first name, to one below which nothing is: *item.
+ * NOT_FOUND: nothing is below `top`.  Ends, as in stores from before there were places
+ * directories can be below themselves. */
+static enum status objects_lowest(uint32_t top, uint32_t *directory, struct directory_item *item)
+{
+	enum status status;
+	uint32_t child;
+
+	*directory = top;
+	for (unsigned depth = 0; depth < OBJECTS_DEPTH; depth++) {
+		item->name[0] = '\0';
+		status = directory_next(*directory, item);
+		if (status != STATUS_OK || item->type != OBJECT_DIRECTORY || !item->alive ||
+		    !item->size)
+			return status;
+		child = slot_take();
+		status = child ? directory_lookup(*directory, item->name, child, NULL)
+			       : STATUS_LIMIT;
+		if (*directory != top)
+			slot_give(*directory);
+		*directory = child;
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_LIMIT;
+}
+
+static bool objects_may_end(uint32_t directory, const char *name)
+{
+	uint32_t slot = slot_take();
+	enum status status = slot ? directory_lookup(directory, name, slot, NULL) : STATUS_LIMIT;
+	bool may = status == STATUS_OK ? shell_may_end("rm", name, slot, "destroys")
+				       : shell_error("rm", name, status);
+
+	slot_give(slot);
+	return may;
+}
+
+/* What is below a directory, name by name: what is left has its names still, whatever stops
+ * it.  NOT_FOUND: nothing is left. */
+static enum status objects_empty(uint32_t top)
+{
+	static struct directory_item item;
+	enum status status = STATUS_OK;
+
+	while (status == STATUS_OK) {
+		uint32_t directory;
+
+		status = objects_lowest(top, &directory, &item);
+		if (status == STATUS_OK && item.alive && item.type != OBJECT_DIRECTORY &&
+		    !objects_may_end(directory, item.name))
+			status = STATUS_GONE;
+		if (status == STATUS_OK) {
+			status = objects_remove_name(directory, item.name);
+			if (status != STATUS_OK) {
+				shell_error("rm", item.name, status);
+				status = STATUS_GONE;
+			}
+		}
+		if (directory != top)
+			slot_give(directory);
+		if (status == STATUS_OK && terminal_interrupted())
+			status = STATUS_GONE;
+	}
+	return status;
+}
+
+static bool objects_remove_all(const char *path, uint32_t directory)
+{
+	char name[DIRECTORY_NAME];
+	uint32_t parent;
+	enum status status = path_parent(path, &parent, name);
+
+	if (status == STATUS_OK) { /* else it is the root */
+		slot_give(parent);
+		status = objects_empty(directory);
+	}
+	if (status == STATUS_NOT_FOUND)
+		status = objects_remove(path);
+	if (status == STATUS_GONE)
+		return shell_complain("rm", "%s: not all that is below it is removed", path);
+	return status == STATUS_OK || shell_path_error("rm", path, status);
+}
+
+static bool objects_remove_one(const char *path, bool recursive)
+{
+	enum object_type type;
+	uint32_t slot;
+	enum status status = path_lookup(path, &slot, &type);
+
+	if (status == STATUS_OK) {
+		bool directory = type == OBJECT_DIRECTORY, fits;
+
+		if (directory && recursive)
+			fits = shell_may_lose("rm", path, slot, "destroys") &&
+			       objects_remove_all(path, slot);
+		else if (directory)
+			fits = shell_complain(
+				"rm",
+				"%s: is a directory; use `rmdir`, or `rm --recursive` "
+				"for it and all that is below it",
+				path);
+		else
+			fits = shell_may_end("rm", path, slot, "destroys");
+		slot_give(slot);
+		if (directory || !fits)
+			return fits;
+	}
+	if (status == STATUS_OK || status == STATUS_DEAD)
+		status = objects_remove(path);
+	return status == STATUS_OK || shell_path_error("rm", path, status);
 }
 
 bool command_rm(int argc, char **argv)
 {
-	bool done = true;
+	bool recursive = text_equal(argv[1], "--recursive"), done = true;
 
-	for (int i = 1; i < argc; i++) {
-		enum object_type type;
-		uint32_t slot;
-		enum status status = path_lookup(argv[i], &slot, &type);
-
-		if (status == STATUS_OK) {
-			bool fits;
-
-			if (type == OBJECT_DIRECTORY)
-				fits = shell_complain("rm", "%s: is a directory; use `rmdir`",
-						      argv[i]);
-			else
-				fits = shell_may_end("rm", argv[i], slot, "destroys");
-			slot_give(slot);
-			if (!fits) {
-				done = false;
-				continue;
-			}
-		}
-		if (status == STATUS_OK || status == STATUS_DEAD)
-			status = objects_remove(argv[i]);
-		if (status != STATUS_OK)
-			done = shell_path_error("rm", argv[i], status);
-	}
+	if (recursive && argc == 2)
+		return shell_usage("rm");
+	for (int i = 1 + recursive; i < argc; i++)
+		done &= objects_remove_one(argv[i], recursive);
 	return done;
 }
 

@@ -38,8 +38,9 @@ const struct shell_command shell_commands[] = {
 	 "a port, table, bank or machine where its name gives the right to, and takes the name\n"
 	 "alone away where it does not. rm and mv take " SYSTEM_SHELL " from those who need it.",
 	 1, -1, command_force},
-	{"rm", "OBJECT...", "destroy objects and take their names away",
+	{"rm", "[--recursive] OBJECT...", "destroy objects and take their names away",
 	 "Every capability to the object is dead afterwards, programs that use it fault.\n"
+	 "With --recursive: a directory, too, and all that is below it.\n"
 	 "A port, table, bank or machine goes with `force` only, and so does " SYSTEM_SHELL ", of\n"
 	 "which a new shell is made when this one is lost.",
 	 1, -1, command_rm},
