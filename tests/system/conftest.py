@@ -4,6 +4,7 @@
 import fcntl
 import json
 import os
+import pathlib
 import re
 import subprocess
 import time
@@ -32,6 +33,14 @@ def make_image(path, size="1G", *options, manifest="disk/system.manifest"):
     command += ["--mkstore", MKSTORE, "--manifest", manifest]
     command += ["--files", "build/user", *options]
     subprocess.run(command, check=True)
+
+
+def compiled(kind, *folders, without=()):
+    """Objects of the sources in these folders; what is left of others is not among them."""
+    sources = [source for folder in folders for source in sorted(pathlib.Path(folder).rglob("*.[cS]"))
+               if str(source) not in without]
+    objects = [f"build/{kind}/{str(source).removesuffix('.c')}.o" for source in sources]
+    return [path for path in objects if os.path.exists(path)]
 
 
 MKSTORE_SECONDS = 600  # what takes so long never ends

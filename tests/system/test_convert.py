@@ -11,7 +11,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import WORK, cat, make_image, mkstore, mkstore_json, verify
+from conftest import WORK, cat, compiled, make_image, mkstore, mkstore_json, verify
 
 from machine import Machine
 
@@ -34,14 +34,8 @@ def older_image():
     image = program + ".img"
     changed = pathlib.Path(program + ".c")
     changed.write_text(source, encoding="utf-8")
-    objects = [
-        f"build/host/{path.with_suffix('.o')}"
-        for folder in FOLDERS
-        for path in sorted(pathlib.Path(folder).glob("*.c"))
-        if path != create
-    ]
-    command = ["gcc", "-std=gnu11", "-I.", str(changed)]
-    command += [path for path in objects if os.path.exists(path)]
+    objects = compiled("host", *FOLDERS, without=[str(create)])
+    command = ["gcc", "-std=gnu11", "-I.", str(changed), *objects]
     subprocess.run([*command, "-llz4", "-o", program], check=True)
     make_image(image, "64M", "--mkstore", program)
     yield image

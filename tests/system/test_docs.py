@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, compiled
 
 FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}", "-ffreestanding", "-fPIE", "-O2"]
 LINK = ["-static-pie", "-nostdlib", "-Wl,-z,separate-code", "-Wl,--no-dynamic-linker"]
@@ -41,8 +41,7 @@ def test_compiles(code, tmp_path):
     program = re.search(r"^int main\(", code, re.M)
     source.write_text(code if program else AROUND.format(code), encoding="utf-8")
     if program:
-        library = [*glob.glob("build/ring3/user/lib/*.o"), *glob.glob("build/ring3/base/*.o"),
-                   "build/ring3/kernel/loader.o"]
+        library = [*compiled("ring3", "user/lib", "base"), "build/ring3/kernel/loader.o"]
         command = ["gcc", *FLAGS, *LINK, source, *library, "-o", made]
     else:
         command = ["gcc", *FLAGS, "-Wno-unused-but-set-variable", "-c", source, "-o", made]

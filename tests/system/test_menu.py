@@ -2,13 +2,12 @@
 """test_menu.py - the entries of GRUB's menu that hold machines back until somebody says so,
 and what is chosen there."""
 
-import pathlib
 import re
 import subprocess
 import time
 
 import pytest
-from conftest import mkstore, verify
+from conftest import compiled, mkstore, verify
 from test_screen import HINT, wait_screen
 
 from console import KERNEL, choose_entry, from_menu, kernel_command, power_off, send_break, until
@@ -188,9 +187,8 @@ def test_entry_with_a_screen(image, entry):
 
 def nameless(image, tmp_path):
     """Takes the name of the terminal's machine out of the system page."""
-    objects = [path for path in pathlib.Path("build/host").rglob("*.o")
-               if re.match(r"build/host/(base|tools/mkstore|tools/verify|store|objects|drivers|kernel)/", str(path))
-               and path.name != "main.o"]
+    objects = compiled("host", "base", "tools", "store", "objects", "drivers", "kernel",
+                       without=["tools/mkstore/main.c"])
     program = tmp_path / "nameless"
     subprocess.run(["gcc", "-std=gnu11", "-I.", "-w", "tests/system/nameless.c", *objects, "-llz4", "-o",
                     program], check=True)
