@@ -15,7 +15,7 @@ from conftest import STORE_OFFSET, cat, mkstore, mkstore_json, numbers, verify
 
 from away import modern
 from console import KERNEL, SECTOR, kernel_command, machine_number, object_range, power_off, send_break
-from faults import FAILING, UNSAVED, blkdebug, failing, requests
+from faults import FAILING, UNSAVED, attach, blkdebug, failing, requests
 from machine import Machine
 from test_disk import works
 from test_programs import wait_for
@@ -137,7 +137,7 @@ def test_shell_behind_a_bad_sector(image):
         machine.wait_prompt()
         power_off(machine)
     shell = machine_number(image, "shell")
-    charged = mkstore_json("info", image)["objects"]["charged_pages"]
+    alive = mkstore_json("info", image)["objects"]["alive"]
     with bad_sector(image, machine_sector(image, shell)) as machine:
         machine.wait(rf"the shell cannot run \(machine {shell}\): the disk reported an error")
         for again in range(2):
@@ -155,8 +155,8 @@ def test_shell_behind_a_bad_sector(image):
             machine.command(f"rm /notes/copy{number}")
         machine.command("checkpoint")
         power_off(machine)
-    # The copies would be some 600 pages, the two shells are some 200.
-    assert mkstore_json("info", image)["objects"]["charged_pages"] < charged + 300
+    # The copies would be twenty, the two shells with their guards are some fifteen.
+    assert mkstore_json("info", image)["objects"]["alive"] < alive + 20
     with Machine(image) as machine:
         machine.wait_prompt()
         while machine.command("ps").count("shell") > 1:

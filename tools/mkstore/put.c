@@ -231,9 +231,10 @@ static enum command_exit put_store(struct host *host, struct put *put)
 	enum command_exit result;
 	enum status status = path_place_find(host, put->path, &place);
 
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, directory_lookup(&host->space, place.directory,
-							   place.name, place.length, &capability));
+	if (status != STATUS_OK)
+		return path_error(host, status, "write", put->path);
+	status = HOST_RETRY(host, directory_lookup(&host->space, place.directory, place.name,
+						   place.length, &capability));
 	if (status == STATUS_NOT_FOUND)
 		result = put_create(host, put, &place);
 	else if (status == STATUS_OK)
