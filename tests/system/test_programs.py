@@ -191,8 +191,8 @@ def test_new_program_from_the_host(image):
         wait_for(machine, "log 20", "mine: hello from mine, 2 arguments")
         wait_for(machine, "log 20", "argument 2: two words")
         assert "not a program" in machine.command("run /notes/licence")
-        assert "no such name" in machine.command("run mine")
-        assert "priority is 0 to 15" in machine.command("run -p 16 hello")
+        assert "mine: no such program" in machine.command("run mine")
+        assert "priority is 0 to 8" in machine.command("run -p 16 hello")
         assert "usage: run" in machine.command("run -x hello")
 
 

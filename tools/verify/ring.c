@@ -386,7 +386,7 @@ static void ring_order_check(struct verify *verify, const struct disk_record *ne
 				verify_report_at(verify, VERIFY_ERROR, VERIFY_RING, NULL,
 						 VERIFY_NOWHERE,
 						 "slot %u holds a tombstone among records", slot);
-			else if (later && verify->totals.damaged_slots == 0)
+			else if (later && !verify->damage[slot])
 				verify_report_at(
 					verify, VERIFY_ERROR, VERIFY_RING, NULL, VERIFY_NOWHERE,
 					"slot %u does not hold generation %llu, the "

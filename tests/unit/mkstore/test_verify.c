@@ -380,6 +380,10 @@ static void slots_must_be_in_order(void **state)
 	memset(next, 0, sizeof(*record));
 	memset(slot - DISK_SLOT_SIZE, 0, sizeof(*record));
 	expect_only(VERIFY_RING);
+	/* A slot that is damaged does not explain that another one is empty. */
+	memset(next, 0x5a, sizeof(*record));
+	verify_all();
+	assert_int_equal(codes[VERIFY_RING], 1);
 }
 
 /* Whatever a record says with a good checksum: an answer, and no harm. */
