@@ -458,7 +458,7 @@ static bool console_run_step(void)
 	enum console_progress progress;
 
 	store_operation_begin(kernel.space.store);
-	progress = run->step(run);
+	progress = time_uptime_ns() < run->retry_ns ? CONSOLE_WAITS : run->step(run);
 	if (progress == CONSOLE_MORE)
 		return true;
 	if (progress == CONSOLE_FINISHED) {

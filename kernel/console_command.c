@@ -163,8 +163,11 @@ static enum console_progress console_kill(struct console_run *run)
 		status = STATUS_WRONG_TYPE;
 	if (status == STATUS_OK)
 		status = service_destroy((object_t){(uint32_t)number}, OBJECT_MACHINE);
-	if (kernel_work_end(status))
+	if (kernel_work_end(status)) {
+		if (status == STATUS_IO)
+			run->retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
 		return CONSOLE_WAITS;
+	}
 	if (status == STATUS_OK)
 		console_print("machine %lu destroyed\n", (unsigned long)number);
 	else if (status == STATUS_DEAD || status == STATUS_NOT_FOUND || status == STATUS_WRONG_TYPE)

@@ -27,7 +27,8 @@ struct console_run {
 	struct store_snapshot snapshot;
 	bool found;
 	struct failing failing;
-	uint64_t unread; /* the last number that may be it and is not read by the disk */
+	uint64_t retry_ns; /* not before this: the disk fails */
+	uint64_t unread;   /* the last number that may be it and is not read by the disk */
 	/* The commit that it has asked for: */
 	bool asked, answered;
 	enum status outcome;

@@ -63,6 +63,7 @@ static enum status creation_ranges(struct space *space, struct creation *creatio
 
 		if (type->arena == RANGE_NONE)
 			continue;
+		ASSERT(creation->plan.count == i);
 		if (i == 0 && !type->starts_empty && creation->request->size_max > size)
 			size = creation->request->size_max;
 		status = range_plan_add(space, creation->system, &creation->plan, type->arena,

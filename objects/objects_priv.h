@@ -9,6 +9,9 @@
  *   create.c      creation
  *   destroy.c     destruction and its steps
  *   format.c      the first objects of an empty space
+ *   transient.c   objects that are to go
+ *   machine_index.c  all machines, and which may be ready
+ *   deadline.c    queue of deadlines
  *   range.c       address ranges and their quarantine
  *   bank.c        allowances
  *   btree.c       B+trees: descent, insertion, removal, order

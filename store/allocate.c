@@ -33,6 +33,13 @@ static void window_begin(struct allocator_window *window)
 	window->passed = 0;
 }
 
+/* Of what could not be read, an error of the disk counts more than damage: it may pass. */
+static void window_unread(struct allocator_window *window, enum status status)
+{
+	if (window->unread != STATUS_IO)
+		window->unread = status;
+}
+
 void allocator_begin(struct store *store)
 {
 	struct allocator *allocator = &store->allocator;
@@ -134,7 +141,7 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 			return status;
 		memset(window->bits, status == STATUS_OK ? 0 : 0xff, PAGE_SIZE);
 		if (status != STATUS_OK)
-			window->unread = status;
+			window_unread(window, status);
 		if (status == STATUS_OK && bits)
 			memcpy(window->bits, bits, PAGE_SIZE);
 		window->half_loaded = true;
@@ -146,7 +153,7 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 		bits_add(window->bits, bits);
 	if (status == STATUS_IO && store->failures < LIMIT_FAILURES) {
 		memset(window->bits, 0xff, PAGE_SIZE);
-		window->unread = status;
+		window_unread(window, status);
 	}
 	window->half_loaded = false;
 	window->loaded = true;
@@ -185,7 +192,7 @@ static enum status window_next(struct store *store, struct allocator_window *win
 	if (status == STATUS_WAIT)
 		return status;
 	if (status == STATUS_IO || status == STATUS_CORRUPT) {
-		window->unread = status;
+		window_unread(window, status);
 		leaf = window->leaf + 1;
 	} else if (status != STATUS_OK || leaf >= store_leaves(store)) {
 		leaf = store_leaves(store);
