@@ -31,6 +31,9 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPORT = "build/test-report.txt"
 JOBS = 2
+# Of what a failing job printed, these lines are said again at the end; so many of them.
+FAILURE = r"^(?:FAILED|ERROR|E  ) .*$|^\[ +(?:FAILED|ERROR).*$"
+FAILURE_LINES = 6
 # Against what hangs; no promise of how long anything takes.
 LIMIT_S = 3600
 
@@ -305,6 +308,16 @@ def tell(outcome, number, total):
         print(outcome.output.rstrip()[-20000:], flush=True)
 
 
+def failures(outcomes):
+    """What failed, a few lines each, for whoever sees only the end of the output."""
+    for outcome in outcomes:
+        if outcome.failed:
+            said = re.findall(FAILURE, outcome.output, re.M)
+            said = said or outcome.output.strip().splitlines()
+            yield f"FAILED {outcome.job.name}"
+            yield from (f"  {line[:200]}" for line in said[-FAILURE_LINES:])
+
+
 def figures_table(outcomes, demanded):
     """What simulator and fuzzers have done, a line for each figure; and the figures that
     are demanded and were not reached."""
@@ -390,6 +403,8 @@ def main():
         failed += len(missed)
     summary = f"{passed} passed, {failed} failed"
     report_write(outcomes, lines, summary)
+    for line in failures(outcomes):
+        print(line)
     print(f"took {time.monotonic() - start:.0f} s; details in {REPORT}")
     print(summary)
     sys.exit(1 if failed else 0)

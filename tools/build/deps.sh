@@ -36,6 +36,7 @@ check clang              /usr/bin/clang
 check clang-format       /usr/bin/clang-format
 check clang-tidy         /usr/bin/clang-tidy
 check cppcheck           /usr/bin/cppcheck
+check pyflakes3          /usr/bin/pyflakes3
 '
 
 find_missing() {
