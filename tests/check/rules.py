@@ -86,14 +86,22 @@ def layers(tree):
     return bad
 
 
+STORE_PART = re.compile(r"store/(\w+)/")
+
+
 def private_headers(tree):
-    """A *_priv.h is included from its own folder and by tests only."""
+    """A *_priv.h is included from its own folder, from those below it and by tests only; so is
+    the header of a part of the store from the store."""
     bad = []
     for path, text in c_files(tree).items():
         for line, quoted, name in includes(text):
-            if quoted and name.endswith("_priv.h") and not path.startswith("tests/"):
-                if os.path.dirname(name) != os.path.dirname(path):
-                    bad.append(f"{path}:{line}: {name} is private to its folder")
+            if not quoted or path.startswith("tests/"):
+                continue
+            folder = os.path.dirname(name) + "/"
+            if name.endswith("_priv.h") and not path.startswith(folder):
+                bad.append(f"{path}:{line}: {name} is private to its folder")
+            elif STORE_PART.match(name) and not path.startswith("store/"):
+                bad.append(f"{path}:{line}: {name} is private to the store")
     return bad
 
 

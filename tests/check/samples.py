@@ -23,6 +23,11 @@ BAD = [
         "private",
     ),
     (
+        "private_headers",
+        {"tools/a.c": '#include "store/map/map.h"\n', "store/map/map.h": ""},
+        "private to the store",
+    ),
+    (
         "own_header_first",
         {"store/a.c": '#include <stdint.h>\n#include "store/a.h"\n', "store/a.h": ""},
         "first include",

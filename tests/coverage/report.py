@@ -65,7 +65,7 @@ def execute(folder):
 
 def measure(folder):
     """What gcov knows of each file of store/."""
-    notes = [os.path.abspath(path) for path in sorted(glob.glob(f"{folder}/store/*.gcda"))]
+    notes = [os.path.abspath(path) for path in sorted(glob.glob(f"{folder}/store/**/*.gcda", recursive=True))]
     with tempfile.TemporaryDirectory() as place:
         command = ["gcov", "--json-format", "--branch-probabilities", *notes]
         subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
@@ -73,7 +73,7 @@ def measure(folder):
             with gzip.open(path) as file:
                 for found in json.load(file)["files"]:
                     name = os.path.relpath(os.path.join(ROOT, found["file"]), ROOT)
-                    if re.fullmatch(r"store/\w+\.c", name):
+                    if re.fullmatch(r"store/(\w+/)?\w+\.c", name):
                         yield name, found["lines"]
 
 

@@ -54,7 +54,7 @@ FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused", "-I."]
 def sources():
     """What a simulator or a unit test is made of, as paths from the root."""
     found = [ROOT / "base/quantity.c", ROOT / "base/text.c",
-             *ROOT.glob("store/*.c"), *ROOT.glob("objects/*.c"), *ROOT.glob("tests/sim/*.c"),
+             *ROOT.glob("store/**/*.c"), *ROOT.glob("objects/*.c"), *ROOT.glob("tests/sim/*.c"),
              *ROOT.glob("tools/mkstore/*.c"), *ROOT.glob("tools/verify/*.c"), *ROOT.glob("drivers/gpt*.c"),
              *ROOT.glob(DRIVER + "blk*.c"), ROOT / DRIVER / "queue.c",
              ROOT / "kernel/console_line.c", ROOT / "kernel/loader.c",

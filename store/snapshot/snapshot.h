@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snapshot_priv.h - what the files about snapshots share with each other and
- * with the commit; a part of store_priv.h.
+ * snapshot.h - snapshots: the catalogue, names, ages, what is kept by itself, and giving back what
+ * a deleted one alone has held.
+ *
+ * What other parts of the store may call and see.
  */
-#ifndef STORE_SNAPSHOT_PRIV_H
-#define STORE_SNAPSHOT_PRIV_H
+#ifndef STORE_SNAPSHOT_SNAPSHOT_H
+#define STORE_SNAPSHOT_SNAPSHOT_H
 
-#include "store/store.h"
 #include "store/limits.h"
+#include "store/store.h"
 
 /* ---- catalogue.c --------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@
  * origin or a snapshot before that has it, is added up in the record.  When the
  * origin gets another child in its place, the sum goes over to the origin's entry.
  */
+#include "store/snapshot/snapshot.h"
 #include "store/store_priv.h"
 
 #include "store/keeping.h"

@@ -20,6 +20,7 @@
  * as it is (S7), all that was changed since is dirty again, and the next commit takes
  * it along.
  */
+#include "store/commit/commit.h"
 #include "store/store_priv.h"
 #include "base/text.h"
 

@@ -19,6 +19,7 @@
  *
  * A damaged page is told and passed over, a damaged node with all below it.
  */
+#include "store/scrub/scrub.h"
 #include "store/store_priv.h"
 
 /* No tree has pages from here on. */

@@ -12,6 +12,7 @@
  * mappings have used it since it was looked at last.  Only CLEAN and FAILED
  * frames without pins are on that list.
  */
+#include "store/cache/cache.h"
 #include "store/store_priv.h"
 
 static uint32_t *bucket_of(struct store *store, uint64_t key)

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.h - frames: pages of the space and nodes of the trees in memory, clean, dirty or on their
+ * way to the disk; reading them; and which of them are never given up.
+ *
+ * What other parts of the store may call and see.
+ */
+#ifndef STORE_CACHE_CACHE_H
+#define STORE_CACHE_CACHE_H
+
+#include "store/limits.h"
+#include "store/media/media.h"
+#include "store/store.h"
+
+/* ---- cache.c ------------------------------------------------------------ */
+
+enum frame_state {
+	FRAME_FREE,	/* on the free list */
+	FRAME_BORROWED, /* used by the owner for something else */
+	FRAME_READING,	/* belongs to a read; tag = its index */
+	FRAME_FAILED,	/* the read failed; tag = status, and to whom it is told; LRU */
+	FRAME_CLEAN,	/* equals the disk; on the LRU list while unpinned */
+	FRAME_DIRTY,	/* tag = working generation: changed in it, in the dirty tree;
+			 * older: frozen, not staged yet, in the frozen tree */
+	FRAME_HIDDEN,	/* frozen, but cleared since: not to be found any more */
+	FRAME_INFLIGHT, /* staged, not durable: a read would not find it on the disk;
+			 * tag = its generation */
+	FRAME_STATES,
+};
+
+struct cache_frame {
+	uint64_t key;
+	uint32_t hash_next;
+	uint32_t left;	/* tree: left child; list: previous */
+	uint32_t right; /* tree: right child; list: next */
+	uint32_t tag;	/* by state, see above */
+	uint32_t number;
+	uint32_t state : 4;
+	uint32_t pins : 8;
+	uint32_t serial : 20; /* the operation that holds it */
+};
+static_assert(sizeof(struct cache_frame) == 32, "the bound of the memory use counts on it");
+
+#define KEY_SPACE  (UINT64_C(1) << 60) /* | page number */
+#define KEY_EXTENT (UINT64_C(2) << 60) /* | 60 bits that stand for the extent */
+#define KEY_STORED (UINT64_C(4) << 60) /* | the same: as it lies on the disk */
+#define KEY_NUMBER ((UINT64_C(1) << 60) - 1)
+
+struct frame_range {
+	uint32_t first, slot, count;
+};
+
+enum { WANT_TO_READ = 1, WANT_TO_KEEP = 2, WANT_TO_BORROW = 4 };
+
+struct cache {
+	struct cache_frame *frame; /* limits.frames, then the two list heads */
+	uint32_t *bucket;
+	uint32_t buckets;
+	uint8_t *base;
+	uint32_t donated;
+	uint32_t free_head;
+	uint32_t lru;	   /* list head: most recently used first */
+	uint32_t inflight; /* list head: oldest last */
+	uint32_t lru_count;
+	uint32_t count[FRAME_STATES];
+	uint32_t serial;
+	uint8_t wanted; /* what is waited for on STORE_CHANNEL_FRAMES */
+	uint32_t ranges;
+	struct frame_range range[LIMIT_FRAME_RANGES];
+};
+
+void cache_init(struct store *store);
+struct cache_frame *cache_frame(struct store *store, uint32_t slot);
+void *cache_data(struct store *store, uint32_t slot);
+uint32_t cache_find(struct store *store, uint64_t key);
+/* A frame of nobody's; NIL: none.  Owners' requests leave a few to the commit. */
+uint32_t cache_take(struct store *store);
+bool cache_available(const struct store *store, uint32_t beyond);
+void cache_insert(struct store *store, uint32_t slot, uint64_t key, enum frame_state state);
+void cache_state_set(struct store *store, uint32_t slot, enum frame_state state);
+void cache_unhash(struct store *store, uint32_t slot);
+/* Forgets what the frame holds (CLEAN, FAILED or on no list) and frees it. */
+void cache_drop(struct store *store, uint32_t slot);
+void cache_touch(struct store *store, uint32_t slot);
+void cache_retire(struct store *store, uint32_t slot); /* the opposite */
+/* Until the next release the frame is not evicted. */
+void cache_hold(struct store *store, uint32_t slot);
+void cache_release_held(struct store *store);
+void cache_lru_add(struct store *store, uint32_t slot);
+void cache_list_add(struct store *store, uint32_t head, uint32_t slot);
+void cache_list_remove(struct store *store, uint32_t slot);
+/* A written extent, kept so that it need not be read again. */
+void cache_extent_put(struct store *store, const struct disk_reference *reference,
+		      struct place place, const void *data);
+/* To keep: a frame that will not be evictable. */
+enum status cache_wait_frames(struct store *store, bool to_keep, store_channel_t *channel);
+bool cache_pressure(const struct store *store);
+void cache_step(struct store *store); /* wakes who waits for frames, if there are any */
+
+/* ---- tree.c: a treap of frames keyed by page number -------------------- */
+
+void tree_insert(struct store *store, uint32_t *root, uint32_t slot);
+void tree_remove(struct store *store, uint32_t *root, uint32_t slot);
+uint32_t tree_first(struct store *store, uint32_t root);
+uint32_t tree_last(struct store *store, uint32_t root);
+/* The first at or after / the last before `page`; NIL when there is none. */
+uint32_t tree_at_or_after(struct store *store, uint32_t root, uint64_t page);
+uint32_t tree_before(struct store *store, uint32_t root, uint64_t page);
+
+/* ---- reader.c ------------------------------------------------------------ */
+
+enum read_state { READ_IDLE, READ_QUEUED, READ_SUBMITTED };
+
+struct read {
+	struct block_request request;
+	struct disk_reference reference;
+	struct place place;
+	uint64_t durable; /* newest durable generation at the start */
+	uint8_t *bounce;
+	uint32_t slot;
+	enum read_state state;
+	bool orphan; /* the page was cleared: free the frame, tell nobody */
+	volatile bool done;
+};
+
+struct reader {
+	struct read read[LIMIT_READS];
+	uint32_t reads; /* requests allowed in flight */
+};
+
+/* The extent's content, from the cache or after a read. */
+enum status extent_get(struct store *store, const struct disk_reference *reference,
+		       struct place place, const void **data, store_channel_t *channel);
+/* The same, verified but not decompressed. */
+enum status extent_get_stored(struct store *store, const struct disk_reference *reference,
+			      struct place place, const void **data, store_channel_t *channel);
+/* Its frame is the first to be used for something else: it was needed once. */
+void extent_forget(struct store *store, const struct disk_reference *reference, struct place place);
+uint32_t reader_find(struct store *store, uint64_t key); /* NIL, too: it is to be read again */
+/* Starts reading the page into a fresh frame; WAIT. */
+enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference,
+			store_channel_t *channel);
+/* Verifies and decodes what was read (at `stored`) into `page`. */
+enum status extent_decode(struct store *store, const struct disk_reference *reference,
+			  struct place place, const void *stored, void *page);
+void extent_report(struct store *store, const struct disk_reference *reference, struct place place,
+		   const char *what);
+/* Under which an extent is cached: its sector, its checksum and its place, for
+ * what was verified for one place is not verified for another (S5). */
+uint64_t extent_key(uint64_t kind, const struct disk_reference *reference, struct place place);
+void reader_orphan(struct store *store, uint32_t slot);
+bool reader_step(struct store *store);
+bool reader_busy(const struct store *store);
+bool reader_can_start(const struct store *store);
+
+/* ---- essential.c: pages that a full store keeps room for ----------------------- */
+
+struct essential {
+	uint32_t count;
+	struct store_pages run[STORE_ESSENTIAL_RUNS];
+	/* A node above the run cannot be read: the commits until it is tried again, 0: all
+	 * can; and the generation from which on it is. */
+	uint32_t pause[STORE_ESSENTIAL_RUNS];
+	uint64_t again[STORE_ESSENTIAL_RUNS];
+	/* Nodes are touched up to this page of this run; and when all had been last. */
+	uint32_t at_run;
+	uint64_t at_page;
+	uint64_t generation, evictions;
+};
+
+bool essential_page(const struct store *store, uint64_t page);
+bool essential_key(const struct store *store, uint64_t key); /* of a frame */
+/* Set aside for them: evictable frames; blocks of a store of so many. */
+uint32_t essential_frames(const struct store *store);
+uint64_t essential_blocks(const struct store *store, uint64_t total);
+/* Keeps the nodes above them in the cache. */
+void essential_nodes_step(struct store *store);
+/* Of the cache: they are about to change (false) or have changed (true). */
+void cache_essential_change(struct store *store, bool changed);
+
+#endif
