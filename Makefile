@@ -189,7 +189,7 @@ $(S)/host.a: $(ARCHIVED_C:%.c=$(S)/%.o)
 $(S)/user.a: $(RING3_C:%.c=$(S)/%.o)
 $(S)/drivers.a: $(patsubst %.c,$(S)/%.o,$(call tree,drivers,%.c))
 # What the kernel does for machines, for calls over the fake store.
-CALLS := syscall deliver park task time fault service service_machine service_memory print safe terminal essential
+CALLS := syscall deliver park task time fault service service_end service_machine service_machine_end service_segment service_port service_table service_bank print safe terminal essential
 $(S)/calls.a: $(CALLS:%=$(S)/kernel/%.o)
 $(S)/fake.a: $(patsubst %.c,$(S)/%.o,$(OBJECTS_C) $(BASE_C)) $(S)/tests/unit/objects/fake_store.o
 $(S)/%.a:

@@ -4,51 +4,38 @@
  */
 #include "kernel/service.h"
 #include "base/text.h"
-#include "kernel/console.h"
-#include "kernel/memory.h"
-#include "kernel/print.h"
 #include "base/assert.h"
 #include <string.h>
 
-static struct {
-	bool transient;		/* there may be objects noted that are to go */
-	bool destroying;	/* there may be objects to take apart */
-	uint64_t retry_ns;	/* not before this: the store is full, or the disk fails */
-	struct failing failing; /* what taking apart cannot read */
-	uint64_t transient_retry_ns;
-	struct failing transient_failing;
-	bool surveying; /* the places of directories may not be known */
-	uint64_t survey_ns;
-	struct directory_survey survey;
-} service_state;
+/* Adding a type is one line here, and its descriptor. */
+static const struct service_type *const types[OBJECT_TYPES] = {
+	[OBJECT_SEGMENT] = &segment_service,
+	[OBJECT_MACHINE] = &machine_service,
+	[OBJECT_PORT] = &port_service,
+	[OBJECT_TABLE] = &table_service,
+	[OBJECT_DIRECTORY] = &directory_service,
+	[OBJECT_BANK] = &bank_service,
+	[OBJECT_CLOCK] = &clock_service,
+	[OBJECT_CONSOLE] = &console_service,
+	[OBJECT_STORE] = &store_service,
+	[OBJECT_SYSTEM] = &system_service,
+	[OBJECT_LOG] = &log_service,
+};
 
-void service_reset(void)
+const struct service_type *service_type(unsigned type)
 {
-	memset(&service_state, 0, sizeof(service_state));
-	service_state.transient = true;
-	service_state.destroying = true;
-	service_state.surveying = true;
-	service_state.survey.directory = (object_t){1};
+	return type < OBJECT_TYPES ? types[type] : NULL;
 }
 
 static const struct operation *operation_find(const struct disk_capability *target, uint64_t label)
 {
-	static const struct operation *const by_type[OBJECT_TYPES] = {
-		[OBJECT_SEGMENT] = segment_operations, [OBJECT_MACHINE] = machine_operations,
-		[OBJECT_TABLE] = table_operations,     [OBJECT_DIRECTORY] = directory_operations,
-		[OBJECT_BANK] = bank_operations,       [OBJECT_CLOCK] = clock_operations,
-		[OBJECT_CONSOLE] = console_operations, [OBJECT_STORE] = store_operations,
-		[OBJECT_SYSTEM] = system_operations,   [OBJECT_LOG] = log_operations,
-	};
+	const struct service_type *type = service_type(target->type);
 	uint64_t number = label & 0xff;
-	const struct operation *operation;
 
-	if (target->type >= OBJECT_TYPES || !by_type[target->type])
+	if (!type || !type->operations || label >> 8 != target->type ||
+	    number >= SERVICE_OPERATIONS_MAX || !type->operations[number].run)
 		return NULL;
-	if (label >> 8 != target->type || number >= SERVICE_OPERATIONS_MAX)
-		return NULL;
-	operation = &by_type[target->type][number];
-	return operation->run ? operation : NULL;
+	return &type->operations[number];
 }
 
 /* The slot that the answer's capability goes to: must exist and hold no reply. */
@@ -157,258 +144,21 @@ enum status service_answer_object(struct service *service, object_t object, uint
 	return object_capability(&kernel.space, object, rights, &service->capability);
 }
 
-/* ---- destruction ---------------------------------------------------------------- */
-
-/* What has to be known of a machine after it may have left memory. */
-struct ending {
-	object_t table, port[MACHINE_PORTS];
-	uint64_t version[MACHINE_PORTS];
-};
-
-/* Nobody may wait for an answer of the machine any more. */
-static enum status ending_replies(const struct ending *ending)
-{
-	enum status status = ending->table.n ? reply_abandon_table(ending->table) : STATUS_OK;
-
-	for (unsigned i = 0; i < MACHINE_PORTS && status == STATUS_OK; i++) {
-		struct disk_object record;
-
-		if (!ending->port[i].n)
-			continue;
-		store_operation_begin(kernel.space.store);
-		status = object_read(&kernel.space, ending->port[i], &record);
-		if (status == STATUS_OK && record.version == ending->version[i])
-			status = reply_abandon_port(ending->port[i]);
-		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND)
-			status = STATUS_OK;
-	}
-	return status;
-}
-
-/* Its own port dies with it, if it may destroy it. */
-static enum status ending_port(const struct ending *ending)
-{
-	struct disk_capability port;
-	struct disk_object table;
-	enum status status;
-
-	if (!ending->table.n)
-		return STATUS_OK;
-	store_operation_begin(kernel.space.store);
-	status = object_read(&kernel.space, ending->table, &table);
-	if (status == STATUS_OK)
-		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
-	if (status == STATUS_OK)
-		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_DESTROY, NULL);
-	if (status == STATUS_WAIT || (status == STATUS_IO && !kernel_read_given_up()))
-		return status;
-	return status == STATUS_OK ? service_destroy((object_t){port.object}, OBJECT_PORT)
-				   : STATUS_OK;
-}
-
-/* The segments that it owns go with it: all of them, wherever they are mapped, not
- * only the pages that it had attached itself. */
-static enum status ending_unmap(const struct disk_machine *machine)
-{
-	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++) {
-		const struct disk_attachment *attachment = &machine->attachments[i];
-		struct disk_object segment;
-		enum status status;
-
-		if (!(attachment->flags & ATTACHMENT_OWNED))
-			continue;
-		status = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0,
-					&segment);
-		if (status == STATUS_WAIT || status == STATUS_IO)
-			return status;
-		if (status == STATUS_OK)
-			memory_unmap_run((page_t){segment.first_page}, segment.range_pages);
-	}
-	return STATUS_OK;
-}
-
-/* Before its end: its callers are answered, its port goes. */
-static enum status ending_begin(object_t object)
-{
-	static const struct disk_capability none;
-	struct ending ending;
-	struct disk_machine *machine;
-	enum status status;
-
-	store_operation_begin(kernel.space.store);
-	status = machine_prepare(&kernel.space, object, &machine);
-	if (status == STATUS_OK)
-		status = reply_abandon(&machine->reply, STATUS_GONE);
-	if (status != STATUS_OK)
-		return status;
-	machine->reply = none;
-	/* By capability, not by number (P4): if its table was destroyed before it, the
-	 * number may be that of somebody else's by now. */
-	status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, NULL);
-	if (status == STATUS_WAIT || status == STATUS_IO)
-		return status;
-	ending.table = (object_t){status == STATUS_OK ? machine->table.object : 0};
-	for (unsigned i = 0; i < MACHINE_PORTS; i++) {
-		ending.port[i] = (object_t){machine->ports[i].object};
-		ending.version[i] = machine->ports[i].version;
-	}
-	status = ending_replies(&ending);
-	return status == STATUS_OK ? ending_port(&ending) : status;
-}
-
-/* A machine's end, in steps that each leave a sound state; the last one takes the
- * object, with its table, message page and owned segments.  What a damaged machine
- * owned is not known any more, but it goes all the same. */
-static enum status destroy_machine(object_t object)
-{
-	struct disk_machine *machine;
-	struct task *task;
-	enum status status = ending_begin(object);
-
-	if (status != STATUS_OK && status != STATUS_CORRUPT)
-		return status;
-	store_operation_begin(kernel.space.store);
-	status = machine_read(&kernel.space, object, &machine);
-	if (status == STATUS_OK)
-		status = ending_unmap(machine);
-	if (status == STATUS_OK || status == STATUS_CORRUPT)
-		status = object_destroy(&kernel.space, object);
-	if (status != STATUS_OK)
-		return status;
-	task = task_find(object);
-	if (task) {
-		essential_ended(task);
-		task_forget(task);
-	}
-	console_examine();
-	return STATUS_OK;
-}
-
-enum status service_destroy(object_t object, enum object_type type)
-{
-	struct disk_object record;
-	enum status status = STATUS_OK;
-
-	if (object.n < OBJECT_FIRST_FREE)
-		return STATUS_NO_RIGHT;
-	service_state.destroying = true;
-	if (type == OBJECT_MACHINE) {
-		status = destroy_machine(object);
-	} else {
-		if (type == OBJECT_PORT)
-			status = reply_abandon_port(object);
-		else if (type == OBJECT_TABLE)
-			status = reply_abandon_table(object);
-		store_operation_begin(kernel.space.store);
-		if (status == STATUS_OK)
-			status = object_read(&kernel.space, object, &record);
-		if (status == STATUS_OK)
-			status = object_destroy(&kernel.space, object);
-		if (status == STATUS_OK && type == OBJECT_SEGMENT)
-			memory_unmap_run((page_t){record.first_page}, record.range_pages);
-		if (status == STATUS_OK && type == OBJECT_PORT)
-			task_wake_channel(kernel_port_channel(object));
-	}
-	return status;
-}
-
-bool service_destroying(void)
-{
-	return service_state.destroying;
-}
-
-static enum status destroy_transient(void)
-{
-	enum status status = STATUS_NO_SPACE, failed = STATUS_NOT_FOUND;
-	struct disk_system *system;
-	struct disk_object record;
-	object_t object;
-
-	/* One that cannot go now does not keep those behind it. */
-	for (uint32_t at = 0; status == STATUS_NO_SPACE || status == STATUS_IO; at++) {
-		store_operation_begin(kernel.space.store);
-		status = transient_find(&kernel.space, &at, &object, &record);
-		if (status != STATUS_OK)
-			return status == STATUS_NOT_FOUND ? failed : status;
-		status = service_destroy(object, (enum object_type)record.type);
-		failed = status;
-	}
-	if (status == STATUS_OK || status == STATUS_WAIT)
-		return status;
-	kernel_print_loud("perdure: object %u, which was to go, cannot be destroyed: %s", object.n,
-			  status_text(status));
-	store_operation_begin(kernel.space.store);
-	status = system_prepare(&kernel.space, &system);
-	if (status == STATUS_OK)
-		transient_remove(system, record.version);
-	return status;
-}
-
-enum status service_destroy_transient(void)
-{
-	enum status status;
-
-	kernel_work_begin(&service_state.transient_failing);
-	status = destroy_transient();
-	kernel_work_end(status);
-	return status;
-}
-
-/* Is it to be tried again after a pause? */
-static bool destroy_failed(enum status status, uint64_t *retry_ns)
-{
-	if (status != STATUS_NO_SPACE && status != STATUS_IO)
-		return false;
-	*retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
-	return true;
-}
-
-/* OK: go on. */
-static enum status destroy_step(void)
-{
-	enum status status;
-	bool more = false;
-
-	store_operation_begin(kernel.space.store);
-	kernel_work_begin(&service_state.failing);
-	kernel.space.patient = !kernel_read_given_up();
-	status = object_destroy_step(&kernel.space, &more);
-	kernel_work_end(status);
-	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
-		return status;
-	if (status != STATUS_OK)
-		kernel_print_loud("perdure: a destroyed object cannot be taken apart, and its "
-				  "space is not given back: %s",
-				  status_text(status));
-	if (!more || status != STATUS_OK) {
-		service_state.destroying = false;
-		task_wake_channel(CHANNEL_DESTROY);
-	}
-	return STATUS_OK;
-}
-
-bool service_destroy_step(void)
-{
-	/* What a restart has noted is its own to end, as long as it is under way. */
-	bool restarts = console_restarts(), transient = service_state.transient && !restarts;
-	uint64_t now_ns = time_uptime_ns();
-	enum status status;
-
-	service_state.transient |= restarts;
-	if (transient && now_ns >= service_state.transient_retry_ns) {
-		status = service_destroy_transient();
-		service_state.transient = status != STATUS_NOT_FOUND;
-		if (!destroy_failed(status, &service_state.transient_retry_ns))
-			return status == STATUS_OK || status == STATUS_NOT_FOUND;
-	}
-	if (!service_state.destroying || now_ns < service_state.retry_ns)
-		return false;
-	status = destroy_step();
-	destroy_failed(status, &service_state.retry_ns);
-	return status == STATUS_OK; /* else again when something has completed */
-}
-
 /* ---- a state from before directories had places ------------------------------------ */
+
+static struct {
+	bool surveying; /* the places of directories may not be known */
+	uint64_t survey_ns;
+	struct directory_survey survey;
+} service_state;
+
+void service_reset(void)
+{
+	memset(&service_state, 0, sizeof(service_state));
+	service_state.surveying = true;
+	service_state.survey.directory = (object_t){1};
+	service_end_reset();
+}
 
 bool service_survey_step(void)
 {

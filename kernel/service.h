@@ -40,16 +40,39 @@ struct operation {
 
 /* Operation n of a type is entry n (entry 0 is empty). */
 #define SERVICE_OPERATIONS_MAX 16u
-extern const struct operation segment_operations[SERVICE_OPERATIONS_MAX];
-extern const struct operation machine_operations[SERVICE_OPERATIONS_MAX];
-extern const struct operation table_operations[SERVICE_OPERATIONS_MAX];
-extern const struct operation directory_operations[SERVICE_OPERATIONS_MAX];
-extern const struct operation bank_operations[SERVICE_OPERATIONS_MAX];
-extern const struct operation clock_operations[SERVICE_OPERATIONS_MAX];
-extern const struct operation console_operations[SERVICE_OPERATIONS_MAX];
-extern const struct operation store_operations[SERVICE_OPERATIONS_MAX];
-extern const struct operation system_operations[SERVICE_OPERATIONS_MAX];
-extern const struct operation log_operations[SERVICE_OPERATIONS_MAX];
+
+/*
+ * What a type of objects is to the kernel: one descriptor, in the file of the type, and one
+ * line of the table in service.c.  Where a function is null there is nothing to do; without
+ * `request` a bank does not make it.  What it is to the space is its descriptor in objects/.
+ */
+struct service_type {
+	const char *name;
+	const struct operation *operations; /* null: it has none */
+
+	/* What the caller of a bank asks for; the type is filled in. */
+	enum status (*request)(const struct service *service, struct object_request *request);
+	/* Answers more than the capability to what has just been made. */
+	enum status (*created)(struct service *service);
+
+	/* Operations of its own, each leaving a sound state, executed anew if what follows has to
+	 * wait: nobody is to wait for what will be gone. */
+	enum status (*before_end)(object_t object);
+	/* It has ended; `record` is as it was.  Cannot fail. */
+	void (*after_end)(object_t object, const struct disk_object *record);
+};
+/* Null: there is nothing of that type that the kernel answers for. */
+const struct service_type *service_type(unsigned type);
+
+extern const struct service_type segment_service, machine_service, port_service, table_service,
+	directory_service, bank_service, clock_service, console_service, store_service,
+	system_service, log_service;
+
+/* service_machine_end.c */
+enum status machine_before_end(object_t object);
+void machine_after_end(object_t object, const struct disk_object *record);
+/* service_end.c */
+void service_end_reset(void);
 
 /* The capability of `object` with these rights as the answer. */
 enum status service_answer_object(struct service *service, object_t object, uint16_t rights);
@@ -62,8 +85,6 @@ enum status service_answer_entry(struct service *service, struct space *space,
 /* For what can only be answered when the places of directories are known: WAIT; BUSY
  * if that cannot be for now, as on a full store. */
 enum status service_survey_wait(void);
-/* May the caller give a machine that priority?  INVALID, NO_RIGHT. */
-enum status service_priority(const struct service *service, uint64_t priority);
 
 /* service_past.c: operations of the store that read in a snapshot. */
 enum status store_op_past_name(struct service *service);

@@ -104,11 +104,25 @@ static enum status directory_op_info(struct service *service)
 	return STATUS_OK;
 }
 
-const struct operation directory_operations[SERVICE_OPERATIONS_MAX] = {
+static const struct operation directory_operations[SERVICE_OPERATIONS_MAX] = {
 	[DIRECTORY_LOOKUP & 0xff] = {directory_op_lookup, RIGHT_READ, SERVICE_CAPABILITY},
 	[DIRECTORY_LINK & 0xff] = {directory_op_link, RIGHT_WRITE, 0},
 	[DIRECTORY_UNLINK & 0xff] = {directory_op_unlink, RIGHT_WRITE, 0},
 	[DIRECTORY_RENAME & 0xff] = {directory_op_rename, RIGHT_WRITE, 0},
 	[DIRECTORY_NEXT & 0xff] = {directory_op_next, RIGHT_READ, SERVICE_DATA | SERVICE_PATIENT},
 	[DIRECTORY_INFO & 0xff] = {directory_op_info, RIGHT_READ, 0},
+};
+
+/* Empty at first: there is nothing to ask for. */
+static enum status directory_request(const struct service *service, struct object_request *request)
+{
+	(void)service;
+	(void)request;
+	return STATUS_OK;
+}
+
+const struct service_type directory_service = {
+	.name = "directory",
+	.operations = directory_operations,
+	.request = directory_request,
 };

@@ -17,7 +17,7 @@ static enum status target_prepare(struct service *service, struct disk_machine *
 }
 
 /* Nobody can put a machine above itself: it could keep all others from running. */
-enum status service_priority(const struct service *service, uint64_t priority)
+static enum status service_priority(const struct service *service, uint64_t priority)
 {
 	if (priority >= MACHINE_PRIORITIES)
 		return STATUS_INVALID;
@@ -241,6 +241,38 @@ static enum status machine_set_priority(struct service *service)
 	return STATUS_OK;
 }
 
+/* ---- the beginning ------------------------------------------------------------------ */
+
+static enum status machine_request(const struct service *service, struct object_request *request)
+{
+	const struct message *message = &service->message;
+	enum status status;
+
+	if (!message->length || message->length >= MACHINE_NAME)
+		return STATUS_INVALID;
+	status = service_priority(service, message->word[0]);
+	if (status != STATUS_OK)
+		return status;
+	request->priority = (uint8_t)message->word[0];
+	memcpy(request->name, message->data, message->length);
+	/* It stands in lines of the log, which nobody may forge. */
+	for (uint32_t i = 0; i < message->length; i++)
+		if ((unsigned char)request->name[i] < ' ' || request->name[i] == 0x7f)
+			return STATUS_INVALID;
+	return STATUS_OK;
+}
+
+/* Its record was written just now, so that reading it does not wait. */
+static enum status machine_created(struct service *service)
+{
+	struct disk_object record;
+	enum status status =
+		object_read(&kernel.space, (object_t){service->capability.object}, &record);
+
+	service->word[0] = record.machine.message_page << PAGE_SHIFT;
+	return status;
+}
+
 /* ---- the end ---------------------------------------------------------------------- */
 
 static enum status machine_exit(struct service *service)
@@ -452,7 +484,7 @@ static enum status machine_op_detach(struct service *service)
 	return status;
 }
 
-const struct operation machine_operations[SERVICE_OPERATIONS_MAX] = {
+static const struct operation machine_operations[SERVICE_OPERATIONS_MAX] = {
 	[MACHINE_INFO & 0xff] = {machine_info, RIGHT_READ, SERVICE_DATA},
 	[MACHINE_START & 0xff] = {machine_start, RIGHT_CONTROL, SERVICE_PATIENT},
 	[MACHINE_STOP & 0xff] = {machine_stop, RIGHT_CONTROL, 0},
@@ -468,4 +500,13 @@ const struct operation machine_operations[SERVICE_OPERATIONS_MAX] = {
 	[MACHINE_DETACH & 0xff] = {machine_op_detach, RIGHT_CONTROL, 0},
 	[MACHINE_DESTROY & 0xff] = {machine_op_destroy, RIGHT_DESTROY, SERVICE_PATIENT},
 	[MACHINE_ON_RESUME & 0xff] = {machine_on_resume, RIGHT_CONTROL, 0},
+};
+
+const struct service_type machine_service = {
+	.name = "machine",
+	.operations = machine_operations,
+	.request = machine_request,
+	.created = machine_created,
+	.before_end = machine_before_end,
+	.after_end = machine_after_end,
 };

@@ -45,10 +45,12 @@ static enum status clock_sleep(struct service *service)
 	kernel_leave();
 }
 
-const struct operation clock_operations[SERVICE_OPERATIONS_MAX] = {
+static const struct operation clock_operations[SERVICE_OPERATIONS_MAX] = {
 	[CLOCK_NOW & 0xff] = {clock_now, RIGHT_READ, 0},
 	[CLOCK_SLEEP & 0xff] = {clock_sleep, RIGHT_READ, 0},
 };
+
+const struct service_type clock_service = {.name = "clock", .operations = clock_operations};
 
 /* ---- console ------------------------------------------------------------------- */
 
@@ -105,10 +107,12 @@ static enum status console_read(struct service *service)
 	return kernel_wait(CHANNEL_CONSOLE_INPUT);
 }
 
-const struct operation console_operations[SERVICE_OPERATIONS_MAX] = {
+static const struct operation console_operations[SERVICE_OPERATIONS_MAX] = {
 	[CONSOLE_WRITE & 0xff] = {console_write, RIGHT_SEND, 0},
 	[CONSOLE_READ & 0xff] = {console_read, RIGHT_RECEIVE, SERVICE_DATA},
 };
+
+const struct service_type console_service = {.name = "console", .operations = console_operations};
 
 /* ---- log ---------------------------------------------------------------------------- */
 
@@ -160,10 +164,12 @@ static enum status log_op_read(struct service *service)
 	return STATUS_OK;
 }
 
-const struct operation log_operations[SERVICE_OPERATIONS_MAX] = {
+static const struct operation log_operations[SERVICE_OPERATIONS_MAX] = {
 	[LOG_WRITE & 0xff] = {log_op_write, RIGHT_SEND, 0},
 	[LOG_READ & 0xff] = {log_op_read, RIGHT_READ, SERVICE_DATA},
 };
+
+const struct service_type log_service = {.name = "log", .operations = log_operations};
 
 /* ---- store ---------------------------------------------------------------------------- */
 
@@ -436,7 +442,7 @@ static enum status store_op_scrub(struct service *service)
 	return STATUS_OK;
 }
 
-const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
+static const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
 	[STORE_CHECKPOINT & 0xff] = {store_op_checkpoint, RIGHT_SNAPSHOT, 0},
 	[STORE_SNAPSHOT & 0xff] = {store_op_snapshot, RIGHT_SNAPSHOT, 0},
 	[STORE_RESTORE & 0xff] = {store_op_restore, RIGHT_CONTROL, 0},
@@ -451,6 +457,8 @@ const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
 	[STORE_PAST_BYTES & 0xff] = {store_op_past_bytes, RIGHT_CONTROL, SERVICE_DATA},
 	[STORE_SCRUB & 0xff] = {store_op_scrub, RIGHT_CONTROL, SERVICE_DATA},
 };
+
+const struct service_type store_service = {.name = "store", .operations = store_operations};
 
 /* ---- system ------------------------------------------------------------------------------ */
 
@@ -556,7 +564,7 @@ static enum status system_op_continue(struct service *service)
 	return STATUS_OK;
 }
 
-const struct operation system_operations[SERVICE_OPERATIONS_MAX] = {
+static const struct operation system_operations[SERVICE_OPERATIONS_MAX] = {
 	[SYSTEM_INFO & 0xff] = {system_op_info, RIGHT_READ, SERVICE_DATA},
 	[SYSTEM_POWER_OFF & 0xff] = {system_op_power_off, RIGHT_CONTROL, 0},
 	[SYSTEM_REBOOT & 0xff] = {system_op_reboot, RIGHT_CONTROL, 0},
@@ -565,3 +573,5 @@ const struct operation system_operations[SERVICE_OPERATIONS_MAX] = {
 	[SYSTEM_MACHINE_NEXT & 0xff] = {system_op_machine_next, RIGHT_READ,
 					SERVICE_DATA | SERVICE_CAPABILITY},
 };
+
+const struct service_type system_service = {.name = "system", .operations = system_operations};

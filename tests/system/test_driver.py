@@ -24,7 +24,7 @@ SAID = [
     "the disk does not come back (PCI 00:01.0); it is reset and asked again",
     "machine 30 (shell) stopped: the page at address 0x1000 cannot be read; it is reset and asked again",
     "saved again: generation 8 is durable, something was lost",
-    "object 30, which was to go, cannot be destroyed: the disk reported an error",
+    "machine 30, which was to go, cannot be destroyed: the disk reported an error",
     "generation 7 resumed in 80 ms (power cut)",
 ]
 SHOWN = "\nperdure> cat /demo/count\n42\nperdure> "

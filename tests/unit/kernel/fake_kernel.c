@@ -123,12 +123,8 @@ void memory_unmap_run(page_t first, uint64_t pages)
 	(void)pages;
 }
 
-const struct operation directory_operations[SERVICE_OPERATIONS_MAX];
-const struct operation clock_operations[SERVICE_OPERATIONS_MAX];
-const struct operation console_operations[SERVICE_OPERATIONS_MAX];
-const struct operation store_operations[SERVICE_OPERATIONS_MAX];
-const struct operation system_operations[SERVICE_OPERATIONS_MAX];
-const struct operation log_operations[SERVICE_OPERATIONS_MAX];
+const struct service_type directory_service, clock_service, console_service, store_service,
+	system_service, log_service;
 
 /* ---- for tests ------------------------------------------------------------------------ */
 

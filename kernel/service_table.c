@@ -1,48 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * service_memory.c - segments, capability tables and banks.
+ * service_table.c - capability tables.
  */
-#include "kernel/memory.h"
 #include "kernel/service.h"
-#include <string.h>
-
-/* ---- segment -------------------------------------------------------------------- */
-
-static enum status segment_info(struct service *service)
-{
-	service->word[0] = service->record.first_page << PAGE_SHIFT;
-	service->word[1] = service->record.size;
-	service->word[2] = service->record.range_pages << PAGE_SHIFT;
-	service->word[3] = service->target->rights;
-	return STATUS_OK;
-}
-
-/* A cut takes effect on every machine before the call returns.  A large one goes
- * in steps; when one of them has to wait, the whole is executed anew. */
-static enum status segment_set_size(struct service *service)
-{
-	uint64_t bytes = service->message.word[0], old = service->record.size;
-	uint64_t kept = bytes / PAGE_SIZE + (bytes % PAGE_SIZE != 0);
-	enum status status;
-	bool more;
-
-	if (bytes < old && kept < service->record.range_pages)
-		memory_unmap_run((page_t){service->record.first_page + kept},
-				 service->record.range_pages - kept);
-	do {
-		store_operation_begin(kernel.space.store);
-		status = segment_resize(&kernel.space, (object_t){service->target->object}, bytes,
-					&more);
-	} while (status == STATUS_OK && more);
-	return status;
-}
-
-const struct operation segment_operations[SERVICE_OPERATIONS_MAX] = {
-	[SEGMENT_INFO & 0xff] = {segment_info, 0, 0},
-	[SEGMENT_RESIZE & 0xff] = {segment_set_size, RIGHT_WRITE, 0},
-};
-
-/* ---- capability table -------------------------------------------------------------- */
 
 /* SLOT_REPLY of the caller's own table lies in its machine page. */
 static bool table_is_own(const struct service *service)
@@ -220,7 +180,7 @@ static enum status table_op_destroy(struct service *service)
 	return status;
 }
 
-const struct operation table_operations[SERVICE_OPERATIONS_MAX] = {
+static const struct operation table_operations[SERVICE_OPERATIONS_MAX] = {
 	[TABLE_COPY & 0xff] = {table_op_copy, RIGHT_CONTROL, SERVICE_PATIENT},
 	[TABLE_MOVE & 0xff] = {table_op_move, RIGHT_CONTROL, SERVICE_PATIENT},
 	[TABLE_DELETE & 0xff] = {table_op_delete, RIGHT_CONTROL, SERVICE_PATIENT},
@@ -230,94 +190,15 @@ const struct operation table_operations[SERVICE_OPERATIONS_MAX] = {
 	[TABLE_DESTROY & 0xff] = {table_op_destroy, RIGHT_CONTROL, SERVICE_PATIENT},
 };
 
-/* ---- bank ------------------------------------------------------------------------ */
-
-/* Without a slot for its capability the new object would be lost at once. */
-static enum status bank_create(struct service *service, const struct object_request *request)
+static enum status table_request(const struct service *service, struct object_request *request)
 {
-	enum status status;
-
-	if (call_slot(service->call->gpr[REGISTER_R15], 0) == SLOT_NONE)
-		return STATUS_INVALID;
-	status = object_create(&kernel.space, (object_t){service->target->object}, request,
-			       &service->capability);
-	/* What is being taken apart gives its allowance back: wait for that first. */
-	if (status == STATUS_ALLOWANCE && service_destroying())
-		return kernel_wait(CHANNEL_DESTROY);
-	return status;
-}
-
-static enum status bank_segment(struct service *service)
-{
-	struct object_request request = {
-		.type = OBJECT_SEGMENT,
-		.size = service->message.word[0],
-		.size_max = service->message.word[1],
-	};
-
-	return bank_create(service, &request);
-}
-
-static enum status bank_machine(struct service *service)
-{
-	struct object_request request = {.type = OBJECT_MACHINE};
-	struct disk_object record;
-	enum status status;
-
-	if (!service->message.length || service->message.length >= MACHINE_NAME)
-		return STATUS_INVALID;
-	status = service_priority(service, service->message.word[0]);
-	if (status != STATUS_OK)
-		return status;
-	request.priority = (uint8_t)service->message.word[0];
-	memcpy(request.name, service->message.data, service->message.length);
-	/* It stands in lines of the log, which nobody may forge. */
-	for (uint32_t i = 0; i < service->message.length; i++)
-		if ((unsigned char)request.name[i] < ' ' || request.name[i] == 0x7f)
-			return STATUS_INVALID;
-	status = bank_create(service, &request);
-	if (status != STATUS_OK)
-		return status;
-	/* Its record was written just now, so that reading it does not wait. */
-	status = object_read(&kernel.space, (object_t){service->capability.object}, &record);
-	service->word[0] = record.machine.message_page << PAGE_SHIFT;
-	return status;
-}
-
-static enum status bank_port(struct service *service)
-{
-	struct object_request request = {.type = OBJECT_PORT, .size = service->message.word[0]};
-
-	return bank_create(service, &request);
-}
-
-static enum status bank_table(struct service *service)
-{
-	struct object_request request = {.type = OBJECT_TABLE, .size = service->message.word[0]};
-
-	return bank_create(service, &request);
-}
-
-static enum status bank_directory(struct service *service)
-{
-	struct object_request request = {.type = OBJECT_DIRECTORY};
-
-	return bank_create(service, &request);
-}
-
-static enum status bank_usage(struct service *service)
-{
-	service->word[0] = service->record.size;
-	service->word[1] = service->record.allowance.limit;
-	service->word[2] = service->record.allowance.objects;
+	request->size = service->message.word[0];
 	return STATUS_OK;
 }
 
-const struct operation bank_operations[SERVICE_OPERATIONS_MAX] = {
-	[BANK_SEGMENT & 0xff] = {bank_segment, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_MACHINE & 0xff] = {bank_machine, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_PORT & 0xff] = {bank_port, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_TABLE & 0xff] = {bank_table, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_DIRECTORY & 0xff] = {bank_directory, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_USAGE & 0xff] = {bank_usage, RIGHT_READ, 0},
+const struct service_type table_service = {
+	.name = "table",
+	.operations = table_operations,
+	.request = table_request,
+	.before_end = reply_abandon_table,
 };

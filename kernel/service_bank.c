@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service_bank.c - banks, from which all objects are made.
+ */
+#include "base/assert.h"
+#include "kernel/service.h"
+
+/* Operation n of a bank makes an object of type n. */
+static_assert((BANK_SEGMENT & 0xff) == OBJECT_SEGMENT, "operations are types");
+static_assert((BANK_MACHINE & 0xff) == OBJECT_MACHINE, "operations are types");
+static_assert((BANK_PORT & 0xff) == OBJECT_PORT, "operations are types");
+static_assert((BANK_TABLE & 0xff) == OBJECT_TABLE, "operations are types");
+static_assert((BANK_DIRECTORY & 0xff) == OBJECT_DIRECTORY, "operations are types");
+
+static enum status bank_create(struct service *service)
+{
+	struct object_request request = {.type = (enum object_type)(service->message.label & 0xff)};
+	const struct service_type *made = service_type(request.type);
+	enum status status;
+
+	ASSERT(made && made->request);
+	status = made->request(service, &request);
+	if (status != STATUS_OK)
+		return status;
+	/* Without a slot for its capability the new object would be lost at once. */
+	if (call_slot(service->call->gpr[REGISTER_R15], 0) == SLOT_NONE)
+		return STATUS_INVALID;
+	status = object_create(&kernel.space, (object_t){service->target->object}, &request,
+			       &service->capability);
+	/* What is being taken apart gives its allowance back: wait for that first. */
+	if (status == STATUS_ALLOWANCE && service_destroying())
+		return kernel_wait(CHANNEL_DESTROY);
+	return status == STATUS_OK && made->created ? made->created(service) : status;
+}
+
+static enum status bank_usage(struct service *service)
+{
+	service->word[0] = service->record.size;
+	service->word[1] = service->record.allowance.limit;
+	service->word[2] = service->record.allowance.objects;
+	return STATUS_OK;
+}
+
+static const struct operation bank_operations[SERVICE_OPERATIONS_MAX] = {
+	[BANK_SEGMENT & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
+	[BANK_MACHINE & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
+	[BANK_PORT & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
+	[BANK_TABLE & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
+	[BANK_DIRECTORY & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
+	[BANK_USAGE & 0xff] = {bank_usage, RIGHT_READ, 0},
+};
+
+const struct service_type bank_service = {.name = "bank", .operations = bank_operations};

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service_end.c - the end of objects of any type, and of what is noted to go.
+ */
+#include "base/assert.h"
+#include "kernel/console.h"
+#include "kernel/print.h"
+#include "kernel/service.h"
+#include <string.h>
+
+static struct {
+	bool transient;		/* there may be objects noted that are to go */
+	bool destroying;	/* there may be objects to take apart */
+	uint64_t retry_ns;	/* not before this: the store is full, or the disk fails */
+	struct failing failing; /* what taking apart cannot read */
+	uint64_t transient_retry_ns;
+	struct failing transient_failing;
+} ending;
+
+void service_end_reset(void)
+{
+	memset(&ending, 0, sizeof(ending));
+	ending.transient = true;
+	ending.destroying = true;
+}
+
+enum status service_destroy(object_t object, enum object_type type)
+{
+	const struct service_type *service = service_type(type);
+	struct disk_object record;
+	enum status status = STATUS_OK;
+
+	ASSERT(service);
+	if (object.n < OBJECT_FIRST_FREE)
+		return STATUS_NO_RIGHT;
+	ending.destroying = true;
+	if (service->before_end)
+		status = service->before_end(object);
+	store_operation_begin(kernel.space.store);
+	if (status == STATUS_OK)
+		status = object_read(&kernel.space, object, &record);
+	if (status == STATUS_OK)
+		status = object_destroy(&kernel.space, object);
+	if (status == STATUS_OK && service->after_end)
+		service->after_end(object, &record);
+	return status;
+}
+
+bool service_destroying(void)
+{
+	return ending.destroying;
+}
+
+static enum status destroy_transient(void)
+{
+	enum status status = STATUS_NO_SPACE, failed = STATUS_NOT_FOUND;
+	struct disk_system *system;
+	struct disk_object record;
+	object_t object;
+
+	/* One that cannot go now does not keep those behind it. */
+	for (uint32_t at = 0; status == STATUS_NO_SPACE || status == STATUS_IO; at++) {
+		store_operation_begin(kernel.space.store);
+		status = transient_find(&kernel.space, &at, &object, &record);
+		if (status != STATUS_OK)
+			return status == STATUS_NOT_FOUND ? failed : status;
+		status = service_destroy(object, (enum object_type)record.type);
+		failed = status;
+	}
+	if (status == STATUS_OK || status == STATUS_WAIT)
+		return status;
+	kernel_print_loud("perdure: %s %u, which was to go, cannot be destroyed: %s",
+			  service_type(record.type)->name, object.n, status_text(status));
+	store_operation_begin(kernel.space.store);
+	status = system_prepare(&kernel.space, &system);
+	if (status == STATUS_OK)
+		transient_remove(system, record.version);
+	return status;
+}
+
+enum status service_destroy_transient(void)
+{
+	enum status status;
+
+	kernel_work_begin(&ending.transient_failing);
+	status = destroy_transient();
+	kernel_work_end(status);
+	return status;
+}
+
+/* Is it to be tried again after a pause? */
+static bool destroy_failed(enum status status, uint64_t *retry_ns)
+{
+	if (status != STATUS_NO_SPACE && status != STATUS_IO)
+		return false;
+	*retry_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	return true;
+}
+
+/* OK: go on. */
+static enum status destroy_step(void)
+{
+	enum status status;
+	bool more = false;
+
+	store_operation_begin(kernel.space.store);
+	kernel_work_begin(&ending.failing);
+	kernel.space.patient = !kernel_read_given_up();
+	status = object_destroy_step(&kernel.space, &more);
+	kernel_work_end(status);
+	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
+		return status;
+	if (status != STATUS_OK)
+		kernel_print_loud("perdure: a destroyed object cannot be taken apart, and its "
+				  "space is not given back: %s",
+				  status_text(status));
+	if (!more || status != STATUS_OK) {
+		ending.destroying = false;
+		task_wake_channel(CHANNEL_DESTROY);
+	}
+	return STATUS_OK;
+}
+
+bool service_destroy_step(void)
+{
+	/* What a restart has noted is its own to end, as long as it is under way. */
+	bool restarts = console_restarts(), transient = ending.transient && !restarts;
+	uint64_t now_ns = time_uptime_ns();
+	enum status status;
+
+	ending.transient |= restarts;
+	if (transient && now_ns >= ending.transient_retry_ns) {
+		status = service_destroy_transient();
+		ending.transient = status != STATUS_NOT_FOUND;
+		if (!destroy_failed(status, &ending.transient_retry_ns))
+			return status == STATUS_OK || status == STATUS_NOT_FOUND;
+	}
+	if (!ending.destroying || now_ns < ending.retry_ns)
+		return false;
+	status = destroy_step();
+	destroy_failed(status, &ending.retry_ns);
+	return status == STATUS_OK; /* else again when something has completed */
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service_machine_end.c - what goes before and follows the end of a machine.
+ */
+#include "kernel/console.h"
+#include "kernel/memory.h"
+#include "kernel/service.h"
+
+/* What has to be known of a machine after it may have left memory. */
+struct ending {
+	object_t table, port[MACHINE_PORTS];
+	uint64_t version[MACHINE_PORTS];
+};
+
+/* Nobody may wait for an answer of the machine any more. */
+static enum status ending_replies(const struct ending *ending)
+{
+	enum status status = ending->table.n ? reply_abandon_table(ending->table) : STATUS_OK;
+
+	for (unsigned i = 0; i < MACHINE_PORTS && status == STATUS_OK; i++) {
+		struct disk_object record;
+
+		if (!ending->port[i].n)
+			continue;
+		store_operation_begin(kernel.space.store);
+		status = object_read(&kernel.space, ending->port[i], &record);
+		if (status == STATUS_OK && record.version == ending->version[i])
+			status = reply_abandon_port(ending->port[i]);
+		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND)
+			status = STATUS_OK;
+	}
+	return status;
+}
+
+/* Its own port dies with it, if it may destroy it. */
+static enum status ending_port(const struct ending *ending)
+{
+	struct disk_capability port;
+	struct disk_object table;
+	enum status status;
+
+	if (!ending->table.n)
+		return STATUS_OK;
+	store_operation_begin(kernel.space.store);
+	status = object_read(&kernel.space, ending->table, &table);
+	if (status == STATUS_OK)
+		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_DESTROY, NULL);
+	if (status == STATUS_WAIT || (status == STATUS_IO && !kernel_read_given_up()))
+		return status;
+	return status == STATUS_OK ? service_destroy((object_t){port.object}, OBJECT_PORT)
+				   : STATUS_OK;
+}
+
+/* The segments that it owns go with it: all of them, wherever they are mapped, not
+ * only the pages that it had attached itself. */
+static enum status ending_unmap(const struct disk_machine *machine)
+{
+	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++) {
+		const struct disk_attachment *attachment = &machine->attachments[i];
+		struct disk_object segment;
+		enum status status;
+
+		if (!(attachment->flags & ATTACHMENT_OWNED))
+			continue;
+		status = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0,
+					&segment);
+		if (status == STATUS_WAIT || status == STATUS_IO)
+			return status;
+		if (status == STATUS_OK)
+			memory_unmap_run((page_t){segment.first_page}, segment.range_pages);
+	}
+	return STATUS_OK;
+}
+
+/* Before its end: its callers are answered, its port goes. */
+static enum status ending_begin(object_t object)
+{
+	static const struct disk_capability none;
+	struct ending ending;
+	struct disk_machine *machine;
+	enum status status;
+
+	store_operation_begin(kernel.space.store);
+	status = machine_prepare(&kernel.space, object, &machine);
+	if (status == STATUS_OK)
+		status = reply_abandon(&machine->reply, STATUS_GONE);
+	if (status != STATUS_OK)
+		return status;
+	machine->reply = none;
+	/* By capability, not by number (P4): if its table was destroyed before it, the
+	 * number may be that of somebody else's by now. */
+	status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, NULL);
+	if (status == STATUS_WAIT || status == STATUS_IO)
+		return status;
+	ending.table = (object_t){status == STATUS_OK ? machine->table.object : 0};
+	for (unsigned i = 0; i < MACHINE_PORTS; i++) {
+		ending.port[i] = (object_t){machine->ports[i].object};
+		ending.version[i] = machine->ports[i].version;
+	}
+	status = ending_replies(&ending);
+	return status == STATUS_OK ? ending_port(&ending) : status;
+}
+
+/* In steps that each leave a sound state; the object goes after them, with its table,
+ * message page and owned segments.  What a damaged machine owned is not known any more,
+ * but it goes all the same. */
+enum status machine_before_end(object_t object)
+{
+	struct disk_machine *machine;
+	enum status status = ending_begin(object);
+
+	if (status != STATUS_OK && status != STATUS_CORRUPT)
+		return status;
+	store_operation_begin(kernel.space.store);
+	status = machine_read(&kernel.space, object, &machine);
+	if (status == STATUS_OK)
+		status = ending_unmap(machine);
+	return status == STATUS_CORRUPT ? STATUS_OK : status;
+}
+
+void machine_after_end(object_t object, const struct disk_object *record)
+{
+	struct task *task = task_find(object);
+
+	(void)record;
+	if (task) {
+		essential_ended(task);
+		task_forget(task);
+	}
+	console_examine();
+}

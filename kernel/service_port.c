@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service_port.c - ports: what is sent to one is a message, so they have no operations.
+ */
+#include "kernel/service.h"
+
+static enum status port_request(const struct service *service, struct object_request *request)
+{
+	request->size = service->message.word[0];
+	return STATUS_OK;
+}
+
+/* Who waits for room in its queue is told that it is gone. */
+static void port_after_end(object_t object, const struct disk_object *record)
+{
+	(void)record;
+	task_wake_channel(kernel_port_channel(object));
+}
+
+const struct service_type port_service = {
+	.name = "port",
+	.request = port_request,
+	.before_end = reply_abandon_port,
+	.after_end = port_after_end,
+};
