@@ -144,7 +144,7 @@ void checkpoint_request(const struct store_commit_request *commit, enum checkpoi
 
 	/* The last place is the kernel's own console's. */
 	if (!request_fits(commit->action, KERNEL_REQUESTS_MAX - 1)) {
-		kernel.space.channel = (store_channel_t){STORE_CHANNEL_COMMIT};
+		kernel_wait(STORE_CHANNEL_COMMIT);
 		kernel_park(deadline_ns);
 	}
 	request = request_add(commit, end);
@@ -314,7 +314,6 @@ static enum status checkpoint_freeze(struct store_commit_request *commit)
 	uint64_t start = arch_time_ns(), spent;
 	generation_t generation = store_generation(kernel.space.store);
 	const struct disk_system *system;
-	store_channel_t channel;
 	enum status status;
 
 	store_operation_begin(kernel.space.store);
@@ -329,7 +328,7 @@ static enum status checkpoint_freeze(struct store_commit_request *commit)
 	commit->counters.resumes = kernel.epoch;
 	commit->wall_ns = arch_wall_ns();
 	/* COMMIT POINT of the freeze: everything dirty belongs to the past now. */
-	status = store_commit(kernel.space.store, commit, &checkpoint.generation, &channel);
+	status = store_commit(kernel.space.store, commit, &checkpoint.generation);
 	if (status != STATUS_OK)
 		checkpoint_callers(generation, true);
 	spent = arch_time_ns() - start;

@@ -76,11 +76,10 @@ static bool snapshot_is_meant(const char *text, const struct store_snapshot *sna
 /* The next one that can be gone back to, or that cannot be read: *why is not OK. */
 static enum status snapshot_next(uint64_t *at, struct store_snapshot *snapshot, enum status *why)
 {
-	store_channel_t channel;
 
 	for (;;) {
-		enum status status = store_snapshot_next(kernel.space.store, (snapshot_t){*at},
-							 snapshot, &channel);
+		enum status status =
+			store_snapshot_next(kernel.space.store, (snapshot_t){*at}, snapshot);
 
 		if (status != STATUS_OK && status != STATUS_CORRUPT && status != STATUS_IO)
 			return status;

@@ -174,9 +174,8 @@ static bool essential_read(void)
 {
 	const struct store_pages *run = &essential.run[essential.read_run];
 	page_t page = {run->first.n + essential.read_page};
-	store_channel_t channel;
 	frame_t frame;
-	enum status status = store_page_read(kernel.space.store, page, &frame, &channel);
+	enum status status = store_page_read(kernel.space.store, page, &frame);
 
 	if (status == STATUS_WAIT)
 		return false;

@@ -48,7 +48,6 @@ static enum status fault_rights(struct disk_machine *machine, page_t page, uint1
 /* Makes the page writable and maps it so. */
 static enum status fault_write(struct task *task, page_t page, unsigned flags)
 {
-	store_channel_t channel;
 	enum status status;
 	frame_t frame;
 
@@ -56,14 +55,12 @@ static enum status fault_write(struct task *task, page_t page, unsigned flags)
 	 * made: a wait after that finds it resident already. */
 	if (!store_page_resident(kernel.space.store, page))
 		memory_unmap(page);
-	status = store_page_write(kernel.space.store, page, &frame, &channel);
-	kernel.space.channel = channel;
+	status = store_page_write(kernel.space.store, page, &frame);
 	if (status != STATUS_OK)
 		return status;
 	if (memory_map(task, page, frame, flags | ARCH_MAP_WRITE))
 		return STATUS_OK;
-	kernel.space.channel = (store_channel_t){STORE_CHANNEL_FRAMES};
-	return STATUS_WAIT;
+	return kernel_wait(STORE_CHANNEL_FRAMES);
 }
 
 /* A disk that fails may be well again soon.  A keeper is told after a while; who has none
@@ -77,13 +74,11 @@ static void fault_disk(const struct disk_machine *machine, page_t page)
 
 static enum status fault_read(struct task *task, page_t page, unsigned flags)
 {
-	store_channel_t channel;
 	enum status status;
 	frame_t frame;
 	bool mapped;
 
-	status = store_page_read(kernel.space.store, page, &frame, &channel);
-	kernel.space.channel = channel;
+	status = store_page_read(kernel.space.store, page, &frame);
 	if (status == STATUS_ABSENT)
 		mapped = memory_map_zero(task, page, flags);
 	else if (status == STATUS_OK)
@@ -92,8 +87,7 @@ static enum status fault_read(struct task *task, page_t page, unsigned flags)
 		return status;
 	if (mapped)
 		return STATUS_OK;
-	kernel.space.channel = (store_channel_t){STORE_CHANNEL_FRAMES};
-	return STATUS_WAIT;
+	return kernel_wait(STORE_CHANNEL_FRAMES);
 }
 
 void fault_page(const struct arch_trap_info *info)

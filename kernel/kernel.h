@@ -56,8 +56,7 @@ extern struct kernel kernel;
 /* A status for a wait on a channel of the kernel's own (limits.h). */
 static inline enum status kernel_wait(uint32_t channel)
 {
-	kernel.space.channel = (store_channel_t){channel};
-	return STATUS_WAIT;
+	return store_wait_for(kernel.space.store, (store_channel_t){channel});
 }
 
 static inline uint32_t kernel_port_channel(object_t port)
@@ -103,7 +102,7 @@ void kernel_fpu_save(void);
 /* ---- park.c -------------------------------------------------------------------- */
 
 /* Ends the running machine's trap: its call or fault is executed anew when the
- * channel in kernel.space is woken, or at wake_ns. */
+ * last WAIT is over, or at wake_ns. */
 void kernel_park(uint64_t wake_ns) __attribute__((noreturn));
 /* The same while the store is full, or after STATUS_IO: until a while has passed. */
 void kernel_park_for_space(void) __attribute__((noreturn));

@@ -153,9 +153,7 @@ static void loop_first_machine(void)
 /* On a full store whoever is not essential could use up what the others need. */
 static enum status loop_may_run(const struct task *task)
 {
-	return essential_machine(task)
-		       ? STATUS_OK
-		       : store_space_check(kernel.space.store, &kernel.space.channel);
+	return essential_machine(task) ? STATUS_OK : store_space_check(kernel.space.store);
 }
 
 /* Everything the machine needs to run, then into user mode.  Returns if it has to
@@ -189,7 +187,7 @@ static void loop_enter(struct task *task)
 	}
 	task_has_read(task, TASK_READS_OWN);
 	if (!memory_root_ensure(task)) {
-		kernel.space.channel = (store_channel_t){STORE_CHANNEL_FRAMES};
+		kernel_wait(STORE_CHANNEL_FRAMES);
 		kernel_park(0);
 	}
 	if (task->root_generation != generation) {

@@ -18,19 +18,20 @@ void kernel_park(uint64_t wake_ns)
 {
 	struct cpu *cpu = cpu_this();
 	struct task *task = cpu->running;
+	uint32_t channel = store_channel(kernel.space.store).n;
 
 	cpu->running = NULL;
 	/* Memory: give up page tables before anybody waits for a frame. */
-	if (kernel.space.channel.n == STORE_CHANNEL_FRAMES && memory_tables_reclaim())
+	if (channel == STORE_CHANNEL_FRAMES && memory_tables_reclaim())
 		task_queue(task);
 	else
-		task_wait(task, kernel.space.channel.n, wake_ns);
+		task_wait(task, channel, wake_ns);
 	kernel_leave();
 }
 
 static void __attribute__((noreturn)) park_pause(void)
 {
-	kernel.space.channel = (store_channel_t){CHANNEL_SPACE};
+	kernel_wait(CHANNEL_SPACE);
 	kernel_park(time_uptime_ns() + KERNEL_SPACE_RETRY_NS);
 }
 

@@ -169,8 +169,7 @@ static void resume_system(void)
 		status = system_read(&kernel.space, &system);
 		if (status == STATUS_IO)
 			resume_pause(status_text(status));
-		else if (status != STATUS_WAIT ||
-			 !store_wait(kernel.space.store, kernel.space.channel))
+		else if (status != STATUS_WAIT || !store_wait(kernel.space.store))
 			break;
 	}
 	if (status != STATUS_OK)

@@ -4,7 +4,7 @@
  *
  * An operation is a function that prepares all it needs, commits, fills in the
  * answer and returns the status that becomes the answer's label.  WAIT parks the
- * caller on the channel in kernel.space; the operation is then executed anew.
+ * caller for what was waited for (store_channel); the operation is then executed anew.
  * The places its answer goes to (message page, receive slot) are prepared before
  * it is called, so nothing can fail after its commit.
  */

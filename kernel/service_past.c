@@ -21,7 +21,7 @@ enum status service_past_open(snapshot_t snapshot, struct space **space)
 			      .kept = past_kept,
 			      .frame_base = kernel.space.frame_base};
 	*space = &past;
-	return store_view_open(past.store, snapshot, &past_view, &past.channel);
+	return store_view_open(past.store, snapshot, &past_view);
 }
 
 /* The snapshot of word 0, and in it the object of word 1. */
@@ -45,7 +45,7 @@ static enum status past_open(const struct service *service, enum object_type typ
 	return status == STATUS_OK && record->type != type ? STATUS_WRONG_TYPE : status;
 }
 
-static enum status past_name(struct service *service)
+enum status store_op_past_name(struct service *service)
 {
 	const struct message *message = &service->message;
 	struct directory_entry entry = {.length = 0};
@@ -74,7 +74,7 @@ static enum status past_name(struct service *service)
 }
 
 /* Up to the end of a page of it. */
-static enum status past_bytes(struct service *service)
+enum status store_op_past_bytes(struct service *service)
 {
 	uint64_t offset = service->message.word[2], length = sizeof(service->data);
 	struct disk_object record;
@@ -100,22 +100,4 @@ static enum status past_bytes(struct service *service)
 		return status;
 	service->length = (uint32_t)length;
 	return STATUS_OK;
-}
-
-/* The wait is the kernel's. */
-static enum status past_answer(enum status status)
-{
-	if (status == STATUS_WAIT)
-		kernel.space.channel = past.channel;
-	return status;
-}
-
-enum status store_op_past_name(struct service *service)
-{
-	return past_answer(past_name(service));
-}
-
-enum status store_op_past_bytes(struct service *service)
-{
-	return past_answer(past_bytes(service));
 }

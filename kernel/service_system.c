@@ -216,14 +216,10 @@ static enum status store_op_snapshot(struct service *service)
 static enum status store_by_name(struct service *service, struct store_snapshot *snapshot)
 {
 	char name[DISK_SNAPSHOT_NAME];
-	store_channel_t channel;
 	enum status status = store_name(service, name);
 
-	if (status != STATUS_OK)
-		return status;
-	status = store_snapshot_find(kernel.space.store, name, snapshot, &channel);
-	kernel.space.channel = channel;
-	return status;
+	return status == STATUS_OK ? store_snapshot_find(kernel.space.store, name, snapshot)
+				   : status;
 }
 
 static enum status store_op_restore(struct service *service)
@@ -254,11 +250,9 @@ static enum status store_op_next(struct service *service)
 {
 	struct store_snapshot snapshot;
 	struct abi_snapshot *answer = (struct abi_snapshot *)service->data;
-	store_channel_t channel;
-	enum status status = store_snapshot_next(
-		kernel.space.store, (snapshot_t){service->message.word[0]}, &snapshot, &channel);
+	enum status status = store_snapshot_next(kernel.space.store,
+						 (snapshot_t){service->message.word[0]}, &snapshot);
 
-	kernel.space.channel = channel;
 	if (status == STATUS_CORRUPT)
 		snapshot.flags = ABI_SNAPSHOT_UNREADABLE;
 	else if (status == STATUS_IO)
@@ -423,7 +417,6 @@ static enum status store_op_scrub(struct service *service)
 {
 	struct store_damage damage = {.status = STATUS_OK};
 	struct store_scrub scrub;
-	store_channel_t channel;
 	enum status status = STATUS_OK;
 
 	if (service->message.length == 0) {
@@ -432,10 +425,8 @@ static enum status store_op_scrub(struct service *service)
 		return STATUS_INVALID;
 	} else {
 		memcpy(&scrub, service->message.data, sizeof(scrub));
-		status = store_scrub_step(kernel.space.store, &scrub, &damage, &channel);
+		status = store_scrub_step(kernel.space.store, &scrub, &damage);
 	}
-	if (status == STATUS_WAIT)
-		kernel.space.channel = channel;
 	if (status == STATUS_WAIT || status == STATUS_INVALID)
 		return status;
 	scrub_answer(service, &scrub, &damage);

@@ -7,8 +7,8 @@
  *
  * Prepare, then commit.  Every function works inside the owner's current store
  * operation (store_operation_begin).  A function that returns enum status
- * either did all it says or nothing at all; STATUS_WAIT leaves the channel in
- * space->channel and the owner tries the whole operation again later.  To make
+ * either did all it says or nothing at all; after STATUS_WAIT, for what
+ * store_channel says, the owner tries the whole operation again.  To make
  * several changes atomic, the owner first calls the *_prepare functions of all
  * of them; the matching functions that return void then cannot fail or wait.
  * Pointers into pages are valid until the operation ends.
@@ -32,8 +32,7 @@
 struct space {
 	struct store *store;
 	uint8_t *frame_base;
-	store_channel_t channel; /* after STATUS_WAIT: for what */
-	page_t failed;		 /* after STATUS_IO: the page that could not be had */
+	page_t failed; /* after STATUS_IO: the page that could not be had */
 	/* What cannot be read now may be later: nothing is given up for it. */
 	bool patient;
 	/* Object versions go on above this, too: the owner sets it to the largest ever

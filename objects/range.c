@@ -160,7 +160,7 @@ enum status range_clear_step(struct space *space, uint64_t first, uint64_t end, 
 	*cleared = true;
 	if (first >= end)
 		return STATUS_OK;
-	status = store_page_next(space->store, page, (page_t){end}, &page, &space->channel);
+	status = store_page_next(space->store, page, (page_t){end}, &page);
 	if (status == STATUS_NOT_FOUND)
 		return STATUS_OK;
 	*cleared = false;
@@ -175,5 +175,5 @@ enum status range_clear_step(struct space *space, uint64_t first, uint64_t end, 
 	stop = (page.n | (STORE_NODE_PAGES - 1)) + 1;
 	if (stop > end)
 		stop = end;
-	return store_pages_clear(space->store, page, stop - page.n, &space->channel);
+	return store_pages_clear(space->store, page, stop - page.n);
 }

@@ -20,7 +20,7 @@ static enum status space_read_view(struct space *space, page_t page, void **data
 
 	if (space->kept_pages == SPACE_KEPT)
 		return STATUS_LIMIT;
-	status = store_view_read(space->store, space->view, page, &found, &space->channel);
+	status = store_view_read(space->store, space->view, page, &found);
 	if (status != STATUS_OK)
 		return status;
 	*data = space->kept[space->kept_pages++];
@@ -35,7 +35,7 @@ enum status space_read(struct space *space, page_t page, void **data)
 
 	if (space->view)
 		return space_read_view(space, page, data);
-	status = store_page_read(space->store, page, &frame, &space->channel);
+	status = store_page_read(space->store, page, &frame);
 
 	if (status == STATUS_OK)
 		*data = store_frame_data(space->frame_base, frame);
@@ -51,7 +51,7 @@ enum status space_write(struct space *space, page_t page, void **data)
 
 	if (space->view)
 		return STATUS_READ_ONLY;
-	status = store_page_write(space->store, page, &frame, &space->channel);
+	status = store_page_write(space->store, page, &frame);
 	if (status == STATUS_OK)
 		*data = store_frame_data(space->frame_base, frame);
 	else if (status == STATUS_IO)

@@ -30,8 +30,7 @@ uint64_t store_operation(const struct store *store)
 /* ---- finding ------------------------------------------------------------------ */
 
 /* Where the newest durable generation has the page, unless it was cleared. */
-static enum status page_locate(struct store *store, uint64_t page, struct disk_reference *reference,
-			       store_channel_t *channel)
+static enum status page_locate(struct store *store, uint64_t page, struct disk_reference *reference)
 {
 	const struct disk_reference *changed = overlay_find(&store->overlay, page);
 
@@ -42,46 +41,43 @@ static enum status page_locate(struct store *store, uint64_t page, struct disk_r
 		*reference = *changed;
 		return STATUS_OK;
 	}
-	return map_lookup(store, &store->record.space, DISK_TREE_SPACE, page, reference, channel);
+	return map_lookup(store, &store->record.space, DISK_TREE_SPACE, page, reference);
 }
 
-static enum status page_make_zero(struct store *store, uint64_t page, uint32_t *slot,
-				  store_channel_t *channel)
+static enum status page_make_zero(struct store *store, uint64_t page, uint32_t *slot)
 {
 	*slot = cache_take(store);
 	if (*slot == NIL)
-		return cache_wait_frames(store, false, channel);
+		return cache_wait_frames(store, false);
 	memset(cache_data(store, *slot), 0, PAGE_SIZE);
 	cache_insert(store, *slot, KEY_SPACE | page, FRAME_CLEAN);
 	return STATUS_OK;
 }
 
 /* Makes the page resident; WAIT, ABSENT, IO or CORRUPT if that is not so. */
-static enum status page_fetch(struct store *store, uint64_t page, uint32_t *slot,
-			      store_channel_t *channel)
+static enum status page_fetch(struct store *store, uint64_t page, uint32_t *slot)
 {
 	struct disk_reference reference;
 	enum status status;
 
 	*slot = reader_find(store, KEY_SPACE | page);
 	if (*slot != NIL) {
-		status = reader_page(store, page, NULL, channel);
+		status = reader_page(store, page, NULL);
 		if (status == STATUS_OK)
 			cache_touch(store, *slot);
 		return status;
 	}
-	status = page_locate(store, page, &reference, channel);
+	status = page_locate(store, page, &reference);
 	if (status != STATUS_OK)
 		return status;
 	if (reference_is_null(&reference))
 		return STATUS_ABSENT;
 	if (reference.codec == DISK_CODEC_ZERO)
-		return page_make_zero(store, page, slot, channel);
-	return reader_page(store, page, &reference, channel);
+		return page_make_zero(store, page, slot);
+	return reader_page(store, page, &reference);
 }
 
-enum status store_page_read(struct store *store, page_t page, frame_t *frame,
-			    store_channel_t *channel)
+enum status store_page_read(struct store *store, page_t page, frame_t *frame)
 {
 	uint32_t slot;
 	enum status status;
@@ -89,7 +85,7 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame,
 	ASSERT(store->mounted && !store->replaced);
 	if (page.n >= DISK_PAGE_MAX)
 		return STATUS_INVALID;
-	status = page_fetch(store, page.n, &slot, channel);
+	status = page_fetch(store, page.n, &slot);
 	if (status != STATUS_OK)
 		return status;
 	cache_hold(store, slot);
@@ -112,7 +108,7 @@ void page_dirty(struct store *store, uint32_t slot)
 }
 
 /* A frozen page keeps its content for the commit: it is staged now. */
-static enum status page_unfreeze(struct store *store, uint32_t slot, store_channel_t *channel)
+static enum status page_unfreeze(struct store *store, uint32_t slot)
 {
 	uint64_t page = cache_frame(store, slot)->key & KEY_NUMBER;
 	struct reserve before = store->reservation.working;
@@ -122,10 +118,10 @@ static enum status page_unfreeze(struct store *store, uint32_t slot, store_chann
 		abandon_frozen(store, slot);
 		return STATUS_OK;
 	}
-	status = reserve_page(store, page, true, channel);
+	status = reserve_page(store, page, true);
 	if (status != STATUS_OK)
 		return status;
-	status = commit_stage_early(store, slot, channel);
+	status = commit_stage_early(store, slot);
 	if (status != STATUS_OK)
 		store->reservation.working = before;
 	else
@@ -134,45 +130,42 @@ static enum status page_unfreeze(struct store *store, uint32_t slot, store_chann
 }
 
 /* A clean page that becomes dirty is one that cannot be evicted any more. */
-static enum status page_take_dirty(struct store *store, uint64_t page, uint32_t slot, bool made,
-				   store_channel_t *channel)
+static enum status page_take_dirty(struct store *store, uint64_t page, uint32_t slot, bool made)
 {
 	enum status status;
 
 	if (cache_frame(store, slot)->state == FRAME_CLEAN && !essential_page(store, page) &&
 	    !cache_available(store, 0))
-		return cache_wait_frames(store, true, channel);
-	status = reserve_page(store, page, !made, channel);
+		return cache_wait_frames(store, true);
+	status = reserve_page(store, page, !made);
 	if (status == STATUS_OK)
 		page_dirty(store, slot);
 	return status;
 }
 
-static enum status page_prepare_write(struct store *store, uint64_t page, uint32_t *slot,
-				      store_channel_t *channel)
+static enum status page_prepare_write(struct store *store, uint64_t page, uint32_t *slot)
 {
 	struct cache_frame *frame;
-	enum status status = page_fetch(store, page, slot, channel);
+	enum status status = page_fetch(store, page, slot);
 	bool made = status == STATUS_ABSENT;
 
 	if (made)
-		status = page_make_zero(store, page, slot, channel);
+		status = page_make_zero(store, page, slot);
 	if (status != STATUS_OK)
 		return status;
 	frame = cache_frame(store, *slot);
 	if (frame_is_writable(store, frame))
 		return STATUS_OK;
 	if (frame->state == FRAME_DIRTY)
-		return page_unfreeze(store, *slot, channel);
-	status = page_take_dirty(store, page, *slot, made, channel);
+		return page_unfreeze(store, *slot);
+	status = page_take_dirty(store, page, *slot, made);
 	/* What could not be made writable stays absent. */
 	if (status != STATUS_OK && made)
 		cache_drop(store, *slot);
 	return status;
 }
 
-enum status store_page_write(struct store *store, page_t page, frame_t *frame,
-			     store_channel_t *channel)
+enum status store_page_write(struct store *store, page_t page, frame_t *frame)
 {
 	uint32_t slot;
 	enum status status;
@@ -182,7 +175,7 @@ enum status store_page_write(struct store *store, page_t page, frame_t *frame,
 		return STATUS_INVALID;
 	if (store->sealed)
 		return STATUS_READ_ONLY;
-	status = page_prepare_write(store, page.n, &slot, channel);
+	status = page_prepare_write(store, page.n, &slot);
 	if (status != STATUS_OK)
 		return status;
 	cache_hold(store, slot);
@@ -243,8 +236,7 @@ static void page_forget(struct store *store, uint32_t slot)
 	cache_drop(store, slot);
 }
 
-enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
-			      store_channel_t *channel)
+enum status store_pages_clear(struct store *store, page_t first, uint64_t count)
 {
 	enum status status;
 
@@ -258,14 +250,13 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 	if (store->clears[0].count + store->clears[1].count >= LIMIT_CLEARS ||
 	    store->commit.phase == COMMIT_ABANDON) {
 		store->reservation.waiting = true;
-		channel->n = STORE_CHANNEL_COMMIT;
-		return STATUS_WAIT;
+		return store_wait_for(store, (store_channel_t){STORE_CHANNEL_COMMIT});
 	}
 	/* The commit must find its way to these pages. */
 	status = map_readable(store, &store->record.space, DISK_TREE_SPACE, first.n,
-			      first.n + count, channel);
+			      first.n + count);
 	if (status == STATUS_OK)
-		status = reserve_clear(store, first.n, count, channel);
+		status = reserve_clear(store, first.n, count);
 	if (status != STATUS_OK)
 		return status;
 	clears_add(&store->clears[0], first.n, first.n + count);
@@ -281,14 +272,13 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 /* ---- looking around ------------------------------------------------------------------ */
 
 /* Damage counts from the first page it may hide on; *page is that. */
-static enum status next_durable(struct store *store, uint64_t from, uint64_t end, uint64_t *page,
-				store_channel_t *channel)
+static enum status next_durable(struct store *store, uint64_t from, uint64_t end, uint64_t *page)
 {
 	for (;;) {
 		uint32_t changed = overlay_at_or_after(&store->overlay, from);
 		uint64_t visible;
-		enum status status = map_next(store, &store->record.space, DISK_TREE_SPACE, from,
-					      end, page, channel);
+		enum status status =
+			map_next(store, &store->record.space, DISK_TREE_SPACE, from, end, page);
 
 		if (status == STATUS_WAIT)
 			return status;
@@ -305,8 +295,7 @@ static enum status next_durable(struct store *store, uint64_t from, uint64_t end
 	}
 }
 
-enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page,
-			    store_channel_t *channel)
+enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page)
 {
 	uint32_t slot = tree_at_or_after(store, store->dirty, from.n);
 	uint64_t dirty = slot == NIL ? NIL_KEY : cache_frame(store, slot)->key & KEY_NUMBER;
@@ -314,11 +303,9 @@ enum status store_page_next(struct store *store, page_t from, page_t end, page_t
 	enum status status;
 
 	/* Pages in flight are in neither tree; soon they are on the disk. */
-	if (store_is_committing(store)) {
-		channel->n = STORE_CHANNEL_COMMIT;
-		return STATUS_WAIT;
-	}
-	status = next_durable(store, from.n, end.n, &next, channel);
+	if (store_is_committing(store))
+		return store_wait_for(store, (store_channel_t){STORE_CHANNEL_COMMIT});
+	status = next_durable(store, from.n, end.n, &next);
 	if (status == STATUS_WAIT)
 		return status;
 	if (dirty < next) {

@@ -206,7 +206,18 @@ bool store_step(struct store *store)
 	return moved;
 }
 
-/* ---- waiting, for hosts without interrupts ------------------------------------------------- */
+/* ---- waiting ------------------------------------------------- */
+
+store_channel_t store_channel(const struct store *store)
+{
+	return store->channel;
+}
+
+enum status store_wait_for(struct store *store, store_channel_t channel)
+{
+	store->channel = channel;
+	return STATUS_WAIT;
+}
 
 static bool store_outstanding(const struct store *store)
 {
@@ -230,8 +241,9 @@ static bool channel_free(const struct store *store, store_channel_t channel)
 	return store->reader.read[channel.n - STORE_CHANNEL_FIXED].state == READ_IDLE;
 }
 
-bool store_wait(struct store *store, store_channel_t channel)
+bool store_wait(struct store *store)
 {
+	store_channel_t channel = store->channel;
 	uint64_t wakes;
 
 	ASSERT(channel.n < STORE_CHANNEL_FIXED + LIMIT_READS);

@@ -7,7 +7,7 @@
  * thread and never blocks.  Whoever owns it (kernel, mkstore, simulator)
  * drives it:
  *
- *   - store_page_read / store_page_write return STATUS_WAIT and a channel when
+ *   - store_page_read / store_page_write return STATUS_WAIT, and store_channel says for what, when
  *     something must happen first; the caller tries again after the host's
  *     wake() for that channel.  Trying again too early is harmless.
  *   - store_step does a bounded amount of work and says if more can be done
@@ -51,8 +51,14 @@ enum {
 	STORE_CHANNEL_SCRUB = 3,   /* the read of a scrub */
 	STORE_CHANNEL_DISCARD = 4, /* a discard in flight */
 	STORE_CHANNEL_FIXED = 5,
-	STORE_CHANNELS_MAX = 64, /* fixed and in-flight together */
+	STORE_CHANNELS_MAX = 64, /* fixed and in-flight together; from here on the owner's own */
 };
+
+/* After STATUS_WAIT, of whatever function it came through: for what.  Until the next WAIT or
+ * the next store_step. */
+store_channel_t store_channel(const struct store *store);
+/* Waits are noted here and nowhere else, those of the owner for its own channels, too: WAIT. */
+enum status store_wait_for(struct store *store, store_channel_t channel);
 
 /* ---- set-up ---------------------------------------------------------- */
 
@@ -175,12 +181,11 @@ uint64_t store_operation(const struct store *store);
 
 /*
  * Makes the page resident for reading.  ABSENT: the space has no such page
- * (it reads as zeros; nothing is cached).  WAIT: *channel says for what.
+ * (it reads as zeros; nothing is cached).  WAIT: for store_channel.
  * IO, CORRUPT: the place was logged; only this page is affected.
  * Always finds what the last write put there, committed or not.
  */
-enum status store_page_read(struct store *store, page_t page, frame_t *frame,
-			    store_channel_t *channel);
+enum status store_page_read(struct store *store, page_t page, frame_t *frame);
 
 /*
  * Makes the page resident and writable in the current generation, creating it
@@ -189,8 +194,7 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame,
  * checkpoint; READ_ONLY; otherwise as store_page_read, also when a node of the map
  * above it cannot be read, for then no commit could write it.
  */
-enum status store_page_write(struct store *store, page_t page, frame_t *frame,
-			     store_channel_t *channel);
+enum status store_page_write(struct store *store, page_t page, frame_t *frame);
 
 /* The data of a resident page, or null.  No side effects; for commit phases. */
 void *store_page_resident(struct store *store, page_t page);
@@ -202,8 +206,7 @@ void *store_page_writable(struct store *store, page_t page);
  * is cleared, when a node of the map above one of the pages cannot be read.  The
  * space comes back when the commit is done.  Must not name pinned pages. */
 #define STORE_CLEAR_PAGES 1024u
-enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
-			      store_channel_t *channel);
+enum status store_pages_clear(struct store *store, page_t first, uint64_t count);
 
 /* A pinned frame is not evicted (it can still be frozen).  Counts; a frame can
  * be pinned up to 255 times. */
@@ -227,7 +230,7 @@ void store_essential_set(struct store *store, const struct store_pages *run, uin
 
 /* May others go on?  WAIT and NO_SPACE as of a page that exists already: from then on
  * they would use up what the owner's own pages need. */
-enum status store_space_check(struct store *store, store_channel_t *channel);
+enum status store_space_check(struct store *store);
 
 static inline void *store_frame_data(uint8_t *frame_base, frame_t frame)
 {
@@ -249,8 +252,7 @@ generation_t store_durable(const struct store *store);
 /* The next page of the working space (committed or dirty) that exists at or
  * after `from` and before `end`.  NOT_FOUND past the last; CORRUPT or IO when a node
  * of the map cannot be read: then *page is the first page that may be hidden by it. */
-enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page,
-			    store_channel_t *channel);
+enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page);
 
 /* True when there is anything to commit: dirty pages, cleared runs, or a step
  * of a snapshot's deletion. */
@@ -321,7 +323,7 @@ struct store_commit_request {
  * second commit).
  */
 enum status store_commit(struct store *store, const struct store_commit_request *request,
-			 generation_t *generation, store_channel_t *channel);
+			 generation_t *generation);
 
 /* Bounded work on whatever is under way (a few pages compressed, one node
  * built, one request issued).  True: calling again at once makes progress. */
@@ -344,8 +346,8 @@ void store_commit_abandon(struct store *store);
 bool store_replaced(const struct store *store);
 
 /* Synchronous help for hosts without interrupts: steps and polls until the
- * channel's reason to wait is gone or no progress is possible (then false). */
-bool store_wait(struct store *store, store_channel_t channel);
+ * reason of the last WAIT is gone or no progress is possible (then false). */
+bool store_wait(struct store *store);
 /* The same until no commit is in flight; OK or why it failed. */
 enum status store_settle(struct store *store);
 
@@ -372,18 +374,18 @@ struct store_snapshot {
  * for the others.
  */
 enum status store_snapshot_next(struct store *store, snapshot_t after,
-				struct store_snapshot *snapshot, store_channel_t *channel);
+				struct store_snapshot *snapshot);
 /* The living snapshot of that name.  Its number is known from an index in memory,
  * which the first search builds.  IO, CORRUPT: none of those that can be read. */
 enum status store_snapshot_find(struct store *store, const char *name,
-				struct store_snapshot *snapshot, store_channel_t *channel);
+				struct store_snapshot *snapshot);
 /* The living snapshot of that number. */
 enum status store_snapshot_get(struct store *store, snapshot_t number,
-			       struct store_snapshot *snapshot, store_channel_t *channel);
+			       struct store_snapshot *snapshot);
 /* The newest living snapshot that is neither of a younger generation nor, by the
  * wall clock, taken later, of those that can be read.  IO, CORRUPT: none of them. */
 enum status store_snapshot_before(struct store *store, generation_t generation, uint64_t wall_ns,
-				  struct store_snapshot *snapshot, store_channel_t *channel);
+				  struct store_snapshot *snapshot);
 
 /* ---- views ----------------------------------------------------------- */
 
@@ -405,26 +407,23 @@ struct store_view {
 
 /* Number 0: the newest durable generation, without what is dirty.  NOT_FOUND
  * also for a dying snapshot and a branch point. */
-enum status store_view_open(struct store *store, snapshot_t number, struct store_view *view,
-			    store_channel_t *channel);
+enum status store_view_open(struct store *store, snapshot_t number, struct store_view *view);
 /* Tells states apart, also those of copies of a store that went their own ways. */
 uint64_t store_view_digest(const struct store *store, const struct store_view *view);
 
 /* How many pages it has.  Looks at nodes only. */
-enum status store_view_pages(struct store *store, struct store_view *view, uint64_t *pages,
-			     store_channel_t *channel);
+enum status store_view_pages(struct store *store, struct store_view *view, uint64_t *pages);
 /* Where the page is; ABSENT.  Looks at nodes only. */
 enum status store_view_find(struct store *store, struct store_view *view, page_t page,
-			    struct disk_reference *reference, store_channel_t *channel);
+			    struct disk_reference *reference);
 /* The page's content, verified; ABSENT, IO, CORRUPT.  `data` is good until the
  * next call of the store; its frame is soon used for something else. */
 enum status store_view_read(struct store *store, struct store_view *view, page_t page,
-			    const void **data, store_channel_t *channel);
+			    const void **data);
 /* The same as it is stored: `length` bytes of `codec`.  Not for a page of zeros,
  * which has no data (then *data is null). */
 enum status store_view_read_stored(struct store *store, struct store_view *view, page_t page,
-				   struct disk_reference *reference, const void **data,
-				   store_channel_t *channel);
+				   struct disk_reference *reference, const void **data);
 
 enum store_difference {
 	STORE_SAME,    /* none was found before *page: go on there */
@@ -441,7 +440,7 @@ enum store_difference {
  */
 enum status store_view_differ(struct store *store, struct store_view *before,
 			      struct store_view *after, page_t *page,
-			      enum store_difference *difference, store_channel_t *channel);
+			      enum store_difference *difference);
 
 /*
  * The page cannot be found because a node above it cannot be read: OK, and *end is
@@ -449,8 +448,7 @@ enum status store_view_differ(struct store *store, struct store_view *before,
  * tree was written are found all the same).  NOT_FOUND: nothing hides it.  WAIT,
  * DEAD.
  */
-enum status store_view_gap(struct store *store, struct store_view *view, page_t page, page_t *end,
-			   store_channel_t *channel);
+enum status store_view_gap(struct store *store, struct store_view *view, page_t page, page_t *end);
 
 /* A read-only store shows this view as its live state from now on, for whoever
  * reads objects of a snapshot.  Right after store_mount. */
@@ -468,7 +466,7 @@ void store_receiving_get(const struct store *store, struct disk_receiving *recei
  * on.  OK: go on.  NOT_FOUND: all is done.  WAIT, READ_ONLY; NO_OPERATION where
  * it was not asked for or the device cannot.
  */
-enum status store_discard_free(struct store *store, sector_t *position, store_channel_t *channel);
+enum status store_discard_free(struct store *store, sector_t *position);
 
 /* ---- scrub ----------------------------------------------------------- */
 
@@ -536,17 +534,15 @@ void store_scrub_begin(struct store *store, struct store_scrub *scrub);
  * is read-only, durable with the next commit; the other one only two commits later.
  */
 enum status store_scrub_step(struct store *store, struct store_scrub *scrub,
-			     struct store_damage *damage, store_channel_t *channel);
+			     struct store_damage *damage);
 
 /* Does the live state see the damaged place?  OK, WAIT.  Whatever belongs to no
  * space (catalogue, free map, records, superblocks) counts as the live state's. */
-enum status store_damage_live(struct store *store, const struct store_damage *damage, bool *sees,
-			      store_channel_t *channel);
+enum status store_damage_live(struct store *store, const struct store_damage *damage, bool *sees);
 /* Does the snapshot with the smallest number above `after`?  As
  * store_snapshot_next; NOT_FOUND at once where no snapshot can. */
 enum status store_damage_next(struct store *store, const struct store_damage *damage,
-			      snapshot_t after, struct store_snapshot *snapshot, bool *sees,
-			      store_channel_t *channel);
+			      snapshot_t after, struct store_snapshot *snapshot, bool *sees);
 
 /* ---- statistics ------------------------------------------------------ */
 

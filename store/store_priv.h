@@ -4,7 +4,7 @@
  *
  * The store object is one structure with a part for each mechanism, in the
  * order from the bottom (device, cache) to the top (commit).  Functions
- * that may have to wait return STATUS_WAIT with a channel and have then changed
+ * that may have to wait return STATUS_WAIT through store_wait_for and have then changed
  * nothing that calling them again does not expect: every one is restartable.
  */
 #ifndef STORE_STORE_PRIV_H
@@ -85,6 +85,7 @@ struct store {
 	uint64_t dirty_pages;
 	uint8_t *page;		 /* one being built or looked at */
 	struct clears clears[2]; /* [0] working, [1] in flight */
+	store_channel_t channel; /* of the last WAIT */
 	uint64_t wakes[STORE_CHANNELS_MAX];
 	struct store_statistics statistics;
 	struct index index; /* last: its tables are most of the structure */

@@ -118,37 +118,33 @@ void bench_store_detach(struct bench_store *bench)
 	munmap(bench, sizeof(*bench));
 }
 
-static void wait_for(struct bench_store *bench, store_channel_t channel)
+static void wait_for(struct bench_store *bench)
 {
-	if (!store_wait(bench->store, channel))
+	if (!store_wait(bench->store))
 		bench_fail("store: it asks for a checkpoint within a set of pages: "
 			   "give it more cache");
 }
 
 void *bench_store_write(struct bench_store *bench, uint64_t page)
 {
-	store_channel_t channel;
 	frame_t frame;
 	enum status status;
 
 	store_operation_begin(bench->store);
-	while ((status = store_page_write(bench->store, (page_t){page}, &frame, &channel)) ==
-	       STATUS_WAIT)
-		wait_for(bench, channel);
+	while ((status = store_page_write(bench->store, (page_t){page}, &frame)) == STATUS_WAIT)
+		wait_for(bench);
 	must(status, "store_page_write");
 	return store_frame_data(bench->frames, frame);
 }
 
 const void *bench_store_read(struct bench_store *bench, uint64_t page)
 {
-	store_channel_t channel;
 	frame_t frame;
 	enum status status;
 
 	store_operation_begin(bench->store);
-	while ((status = store_page_read(bench->store, (page_t){page}, &frame, &channel)) ==
-	       STATUS_WAIT)
-		wait_for(bench, channel);
+	while ((status = store_page_read(bench->store, (page_t){page}, &frame)) == STATUS_WAIT)
+		wait_for(bench);
 	must(status, "store_page_read");
 	return store_frame_data(bench->frames, frame);
 }
@@ -157,15 +153,13 @@ void bench_store_commit(struct bench_store *bench, enum store_action action, con
 			snapshot_t number)
 {
 	struct store_commit_request request = {.action = action, .number = number};
-	store_channel_t channel;
 	generation_t generation;
 	enum status status;
 
 	if (name)
 		snprintf(request.name, sizeof(request.name), "%s", name);
-	while ((status = store_commit(bench->store, &request, &generation, &channel)) ==
-	       STATUS_WAIT)
-		wait_for(bench, channel);
+	while ((status = store_commit(bench->store, &request, &generation)) == STATUS_WAIT)
+		wait_for(bench);
 	must(status, "store_commit");
 	must(store_settle(bench->store), "store_settle");
 }
@@ -173,12 +167,10 @@ void bench_store_commit(struct bench_store *bench, enum store_action action, con
 struct store_snapshot bench_store_find(struct bench_store *bench, const char *name)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_snapshot_find(bench->store, name, &snapshot, &channel)) ==
-	       STATUS_WAIT)
-		wait_for(bench, channel);
+	while ((status = store_snapshot_find(bench->store, name, &snapshot)) == STATUS_WAIT)
+		wait_for(bench);
 	must(status, "store_snapshot_find");
 	return snapshot;
 }

@@ -282,11 +282,10 @@ uint32_t cache_take(struct store *store)
 	return slot;
 }
 
-enum status cache_wait_frames(struct store *store, bool to_keep, store_channel_t *channel)
+enum status cache_wait_frames(struct store *store, bool to_keep)
 {
 	store->cache.wanted |= to_keep ? WANT_TO_KEEP : WANT_TO_READ;
-	channel->n = STORE_CHANNEL_FRAMES;
-	return STATUS_WAIT;
+	return store_wait_for(store, (store_channel_t){STORE_CHANNEL_FRAMES});
 }
 
 /* Is somebody held up by dirty pages, which a checkpoint makes evictable? */

@@ -93,7 +93,7 @@ void cache_list_remove(struct store *store, uint32_t slot);
 void cache_extent_put(struct store *store, const struct disk_reference *reference,
 		      struct place place, const void *data);
 /* To keep: a frame that will not be evictable. */
-enum status cache_wait_frames(struct store *store, bool to_keep, store_channel_t *channel);
+enum status cache_wait_frames(struct store *store, bool to_keep);
 bool cache_pressure(const struct store *store);
 void cache_step(struct store *store); /* wakes who waits for frames, if there are any */
 
@@ -130,16 +130,15 @@ struct reader {
 
 /* The extent's content, from the cache or after a read. */
 enum status extent_get(struct store *store, const struct disk_reference *reference,
-		       struct place place, const void **data, store_channel_t *channel);
+		       struct place place, const void **data);
 /* The same, verified but not decompressed. */
 enum status extent_get_stored(struct store *store, const struct disk_reference *reference,
-			      struct place place, const void **data, store_channel_t *channel);
+			      struct place place, const void **data);
 /* Its frame is the first to be used for something else: it was needed once. */
 void extent_forget(struct store *store, const struct disk_reference *reference, struct place place);
 uint32_t reader_find(struct store *store, uint64_t key); /* NIL, too: it is to be read again */
 /* Starts reading the page into a fresh frame; WAIT. */
-enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference,
-			store_channel_t *channel);
+enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference);
 /* Verifies and decodes what was read (at `stored`) into `page`. */
 enum status extent_decode(struct store *store, const struct disk_reference *reference,
 			  struct place place, const void *stored, void *page);

@@ -65,9 +65,8 @@ static bool essential_leaf(struct store *store, const struct store_pages *run)
 	struct essential *essential = &store->essential;
 	uint32_t *pause = &essential->pause[essential->at_run];
 	uint64_t page = run->first.n + essential->at_page;
-	store_channel_t channel;
-	enum status status = map_readable(store, &store->record.space, DISK_TREE_SPACE, page,
-					  page + 1, &channel);
+	enum status status =
+		map_readable(store, &store->record.space, DISK_TREE_SPACE, page, page + 1);
 
 	if (status == STATUS_WAIT)
 		return false;

@@ -117,8 +117,7 @@ static store_channel_t read_channel(struct store *store, const struct read *read
 }
 
 static enum status read_start(struct store *store, uint64_t key,
-			      const struct disk_reference *reference, struct place place,
-			      store_channel_t *channel)
+			      const struct disk_reference *reference, struct place place)
 {
 	struct read *read;
 	uint32_t slot;
@@ -132,7 +131,7 @@ static enum status read_start(struct store *store, uint64_t key,
 	read = read_idle(store);
 	slot = read ? cache_take(store) : NIL;
 	if (slot == NIL)
-		return cache_wait_frames(store, false, channel);
+		return cache_wait_frames(store, false);
 	cache_insert(store, slot, key, FRAME_READING);
 	cache_frame(store, slot)->tag = (uint32_t)(read - store->reader.read);
 	read->reference = *reference;
@@ -153,8 +152,7 @@ static enum status read_start(struct store *store, uint64_t key,
 	store->statistics.reads++;
 	store->statistics.read_bytes += (uint64_t)reference->sectors * SECTOR_SIZE;
 	read_submit(store, read);
-	*channel = read_channel(store, read);
-	return STATUS_WAIT;
+	return store_wait_for(store, read_channel(store, read));
 }
 
 /* Damage is told so many times before the place is read again: an operation of the owner's
@@ -184,16 +182,13 @@ uint32_t reader_find(struct store *store, uint64_t key)
 }
 
 /* What to answer for a cached frame: OK, WAIT, or how its read failed. */
-static enum status read_outcome(struct store *store, uint32_t slot, enum disk_tree tree,
-				store_channel_t *channel)
+static enum status read_outcome(struct store *store, uint32_t slot, enum disk_tree tree)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 	enum status status;
 
-	if (frame->state == FRAME_READING) {
-		*channel = read_channel(store, &store->reader.read[frame->tag]);
-		return STATUS_WAIT;
-	}
+	if (frame->state == FRAME_READING)
+		return store_wait_for(store, read_channel(store, &store->reader.read[frame->tag]));
 	if (frame->state != FRAME_FAILED)
 		return STATUS_OK;
 	status = (enum status)(frame->tag & ((1u << READ_TOLD_SHIFT) - 1));
@@ -210,15 +205,15 @@ static enum status read_outcome(struct store *store, uint32_t slot, enum disk_tr
 
 static enum status extent_find(struct store *store, uint64_t kind,
 			       const struct disk_reference *reference, struct place place,
-			       const void **data, store_channel_t *channel)
+			       const void **data)
 {
 	uint64_t key = extent_key(kind, reference, place);
 	uint32_t slot = reader_find(store, key);
 	enum status status;
 
 	if (slot == NIL)
-		return read_start(store, key, reference, place, channel);
-	status = read_outcome(store, slot, place.tree, channel);
+		return read_start(store, key, reference, place);
+	status = read_outcome(store, slot, place.tree);
 	if (status != STATUS_OK)
 		return status;
 	cache_touch(store, slot);
@@ -227,15 +222,15 @@ static enum status extent_find(struct store *store, uint64_t kind,
 }
 
 enum status extent_get(struct store *store, const struct disk_reference *reference,
-		       struct place place, const void **data, store_channel_t *channel)
+		       struct place place, const void **data)
 {
-	return extent_find(store, KEY_EXTENT, reference, place, data, channel);
+	return extent_find(store, KEY_EXTENT, reference, place, data);
 }
 
 enum status extent_get_stored(struct store *store, const struct disk_reference *reference,
-			      struct place place, const void **data, store_channel_t *channel)
+			      struct place place, const void **data)
 {
-	return extent_find(store, KEY_STORED, reference, place, data, channel);
+	return extent_find(store, KEY_STORED, reference, place, data);
 }
 
 void extent_forget(struct store *store, const struct disk_reference *reference, struct place place)
@@ -250,15 +245,14 @@ void extent_forget(struct store *store, const struct disk_reference *reference, 
 	}
 }
 
-enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference,
-			store_channel_t *channel)
+enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference)
 {
 	uint32_t slot = reader_find(store, KEY_SPACE | page);
 	struct place place = {DISK_TREE_SPACE, 0, page};
 
 	if (slot != NIL)
-		return read_outcome(store, slot, place.tree, channel);
-	return read_start(store, KEY_SPACE | page, reference, place, channel);
+		return read_outcome(store, slot, place.tree);
+	return read_start(store, KEY_SPACE | page, reference, place);
 }
 
 void reader_orphan(struct store *store, uint32_t slot)

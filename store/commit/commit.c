@@ -137,7 +137,7 @@ static void request_name(struct store_commit_request *request, uint64_t generati
 }
 
 enum status store_commit(struct store *store, const struct store_commit_request *request,
-			 generation_t *generation, store_channel_t *channel)
+			 generation_t *generation)
 {
 	struct store_commit_request named = *request;
 	enum status status;
@@ -150,7 +150,7 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 	if (store->generation >= DISK_GENERATION_END - 1) /* a restore takes two */
 		return STATUS_LIMIT;
 	request_name(&named, store->generation);
-	status = snapshot_check(store, &named, channel);
+	status = snapshot_check(store, &named);
 	if (status != STATUS_OK)
 		return status;
 	store->commit.request = named;
@@ -167,10 +167,9 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 
 /* ---- birth limits ----------------------------------------------------------------- */
 
-static enum status limit_read(struct store *store, uint64_t number, struct snapshot *snapshot,
-			      store_channel_t *channel)
+static enum status limit_read(struct store *store, uint64_t number, struct snapshot *snapshot)
 {
-	enum status status = catalogue_read(store, number, snapshot, channel);
+	enum status status = catalogue_read(store, number, snapshot);
 
 	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
 		/* Whose space it is cannot be told any more: nothing is given back. */
@@ -183,7 +182,7 @@ static enum status limit_read(struct store *store, uint64_t number, struct snaps
 }
 
 /* The origin's generation stands in the record: its entry is only needed while it dies. */
-static enum status commit_prepare(struct store *store, store_channel_t *channel)
+static enum status commit_prepare(struct store *store)
 {
 	const struct disk_record *last = &store->record;
 	struct commit *commit = &store->commit;
@@ -193,9 +192,9 @@ static enum status commit_prepare(struct store *store, store_channel_t *channel)
 	enum status status = STATUS_OK;
 
 	if (dies || (last->origin && !last->origin_generation))
-		status = limit_read(store, last->origin, &origin, channel);
+		status = limit_read(store, last->origin, &origin);
 	if (status == STATUS_OK && dies && origin.parent)
-		status = limit_read(store, origin.parent, &parent, channel);
+		status = limit_read(store, origin.parent, &parent);
 	if (status != STATUS_OK)
 		return status;
 	commit->limit = origin.generation;
@@ -380,24 +379,24 @@ static void commit_complete(struct store *store)
 /* ---- steps ---------------------------------------------------------------------------------- */
 
 /* The phases that build the new state. */
-static enum status build_step(struct store *store, bool *done, store_channel_t *channel)
+static enum status build_step(struct store *store, bool *done)
 {
 	*done = true;
 	switch (store->commit.phase) {
 	case COMMIT_PREPARE:
 		if (discard_busy(store))
 			return STATUS_WAIT;
-		return store->commit.delta ? STATUS_OK : commit_prepare(store, channel);
+		return store->commit.delta ? STATUS_OK : commit_prepare(store);
 	case COMMIT_RECLAIM:
-		return reclaim_step(store, done, channel);
+		return reclaim_step(store, done);
 	case COMMIT_SPACE:
-		return commit_space_step(store, done, channel);
+		return commit_space_step(store, done);
 	case COMMIT_ACTION:
-		return snapshot_apply(store, channel);
+		return snapshot_apply(store);
 	case COMMIT_CATALOGUE:
-		return catalogue_update_step(store, done, channel);
+		return catalogue_update_step(store, done);
 	default:
-		return freemap_step(store, done, channel);
+		return freemap_step(store, done);
 	}
 }
 
@@ -440,14 +439,13 @@ static void build_next(struct store *store)
 static enum status commit_unit(struct store *store)
 {
 	struct commit *commit = &store->commit;
-	store_channel_t channel;
 	enum status status;
 	bool done;
 
 	if (commit->phase == COMMIT_STRIKE)
 		return strike_step(store);
 	if (commit->phase < COMMIT_DRAIN) {
-		status = build_step(store, &done, &channel);
+		status = build_step(store, &done);
 		if (status == STATUS_OK && done)
 			build_next(store);
 		/* Every step can be repeated, so a read that failed can be. */

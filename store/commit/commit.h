@@ -109,9 +109,9 @@ enum status strike_step(struct store *store);
 uint32_t commit_slot_next(struct store *store); /* of the ring */
 /* commit_space.c */
 void commit_space_begin(struct store *store);
-enum status commit_space_step(struct store *store, bool *done, store_channel_t *channel);
+enum status commit_space_step(struct store *store, bool *done);
 /* Stages a frozen page before its turn, so that it can be written. */
-enum status commit_stage_early(struct store *store, uint32_t slot, store_channel_t *channel);
+enum status commit_stage_early(struct store *store, uint32_t slot);
 void commit_free(struct store *store, enum disk_tree tree, const struct disk_reference *reference,
 		 uint64_t end);
 

@@ -69,12 +69,12 @@ static void early_pop(struct commit *commit)
 /* ---- staging a page ------------------------------------------------------------ */
 
 static enum status page_stage(struct store *store, uint64_t page, const void *data,
-			      struct disk_reference *reference, store_channel_t *channel)
+			      struct disk_reference *reference)
 {
 	struct place place = {DISK_TREE_SPACE, 0, page};
 
 	if (!codec_is_zero(data))
-		return stage_extent(store, data, place, reference, channel);
+		return stage_extent(store, data, place, reference);
 	*reference = (struct disk_reference){
 		.codec = DISK_CODEC_ZERO,
 		.birth = store->commit.record.generation,
@@ -89,7 +89,7 @@ static void frozen_remove(struct store *store, uint32_t slot)
 	store->statistics.pages_written++;
 }
 
-enum status commit_stage_early(struct store *store, uint32_t slot, store_channel_t *channel)
+enum status commit_stage_early(struct store *store, uint32_t slot)
 {
 	struct commit *commit = &store->commit;
 	struct early early = {.page = cache_frame(store, slot)->key & KEY_NUMBER};
@@ -97,10 +97,9 @@ enum status commit_stage_early(struct store *store, uint32_t slot, store_channel
 
 	if (commit->early_count == LIMIT_EARLY) {
 		store->stage.waited = true;
-		channel->n = STORE_CHANNEL_STAGING;
-		return STATUS_WAIT;
+		return store_wait_for(store, (store_channel_t){STORE_CHANNEL_STAGING});
 	}
-	status = page_stage(store, early.page, cache_data(store, slot), &early.reference, channel);
+	status = page_stage(store, early.page, cache_data(store, slot), &early.reference);
 	if (status != STATUS_OK)
 		return status;
 	frozen_remove(store, slot);
@@ -143,12 +142,12 @@ static void clear_advance(struct store *store, uint64_t position)
 	}
 }
 
-static enum status clear_step(struct store *store, uint64_t before, store_channel_t *channel)
+static enum status clear_step(struct store *store, uint64_t before)
 {
 	struct commit *commit = &store->commit;
 	uint64_t position = commit->clear_position;
 	uint64_t end = store->clears[1].run[commit->clear_index].end;
-	enum status status = update_clear(store, &position, end < before ? end : before, channel);
+	enum status status = update_clear(store, &position, end < before ? end : before);
 
 	clear_advance(store, position);
 	return status;
@@ -157,9 +156,9 @@ static enum status clear_step(struct store *store, uint64_t before, store_channe
 /* ---- where a reference goes ------------------------------------------------------ */
 
 /* Makes page_put succeed at once. */
-static enum status page_seek(struct store *store, uint64_t page, store_channel_t *channel)
+static enum status page_seek(struct store *store, uint64_t page)
 {
-	return store->commit.delta ? STATUS_OK : update_seek(store, page, channel);
+	return store->commit.delta ? STATUS_OK : update_seek(store, page);
 }
 
 static void page_put(struct store *store, uint64_t page, const struct disk_reference *reference)
@@ -174,15 +173,15 @@ static void page_put(struct store *store, uint64_t page, const struct disk_refer
 	next->entry[next->count++] = (struct disk_delta){page, *reference};
 }
 
-static enum status frozen_write(struct store *store, uint32_t slot, store_channel_t *channel)
+static enum status frozen_write(struct store *store, uint32_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 	uint64_t page = frame->key & KEY_NUMBER;
 	struct disk_reference reference;
-	enum status status = page_seek(store, page, channel);
+	enum status status = page_seek(store, page);
 
 	if (status == STATUS_OK)
-		status = page_stage(store, page, cache_data(store, slot), &reference, channel);
+		status = page_stage(store, page, cache_data(store, slot), &reference);
 	if (status != STATUS_OK)
 		return status;
 	page_put(store, page, &reference);
@@ -196,10 +195,10 @@ static enum status frozen_write(struct store *store, uint32_t slot, store_channe
 	return STATUS_OK;
 }
 
-static enum status early_write(struct store *store, store_channel_t *channel)
+static enum status early_write(struct store *store)
 {
 	struct commit *commit = &store->commit;
-	enum status status = page_seek(store, commit->early[0].page, channel);
+	enum status status = page_seek(store, commit->early[0].page);
 
 	if (status != STATUS_OK)
 		return status;
@@ -229,11 +228,11 @@ static uint64_t overlay_next(struct store *store, uint64_t written)
 
 /* Its sectors were free in the map of the last full generation; from now on
  * they are in use there. */
-static enum status overlay_write(struct store *store, store_channel_t *channel)
+static enum status overlay_write(struct store *store)
 {
 	struct commit *commit = &store->commit;
 	const struct disk_delta *entry = &store->overlay.entry[commit->overlay_index];
-	enum status status = page_seek(store, entry->page, channel);
+	enum status status = page_seek(store, entry->page);
 
 	if (status != STATUS_OK)
 		return status;
@@ -247,19 +246,19 @@ static enum status overlay_write(struct store *store, store_channel_t *channel)
 
 /* ---- steps ------------------------------------------------------------------------- */
 
-static enum status space_finish(struct store *store, bool *done, store_channel_t *channel)
+static enum status space_finish(struct store *store, bool *done)
 {
 	enum status status = STATUS_OK;
 
 	if (!store->commit.delta)
-		status = update_finish(store, channel);
+		status = update_finish(store);
 	*done = status == STATUS_OK;
 	if (*done && !store->commit.delta)
 		store->commit.record.space = store->update.result;
 	return status;
 }
 
-enum status commit_space_step(struct store *store, bool *done, store_channel_t *channel)
+enum status commit_space_step(struct store *store, bool *done)
 {
 	struct commit *commit = &store->commit;
 	uint32_t slot = tree_first(store, commit->frozen);
@@ -271,12 +270,12 @@ enum status commit_space_step(struct store *store, bool *done, store_channel_t *
 
 	*done = false;
 	if (commit->clear_position < page && commit->clear_position < kept)
-		return clear_step(store, page < kept ? page : kept, channel);
+		return clear_step(store, page < kept ? page : kept);
 	if (kept < page)
-		return overlay_write(store, channel);
+		return overlay_write(store);
 	if (page == NIL_KEY)
-		return space_finish(store, done, channel);
-	status = frozen < early ? frozen_write(store, slot, channel) : early_write(store, channel);
+		return space_finish(store, done);
+	status = frozen < early ? frozen_write(store, slot) : early_write(store);
 	if (status == STATUS_OK && commit->clear_position == page)
 		clear_advance(store, page + 1);
 	return status;

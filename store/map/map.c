@@ -29,7 +29,7 @@ static unsigned entry_index(uint64_t key, unsigned level)
 }
 
 enum status map_lookup_node(struct store *store, const struct disk_root *root, struct place place,
-			    struct disk_reference *reference, store_channel_t *channel)
+			    struct disk_reference *reference)
 {
 	uint64_t key = place.key << (DISK_NODE_SHIFT * place.level);
 	unsigned level;
@@ -41,7 +41,7 @@ enum status map_lookup_node(struct store *store, const struct disk_root *root, s
 	for (level = root->height; level > place.level; level--) {
 		struct place at = {place.tree, level, key >> (DISK_NODE_SHIFT * level)};
 		const void *data;
-		enum status status = extent_get(store, reference, at, &data, channel);
+		enum status status = extent_get(store, reference, at, &data);
 
 		if (status != STATUS_OK)
 			return status;
@@ -53,20 +53,20 @@ enum status map_lookup_node(struct store *store, const struct disk_root *root, s
 }
 
 enum status map_lookup(struct store *store, const struct disk_root *root, enum disk_tree tree,
-		       uint64_t key, struct disk_reference *reference, store_channel_t *channel)
+		       uint64_t key, struct disk_reference *reference)
 {
-	return map_lookup_node(store, root, (struct place){tree, 0, key}, reference, channel);
+	return map_lookup_node(store, root, (struct place){tree, 0, key}, reference);
 }
 
 enum status map_readable(struct store *store, const struct disk_root *root, enum disk_tree tree,
-			 uint64_t first, uint64_t end, store_channel_t *channel)
+			 uint64_t first, uint64_t end)
 {
 	struct disk_reference reference;
 	enum status status = STATUS_OK;
 
 	for (uint64_t key = first; key < end && status == STATUS_OK;
 	     key = (key | (DISK_NODE_ENTRIES - 1)) + 1)
-		status = map_lookup(store, root, tree, key, &reference, channel);
+		status = map_lookup(store, root, tree, key, &reference);
 	return status;
 }
 
@@ -109,10 +109,10 @@ static unsigned node_next_with_room(const struct disk_node *node, unsigned index
 /* The node towards `from`. */
 static enum status search_enter(struct store *store, const struct disk_reference *reference,
 				struct place at, struct search *search,
-				const struct disk_node **node, store_channel_t *channel)
+				const struct disk_node **node)
 {
 	const void *data = NULL;
-	enum status status = extent_get(store, reference, at, &data, channel);
+	enum status status = extent_get(store, reference, at, &data);
 
 	search->key = search->from;
 	search->end = (at.key + 1) << (DISK_NODE_SHIFT * at.level);
@@ -140,7 +140,7 @@ static unsigned search_node(struct search *search, const struct disk_node *node,
  * search begins anew.
  */
 static enum status map_scan(struct store *store, const struct disk_root *root, enum disk_tree tree,
-			    struct search *search, store_channel_t *channel)
+			    struct search *search)
 {
 	const struct disk_reference *reference = &root->reference;
 	const struct disk_node *node[DISK_HEIGHT_MAX + 1];
@@ -150,7 +150,7 @@ static enum status map_scan(struct store *store, const struct disk_root *root, e
 		if (reference) {
 			struct place at = {tree, level, search->from >> (DISK_NODE_SHIFT * level)};
 			enum status status =
-				search_enter(store, reference, at, search, &node[level], channel);
+				search_enter(store, reference, at, search, &node[level]);
 
 			if (status != STATUS_OK)
 				return status;
@@ -175,20 +175,20 @@ static enum status map_scan(struct store *store, const struct disk_root *root, e
 }
 
 enum status map_next(struct store *store, const struct disk_root *root, enum disk_tree tree,
-		     uint64_t from, uint64_t until, uint64_t *key, store_channel_t *channel)
+		     uint64_t from, uint64_t until, uint64_t *key)
 {
 	struct search search = {.from = from, .until = until};
-	enum status status = map_scan(store, root, tree, &search, channel);
+	enum status status = map_scan(store, root, tree, &search);
 
 	*key = search.key;
 	return status;
 }
 
 enum status map_next_past(struct store *store, const struct disk_root *root, enum disk_tree tree,
-			  uint64_t from, uint64_t *key, store_channel_t *channel)
+			  uint64_t from, uint64_t *key)
 {
 	struct search search = {.from = from, .until = NIL_KEY};
-	enum status status = map_scan(store, root, tree, &search, channel);
+	enum status status = map_scan(store, root, tree, &search);
 
 	*key = status_is_damage(status) ? search.end : search.key;
 	return status;
@@ -198,7 +198,7 @@ enum status map_next_past(struct store *store, const struct disk_root *root, enu
  * read, *key is where what was searched, or cannot be, begins. */
 static enum status map_descend_before(struct store *store, const struct disk_root *root,
 				      enum disk_tree tree, uint64_t below, bool *found,
-				      uint64_t *key, store_channel_t *channel)
+				      uint64_t *key)
 {
 	struct disk_reference reference = root->reference;
 	uint64_t last = below - 1;
@@ -212,7 +212,7 @@ static enum status map_descend_before(struct store *store, const struct disk_roo
 		unsigned index = entry_index(last, level);
 		const struct disk_node *node;
 		const void *data;
-		enum status status = extent_get(store, &reference, at, &data, channel);
+		enum status status = extent_get(store, &reference, at, &data);
 
 		*key = at.key << (DISK_NODE_SHIFT * level);
 		if (status != STATUS_OK)
@@ -232,13 +232,12 @@ static enum status map_descend_before(struct store *store, const struct disk_roo
 }
 
 enum status map_before(struct store *store, const struct disk_root *root, enum disk_tree tree,
-		       uint64_t below, uint64_t *key, store_channel_t *channel)
+		       uint64_t below, uint64_t *key)
 {
 	bool found = false;
 
 	while (below && !reference_is_null(&root->reference)) {
-		enum status status =
-			map_descend_before(store, root, tree, below, &found, key, channel);
+		enum status status = map_descend_before(store, root, tree, below, &found, key);
 
 		if (status != STATUS_OK || found)
 			return status;
@@ -248,10 +247,10 @@ enum status map_before(struct store *store, const struct disk_root *root, enum d
 }
 
 enum status map_next_with_room(struct store *store, const struct disk_root *root, uint64_t from,
-			       uint64_t *key, store_channel_t *channel)
+			       uint64_t *key)
 {
 	struct search search = {.from = from, .until = NIL_KEY, .room = true};
-	enum status status = map_scan(store, root, DISK_TREE_FREE_MAP, &search, channel);
+	enum status status = map_scan(store, root, DISK_TREE_FREE_MAP, &search);
 
 	*key = search.key;
 	if (status != STATUS_NOT_FOUND)

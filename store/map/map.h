@@ -16,27 +16,27 @@
 
 unsigned map_height_for(uint64_t key); /* smallest height whose tree has this key */
 enum status map_lookup(struct store *store, const struct disk_root *root, enum disk_tree tree,
-		       uint64_t key, struct disk_reference *reference, store_channel_t *channel);
+		       uint64_t key, struct disk_reference *reference);
 /* CORRUPT or IO when a node above one of these keys cannot be read. */
 enum status map_readable(struct store *store, const struct disk_root *root, enum disk_tree tree,
-			 uint64_t first, uint64_t end, store_channel_t *channel);
+			 uint64_t first, uint64_t end);
 /* The reference of the node (level, key) of this tree, null if there is none. */
 enum status map_lookup_node(struct store *store, const struct disk_root *root, struct place place,
-			    struct disk_reference *reference, store_channel_t *channel);
+			    struct disk_reference *reference);
 /* The first key at or after `from` and before `until` that is present; NOT_FOUND.  CORRUPT or IO:
  * *key is the first that a node which cannot be read may hide. */
 enum status map_next(struct store *store, const struct disk_root *root, enum disk_tree tree,
-		     uint64_t from, uint64_t until, uint64_t *key, store_channel_t *channel);
+		     uint64_t from, uint64_t until, uint64_t *key);
 /* The same without an end, but on IO and CORRUPT *key is the end of what cannot be read. */
 enum status map_next_past(struct store *store, const struct disk_root *root, enum disk_tree tree,
-			  uint64_t from, uint64_t *key, store_channel_t *channel);
+			  uint64_t from, uint64_t *key);
 /* The last key below `below` that is present; NOT_FOUND.  IO, CORRUPT: *key is the
  * first of what cannot be read. */
 enum status map_before(struct store *store, const struct disk_root *root, enum disk_tree tree,
-		       uint64_t below, uint64_t *key, store_channel_t *channel);
+		       uint64_t below, uint64_t *key);
 /* The first free-map page at or after `from` whose blocks are not all in use. */
 enum status map_next_with_room(struct store *store, const struct disk_root *root, uint64_t from,
-			       uint64_t *key, store_channel_t *channel);
+			       uint64_t *key);
 
 /* ---- update.c: a tree rewritten in key order ------------------------------- */
 
@@ -58,15 +58,14 @@ struct update {
 #define NIL_KEY UINT64_MAX
 void update_begin(struct store *store, enum disk_tree tree, const struct disk_root *root,
 		  uint64_t max_key);
-enum status update_seek(struct store *store, uint64_t key, store_channel_t *channel);
+enum status update_seek(struct store *store, uint64_t key);
 /* After update_seek(key): the reference there now / replaces it. */
 struct disk_reference *update_entry(struct store *store, uint64_t key);
 void update_set(struct store *store, uint64_t key, const struct disk_reference *reference);
 /* Makes keys from *position on absent, some at a time, until *position == end. */
-enum status update_clear(struct store *store, uint64_t *position, uint64_t end,
-			 store_channel_t *channel);
+enum status update_clear(struct store *store, uint64_t *position, uint64_t end);
 /* Writes what is open; then result is the new root. */
-enum status update_finish(struct store *store, store_channel_t *channel);
+enum status update_finish(struct store *store);
 
 /* ---- overlay.c: pages changed since the last full commit ------------------------ */
 

@@ -94,20 +94,19 @@ static bool node_empty(const struct disk_node *node, unsigned from)
 	return true;
 }
 
-static enum status node_write(struct store *store, unsigned level, struct disk_reference *reference,
-			      store_channel_t *channel)
+static enum status node_write(struct store *store, unsigned level, struct disk_reference *reference)
 {
 	struct update *update = &store->update;
 	struct disk_node *node = update->node[level];
 	struct place place = {update->tree, level, update->key[level]};
 
 	if (update->tree == DISK_TREE_FREE_MAP)
-		return freemap_stage(store, node, place, node_auxiliary(node), reference, channel);
-	return stage_extent(store, node, place, reference, channel);
+		return freemap_stage(store, node, place, node_auxiliary(node), reference);
+	return stage_extent(store, node, place, reference);
 }
 
 /* Leaves the open node of this level; all below are closed already. */
-static enum status node_close(struct store *store, unsigned level, store_channel_t *channel)
+static enum status node_close(struct store *store, unsigned level)
 {
 	struct update *update = &store->update;
 	uint64_t key = update->key[level] << (DISK_NODE_SHIFT * level);
@@ -116,7 +115,7 @@ static enum status node_close(struct store *store, unsigned level, store_channel
 
 	if (update->changed[level]) {
 		if (!node_empty(update->node[level], 0))
-			status = node_write(store, level, &reference, channel);
+			status = node_write(store, level, &reference);
 		if (status != STATUS_OK)
 			return status;
 		commit_free(store, update->tree, &update->before[level], node_end(key, level));
@@ -128,13 +127,13 @@ static enum status node_close(struct store *store, unsigned level, store_channel
 	return STATUS_OK;
 }
 
-static enum status nodes_close(struct store *store, unsigned top, store_channel_t *channel)
+static enum status nodes_close(struct store *store, unsigned top)
 {
 	for (unsigned level = 1; level <= top; level++) {
 		enum status status = STATUS_OK;
 
 		if (store->update.active[level])
-			status = node_close(store, level, channel);
+			status = node_close(store, level);
 		if (status != STATUS_OK)
 			return status;
 	}
@@ -143,8 +142,7 @@ static enum status nodes_close(struct store *store, unsigned top, store_channel_
 
 /* ---- opening -------------------------------------------------------------------- */
 
-static enum status node_open(struct store *store, unsigned level, uint64_t key,
-			     store_channel_t *channel)
+static enum status node_open(struct store *store, unsigned level, uint64_t key)
 {
 	struct update *update = &store->update;
 	struct disk_reference *link = link_of(update, level, key);
@@ -156,7 +154,7 @@ static enum status node_open(struct store *store, unsigned level, uint64_t key,
 		node_open_empty(update, level, place.key);
 		return STATUS_OK;
 	}
-	status = extent_get(store, link, place, &data, channel);
+	status = extent_get(store, link, place, &data);
 	if (status != STATUS_OK)
 		return status;
 	node_open_empty(update, level, place.key);
@@ -169,8 +167,7 @@ static enum status node_open(struct store *store, unsigned level, uint64_t key,
  * Opens the path to `key` down to level 1.  Without create it stops where
  * nothing is: then *absent is the level of the null reference, else 0.
  */
-static enum status path_open(struct store *store, uint64_t key, bool create, unsigned *absent,
-			     store_channel_t *channel)
+static enum status path_open(struct store *store, uint64_t key, bool create, unsigned *absent)
 {
 	struct update *update = &store->update;
 
@@ -180,25 +177,25 @@ static enum status path_open(struct store *store, uint64_t key, bool create, uns
 
 		if (update->active[level] && update->key[level] == node_key(key, level))
 			continue;
-		status = nodes_close(store, level, channel);
+		status = nodes_close(store, level);
 		if (status != STATUS_OK)
 			return status;
 		if (!create && reference_is_null(link_of(update, level, key))) {
 			*absent = level;
 			return STATUS_OK;
 		}
-		status = node_open(store, level, key, channel);
+		status = node_open(store, level, key);
 		if (status != STATUS_OK)
 			return status;
 	}
 	return STATUS_OK;
 }
 
-enum status update_seek(struct store *store, uint64_t key, store_channel_t *channel)
+enum status update_seek(struct store *store, uint64_t key)
 {
 	unsigned absent;
 
-	return path_open(store, key, true, &absent, channel);
+	return path_open(store, key, true, &absent);
 }
 
 struct disk_reference *update_entry(struct store *store, uint64_t key)
@@ -221,8 +218,7 @@ void update_set(struct store *store, uint64_t key, const struct disk_reference *
 	update->result.pages += (uint64_t)is - (uint64_t)was;
 }
 
-enum status update_clear(struct store *store, uint64_t *position, uint64_t end,
-			 store_channel_t *channel)
+enum status update_clear(struct store *store, uint64_t *position, uint64_t end)
 {
 	static const struct disk_reference null;
 	unsigned absent;
@@ -233,7 +229,7 @@ enum status update_clear(struct store *store, uint64_t *position, uint64_t end,
 		*position = end;
 		return STATUS_OK;
 	}
-	status = path_open(store, *position, false, &absent, channel);
+	status = path_open(store, *position, false, &absent);
 	if (status != STATUS_OK)
 		return status;
 	stop = node_end(*position, absent ? absent : 1);
@@ -266,7 +262,7 @@ static void update_shrink(struct store *store)
 	}
 }
 
-enum status update_finish(struct store *store, store_channel_t *channel)
+enum status update_finish(struct store *store)
 {
 	struct update *update = &store->update;
 	enum status status;
@@ -276,7 +272,7 @@ enum status update_finish(struct store *store, store_channel_t *channel)
 	/* The free map keeps its height: its nodes' blocks are counted already. */
 	if (update->tree != DISK_TREE_FREE_MAP)
 		update_shrink(store);
-	status = nodes_close(store, update->height, channel);
+	status = nodes_close(store, update->height);
 	if (status != STATUS_OK)
 		return status;
 	if (reference_is_null(&update->root))

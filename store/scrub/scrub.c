@@ -121,7 +121,7 @@ static bool superblock_repairable(const struct store *store)
 /* Each must equal what the mount found; if not, it is written anew, and the next
  * flush of a commit makes that durable. */
 static enum status superblock_scrub(struct store *store, struct store_scrub *scrub,
-				    struct store_damage *damage, store_channel_t *channel)
+				    struct store_damage *damage)
 {
 	struct scrubber *scrubber = &store->scrubber;
 	uint64_t sector = scrub->number ? DISK_SUPERBLOCK_COPY_SECTOR : DISK_SUPERBLOCK_SECTOR;
@@ -142,7 +142,7 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 		scrub->repaired += damage->repaired;
 		return status;
 	}
-	status = scrubber_read(store, sector, BLOCK_SECTORS, 0, &data, channel);
+	status = scrubber_read(store, sector, BLOCK_SECTORS, 0, &data);
 	if (status == STATUS_WAIT)
 		return status;
 	if (status == STATUS_OK && memcmp(data, store->superblock, BLOCK_SIZE) == 0) {
@@ -156,7 +156,7 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 	scrubber->repairing = sector + 1;
 	scrubber->repaired = UINT64_MAX;
 	scrubber->repair_reason = status;
-	return scrubber_write(store, sector, BLOCK_SECTORS, store->superblock, channel);
+	return scrubber_write(store, sector, BLOCK_SECTORS, store->superblock);
 }
 
 /* ---- commit records ------------------------------------------------------------------- */
@@ -166,11 +166,11 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
  * written through another device and is left to the mount, which reads in parts.
  */
 static enum status slot_scrub(struct store *store, uint32_t slot, uint64_t generation,
-			      struct disk_reference *reference, store_channel_t *channel)
+			      struct disk_reference *reference)
 {
 	uint64_t sector = record_sector(slot);
 	const uint8_t *data;
-	enum status status = scrubber_read(store, sector, 1, generation, &data, channel);
+	enum status status = scrubber_read(store, sector, 1, generation, &data);
 
 	*reference = (struct disk_reference){
 		.sector_low = (uint32_t)sector, .sectors = 1, .birth = generation};
@@ -179,7 +179,7 @@ static enum status slot_scrub(struct store *store, uint32_t slot, uint64_t gener
 	reference->sectors = (uint8_t)slot_sectors(data);
 	if (reference->sectors > store->device->request_sectors)
 		return STATUS_OK;
-	status = scrubber_read(store, sector, reference->sectors, generation, &data, channel);
+	status = scrubber_read(store, sector, reference->sectors, generation, &data);
 	if (status != STATUS_OK)
 		return status;
 	/* The buffer is the scrub's own; the checksum's field is zero for a moment. */
@@ -195,7 +195,7 @@ static enum status slot_scrub(struct store *store, uint32_t slot, uint64_t gener
  * is written here.
  */
 static enum status record_scrub(struct store *store, struct store_scrub *scrub,
-				struct store_damage *damage, store_channel_t *channel)
+				struct store_damage *damage)
 {
 	const struct disk_record *record = &store->record;
 	uint64_t generation = scrub->number ? record->predecessor : record->generation;
@@ -208,7 +208,7 @@ static enum status record_scrub(struct store *store, struct store_scrub *scrub,
 		phase_begin(scrub, STORE_SCRUB_CATALOGUE);
 		return STATUS_OK;
 	}
-	status = slot_scrub(store, slot, generation, &reference, channel);
+	status = slot_scrub(store, slot, generation, &reference);
 	if (status == STATUS_WAIT)
 		return status;
 	scrub->number++;
@@ -279,12 +279,12 @@ static uint64_t walk_idle(const struct walk *walk, const struct disk_node *node,
 
 /* Verifies one extent as it lies on the disk. */
 static enum status extent_scrub(struct store *store, const struct disk_reference *reference,
-				struct place place, store_channel_t *channel)
+				struct place place)
 {
 	struct snapshot snapshot;
 	const uint8_t *stored;
 	enum status status = scrubber_read(store, disk_reference_sector(reference).n,
-					   reference->sectors, reference->birth, &stored, channel);
+					   reference->sectors, reference->birth, &stored);
 
 	if (status == STATUS_WAIT)
 		return status;
@@ -299,7 +299,7 @@ static enum status extent_scrub(struct store *store, const struct disk_reference
 	if (place.level || place.tree == DISK_TREE_CATALOGUE)
 		cache_extent_put(store, reference, place, store->page);
 	if (!place.level && place.tree == DISK_TREE_CATALOGUE)
-		status = catalogue_read(store, place.key, &snapshot, channel);
+		status = catalogue_read(store, place.key, &snapshot);
 	return status;
 }
 
@@ -318,14 +318,14 @@ static void visit_count(struct store_scrub *scrub, const struct disk_reference *
 /* What the walk has come to: looks at it and moves on. */
 static enum status walk_visit(struct store *store, struct store_scrub *scrub,
 			      const struct walk *walk, const struct disk_reference *reference,
-			      struct store_damage *damage, store_channel_t *channel)
+			      struct store_damage *damage)
 {
 	unsigned level = scrub->level;
 	struct place place = {walk->tree, level, scrub->position >> (DISK_NODE_SHIFT * level)};
 	enum status status = STATUS_OK;
 
 	if (reference->sectors)
-		status = extent_scrub(store, reference, place, channel);
+		status = extent_scrub(store, reference, place);
 	if (status == STATUS_WAIT)
 		return status;
 	visit_count(scrub, reference, place);
@@ -339,8 +339,7 @@ static enum status walk_visit(struct store *store, struct store_scrub *scrub,
 /* Goes down to the position and looks at what is there, or passes over what is
  * absent, has been seen, or lies below a node that cannot be read any more. */
 static enum status walk_descend(struct store *store, struct store_scrub *scrub,
-				const struct walk *walk, struct store_damage *damage,
-				store_channel_t *channel)
+				const struct walk *walk, struct store_damage *damage)
 {
 	struct disk_reference reference = walk->root.reference;
 	const struct disk_node *node = NULL;
@@ -356,8 +355,8 @@ static enum status walk_descend(struct store *store, struct store_scrub *scrub,
 			return STATUS_OK;
 		}
 		if (level == scrub->level)
-			return walk_visit(store, scrub, walk, &reference, damage, channel);
-		status = extent_get(store, &reference, place, &data, channel);
+			return walk_visit(store, scrub, walk, &reference, damage);
+		status = extent_get(store, &reference, place, &data);
 		if (status == STATUS_WAIT)
 			return status;
 		if (status != STATUS_OK) {
@@ -372,8 +371,7 @@ static enum status walk_descend(struct store *store, struct store_scrub *scrub,
 
 /* One piece of a walk.  NOT_FOUND: the tree has been walked. */
 static enum status walk_step(struct store *store, struct store_scrub *scrub,
-			     const struct walk *walk, struct store_damage *damage,
-			     store_channel_t *channel)
+			     const struct walk *walk, struct store_damage *damage)
 {
 	const struct overlay *overlay = walk->overlay;
 	unsigned height = walk->root.height;
@@ -396,8 +394,8 @@ static enum status walk_step(struct store *store, struct store_scrub *scrub,
 		scrub->level = height;
 	over = scrub->level ? NULL : overlay_find(overlay, scrub->position);
 	if (!over)
-		return walk_descend(store, scrub, walk, damage, channel);
-	return walk_visit(store, scrub, walk, over, damage, channel);
+		return walk_descend(store, scrub, walk, damage);
+	return walk_visit(store, scrub, walk, over, damage);
 }
 
 /* ---- the trees ------------------------------------------------------------------------------ */
@@ -406,7 +404,7 @@ static const struct overlay no_overlay;
 
 /* The catalogue, the free map: one tree, all of it. */
 static enum status tree_scrub(struct store *store, struct store_scrub *scrub, enum disk_tree tree,
-			      struct store_damage *damage, store_channel_t *channel)
+			      struct store_damage *damage)
 {
 	const struct disk_record *record = &store->record;
 	struct walk walk = {
@@ -414,7 +412,7 @@ static enum status tree_scrub(struct store *store, struct store_scrub *scrub, en
 		.root = tree == DISK_TREE_CATALOGUE ? record->catalogue : record->free_map,
 		.overlay = &no_overlay,
 	};
-	enum status status = walk_step(store, scrub, &walk, damage, channel);
+	enum status status = walk_step(store, scrub, &walk, damage);
 
 	if (status != STATUS_NOT_FOUND)
 		return status;
@@ -425,13 +423,12 @@ static enum status tree_scrub(struct store *store, struct store_scrub *scrub, en
 
 /* The entry, or one that says "nothing was seen before" where there is none to
  * be read: then more than needed is read again. */
-static enum status limit_read(struct store *store, uint64_t number, struct snapshot *snapshot,
-			      store_channel_t *channel)
+static enum status limit_read(struct store *store, uint64_t number, struct snapshot *snapshot)
 {
 	enum status status = STATUS_NOT_FOUND;
 
 	if (number && number != store->scrubber.unreadable)
-		status = catalogue_read(store, number, snapshot, channel);
+		status = catalogue_read(store, number, snapshot);
 	if (status == STATUS_WAIT || status == STATUS_OK)
 		return status;
 	/* It is asked for at each step. */
@@ -442,11 +439,10 @@ static enum status limit_read(struct store *store, uint64_t number, struct snaps
 }
 
 /* What has been seen of a tree that descends from this snapshot. */
-static enum status walk_limits(struct store *store, uint64_t number, struct walk *walk,
-			       store_channel_t *channel)
+static enum status walk_limits(struct store *store, uint64_t number, struct walk *walk)
 {
 	struct snapshot parent, before;
-	enum status status = limit_read(store, number, &parent, channel);
+	enum status status = limit_read(store, number, &parent);
 
 	if (status != STATUS_OK)
 		return status;
@@ -454,19 +450,18 @@ static enum status walk_limits(struct store *store, uint64_t number, struct walk
 	walk->cursor = 0;
 	if (!number || number != store->record.dying)
 		return STATUS_OK;
-	status = limit_read(store, parent.parent, &before, channel);
+	status = limit_read(store, parent.parent, &before);
 	walk->limit_passed = before.generation;
 	walk->cursor = parent.cursor;
 	return status;
 }
 
 /* The snapshot after this one; NOT_FOUND: there is none. */
-static enum status snapshot_choose(struct store *store, struct store_scrub *scrub,
-				   store_channel_t *channel)
+static enum status snapshot_choose(struct store *store, struct store_scrub *scrub)
 {
 	uint64_t number;
 	enum status status = map_next(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-				      scrub->number + 1, NIL_KEY, &number, channel);
+				      scrub->number + 1, NIL_KEY, &number);
 
 	if (status == STATUS_OK && scrub->phase == STORE_SCRUB_LATE && number >= scrub->end)
 		return STATUS_NOT_FOUND;
@@ -483,34 +478,34 @@ static enum status snapshot_choose(struct store *store, struct store_scrub *scru
 }
 
 static enum status snapshots_scrub(struct store *store, struct store_scrub *scrub,
-				   struct store_damage *damage, store_channel_t *channel)
+				   struct store_damage *damage)
 {
 	struct walk walk = {.tree = DISK_TREE_SPACE, .overlay = &no_overlay};
 	struct snapshot snapshot;
 	enum status status;
 
 	if (!scrub->walking) {
-		status = snapshot_choose(store, scrub, channel);
+		status = snapshot_choose(store, scrub);
 		if (status == STATUS_NOT_FOUND) {
 			phase_begin(scrub, scrub->phase + 1);
 			status = STATUS_OK;
 		}
 		return status;
 	}
-	status = catalogue_read(store, scrub->number, &snapshot, channel);
+	status = catalogue_read(store, scrub->number, &snapshot);
 	if (status == STATUS_WAIT)
 		return status;
 	if (status != STATUS_OK) {
 		scrub->walking = 0; /* deleted meanwhile, or told by the catalogue's walk */
 		return STATUS_OK;
 	}
-	status = walk_limits(store, snapshot.parent, &walk, channel);
+	status = walk_limits(store, snapshot.parent, &walk);
 	if (status != STATUS_OK)
 		return status;
 	walk.root = snapshot.root;
 	if (snapshot.number == store->record.dying)
 		walk.begin = snapshot.cursor < SCRUB_END ? snapshot.cursor : SCRUB_END;
-	status = walk_step(store, scrub, &walk, damage, channel);
+	status = walk_step(store, scrub, &walk, damage);
 	if (status != STATUS_NOT_FOUND)
 		return status;
 	scrub->snapshots++;
@@ -524,7 +519,7 @@ static enum status snapshots_scrub(struct store *store, struct store_scrub *scru
  * whose generation the cursor keeps.
  */
 static enum status live_scrub(struct store *store, struct store_scrub *scrub,
-			      struct store_damage *damage, store_channel_t *channel)
+			      struct store_damage *damage)
 {
 	const struct disk_record *record = &store->record;
 	struct walk walk = {
@@ -534,7 +529,7 @@ static enum status live_scrub(struct store *store, struct store_scrub *scrub,
 	if (scrub->walking && record->origin >= scrub->end) {
 		walk.limit = walk.limit_passed = scrub->limit;
 	} else {
-		status = walk_limits(store, record->origin, &walk, channel);
+		status = walk_limits(store, record->origin, &walk);
 		if (status != STATUS_OK)
 			return status;
 	}
@@ -543,7 +538,7 @@ static enum status live_scrub(struct store *store, struct store_scrub *scrub,
 		scrub->limit = walk.cursor ? walk.limit_passed : walk.limit;
 		scrub->end = record->next_snapshot;
 	}
-	status = walk_step(store, scrub, &walk, damage, channel);
+	status = walk_step(store, scrub, &walk, damage);
 	if (status != STATUS_NOT_FOUND)
 		return status;
 	phase_begin(scrub, STORE_SCRUB_LATE);
@@ -553,22 +548,22 @@ static enum status live_scrub(struct store *store, struct store_scrub *scrub,
 }
 
 static enum status scrub_piece(struct store *store, struct store_scrub *scrub,
-			       struct store_damage *damage, store_channel_t *channel)
+			       struct store_damage *damage)
 {
 	switch ((enum store_scrub_phase)scrub->phase) {
 	case STORE_SCRUB_SUPERBLOCKS:
-		return superblock_scrub(store, scrub, damage, channel);
+		return superblock_scrub(store, scrub, damage);
 	case STORE_SCRUB_RECORDS:
-		return record_scrub(store, scrub, damage, channel);
+		return record_scrub(store, scrub, damage);
 	case STORE_SCRUB_CATALOGUE:
-		return tree_scrub(store, scrub, DISK_TREE_CATALOGUE, damage, channel);
+		return tree_scrub(store, scrub, DISK_TREE_CATALOGUE, damage);
 	case STORE_SCRUB_FREE_MAP:
-		return tree_scrub(store, scrub, DISK_TREE_FREE_MAP, damage, channel);
+		return tree_scrub(store, scrub, DISK_TREE_FREE_MAP, damage);
 	case STORE_SCRUB_SNAPSHOTS:
 	case STORE_SCRUB_LATE:
-		return snapshots_scrub(store, scrub, damage, channel);
+		return snapshots_scrub(store, scrub, damage);
 	case STORE_SCRUB_LIVE:
-		return live_scrub(store, scrub, damage, channel);
+		return live_scrub(store, scrub, damage);
 	case STORE_SCRUB_DONE:
 		break;
 	}
@@ -576,7 +571,7 @@ static enum status scrub_piece(struct store *store, struct store_scrub *scrub,
 }
 
 enum status store_scrub_step(struct store *store, struct store_scrub *scrub,
-			     struct store_damage *damage, store_channel_t *channel)
+			     struct store_damage *damage)
 {
 	enum status status = STATUS_OK;
 
@@ -584,7 +579,7 @@ enum status store_scrub_step(struct store *store, struct store_scrub *scrub,
 	if (!scrub_sound(store, scrub))
 		return STATUS_INVALID;
 	for (unsigned i = 0; i < LIMIT_SCRUB_PIECES && status == STATUS_OK; i++) {
-		status = scrub_piece(store, scrub, damage, channel);
+		status = scrub_piece(store, scrub, damage);
 		/* What was done so far is progress. */
 		if (status == STATUS_WAIT && i)
 			return STATUS_OK;
@@ -595,19 +590,18 @@ enum status store_scrub_step(struct store *store, struct store_scrub *scrub,
 /* ---- who sees the damage --------------------------------------------------------------------- */
 
 static enum status place_compare(struct store *store, const struct store_damage *damage,
-				 const struct disk_root *root, bool *sees, store_channel_t *channel)
+				 const struct disk_root *root, bool *sees)
 {
 	struct place place = {DISK_TREE_SPACE, damage->level, damage->key};
 	struct disk_reference reference;
-	enum status status = map_lookup_node(store, root, place, &reference, channel);
+	enum status status = map_lookup_node(store, root, place, &reference);
 
 	*sees = status == STATUS_OK && reference_equal(&reference, &damage->reference);
 	/* Behind damage further up nothing is seen at all. */
 	return status == STATUS_WAIT ? status : STATUS_OK;
 }
 
-enum status store_damage_live(struct store *store, const struct store_damage *damage, bool *sees,
-			      store_channel_t *channel)
+enum status store_damage_live(struct store *store, const struct store_damage *damage, bool *sees)
 {
 	const struct disk_reference *over = NULL;
 
@@ -617,14 +611,13 @@ enum status store_damage_live(struct store *store, const struct store_damage *da
 	if (!damage->level)
 		over = overlay_find(&store->overlay, damage->key);
 	if (!over)
-		return place_compare(store, damage, &store->record.space, sees, channel);
+		return place_compare(store, damage, &store->record.space, sees);
 	*sees = reference_equal(over, &damage->reference);
 	return STATUS_OK;
 }
 
 enum status store_damage_next(struct store *store, const struct store_damage *damage,
-			      snapshot_t after, struct store_snapshot *snapshot, bool *sees,
-			      store_channel_t *channel)
+			      snapshot_t after, struct store_snapshot *snapshot, bool *sees)
 {
 	struct snapshot found;
 	enum status status;
@@ -632,10 +625,10 @@ enum status store_damage_next(struct store *store, const struct store_damage *da
 	*sees = false;
 	if (damage->tree != DISK_TREE_SPACE || damage->level > DISK_HEIGHT_MAX)
 		return STATUS_NOT_FOUND;
-	status = store_snapshot_next(store, after, snapshot, channel);
+	status = store_snapshot_next(store, after, snapshot);
 	if (status == STATUS_OK)
-		status = catalogue_read(store, snapshot->number.n, &found, channel);
+		status = catalogue_read(store, snapshot->number.n, &found);
 	if (status != STATUS_OK)
 		return status;
-	return place_compare(store, damage, &found.root, sees, channel);
+	return place_compare(store, damage, &found.root, sees);
 }

@@ -49,10 +49,9 @@ static void scrubber_start(struct store *store, enum block_operation operation, 
 	scrubber_submit(store);
 }
 
-static enum status scrubber_wait(store_channel_t *channel)
+static enum status scrubber_wait(struct store *store)
 {
-	channel->n = STORE_CHANNEL_SCRUB;
-	return STATUS_WAIT;
+	return store_wait_for(store, (store_channel_t){STORE_CHANNEL_SCRUB});
 }
 
 static void window_start(struct store *store, uint64_t sector, uint32_t sectors)
@@ -74,14 +73,14 @@ static void window_start(struct store *store, uint64_t sector, uint32_t sectors)
 }
 
 enum status scrubber_read(struct store *store, uint64_t sector, uint32_t sectors, uint64_t birth,
-			  const uint8_t **data, store_channel_t *channel)
+			  const uint8_t **data)
 {
 	struct scrubber *scrubber = &store->scrubber;
 	const struct block_request *request = &scrubber->request;
 	uint64_t first = request->sector.n;
 
 	if (scrubber->state != SCRUBBER_IDLE)
-		return scrubber_wait(channel);
+		return scrubber_wait(store);
 	if (!scrubber->held || birth > scrubber->durable || sector < first ||
 	    sector + sectors > first + request->sectors) {
 		window_start(store, sector, sectors);
@@ -94,14 +93,13 @@ enum status scrubber_read(struct store *store, uint64_t sector, uint32_t sectors
 	} else {
 		scrubber_start(store, BLOCK_READ, sector, sectors, scrubber->buffer);
 	}
-	return scrubber_wait(channel);
+	return scrubber_wait(store);
 }
 
-enum status scrubber_write(struct store *store, uint64_t sector, uint32_t sectors, void *data,
-			   store_channel_t *channel)
+enum status scrubber_write(struct store *store, uint64_t sector, uint32_t sectors, void *data)
 {
 	scrubber_start(store, BLOCK_WRITE, sector, sectors, data);
-	return scrubber_wait(channel);
+	return scrubber_wait(store);
 }
 
 bool scrubber_busy(const struct store *store)

@@ -63,20 +63,19 @@ static bool snapshot_unpack(const struct store *store, uint64_t number, const vo
 
 /* ---- reading ------------------------------------------------------------------- */
 
-enum status catalogue_read(struct store *store, uint64_t number, struct snapshot *snapshot,
-			   store_channel_t *channel)
+enum status catalogue_read(struct store *store, uint64_t number, struct snapshot *snapshot)
 {
 	struct place place = {DISK_TREE_CATALOGUE, 0, number};
 	struct disk_reference reference;
 	const void *data;
 	enum status status = map_lookup(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-					number, &reference, channel);
+					number, &reference);
 
 	if (status != STATUS_OK)
 		return status;
 	if (reference_is_null(&reference))
 		return STATUS_NOT_FOUND;
-	status = extent_get(store, &reference, place, &data, channel);
+	status = extent_get(store, &reference, place, &data);
 	if (status != STATUS_OK)
 		return status;
 	if (snapshot_unpack(store, number, data, snapshot))
@@ -86,13 +85,13 @@ enum status catalogue_read(struct store *store, uint64_t number, struct snapshot
 }
 
 enum status catalogue_read_next(struct store *store, uint64_t after, uint64_t *number,
-				struct snapshot *snapshot, store_channel_t *channel)
+				struct snapshot *snapshot)
 {
 	enum status status = map_next_past(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-					   after + 1, number, channel);
+					   after + 1, number);
 
 	if (status == STATUS_OK) {
-		status = catalogue_read(store, *number, snapshot, channel);
+		status = catalogue_read(store, *number, snapshot);
 		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
 	}
 	if (status_is_damage(status))
@@ -115,14 +114,13 @@ static bool change_is(const struct catalogue *catalogue, uint32_t i, uint64_t nu
 	return i < catalogue->count && catalogue->change[i].snapshot.number == number;
 }
 
-enum status catalogue_get(struct store *store, uint64_t number, struct snapshot *snapshot,
-			  store_channel_t *channel)
+enum status catalogue_get(struct store *store, uint64_t number, struct snapshot *snapshot)
 {
 	const struct catalogue *catalogue = &store->catalogue;
 	uint32_t i = change_at(catalogue, number);
 
 	if (!change_is(catalogue, i, number))
-		return catalogue_read(store, number, snapshot, channel);
+		return catalogue_read(store, number, snapshot);
 	if (catalogue->change[i].removed)
 		return STATUS_NOT_FOUND;
 	*snapshot = catalogue->change[i].snapshot;
@@ -174,17 +172,17 @@ void catalogue_update_begin(struct store *store)
 	update_begin(store, DISK_TREE_CATALOGUE, &store->record.catalogue, max_key);
 }
 
-static enum status entry_write(struct store *store, store_channel_t *channel)
+static enum status entry_write(struct store *store)
 {
 	struct catalogue *catalogue = &store->catalogue;
 	const struct snapshot *snapshot = &catalogue->change[catalogue->position].snapshot;
 	struct place place = {DISK_TREE_CATALOGUE, 0, snapshot->number};
 	struct disk_reference reference = {.codec = DISK_CODEC_NONE};
-	enum status status = update_seek(store, snapshot->number, channel);
+	enum status status = update_seek(store, snapshot->number);
 
 	if (status == STATUS_OK && !catalogue->change[catalogue->position].removed) {
 		snapshot_pack(snapshot, store->page);
-		status = stage_extent(store, store->page, place, &reference, channel);
+		status = stage_extent(store, store->page, place, &reference);
 	}
 	if (status != STATUS_OK)
 		return status;
@@ -193,14 +191,14 @@ static enum status entry_write(struct store *store, store_channel_t *channel)
 	return STATUS_OK;
 }
 
-enum status catalogue_update_step(struct store *store, bool *done, store_channel_t *channel)
+enum status catalogue_update_step(struct store *store, bool *done)
 {
 	enum status status;
 
 	*done = false;
 	if (store->catalogue.position < store->catalogue.count)
-		return entry_write(store, channel);
-	status = update_finish(store, channel);
+		return entry_write(store);
+	status = update_finish(store);
 	if (status != STATUS_OK)
 		return status;
 	store->commit.record.catalogue = store->update.result;

@@ -138,7 +138,7 @@ static void index_add(struct index *index, const struct snapshot *snapshot)
 		automatic_insert(index, snapshot, keeper == KEEPING_RESTORED);
 }
 
-enum status index_build(struct store *store, uint32_t *budget, store_channel_t *channel)
+enum status index_build(struct store *store, uint32_t *budget)
 {
 	struct index *index = &store->index;
 
@@ -149,7 +149,7 @@ enum status index_build(struct store *store, uint32_t *budget, store_channel_t *
 
 		if (!*budget)
 			return STATUS_BUSY;
-		status = catalogue_read_next(store, index->position, &number, &snapshot, channel);
+		status = catalogue_read_next(store, index->position, &number, &snapshot);
 		if (status == STATUS_WAIT)
 			return status;
 		--*budget;
@@ -188,7 +188,7 @@ void index_update(struct store *store)
  */
 
 enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
-		       struct snapshot *snapshot, store_channel_t *channel)
+		       struct snapshot *snapshot)
 {
 	const struct index *index = &store->index;
 	uint64_t tag = name_tag(name);
@@ -200,7 +200,7 @@ enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
 
 		if (index->name[at] >> NUMBER_BITS != tag)
 			continue;
-		status = catalogue_read(store, index->name[at] & NUMBER_MAX, snapshot, channel);
+		status = catalogue_read(store, index->name[at] & NUMBER_MAX, snapshot);
 		if (status != STATUS_OK || memcmp(snapshot->name, name, DISK_SNAPSHOT_NAME) == 0)
 			return status;
 	}

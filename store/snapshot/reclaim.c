@@ -36,16 +36,16 @@ void reclaim_begin(struct store *store)
 
 /* ---- who is dying, who descends from it ---------------------------------------- */
 
-static enum status reclaim_load(struct store *store, store_channel_t *channel)
+static enum status reclaim_load(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct snapshot *dying = &reclaim->snapshot;
 	struct snapshot parent = {.generation = 0};
-	enum status status = catalogue_read(store, store->record.dying, dying, channel);
+	enum status status = catalogue_read(store, store->record.dying, dying);
 
 	reclaim->missed = false;
 	if (status == STATUS_OK && dying->parent)
-		status = catalogue_read(store, dying->parent, &parent, channel);
+		status = catalogue_read(store, dying->parent, &parent);
 	if (status != STATUS_OK)
 		return status;
 	reclaim->parent_generation = parent.generation;
@@ -63,7 +63,7 @@ static enum status reclaim_load(struct store *store, store_channel_t *channel)
 	return STATUS_OK;
 }
 
-static enum status reclaim_child(struct store *store, store_channel_t *channel)
+static enum status reclaim_child(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct snapshot snapshot;
@@ -80,9 +80,9 @@ static enum status reclaim_child(struct store *store, store_channel_t *channel)
 	}
 	number = reclaim->child;
 	if (number)
-		status = catalogue_read(store, number, &snapshot, channel);
+		status = catalogue_read(store, number, &snapshot);
 	else
-		status = catalogue_read_next(store, reclaim->scan, &number, &snapshot, channel);
+		status = catalogue_read_next(store, reclaim->scan, &number, &snapshot);
 	if (status == STATUS_OK && snapshot.parent == reclaim->dying) {
 		reclaim->child = number;
 		reclaim->child_root = snapshot.root;
@@ -113,8 +113,7 @@ static bool pair_pruned(const struct reclaim *reclaim, const struct pair *pair)
 }
 
 static enum status node_get(struct store *store, const struct disk_reference *reference,
-			    unsigned level, uint64_t page, const struct disk_node **node,
-			    store_channel_t *channel)
+			    unsigned level, uint64_t page, const struct disk_node **node)
 {
 	static const struct disk_node empty;
 	struct place place = {DISK_TREE_SPACE, level, page >> (DISK_NODE_SHIFT * level)};
@@ -122,20 +121,20 @@ static enum status node_get(struct store *store, const struct disk_reference *re
 	enum status status = STATUS_OK;
 
 	if (!reference_is_null(reference))
-		status = extent_get(store, reference, place, &data, channel);
+		status = extent_get(store, reference, place, &data);
 	*node = data;
 	return status;
 }
 
 /* The child's reference for the place of the dying tree's root.  A child's tree
  * of less height has its root further down, under key 0 (see child_below). */
-static enum status pair_top(struct store *store, struct pair *pair, store_channel_t *channel)
+static enum status pair_top(struct store *store, struct pair *pair)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct place place = {DISK_TREE_SPACE, reclaim->snapshot.root.height, 0};
 
 	pair->dying = reclaim->snapshot.root.reference;
-	return map_lookup_node(store, &reclaim->child_root, place, &pair->child, channel);
+	return map_lookup_node(store, &reclaim->child_root, place, &pair->child);
 }
 
 static struct disk_reference child_below(const struct reclaim *reclaim,
@@ -197,7 +196,7 @@ static void node_walk(struct store *store, unsigned level, const struct disk_nod
 }
 
 /* One descent from the roots to the position, and the node it ends in. */
-static enum status reclaim_walk(struct store *store, store_channel_t *channel)
+static enum status reclaim_walk(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct disk_reference path[DISK_HEIGHT_MAX + 1];
@@ -207,7 +206,7 @@ static enum status reclaim_walk(struct store *store, store_channel_t *channel)
 	bool down = true;
 
 	if (reclaim->position < reclaim->end) {
-		status = pair_top(store, &pair, channel);
+		status = pair_top(store, &pair);
 		if (status != STATUS_OK)
 			return status;
 		if (pair_pruned(reclaim, &pair))
@@ -222,10 +221,9 @@ static enum status reclaim_walk(struct store *store, store_channel_t *channel)
 		const struct disk_node *dying, *child;
 
 		path[level] = pair.dying;
-		status = node_get(store, &pair.dying, level, reclaim->position, &dying, channel);
+		status = node_get(store, &pair.dying, level, reclaim->position, &dying);
 		if (status == STATUS_OK)
-			status = node_get(store, &pair.child, level, reclaim->position, &child,
-					  channel);
+			status = node_get(store, &pair.child, level, reclaim->position, &child);
 		if (status != STATUS_OK)
 			return status;
 		node_walk(store, level, dying, child, &pair, &down);
@@ -312,7 +310,7 @@ static bool next_suits(const struct reclaim *reclaim, const struct snapshot *sna
  * the disk cannot read now may be the one that waits: if there is no other, this
  * deletion rests until there is one, or the next mount.
  */
-static enum status reclaim_next(struct store *store, store_channel_t *channel)
+static enum status reclaim_next(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct snapshot snapshot;
@@ -320,8 +318,7 @@ static enum status reclaim_next(struct store *store, store_channel_t *channel)
 	enum status status = STATUS_NOT_FOUND;
 
 	if (reclaim->waiting || reclaim->parent_waits)
-		status =
-			catalogue_read_next(store, reclaim->next_scan, &number, &snapshot, channel);
+		status = catalogue_read_next(store, reclaim->next_scan, &number, &snapshot);
 	if (status == STATUS_NOT_FOUND && !reclaim->missed) {
 		reclaim->phase = RECLAIM_END;
 		return STATUS_OK;
@@ -342,8 +339,7 @@ struct reclaim_entries {
 	struct snapshot parent, child, next;
 };
 
-static enum status entries_get(struct store *store, struct reclaim_entries *entries,
-			       store_channel_t *channel)
+static enum status entries_get(struct store *store, struct reclaim_entries *entries)
 {
 	const struct reclaim *reclaim = &store->reclaim;
 	const struct snapshot *dying = &reclaim->snapshot;
@@ -351,11 +347,11 @@ static enum status entries_get(struct store *store, struct reclaim_entries *entr
 
 	memset(entries, 0, sizeof(*entries));
 	if (dying->parent)
-		status = catalogue_read(store, dying->parent, &entries->parent, channel);
+		status = catalogue_read(store, dying->parent, &entries->parent);
 	if (status == STATUS_OK && dying->children && !reclaim->child_is_live)
-		status = catalogue_read(store, reclaim->child, &entries->child, channel);
+		status = catalogue_read(store, reclaim->child, &entries->child);
 	if (status == STATUS_OK && reclaim->next)
-		status = catalogue_read(store, reclaim->next, &entries->next, channel);
+		status = catalogue_read(store, reclaim->next, &entries->next);
 	return status;
 }
 
@@ -372,13 +368,13 @@ static void next_begin(struct store *store, const struct reclaim_entries *entrie
 	catalogue_put(store, &next);
 }
 
-static enum status reclaim_end(struct store *store, bool *done, store_channel_t *channel)
+static enum status reclaim_end(struct store *store, bool *done)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	const struct snapshot *dying = &reclaim->snapshot;
 	struct disk_record *record = &store->commit.record;
 	struct reclaim_entries entries;
-	enum status status = entries_get(store, &entries, channel);
+	enum status status = entries_get(store, &entries);
 	bool parent_changes;
 
 	if (status != STATUS_OK)
@@ -430,27 +426,27 @@ static void reclaim_rest(struct store *store)
 	catalogue_put(store, &reclaim->snapshot);
 }
 
-static enum status reclaim_phase_step(struct store *store, bool *done, store_channel_t *channel)
+static enum status reclaim_phase_step(struct store *store, bool *done)
 {
 	struct reclaim *reclaim = &store->reclaim;
 
 	switch (reclaim->phase) {
 	case RECLAIM_LOAD:
-		return reclaim_load(store, channel);
+		return reclaim_load(store);
 	case RECLAIM_CHILD:
-		return reclaim_child(store, channel);
+		return reclaim_child(store);
 	case RECLAIM_WALK:
 		if (!reclaim_enough(store))
-			return reclaim_walk(store, channel);
+			return reclaim_walk(store);
 		reclaim_rest(store);
 		*done = true;
 		return STATUS_OK;
 	case RECLAIM_NEXT:
-		return reclaim_next(store, channel);
+		return reclaim_next(store);
 	case RECLAIM_END:
 		break;
 	}
-	return reclaim_end(store, done, channel);
+	return reclaim_end(store, done);
 }
 
 bool reclaim_is_stuck(const struct store *store)
@@ -471,7 +467,7 @@ static void reclaim_break(struct store *store)
 		reclaim_rest(store);
 }
 
-enum status reclaim_step(struct store *store, bool *done, store_channel_t *channel)
+enum status reclaim_step(struct store *store, bool *done)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	enum status status;
@@ -479,7 +475,7 @@ enum status reclaim_step(struct store *store, bool *done, store_channel_t *chann
 	*done = !store->record.dying || reclaim->broken;
 	if (*done)
 		return STATUS_OK;
-	status = reclaim_phase_step(store, done, channel);
+	status = reclaim_phase_step(store, done);
 	if (status == STATUS_IO && !commit_read_failed(store, status))
 		return status;
 	if (status != STATUS_OK && status != STATUS_WAIT) {

@@ -176,7 +176,7 @@ static bool automatic_due(const struct store *store)
 
 /* Somebody may have given the name already, or there may be no place for the entry that
  * can be read: then the next commit tries. */
-static enum status automatic_take(struct store *store, store_channel_t *channel)
+static enum status automatic_take(struct store *store)
 {
 	char name[DISK_SNAPSHOT_NAME] = {0};
 	struct snapshot other;
@@ -185,26 +185,26 @@ static enum status automatic_take(struct store *store, store_channel_t *channel)
 	text_format(name, sizeof(name), "%s%lu", keeping_prefix(KEEPING_TAKEN),
 		    store->commit.record.generation);
 	if (!store->index.overflow)
-		status = index_find(store, name, &other, channel);
+		status = index_find(store, name, &other);
 	if (status == STATUS_NOT_FOUND)
-		status = snapshot_takeable(store, channel);
+		status = snapshot_takeable(store);
 	else if (status == STATUS_OK)
 		status = STATUS_EXISTS;
 	if (status != STATUS_OK)
 		return status == STATUS_WAIT ? status : STATUS_OK;
-	status = snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, name, channel);
+	status = snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, name);
 	if (status == STATUS_OK)
 		store->retention.taken_ns = store->commit.record.wall_ns;
 	return status;
 }
 
-static enum status automatic_delete(struct store *store, uint32_t i, store_channel_t *channel)
+static enum status automatic_delete(struct store *store, uint32_t i)
 {
 	uint64_t number = store->index.automatic[i].number;
-	enum status status = snapshot_deletable(store, number, channel);
+	enum status status = snapshot_deletable(store, number);
 
 	if (status == STATUS_OK)
-		status = snapshot_delete(store, number, channel);
+		status = snapshot_delete(store, number);
 	if (status == STATUS_OK)
 		store->retention.gone = number;
 	/* Damaged: it cannot be deleted, so it is not counted upon any more. */
@@ -216,14 +216,14 @@ static enum status automatic_delete(struct store *store, uint32_t i, store_chann
 }
 
 /* Lets one go if one has to; *more: another one has to. */
-static enum status retention_thin(struct store *store, bool *more, store_channel_t *channel)
+static enum status retention_thin(struct store *store, bool *more)
 {
 	struct retention *retention = &store->retention;
 	const struct index *index = &store->index;
 	uint32_t surplus = automatic_surplus(store);
 
 	if (surplus < index->automatics && !retention->gone && may_delete(store)) {
-		enum status status = automatic_delete(store, surplus, channel);
+		enum status status = automatic_delete(store, surplus);
 
 		if (status != STATUS_OK)
 			return status;
@@ -240,7 +240,7 @@ static enum status retention_thin(struct store *store, bool *more, store_channel
 	return STATUS_OK;
 }
 
-static enum status retention_follow(struct store *store, store_channel_t *channel)
+static enum status retention_follow(struct store *store)
 {
 	const struct index *index = &store->index;
 	enum status status;
@@ -250,13 +250,13 @@ static enum status retention_follow(struct store *store, store_channel_t *channe
 		index_drop(store); /* The next ones become known. */
 		return STATUS_OK;
 	}
-	status = retention_thin(store, &more, channel);
+	status = retention_thin(store, &more);
 	if (status == STATUS_OK && !more && automatic_due(store))
-		status = automatic_take(store, channel);
+		status = automatic_take(store);
 	return status;
 }
 
-enum status retention_apply(struct store *store, store_channel_t *channel)
+enum status retention_apply(struct store *store)
 {
 	const struct commit *commit = &store->commit;
 	struct retention *retention = &store->retention;
@@ -265,18 +265,18 @@ enum status retention_apply(struct store *store, store_channel_t *channel)
 
 	if (!retention->yield && !rules)
 		return STATUS_OK;
-	status = index_build(store, &retention->budget, channel);
+	status = index_build(store, &retention->budget);
 	if (status != STATUS_OK)
 		return status == STATUS_WAIT ? status : STATUS_OK;
 	if (retention->yield) {
 		status = STATUS_OK;
 		if (store->index.automatics && may_delete(store))
-			status = automatic_delete(store, 0, channel);
+			status = automatic_delete(store, 0);
 		/* After a read error the step is done again. */
 		retention->yield = status == STATUS_WAIT || status == STATUS_IO;
 		return status;
 	}
-	return retention_follow(store, channel);
+	return retention_follow(store);
 }
 
 /* ---- space is short ------------------------------------------------------------------------ */

@@ -51,12 +51,12 @@ static void snapshot_show(const struct snapshot *snapshot, struct store_snapshot
 
 /* The changes of a commit in flight are not shown until they are durable. */
 enum status store_snapshot_next(struct store *store, snapshot_t after,
-				struct store_snapshot *snapshot, store_channel_t *channel)
+				struct store_snapshot *snapshot)
 {
 	const uint64_t end = store->record.next_snapshot;
 	struct snapshot found;
 	uint64_t number;
-	enum status status = catalogue_read_next(store, after.n, &number, &found, channel);
+	enum status status = catalogue_read_next(store, after.n, &number, &found);
 
 	if (status == STATUS_OK) {
 		snapshot_show(&found, snapshot);
@@ -91,7 +91,7 @@ static uint64_t search_begin(struct store *store, const char *name, size_t lengt
 
 /* Where the index is too small: all entries, one after the other. */
 static enum status search_catalogue(struct store *store, const char *name, size_t length,
-				    struct store_snapshot *snapshot, store_channel_t *channel)
+				    struct store_snapshot *snapshot)
 {
 	const uint32_t gone = DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH;
 	enum status status;
@@ -99,7 +99,7 @@ static enum status search_catalogue(struct store *store, const char *name, size_
 	snapshot->number.n = search_begin(store, name, length);
 	do {
 		store->search.after = snapshot->number.n;
-		status = store_snapshot_next(store, snapshot->number, snapshot, channel);
+		status = store_snapshot_next(store, snapshot->number, snapshot);
 		if (status_is_damage(status))
 			store->search.damage = status;
 	} while (status_is_damage(status) ||
@@ -111,7 +111,7 @@ static enum status search_catalogue(struct store *store, const char *name, size_
 }
 
 enum status store_snapshot_find(struct store *store, const char *name,
-				struct store_snapshot *snapshot, store_channel_t *channel)
+				struct store_snapshot *snapshot)
 {
 	size_t length = strlen(name);
 	char padded[DISK_SNAPSHOT_NAME] = {0};
@@ -121,13 +121,13 @@ enum status store_snapshot_find(struct store *store, const char *name,
 
 	if (length == 0 || length >= DISK_SNAPSHOT_NAME)
 		return STATUS_NOT_FOUND;
-	status = index_build(store, &budget, channel);
+	status = index_build(store, &budget);
 	if (status != STATUS_OK)
 		return status;
 	if (store->index.overflow)
-		return search_catalogue(store, name, length, snapshot, channel);
+		return search_catalogue(store, name, length, snapshot);
 	memcpy(padded, name, length + 1);
-	status = index_find(store, padded, &found, channel);
+	status = index_find(store, padded, &found);
 	if (status == STATUS_OK)
 		snapshot_show(&found, snapshot);
 	if (status == STATUS_NOT_FOUND && store->index.damage != STATUS_OK) {
@@ -139,10 +139,10 @@ enum status store_snapshot_find(struct store *store, const char *name,
 }
 
 enum status store_snapshot_get(struct store *store, snapshot_t number,
-			       struct store_snapshot *snapshot, store_channel_t *channel)
+			       struct store_snapshot *snapshot)
 {
 	struct snapshot found;
-	enum status status = catalogue_read(store, number.n, &found, channel);
+	enum status status = catalogue_read(store, number.n, &found);
 
 	if (status == STATUS_OK && !snapshot_lives(&found))
 		status = STATUS_NOT_FOUND;
@@ -152,7 +152,7 @@ enum status store_snapshot_get(struct store *store, snapshot_t number,
 }
 
 enum status store_snapshot_before(struct store *store, generation_t generation, uint64_t wall_ns,
-				  struct store_snapshot *snapshot, store_channel_t *channel)
+				  struct store_snapshot *snapshot)
 {
 	struct age_search *search = &store->age_search;
 	struct snapshot found;
@@ -166,9 +166,9 @@ enum status store_snapshot_before(struct store *store, generation_t generation, 
 		uint64_t number;
 
 		status = map_before(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-				    search->below, &number, channel);
+				    search->below, &number);
 		if (status == STATUS_OK)
-			status = catalogue_read(store, number, &found, channel);
+			status = catalogue_read(store, number, &found);
 		if (status_is_damage(status))
 			search->damage = status;
 		if (status == STATUS_OK || status_is_damage(status))
@@ -190,8 +190,7 @@ enum status store_snapshot_before(struct store *store, generation_t generation, 
  * No other snapshot than `self` may have the name.  One that cannot be read may,
  * for all that is known; that must not keep others from being taken or restored.
  */
-static enum status name_check(struct store *store, const char *name, uint64_t self,
-			      store_channel_t *channel)
+static enum status name_check(struct store *store, const char *name, uint64_t self)
 {
 	struct store_snapshot other;
 	enum status status;
@@ -202,7 +201,7 @@ static enum status name_check(struct store *store, const char *name, uint64_t se
 	if (!terminated || !name[0])
 		return STATUS_INVALID;
 	do
-		status = store_snapshot_find(store, name, &other, channel);
+		status = store_snapshot_find(store, name, &other);
 	while (status == STATUS_IO && ++store->search.tries < LIMIT_COMMIT_READS);
 	if (status == STATUS_WAIT)
 		return status;
@@ -219,49 +218,48 @@ static enum status grow_check(const struct store *store, uint64_t sectors)
 	return STATUS_OK;
 }
 
-static enum status number_check(struct store *store, uint64_t number, store_channel_t *channel)
+static enum status number_check(struct store *store, uint64_t number)
 {
 	struct snapshot snapshot;
-	enum status status = catalogue_read(store, number, &snapshot, channel);
+	enum status status = catalogue_read(store, number, &snapshot);
 
 	if (status == STATUS_OK && !snapshot_lives(&snapshot))
 		return STATUS_NOT_FOUND;
 	return status;
 }
 
-enum status snapshot_takeable(struct store *store, store_channel_t *channel)
+enum status snapshot_takeable(struct store *store)
 {
 	uint64_t number = store->record.next_snapshot;
 
 	return map_readable(store, &store->record.catalogue, DISK_TREE_CATALOGUE, number,
-			    number + 1, channel);
+			    number + 1);
 }
 
 /* Some tries, as for the name, which is looked for next and shares them. */
-static enum status place_check(struct store *store, store_channel_t *channel)
+static enum status place_check(struct store *store)
 {
 	enum status status;
 
 	do
-		status = snapshot_takeable(store, channel);
+		status = snapshot_takeable(store);
 	while (status == STATUS_IO && ++store->search.tries < LIMIT_COMMIT_READS);
 	if (status_is_damage(status))
 		store->search.tries = 0;
 	return status;
 }
 
-enum status snapshot_deletable(struct store *store, uint64_t number, store_channel_t *channel)
+enum status snapshot_deletable(struct store *store, uint64_t number)
 {
 	struct snapshot snapshot, parent;
-	enum status status = catalogue_get(store, number, &snapshot, channel);
+	enum status status = catalogue_get(store, number, &snapshot);
 
 	if (status == STATUS_OK && snapshot.parent)
-		status = catalogue_get(store, snapshot.parent, &parent, channel);
+		status = catalogue_get(store, snapshot.parent, &parent);
 	return status;
 }
 
-enum status snapshot_check(struct store *store, const struct store_commit_request *request,
-			   store_channel_t *channel)
+enum status snapshot_check(struct store *store, const struct store_commit_request *request)
 {
 	enum status status = STATUS_OK;
 
@@ -271,16 +269,16 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 		return retention_check(&request->retention);
 	if (request->action == STORE_ACTION_RESTORE || request->action == STORE_ACTION_DELETE ||
 	    request->action == STORE_ACTION_RENAME)
-		status = number_check(store, request->number.n, channel);
+		status = number_check(store, request->number.n);
 	if (status == STATUS_OK && request->action == STORE_ACTION_DELETE)
-		return snapshot_deletable(store, request->number.n, channel);
+		return snapshot_deletable(store, request->number.n);
 	if (status == STATUS_OK && request->action == STORE_ACTION_RENAME)
-		return name_check(store, request->name, request->number.n, channel);
+		return name_check(store, request->name, request->number.n);
 	if (status == STATUS_OK &&
 	    (request->action == STORE_ACTION_SNAPSHOT || request->action == STORE_ACTION_RESTORE)) {
-		status = place_check(store, channel);
+		status = place_check(store);
 		if (status == STATUS_OK)
-			status = name_check(store, request->name, 0, channel);
+			status = name_check(store, request->name, 0);
 		if (status == STATUS_OK && store->record.next_snapshot >= DISK_SNAPSHOT_END)
 			status = STATUS_LIMIT;
 		if (status == STATUS_OK &&
@@ -304,14 +302,14 @@ static void apply_receiving(struct store *store, uint64_t replaced)
 
 /* What was replaced since the origin was taken: another child of the origin is
  * in the live state's place now. */
-static enum status held_settle(struct store *store, store_channel_t *channel)
+static enum status held_settle(struct store *store)
 {
 	struct disk_record *record = &store->commit.record;
 	struct snapshot origin;
 	enum status status = STATUS_NOT_FOUND;
 
 	if (record->origin && record->held_sectors)
-		status = catalogue_get(store, record->origin, &origin, channel);
+		status = catalogue_get(store, record->origin, &origin);
 	/* A figure is no reason to refuse a snapshot: it is lost with its entry. */
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND && !commit_read_failed(store, status))
 		return status;
@@ -323,12 +321,11 @@ static enum status held_settle(struct store *store, store_channel_t *channel)
 	return STATUS_OK;
 }
 
-enum status snapshot_take(struct store *store, uint32_t flags, const char *name,
-			  store_channel_t *channel)
+enum status snapshot_take(struct store *store, uint32_t flags, const char *name)
 {
 	struct disk_record *record = &store->commit.record;
 	struct snapshot snapshot;
-	enum status status = held_settle(store, channel);
+	enum status status = held_settle(store);
 
 	if (status != STATUS_OK)
 		return status;
@@ -379,10 +376,10 @@ static void apply_dying(struct store *store, struct snapshot *snapshot)
 	}
 }
 
-enum status snapshot_delete(struct store *store, uint64_t number, store_channel_t *channel)
+enum status snapshot_delete(struct store *store, uint64_t number)
 {
 	struct snapshot snapshot;
-	enum status status = catalogue_get(store, number, &snapshot, channel);
+	enum status status = catalogue_get(store, number, &snapshot);
 
 	if (status != STATUS_OK)
 		return status;
@@ -391,11 +388,11 @@ enum status snapshot_delete(struct store *store, uint64_t number, store_channel_
 	return STATUS_OK;
 }
 
-static enum status apply_rename(struct store *store, store_channel_t *channel)
+static enum status apply_rename(struct store *store)
 {
 	const struct store_commit_request *request = &store->commit.request;
 	struct snapshot snapshot;
-	enum status status = catalogue_get(store, request->number.n, &snapshot, channel);
+	enum status status = catalogue_get(store, request->number.n, &snapshot);
 
 	if (status != STATUS_OK)
 		return status;
@@ -410,13 +407,13 @@ static enum status apply_rename(struct store *store, store_channel_t *channel)
 /* What a restore kept that did not come to its end goes when another one keeps what is
  * there now, unless that goes back to it.  It may have been given a name, deleted or
  * damaged meanwhile: that refuses nothing. */
-static enum status apply_leftover(struct store *store, store_channel_t *channel)
+static enum status apply_leftover(struct store *store)
 {
 	struct snapshot leftover;
 	enum status status = STATUS_NOT_FOUND;
 
 	if (store->leftover && store->leftover != store->commit.request.number.n)
-		status = catalogue_get(store, store->leftover, &leftover, channel);
+		status = catalogue_get(store, store->leftover, &leftover);
 	if (status == STATUS_OK && snapshot_lives(&leftover) &&
 	    leftover.flags & DISK_SNAPSHOT_AUTOMATIC) {
 		apply_dying(store, &leftover);
@@ -432,30 +429,29 @@ static enum status apply_leftover(struct store *store, store_channel_t *channel)
 
 /* The first commit of a restore.  The entry it makes is among this commit's
  * changes, so its deletion need not wait. */
-static enum status apply_replaced(struct store *store, store_channel_t *channel)
+static enum status apply_replaced(struct store *store)
 {
 	const struct store_commit_request *request = &store->commit.request;
 	uint64_t number;
 	bool given = keeping_giver_of(request->name, &number) != KEEPING_OWNER;
-	enum status status = apply_leftover(store, channel);
+	enum status status = apply_leftover(store);
 
 	if (status == STATUS_OK)
-		status = snapshot_take(store, given ? DISK_SNAPSHOT_AUTOMATIC : 0, request->name,
-				       channel);
+		status = snapshot_take(store, given ? DISK_SNAPSHOT_AUTOMATIC : 0, request->name);
 	if (status == STATUS_OK && request->discard)
-		status = snapshot_delete(store, store->commit.record.origin, channel);
+		status = snapshot_delete(store, store->commit.record.origin);
 	return status;
 }
 
 /* The second commit of a restore: the live state moves. */
-static enum status apply_restore(struct store *store, store_channel_t *channel)
+static enum status apply_restore(struct store *store)
 {
 	struct disk_record *record = &store->commit.record;
 	struct snapshot from, to;
-	enum status status = catalogue_get(store, record->origin, &from, channel);
+	enum status status = catalogue_get(store, record->origin, &from);
 
 	if (status == STATUS_OK)
-		status = catalogue_get(store, store->commit.request.number.n, &to, channel);
+		status = catalogue_get(store, store->commit.request.number.n, &to);
 	if (status != STATUS_OK)
 		return status;
 	from.children--;
@@ -479,7 +475,7 @@ void snapshot_abandoned(struct store *store)
 		store->leftover = store->record.origin;
 }
 
-enum status snapshot_apply(struct store *store, store_channel_t *channel)
+enum status snapshot_apply(struct store *store)
 {
 	const struct store_commit_request *request = &store->commit.request;
 	uint32_t flags = 0;
@@ -489,15 +485,15 @@ enum status snapshot_apply(struct store *store, store_channel_t *channel)
 		/* What a stream replaces is kept automatically. */
 		if (store->commit.record.receiving.generation)
 			flags = DISK_SNAPSHOT_AUTOMATIC;
-		return snapshot_take(store, flags, request->name, channel);
+		return snapshot_take(store, flags, request->name);
 	case STORE_ACTION_RESTORE:
 		if (store->commit.second)
-			return apply_restore(store, channel);
-		return apply_replaced(store, channel);
+			return apply_restore(store);
+		return apply_replaced(store);
 	case STORE_ACTION_DELETE:
-		return snapshot_delete(store, request->number.n, channel);
+		return snapshot_delete(store, request->number.n);
 	case STORE_ACTION_RENAME:
-		return apply_rename(store, channel);
+		return apply_rename(store);
 	case STORE_ACTION_GROW:
 		store->commit.record.sectors = request->sectors;
 		break;
@@ -505,7 +501,7 @@ enum status snapshot_apply(struct store *store, store_channel_t *channel)
 		store->commit.record.retention = request->retention;
 		break;
 	case STORE_ACTION_NONE:
-		return retention_apply(store, channel);
+		return retention_apply(store);
 	case STORE_ACTION_STOP:
 		break;
 	}

@@ -58,36 +58,32 @@ struct catalogue {
 };
 
 /* The entry as of the last durable generation / with the commit's changes. */
-enum status catalogue_read(struct store *store, uint64_t number, struct snapshot *snapshot,
-			   store_channel_t *channel);
-enum status catalogue_get(struct store *store, uint64_t number, struct snapshot *snapshot,
-			  store_channel_t *channel);
+enum status catalogue_read(struct store *store, uint64_t number, struct snapshot *snapshot);
+enum status catalogue_get(struct store *store, uint64_t number, struct snapshot *snapshot);
 /* The next entry with a number above `after`, as of the last durable generation.
  * On IO and CORRUPT those up to *number cannot be read: one, or a node of them. */
 enum status catalogue_read_next(struct store *store, uint64_t after, uint64_t *number,
-				struct snapshot *snapshot, store_channel_t *channel);
+				struct snapshot *snapshot);
 void catalogue_put(struct store *store, const struct snapshot *snapshot);
 void catalogue_remove(struct store *store, uint64_t number);
 void catalogue_update_begin(struct store *store);
-enum status catalogue_update_step(struct store *store, bool *done, store_channel_t *channel);
+enum status catalogue_update_step(struct store *store, bool *done);
 
 /* ---- snapshot.c: what the actions of a commit do to the catalogue ----------- */
 
-enum status snapshot_check(struct store *store, const struct store_commit_request *request,
-			   store_channel_t *channel);
-enum status snapshot_apply(struct store *store, store_channel_t *channel);
+enum status snapshot_check(struct store *store, const struct store_commit_request *request);
+enum status snapshot_apply(struct store *store);
 /* A commit has failed.  If it was the second of a restore, the first has left a snapshot. */
 void snapshot_abandoned(struct store *store);
 /* Its turn has come: from now on steps give back what is its alone. */
 void snapshot_dying_set(struct snapshot *snapshot);
 /* Is there a place for the next entry that can be read? */
-enum status snapshot_takeable(struct store *store, store_channel_t *channel);
+enum status snapshot_takeable(struct store *store);
 /* What a deletion cannot do without can be read: its entry and its parent's. */
-enum status snapshot_deletable(struct store *store, uint64_t number, store_channel_t *channel);
+enum status snapshot_deletable(struct store *store, uint64_t number);
 /* In the commit in flight: keeps its state; marks one dying, or a branch point. */
-enum status snapshot_take(struct store *store, uint32_t flags, const char *name,
-			  store_channel_t *channel);
-enum status snapshot_delete(struct store *store, uint64_t number, store_channel_t *channel);
+enum status snapshot_take(struct store *store, uint32_t flags, const char *name);
+enum status snapshot_delete(struct store *store, uint64_t number);
 
 /* ---- index.c: names and automatic snapshots, in memory ---------------------------- */
 
@@ -109,7 +105,7 @@ struct index {
 };
 
 /* Completes the index; BUSY when the budget of entries to be read is used up. */
-enum status index_build(struct store *store, uint32_t *budget, store_channel_t *channel);
+enum status index_build(struct store *store, uint32_t *budget);
 /* A commit is durable: its changes. */
 void index_update(struct store *store);
 void index_drop(struct store *store);
@@ -117,7 +113,7 @@ void index_drop(struct store *store);
 void index_forget(struct store *store, uint64_t number);
 /* In a complete index without overflow: the snapshot of this name. */
 enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
-		       struct snapshot *snapshot, store_channel_t *channel);
+		       struct snapshot *snapshot);
 
 /* ---- retention.c: automatic snapshots ------------------------------------------ */
 
@@ -133,7 +129,7 @@ struct retention {
 enum status retention_check(const struct disk_retention *rule);
 void retention_begin(struct store *store); /* at the start of a commit */
 /* In a commit without an action: lets an automatic snapshot go, takes one, or both. */
-enum status retention_apply(struct store *store, store_channel_t *channel);
+enum status retention_apply(struct store *store);
 /* Space is short: true when a commit may help. */
 bool retention_yields(struct store *store);
 
@@ -174,6 +170,6 @@ uint64_t held_add(const struct store *store, uint64_t held, uint64_t more);
 /* Does damage keep the dying one from ever being given back, and others with it? */
 bool reclaim_is_stuck(const struct store *store);
 /* One piece of this commit's deletion step. */
-enum status reclaim_step(struct store *store, bool *done, store_channel_t *channel);
+enum status reclaim_step(struct store *store, bool *done);
 
 #endif

@@ -15,8 +15,7 @@
  */
 #include "store/store_priv.h"
 
-enum status store_view_open(struct store *store, snapshot_t number, struct store_view *view,
-			    store_channel_t *channel)
+enum status store_view_open(struct store *store, snapshot_t number, struct store_view *view)
 {
 	const uint32_t gone = DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH;
 	struct snapshot snapshot;
@@ -30,7 +29,7 @@ enum status store_view_open(struct store *store, snapshot_t number, struct store
 		view->changes = store->overlay.count;
 		view->change = store->overlay.entry;
 	} else {
-		status = catalogue_read(store, number.n, &snapshot, channel);
+		status = catalogue_read(store, number.n, &snapshot);
 		if (status == STATUS_OK && snapshot.flags & gone)
 			status = STATUS_NOT_FOUND;
 		if (status != STATUS_OK)
@@ -52,8 +51,7 @@ uint64_t store_view_digest(const struct store *store, const struct store_view *v
 }
 
 /* Does what the view shows still exist? */
-static enum status view_check(struct store *store, struct store_view *view,
-			      store_channel_t *channel)
+static enum status view_check(struct store *store, struct store_view *view)
 {
 	struct store_view again;
 	enum status status;
@@ -63,7 +61,7 @@ static enum status view_check(struct store *store, struct store_view *view,
 		return STATUS_OK;
 	if (!view->number.n)
 		return STATUS_DEAD;
-	status = store_view_open(store, view->number, &again, channel);
+	status = store_view_open(store, view->number, &again);
 	if (status == STATUS_OK)
 		view->checked = again.checked;
 	return status == STATUS_NOT_FOUND ? STATUS_DEAD : status;
@@ -78,76 +76,74 @@ static struct overlay view_overlay(const struct store_view *view)
 }
 
 static enum status view_locate(struct store *store, const struct store_view *view, uint64_t page,
-			       struct disk_reference *reference, store_channel_t *channel)
+			       struct disk_reference *reference)
 {
 	struct overlay overlay = view_overlay(view);
 	const struct disk_reference *changed = overlay_find(&overlay, page);
 
 	if (!changed)
-		return map_lookup(store, &view->root, DISK_TREE_SPACE, page, reference, channel);
+		return map_lookup(store, &view->root, DISK_TREE_SPACE, page, reference);
 	*reference = *changed;
 	return STATUS_OK;
 }
 
 enum status store_view_find(struct store *store, struct store_view *view, page_t page,
-			    struct disk_reference *reference, store_channel_t *channel)
+			    struct disk_reference *reference)
 {
-	enum status status = view_check(store, view, channel);
+	enum status status = view_check(store, view);
 
 	if (status == STATUS_OK && page.n >= DISK_PAGE_MAX)
 		status = STATUS_INVALID;
 	if (status == STATUS_OK)
-		status = view_locate(store, view, page.n, reference, channel);
+		status = view_locate(store, view, page.n, reference);
 	if (status == STATUS_OK && reference_is_null(reference))
 		status = STATUS_ABSENT;
 	return status;
 }
 
 /* Those of the tree, and those that only the list has: bounded by its length. */
-enum status store_view_pages(struct store *store, struct store_view *view, uint64_t *pages,
-			     store_channel_t *channel)
+enum status store_view_pages(struct store *store, struct store_view *view, uint64_t *pages)
 {
-	enum status status = view_check(store, view, channel);
+	enum status status = view_check(store, view);
 
 	*pages = view->root.pages;
 	for (uint32_t i = 0; i < view->changes && status == STATUS_OK; i++) {
 		struct disk_reference reference;
 
 		status = map_lookup(store, &view->root, DISK_TREE_SPACE, view->change[i].page,
-				    &reference, channel);
+				    &reference);
 		*pages += reference_is_null(&reference);
 	}
 	return status;
 }
 
 enum status store_view_read(struct store *store, struct store_view *view, page_t page,
-			    const void **data, store_channel_t *channel)
+			    const void **data)
 {
 	static const uint8_t zeros[PAGE_SIZE];
 	struct place place = {DISK_TREE_SPACE, 0, page.n};
 	struct disk_reference reference;
-	enum status status = store_view_find(store, view, page, &reference, channel);
+	enum status status = store_view_find(store, view, page, &reference);
 
 	*data = zeros;
 	if (status != STATUS_OK || reference.codec == DISK_CODEC_ZERO)
 		return status;
-	status = extent_get(store, &reference, place, data, channel);
+	status = extent_get(store, &reference, place, data);
 	if (status == STATUS_OK)
 		extent_forget(store, &reference, place);
 	return status;
 }
 
 enum status store_view_read_stored(struct store *store, struct store_view *view, page_t page,
-				   struct disk_reference *reference, const void **data,
-				   store_channel_t *channel)
+				   struct disk_reference *reference, const void **data)
 {
 	struct place place = {DISK_TREE_SPACE, 0, page.n};
-	enum status status = store_view_find(store, view, page, reference, channel);
+	enum status status = store_view_find(store, view, page, reference);
 
 	*data = NULL;
 	if (status != STATUS_OK || reference->codec == DISK_CODEC_ZERO)
 		return status;
-	status = extent_get_stored(store, reference, place, data, channel);
+	status = extent_get_stored(store, reference, place, data);
 	if (status == STATUS_OK)
 		extent_forget(store, reference, place);
 	return status;
@@ -184,15 +180,14 @@ static void side_move(struct side *side, unsigned level, uint64_t page)
 	}
 }
 
-static enum status side_enter(struct store *store, struct side *side, unsigned level, uint64_t page,
-			      store_channel_t *channel)
+static enum status side_enter(struct store *store, struct side *side, unsigned level, uint64_t page)
 {
 	struct place place = {DISK_TREE_SPACE, level, page >> (DISK_NODE_SHIFT * level)};
 	const void *data = &view_empty;
 	enum status status = STATUS_OK;
 
 	if (!reference_is_null(&side->reference))
-		status = extent_get(store, &side->reference, place, &data, channel);
+		status = extent_get(store, &side->reference, place, &data);
 	side->node = data;
 	return status;
 }
@@ -224,7 +219,7 @@ static bool sides_scan(struct side *before, struct side *after, unsigned level, 
  */
 static enum status trees_descend(struct store *store, const struct store_view *before,
 				 const struct store_view *after, unsigned height, uint64_t *page,
-				 bool *found, store_channel_t *channel)
+				 bool *found)
 {
 	struct side one = {.root = &before->root}, other = {.root = &after->root};
 	enum status status;
@@ -237,9 +232,9 @@ static enum status trees_descend(struct store *store, const struct store_view *b
 		return STATUS_OK;
 	}
 	for (unsigned level = height; level; level--) {
-		status = side_enter(store, &one, level, *page, channel);
+		status = side_enter(store, &one, level, *page);
 		if (status == STATUS_OK)
-			status = side_enter(store, &other, level, *page, channel);
+			status = side_enter(store, &other, level, *page);
 		if (status != STATUS_OK)
 			return status;
 		if (!sides_scan(&one, &other, level - 1, page))
@@ -269,13 +264,13 @@ static uint64_t changes_next(const struct store_view *before, const struct store
 /* What became of this page, which differs in the trees or is in a list. */
 static enum status page_compare(struct store *store, const struct store_view *before,
 				const struct store_view *after, uint64_t page,
-				enum store_difference *difference, store_channel_t *channel)
+				enum store_difference *difference)
 {
 	struct disk_reference old, new;
-	enum status status = view_locate(store, before, page, &old, channel);
+	enum status status = view_locate(store, before, page, &old);
 
 	if (status == STATUS_OK)
-		status = view_locate(store, after, page, &new, channel);
+		status = view_locate(store, after, page, &new);
 	if (status != STATUS_OK)
 		return status;
 	if (reference_equal(&old, &new))
@@ -290,7 +285,7 @@ static enum status page_compare(struct store *store, const struct store_view *be
 /* One descent: a page worth comparing, or how far there is none. */
 static enum status differ_step(struct store *store, const struct store_view *before,
 			       const struct store_view *after, unsigned height, page_t *page,
-			       enum store_difference *difference, store_channel_t *channel)
+			       enum store_difference *difference)
 {
 	uint64_t changed = changes_next(before, after, page->n);
 	uint64_t end = height ? UINT64_C(1) << (DISK_NODE_SHIFT * height) : 0;
@@ -301,7 +296,7 @@ static enum status differ_step(struct store *store, const struct store_view *bef
 	if (at >= end && changed == NIL_KEY)
 		return STATUS_NOT_FOUND;
 	if (at < end)
-		status = trees_descend(store, before, after, height, &at, &found, channel);
+		status = trees_descend(store, before, after, height, &at, &found);
 	else
 		at = NIL_KEY;
 	if (status != STATUS_OK && (status == STATUS_WAIT || changed > at)) {
@@ -313,7 +308,7 @@ static enum status differ_step(struct store *store, const struct store_view *bef
 		at = changed;
 		found = true;
 	}
-	status = found ? page_compare(store, before, after, at, difference, channel) : STATUS_OK;
+	status = found ? page_compare(store, before, after, at, difference) : STATUS_OK;
 	if (status != STATUS_OK && status != STATUS_WAIT)
 		page->n = at;
 	if (status == STATUS_OK)
@@ -323,32 +318,31 @@ static enum status differ_step(struct store *store, const struct store_view *bef
 
 enum status store_view_differ(struct store *store, struct store_view *before,
 			      struct store_view *after, page_t *page,
-			      enum store_difference *difference, store_channel_t *channel)
+			      enum store_difference *difference)
 {
 	unsigned height =
 		before->root.height > after->root.height ? before->root.height : after->root.height;
-	enum status status = view_check(store, before, channel);
+	enum status status = view_check(store, before);
 
 	if (status == STATUS_OK)
-		status = view_check(store, after, channel);
+		status = view_check(store, after);
 	*difference = STORE_SAME;
 	for (unsigned i = 0; i < LIMIT_VIEW_NODES; i++) {
 		if (status != STATUS_OK || *difference != STORE_SAME)
 			break;
-		status = differ_step(store, before, after, height, page, difference, channel);
+		status = differ_step(store, before, after, height, page, difference);
 	}
 	return status;
 }
 
 /* ---- damage ------------------------------------------------------------------------ */
 
-enum status store_view_gap(struct store *store, struct store_view *view, page_t page, page_t *end,
-			   store_channel_t *channel)
+enum status store_view_gap(struct store *store, struct store_view *view, page_t page, page_t *end)
 {
 	struct overlay overlay = view_overlay(view);
 	struct disk_reference reference = view->root.reference;
 	unsigned level = view->root.height;
-	enum status status = view_check(store, view, channel);
+	enum status status = view_check(store, view);
 
 	if (status != STATUS_OK)
 		return status;
@@ -360,7 +354,7 @@ enum status store_view_gap(struct store *store, struct store_view *view, page_t 
 		const struct disk_node *node;
 		const void *data;
 
-		status = extent_get(store, &reference, place, &data, channel);
+		status = extent_get(store, &reference, place, &data);
 		if (status == STATUS_WAIT)
 			return status;
 		if (status != STATUS_OK) {

@@ -129,14 +129,13 @@ static void bits_add(uint8_t *bits, const uint8_t *more)
  * disk cannot read it now, it may be there again for the next commit: some are given
  * the time to fail for want of room.
  */
-enum status allocator_window_load(struct store *store, struct allocator_window *window,
-				  store_channel_t *channel)
+enum status allocator_window_load(struct store *store, struct allocator_window *window)
 {
 	const uint8_t *bits;
 	enum status status;
 
 	if (!window->half_loaded) {
-		status = freemap_get(store, &store->record.free_map, window->leaf, &bits, channel);
+		status = freemap_get(store, &store->record.free_map, window->leaf, &bits);
 		if (status == STATUS_WAIT)
 			return status;
 		memset(window->bits, status == STATUS_OK ? 0 : 0xff, PAGE_SIZE);
@@ -146,7 +145,7 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 			memcpy(window->bits, bits, PAGE_SIZE);
 		window->half_loaded = true;
 	}
-	status = freemap_get(store, &store->previous_map, window->leaf, &bits, channel);
+	status = freemap_get(store, &store->previous_map, window->leaf, &bits);
 	if (status == STATUS_WAIT)
 		return status;
 	if (status == STATUS_OK && bits)
@@ -176,7 +175,7 @@ static void window_move(struct store *store, struct allocator_window *window, ui
 
 /* Loads the next leaf that can have something to offer. */
 static enum status window_next(struct store *store, struct allocator_window *window,
-			       bool with_used_blocks, store_channel_t *channel)
+			       bool with_used_blocks)
 {
 	uint64_t leaf = window->leaf;
 	enum status status;
@@ -184,11 +183,11 @@ static enum status window_next(struct store *store, struct allocator_window *win
 	if (window->exhausted)
 		return window->unread != STATUS_OK ? window->unread : STATUS_NO_SPACE;
 	if (window->half_loaded)
-		return allocator_window_load(store, window, channel);
-	status = with_used_blocks ? map_next(store, &store->record.free_map, DISK_TREE_FREE_MAP,
-					     window->leaf, NIL_KEY, &leaf, channel)
-				  : map_next_with_room(store, &store->record.free_map, window->leaf,
-						       &leaf, channel);
+		return allocator_window_load(store, window);
+	status = with_used_blocks
+			 ? map_next(store, &store->record.free_map, DISK_TREE_FREE_MAP,
+				    window->leaf, NIL_KEY, &leaf)
+			 : map_next_with_room(store, &store->record.free_map, window->leaf, &leaf);
 	if (status == STATUS_WAIT)
 		return status;
 	if (status == STATUS_IO || status == STATUS_CORRUPT) {
@@ -201,7 +200,7 @@ static enum status window_next(struct store *store, struct allocator_window *win
 		window_move(store, window, leaf);
 		return STATUS_OK;
 	}
-	return allocator_window_load(store, window, channel);
+	return allocator_window_load(store, window);
 }
 
 /* ---- blocks and holes ------------------------------------------------------- */
@@ -245,7 +244,7 @@ static bool hole_take(struct store *store, uint32_t count, uint64_t *sector)
 	return false;
 }
 
-static enum status holes_ready(struct store *store, store_channel_t *channel)
+static enum status holes_ready(struct store *store)
 {
 	struct allocator_window *window = &store->allocator.holes;
 
@@ -254,19 +253,19 @@ static enum status holes_ready(struct store *store, store_channel_t *channel)
 
 		if (window->loaded)
 			window_move(store, window, window->leaf + 1);
-		status = window_next(store, window, true, channel);
+		status = window_next(store, window, true);
 		if (status == STATUS_WAIT)
 			return status;
 	}
 	return STATUS_OK;
 }
 
-enum status allocator_ready(struct store *store, store_channel_t *channel)
+enum status allocator_ready(struct store *store)
 {
 	struct allocator *allocator = &store->allocator;
 
 	if (allocator->scarce) {
-		enum status status = holes_ready(store, channel);
+		enum status status = holes_ready(store);
 
 		if (status != STATUS_OK)
 			return status;
@@ -276,7 +275,7 @@ enum status allocator_ready(struct store *store, store_channel_t *channel)
 
 		if (allocator->blocks.loaded)
 			window_move(store, &allocator->blocks, allocator->blocks.leaf + 1);
-		status = window_next(store, &allocator->blocks, false, channel);
+		status = window_next(store, &allocator->blocks, false);
 		if (status != STATUS_OK)
 			return status;
 	}

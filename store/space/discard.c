@@ -149,7 +149,7 @@ static void window_mark(struct allocator_window *window, const struct discard_re
 }
 
 /* The page of both newest generations' free maps, for this leaf. */
-static enum status window_look(struct store *store, uint64_t leaf, store_channel_t *channel)
+static enum status window_look(struct store *store, uint64_t leaf)
 {
 	struct discards *discards = &store->discards;
 	struct allocator_window *window = &discards->window;
@@ -162,7 +162,7 @@ static enum status window_look(struct store *store, uint64_t leaf, store_channel
 	}
 	if (window->loaded)
 		return STATUS_OK;
-	status = allocator_window_load(store, window, channel);
+	status = allocator_window_load(store, window);
 	for (unsigned i = 0; i < LIMIT_DISCARDS && status == STATUS_OK; i++)
 		window_mark(window, &discards->request[i]);
 	return status;
@@ -232,7 +232,7 @@ static void round_begin(struct store *store)
 	discards->round = store->record.generation;
 }
 
-static enum status run_step(struct store *store, store_channel_t *channel)
+static enum status run_step(struct store *store)
 {
 	struct discards *discards = &store->discards;
 	struct discard_request *discard = discard_idle(store);
@@ -241,11 +241,9 @@ static enum status run_step(struct store *store, store_channel_t *channel)
 	uint32_t first = (uint32_t)(run_sector(run) % DISK_FREE_MAP_SECTORS / BLOCK_SECTORS);
 	enum status status;
 
-	if (!discard) {
-		channel->n = STORE_CHANNEL_DISCARD;
-		return STATUS_WAIT;
-	}
-	status = window_look(store, run_sector(run) / DISK_FREE_MAP_SECTORS, channel);
+	if (!discard)
+		return store_wait_for(store, (store_channel_t){STORE_CHANNEL_DISCARD});
+	status = window_look(store, run_sector(run) / DISK_FREE_MAP_SECTORS);
 	if (status != STATUS_OK)
 		return status;
 	if (discards->block == UINT32_MAX)
@@ -264,7 +262,6 @@ bool discard_step(struct store *store)
 {
 	struct discards *discards = &store->discards;
 	bool moved = discard_collect(store);
-	store_channel_t channel;
 
 	if (!discards->on || store->read_only || store->replaced || store_is_committing(store) ||
 	    !stage_empty(store) || store->doubt.generation)
@@ -272,7 +269,7 @@ bool discard_step(struct store *store)
 	if (discards->round != store->record.generation)
 		round_begin(store);
 	for (unsigned i = 0; i < LIMIT_STEP_UNITS && discards->position < discards->count; i++) {
-		if (run_step(store, &channel) == STATUS_WAIT)
+		if (run_step(store) == STATUS_WAIT)
 			break;
 		moved = true;
 	}
@@ -282,7 +279,7 @@ bool discard_step(struct store *store)
 /* ---- everything that is free ------------------------------------------------------------------
  */
 
-enum status store_discard_free(struct store *store, sector_t *position, store_channel_t *channel)
+enum status store_discard_free(struct store *store, sector_t *position)
 {
 	struct discard_request *discard = discard_idle(store);
 	uint64_t leaf = position->n / DISK_FREE_MAP_SECTORS;
@@ -297,10 +294,11 @@ enum status store_discard_free(struct store *store, sector_t *position, store_ch
 	if (leaf >= store_leaves(store))
 		return STATUS_NOT_FOUND;
 	if (store_is_committing(store) || store->doubt.generation || !discard) {
-		channel->n = discard ? STORE_CHANNEL_COMMIT : STORE_CHANNEL_DISCARD;
-		return STATUS_WAIT;
+		store_channel_t channel = {discard ? STORE_CHANNEL_COMMIT : STORE_CHANNEL_DISCARD};
+
+		return store_wait_for(store, channel);
 	}
-	status = window_look(store, leaf, channel);
+	status = window_look(store, leaf);
 	if (status != STATUS_OK)
 		return status;
 	block = (uint32_t)(position->n % DISK_FREE_MAP_SECTORS / BLOCK_SECTORS) / unit * unit;

@@ -53,15 +53,14 @@ static void run_push(struct freemap *freemap, uint64_t sector)
 }
 
 enum status freemap_stage(struct store *store, const void *data, struct place place,
-			  uint64_t auxiliary, struct disk_reference *reference,
-			  store_channel_t *channel)
+			  uint64_t auxiliary, struct disk_reference *reference)
 {
 	struct freemap *freemap = &store->freemap;
 	uint64_t *run = &freemap->run[freemap->run_taken];
 	enum status status;
 
 	ASSERT(freemap->run_taken < freemap->runs);
-	status = stage_block(store, data, place, *run >> 16, reference, channel);
+	status = stage_block(store, data, place, *run >> 16, reference);
 	if (status != STATUS_OK)
 		return status;
 	reference->auxiliary_low = (uint32_t)auxiliary;
@@ -75,15 +74,15 @@ enum status freemap_stage(struct store *store, const void *data, struct place pl
 /* ---- reading -------------------------------------------------------------------- */
 
 enum status freemap_get(struct store *store, const struct disk_root *root, uint64_t leaf,
-			const uint8_t **bits, store_channel_t *channel)
+			const uint8_t **bits)
 {
 	struct place place = {DISK_TREE_FREE_MAP, 0, leaf};
 	struct disk_reference reference;
 	const void *data = NULL;
-	enum status status = map_lookup(store, root, place.tree, leaf, &reference, channel);
+	enum status status = map_lookup(store, root, place.tree, leaf, &reference);
 
 	if (status == STATUS_OK && !reference_is_null(&reference))
-		status = extent_get(store, &reference, place, &data, channel);
+		status = extent_get(store, &reference, place, &data);
 	*bits = data;
 	return status;
 }
@@ -115,14 +114,14 @@ static bool already_touched(const struct store *store, uint64_t leaf, unsigned l
 	return false;
 }
 
-static enum status page_claim(struct store *store, struct place place, store_channel_t *channel)
+static enum status page_claim(struct store *store, struct place place)
 {
 	struct disk_reference old;
 	uint64_t sector;
-	enum status status = map_lookup_node(store, &store->record.free_map, place, &old, channel);
+	enum status status = map_lookup_node(store, &store->record.free_map, place, &old);
 
 	if (status == STATUS_OK)
-		status = allocator_ready(store, channel);
+		status = allocator_ready(store);
 	if (status != STATUS_OK)
 		return status;
 	sector = allocator_take(store, BLOCK_SECTORS);
@@ -132,7 +131,7 @@ static enum status page_claim(struct store *store, struct place place, store_cha
 }
 
 /* Blocks for the new nodes above the old root. */
-static enum status grow_step(struct store *store, store_channel_t *channel)
+static enum status grow_step(struct store *store)
 {
 	struct freemap *freemap = &store->freemap;
 	struct place place = {DISK_TREE_FREE_MAP, freemap->level, 0};
@@ -144,7 +143,7 @@ static enum status grow_step(struct store *store, store_channel_t *channel)
 		changes_sort_begin(&store->changes, 0, store->changes.count);
 		return STATUS_OK;
 	}
-	status = page_claim(store, place, channel);
+	status = page_claim(store, place);
 	if (status == STATUS_OK)
 		freemap->level++;
 	return status;
@@ -175,7 +174,7 @@ static bool leaf_pass(struct store *store, uint64_t leaf)
 }
 
 /* What the change at `position` touches, one page or node at a time. */
-static enum status change_close(struct store *store, store_channel_t *channel)
+static enum status change_close(struct store *store)
 {
 	struct freemap *freemap = &store->freemap;
 	uint64_t leaf = change_leaf(store->changes.entry[freemap->position]);
@@ -187,11 +186,11 @@ static enum status change_close(struct store *store, store_channel_t *channel)
 		const uint8_t *bits;
 
 		if (!freemap->level)
-			status = freemap_get(store, &store->record.free_map, leaf, &bits, channel);
+			status = freemap_get(store, &store->record.free_map, leaf, &bits);
 		if (status == STATUS_CORRUPT && leaf_pass(store, leaf))
 			return STATUS_OK;
 		if (status == STATUS_OK)
-			status = page_claim(store, place, channel);
+			status = page_claim(store, place);
 		if (status == STATUS_OK)
 			freemap->level++;
 		return status;
@@ -219,12 +218,12 @@ static void round_end(struct store *store)
 	}
 }
 
-static enum status closure_step(struct store *store, store_channel_t *channel)
+static enum status closure_step(struct store *store)
 {
 	struct freemap *freemap = &store->freemap;
 
 	if (freemap->position < freemap->boundary[freemap->boundaries - 1])
-		return change_close(store, channel);
+		return change_close(store);
 	round_end(store);
 	return STATUS_OK;
 }
@@ -247,20 +246,19 @@ static bool change_apply(uint8_t *bits, uint64_t entry)
 	return true;
 }
 
-static enum status leaf_load(struct store *store, uint64_t leaf, const uint8_t **old,
-			     store_channel_t *channel)
+static enum status leaf_load(struct store *store, uint64_t leaf, const uint8_t **old)
 {
 	static const uint8_t zeros[PAGE_SIZE];
 	struct place place = {DISK_TREE_FREE_MAP, 0, leaf};
 	struct disk_reference *reference;
 	const void *data = zeros;
-	enum status status = update_seek(store, leaf, channel);
+	enum status status = update_seek(store, leaf);
 
 	if (status != STATUS_OK)
 		return status;
 	reference = update_entry(store, leaf);
 	if (!reference_is_null(reference))
-		status = extent_get(store, reference, place, &data, channel);
+		status = extent_get(store, reference, place, &data);
 	*old = data;
 	return status;
 }
@@ -290,7 +288,7 @@ static enum status leaf_apply(struct store *store, uint64_t leaf, uint32_t *end,
 }
 
 /* The page of the change at `position`, with all its changes. */
-static enum status leaf_write(struct store *store, store_channel_t *channel)
+static enum status leaf_write(struct store *store)
 {
 	struct freemap *freemap = &store->freemap;
 	uint64_t leaf = change_leaf(store->changes.entry[freemap->position]);
@@ -299,7 +297,7 @@ static enum status leaf_write(struct store *store, store_channel_t *channel)
 	struct disk_reference reference;
 	const uint8_t *old;
 	uint32_t end;
-	enum status status = leaf_load(store, leaf, &old, channel);
+	enum status status = leaf_load(store, leaf, &old);
 
 	if (status != STATUS_OK)
 		return status;
@@ -311,7 +309,7 @@ static enum status leaf_write(struct store *store, store_channel_t *channel)
 		used += store->page[i] != 0;
 		freed += old[i] && !store->page[i];
 	}
-	status = freemap_stage(store, store->page, place, used, &reference, channel);
+	status = freemap_stage(store, store->page, place, used, &reference);
 	if (status != STATUS_OK)
 		return status;
 	discard_note(store, leaf, old, store->page);
@@ -322,10 +320,10 @@ static enum status leaf_write(struct store *store, store_channel_t *channel)
 	return STATUS_OK;
 }
 
-static enum status stream_step(struct store *store, store_channel_t *channel)
+static enum status stream_step(struct store *store)
 {
 	if (store->freemap.position < store->changes.count)
-		return leaf_write(store, channel);
+		return leaf_write(store);
 	store->freemap.phase = FREEMAP_FINISH;
 	return STATUS_OK;
 }
@@ -354,7 +352,7 @@ static void sorted(struct store *store)
 	}
 }
 
-enum status freemap_step(struct store *store, bool *done, store_channel_t *channel)
+enum status freemap_step(struct store *store, bool *done)
 {
 	struct freemap *freemap = &store->freemap;
 	enum status status;
@@ -362,7 +360,7 @@ enum status freemap_step(struct store *store, bool *done, store_channel_t *chann
 	*done = false;
 	switch (freemap->phase) {
 	case FREEMAP_GROW:
-		return grow_step(store, channel);
+		return grow_step(store);
 	case FREEMAP_SORT:
 	case FREEMAP_MERGE:
 	case FREEMAP_ORDER:
@@ -370,13 +368,13 @@ enum status freemap_step(struct store *store, bool *done, store_channel_t *chann
 			sorted(store);
 		return STATUS_OK;
 	case FREEMAP_CLOSE:
-		return closure_step(store, channel);
+		return closure_step(store);
 	case FREEMAP_STREAM:
-		return stream_step(store, channel);
+		return stream_step(store);
 	case FREEMAP_FINISH:
 		break;
 	}
-	status = update_finish(store, channel);
+	status = update_finish(store);
 	if (status != STATUS_OK)
 		return status;
 	ASSERT(freemap->run_taken == freemap->runs);

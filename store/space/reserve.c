@@ -131,14 +131,13 @@ uint64_t map_blocks_touched(uint64_t leaves, uint64_t changes)
 
 /* ---- shortage ---------------------------------------------------------------- */
 
-static enum status reserve_wait(struct store *store, store_channel_t *channel)
+static enum status reserve_wait(struct store *store)
 {
 	store->reservation.waiting = true;
-	channel->n = STORE_CHANNEL_COMMIT;
-	return STATUS_WAIT;
+	return store_wait_for(store, (store_channel_t){STORE_CHANNEL_COMMIT});
 }
 
-static enum status reserve_short(struct store *store, store_channel_t *channel)
+static enum status reserve_short(struct store *store)
 {
 	struct reservation *reservation = &store->reservation;
 
@@ -149,9 +148,9 @@ static enum status reserve_short(struct store *store, store_channel_t *channel)
 	if ((store->record.dying && !store->reclaim.broken) || store_is_committing(store) ||
 	    store->record.generation <= reservation->short_generation) {
 		store->retention.lazy = 0;
-		return reserve_wait(store, channel);
+		return reserve_wait(store);
 	}
-	return retention_yields(store) ? reserve_wait(store, channel) : STATUS_NO_SPACE;
+	return retention_yields(store) ? reserve_wait(store) : STATUS_NO_SPACE;
 }
 
 void reserve_add(struct reserve *sum, const struct reserve *more)
@@ -171,7 +170,7 @@ static uint64_t changes_most(const struct store *store, enum reserve_tier tier)
 
 /* `more`: blocks that it may use of what its tier leaves alone. */
 static enum status reserve_take(struct store *store, const struct reserve *wanted,
-				enum reserve_tier tier, uint64_t more, store_channel_t *channel)
+				enum reserve_tier tier, uint64_t more)
 {
 	const struct reservation *reservation = &store->reservation;
 	struct reserve *working = &store->reservation.working;
@@ -185,9 +184,9 @@ static enum status reserve_take(struct store *store, const struct reserve *wante
 	}
 	/* If the commit in flight fails, the next has all of it to do. */
 	if (promised + working->changes + wanted->changes > changes_most(store, tier))
-		return reserve_wait(store, channel);
+		return reserve_wait(store);
 	if (working->blocks + wanted->blocks + slop > reserve_blocks_available(store))
-		return reserve_short(store, channel);
+		return reserve_short(store);
 	reserve_add(working, wanted);
 	return STATUS_OK;
 }
@@ -298,7 +297,7 @@ static enum reserve_tier tier_of(const struct store *store, uint64_t page, bool 
 	return exists ? RESERVE_EXISTING : RESERVE_NEW;
 }
 
-enum status reserve_page(struct store *store, uint64_t page, bool exists, store_channel_t *channel)
+enum status reserve_page(struct store *store, uint64_t page, bool exists)
 {
 	struct neighbours neighbours = neighbours_find(store, page);
 	struct reserve wanted = reserve_of_page(store, &neighbours, page);
@@ -307,14 +306,13 @@ enum status reserve_page(struct store *store, uint64_t page, bool exists, store_
 	/* A commit could not write a page below a node that it cannot read.  Where a
 	 * neighbour hangs on the same node, that has been asked. */
 	if (!path_shared(&neighbours, page, DISK_NODE_SHIFT))
-		status = map_readable(store, &store->record.space, DISK_TREE_SPACE, page, page + 1,
-				      channel);
+		status = map_readable(store, &store->record.space, DISK_TREE_SPACE, page, page + 1);
 	if (status != STATUS_OK)
 		return status;
-	return reserve_take(store, &wanted, tier_of(store, page, exists), 0, channel);
+	return reserve_take(store, &wanted, tier_of(store, page, exists), 0);
 }
 
-enum status store_space_check(struct store *store, store_channel_t *channel)
+enum status store_space_check(struct store *store)
 {
 	struct reserve before = store->reservation.working;
 	uint64_t blocks = 1 + space_height(store);
@@ -322,7 +320,7 @@ enum status store_space_check(struct store *store, store_channel_t *channel)
 	enum status status = STATUS_OK;
 
 	if (store->essential.count && !store->read_only)
-		status = reserve_take(store, &page, RESERVE_EXISTING, 0, channel);
+		status = reserve_take(store, &page, RESERVE_EXISTING, 0);
 	store->reservation.working = before;
 	return status;
 }
@@ -398,10 +396,9 @@ struct reserve reserve_of_clear(const struct store *store, uint64_t first, uint6
 
 /* Clearing gives space back in the end, so it may use the slop made for it
  * when nothing else is left. */
-enum status reserve_clear(struct store *store, uint64_t first, uint64_t count,
-			  store_channel_t *channel)
+enum status reserve_clear(struct store *store, uint64_t first, uint64_t count)
 {
 	struct reserve wanted = reserve_of_clear(store, first, first + count);
 
-	return reserve_take(store, &wanted, RESERVE_SYSTEM, LIMIT_CLEAR_BLOCKS, channel);
+	return reserve_take(store, &wanted, RESERVE_SYSTEM, LIMIT_CLEAR_BLOCKS);
 }

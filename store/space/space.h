@@ -83,12 +83,11 @@ struct allocator {
 
 void allocator_begin(struct store *store); /* at the start of a commit */
 /* Makes the next allocator_take of any size succeed at once. */
-enum status allocator_ready(struct store *store, store_channel_t *channel);
+enum status allocator_ready(struct store *store);
 uint64_t allocator_take(struct store *store, uint32_t sectors);
 /* Fills the window for its leaf: what is used in either of the two newest
  * generations, or implied to be.  To be repeated while it answers WAIT. */
-enum status allocator_window_load(struct store *store, struct allocator_window *window,
-				  store_channel_t *channel);
+enum status allocator_window_load(struct store *store, struct allocator_window *window);
 uint64_t store_leaves(const struct store *store); /* free-map pages of a full map */
 static inline uint64_t store_leaves_for(uint64_t sectors)
 {
@@ -115,9 +114,8 @@ struct reservation {
 /* Who asks; see reserve.c. */
 enum reserve_tier { RESERVE_NEW, RESERVE_EXISTING, RESERVE_SYSTEM, RESERVE_ESSENTIAL };
 uint64_t reserve_kept(const struct store *store, enum reserve_tier tier);
-enum status reserve_page(struct store *store, uint64_t page, bool exists, store_channel_t *channel);
-enum status reserve_clear(struct store *store, uint64_t first, uint64_t count,
-			  store_channel_t *channel);
+enum status reserve_page(struct store *store, uint64_t page, bool exists);
+enum status reserve_clear(struct store *store, uint64_t first, uint64_t count);
 uint64_t reserve_blocks_free(const struct store *store);
 uint64_t reserve_blocks_available(const struct store *store);
 uint64_t reserve_slop(const struct store *store);
@@ -165,10 +163,10 @@ struct stage {
 void stage_init(struct store *store);
 /* Compresses (unless raw), allocates, copies; gives the reference. */
 enum status stage_extent(struct store *store, const void *data, struct place place,
-			 struct disk_reference *reference, store_channel_t *channel);
+			 struct disk_reference *reference);
 /* The same for a raw block whose place is decided already. */
 enum status stage_block(struct store *store, const void *data, struct place place, uint64_t sector,
-			struct disk_reference *reference, store_channel_t *channel);
+			struct disk_reference *reference);
 bool stage_step(struct store *store); /* submits, retires; true: something moved */
 void stage_close(struct store *store);
 bool stage_empty(const struct store *store);
@@ -202,13 +200,12 @@ struct freemap {
 
 /* A page of this free map; null bits: it is not there yet, and all of it is free. */
 enum status freemap_get(struct store *store, const struct disk_root *root, uint64_t leaf,
-			const uint8_t **bits, store_channel_t *channel);
+			const uint8_t **bits);
 void freemap_begin(struct store *store);
-enum status freemap_step(struct store *store, bool *done, store_channel_t *channel);
+enum status freemap_step(struct store *store, bool *done);
 /* Stages a page or node of the free map into the next of the blocks set aside. */
 enum status freemap_stage(struct store *store, const void *data, struct place place,
-			  uint64_t auxiliary, struct disk_reference *reference,
-			  store_channel_t *channel);
+			  uint64_t auxiliary, struct disk_reference *reference);
 
 /* ---- discard.c: freed blocks -------------------------------------------------- */
 

@@ -175,15 +175,14 @@ static struct stage_request *stage_request_for(struct store *store, uint64_t sec
 
 /* ---- extents -------------------------------------------------------------------- */
 
-static enum status stage_prepare(struct store *store, store_channel_t *channel)
+static enum status stage_prepare(struct store *store)
 {
 	if (stage_room(&store->stage))
 		return STATUS_OK;
 	/* What is open must get on its way, or nothing would make room. */
 	stage_close(store);
 	store->stage.waited = true;
-	channel->n = STORE_CHANNEL_STAGING;
-	return STATUS_WAIT;
+	return store_wait_for(store, (store_channel_t){STORE_CHANNEL_STAGING});
 }
 
 /* Copies the extent to its place on the way to the disk: behind what is there, or
@@ -239,18 +238,18 @@ static void stage_place(struct store *store, const void *data, uint32_t bytes, u
 }
 
 enum status stage_extent(struct store *store, const void *data, struct place place,
-			 struct disk_reference *reference, store_channel_t *channel)
+			 struct disk_reference *reference)
 {
 	struct stage *stage = &store->stage;
 	const uint32_t room = PAGE_SIZE - SECTOR_SIZE;
-	enum status status = stage_prepare(store, channel);
+	enum status status = stage_prepare(store);
 	bool columns =
 		place.level && store->superblock->features_incompatible & DISK_FEATURE_COLUMNS;
 	const void *stored = data;
 	uint32_t bytes, sectors;
 
 	if (status == STATUS_OK)
-		status = allocator_ready(store, channel);
+		status = allocator_ready(store);
 	if (status != STATUS_OK)
 		return status;
 	if (columns)
@@ -272,9 +271,9 @@ enum status stage_extent(struct store *store, const void *data, struct place pla
 }
 
 enum status stage_block(struct store *store, const void *data, struct place place, uint64_t sector,
-			struct disk_reference *reference, store_channel_t *channel)
+			struct disk_reference *reference)
 {
-	enum status status = stage_prepare(store, channel);
+	enum status status = stage_prepare(store);
 
 	if (status != STATUS_OK)
 		return status;

@@ -75,14 +75,12 @@ static enum status engine_commit_start(struct fuzz_engine *engine,
 				       const struct store_commit_request *request)
 {
 	generation_t generation;
-	store_channel_t channel;
 	enum status status;
 	unsigned tries = 0;
 
-	while ((status = store_commit(engine->store, request, &generation, &channel)) ==
-	       STATUS_WAIT) {
+	while ((status = store_commit(engine->store, request, &generation)) == STATUS_WAIT) {
 		FUZZ_CHECK(tries++ < FUZZ_TRIES, "no end of waiting for a commit");
-		if (!store_wait(engine->store, channel))
+		if (!store_wait(engine->store))
 			break;
 	}
 	return status;
@@ -100,9 +98,9 @@ enum status fuzz_engine_commit(struct fuzz_engine *engine, enum store_action act
 	return status == STATUS_OK ? store_settle(engine->store) : status;
 }
 
-bool fuzz_engine_wait(struct fuzz_engine *engine, store_channel_t channel)
+bool fuzz_engine_wait(struct fuzz_engine *engine)
 {
-	if (store_wait(engine->store, channel))
+	if (store_wait(engine->store))
 		return true;
 	if (store_committing(engine->store))
 		return store_settle(engine->store) == STATUS_OK;
@@ -111,16 +109,13 @@ bool fuzz_engine_wait(struct fuzz_engine *engine, store_channel_t channel)
 
 enum status fuzz_engine_page(struct fuzz_engine *engine, uint64_t page, bool write, void **data)
 {
-	store_channel_t channel;
 	frame_t frame;
 	enum status status;
 
 	if (write)
-		FUZZ_RETRY(engine, channel, status,
-			   store_page_write(engine->store, (page_t){page}, &frame, &channel));
+		FUZZ_RETRY(engine, status, store_page_write(engine->store, (page_t){page}, &frame));
 	else
-		FUZZ_RETRY(engine, channel, status,
-			   store_page_read(engine->store, (page_t){page}, &frame, &channel));
+		FUZZ_RETRY(engine, status, store_page_read(engine->store, (page_t){page}, &frame));
 	if (status == STATUS_OK)
 		*data = store_frame_data(engine->frames, frame);
 	return status;
@@ -128,46 +123,39 @@ enum status fuzz_engine_page(struct fuzz_engine *engine, uint64_t page, bool wri
 
 enum status fuzz_engine_next(struct fuzz_engine *engine, uint64_t from, uint64_t *page)
 {
-	store_channel_t channel;
 	page_t found = {0};
 	enum status status;
 
-	FUZZ_RETRY(
-		engine, channel, status,
-		store_page_next(engine->store, (page_t){from}, STORE_PAGES_END, &found, &channel));
+	FUZZ_RETRY(engine, status,
+		   store_page_next(engine->store, (page_t){from}, STORE_PAGES_END, &found));
 	*page = found.n;
 	return status;
 }
 
 enum status fuzz_engine_clear(struct fuzz_engine *engine, uint64_t first, uint64_t count)
 {
-	store_channel_t channel;
 	enum status status;
 
-	FUZZ_RETRY(engine, channel, status,
-		   store_pages_clear(engine->store, (page_t){first}, count, &channel));
+	FUZZ_RETRY(engine, status, store_pages_clear(engine->store, (page_t){first}, count));
 	return status;
 }
 
 enum status fuzz_engine_snapshot_next(struct fuzz_engine *engine, uint64_t after,
 				      struct store_snapshot *snapshot)
 {
-	store_channel_t channel;
 	enum status status;
 
-	FUZZ_RETRY(engine, channel, status,
-		   store_snapshot_next(engine->store, (snapshot_t){after}, snapshot, &channel));
+	FUZZ_RETRY(engine, status,
+		   store_snapshot_next(engine->store, (snapshot_t){after}, snapshot));
 	return status;
 }
 
 enum status fuzz_engine_snapshot_find(struct fuzz_engine *engine, const char *name,
 				      struct store_snapshot *snapshot)
 {
-	store_channel_t channel;
 	enum status status;
 
-	FUZZ_RETRY(engine, channel, status,
-		   store_snapshot_find(engine->store, name, snapshot, &channel));
+	FUZZ_RETRY(engine, status, store_snapshot_find(engine->store, name, snapshot));
 	return status;
 }
 

@@ -28,16 +28,16 @@ enum status fuzz_engine_mount(struct fuzz_engine *engine, struct fuzz_disk *disk
 /* More tries than any operation of so small a store can need. */
 #define FUZZ_TRIES 2000u
 /* As an owner does: waits for the device, or checkpoints. */
-bool fuzz_engine_wait(struct fuzz_engine *engine, store_channel_t channel);
+bool fuzz_engine_wait(struct fuzz_engine *engine);
 /* One operation of the owner, until it need not wait. */
-#define FUZZ_RETRY(engine, channel, status, call)                                                  \
+#define FUZZ_RETRY(engine, status, call)                                                           \
 	do {                                                                                       \
 		unsigned tries_ = 0;                                                               \
 		do {                                                                               \
 			FUZZ_CHECK(tries_++ < FUZZ_TRIES, "no end of waiting in %s", #call);       \
 			store_operation_begin((engine)->store);                                    \
 			(status) = (call);                                                         \
-		} while ((status) == STATUS_WAIT && fuzz_engine_wait(engine, channel));            \
+		} while ((status) == STATUS_WAIT && fuzz_engine_wait(engine));                     \
 	} while (0)
 
 /* *data is good until the next call. */

@@ -28,7 +28,7 @@ static struct fuzz_base *base;
 #define RETRY(call)                                                                                \
 	({                                                                                         \
 		enum status status_;                                                               \
-		FUZZ_RETRY(&engine, space.channel, status_, (call));                               \
+		FUZZ_RETRY(&engine, status_, (call));                                              \
 		status_;                                                                           \
 	})
 

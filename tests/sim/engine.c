@@ -157,16 +157,16 @@ bool engine_drive(struct engine *engine)
 static enum status access_try(struct engine *engine, struct engine_access *access, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		store_channel_t channel = {UINT32_MAX};
 		frame_t frame = FRAME_NONE;
 		enum status status;
 
 		if (access[i].write)
-			status = store_page_write(engine->store, access[i].page, &frame, &channel);
+			status = store_page_write(engine->store, access[i].page, &frame);
 		else
-			status = store_page_read(engine->store, access[i].page, &frame, &channel);
+			status = store_page_read(engine->store, access[i].page, &frame);
 		if (status != STATUS_OK) {
-			SIM_CHECK(status != STATUS_WAIT || channel.n < STORE_CHANNELS_MAX,
+			SIM_CHECK(status != STATUS_WAIT ||
+					  store_channel(engine->store).n < STORE_CHANNELS_MAX,
 				  "WAIT without a channel");
 			return status;
 		}
@@ -218,40 +218,35 @@ enum status engine_page_write(struct engine *engine, page_t page, void **data)
 
 enum status engine_page_next(struct engine *engine, page_t from, page_t *page)
 {
-	store_channel_t channel = {0};
 	enum status status;
 
-	ENGINE_RETRY(engine, status,
-		     store_page_next(engine->store, from, STORE_PAGES_END, page, &channel));
+	ENGINE_RETRY(engine, status, store_page_next(engine->store, from, STORE_PAGES_END, page));
 	return status;
 }
 
 enum status engine_pages_clear(struct engine *engine, page_t first, uint64_t count)
 {
-	store_channel_t channel = {0};
 	enum status status;
 
-	ENGINE_RETRY(engine, status, store_pages_clear(engine->store, first, count, &channel));
+	ENGINE_RETRY(engine, status, store_pages_clear(engine->store, first, count));
 	return status;
 }
 
 enum status engine_snapshot_find(struct engine *engine, const char *name,
 				 struct store_snapshot *snapshot)
 {
-	store_channel_t channel = {0};
 	enum status status;
 
-	ENGINE_RETRY(engine, status, store_snapshot_find(engine->store, name, snapshot, &channel));
+	ENGINE_RETRY(engine, status, store_snapshot_find(engine->store, name, snapshot));
 	return status;
 }
 
 enum status engine_snapshot_next(struct engine *engine, snapshot_t after,
 				 struct store_snapshot *snapshot)
 {
-	store_channel_t channel = {0};
 	enum status status;
 
-	ENGINE_RETRY(engine, status, store_snapshot_next(engine->store, after, snapshot, &channel));
+	ENGINE_RETRY(engine, status, store_snapshot_next(engine->store, after, snapshot));
 	return status;
 }
 
@@ -268,12 +263,11 @@ enum status engine_commit_start(struct engine *engine, enum store_action action,
 		.retention = engine->retention,
 		.discard = engine->discard,
 		.offline = engine->offline};
-	store_channel_t channel = {0};
 	enum status status;
 
 	if (name)
 		snprintf(request.name, sizeof(request.name), "%s", name);
-	ENGINE_RETRY(engine, status, store_commit(engine->store, &request, generation, &channel));
+	ENGINE_RETRY(engine, status, store_commit(engine->store, &request, generation));
 	return status;
 }
 

@@ -32,7 +32,6 @@ static void damage_note(struct scrub_findings *findings, const struct store_dama
 bool engine_scrub(struct engine *engine, struct scrub_findings *findings)
 {
 	struct store_damage damage;
-	store_channel_t channel;
 	enum status status;
 
 	*findings = (struct scrub_findings){.damages = 0};
@@ -40,7 +39,7 @@ bool engine_scrub(struct engine *engine, struct scrub_findings *findings)
 	for (uint32_t pieces = 0;; pieces++) {
 		SIM_CHECK(pieces < PIECES_MAX, "a scrub does not end");
 		store_operation_begin(engine->store);
-		status = store_scrub_step(engine->store, &findings->scrub, &damage, &channel);
+		status = store_scrub_step(engine->store, &findings->scrub, &damage);
 		if (status == STATUS_NOT_FOUND)
 			break;
 		if (status == STATUS_WAIT) {
@@ -107,11 +106,10 @@ static void scrub_end(struct workload *workload)
 static bool scrub_piece(struct workload *workload)
 {
 	struct store_damage damage = {.status = STATUS_OK};
-	store_channel_t channel;
 	enum status status;
 
 	store_operation_begin(workload->engine.store);
-	status = store_scrub_step(workload->engine.store, &workload->scrub, &damage, &channel);
+	status = store_scrub_step(workload->engine.store, &workload->scrub, &damage);
 	switch (status) {
 	case STATUS_OK:
 		return true;

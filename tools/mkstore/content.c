@@ -143,8 +143,8 @@ static uint64_t content_next(struct host *host, const struct disk_object *segmen
 			     uint64_t pages)
 {
 	page_t from = {segment->first_page + index}, next;
-	enum status status = HOST_RETRY(host, store_page_next(host->store, from, STORE_PAGES_END,
-							      &next, &host->space.channel));
+	enum status status =
+		HOST_RETRY(host, store_page_next(host->store, from, STORE_PAGES_END, &next));
 
 	if (status == STATUS_NOT_FOUND)
 		return pages;

@@ -35,8 +35,7 @@ static enum status diff_next(struct diff_side *before, struct diff_side *after, 
 
 	do {
 		status = HOST_RETRY(host, store_view_differ(host->store, &before->view.view,
-							    &after->view.view, page, difference,
-							    &host->space.channel));
+							    &after->view.view, page, difference));
 	} while (status == STATUS_OK && *difference == STORE_SAME);
 	return status;
 }

@@ -219,7 +219,7 @@ static void host_system(struct host *host)
 	do {
 		store_operation_begin(host->store);
 		status = system_read(&host->space, &system);
-	} while (status == STATUS_WAIT && store_wait(host->store, host->space.channel));
+	} while (status == STATUS_WAIT && store_wait(host->store));
 	if (status == STATUS_OK && (system->terminal.version || system->essential[0].version))
 		host_set_aside(host);
 }
@@ -343,8 +343,7 @@ static enum command_exit host_show(struct host *host, const char *name)
 	enum status status = lookup_snapshot(host, name, &snapshot);
 
 	if (status == STATUS_OK)
-		status = HOST_RETRY(host, store_view_open(host->store, snapshot.number, &view,
-							  &host->space.channel));
+		status = HOST_RETRY(host, store_view_open(host->store, snapshot.number, &view));
 	if (status != STATUS_OK) {
 		lookup_error(host, status, "look into the snapshot", name);
 		host_close(host);
@@ -434,10 +433,10 @@ bool host_wait(struct host *host)
 		host->mode == HOST_WRITE || host->mode == HOST_FORMAT || host->mode == HOST_DISCARD;
 
 	/* Memory or reservations come back with a commit, and nobody else starts one. */
-	if (writes && host->space.channel.n < STORE_CHANNEL_FIXED &&
+	if (writes && store_channel(host->store).n < STORE_CHANNEL_FIXED &&
 	    !store_committing(host->store) && store_dirty(host->store))
 		return host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "") == STATUS_OK;
-	return store_wait(host->store, host->space.channel);
+	return store_wait(host->store);
 }
 
 /* The largest object version handed out may be above what the last commit's
@@ -454,7 +453,7 @@ static struct disk_counters host_counters(struct host *host)
 	do {
 		store_operation_begin(host->store);
 		status = system_read(&host->space, &system);
-	} while (status == STATUS_WAIT && store_wait(host->store, host->space.channel));
+	} while (status == STATUS_WAIT && store_wait(host->store));
 	if (status == STATUS_OK && objects_version(&host->space, system) > counters.object_version)
 		counters.object_version = objects_version(&host->space, system);
 	return counters;
@@ -474,7 +473,6 @@ static enum status commit_once(struct host *host, struct store_commit_request *r
 {
 	struct disk_counters counters = host_counters(host);
 	generation_t generation;
-	store_channel_t channel;
 	enum status status = STATUS_OK;
 
 	/* What was asked for may be above it. */
@@ -492,10 +490,10 @@ static enum status commit_once(struct host *host, struct store_commit_request *r
 	}
 	store_operation_begin(host->store);
 	for (unsigned tries = 0; tries < HOST_COMMIT_TRIES; tries++) {
-		status = store_commit(host->store, request, &generation, &channel);
+		status = store_commit(host->store, request, &generation);
 		if (status == STATUS_BUSY)
 			status = store_settle(host->store) == STATUS_OK ? STATUS_WAIT : STATUS_IO;
-		else if (status == STATUS_WAIT && !store_wait(host->store, channel))
+		else if (status == STATUS_WAIT && !store_wait(host->store))
 			status = host_failure(host);
 		if (status != STATUS_WAIT)
 			break;
@@ -582,13 +580,12 @@ enum status host_discard(struct host *host, uint64_t *bytes)
 {
 	sector_t position = {0};
 	struct store_statistics before, after;
-	store_channel_t channel;
 	enum status status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
 
 	store_statistics_get(host->store, &before);
 	while (status == STATUS_OK || status == STATUS_WAIT) {
-		status = store_discard_free(host->store, &position, &channel);
-		if (status == STATUS_WAIT && !store_wait(host->store, channel))
+		status = store_discard_free(host->store, &position);
+		if (status == STATUS_WAIT && !store_wait(host->store))
 			status = host_failure(host);
 	}
 	store_settle(host->store);
@@ -630,8 +627,7 @@ enum status host_snapshot_next(struct host *host, struct store_snapshot *snapsho
 	for (;;) {
 		snapshot_t after = snapshot->number;
 		enum status status =
-			HOST_RETRY(host, store_snapshot_next(host->store, after, snapshot,
-							     &host->space.channel));
+			HOST_RETRY(host, store_snapshot_next(host->store, after, snapshot));
 
 		if ((status != STATUS_CORRUPT && status != STATUS_IO) ||
 		    snapshot->number.n <= after.n)

@@ -2,7 +2,7 @@
 /*
  * host.h - drives the store engine from a program that can wait.
  *
- * The engine never blocks: it answers STATUS_WAIT and a channel.  Here that
+ * The engine never blocks: it answers STATUS_WAIT.  Here that
  * becomes a loop (HOST_RETRY), with a commit in between when memory is short,
  * so that subcommands read as if everything were at once.
  *
@@ -97,7 +97,7 @@ void host_close(struct host *host);
  * Says nothing; recovery.explanation tells why it failed. */
 enum status host_mount_device(struct host *host, struct block_device *device);
 
-/* Waits for space.channel, committing what is dirty where that helps.  False:
+/* Waits for what the last WAIT was for, committing what is dirty where that helps.  False:
  * waiting is pointless. */
 bool host_wait(struct host *host);
 

@@ -15,29 +15,27 @@
 
 enum status lookup_snapshot(struct host *host, const char *text, struct store_snapshot *snapshot)
 {
-	store_channel_t *channel = &host->space.channel;
 	uint64_t value = 0, now = host_now_ns();
 	generation_t newest = {UINT64_MAX};
 	enum status status = STATUS_NOT_FOUND;
 
 	switch (keeping_form_of(text, &value)) {
 	case KEEPING_NUMBER:
-		status = HOST_RETRY(host, store_snapshot_get(host->store, (snapshot_t){value},
-							     snapshot, channel));
+		status = HOST_RETRY(host,
+				    store_snapshot_get(host->store, (snapshot_t){value}, snapshot));
 		break;
 	case KEEPING_GENERATION:
 		status = HOST_RETRY(host, store_snapshot_before(host->store, (generation_t){value},
-								UINT64_MAX, snapshot, channel));
+								UINT64_MAX, snapshot));
 		break;
 	case KEEPING_AGE:
 		if (value <= now / NS_PER_SECOND)
 			status = HOST_RETRY(host, store_snapshot_before(host->store, newest,
 									now - value * NS_PER_SECOND,
-									snapshot, channel));
+									snapshot));
 		break;
 	case KEEPING_NAME:
-		status =
-			HOST_RETRY(host, store_snapshot_find(host->store, text, snapshot, channel));
+		status = HOST_RETRY(host, store_snapshot_find(host->store, text, snapshot));
 		break;
 	}
 	return status;

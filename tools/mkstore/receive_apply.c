@@ -33,7 +33,7 @@ struct apply {
 
 static enum status snapshot_view(struct host *host, snapshot_t number, struct store_view *view)
 {
-	return HOST_RETRY(host, store_view_open(host->store, number, view, &host->space.channel));
+	return HOST_RETRY(host, store_view_open(host->store, number, view));
 }
 
 /* Is this snapshot that generation of the stream's store, or a copy of it? */
@@ -182,8 +182,8 @@ static enum command_exit apply_name(struct apply *apply)
 			      shown, fault);
 		return COMMAND_FAILED;
 	}
-	status = HOST_RETRY(apply->host, store_snapshot_find(apply->host->store, receive->snapshot,
-							     &other, &apply->host->space.channel));
+	status = HOST_RETRY(apply->host,
+			    store_snapshot_find(apply->host->store, receive->snapshot, &other));
 	if (status == STATUS_NOT_FOUND)
 		return COMMAND_OK;
 	if (status != STATUS_OK)
@@ -331,14 +331,12 @@ static enum status pages_clear(struct host *host, uint64_t first, uint64_t end)
 	while (status == STATUS_OK && first < end) {
 		uint64_t count;
 
-		status = HOST_RETRY(host,
-				    store_page_next(host->store, (page_t){first}, (page_t){end},
-						    &page, &host->space.channel));
+		status = HOST_RETRY(
+			host, store_page_next(host->store, (page_t){first}, (page_t){end}, &page));
 		if (status != STATUS_OK)
 			return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 		count = end - page.n < STORE_CLEAR_PAGES ? end - page.n : STORE_CLEAR_PAGES;
-		status = HOST_RETRY(
-			host, store_pages_clear(host->store, page, count, &host->space.channel));
+		status = HOST_RETRY(host, store_pages_clear(host->store, page, count));
 		if (status == STATUS_OK)
 			status = host_relieve(host);
 		first = page.n + count;
@@ -448,8 +446,7 @@ static enum status end_replaced(struct apply *apply)
 
 	if (!apply->fresh || !apply->state.replaced)
 		return STATUS_OK;
-	status = HOST_RETRY(
-		host, store_snapshot_next(host->store, before, &snapshot, &host->space.channel));
+	status = HOST_RETRY(host, store_snapshot_next(host->store, before, &snapshot));
 	if (status != STATUS_OK || snapshot.generation.n > RECEIVE_FRESH_GENERATION ||
 	    !(snapshot.flags & DISK_SNAPSHOT_AUTOMATIC))
 		return status;
@@ -463,8 +460,7 @@ static enum status live_pages(struct host *host, uint64_t *pages)
 	enum status status = snapshot_view(host, (snapshot_t){0}, &live);
 
 	if (status == STATUS_OK)
-		status = HOST_RETRY(
-			host, store_view_pages(host->store, &live, pages, &host->space.channel));
+		status = HOST_RETRY(host, store_view_pages(host->store, &live, pages));
 	return status;
 }
 

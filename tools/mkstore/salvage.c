@@ -60,8 +60,7 @@ static enum status state_add(struct salvage *salvage, const struct store_snapsho
 	*state = (struct salvage_state){.snapshot = *snapshot};
 	if (!state_lives(state))
 		return STATUS_OK;
-	return HOST_RETRY(from, store_view_open(from->store, snapshot->number, &state->view,
-						&from->space.channel));
+	return HOST_RETRY(from, store_view_open(from->store, snapshot->number, &state->view));
 }
 
 /* All snapshots that the catalogue still tells of. */
@@ -74,8 +73,7 @@ static enum status states_list(struct salvage *salvage)
 	enum status status;
 
 	for (;;) {
-		status = HOST_RETRY(from, store_snapshot_next(from->store, after, &snapshot,
-							      &from->space.channel));
+		status = HOST_RETRY(from, store_snapshot_next(from->store, after, &snapshot));
 		if (status == STATUS_OK) {
 			after = snapshot.number;
 			status = state_add(salvage, &snapshot);
@@ -210,8 +208,7 @@ static enum status target_snapshot(struct host *to, struct salvage_state *state)
 	memcpy(request.name, state->snapshot.name, sizeof(request.name));
 	status = host_commit_request(to, &request);
 	if (status == STATUS_OK)
-		status = HOST_RETRY(to, store_snapshot_find(to->store, request.name, &saved,
-							    &to->space.channel));
+		status = HOST_RETRY(to, store_snapshot_find(to->store, request.name, &saved));
 	if (status == STATUS_OK)
 		state->saved = saved.number;
 	return status;
@@ -231,7 +228,6 @@ static enum status target_finish(struct host *from, struct host *to)
 	};
 	struct store_statistics statistics;
 	generation_t generation;
-	store_channel_t channel;
 	enum status status;
 
 	/* Whatever a restore has left behind goes first. */
@@ -244,10 +240,10 @@ static enum status target_finish(struct host *from, struct host *to)
 		status = host_commit_request(to, &retain);
 	for (unsigned tries = 0; status == STATUS_OK && tries < SALVAGE_COMMIT_TRIES; tries++) {
 		store_operation_begin(to->store);
-		status = store_commit(to->store, &request, &generation, &channel);
+		status = store_commit(to->store, &request, &generation);
 		if (status == STATUS_OK)
 			return store_settle(to->store);
-		if (status == STATUS_WAIT && store_wait(to->store, channel))
+		if (status == STATUS_WAIT && store_wait(to->store))
 			status = STATUS_OK;
 	}
 	return status == STATUS_OK ? STATUS_BUSY : status;
@@ -292,8 +288,8 @@ static enum status states_save(struct salvage *salvage)
 	}
 	if (status != STATUS_OK || salvage->source.live_lost)
 		return status;
-	status = HOST_RETRY(from, store_view_open(from->store, (snapshot_t){0}, &salvage->live.view,
-						  &from->space.channel));
+	status = HOST_RETRY(from,
+			    store_view_open(from->store, (snapshot_t){0}, &salvage->live.view));
 	if (status == STATUS_OK)
 		status = state_save(salvage, &current, state_nearest(salvage, statistics.origin.n),
 				    &salvage->live);

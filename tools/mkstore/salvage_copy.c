@@ -46,14 +46,13 @@ static enum status target_clear(struct host *to, uint64_t first, uint64_t end)
 	for (;;) {
 		uint64_t count;
 
-		status = HOST_RETRY(to, store_page_next(to->store, (page_t){first}, (page_t){end},
-							&page, &to->space.channel));
+		status = HOST_RETRY(
+			to, store_page_next(to->store, (page_t){first}, (page_t){end}, &page));
 		if (status == STATUS_NOT_FOUND)
 			return STATUS_OK;
 		count = end - page.n < STORE_CLEAR_PAGES ? end - page.n : STORE_CLEAR_PAGES;
 		if (status == STATUS_OK)
-			status = HOST_RETRY(
-				to, store_pages_clear(to->store, page, count, &to->space.channel));
+			status = HOST_RETRY(to, store_pages_clear(to->store, page, count));
 		if (status == STATUS_OK)
 			status = host_relieve(to);
 		if (status != STATUS_OK)
@@ -65,8 +64,7 @@ static enum status target_clear(struct host *to, uint64_t first, uint64_t end)
 static enum status target_write(struct host *to, uint64_t page, const uint8_t *data)
 {
 	frame_t frame;
-	enum status status = HOST_RETRY(
-		to, store_page_write(to->store, (page_t){page}, &frame, &to->space.channel));
+	enum status status = HOST_RETRY(to, store_page_write(to->store, (page_t){page}, &frame));
 
 	if (status != STATUS_OK)
 		return status;
@@ -83,8 +81,7 @@ static enum status page_copy(struct host *from, struct host *to, struct salvage_
 	const void *data;
 	uint8_t copy[PAGE_SIZE];
 	enum status status =
-		HOST_RETRY(from, store_view_read(from->store, &state->view, (page_t){page}, &data,
-						 &from->space.channel));
+		HOST_RETRY(from, store_view_read(from->store, &state->view, (page_t){page}, &data));
 
 	if (status == STATUS_OK) {
 		memcpy(copy, data, sizeof(copy));
@@ -93,8 +90,8 @@ static enum status page_copy(struct host *from, struct host *to, struct salvage_
 	}
 	if (!status_damage(status))
 		return status;
-	status = HOST_RETRY(from, store_view_find(from->store, &state->view, (page_t){page},
-						  &reference, &from->space.channel));
+	status = HOST_RETRY(from,
+			    store_view_find(from->store, &state->view, (page_t){page}, &reference));
 	status = loss_add(state, page, page + 1, status == STATUS_OK ? &reference : NULL);
 	return status == STATUS_OK ? target_clear(to, page, page + 1) : status;
 }
@@ -132,16 +129,15 @@ static enum status damage_pass(struct host *from, struct host *to, struct salvag
 {
 	page_t end;
 	uint64_t first = page->n;
-	enum status status = HOST_RETRY(
-		from, store_view_gap(from->store, &state->view, *page, &end, &from->space.channel));
+	enum status status =
+		HOST_RETRY(from, store_view_gap(from->store, &state->view, *page, &end));
 
 	if (status == STATUS_OK) {
 		*page = end;
 		return gap_pass(from, to, state, first, end.n);
 	}
 	if (status == STATUS_NOT_FOUND && before)
-		status = HOST_RETRY(from, store_view_gap(from->store, &before->view, *page, &end,
-							 &from->space.channel));
+		status = HOST_RETRY(from, store_view_gap(from->store, &before->view, *page, &end));
 	if (status == STATUS_OK)
 		return range_copy(from, to, state, page, end.n);
 	/* A disk that now can and now cannot read: at least this page. */
@@ -156,9 +152,8 @@ static enum status range_copy(struct host *from, struct host *to, struct salvage
 	enum status status = STATUS_OK;
 
 	while (status == STATUS_OK && page->n < end) {
-		status = HOST_RETRY(from,
-				    store_view_differ(from->store, &nothing, &state->view, page,
-						      &difference, &from->space.channel));
+		status = HOST_RETRY(from, store_view_differ(from->store, &nothing, &state->view,
+							    page, &difference));
 		if (status_damage(status) && page->n < end)
 			status = damage_pass(from, to, NULL, state, page);
 		else if (status == STATUS_OK && difference == STORE_ADDED && page->n < end)
@@ -189,14 +184,13 @@ static enum status losses_inherit(struct host *from, const struct salvage_state 
 
 		if (!loss->reference.sectors) {
 			status = HOST_RETRY(from, store_view_gap(from->store, &state->view,
-								 (page_t){loss->first}, &end,
-								 &from->space.channel));
+								 (page_t){loss->first}, &end));
 			if (status == STATUS_OK)
 				status = loss_add(state, loss->first, loss->end, NULL);
 		} else {
-			status = HOST_RETRY(from, store_view_find(from->store, &state->view,
-								  (page_t){loss->first}, &reference,
-								  &from->space.channel));
+			status = HOST_RETRY(from,
+					    store_view_find(from->store, &state->view,
+							    (page_t){loss->first}, &reference));
 			if (status == STATUS_OK &&
 			    memcmp(&reference, &loss->reference, sizeof(reference)) == 0)
 				status = loss_add(state, loss->first, loss->end, &reference);
@@ -245,7 +239,7 @@ enum status salvage_copy(struct host *from, struct host *to, struct salvage_stat
 
 	while (status == STATUS_OK) {
 		status = HOST_RETRY(from, store_view_differ(from->store, old, &state->view, &page,
-							    &difference, &from->space.channel));
+							    &difference));
 		if (status_damage(status)) {
 			status = damage_pass(from, to, before, state, &page);
 		} else if (status == STATUS_OK && difference == STORE_REMOVED) {

@@ -198,12 +198,10 @@ static bool live_entered(struct host *host)
 {
 	struct store_view view;
 	page_t end;
-	enum status status = HOST_RETRY(
-		host, store_view_open(host->store, (snapshot_t){0}, &view, &host->space.channel));
+	enum status status = HOST_RETRY(host, store_view_open(host->store, (snapshot_t){0}, &view));
 
 	if (status == STATUS_OK)
-		status = HOST_RETRY(host, store_view_gap(host->store, &view, (page_t){0}, &end,
-							 &host->space.channel));
+		status = HOST_RETRY(host, store_view_gap(host->store, &view, (page_t){0}, &end));
 	/* A root that is lost hides everything there can be. */
 	return status == STATUS_NOT_FOUND ||
 	       (status == STATUS_OK && end.n >> (DISK_NODE_SHIFT * view.root.height) == 0);

@@ -169,8 +169,7 @@ static enum status scrub_viewers(struct scrub *scrub, const struct store_damage 
 	enum status status;
 	bool sees;
 
-	status = HOST_RETRY(host,
-			    store_damage_live(host->store, damage, &sees, &host->space.channel));
+	status = HOST_RETRY(host, store_damage_live(host->store, damage, &sees));
 	if (scrub->json) {
 		json_boolean(scrub->json, "live", status == STATUS_OK && sees);
 		json_array(scrub->json, "snapshots");
@@ -180,8 +179,8 @@ static enum status scrub_viewers(struct scrub *scrub, const struct store_damage 
 	while (status == STATUS_OK) {
 		snapshot_t after = snapshot.number;
 
-		status = HOST_RETRY(host, store_damage_next(host->store, damage, after, &snapshot,
-							    &sees, &host->space.channel));
+		status = HOST_RETRY(
+			host, store_damage_next(host->store, damage, after, &snapshot, &sees));
 		/* What cannot be read is told as damage of its own. */
 		if ((status == STATUS_CORRUPT || status == STATUS_IO) &&
 		    snapshot.number.n > after.n)
@@ -287,20 +286,18 @@ static enum status scrub_loop(struct scrub *scrub)
 {
 	struct store_statistics statistics;
 	struct store_damage damage;
-	store_channel_t channel;
 	enum status status = STATUS_OK;
 
 	store_statistics_get(scrub->host.store, &statistics);
 	/* At once: hours of work shall not end with a file that cannot be written. */
 	while (!scrub_stop && scrub_save_due(scrub)) {
-		status = store_scrub_step(scrub->host.store, &scrub->scrub, &damage, &channel);
+		status = store_scrub_step(scrub->host.store, &scrub->scrub, &damage);
 		if (status == STATUS_IO || status == STATUS_CORRUPT) {
 			scrub_damage(scrub, &damage);
 			status = STATUS_OK;
 		} else if (status == STATUS_WAIT) {
-			status = store_wait(scrub->host.store, channel)
-					 ? STATUS_OK
-					 : host_failure(&scrub->host);
+			status = store_wait(scrub->host.store) ? STATUS_OK
+							       : host_failure(&scrub->host);
 		}
 		if (status != STATUS_OK)
 			break;

@@ -32,8 +32,8 @@ enum command_exit send_view_open(struct host *host, const char *name, struct sen
 	if (!live)
 		status = lookup_snapshot(host, name, &snapshot);
 	if (status == STATUS_OK)
-		status = HOST_RETRY(host, store_view_open(host->store, snapshot.number, &view->view,
-							  &host->space.channel));
+		status = HOST_RETRY(host,
+				    store_view_open(host->store, snapshot.number, &view->view));
 	if (status != STATUS_OK)
 		return lookup_error(host, status, "find the snapshot", name);
 	if (!live) {
@@ -54,8 +54,8 @@ static enum status send_next(struct send *send, page_t *page, enum store_differe
 	if (send->from)
 		from = send->from->view;
 	do {
-		status = HOST_RETRY(host, store_view_differ(host->store, &from, &to, page,
-							    difference, &host->space.channel));
+		status = HOST_RETRY(host,
+				    store_view_differ(host->store, &from, &to, page, difference));
 	} while (status == STATUS_OK && *difference == STORE_SAME);
 	return status;
 }
@@ -82,8 +82,7 @@ static enum status send_count(struct send *send, struct stream_header *header)
 			header->cleared++;
 			continue;
 		}
-		status = HOST_RETRY(host, store_view_find(host->store, &to, page, &reference,
-							  &host->space.channel));
+		status = HOST_RETRY(host, store_view_find(host->store, &to, page, &reference));
 		if (status != STATUS_OK)
 			break;
 		header->pages++;
@@ -119,8 +118,7 @@ static enum status send_header(struct send *send, struct stream_header *header)
 		header->base_digest = store_view_digest(host->store, &send->from->view);
 		memcpy(header->base_name, send->from->name, sizeof(header->base_name));
 	}
-	return HOST_RETRY(host, store_view_pages(host->store, &to, &header->space_pages,
-						 &host->space.channel));
+	return HOST_RETRY(host, store_view_pages(host->store, &to, &header->space_pages));
 }
 
 /* ---- the pages ------------------------------------------------------------------------- */
@@ -138,8 +136,8 @@ static enum status send_page(struct send *send, page_t page, enum store_differen
 		*written = stream_write_clear(send->writer, page.n);
 		return STATUS_OK;
 	}
-	status = HOST_RETRY(host, store_view_read_stored(host->store, &to, page, &reference, &data,
-							 &host->space.channel));
+	status =
+		HOST_RETRY(host, store_view_read_stored(host->store, &to, page, &reference, &data));
 	if (status == STATUS_OK)
 		*written = stream_write_page(send->writer, page.n, reference.codec, data,
 					     reference.length);

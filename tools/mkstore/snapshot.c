@@ -136,8 +136,7 @@ static enum status snapshot_list(struct host *host, struct show *show, bool *dam
 	store_statistics_get(host->store, &statistics);
 	for (;;) {
 		snapshot_t after = snapshot.number;
-		status = HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot,
-							      &host->space.channel));
+		status = HOST_RETRY(host, store_snapshot_next(host->store, after, &snapshot));
 		if (status != STATUS_OK && snapshot.number.n > after.n) {
 			snapshot_row_damaged(show, snapshot.number.n);
 			*damaged = true;

@@ -138,21 +138,19 @@ static inline struct image image_take(struct host *host, const char *name)
 
 	if (strcmp(name, "live") == 0)
 		assert_int_equal(
-			HOST_RETRY(host, store_view_open(host->store, (snapshot_t){0}, &side.view,
-							 &host->space.channel)),
+			HOST_RETRY(host, store_view_open(host->store, (snapshot_t){0}, &side.view)),
 			STATUS_OK);
 	else
 		assert_int_equal(send_view_open(host, name, &side), COMMAND_OK);
 	while (HOST_RETRY(host, store_view_differ(host->store, &nothing, &side.view, &page,
-						  &difference, &host->space.channel)) ==
-	       STATUS_OK) {
+						  &difference)) == STATUS_OK) {
 		const void *data;
 
 		if (difference == STORE_SAME)
 			continue;
-		assert_int_equal(HOST_RETRY(host, store_view_read(host->store, &side.view, page,
-								  &data, &host->space.channel)),
-				 STATUS_OK);
+		assert_int_equal(
+			HOST_RETRY(host, store_view_read(host->store, &side.view, page, &data)),
+			STATUS_OK);
 		assert_true(image.count < PAGES_MAX);
 		image.page[image.count] = page.n++;
 		memcpy(image.data + image.count++ * PAGE_SIZE, data, PAGE_SIZE);
@@ -215,8 +213,7 @@ static inline void scribble(struct host *host, unsigned changes, struct fixture 
 			page += UINT64_C(1) << 33;
 		if (fixture_random(random, 4) == 0) {
 			assert_int_equal(
-				HOST_RETRY(host, store_pages_clear(host->store, (page_t){page}, 2,
-								   &host->space.channel)),
+				HOST_RETRY(host, store_pages_clear(host->store, (page_t){page}, 2)),
 				STATUS_OK);
 			continue;
 		}
@@ -360,10 +357,9 @@ static inline void after_check(struct fixture *f)
 	store_receiving_get(host.store, &state);
 	assert_int_equal(state.generation, 0);
 	while (strcmp(snapshot.name, names[GENERATIONS - 1]) != 0)
-		assert_int_equal(
-			HOST_RETRY(&host, store_snapshot_next(host.store, snapshot.number,
-							      &snapshot, &host.space.channel)),
-			STATUS_OK);
+		assert_int_equal(HOST_RETRY(&host, store_snapshot_next(host.store, snapshot.number,
+								       &snapshot)),
+				 STATUS_OK);
 	assert_true(snapshot.source.generation && snapshot.source.identity[0] == 2);
 	assert_true(host.recovery.restored);
 	host_close(&host);

@@ -44,26 +44,24 @@ static void convert(void)
 	struct store_commit_request request = {.offline = true};
 	struct store_recovery recovery;
 	generation_t generation;
-	store_channel_t channel;
 
 	engine_begin();
 	assert_int_equal(store_mount(engine, &recovery), STATUS_OK);
 	assert_int_equal(recovery.stop, STORE_STOP_CLEAN);
 	assert_int_equal(store_convert(engine), STATUS_OK);
-	assert_int_equal(store_commit(engine, &request, &generation, &channel), STATUS_OK);
+	assert_int_equal(store_commit(engine, &request, &generation), STATUS_OK);
 	assert_int_equal(store_settle(engine), STATUS_OK);
 }
 
 static bool page_get(uint32_t page, uint8_t data[PAGE_SIZE])
 {
-	store_channel_t channel;
 	enum status status;
 	frame_t frame;
 
 	do {
 		store_operation_begin(engine);
-		status = store_page_read(engine, PAGE(page), &frame, &channel);
-	} while (status == STATUS_WAIT && store_wait(engine, channel));
+		status = store_page_read(engine, PAGE(page), &frame);
+	} while (status == STATUS_WAIT && store_wait(engine));
 	if (status == STATUS_OK)
 		memcpy(data, store_frame_data(frames, frame), PAGE_SIZE);
 	else

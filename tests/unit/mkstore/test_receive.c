@@ -124,8 +124,7 @@ static void test_power(void **state)
 		store_open_in(f, &host, HOST_READ);
 		store_receiving_get(host.store, &receiving);
 		finished = HOST_RETRY(&host, store_snapshot_find(host.store, names[GENERATIONS - 1],
-								 &snapshot, &host.space.channel)) ==
-			   STATUS_OK;
+								 &snapshot)) == STATUS_OK;
 		assert_false(finished && receiving.generation);
 		host_close(&host);
 		if (finished)
@@ -144,9 +143,8 @@ static unsigned living_count(struct host *host)
 	unsigned count = 0;
 
 	for (;;) {
-		enum status status =
-			HOST_RETRY(host, store_snapshot_next(host->store, snapshot.number,
-							     &snapshot, &host->space.channel));
+		enum status status = HOST_RETRY(
+			host, store_snapshot_next(host->store, snapshot.number, &snapshot));
 
 		if (status == STATUS_NOT_FOUND)
 			return count;
@@ -286,10 +284,10 @@ static void test_replaced(void **state)
 		store_open_in(f, &host, HOST_READ);
 		snapshot.number.n = GENERATIONS - 1;
 		do {
-			assert_int_equal(HOST_RETRY(&host, store_snapshot_next(
-								   host.store, snapshot.number,
-								   &snapshot, &host.space.channel)),
-					 STATUS_OK);
+			assert_int_equal(
+				HOST_RETRY(&host, store_snapshot_next(host.store, snapshot.number,
+								      &snapshot)),
+				STATUS_OK);
 		} while (strncmp(snapshot.name, "before-receive-", 15) != 0);
 		assert_true(snapshot.flags & DISK_SNAPSHOT_AUTOMATIC);
 		image_check(&host, snapshot.name, &mine);

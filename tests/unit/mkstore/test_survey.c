@@ -155,11 +155,10 @@ static uint32_t keeps;
 static uint64_t snapshot_number(const char *name)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_snapshot_find(engine, name, &snapshot, &channel)) == STATUS_WAIT)
-		assert_true(store_wait(engine, channel));
+	while ((status = store_snapshot_find(engine, name, &snapshot)) == STATUS_WAIT)
+		assert_true(store_wait(engine));
 	assert_int_equal(status, STATUS_OK);
 	return snapshot.number.n;
 }
@@ -223,16 +222,15 @@ static void room_make(void)
 /* A page of zeros anew: absent or not, it is written. */
 static void page_zero(uint64_t page)
 {
-	store_channel_t channel;
 	enum status status;
 	frame_t frame;
 
 	for (;;) {
 		store_operation_begin(engine);
-		status = store_page_write(engine, PAGE(page), &frame, &channel);
+		status = store_page_write(engine, PAGE(page), &frame);
 		if (status != STATUS_WAIT)
 			break;
-		assert_true(store_wait(engine, channel));
+		assert_true(store_wait(engine));
 	}
 	assert_int_equal(status, STATUS_OK);
 	memset(store_frame_data(frames, frame), 0, PAGE_SIZE);

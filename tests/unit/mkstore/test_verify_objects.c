@@ -542,14 +542,13 @@ static void fault_commit(size_t index)
 	struct command_invocation invocation = invocation_of(copy_path);
 	struct store_commit_request request = {.wall_ns = 1, .offline = true};
 	generation_t generation;
-	store_channel_t channel;
 	struct host host;
 
 	sample_copy();
 	assert_int_equal(host_open(&host, &invocation, HOST_WRITE), COMMAND_OK);
 	request.counters = host.recovery.counters;
 	faults[index].make(&host);
-	expect_ok(store_commit(host.store, &request, &generation, &channel));
+	expect_ok(store_commit(host.store, &request, &generation));
 	expect_ok(store_settle(host.store));
 	host_close(&host);
 }
@@ -668,7 +667,6 @@ static void test_receiving(void **state)
 	struct store_commit_request request = {
 		.wall_ns = 1, .receiving_set = true, .receiving = {.source = "x", .generation = 7}};
 	generation_t generation;
-	store_channel_t channel;
 	struct found found;
 	struct host host;
 
@@ -677,7 +675,7 @@ static void test_receiving(void **state)
 	assert_int_equal(host_open(&host, &invocation, HOST_WRITE), COMMAND_OK);
 	record_of(&host, made.port)->reserved0 = 1;
 	request.counters = host.recovery.counters;
-	expect_ok(store_commit(host.store, &request, &generation, &channel));
+	expect_ok(store_commit(host.store, &request, &generation));
 	expect_ok(store_settle(host.store));
 	host_close(&host);
 	found = verify_file(copy_path, NULL);

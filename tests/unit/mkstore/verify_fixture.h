@@ -81,29 +81,27 @@ static inline void commit(enum store_action action, uint64_t number, const char 
 {
 	struct store_commit_request request = {.action = action, .number = {number}};
 	generation_t generation;
-	store_channel_t channel;
 	enum status status;
 
 	snprintf(request.name, sizeof(request.name), "%s", name);
-	while ((status = store_commit(engine, &request, &generation, &channel)) == STATUS_WAIT)
-		assert_true(store_wait(engine, channel));
+	while ((status = store_commit(engine, &request, &generation)) == STATUS_WAIT)
+		assert_true(store_wait(engine));
 	assert_int_equal(status, STATUS_OK);
 	assert_int_equal(store_settle(engine), STATUS_OK);
 }
 
 static inline void page_set(uint64_t page, uint32_t seed)
 {
-	store_channel_t channel;
 	enum status status;
 	frame_t frame;
 	uint8_t *data;
 
 	for (;;) {
 		store_operation_begin(engine);
-		status = store_page_write(engine, PAGE(page), &frame, &channel);
+		status = store_page_write(engine, PAGE(page), &frame);
 		if (status != STATUS_WAIT)
 			break;
-		if (!store_wait(engine, channel))
+		if (!store_wait(engine))
 			commit(STORE_ACTION_NONE, 0, ""); /* memory comes back with it */
 	}
 	assert_int_equal(status, STATUS_OK);
@@ -115,10 +113,9 @@ static inline void page_set(uint64_t page, uint32_t seed)
 
 static inline void page_clear(uint64_t page)
 {
-	store_channel_t channel;
 
 	store_operation_begin(engine);
-	assert_int_equal(store_pages_clear(engine, PAGE(page), 1, &channel), STATUS_OK);
+	assert_int_equal(store_pages_clear(engine, PAGE(page), 1), STATUS_OK);
 }
 
 /* An engine over `disk` that has nothing mounted yet. */

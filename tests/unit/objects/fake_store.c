@@ -22,6 +22,7 @@ struct slot {
 };
 
 struct store {
+	store_channel_t channel;
 	uint8_t *frames;
 	struct slot slot[SLOTS];
 	uint32_t order[SLOTS]; /* slots in the order in which they came into use */
@@ -87,15 +88,28 @@ static void operation_check(void)
 
 /* ---- the store's interface ----------------------------------------------------------- */
 
-static bool call_fails(enum status *status, store_channel_t *channel)
+static bool call_fails(enum status *status)
 {
 	fake.calls++;
 	if (!fake.fail_at || fake.calls != fake.fail_at)
 		return false;
 	fake.failed = true;
-	channel->n = STORE_CHANNEL_FRAMES;
+	fake.channel.n = STORE_CHANNEL_FRAMES;
 	*status = fake.fail_status;
 	return true;
+}
+
+store_channel_t store_channel(const struct store *store)
+{
+	(void)store;
+	return fake.channel;
+}
+
+enum status store_wait_for(struct store *store, store_channel_t channel)
+{
+	(void)store;
+	fake.channel = channel;
+	return STATUS_WAIT;
 }
 
 void store_operation_begin(struct store *store)
@@ -111,14 +125,13 @@ uint64_t store_operation(const struct store *store)
 	return fake.operation;
 }
 
-enum status store_page_read(struct store *store, page_t page, frame_t *frame,
-			    store_channel_t *channel)
+enum status store_page_read(struct store *store, page_t page, frame_t *frame)
 {
 	enum status status;
 	uint32_t at = slot_of(page.n);
 
 	(void)store;
-	if (call_fails(&status, channel))
+	if (call_fails(&status))
 		return status;
 	if (fake.unread && page.n == fake.unread)
 		return STATUS_IO;
@@ -130,14 +143,13 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame,
 	return STATUS_OK;
 }
 
-enum status store_page_write(struct store *store, page_t page, frame_t *frame,
-			     store_channel_t *channel)
+enum status store_page_write(struct store *store, page_t page, frame_t *frame)
 {
 	enum status status;
 	uint32_t at = slot_of(page.n);
 
 	(void)store;
-	if (call_fails(&status, channel))
+	if (call_fails(&status))
 		return status;
 	if (fake.unread && page.n == fake.unread)
 		return STATUS_IO;
@@ -192,14 +204,13 @@ static uint64_t damage_within(uint64_t first, uint64_t end)
 	return damage;
 }
 
-enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
-			      store_channel_t *channel)
+enum status store_pages_clear(struct store *store, page_t first, uint64_t count)
 {
 	enum status status;
 
 	(void)store;
 	assert_in_range(count, 1, STORE_CLEAR_PAGES);
-	if (call_fails(&status, channel))
+	if (call_fails(&status))
 		return status;
 	if (damage_within(first.n, first.n + count) != first.n + count)
 		return STATUS_CORRUPT;
@@ -218,15 +229,14 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count,
 	return STATUS_OK;
 }
 
-enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page,
-			    store_channel_t *channel)
+enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page)
 {
 	enum status status;
 	bool found = false;
 
 	(void)store;
 	*page = from;
-	if (call_fails(&status, channel))
+	if (call_fails(&status))
 		return status;
 	for (uint32_t i = 0; i < fake.count; i++) {
 		const struct slot *slot = &fake.slot[fake.order[i]];
@@ -523,11 +533,11 @@ void fake_invariants(struct space *space)
 
 /* The view is of what there is now.  Its data is good until the next call of the store. */
 enum status store_view_read(struct store *store, struct store_view *view, page_t page,
-			    const void **data, store_channel_t *channel)
+			    const void **data)
 {
 	static uint8_t lent[PAGE_SIZE];
 	frame_t frame;
-	enum status status = store_page_read(store, page, &frame, channel);
+	enum status status = store_page_read(store, page, &frame);
 
 	(void)view;
 	memset(lent, 0xa5, sizeof(lent));

@@ -13,8 +13,7 @@ static uint64_t page_make(uint32_t level)
 	struct space space = {.store = NULL};
 	frame_t frame;
 
-	assert_int_equal(store_page_write(space.store, (page_t){page}, &frame, &space.channel),
-			 STATUS_OK);
+	assert_int_equal(store_page_write(space.store, (page_t){page}, &frame), STATUS_OK);
 	btree_node_initialise((void *)fake_page(page), level);
 	return page;
 }

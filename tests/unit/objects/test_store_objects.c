@@ -113,15 +113,14 @@ static void engine_commit(struct engine *engine)
 {
 	struct store_commit_request request = {.counters = engine->counters, .wall_ns = 1};
 	generation_t generation;
-	store_channel_t channel;
 	enum status status;
 
 	request.counters.object_version = engine->now.version;
 	do {
 		store_operation_begin(engine->space.store);
-		status = store_commit(engine->space.store, &request, &generation, &channel);
+		status = store_commit(engine->space.store, &request, &generation);
 		if (status == STATUS_WAIT)
-			assert_true(store_wait(engine->space.store, channel));
+			assert_true(store_wait(engine->space.store));
 	} while (status == STATUS_WAIT);
 	assert_int_equal(status, STATUS_OK);
 	assert_int_equal(store_settle(engine->space.store), STATUS_OK);
@@ -132,11 +131,11 @@ static void engine_wait(struct engine *engine)
 {
 	struct store *store = engine->space.store;
 
-	if (engine->space.channel.n < STORE_CHANNEL_FIXED && !store_committing(store) &&
+	if (store_channel(store).n < STORE_CHANNEL_FIXED && !store_committing(store) &&
 	    store_dirty(store))
 		engine_commit(engine);
 	else
-		assert_true(store_wait(store, engine->space.channel));
+		assert_true(store_wait(store));
 }
 
 /* One operation, as often as it must wait. */

@@ -16,14 +16,12 @@ static inline void damage_place(struct fixture *f, const struct disk_root *root,
 				enum fault fault)
 {
 	struct disk_reference reference;
-	store_channel_t channel;
 	enum status status;
 	uint64_t sector;
 	uint32_t slot;
 
-	while ((status = map_lookup_node(f->store, root, place, &reference, &channel)) ==
-	       STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = map_lookup_node(f->store, root, place, &reference)) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	assert_false(reference_is_null(&reference));
 	slot = cache_find(f->store, extent_key(KEY_EXTENT, &reference, place));

@@ -287,12 +287,11 @@ static inline enum status fixture_request(struct fixture *f,
 					  const struct store_commit_request *request)
 {
 	generation_t generation;
-	store_channel_t channel;
 	enum status status;
 
 	do {
-		status = store_commit(f->store, request, &generation, &channel);
-	} while (status == STATUS_WAIT && store_wait(f->store, channel));
+		status = store_commit(f->store, request, &generation);
+	} while (status == STATUS_WAIT && store_wait(f->store));
 	if (status == STATUS_OK)
 		status = store_settle(f->store);
 	if (status == STATUS_OK) {
@@ -317,9 +316,9 @@ static inline void fixture_checkpoint(struct fixture *f)
 }
 
 /* Waits as an owner does: for the device, or by a checkpoint of its own. */
-static inline void fixture_wait(struct fixture *f, store_channel_t channel)
+static inline void fixture_wait(struct fixture *f)
 {
-	if (store_wait(f->store, channel))
+	if (store_wait(f->store))
 		return;
 	if (store_committing(f->store))
 		assert_int_equal(store_settle(f->store), STATUS_OK);
@@ -340,17 +339,16 @@ static inline void fixture_fill(uint32_t *data, uint32_t value)
 
 static inline enum status fixture_try(struct fixture *f, bool write, uint64_t page, void **data)
 {
-	store_channel_t channel;
 	frame_t frame;
 	enum status status;
 
 	for (;;) {
 		store_operation_begin(f->store);
-		status = write ? store_page_write(f->store, (page_t){page}, &frame, &channel)
-			       : store_page_read(f->store, (page_t){page}, &frame, &channel);
+		status = write ? store_page_write(f->store, (page_t){page}, &frame)
+			       : store_page_read(f->store, (page_t){page}, &frame);
 		if (status != STATUS_WAIT)
 			break;
-		fixture_wait(f, channel);
+		fixture_wait(f);
 	}
 	if (status == STATUS_OK)
 		*data = store_frame_data(f->frames, frame);
@@ -371,12 +369,11 @@ static inline enum status fixture_write(struct fixture *f, uint32_t index, uint3
 
 static inline void fixture_clear(struct fixture *f, uint32_t first, uint32_t count)
 {
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_pages_clear(f->store, (page_t){f->base + first}, count, &channel)) ==
+	while ((status = store_pages_clear(f->store, (page_t){f->base + first}, count)) ==
 	       STATUS_WAIT)
-		fixture_wait(f, channel);
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	memset(f->model + first, 0, count * sizeof(f->model[0]));
 }

@@ -35,16 +35,15 @@ static inline void checkpoint_at(struct fixture *f, uint64_t wall_ns)
 static inline unsigned automatics(struct fixture *f, uint64_t *oldest)
 {
 	struct store_snapshot snapshot = {.number = {0}};
-	store_channel_t channel;
 	enum status status;
 	unsigned count = 0;
 
 	for (;;) {
 		snapshot_t after = snapshot.number;
 
-		status = store_snapshot_next(f->store, after, &snapshot, &channel);
+		status = store_snapshot_next(f->store, after, &snapshot);
 		if (status == STATUS_WAIT) {
-			fixture_wait(f, channel);
+			fixture_wait(f);
 			snapshot.number = after;
 			continue;
 		}

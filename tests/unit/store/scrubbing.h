@@ -20,13 +20,12 @@ static inline enum status scrub_some(struct fixture *f, struct store_scrub *scru
 				     struct findings *findings)
 {
 	struct store_damage damage;
-	store_channel_t channel;
 	enum status status = STATUS_OK;
 
 	while (calls-- && status != STATUS_NOT_FOUND) {
-		status = store_scrub_step(f->store, scrub, &damage, &channel);
+		status = store_scrub_step(f->store, scrub, &damage);
 		if (status == STATUS_WAIT)
-			fixture_wait(f, channel);
+			fixture_wait(f);
 		if (status != STATUS_IO && status != STATUS_CORRUPT)
 			continue;
 		assert_int_equal(damage.status, status);
@@ -51,11 +50,10 @@ static inline struct store_scrub scrub_all(struct fixture *f, struct findings *f
 static inline uint64_t snapshot_number(struct fixture *f, const char *name)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_snapshot_find(f->store, name, &snapshot, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_snapshot_find(f->store, name, &snapshot)) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	return snapshot.number.n;
 }
@@ -114,22 +112,21 @@ static inline struct fixture *with_snapshots(bool deltas)
 static inline uint64_t viewers(struct fixture *f, const struct store_damage *damage)
 {
 	struct store_snapshot found = {.number = {0}};
-	store_channel_t channel;
 	uint64_t seen = 0;
 	enum status status;
 	bool sees;
 
-	while ((status = store_damage_live(f->store, damage, &sees, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_damage_live(f->store, damage, &sees)) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	seen |= sees;
 	for (;;) {
 		snapshot_t after = found.number;
 
-		status = store_damage_next(f->store, damage, after, &found, &sees, &channel);
+		status = store_damage_next(f->store, damage, after, &found, &sees);
 		if (status == STATUS_WAIT) {
 			found.number = after;
-			fixture_wait(f, channel);
+			fixture_wait(f);
 			continue;
 		}
 		if (status != STATUS_OK)

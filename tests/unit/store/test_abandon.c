@@ -24,18 +24,16 @@ static enum status commit_begin(struct fixture *f)
 {
 	struct store_commit_request request = {.action = STORE_ACTION_NONE};
 	generation_t generation;
-	store_channel_t channel;
 
-	return store_commit(f->store, &request, &generation, &channel);
+	return store_commit(f->store, &request, &generation);
 }
 
 static enum status write_now(struct fixture *f, uint32_t page)
 {
-	store_channel_t channel;
 	frame_t frame;
 
 	store_operation_begin(f->store);
-	return store_page_write(f->store, (page_t){f->base + page}, &frame, &channel);
+	return store_page_write(f->store, (page_t){f->base + page}, &frame);
 }
 
 /* Pages that do not compress: more than the staging buffer takes, and blocks that
@@ -218,7 +216,6 @@ static void test_restore(void **state)
 	struct fixture *f = fixture_new(16384, 200, 512);
 	struct store_commit_request request = {.action = STORE_ACTION_RESTORE, .number = {1}};
 	generation_t generation;
-	store_channel_t channel;
 
 	(void)state;
 	for (uint32_t i = 0; i < 20; i++)
@@ -231,7 +228,7 @@ static void test_restore(void **state)
 	f->fail_operation = BLOCK_FLUSH;
 	f->fail_at = 2;
 	f->fail_count = 1;
-	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_OK);
+	assert_int_equal(store_commit(f->store, &request, &generation), STATUS_OK);
 	assert_int_equal(fixture_write(f, 3, 1003), STATUS_OK);
 	fixture_clear(f, 7, 2);
 	assert_int_equal(store_settle(f->store), STATUS_IO);

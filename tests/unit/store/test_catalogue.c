@@ -12,11 +12,10 @@
 static enum status find(struct fixture *f, const char *name, uint64_t *found)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_snapshot_find(f->store, name, &snapshot, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_snapshot_find(f->store, name, &snapshot)) == STATUS_WAIT)
+		fixture_wait(f);
 	*found = status == STATUS_OK ? snapshot.number.n : 0;
 	return status;
 }
@@ -24,12 +23,11 @@ static enum status find(struct fixture *f, const char *name, uint64_t *found)
 static enum status before(struct fixture *f, uint64_t generation, uint64_t *found)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	enum status status;
 
 	while ((status = store_snapshot_before(f->store, (generation_t){generation}, UINT64_MAX,
-					       &snapshot, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+					       &snapshot)) == STATUS_WAIT)
+		fixture_wait(f);
 	*found = status == STATUS_OK ? snapshot.number.n : 0;
 	return status;
 }
@@ -38,16 +36,15 @@ static enum status before(struct fixture *f, uint64_t generation, uint64_t *foun
 static unsigned list(struct fixture *f, unsigned *unreadable)
 {
 	struct store_snapshot snapshot = {.number = {0}};
-	store_channel_t channel;
 	unsigned shown = 0;
 
 	*unreadable = 0;
 	for (;;) {
 		snapshot_t after = snapshot.number;
-		enum status status = store_snapshot_next(f->store, after, &snapshot, &channel);
+		enum status status = store_snapshot_next(f->store, after, &snapshot);
 
 		if (status == STATUS_WAIT) {
-			fixture_wait(f, channel);
+			fixture_wait(f);
 			snapshot.number = after;
 			continue;
 		}

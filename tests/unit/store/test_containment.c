@@ -178,7 +178,6 @@ static void test_yield(void **state)
 	(void)state;
 	for (enum fault fault = FAULT_CORRUPT; fault <= FAULT_READ; fault++) {
 		struct fixture *f = fixture_new(16384, 700, 512);
-		store_channel_t channel;
 		unsigned commits = 0;
 		enum status status = STATUS_OK;
 		frame_t frame;
@@ -200,11 +199,10 @@ static void test_yield(void **state)
 		for (uint64_t page = f->base; status == STATUS_OK; page++) {
 			for (;;) {
 				store_operation_begin(f->store);
-				status = store_page_write(f->store, (page_t){page}, &frame,
-							  &channel);
+				status = store_page_write(f->store, (page_t){page}, &frame);
 				if (status != STATUS_WAIT)
 					break;
-				if (store_wait(f->store, channel))
+				if (store_wait(f->store))
 					continue;
 				assert_true(commits++ < COMMITS);
 				if (store_committing(f->store))
@@ -227,15 +225,14 @@ static void test_own_successor(void **state)
 	struct place place = {DISK_TREE_CATALOGUE, 0, 1};
 	struct fixture *f = with_line(2);
 	struct disk_reference reference;
-	store_channel_t channel;
 	const void *data;
 
 	(void)state;
 	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, 1, ""), STATUS_OK);
-	while (map_lookup(f->store, &f->store->record.catalogue, DISK_TREE_CATALOGUE, 1, &reference,
-			  &channel) == STATUS_WAIT ||
-	       extent_get(f->store, &reference, place, &data, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (map_lookup(f->store, &f->store->record.catalogue, DISK_TREE_CATALOGUE, 1,
+			  &reference) == STATUS_WAIT ||
+	       extent_get(f->store, &reference, place, &data) == STATUS_WAIT)
+		fixture_wait(f);
 	/* As it would come from a disk with a checksum to match. */
 	((struct disk_snapshot *)(uintptr_t)data)->flags |= DISK_SNAPSHOT_BRANCH;
 	f->store->reclaim.waiting = true;
@@ -335,7 +332,6 @@ static void test_met_again(void **state)
 	struct fixture *f = with_line(3);
 	page_t page = {f->base + 1};
 	unsigned attempts = 0, met = 0;
-	store_channel_t channel;
 	enum status status;
 	frame_t frame;
 	uint64_t reads;
@@ -348,20 +344,20 @@ static void test_met_again(void **state)
 		assert_true(attempts++ < 10); /* nodes are read, too */
 		for (met = 0; met < 3; met++) {
 			store_operation_begin(f->store);
-			status = store_page_read(f->store, page, &frame, &channel);
+			status = store_page_read(f->store, page, &frame);
 			if (status == STATUS_WAIT)
 				break;
 			assert_int_equal(status, STATUS_CORRUPT);
 		}
 		if (met < 3)
-			fixture_wait(f, channel);
+			fixture_wait(f);
 	}
 	/* It is looked at again, though: the disk may have been repaired. */
 	reads = f->reads;
 	for (unsigned i = 0; i < 20; i++) {
 		store_operation_begin(f->store);
-		if (store_page_read(f->store, page, &frame, &channel) == STATUS_WAIT)
-			fixture_wait(f, channel);
+		if (store_page_read(f->store, page, &frame) == STATUS_WAIT)
+			fixture_wait(f);
 	}
 	assert_true(f->reads > reads);
 	fixture_free(f);
@@ -374,7 +370,6 @@ static void test_error_met_again(void **state)
 	struct fixture *f = with_line(3);
 	struct place leaf = {DISK_TREE_SPACE, 1, f->base >> DISK_NODE_SHIFT};
 	unsigned attempts = 0, met = 0;
-	store_channel_t channel;
 	frame_t frame;
 	void *data;
 
@@ -385,15 +380,15 @@ static void test_error_met_again(void **state)
 		assert_true(attempts++ < 10);
 		store_operation_begin(f->store);
 		for (met = 0; met < 3; met++) {
-			enum status status = store_page_read(f->store, (page_t){f->base + met},
-							     &frame, &channel);
+			enum status status =
+				store_page_read(f->store, (page_t){f->base + met}, &frame);
 
 			if (status == STATUS_WAIT)
 				break;
 			assert_int_equal(status, STATUS_IO);
 		}
 		if (met < 3)
-			fixture_wait(f, channel);
+			fixture_wait(f);
 	}
 	assert_int_equal(fixture_try(f, false, f->base, &data), STATUS_IO);
 	f->bad_sector = 0;

@@ -91,15 +91,13 @@ static void test_crash(void **state)
 		struct store_commit_request request = {.action = STORE_ACTION_NONE};
 		uint32_t after[FIXTURE_PAGES];
 		generation_t generation;
-		store_channel_t channel;
 
 		f->random += round * 977;
 		for (unsigned i = 0; i < 1 + round % 4; i++)
 			assert_int_equal(fixture_write(f, fixture_random(f, PAGES), 5000 + round),
 					 STATUS_OK);
 		memcpy(after, f->model, sizeof(after));
-		assert_int_equal(store_commit(f->store, &request, &generation, &channel),
-				 STATUS_OK);
+		assert_int_equal(store_commit(f->store, &request, &generation), STATUS_OK);
 		for (unsigned steps = fixture_random(f, 40); steps; steps--)
 			store_step(f->store);
 		fixture_crash(f);
@@ -284,7 +282,6 @@ static void test_snapshots(void **state)
 {
 	struct fixture *f = with_deltas(5);
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	uint32_t kept[FIXTURE_PAGES];
 
 	(void)state;
@@ -298,7 +295,7 @@ static void test_snapshots(void **state)
 		assert_true(newest_is_delta(f));
 	}
 	fixture_account(f);
-	assert_int_equal(store_snapshot_find(f->store, "one", &snapshot, &channel), STATUS_OK);
+	assert_int_equal(store_snapshot_find(f->store, "one", &snapshot), STATUS_OK);
 	assert_int_equal(fixture_commit(f, STORE_ACTION_RESTORE, snapshot.number.n, "two"),
 			 STATUS_OK);
 	assert_true(store_replaced(f->store));
@@ -342,7 +339,6 @@ static void test_next(void **state)
 	struct fixture *f = with_deltas(3);
 	page_t page = {0};
 	uint32_t found = 0;
-	store_channel_t channel;
 	enum status status;
 
 	(void)state;
@@ -351,9 +347,9 @@ static void test_next(void **state)
 	fixture_checkpoint(f);
 	assert_true(newest_is_delta(f));
 	for (;;) {
-		status = store_page_next(f->store, page, STORE_PAGES_END, &page, &channel);
+		status = store_page_next(f->store, page, STORE_PAGES_END, &page);
 		if (status == STATUS_WAIT) {
-			fixture_wait(f, channel);
+			fixture_wait(f);
 			continue;
 		}
 		if (status != STATUS_OK)
@@ -419,13 +415,12 @@ static void test_wait_for_space(void **state)
 	fixture_checkpoint(f);
 	for (unsigned round = 0; round < 2000; round++) {
 		uint32_t index = fixture_random(f, written);
-		store_channel_t channel;
 		frame_t frame;
 		enum status status;
 
 		store_operation_begin(f->store);
-		status = store_page_write(f->store, (page_t){f->base + index}, &frame, &channel);
-		if (status == STATUS_WAIT && channel.n == STORE_CHANNEL_COMMIT) {
+		status = store_page_write(f->store, (page_t){f->base + index}, &frame);
+		if (status == STATUS_WAIT && store_channel(f->store).n == STORE_CHANNEL_COMMIT) {
 			fixture_checkpoint(f);
 			assert_false(newest_is_delta(f));
 			waits++;

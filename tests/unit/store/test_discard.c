@@ -99,7 +99,6 @@ static void test_all_free(void **state)
 {
 	struct fixture *f = discarding(false);
 	sector_t position = {0};
-	store_channel_t channel;
 	enum status status;
 	uint64_t used;
 
@@ -112,9 +111,9 @@ static void test_all_free(void **state)
 	f->discarded = 0;
 	used = fixture_account(f) + DISK_DATA_SECTOR;
 	do {
-		status = store_discard_free(f->store, &position, &channel);
+		status = store_discard_free(f->store, &position);
 		if (status == STATUS_WAIT)
-			fixture_wait(f, channel);
+			fixture_wait(f);
 	} while (status == STATUS_OK || status == STATUS_WAIT);
 	assert_int_equal(status, STATUS_NOT_FOUND);
 	settle(f);
@@ -133,7 +132,6 @@ static void test_refusals(void **state)
 {
 	struct fixture *f = discarding(false);
 	sector_t position = {0};
-	store_channel_t channel;
 
 	(void)state;
 	f->fail_operation = BLOCK_DISCARD;
@@ -146,16 +144,16 @@ static void test_refusals(void **state)
 	fixture_checkpoint(f);
 	settle(f);
 	assert_non_null(strstr(f->log_last, "refuses to discard"));
-	assert_int_equal(store_discard_free(f->store, &position, &channel), STATUS_NO_OPERATION);
+	assert_int_equal(store_discard_free(f->store, &position), STATUS_NO_OPERATION);
 	assert_int_equal(store_health(f->store), STATUS_OK);
 	f->fail_count = 0;
 	f->device.discards = false;
 	fixture_remount(f);
 	fixture_compare(f);
-	assert_int_equal(store_discard_free(f->store, &position, &channel), STATUS_NO_OPERATION);
+	assert_int_equal(store_discard_free(f->store, &position), STATUS_NO_OPERATION);
 	f->device.read_only = true;
 	fixture_remount(f);
-	assert_int_equal(store_discard_free(f->store, &position, &channel), STATUS_READ_ONLY);
+	assert_int_equal(store_discard_free(f->store, &position), STATUS_READ_ONLY);
 	fixture_free(f);
 }
 

@@ -129,18 +129,17 @@ static void test_new_ones_have_no_right(void **state)
 /* All of them become dirty without a commit; nodes above them may be read. */
 static void write_at_once(struct fixture *f)
 {
-	store_channel_t channel;
 	enum status status;
 	frame_t frame;
 
 	for (uint32_t i = 0; i < RUNS * RUN_PAGES; i++) {
 		do {
 			store_operation_begin(f->store);
-			status = store_page_write(f->store, (page_t){essential(i)}, &frame,
-						  &channel);
+			status = store_page_write(f->store, (page_t){essential(i)}, &frame);
 			if (status == STATUS_WAIT)
-				assert_in_range(channel.n, STORE_CHANNEL_FIXED, STORE_CHANNELS_MAX);
-		} while (status == STATUS_WAIT && store_wait(f->store, channel));
+				assert_in_range(store_channel(f->store).n, STORE_CHANNEL_FIXED,
+						STORE_CHANNELS_MAX);
+		} while (status == STATUS_WAIT && store_wait(f->store));
 		assert_int_equal(status, STATUS_OK);
 	}
 }
@@ -149,7 +148,6 @@ static void write_at_once(struct fixture *f)
 static void test_changes_are_set_aside(void **state)
 {
 	struct fixture *f = fixture_essential();
-	store_channel_t channel;
 	frame_t frame;
 	uint64_t page = 2 * SYSTEM_END;
 	enum status status;
@@ -158,10 +156,10 @@ static void test_changes_are_set_aside(void **state)
 	f->store->reservation.changes_limit = LIMIT_ESSENTIAL_CHANGES + 100;
 	do {
 		store_operation_begin(f->store);
-		status = store_page_write(f->store, (page_t){page++}, &frame, &channel);
+		status = store_page_write(f->store, (page_t){page++}, &frame);
 	} while (status == STATUS_OK);
 	assert_int_equal(status, STATUS_WAIT);
-	assert_int_equal(channel.n, STORE_CHANNEL_COMMIT);
+	assert_int_equal(store_channel(f->store).n, STORE_CHANNEL_COMMIT);
 	write_at_once(f);
 	fixture_checkpoint(f);
 	fixture_free(f);
@@ -179,7 +177,6 @@ static bool resident(struct fixture *f)
 static void test_they_stay_in_memory(void **state)
 {
 	struct fixture *f = fixture_essential();
-	store_channel_t channel;
 	uint64_t page = 2 * SYSTEM_END;
 	enum status status;
 	frame_t frame;
@@ -197,11 +194,11 @@ static void test_they_stay_in_memory(void **state)
 	/* Dirty pages of others stop before the frames set aside. */
 	do {
 		store_operation_begin(f->store);
-		status = store_page_write(f->store, (page_t){page++}, &frame, &channel);
+		status = store_page_write(f->store, (page_t){page++}, &frame);
 	} while (status == STATUS_OK ||
-		 (status == STATUS_WAIT && channel.n >= STORE_CHANNEL_FIXED &&
-		  store_wait(f->store, channel)));
-	assert_int_equal(channel.n, STORE_CHANNEL_FRAMES);
+		 (status == STATUS_WAIT && store_channel(f->store).n >= STORE_CHANNEL_FIXED &&
+		  store_wait(f->store)));
+	assert_int_equal(store_channel(f->store).n, STORE_CHANNEL_FRAMES);
 	assert_true(f->store->cache.count[FRAME_FREE] + f->store->cache.lru_count >=
 		    LIMIT_ESSENTIAL_FRAMES);
 	write_at_once(f);
@@ -284,13 +281,12 @@ static void test_new_nodes_are_read(void **state)
 	struct store_commit_request request = {.action = STORE_ACTION_SNAPSHOT, .name = "full"};
 	struct fixture *f = fixture_essential();
 	struct store *store = f->store;
-	store_channel_t channel;
 	generation_t generation;
 
 	(void)state;
 	rewrite(f, 0, RUNS * RUN_PAGES);
-	while (store_commit(store, &request, &generation, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (store_commit(store, &request, &generation) == STATUS_WAIT)
+		fixture_wait(f);
 	while (store->commit.phase != COMMIT_FLUSH_RECORD || store_step(store) || !f->queued) {
 		fixture_poll(&f->device, false);
 		store_step(store);
@@ -341,18 +337,17 @@ static void test_unread_nodes_rest(void **state)
 static void test_others_are_stopped(void **state)
 {
 	struct fixture *f = fixture_essential();
-	store_channel_t channel;
 	enum status status;
 
 	(void)state;
-	assert_int_equal(store_space_check(f->store, &channel), STATUS_OK);
+	assert_int_equal(store_space_check(f->store), STATUS_OK);
 	use_up(f, 2 * SYSTEM_END, 1, 6000);
-	assert_int_equal(store_space_check(f->store, &channel), STATUS_OK);
+	assert_int_equal(store_space_check(f->store), STATUS_OK);
 	while (fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "all") == STATUS_NO_SPACE)
 		fixture_clear(f, (uint32_t)(2 * SYSTEM_END - f->base), 16);
 	use_up(f, 2 * SYSTEM_END + 16, 1, 6000);
-	while ((status = store_space_check(f->store, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_space_check(f->store)) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_NO_SPACE);
 	fixture_free(f);
 }

@@ -57,7 +57,6 @@ static void test_one_of_two(void **state)
 	/* Until pages lie in the second. */
 	for (uint32_t round = 0; sector < LEAF_SIZE; round++) {
 		struct disk_reference reference;
-		store_channel_t channel;
 
 		assert_true(round < 100);
 		for (uint32_t i = 0; i < FIXTURE_PAGES; i += 1 + round)
@@ -66,8 +65,8 @@ static void test_one_of_two(void **state)
 						(const char[]){(char)('!' + round), 0}),
 				 STATUS_OK);
 		while (map_lookup(f->store, &f->store->record.space, DISK_TREE_SPACE, f->base,
-				  &reference, &channel) == STATUS_WAIT)
-			fixture_wait(f, channel);
+				  &reference) == STATUS_WAIT)
+			fixture_wait(f);
 		sector = disk_reference_sector(&reference).n;
 	}
 	for (uint32_t i = 0; i < 100; i++)

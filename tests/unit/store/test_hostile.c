@@ -11,13 +11,12 @@
 static enum status get(struct fixture *f, const struct disk_reference *reference,
 		       struct place place)
 {
-	store_channel_t channel;
 	const void *data;
 	enum status status;
 
 	do {
-		status = extent_get(f->store, reference, place, &data, &channel);
-	} while (status == STATUS_WAIT && store_wait(f->store, channel));
+		status = extent_get(f->store, reference, place, &data);
+	} while (status == STATUS_WAIT && store_wait(f->store));
 	return status;
 }
 
@@ -365,7 +364,6 @@ static struct disk_snapshot *child_of_dying(struct fixture *f, uint32_t *slot, u
 {
 	struct place place = {DISK_TREE_CATALOGUE, 0, 2};
 	struct disk_reference reference;
-	store_channel_t channel;
 	const void *data;
 
 	f->limits.deletion_visits = 100;
@@ -382,10 +380,10 @@ static struct disk_snapshot *child_of_dying(struct fixture *f, uint32_t *slot, u
 	fixture_checkpoint(f);
 	assert_int_equal(f->store->record.dying, 1);
 	assert_int_equal(f->store->reclaim.child, 2);
-	while (map_lookup(f->store, &f->store->record.catalogue, DISK_TREE_CATALOGUE, 2, &reference,
-			  &channel) == STATUS_WAIT ||
-	       extent_get(f->store, &reference, place, &data, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (map_lookup(f->store, &f->store->record.catalogue, DISK_TREE_CATALOGUE, 2,
+			  &reference) == STATUS_WAIT ||
+	       extent_get(f->store, &reference, place, &data) == STATUS_WAIT)
+		fixture_wait(f);
 	*slot = cache_find(f->store, extent_key(KEY_EXTENT, &reference, place));
 	*sector = disk_reference_sector(&reference).n;
 	return (void *)(uintptr_t)data;
@@ -401,7 +399,6 @@ static void test_child_that_is_none(void **state)
 		struct fixture *f = fixture_new(16384, 300, 512);
 		struct store_commit_request request = {.action = STORE_ACTION_NONE};
 		generation_t generation;
-		store_channel_t channel;
 		uint64_t sector;
 		uint32_t slot;
 
@@ -410,8 +407,8 @@ static void test_child_that_is_none(void **state)
 			cache_drop(f->store, slot);
 			f->disk[sector * SECTOR_SIZE + 20] ^= 1;
 		}
-		while (store_commit(f->store, &request, &generation, &channel) == STATUS_WAIT)
-			fixture_wait(f, channel);
+		while (store_commit(f->store, &request, &generation) == STATUS_WAIT)
+			fixture_wait(f);
 		for (unsigned i = 0; i < 10000 && store_committing(f->store); i++) {
 			store_step(f->store);
 			f->device.operations->poll(&f->device, false);

@@ -127,14 +127,12 @@ static void test_grow_crash(void **state)
 		struct store_commit_request request = {.action = STORE_ACTION_GROW,
 						       .sectors = 32768 * 3};
 		generation_t generation;
-		store_channel_t channel;
 
 		f->random += steps;
 		scribble(f, 50);
 		fixture_checkpoint(f);
 		scribble(f, 20);
-		assert_int_equal(store_commit(f->store, &request, &generation, &channel),
-				 STATUS_OK);
+		assert_int_equal(store_commit(f->store, &request, &generation), STATUS_OK);
 		for (unsigned i = 0; i < steps / 2; i++)
 			if (!store_step(f->store))
 				fixture_poll(&f->device, true);
@@ -238,10 +236,9 @@ static void test_grow_offline(void **state)
 static void restore(struct fixture *f, const char *name, const uint32_t *model)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 
-	while (store_snapshot_find(f->store, name, &snapshot, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (store_snapshot_find(f->store, name, &snapshot) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(fixture_commit(f, STORE_ACTION_RESTORE, snapshot.number.n, ""), STATUS_OK);
 	assert_int_equal(fixture_mount(f), STATUS_OK);
 	memcpy(f->model, model, sizeof(f->model));
@@ -255,10 +252,9 @@ static bool commit_cut(struct fixture *f, const struct store_commit_request *req
 		       unsigned steps)
 {
 	generation_t generation;
-	store_channel_t channel;
 	bool done;
 
-	assert_int_equal(store_commit(f->store, request, &generation, &channel), STATUS_OK);
+	assert_int_equal(store_commit(f->store, request, &generation), STATUS_OK);
 	for (unsigned i = 0; i < steps; i++)
 		if (!store_step(f->store))
 			fixture_poll(&f->device, true);
@@ -343,23 +339,21 @@ static enum status rename_to(struct fixture *f, uint64_t number, const char *nam
 static uint64_t find(struct fixture *f, const char *name)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_snapshot_find(f->store, name, &snapshot, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_snapshot_find(f->store, name, &snapshot)) == STATUS_WAIT)
+		fixture_wait(f);
 	return status == STATUS_OK ? snapshot.number.n : 0;
 }
 
 static uint64_t before(struct fixture *f, uint64_t generation, uint64_t wall_ns)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	enum status status;
 
 	while ((status = store_snapshot_before(f->store, (generation_t){generation}, wall_ns,
-					       &snapshot, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+					       &snapshot)) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_true(status == STATUS_OK || status == STATUS_NOT_FOUND);
 	return status == STATUS_OK ? snapshot.number.n : 0;
 }

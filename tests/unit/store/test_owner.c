@@ -137,19 +137,17 @@ static void test_format_options(void **state)
 static void test_pages_that_cannot_be(void **state)
 {
 	struct fixture *f = fixture_new(DISK_SECTORS_MIN, 64, 512);
-	store_channel_t channel;
 	frame_t frame;
 
 	(void)state;
 	store_operation_begin(f->store);
-	assert_int_equal(store_page_write(f->store, (page_t){DISK_PAGE_MAX}, &frame, &channel),
+	assert_int_equal(store_page_write(f->store, (page_t){DISK_PAGE_MAX}, &frame),
 			 STATUS_INVALID);
-	assert_int_equal(store_pages_clear(f->store, (page_t){0}, 0, &channel), STATUS_INVALID);
-	assert_int_equal(store_pages_clear(f->store, (page_t){0}, STORE_CLEAR_PAGES + 1, &channel),
+	assert_int_equal(store_pages_clear(f->store, (page_t){0}, 0), STATUS_INVALID);
+	assert_int_equal(store_pages_clear(f->store, (page_t){0}, STORE_CLEAR_PAGES + 1),
 			 STATUS_INVALID);
-	assert_int_equal(store_pages_clear(f->store, (page_t){DISK_PAGE_MAX}, 1, &channel),
-			 STATUS_INVALID);
-	assert_int_equal(store_pages_clear(f->store, (page_t){DISK_PAGE_MAX - 1}, 2, &channel),
+	assert_int_equal(store_pages_clear(f->store, (page_t){DISK_PAGE_MAX}, 1), STATUS_INVALID);
+	assert_int_equal(store_pages_clear(f->store, (page_t){DISK_PAGE_MAX - 1}, 2),
 			 STATUS_INVALID);
 	fixture_free(f);
 }
@@ -192,7 +190,6 @@ static void test_used_pages_stay(void **state)
 static void test_many_clears(void **state)
 {
 	struct fixture *f = fixture_new(16384, 200, 512);
-	store_channel_t channel = {99};
 	unsigned done = 0;
 	page_t page;
 
@@ -200,15 +197,17 @@ static void test_many_clears(void **state)
 	for (uint32_t i = 0; i < 300; i++)
 		assert_int_equal(fixture_write(f, i, i + 2), STATUS_OK);
 	fixture_checkpoint(f);
-	while (channel.n != STORE_CHANNEL_COMMIT) {
+	for (;;) {
 		page.n = f->base + 3 * done;
-		if (store_pages_clear(f->store, page, 1, &channel) == STATUS_OK)
+		if (store_pages_clear(f->store, page, 1) == STATUS_OK)
 			f->model[3 * done++] = 0;
-		else if (channel.n != STORE_CHANNEL_COMMIT)
-			fixture_wait(f, channel);
+		else if (store_channel(f->store).n == STORE_CHANNEL_COMMIT)
+			break;
+		else
+			fixture_wait(f);
 	}
 	assert_int_equal(done, LIMIT_CLEARS);
-	assert_int_equal(channel.n, STORE_CHANNEL_COMMIT);
+	assert_int_equal(store_channel(f->store).n, STORE_CHANNEL_COMMIT);
 	assert_true(store_dirty(f->store) && store_pressure(f->store));
 	fixture_checkpoint(f);
 	fixture_compare(f);
@@ -240,20 +239,17 @@ static void test_reserved_frames(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
 		struct fixture *f = fixture_new(32768, frames[i], 512);
-		store_channel_t channel;
 		frame_t frame;
 		uint32_t dirty = 0;
 
 		while (store_operation_begin(f->store),
-		       store_page_write(f->store, (page_t){f->base + dirty}, &frame, &channel) ==
-			       STATUS_OK)
+		       store_page_write(f->store, (page_t){f->base + dirty}, &frame) == STATUS_OK)
 			dirty++;
-		assert_int_equal(channel.n, STORE_CHANNEL_FRAMES);
+		assert_int_equal(store_channel(f->store).n, STORE_CHANNEL_FRAMES);
 		assert_int_equal(dirty, frames[i] - kept[i]);
 		fixture_checkpoint(f);
-		assert_int_equal(
-			store_page_write(f->store, (page_t){f->base + dirty}, &frame, &channel),
-			STATUS_OK);
+		assert_int_equal(store_page_write(f->store, (page_t){f->base + dirty}, &frame),
+				 STATUS_OK);
 		fixture_free(f);
 	}
 }
@@ -262,7 +258,6 @@ static void test_reserved_frames(void **state)
 static void test_next_of_cleared(void **state)
 {
 	struct fixture *f = fixture_new(16384, 100, 512);
-	store_channel_t channel;
 
 	(void)state;
 	for (uint32_t i = 0; i < 10; i++)
@@ -278,8 +273,8 @@ static void test_next_of_cleared(void **state)
 		for (next = i; next < 10 && !f->model[next]; next++)
 			;
 		while ((status = store_page_next(f->store, (page_t){f->base + i}, STORE_PAGES_END,
-						 &page, &channel)) == STATUS_WAIT)
-			fixture_wait(f, channel);
+						 &page)) == STATUS_WAIT)
+			fixture_wait(f);
 		assert_int_equal(status, next < 10 ? STATUS_OK : STATUS_NOT_FOUND);
 		if (next < 10)
 			assert_int_equal(page.n, f->base + next);
@@ -293,13 +288,11 @@ static void test_key_before(void **state)
 	static const uint32_t there[] = {3, 5, 127, 130, 700, 1400};
 	static const uint32_t asked[] = {0, 3, 4, 5, 6, 127, 128, 130, 131, 699, 700, 701, 1499};
 	struct fixture *f = fixture_new(16384, 100, 512);
-	store_channel_t channel;
 	uint64_t key;
 
 	(void)state;
-	assert_int_equal(
-		map_before(f->store, &f->store->record.space, DISK_TREE_SPACE, 9, &key, &channel),
-		STATUS_NOT_FOUND);
+	assert_int_equal(map_before(f->store, &f->store->record.space, DISK_TREE_SPACE, 9, &key),
+			 STATUS_NOT_FOUND);
 	for (unsigned i = 0; i < 6; i++)
 		assert_int_equal(fixture_write(f, there[i], 3), STATUS_OK);
 	fixture_checkpoint(f);
@@ -312,8 +305,8 @@ static void test_key_before(void **state)
 			if (f->base + there[k] < below)
 				expected = f->base + there[k];
 		while ((status = map_before(f->store, &f->store->record.space, DISK_TREE_SPACE,
-					    below, &key, &channel)) == STATUS_WAIT)
-			fixture_wait(f, channel);
+					    below, &key)) == STATUS_WAIT)
+			fixture_wait(f);
 		assert_int_equal(status, expected ? STATUS_OK : STATUS_NOT_FOUND);
 		if (expected)
 			assert_int_equal(key, expected);
@@ -419,7 +412,6 @@ static void test_busy_device(void **state)
 static void test_one_read_at_a_time(void **state)
 {
 	struct fixture *f = fixture_new(16384, 100, 512);
-	store_channel_t first, second;
 	frame_t frame;
 
 	(void)state;
@@ -429,23 +421,19 @@ static void test_one_read_at_a_time(void **state)
 	f->limits.read_requests = 1;
 	fixture_remount(f);
 	fixture_compare_page(f, 0);
-	assert_int_equal(store_page_read(f->store, (page_t){f->base + 1}, &frame, &first),
-			 STATUS_WAIT);
-	assert_int_equal(first.n, STORE_CHANNEL_FIXED);
-	assert_int_equal(store_page_read(f->store, (page_t){f->base + 2}, &frame, &second),
-			 STATUS_WAIT);
-	assert_int_equal(second.n, STORE_CHANNEL_FRAMES);
+	assert_int_equal(store_page_read(f->store, (page_t){f->base + 1}, &frame), STATUS_WAIT);
+	assert_int_equal(store_channel(f->store).n, STORE_CHANNEL_FIXED);
+	assert_int_equal(store_page_read(f->store, (page_t){f->base + 2}, &frame), STATUS_WAIT);
+	assert_int_equal(store_channel(f->store).n, STORE_CHANNEL_FRAMES);
 	assert_false(store_step(f->store));
 	assert_int_equal(f->store->wakes[STORE_CHANNEL_FRAMES], 0);
 	while (f->queued)
 		fixture_poll(&f->device, true);
 	assert_true(store_step(f->store));
 	assert_int_equal(f->store->wakes[STORE_CHANNEL_FRAMES], 1);
-	assert_int_equal(store_page_read(f->store, (page_t){f->base + 2}, &frame, &second),
-			 STATUS_WAIT);
-	assert_int_equal(second.n, STORE_CHANNEL_FIXED);
-	assert_int_equal(store_page_read(f->store, (page_t){f->base + 1}, &frame, &first),
-			 STATUS_OK);
+	assert_int_equal(store_page_read(f->store, (page_t){f->base + 2}, &frame), STATUS_WAIT);
+	assert_int_equal(store_channel(f->store).n, STORE_CHANNEL_FIXED);
+	assert_int_equal(store_page_read(f->store, (page_t){f->base + 1}, &frame), STATUS_OK);
 	fixture_compare(f);
 	fixture_free(f);
 }
@@ -456,22 +444,19 @@ static void test_snapshot_get(void **state)
 {
 	struct fixture *f = fixture_new(16384, 100, 512);
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	char long_name[DISK_SNAPSHOT_NAME + 1];
 
 	(void)state;
 	assert_int_equal(fixture_write(f, 1, 5), STATUS_OK);
 	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "one"), STATUS_OK);
-	assert_int_equal(store_snapshot_get(f->store, (snapshot_t){1}, &snapshot, &channel),
-			 STATUS_OK);
+	assert_int_equal(store_snapshot_get(f->store, (snapshot_t){1}, &snapshot), STATUS_OK);
 	assert_string_equal(snapshot.name, "one");
-	assert_int_equal(store_snapshot_get(f->store, (snapshot_t){2}, &snapshot, &channel),
+	assert_int_equal(store_snapshot_get(f->store, (snapshot_t){2}, &snapshot),
 			 STATUS_NOT_FOUND);
 	memset(long_name, 'x', DISK_SNAPSHOT_NAME);
 	long_name[DISK_SNAPSHOT_NAME] = 0;
-	assert_int_equal(store_snapshot_find(f->store, long_name, &snapshot, &channel),
-			 STATUS_NOT_FOUND);
-	assert_int_equal(store_snapshot_find(f->store, "", &snapshot, &channel), STATUS_NOT_FOUND);
+	assert_int_equal(store_snapshot_find(f->store, long_name, &snapshot), STATUS_NOT_FOUND);
+	assert_int_equal(store_snapshot_find(f->store, "", &snapshot), STATUS_NOT_FOUND);
 	fixture_free(f);
 }
 

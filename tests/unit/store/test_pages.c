@@ -110,14 +110,13 @@ static void test_freeze(void **state)
 	struct store_commit_request request = {.action = STORE_ACTION_NONE};
 	struct store_statistics statistics;
 	generation_t generation;
-	store_channel_t channel;
 
 	(void)state;
 	for (uint32_t i = 0; i < 200; i++)
 		assert_int_equal(fixture_write(f, i, 1000 + i), STATUS_OK);
-	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_OK);
+	assert_int_equal(store_commit(f->store, &request, &generation), STATUS_OK);
 	memcpy(f->stable_model, f->model, sizeof(f->model));
-	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_BUSY);
+	assert_int_equal(store_commit(f->store, &request, &generation), STATUS_BUSY);
 	assert_null(store_page_writable(f->store, (page_t){f->base + 150}));
 	for (uint32_t i = 0; i < 200; i += 3)
 		assert_int_equal(fixture_write(f, 199 - i, 5000 + i), STATUS_OK);
@@ -139,7 +138,6 @@ static void test_clear(void **state)
 	struct fixture *f = fixture_new(24576, 300, 512);
 	uint64_t empty;
 	page_t page;
-	store_channel_t channel;
 
 	(void)state;
 	assert_int_equal(fixture_write(f, 1400, 3), STATUS_OK);
@@ -152,13 +150,11 @@ static void test_clear(void **state)
 	assert_true(fixture_account(f) > empty);
 	fixture_clear(f, 100, 300);
 	fixture_compare(f);
-	assert_int_equal(store_page_next(f->store, (page_t){f->base + 100}, STORE_PAGES_END, &page,
-					 &channel),
+	assert_int_equal(store_page_next(f->store, (page_t){f->base + 100}, STORE_PAGES_END, &page),
 			 STATUS_OK);
 	assert_int_equal(page.n, f->base + 400);
 	assert_int_equal(fixture_write(f, 200, 9), STATUS_OK);
-	assert_int_equal(store_page_next(f->store, (page_t){f->base + 100}, STORE_PAGES_END, &page,
-					 &channel),
+	assert_int_equal(store_page_next(f->store, (page_t){f->base + 100}, STORE_PAGES_END, &page),
 			 STATUS_OK);
 	assert_int_equal(page.n, f->base + 200);
 	fixture_checkpoint(f);
@@ -177,24 +173,22 @@ static void test_clear(void **state)
 
 static enum status clear(struct fixture *f, uint32_t first, uint32_t count)
 {
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_pages_clear(f->store, (page_t){f->base + first}, count, &channel)) ==
+	while ((status = store_pages_clear(f->store, (page_t){f->base + first}, count)) ==
 	       STATUS_WAIT)
-		fixture_wait(f, channel);
+		fixture_wait(f);
 	return status;
 }
 
 static enum status next(struct fixture *f, uint32_t from, uint64_t *found)
 {
-	store_channel_t channel;
 	enum status status;
 	page_t page = {0};
 
-	while ((status = store_page_next(f->store, (page_t){f->base + from}, STORE_PAGES_END, &page,
-					 &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_page_next(f->store, (page_t){f->base + from}, STORE_PAGES_END,
+					 &page)) == STATUS_WAIT)
+		fixture_wait(f);
 	*found = page.n - f->base;
 	return status;
 }
@@ -204,12 +198,10 @@ static void node_damage(struct fixture *f, uint32_t first)
 {
 	struct place place = {DISK_TREE_SPACE, 1, (f->base + first) / DISK_NODE_ENTRIES};
 	struct disk_reference reference;
-	store_channel_t channel;
 	uint64_t byte;
 
-	while (map_lookup_node(f->store, &f->store->record.space, place, &reference, &channel) ==
-	       STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (map_lookup_node(f->store, &f->store->record.space, place, &reference) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_true(reference.sectors > 0);
 	byte = disk_reference_sector(&reference).n * SECTOR_SIZE + 100;
 	f->disk[byte] ^= 1;
@@ -259,7 +251,6 @@ static void test_clear_over_damage(void **state)
 static void test_page_next(void **state)
 {
 	struct fixture *f = fixture_new(16384, 100, 512);
-	store_channel_t channel;
 	page_t from = {0}, page;
 	enum status status;
 
@@ -272,15 +263,14 @@ static void test_page_next(void **state)
 	for (uint32_t i = 0; i < FIXTURE_PAGES; i++) {
 		if (!f->model[i])
 			continue;
-		while ((status = store_page_next(f->store, from, STORE_PAGES_END, &page,
-						 &channel)) == STATUS_WAIT)
-			fixture_wait(f, channel);
+		while ((status = store_page_next(f->store, from, STORE_PAGES_END, &page)) ==
+		       STATUS_WAIT)
+			fixture_wait(f);
 		assert_int_equal(status, STATUS_OK);
 		assert_int_equal(page.n, f->base + i);
 		from.n = page.n + 1;
 	}
-	assert_int_equal(store_page_next(f->store, from, STORE_PAGES_END, &page, &channel),
-			 STATUS_NOT_FOUND);
+	assert_int_equal(store_page_next(f->store, from, STORE_PAGES_END, &page), STATUS_NOT_FOUND);
 	fixture_free(f);
 }
 
@@ -290,7 +280,6 @@ static void test_far_pages(void **state)
 	static const uint64_t pages[] = {
 		0, 127, 128, 16384, 1u << 20, UINT64_C(1) << 36, DISK_PAGE_MAX - 1};
 	struct fixture *f = fixture_new(16384, 100, 512);
-	store_channel_t channel;
 	void *data;
 
 	(void)state;
@@ -311,8 +300,7 @@ static void test_far_pages(void **state)
 		assert_memory_equal(data, expected, PAGE_SIZE);
 	}
 	for (unsigned i = 6; i > 0; i--) {
-		assert_int_equal(store_pages_clear(f->store, (page_t){pages[i]}, 1, &channel),
-				 STATUS_OK);
+		assert_int_equal(store_pages_clear(f->store, (page_t){pages[i]}, 1), STATUS_OK);
 		fixture_checkpoint(f);
 		fixture_account(f);
 	}
@@ -325,7 +313,6 @@ static void test_frames(void **state)
 {
 	struct fixture *f = fixture_new(16384, 100, 512);
 	frame_t frame, lent[100];
-	store_channel_t channel;
 	unsigned count = 0;
 	void *data;
 
@@ -347,8 +334,7 @@ static void test_frames(void **state)
 	assert_ptr_equal(store_page_resident(f->store, (page_t){f->base + 7}), data);
 	store_frame_unpin(f->store, frame);
 	fixture_compare(f);
-	assert_int_equal(store_page_read(f->store, (page_t){f->base + 7}, &frame, &channel),
-			 STATUS_WAIT);
+	assert_int_equal(store_page_read(f->store, (page_t){f->base + 7}, &frame), STATUS_WAIT);
 	assert_true(f->unmapped > 0);
 	assert_int_equal(store_frame_donate(f->store, (frame_t){5}), STATUS_LIMIT);
 	fixture_free(f);

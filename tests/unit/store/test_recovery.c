@@ -41,14 +41,12 @@ static void test_power_cut(void **state)
 		struct fixture *f = with_generations(4 + cut % 3);
 		uint32_t after[FIXTURE_PAGES];
 		generation_t generation;
-		store_channel_t channel;
 		unsigned steps;
 
 		f->random += cut * 7919u;
 		steps = fixture_random(f, 40);
 		memcpy(after, f->model, sizeof(after));
-		assert_int_equal(store_commit(f->store, &request, &generation, &channel),
-				 STATUS_OK);
+		assert_int_equal(store_commit(f->store, &request, &generation), STATUS_OK);
 		while (steps-- && store_committing(f->store))
 			if (!store_step(f->store))
 				fixture_poll(&f->device, true);
@@ -183,7 +181,6 @@ static void test_behind_passed_slot(void **state)
 static void test_old_damage(void **state)
 {
 	struct fixture *f = with_generations(3);
-	store_channel_t channel;
 	struct disk_node node;
 	struct account a = {f, calloc(20000, 1), NULL, 0};
 	uint64_t first = f->base, good = 0, bad = 0;
@@ -216,8 +213,7 @@ static void test_old_damage(void **state)
 	assert_non_null(strstr(f->log_last, "checksum"));
 	assert_int_equal(fixture_try(f, true, f->base + 2, &data), STATUS_CORRUPT);
 	/* Made absent, it can be written again. */
-	assert_int_equal(store_pages_clear(f->store, (page_t){f->base + 2}, 1, &channel),
-			 STATUS_OK);
+	assert_int_equal(store_pages_clear(f->store, (page_t){f->base + 2}, 1), STATUS_OK);
 	assert_int_equal(fixture_write(f, 2, 22), STATUS_OK);
 	fixture_checkpoint(f);
 	fixture_compare(f);
@@ -432,7 +428,6 @@ static void test_stop(void **state)
 	struct fixture *f = with_generations(3);
 	struct store_commit_request request = {.action = STORE_ACTION_NONE, .offline = true};
 	generation_t generation;
-	store_channel_t channel;
 
 	(void)state;
 	fixture_checkpoint(f);
@@ -445,7 +440,7 @@ static void test_stop(void **state)
 	fixture_remount(f);
 	assert_int_equal(f->recovery.stop, STORE_STOP_CLEAN);
 	assert_int_equal(fixture_write(f, 3, 4), STATUS_OK);
-	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_OK);
+	assert_int_equal(store_commit(f->store, &request, &generation), STATUS_OK);
 	assert_int_equal(store_settle(f->store), STATUS_OK);
 	memcpy(f->stable_model, f->model, sizeof(f->model));
 	fixture_remount(f);

@@ -15,14 +15,13 @@
 /* False: it waits, and not for the device. */
 static bool dirty(struct fixture *f, uint64_t page)
 {
-	store_channel_t channel;
 	enum status status;
 	frame_t frame;
 
 	do {
 		store_operation_begin(f->store);
-		status = store_page_write(f->store, (page_t){page}, &frame, &channel);
-	} while (status == STATUS_WAIT && store_wait(f->store, channel));
+		status = store_page_write(f->store, (page_t){page}, &frame);
+	} while (status == STATUS_WAIT && store_wait(f->store));
 	if (status == STATUS_OK)
 		fixture_fill(store_frame_data(f->frames, frame), (uint32_t)page * 2 + 1);
 	return status == STATUS_OK;
@@ -180,15 +179,14 @@ static void shrinking(unsigned during)
 	struct store_commit_request request = {.action = STORE_ACTION_NONE};
 	uint64_t tall = UINT64_C(1) << 35, reserved;
 	generation_t generation;
-	store_channel_t channel;
 
 	assert_true(dirty(f, tall) && dirty(f, 1));
 	fixture_checkpoint(f);
 	assert_int_equal(f->store->record.space.height, 6);
-	assert_int_equal(store_pages_clear(f->store, (page_t){tall}, 1, &channel), STATUS_OK);
+	assert_int_equal(store_pages_clear(f->store, (page_t){tall}, 1), STATUS_OK);
 	fixture_checkpoint(f);
 	assert_true(dirty(f, 1));
-	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_OK);
+	assert_int_equal(store_commit(f->store, &request, &generation), STATUS_OK);
 	for (unsigned i = 0; i < during; i++)
 		assert_true(dirty(f, tall >> 7 * i));
 	assert_true(store_committing(f->store));

@@ -48,16 +48,15 @@ static uint64_t held_by_walk(struct fixture *f)
 static uint64_t held_by_entries(struct fixture *f)
 {
 	struct store_snapshot snapshot = {.number = {0}};
-	store_channel_t channel;
 	enum status status;
 	uint64_t held = fixture_record(f)->held_sectors;
 
 	do {
 		snapshot_t after = snapshot.number;
 
-		status = store_snapshot_next(f->store, after, &snapshot, &channel);
+		status = store_snapshot_next(f->store, after, &snapshot);
 		if (status == STATUS_WAIT) {
-			fixture_wait(f, channel);
+			fixture_wait(f);
 			snapshot.number = after;
 		} else if (status == STATUS_OK) {
 			held += snapshot.held_sectors;
@@ -101,7 +100,6 @@ static void test_held_restored(void **state)
 {
 	struct fixture *f = fixture_new(65536, 300, 512);
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	uint64_t held;
 
 	(void)state;
@@ -117,8 +115,8 @@ static void test_held_restored(void **state)
 	assert_int_equal(fixture_commit(f, STORE_ACTION_RESTORE, 1, "two"), STATUS_OK);
 	assert_int_equal(fixture_mount(f), STATUS_OK);
 	assert_int_equal(fixture_record(f)->held_sectors, 0);
-	while (store_snapshot_get(f->store, (snapshot_t){1}, &snapshot, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (store_snapshot_get(f->store, (snapshot_t){1}, &snapshot) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(snapshot.held_sectors, held);
 	assert_int_equal(fixture_write(f, 7, 9999), STATUS_OK);
 	fixture_checkpoint(f);
@@ -275,7 +273,6 @@ static void test_name_given(void **state)
 		struct place place = {DISK_TREE_CATALOGUE, 0, 1};
 		struct store_commit_request request = {.action = STORE_ACTION_SNAPSHOT};
 		struct disk_reference reference;
-		store_channel_t channel;
 
 		fixture_checkpoint(f);
 		snprintf(request.name, sizeof(request.name), "auto-%u",
@@ -283,8 +280,8 @@ static void test_name_given(void **state)
 		assert_int_equal(fixture_request(f, &request), STATUS_OK);
 		assert_int_equal(retain(f, &rule), STATUS_OK);
 		while (map_lookup(f->store, &f->store->record.catalogue, DISK_TREE_CATALOGUE, 1,
-				  &reference, &channel) == STATUS_WAIT)
-			fixture_wait(f, channel);
+				  &reference) == STATUS_WAIT)
+			fixture_wait(f);
 		if (damaged) {
 			uint64_t key = extent_key(KEY_EXTENT, &reference, place);
 
@@ -348,7 +345,6 @@ static void test_yield(void **state)
 	struct disk_retention rule = {.interval_s = 1, .minutes = 100, .budget = 1000};
 	uint64_t wall = SECOND, oldest;
 	struct store_snapshot mine;
-	store_channel_t channel;
 	enum status status;
 	unsigned count;
 
@@ -371,9 +367,8 @@ static void test_yield(void **state)
 	for (uint32_t i = 300; fixture_write(f, i, 2 * i + 3) == STATUS_OK; i++)
 		assert_true(i < FIXTURE_PAGES - 1);
 	assert_int_equal(automatics(f, &oldest), 0);
-	while ((status = store_snapshot_get(f->store, (snapshot_t){1}, &mine, &channel)) ==
-	       STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_snapshot_get(f->store, (snapshot_t){1}, &mine)) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	assert_string_equal(mine.name, "mine");
 	fixture_compare(f);
@@ -389,15 +384,14 @@ static void test_deletions_stopped(void **state)
 	uint64_t wall = SECOND, oldest;
 	struct store_statistics statistics;
 	struct store_view view;
-	store_channel_t channel;
 	unsigned count;
 
 	(void)state;
 	for (uint32_t i = 0; i < 500; i++)
 		assert_int_equal(fixture_write(f, i, 2 * i + 3), STATUS_OK);
 	assert_int_equal(fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "damaged"), STATUS_OK);
-	while (store_view_open(f->store, (snapshot_t){1}, &view, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (store_view_open(f->store, (snapshot_t){1}, &view) == STATUS_WAIT)
+		fixture_wait(f);
 	for (uint32_t i = 0; i < 500; i++)
 		assert_int_equal(fixture_write(f, i, 2 * i + 5), STATUS_OK);
 	fixture_checkpoint(f);

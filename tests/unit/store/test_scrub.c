@@ -126,12 +126,11 @@ static void live_on(struct fixture *f, unsigned round)
 	static const char *const names[] = {"p", "q", "r", "s"};
 	const char *name = names[fixture_random(f, 4)];
 	struct store_snapshot found;
-	store_channel_t channel;
 	enum status status;
 
 	write_some(f, fixture_random(f, 20));
-	while ((status = store_snapshot_find(f->store, name, &found, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_snapshot_find(f->store, name, &found)) == STATUS_WAIT)
+		fixture_wait(f);
 	switch (fixture_random(f, 8)) {
 	case 0:
 		if (status == STATUS_NOT_FOUND)
@@ -235,7 +234,6 @@ static void test_node_below_deltas(void **state)
 	struct disk_reference node;
 	struct findings findings;
 	struct store_scrub scrub;
-	store_channel_t channel;
 	enum status status;
 
 	(void)state;
@@ -250,9 +248,9 @@ static void test_node_below_deltas(void **state)
 		assert_int_equal(fixture_write(f, first + 10 + 20 * i, 7), STATUS_OK);
 	fixture_checkpoint(f);
 	assert_int_equal(fixture_record(f)->kind, DISK_RECORD_DELTA);
-	while ((status = map_lookup_node(f->store, &f->store->record.space, place, &node,
-					 &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = map_lookup_node(f->store, &f->store->record.space, place, &node)) ==
+	       STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	f->disk[disk_reference_sector(&node).n * SECTOR_SIZE + 5] ^= 1;
 	assert_int_equal(fixture_mount(f), STATUS_OK);
@@ -319,13 +317,12 @@ static struct disk_reference live_reference(struct fixture *f, uint64_t page)
 {
 	struct disk_reference reference;
 	struct store_view view;
-	store_channel_t channel;
 	enum status status;
 
-	assert_int_equal(store_view_open(f->store, (snapshot_t){0}, &view, &channel), STATUS_OK);
-	while ((status = store_view_find(f->store, &view, (page_t){page}, &reference, &channel)) ==
+	assert_int_equal(store_view_open(f->store, (snapshot_t){0}, &view), STATUS_OK);
+	while ((status = store_view_find(f->store, &view, (page_t){page}, &reference)) ==
 	       STATUS_WAIT)
-		fixture_wait(f, channel);
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	return reference;
 }
@@ -380,7 +377,6 @@ static void test_lost_node(void **state)
 	struct findings findings = {0};
 	struct disk_reference node;
 	struct store_scrub scrub;
-	store_channel_t channel;
 	uint64_t pages;
 
 	(void)state;
@@ -393,9 +389,8 @@ static void test_lost_node(void **state)
 	pages = scrub.pages;
 	place.key = scrub.position / STORE_NODE_PAGES;
 	assert_int_not_equal(scrub.position % STORE_NODE_PAGES, 0);
-	while (map_lookup_node(f->store, &f->store->record.space, place, &node, &channel) ==
-	       STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (map_lookup_node(f->store, &f->store->record.space, place, &node) == STATUS_WAIT)
+		fixture_wait(f);
 	cache_drop(f->store, cache_find(f->store, extent_key(KEY_EXTENT, &node, place)));
 	damage(f, &node);
 	assert_int_equal(scrub_some(f, &scrub, 100000, &findings), STATUS_NOT_FOUND);
@@ -500,16 +495,14 @@ static void test_hostile_cursor(void **state)
 		struct store_scrub scrub;
 		uint8_t *bytes = (uint8_t *)&scrub;
 		struct store_damage damage;
-		store_channel_t channel;
 		enum status status;
 
 		store_scrub_begin(f->store, &scrub);
 		for (unsigned n = 1 + fixture_random(f, 6); n; n--)
 			bytes[4 + fixture_random(f, sizeof(scrub) - 4)] =
 				(uint8_t)fixture_random(f, i % 2 ? 256 : 6);
-		while ((status = store_scrub_step(f->store, &scrub, &damage, &channel)) ==
-		       STATUS_WAIT)
-			fixture_wait(f, channel);
+		while ((status = store_scrub_step(f->store, &scrub, &damage)) == STATUS_WAIT)
+			fixture_wait(f);
 		assert_true(status == STATUS_OK || status == STATUS_INVALID ||
 			    status == STATUS_NOT_FOUND);
 	}

@@ -15,13 +15,12 @@ enum limit { LIMIT_PARENT, LIMIT_ORIGIN, LIMIT_DYING };
 static const void *entry_data(struct fixture *f, uint64_t number, struct disk_reference *reference)
 {
 	struct place place = {DISK_TREE_CATALOGUE, 0, number};
-	store_channel_t channel;
 	const void *data;
 
 	while (map_lookup(f->store, &f->store->record.catalogue, DISK_TREE_CATALOGUE, number,
-			  reference, &channel) == STATUS_WAIT ||
-	       extent_get(f->store, reference, place, &data, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+			  reference) == STATUS_WAIT ||
+	       extent_get(f->store, reference, place, &data) == STATUS_WAIT)
+		fixture_wait(f);
 	return data;
 }
 
@@ -98,7 +97,6 @@ static void test_hostile_deletion(void **state)
 		struct disk_snapshot *entry;
 		struct store_scrub scrub;
 		struct store_damage damage;
-		store_channel_t channel;
 		enum status status;
 
 		store_scrub_begin(f->store, &scrub);
@@ -107,11 +105,10 @@ static void test_hostile_deletion(void **state)
 		/* As it would come from a disk with a checksum to match. */
 		entry = (void *)(uintptr_t)entry_data(f, dying, &reference);
 		entry->cursor = UINT64_MAX - before;
-		while ((status = store_scrub_step(f->store, &scrub, &damage, &channel)) !=
-		       STATUS_NOT_FOUND) {
+		while ((status = store_scrub_step(f->store, &scrub, &damage)) != STATUS_NOT_FOUND) {
 			assert_true(status == STATUS_OK || status == STATUS_WAIT);
 			if (status == STATUS_WAIT)
-				fixture_wait(f, channel);
+				fixture_wait(f);
 		}
 		assert_int_equal(scrub.phase, STORE_SCRUB_DONE);
 		assert_int_equal(scrub.snapshots, count - before);

@@ -79,7 +79,6 @@ static void test_abandoned_repair(void **state)
 		struct findings findings = {0};
 		struct store_damage damage;
 		struct store_scrub scrub;
-		store_channel_t channel;
 
 		f->disk[8 * SECTOR_SIZE + 1000] ^= 1;
 		f->fail_operation = BLOCK_WRITE;
@@ -87,11 +86,12 @@ static void test_abandoned_repair(void **state)
 		f->fail_count = fails;
 		store_scrub_begin(f->store, &scrub);
 		while (!f->store->scrubber.repairing)
-			if (store_scrub_step(f->store, &scrub, &damage, &channel) == STATUS_WAIT)
-				fixture_wait(f, channel);
+			if (store_scrub_step(f->store, &scrub, &damage) == STATUS_WAIT)
+				fixture_wait(f);
 		assert_int_equal(f->store->scrubber.repairing, 9);
 		while (scrubber_busy(f->store))
-			fixture_wait(f, (store_channel_t){STORE_CHANNEL_SCRUB});
+			store_wait_for(f->store, (store_channel_t){STORE_CHANNEL_SCRUB});
+		fixture_wait(f);
 		/* Where the write succeeded this read fails. */
 		f->fail_operation = BLOCK_READ;
 		f->fail_at = f->reads + 1;

@@ -14,11 +14,10 @@ struct kept {
 static uint64_t find(struct fixture *f, const char *name)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_snapshot_find(f->store, name, &snapshot, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_snapshot_find(f->store, name, &snapshot)) == STATUS_WAIT)
+		fixture_wait(f);
 	return status == STATUS_OK ? snapshot.number.n : 0;
 }
 
@@ -160,7 +159,6 @@ static const char *listed(struct fixture *f)
 {
 	static char text[512];
 	struct store_snapshot snapshot = {0};
-	store_channel_t channel;
 	enum status status;
 	size_t length = 0;
 
@@ -168,9 +166,8 @@ static const char *listed(struct fixture *f)
 	for (;;) {
 		snapshot_t after = snapshot.number;
 
-		while ((status = store_snapshot_next(f->store, after, &snapshot, &channel)) ==
-		       STATUS_WAIT)
-			fixture_wait(f, channel);
+		while ((status = store_snapshot_next(f->store, after, &snapshot)) == STATUS_WAIT)
+			fixture_wait(f);
 		if (status != STATUS_OK)
 			return text;
 		if (!(snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)))
@@ -211,12 +208,11 @@ static void restore_fails(struct fixture *f, uint64_t number, const char *name)
 {
 	struct store_commit_request request = {.action = STORE_ACTION_RESTORE, .number = {number}};
 	uint64_t before = origin(f);
-	store_channel_t channel;
 	generation_t generation;
 
 	snprintf(request.name, sizeof(request.name), "%s", name);
-	while (store_commit(f->store, &request, &generation, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (store_commit(f->store, &request, &generation) == STATUS_WAIT)
+		fixture_wait(f);
 	while (origin(f) == before) {
 		store_step(f->store);
 		fixture_poll(&f->device, false);
@@ -405,7 +401,6 @@ static void test_listing(void **state)
 {
 	struct fixture *f = fixture_new(16384, 60, 512);
 	struct store_snapshot snapshot = {.number = {0}};
-	store_channel_t channel;
 	unsigned seen = 0;
 	enum status status;
 
@@ -419,9 +414,9 @@ static void test_listing(void **state)
 	}
 	fixture_remount(f);
 	for (;;) {
-		status = store_snapshot_next(f->store, snapshot.number, &snapshot, &channel);
+		status = store_snapshot_next(f->store, snapshot.number, &snapshot);
 		if (status == STATUS_WAIT)
-			fixture_wait(f, channel);
+			fixture_wait(f);
 		else if (status != STATUS_OK)
 			break;
 		else

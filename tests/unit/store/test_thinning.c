@@ -44,15 +44,14 @@ static void test_thinning(void **state)
 static void assert_kept(struct fixture *f, uint64_t t, const unsigned *seconds, unsigned count)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	unsigned found = 0;
 
 	for (uint64_t number = 1; number < f->store->record.next_snapshot; number++) {
 		enum status status;
 
-		while ((status = store_snapshot_get(f->store, (snapshot_t){number}, &snapshot,
-						    &channel)) == STATUS_WAIT)
-			fixture_wait(f, channel);
+		while ((status = store_snapshot_get(f->store, (snapshot_t){number}, &snapshot)) ==
+		       STATUS_WAIT)
+			fixture_wait(f);
 		if (status != STATUS_OK)
 			continue;
 		assert_true(found < count);

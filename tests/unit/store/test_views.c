@@ -19,34 +19,30 @@ struct kept {
 static snapshot_t find(struct fixture *f, const char *name)
 {
 	struct store_snapshot snapshot;
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_snapshot_find(f->store, name, &snapshot, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_snapshot_find(f->store, name, &snapshot)) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	return snapshot.number;
 }
 
 static enum status view_open(struct fixture *f, snapshot_t number, struct store_view *view)
 {
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_view_open(f->store, number, view, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_view_open(f->store, number, view)) == STATUS_WAIT)
+		fixture_wait(f);
 	return status;
 }
 
 static enum status view_read(struct fixture *f, struct store_view *view, uint64_t page,
 			     const void **data)
 {
-	store_channel_t channel;
 	enum status status;
 
-	while ((status = store_view_read(f->store, view, (page_t){page}, data, &channel)) ==
-	       STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_view_read(f->store, view, (page_t){page}, data)) == STATUS_WAIT)
+		fixture_wait(f);
 	return status;
 }
 
@@ -54,13 +50,12 @@ static enum status view_differ(struct fixture *f, struct store_view *before,
 			       struct store_view *after, page_t *page,
 			       enum store_difference *difference)
 {
-	store_channel_t channel;
 	enum status status;
 
 	do {
-		status = store_view_differ(f->store, before, after, page, difference, &channel);
+		status = store_view_differ(f->store, before, after, page, difference);
 		if (status == STATUS_WAIT)
-			fixture_wait(f, channel);
+			fixture_wait(f);
 	} while (status == STATUS_WAIT || (status == STATUS_OK && *difference == STORE_SAME));
 	return status;
 }
@@ -75,7 +70,6 @@ static void scribble(struct fixture *f, unsigned changes)
 
 static void far_write(struct fixture *f, struct kept *now, unsigned i, bool there)
 {
-	store_channel_t channel;
 	void *data;
 
 	now->far[i] = there;
@@ -84,8 +78,8 @@ static void far_write(struct fixture *f, struct kept *now, unsigned i, bool ther
 		memset(data, (int)i + 1, PAGE_SIZE);
 		return;
 	}
-	while (store_pages_clear(f->store, (page_t){far_page[i]}, 1, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (store_pages_clear(f->store, (page_t){far_page[i]}, 1) == STATUS_WAIT)
+		fixture_wait(f);
 }
 
 /* A history of snapshots, each other than all before, of trees of all heights. */
@@ -119,7 +113,6 @@ static void compare_page(struct fixture *f, struct store_view *view, const struc
 {
 	static uint32_t expected[PAGE_SIZE / 4];
 	struct disk_reference reference;
-	store_channel_t channel;
 	const void *data;
 	enum status status = view_read(f, view, f->base + index, &data);
 
@@ -131,8 +124,8 @@ static void compare_page(struct fixture *f, struct store_view *view, const struc
 	fixture_fill(expected, kept->model[index]);
 	assert_memory_equal(data, expected, PAGE_SIZE);
 	while ((status = store_view_read_stored(f->store, view, (page_t){f->base + index},
-						&reference, &data, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+						&reference, &data)) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	if (reference.codec == DISK_CODEC_LZ4) {
 		uint32_t page[PAGE_SIZE / 4];
@@ -329,7 +322,6 @@ static void test_damage(void **state)
 	struct fixture *f = fixture_make(65536, 300, 512, true);
 	struct disk_reference reference;
 	struct store_view view;
-	store_channel_t channel;
 	const void *data;
 
 	(void)state;
@@ -339,9 +331,9 @@ static void test_damage(void **state)
 	assert_int_equal(view_open(f, (snapshot_t){0}, &view), STATUS_OK);
 	for (uint32_t i = 0; i < 2; i++) { /* one raw, one compressed */
 		assert_int_equal(view_read(f, &view, f->base + i + 4, &data), STATUS_OK);
-		assert_int_equal(store_view_find(f->store, &view, (page_t){f->base + i}, &reference,
-						 &channel),
-				 STATUS_OK);
+		assert_int_equal(
+			store_view_find(f->store, &view, (page_t){f->base + i}, &reference),
+			STATUS_OK);
 		f->disk[disk_reference_sector(&reference).n * SECTOR_SIZE + 9] ^= 1;
 	}
 	fixture_remount(f);
@@ -350,9 +342,8 @@ static void test_damage(void **state)
 		assert_int_equal(view_read(f, &view, f->base + i, &data), STATUS_CORRUPT);
 		enum status status;
 		while ((status = store_view_read_stored(f->store, &view, (page_t){f->base + i},
-							&reference, &data, &channel)) ==
-		       STATUS_WAIT)
-			fixture_wait(f, channel);
+							&reference, &data)) == STATUS_WAIT)
+			fixture_wait(f);
 		assert_int_equal(status, STATUS_CORRUPT);
 		assert_non_null(strstr(f->log_last, "does not match its checksum"));
 	}
@@ -364,12 +355,11 @@ static void test_damage(void **state)
 
 static uint64_t view_pages(struct fixture *f, struct store_view *view)
 {
-	store_channel_t channel;
 	enum status status;
 	uint64_t pages;
 
-	while ((status = store_view_pages(f->store, view, &pages, &channel)) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_view_pages(f->store, view, &pages)) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	return pages;
 }
@@ -377,13 +367,11 @@ static uint64_t view_pages(struct fixture *f, struct store_view *view)
 static enum status view_gap(struct fixture *f, struct store_view *view, uint64_t page,
 			    uint64_t *end)
 {
-	store_channel_t channel;
 	enum status status;
 	page_t behind = {0};
 
-	while ((status = store_view_gap(f->store, view, (page_t){page}, &behind, &channel)) ==
-	       STATUS_WAIT)
-		fixture_wait(f, channel);
+	while ((status = store_view_gap(f->store, view, (page_t){page}, &behind)) == STATUS_WAIT)
+		fixture_wait(f);
 	*end = behind.n;
 	return status;
 }
@@ -564,14 +552,13 @@ static void test_receiving(void **state)
 	struct store_snapshot snapshot;
 	struct store_statistics statistics;
 	generation_t generation;
-	store_channel_t channel;
 	uint64_t used;
 
 	(void)state;
 	scribble(f, 500);
 	fixture_checkpoint(f);
 	memcpy(f->stable_model, f->model, sizeof(f->model));
-	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_OK);
+	assert_int_equal(store_commit(f->store, &request, &generation), STATUS_OK);
 	assert_int_equal(store_settle(f->store), STATUS_OK);
 	used = fixture_account(f);
 	store_receiving_get(f->store, &receiving);
@@ -589,8 +576,8 @@ static void test_receiving(void **state)
 						.name = "given-up",
 						.discard = true,
 						.receiving_set = true};
-	while (store_commit(f->store, &request, &generation, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (store_commit(f->store, &request, &generation) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_int_equal(store_settle(f->store), STATUS_OK);
 	fixture_remount(f);
 	store_receiving_get(f->store, &receiving);
@@ -608,12 +595,12 @@ static void test_receiving(void **state)
 	request = (struct store_commit_request){.action = STORE_ACTION_SNAPSHOT,
 						.name = "received",
 						.source = {{9, 9}, 12, 77, 1234}};
-	assert_int_equal(store_commit(f->store, &request, &generation, &channel), STATUS_OK);
+	assert_int_equal(store_commit(f->store, &request, &generation), STATUS_OK);
 	assert_int_equal(store_settle(f->store), STATUS_OK);
 	fixture_remount(f);
 	assert_true(f->recovery.restored);
-	while (store_snapshot_find(f->store, "received", &snapshot, &channel) == STATUS_WAIT)
-		fixture_wait(f, channel);
+	while (store_snapshot_find(f->store, "received", &snapshot) == STATUS_WAIT)
+		fixture_wait(f);
 	assert_true(snapshot.source.identity[0] == 9 && snapshot.source.generation == 12 &&
 		    snapshot.source.digest == 77 && snapshot.uptime_ns == 1234);
 	fixture_free(f);
