@@ -48,16 +48,18 @@ static void superblock_make(struct disk_superblock *superblock,
 /* Everything before the extents becomes zero, the old superblocks included. */
 static enum status area_clear(struct store *store)
 {
-	const uint32_t batch = store->stage.size / SECTOR_SIZE;
+	uint32_t bytes;
+	void *zeros = stage_buffer(store, &bytes);
+	const uint32_t batch = bytes / SECTOR_SIZE;
 	enum status status = STATUS_OK;
 
-	memset(store->stage.data, 0, store->stage.size);
+	memset(zeros, 0, bytes);
 	for (uint32_t sector = 0; sector < DISK_DATA_SECTOR && status == STATUS_OK;
 	     sector += batch) {
 		uint32_t count =
 			DISK_DATA_SECTOR - sector < batch ? DISK_DATA_SECTOR - sector : batch;
 
-		status = device_transfer(store, BLOCK_WRITE, sector, count, store->stage.data);
+		status = device_transfer(store, BLOCK_WRITE, sector, count, zeros);
 	}
 	if (status == STATUS_OK)
 		status = device_transfer(store, BLOCK_FLUSH, 0, 0, NULL);
@@ -69,7 +71,7 @@ enum status store_format(struct store *store, const struct store_format_options 
 	enum status status = options_check(store, options);
 
 	ASSERT(!store->mounted);
-	if (status == STATUS_OK && store->cache.donated < LIMIT_FRAMES_MIN)
+	if (status == STATUS_OK && cache_frames(store) < LIMIT_FRAMES_MIN)
 		status = STATUS_NO_MEMORY;
 	if (status == STATUS_OK)
 		status = area_clear(store);

@@ -111,10 +111,10 @@ void page_dirty(struct store *store, uint32_t slot)
 static enum status page_unfreeze(struct store *store, uint32_t slot)
 {
 	uint64_t page = cache_frame(store, slot)->key & KEY_NUMBER;
-	struct reserve before = store->reservation.working;
+	struct reserve mark = reserve_mark(store);
 	enum status status;
 
-	if (store->commit.phase == COMMIT_ABANDON) {
+	if (commit_is_abandoned(store)) {
 		abandon_frozen(store, slot);
 		return STATUS_OK;
 	}
@@ -123,7 +123,7 @@ static enum status page_unfreeze(struct store *store, uint32_t slot)
 		return status;
 	status = commit_stage_early(store, slot);
 	if (status != STATUS_OK)
-		store->reservation.working = before;
+		reserve_undo(store, &mark);
 	else
 		page_dirty(store, slot);
 	return status;
@@ -248,10 +248,8 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count)
 		return STATUS_READ_ONLY;
 	/* The runs of a commit that fails join the working ones. */
 	if (store->clears[0].count + store->clears[1].count >= LIMIT_CLEARS ||
-	    store->commit.phase == COMMIT_ABANDON) {
-		store->reservation.waiting = true;
-		return store_wait_for(store, (store_channel_t){STORE_CHANNEL_COMMIT});
-	}
+	    commit_is_abandoned(store))
+		return reserve_wait(store);
 	/* The commit must find its way to these pages. */
 	status = map_readable(store, &store->record.space, DISK_TREE_SPACE, first.n,
 			      first.n + count);
@@ -303,7 +301,7 @@ enum status store_page_next(struct store *store, page_t from, page_t end, page_t
 	enum status status;
 
 	/* Pages in flight are in neither tree; soon they are on the disk. */
-	if (store_is_committing(store))
+	if (store_committing(store))
 		return store_wait_for(store, (store_channel_t){STORE_CHANNEL_COMMIT});
 	status = next_durable(store, from.n, end.n, &next);
 	if (status == STATUS_WAIT)

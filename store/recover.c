@@ -69,8 +69,9 @@ static bool slot_read(struct store *store, uint32_t slot, void *image)
  * one what their records cover. */
 static void ring_read(struct store *store, struct ring *ring)
 {
-	const uint32_t batch = store->stage.size / DISK_SLOT_SIZE;
-	uint8_t *data = store->stage.data;
+	uint32_t bytes;
+	uint8_t *data = stage_buffer(store, &bytes);
+	const uint32_t batch = bytes / DISK_SLOT_SIZE;
 
 	memset(ring, 0, sizeof(*ring));
 	ring->newest = DISK_RING_SLOTS;
@@ -153,6 +154,7 @@ static bool predecessor_read(struct store *store, struct ring *ring,
 static_assert(WINDOWS * WINDOW_SECTORS * SECTOR_SIZE <= LIMIT_STAGING_MIN, "they must fit");
 
 struct windows {
+	uint8_t *data;
 	uint64_t held[WINDOWS]; /* number of the window there, plus 1; 0: none */
 };
 
@@ -163,8 +165,8 @@ static const uint8_t *window_get(struct store *store, struct windows *windows,
 	uint64_t sector = disk_reference_sector(reference).n;
 	uint64_t number = sector / WINDOW_SECTORS, first = number * WINDOW_SECTORS;
 	uint32_t place = number % WINDOWS, count = WINDOW_SECTORS;
-	uint8_t *data = store->stage.data + (size_t)place * WINDOW_SECTORS * SECTOR_SIZE;
-	uint8_t *alone = store->reader.read[0].bounce;
+	uint8_t *data = windows->data + (size_t)place * WINDOW_SECTORS * SECTOR_SIZE;
+	uint8_t *alone = store->scratch;
 
 	if (store->device->sectors - first < count)
 		count = (uint32_t)(store->device->sectors - first);
@@ -184,7 +186,7 @@ static const uint8_t *window_get(struct store *store, struct windows *windows,
 static enum status extent_verify(struct store *store, struct windows *windows,
 				 const struct disk_reference *reference, struct place place)
 {
-	void *page = place.level ? (void *)store->update.node[place.level] : store->page;
+	void *page = place.level ? (void *)store->node[place.level] : store->page;
 	const uint8_t *stored = window_get(store, windows, reference);
 
 	if (!stored) {
@@ -224,7 +226,7 @@ static enum status tree_verify(struct store *store, struct windows *windows,
 			level++;
 			continue;
 		}
-		reference = &store->update.node[level]->entry[index[level]++];
+		reference = &store->node[level]->entry[index[level]++];
 		if (!reference->sectors || reference->birth <= durable)
 			continue;
 		if (!(*budget)--)
@@ -259,7 +261,8 @@ static enum status generation_verify(struct store *store)
 {
 	const struct disk_record *record = &store->record;
 	uint32_t budget = DISK_JOINT_COMMIT_BLOCKS * BLOCK_SECTORS;
-	struct windows windows = {0};
+	uint32_t bytes;
+	struct windows windows = {.data = stage_buffer(store, &bytes)};
 	enum status status = STATUS_OK;
 
 	if (record->durable == record->generation)
@@ -283,7 +286,7 @@ static enum status generation_verify(struct store *store)
  * come back and its number is never used for another. */
 static void tombstone_write(struct store *store, uint32_t slot, uint64_t generation)
 {
-	void *sector = overlay_slot(&store->commit.overlay);
+	void *sector = overlay_slot(&store->next_overlay);
 
 	if (store->read_only)
 		return;
@@ -485,7 +488,7 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 
 	ASSERT(!store->mounted);
 	memset(recovery, 0, sizeof(*recovery));
-	if (store->cache.donated < LIMIT_FRAMES_MIN)
+	if (cache_frames(store) < LIMIT_FRAMES_MIN)
 		return explain(recovery, STATUS_NO_MEMORY,
 			       "there is too little memory for the cache of a store: add some");
 	status = superblock_find(store, recovery, &damaged);
@@ -519,7 +522,7 @@ enum status store_mount(struct store *store, struct store_recovery *recovery)
 	store->generation = (ring.largest > store->record.generation ? ring.largest
 								     : store->record.generation) +
 			    1;
-	store->reclaim.waiting = store->record.dying != 0;
+	reclaim_open(store);
 	store_open(store);
 	recovery_fill(store, recovery);
 	return STATUS_OK;

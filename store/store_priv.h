@@ -30,6 +30,13 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "disk structures are us
 
 /* ---- store.c --------------------------------------------------------- */
 
+/* Where the next table or buffer of the store's memory lies. */
+struct layout {
+	uint8_t *memory;
+	size_t used;
+};
+void *layout_take(struct layout *layout, size_t bytes, size_t alignment);
+
 /* A line for the log; cut off when it is longer than a line. */
 void store_log(struct store *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -70,20 +77,26 @@ struct store {
 	struct disk_superblock *superblock;
 	uint32_t write_unit;
 	uint64_t identity_seed;
-	struct disk_record record;     /* of the newest durable generation */
-	struct overlay overlay;	       /* what it changes in its full generation's space */
-	uint32_t previous_slot;	       /* of the ring: record of the one before it */
-	struct disk_root previous_map; /* its free map */
-	struct overlay previous;       /* overlay of the one before it */
-	uint64_t delta_sectors;	       /* of records written since the last full commit */
-	uint32_t delta_max;	       /* entries of a record that one request can write */
-	uint64_t previous_blocks;      /* blocks used there that are free now, at most */
-	uint64_t generation;	       /* working */
-	uint64_t leftover;	       /* snapshot of a restore that failed after it; 0: none */
+	struct disk_record record;	     /* of the newest durable generation */
+	struct overlay overlay;		     /* what it changes in its full generation's space */
+	struct disk_record next;	     /* of the generation being committed, as it will be */
+	struct overlay next_overlay;	     /* likewise; its slot is what is written */
+	struct store_commit_request request; /* what that commit was asked for */
+	uint32_t previous_slot;		     /* of the ring: record of the one before it */
+	struct disk_root previous_map;	     /* its free map */
+	struct overlay previous;	     /* overlay of the one before it */
+	uint64_t delta_sectors;		     /* of records written since the last full commit */
+	uint32_t delta_max;		     /* entries of a record that one request can write */
+	uint64_t previous_blocks;	     /* blocks used there that are free now, at most */
+	uint64_t generation;		     /* working */
+	uint64_t leftover; /* snapshot of a restore that failed after it; 0: none */
 	uint64_t operation;
 	uint32_t dirty; /* tree of frames */
 	uint64_t dirty_pages;
-	uint8_t *page;		 /* one being built or looked at */
+	/* Room for one page each: being built or looked at; compressed; a node turned, while
+	 * it is packed or unpacked; and a node for each level of a tree. */
+	uint8_t *page, *scratch, *columns;
+	struct disk_node *node[DISK_HEIGHT_MAX + 1];
 	struct clears clears[2]; /* [0] working, [1] in flight */
 	store_channel_t channel; /* of the last WAIT */
 	uint64_t wakes[STORE_CHANNELS_MAX];
@@ -92,31 +105,14 @@ struct store {
 };
 
 void store_wake(struct store *store, store_channel_t channel);
-/* A deletion goes on, and its space is waited for or was asked for. */
-static inline bool store_deletion_presses(const struct store *store)
-{
-	return store->record.dying && !store->reclaim.broken &&
-	       (store->record.dying != store->retention.lazy || store->reclaim.waiting);
-}
+/* page.c: the frame (CLEAN, INFLIGHT, or of an older generation) joins the working one. */
+void page_dirty(struct store *store, uint32_t slot);
 /* The record of the newest generation is known: pages can be used. */
 void store_open(struct store *store);
 
 static inline bool frame_is_writable(const struct store *store, const struct cache_frame *frame)
 {
 	return frame->state == FRAME_DIRTY && frame->tag == (uint32_t)store->generation;
-}
-
-static inline bool store_is_committing(const struct store *store)
-{
-	return store->commit.phase != COMMIT_IDLE;
-}
-
-/* Has the commit tried often enough what it could not read?  It can go on without only
- * where somebody says so. */
-static inline bool commit_read_failed(const struct store *store, enum status status)
-{
-	return status == STATUS_CORRUPT ||
-	       (status == STATUS_IO && store->commit.read_errors + 1 >= LIMIT_COMMIT_READS);
 }
 
 #endif

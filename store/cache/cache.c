@@ -24,13 +24,18 @@ static uint32_t *bucket_of(struct store *store, uint64_t key)
 	return &cache->bucket[hash * cache->buckets >> 32];
 }
 
-void cache_init(struct store *store)
+void cache_init(struct store *store, struct layout *layout, uint8_t *base)
 {
 	struct cache *cache = &store->cache;
+	uint32_t frames = store->limits.frames;
 
+	cache->base = base;
+	cache->buckets = frames;
+	cache->frame = layout_take(layout, ((size_t)frames + 2) * sizeof(struct cache_frame), 64);
+	cache->bucket = layout_take(layout, (size_t)frames * sizeof(uint32_t), 64);
 	cache->free_head = NIL;
-	cache->lru = store->limits.frames;
-	cache->inflight = store->limits.frames + 1;
+	cache->lru = frames;
+	cache->inflight = frames + 1;
 	cache->serial = 1;
 	for (uint32_t i = 0; i < cache->buckets; i++)
 		cache->bucket[i] = NIL;
@@ -59,7 +64,7 @@ uint32_t cache_find(struct store *store, uint64_t key)
 
 /* ---- lists ------------------------------------------------------------ */
 
-void cache_list_add(struct store *store, uint32_t head, uint32_t slot)
+static void list_add(struct store *store, uint32_t head, uint32_t slot)
 {
 	struct cache_frame *frame = store->cache.frame;
 
@@ -86,9 +91,21 @@ static bool lru_holds(const struct store *store, const struct cache_frame *frame
 	       (frame->state == FRAME_CLEAN && !essential_key(store, frame->key));
 }
 
+void cache_inflight_add(struct store *store, uint32_t slot)
+{
+	list_add(store, store->cache.inflight, slot);
+}
+
+uint32_t cache_inflight_newest(const struct store *store)
+{
+	uint32_t slot = store->cache.frame[store->cache.inflight].right;
+
+	return slot == store->cache.inflight ? NIL : slot;
+}
+
 void cache_lru_add(struct store *store, uint32_t slot)
 {
-	cache_list_add(store, store->cache.lru, slot);
+	list_add(store, store->cache.lru, slot);
 	store->cache.lru_count++;
 }
 
@@ -102,7 +119,7 @@ void cache_touch(struct store *store, uint32_t slot)
 {
 	if (lru_holds(store, cache_frame(store, slot))) {
 		cache_list_remove(store, slot);
-		cache_list_add(store, store->cache.lru, slot);
+		list_add(store, store->cache.lru, slot);
 	}
 }
 
@@ -112,7 +129,7 @@ void cache_retire(struct store *store, uint32_t slot)
 
 	if (lru_holds(store, cache_frame(store, slot))) {
 		cache_list_remove(store, slot);
-		cache_list_add(store, store->cache.frame[lru].left, slot);
+		list_add(store, store->cache.frame[lru].left, slot);
 	}
 }
 
@@ -432,4 +449,43 @@ void store_frame_unpin(struct store *store, frame_t frame)
 	pinned->pins--;
 	if (lru_holds(store, pinned))
 		cache_lru_add(store, slot);
+}
+
+bool cache_durable_step(struct store *store)
+{
+	const struct cache *cache = &store->cache;
+	unsigned released = 0;
+
+	while (released < LIMIT_RELEASE_FRAMES) {
+		uint32_t slot = cache->frame[cache->inflight].left;
+		struct cache_frame *frame = cache_frame(store, slot);
+
+		if (slot == cache->inflight ||
+		    (int32_t)((uint32_t)store->record.generation - frame->tag) < 0)
+			break;
+		cache_list_remove(store, slot);
+		cache_state_set(store, slot, FRAME_CLEAN);
+		released++;
+	}
+	return released > 0;
+}
+
+bool cache_is_waited(const struct store *store)
+{
+	return store->cache.wanted != 0;
+}
+
+uint32_t cache_frames(const struct store *store)
+{
+	return store->cache.donated;
+}
+
+void cache_statistics(const struct store *store, struct store_statistics *statistics)
+{
+	const struct cache *cache = &store->cache;
+
+	statistics->frames = cache->donated;
+	statistics->free_frames = cache->count[FRAME_FREE];
+	statistics->clean_frames = cache->count[FRAME_CLEAN] + cache->count[FRAME_FAILED];
+	statistics->borrowed_frames = cache->count[FRAME_BORROWED];
 }

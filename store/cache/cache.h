@@ -28,6 +28,8 @@ enum frame_state {
 	FRAME_STATES,
 };
 
+struct layout;
+
 struct cache_frame {
 	uint64_t key;
 	uint32_t hash_next;
@@ -69,7 +71,10 @@ struct cache {
 	struct frame_range range[LIMIT_FRAME_RANGES];
 };
 
-void cache_init(struct store *store);
+/* `base`: where frame number 0 would lie. */
+void cache_init(struct store *store, struct layout *layout, uint8_t *base);
+uint32_t cache_frames(const struct store *store); /* that were donated */
+void cache_statistics(const struct store *store, struct store_statistics *statistics);
 struct cache_frame *cache_frame(struct store *store, uint32_t slot);
 void *cache_data(struct store *store, uint32_t slot);
 uint32_t cache_find(struct store *store, uint64_t key);
@@ -87,7 +92,9 @@ void cache_retire(struct store *store, uint32_t slot); /* the opposite */
 void cache_hold(struct store *store, uint32_t slot);
 void cache_release_held(struct store *store);
 void cache_lru_add(struct store *store, uint32_t slot);
-void cache_list_add(struct store *store, uint32_t head, uint32_t slot);
+/* The list of frames in flight: adds the newest; which is that, NIL: there is none. */
+void cache_inflight_add(struct store *store, uint32_t slot);
+uint32_t cache_inflight_newest(const struct store *store);
 void cache_list_remove(struct store *store, uint32_t slot);
 /* A written extent, kept so that it need not be read again. */
 void cache_extent_put(struct store *store, const struct disk_reference *reference,
@@ -95,6 +102,9 @@ void cache_extent_put(struct store *store, const struct disk_reference *referenc
 /* To keep: a frame that will not be evictable. */
 enum status cache_wait_frames(struct store *store, bool to_keep);
 bool cache_pressure(const struct store *store);
+bool cache_is_waited(const struct store *store);
+/* Frames in flight of durable generations may be evicted again, some at a time. */
+bool cache_durable_step(struct store *store);
 void cache_step(struct store *store); /* wakes who waits for frames, if there are any */
 
 /* ---- tree.c: a treap of frames keyed by page number -------------------- */
@@ -124,9 +134,10 @@ struct read {
 };
 
 struct reader {
-	struct read read[LIMIT_READS];
-	uint32_t reads; /* requests allowed in flight */
+	struct read read[LIMIT_READS]; /* limits.read_requests of them */
 };
+
+void reader_lay_out(struct store *store, struct layout *layout);
 
 /* The extent's content, from the cache or after a read. */
 enum status extent_get(struct store *store, const struct disk_reference *reference,
@@ -150,6 +161,7 @@ uint64_t extent_key(uint64_t kind, const struct disk_reference *reference, struc
 void reader_orphan(struct store *store, uint32_t slot);
 bool reader_step(struct store *store);
 bool reader_busy(const struct store *store);
+bool reader_is_idle(const struct store *store, uint32_t read); /* this one of its requests */
 bool reader_can_start(const struct store *store);
 
 /* ---- essential.c: pages that a full store keeps room for ----------------------- */
@@ -167,6 +179,7 @@ struct essential {
 	uint64_t generation, evictions;
 };
 
+bool essential_any(const struct store *store); /* Is anything set aside? */
 bool essential_page(const struct store *store, uint64_t page);
 bool essential_key(const struct store *store, uint64_t key); /* of a frame */
 /* Set aside for them: evictable frames; blocks of a store of so many. */

@@ -13,6 +13,11 @@
 
 static_assert(LIMIT_ESSENTIAL_BLOCKS == STORE_ESSENTIAL_BLOCKS, "others reckon with it");
 
+bool essential_any(const struct store *store)
+{
+	return store->essential.count != 0;
+}
+
 bool essential_page(const struct store *store, uint64_t page)
 {
 	const struct store_pages *run = store->essential.run;

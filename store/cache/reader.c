@@ -56,7 +56,7 @@ static bool node_valid(struct store *store, const struct disk_reference *referen
 static bool node_unpack(struct store *store, const struct disk_reference *reference,
 			const void *stored, void *node)
 {
-	uint8_t *columns = store->stage.columns;
+	uint8_t *columns = store->columns;
 
 	if (!codec_decompress(stored, reference->length, columns))
 		return false;
@@ -105,7 +105,7 @@ static void read_submit(struct store *store, struct read *read)
 
 static struct read *read_idle(struct store *store)
 {
-	for (uint32_t i = 0; i < store->reader.reads; i++)
+	for (uint32_t i = 0; i < store->limits.read_requests; i++)
 		if (store->reader.read[i].state == READ_IDLE)
 			return &store->reader.read[i];
 	return NULL;
@@ -324,7 +324,7 @@ bool reader_step(struct store *store)
 {
 	bool moved = false;
 
-	for (uint32_t i = 0; i < store->reader.reads; i++) {
+	for (uint32_t i = 0; i < store->limits.read_requests; i++) {
 		struct read *read = &store->reader.read[i];
 
 		if (read->state == READ_QUEUED) {
@@ -339,9 +339,20 @@ bool reader_step(struct store *store)
 	return moved;
 }
 
+void reader_lay_out(struct store *store, struct layout *layout)
+{
+	for (uint32_t i = 0; i < store->limits.read_requests; i++)
+		store->reader.read[i].bounce = layout_take(layout, PAGE_SIZE, 4096);
+}
+
+bool reader_is_idle(const struct store *store, uint32_t read)
+{
+	return store->reader.read[read].state == READ_IDLE;
+}
+
 bool reader_busy(const struct store *store)
 {
-	for (uint32_t i = 0; i < store->reader.reads; i++)
+	for (uint32_t i = 0; i < store->limits.read_requests; i++)
 		if (store->reader.read[i].state != READ_IDLE)
 			return true;
 	return false;
@@ -349,7 +360,7 @@ bool reader_busy(const struct store *store)
 
 bool reader_can_start(const struct store *store)
 {
-	for (uint32_t i = 0; i < store->reader.reads; i++)
+	for (uint32_t i = 0; i < store->limits.read_requests; i++)
 		if (store->reader.read[i].state == READ_IDLE)
 			return true;
 	return false;

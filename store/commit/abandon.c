@@ -24,6 +24,7 @@
  * Until a commit succeeds all are two-phase: data, flush, record, flush.  What an
  * earlier failed flush has left in doubt is then flushed before a record builds on it.
  */
+#include "store/commit/commit_priv.h"
 #include "store/store_priv.h"
 
 uint32_t commit_slot_next(struct store *store)
@@ -54,7 +55,7 @@ void store_commit_abandon(struct store *store)
 {
 	if (store_commit_blocks(store) && store->commit.failed == STATUS_OK) {
 		store_log(store, "store: the disk does not answer; generation %lu is given up",
-			  store->commit.record.generation);
+			  store->next.generation);
 		store->commit.failed = STATUS_IO;
 	}
 }
@@ -87,10 +88,9 @@ void abandon_frozen(struct store *store, uint32_t slot)
 /* The newest page in flight, if it is of this commit and not of a durable one. */
 static bool abandon_inflight(struct store *store)
 {
-	uint32_t slot = store->cache.frame[store->cache.inflight].right;
+	uint32_t slot = cache_inflight_newest(store);
 
-	if (slot == store->cache.inflight ||
-	    cache_frame(store, slot)->tag != (uint32_t)store->commit.record.generation)
+	if (slot == NIL || cache_frame(store, slot)->tag != (uint32_t)store->next.generation)
 		return false;
 	page_dirty(store, slot);
 	return true;
@@ -105,14 +105,10 @@ static bool abandon_inflight(struct store *store)
  */
 static void recount_begin(struct store *store)
 {
-	struct reservation *reservation = &store->reservation;
 	struct commit *commit = &store->commit;
 
 	clears_join(&store->clears[0], &store->clears[1]);
-	reserve_add(&reservation->carried, &reservation->inflight);
-	reserve_add(&reservation->carried, &reservation->working);
-	reservation->inflight = (struct reserve){0, 0, 0};
-	reservation->working = (struct reserve){0, 0, 0};
+	reserve_carry(store);
 	commit->delta = true;
 	commit->height = store->record.space.height;
 	commit->recount = reserve_of_overlay(store);
@@ -144,43 +140,23 @@ static bool recount_step(struct store *store)
 	return true;
 }
 
-static void recount_end(struct store *store)
-{
-	struct reserve *carried = &store->reservation.carried;
-	const struct reserve *count = &store->commit.recount;
-
-	/* What was promised sufficed, too. */
-	if (count->blocks < carried->blocks)
-		carried->blocks = count->blocks;
-	if (count->nodes < carried->nodes)
-		carried->nodes = count->nodes;
-	if (count->changes < carried->changes)
-		carried->changes = count->changes;
-}
-
 /* ---- the end ----------------------------------------------------------------------- */
 
-/* What this commit has found out about the disk is forgotten, as the disk may
- * recover: deletions that rest are tried again, names are read again. */
 static void abandon_end(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
-	recount_end(store);
+	reserve_lower(store, &commit->recount);
 	snapshot_abandoned(store);
-	index_drop(store);
-	store->reclaim.waiting = store->record.dying != 0;
-	store->reclaim.broken = false;
-	store->retention.taken_ns = 0;
 	if (commit->recorded)
-		store->doubt = (struct doubt){.generation = commit->record.generation,
-					      .slot = commit->record.slot};
+		store->doubt = (struct doubt){.generation = store->next.generation,
+					      .slot = store->next.slot};
 	store->failures++;
 	store->health = commit->failed;
 	store->statistics.abandoned++;
 	store_log(store,
 		  "store: generation %lu could not be written (%s); its pages wait for the next",
-		  commit->record.generation, status_text(commit->failed));
+		  store->next.generation, status_text(commit->failed));
 	commit->phase = COMMIT_IDLE;
 	commit_wake(store);
 }
@@ -212,7 +188,7 @@ bool abandon_step(struct store *store)
 static void strike_start(struct store *store)
 {
 	struct doubt *doubt = &store->doubt;
-	void *sector = overlay_slot(&store->commit.overlay);
+	void *sector = overlay_slot(&store->next_overlay);
 	enum block_operation operation = doubt->refusals < LIMIT_STRIKES ? BLOCK_WRITE : BLOCK_READ;
 
 	tombstone_make(store, doubt->slot, doubt->generation, sector);
@@ -222,7 +198,7 @@ static void strike_start(struct store *store)
 /* What was read: can the generation come back by it? */
 static bool strike_needed(const struct store *store)
 {
-	const struct disk_record *record = overlay_slot(&store->commit.overlay);
+	const struct disk_record *record = overlay_slot(&store->next_overlay);
 
 	return record->magic == DISK_MAGIC_RECORD && record->generation == store->doubt.generation;
 }
@@ -234,7 +210,7 @@ enum status strike_step(struct store *store)
 	enum status status;
 
 	if (!doubt->generation) {
-		commit->record.slot = commit_slot_next(store);
+		store->next.slot = commit_slot_next(store);
 		commit->phase = COMMIT_PREPARE;
 		return STATUS_OK;
 	}

@@ -20,11 +20,77 @@
  * as it is (S7), all that was changed since is dirty again, and the next commit takes
  * it along.
  */
-#include "store/commit/commit.h"
+#include "store/commit/commit_priv.h"
 #include "store/store_priv.h"
 #include "base/text.h"
 
 #include "store/keeping.h"
+
+void commit_init(struct store *store, struct layout *layout)
+{
+	store->commit.frozen = NIL;
+	store->commit.early = layout_take(layout, LIMIT_EARLY * sizeof(struct early), 64);
+}
+
+bool store_committing(const struct store *store)
+{
+	return store->commit.phase != COMMIT_IDLE;
+}
+
+bool commit_is_full(const struct store *store)
+{
+	return store_committing(store) && !store->commit.delta;
+}
+
+bool commit_is_second(const struct store *store)
+{
+	return store->commit.second;
+}
+
+bool commit_is_abandoned(const struct store *store)
+{
+	return store->commit.phase == COMMIT_ABANDON;
+}
+
+bool commit_strikes(const struct store *store)
+{
+	return store->commit.phase == COMMIT_STRIKE;
+}
+
+bool commit_fail(struct store *store)
+{
+	if (store->commit.failed != STATUS_OK)
+		return false;
+	store->commit.failed = STATUS_IO;
+	return true;
+}
+
+bool commit_io_busy(const struct store *store)
+{
+	return store->commit.io_state != IO_NONE;
+}
+
+unsigned commit_height(const struct store *store)
+{
+	return store_committing(store) ? store->commit.height : 0;
+}
+
+uint64_t commit_frozen_pages(const struct store *store)
+{
+	return store->commit.frozen_pages;
+}
+
+bool commit_read_failed(const struct store *store, enum status status)
+{
+	return status == STATUS_CORRUPT ||
+	       (status == STATUS_IO && store->commit.read_errors + 1 >= LIMIT_COMMIT_READS);
+}
+
+void commit_limit_pass(struct store *store, uint64_t generation, uint64_t cursor)
+{
+	store->commit.limit_passed = generation;
+	store->commit.cursor = cursor;
+}
 
 /* ---- the freeze --------------------------------------------------------------- */
 
@@ -33,7 +99,7 @@ static void record_prepare(struct store *store, uint64_t generation)
 	const struct disk_record *last = &store->record;
 	const uint32_t kept = DISK_RECORD_FRESH | DISK_RECORD_CLEAN | DISK_RECORD_RESTORE;
 	struct commit *commit = &store->commit;
-	struct disk_record *record = &commit->record;
+	struct disk_record *record = &store->next;
 
 	*record = *last;
 	record->generation = generation;
@@ -41,18 +107,18 @@ static void record_prepare(struct store *store, uint64_t generation)
 	record->slot = commit_slot_next(store);
 	record->kind = commit->delta ? DISK_RECORD_DELTA : DISK_RECORD_FULL;
 	record->base = commit->delta ? last->base : generation;
-	record->wall_ns = commit->request.wall_ns;
-	record->counters = commit->request.counters;
-	record->flags = commit->request.offline ? last->flags & kept : 0;
-	if (commit->request.action == STORE_ACTION_STOP)
+	record->wall_ns = store->request.wall_ns;
+	record->counters = store->request.counters;
+	record->flags = store->request.offline ? last->flags & kept : 0;
+	if (store->request.action == STORE_ACTION_STOP)
 		record->flags |= DISK_RECORD_CLEAN;
 	if (commit->second)
 		record->flags |= DISK_RECORD_RESTORE;
-	if (commit->request.source.generation)
+	if (store->request.source.generation)
 		record->flags = DISK_RECORD_RESTORE;
-	if (commit->request.receiving_set &&
-	    (commit->second || commit->request.action != STORE_ACTION_RESTORE))
-		record->receiving = commit->request.receiving;
+	if (store->request.receiving_set &&
+	    (commit->second || store->request.action != STORE_ACTION_RESTORE))
+		record->receiving = store->request.receiving;
 }
 
 /* The largest page that the commit puts into the tree; NIL_KEY: none. */
@@ -67,18 +133,26 @@ static uint64_t max_page(struct store *store)
 	return page;
 }
 
-/* What the dirty pages have reserved, and the deltas before, belongs to this
- * commit; a delta leaves it to the next full one. */
-static void reservation_begin(struct store *store)
+/* Sectors that a full commit would write beyond its pages. */
+static uint64_t full_cost(const struct store *store, uint64_t pages)
 {
-	struct reservation *reservation = &store->reservation;
+	return reserve_nodes(store) * LIMIT_NODE_SECTORS +
+	       map_blocks_touched(store_leaves(store), pages) * BLOCK_SECTORS;
+}
 
-	reserve_add(&reservation->carried, &reservation->working);
-	reservation->working = (struct reserve){0, 0, 0};
-	if (store->commit.delta)
-		return;
-	reservation->inflight = reservation->carried;
-	reservation->carried = (struct reserve){0, 0, 0};
+/* Does a delta suit the commit that begins?  See map/overlay.c. */
+static bool delta_suits(const struct store *store)
+{
+	uint64_t pages = store->overlay.count + store->dirty_pages;
+
+	/* Only a full commit gives space back, takes pages away, or changes what
+	 * snapshots there are.  Nobody waits for an automatic snapshot's space. */
+	if (!(store->superblock->features_incompatible & DISK_FEATURE_DELTA) ||
+	    !store->record.generation || store->commit.second ||
+	    store->request.action != STORE_ACTION_NONE || store->clears[0].count ||
+	    reserve_is_waited(store) || store_deletion_presses(store))
+		return false;
+	return pages <= store->delta_max && store->delta_sectors < full_cost(store, pages);
 }
 
 /* Everything dirty belongs to the past now: three assignments and what they need. */
@@ -95,7 +169,7 @@ static void freeze(struct store *store)
 	store->dirty_pages = 0;
 	store->clears[1] = store->clears[0];
 	store->clears[0].count = 0;
-	reservation_begin(store);
+	reserve_freeze(store, !commit->delta);
 }
 
 static void commit_begin(struct store *store, uint64_t generation)
@@ -103,23 +177,20 @@ static void commit_begin(struct store *store, uint64_t generation)
 	struct commit *commit = &store->commit;
 
 	commit->failed = STATUS_OK;
-	commit->delta = overlay_suits(store);
+	commit->delta = delta_suits(store);
 	allocator_begin(store);
-	changes_reset(&store->changes);
-	store->catalogue.count = 0;
 	record_prepare(store, generation);
-	retention_begin(store);
+	snapshot_begin(store);
 	commit->early_count = 0;
 	commit->read_errors = 0;
-	commit->blocks = 0;
 	commit->joint = false;
 	commit->recorded = false;
 	commit->epoch = store->device->epoch;
-	commit->overlay.count = 0;
+	store->next_overlay.count = 0;
 	commit->superseded = 0;
 	commit->max_page = NIL_KEY;
 	commit->height = store->record.space.height;
-	store->reservation.waiting = false;
+	reserve_served(store);
 	commit->phase = COMMIT_STRIKE;
 	/* The second commit of a restore takes no page along: what became dirty since
 	 * the first one's freeze belongs to the replaced state.  If the second fails, that
@@ -145,7 +216,7 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 	if (!store->mounted || store->read_only || store->replaced)
 		return STATUS_READ_ONLY;
 	/* What an abandoned commit has asked the device for keeps its buffers and sectors. */
-	if (store_is_committing(store) || !stage_empty(store))
+	if (store_committing(store) || !stage_empty(store))
 		return STATUS_BUSY;
 	if (store->generation >= DISK_GENERATION_END - 1) /* a restore takes two */
 		return STATUS_LIMIT;
@@ -153,7 +224,7 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 	status = snapshot_check(store, &named);
 	if (status != STATUS_OK)
 		return status;
-	store->commit.request = named;
+	store->request = named;
 	store->commit.second = false;
 	commit_begin(store, store->generation);
 	if (named.action == STORE_ACTION_GROW)
@@ -236,12 +307,12 @@ static void record_write(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
-	commit->record.entries = commit->overlay.count;
-	record_seal(store, &commit->record, &commit->overlay);
+	store->next.entries = store->next_overlay.count;
+	record_seal(store, &store->next, &store->next_overlay);
 	commit->recorded = true;
-	commit_io(store, BLOCK_WRITE, record_sector(commit->record.slot),
-		  slot_written(store, record_sectors(commit->overlay.count)),
-		  overlay_slot(&commit->overlay));
+	commit_io(store, BLOCK_WRITE, record_sector(store->next.slot),
+		  slot_written(store, record_sectors(store->next_overlay.count)),
+		  overlay_slot(&store->next_overlay));
 }
 
 /* The device was reset since the writes that this flush is to cover, or it was not. */
@@ -281,13 +352,13 @@ static uint64_t predecessor_blocks(const struct store *store)
 {
 	const struct commit *commit = &store->commit;
 
-	return commit->superseded + (commit->delta ? 0 : store->freemap.blocks_freed);
+	return commit->superseded + (commit->delta ? 0 : freemap_blocks_freed(store));
 }
 
 /* A mount knows by it what is free, without a commit. */
 static void predecessor_count(struct store *store)
 {
-	struct disk_record *record = &store->commit.record;
+	struct disk_record *record = &store->next;
 
 	record->predecessor_blocks = 0;
 	if (!(store->superblock->features_read_only & DISK_READ_ONLY_COUNTED))
@@ -303,10 +374,10 @@ static void drain_begin(struct store *store)
 
 	stage_close(store);
 	predecessor_count(store);
-	commit->joint = commit->blocks <= DISK_JOINT_COMMIT_BLOCKS && store->record.generation &&
-			commit->request.action != STORE_ACTION_STOP && !store->failures;
-	commit->record.durable =
-		commit->joint ? commit->record.predecessor : commit->record.generation;
+	commit->joint = allocator_blocks_touched(store) <= DISK_JOINT_COMMIT_BLOCKS &&
+			store->record.generation && store->request.action != STORE_ACTION_STOP &&
+			!store->failures;
+	store->next.durable = commit->joint ? store->next.predecessor : store->next.generation;
 	if (commit->joint)
 		record_write(store);
 	commit->phase = COMMIT_DRAIN;
@@ -344,7 +415,7 @@ static void previous_advance(struct store *store)
 	store->previous_map = store->record.free_map;
 	store->previous_blocks = commit->delta ? 0 : predecessor_blocks(store);
 	if (commit->delta)
-		store->delta_sectors += record_sectors(commit->overlay.count);
+		store->delta_sectors += record_sectors(store->next_overlay.count);
 	else
 		store->delta_sectors = 0;
 	store->statistics.deltas += commit->delta;
@@ -357,17 +428,17 @@ static void commit_complete(struct store *store)
 	struct commit *commit = &store->commit;
 
 	previous_advance(store);
-	store->record = commit->record;
+	store->record = store->next;
 	index_update(store);
 	store->clears[1].count = 0;
-	store->reservation.inflight = (struct reserve){0, 0, 0};
+	reserve_durable(store);
 	store->statistics.commits++;
 	store->failures = 0;
 	store->health = STATUS_OK;
 	commit->phase = COMMIT_IDLE;
 	if (commit->second) {
 		store->replaced = true;
-	} else if (commit->request.action == STORE_ACTION_RESTORE) {
+	} else if (store->request.action == STORE_ACTION_RESTORE) {
 		/* The live state is the snapshot's now. */
 		commit->second = true;
 		commit_begin(store, store->record.generation + 1);
@@ -403,7 +474,7 @@ static enum status build_step(struct store *store, bool *done)
 static void build_next(struct store *store)
 {
 	struct commit *commit = &store->commit;
-	enum store_action action = commit->request.action;
+	enum store_action action = store->request.action;
 
 	switch (commit->phase) {
 	case COMMIT_PREPARE:
@@ -478,7 +549,7 @@ bool commit_step(struct store *store)
 	struct commit *commit = &store->commit;
 	bool moved = false;
 
-	for (unsigned i = 0; i < LIMIT_STEP_UNITS && store_is_committing(store); i++) {
+	for (unsigned i = 0; i < LIMIT_STEP_UNITS && store_committing(store); i++) {
 		enum status status;
 
 		if (commit->failed != STATUS_OK && commit->phase != COMMIT_ABANDON)

@@ -14,6 +14,8 @@
 
 /* ---- clears.c ---------------------------------------------------------------- */
 
+struct layout;
+
 struct clears {
 	uint32_t count;
 	struct {
@@ -52,14 +54,11 @@ struct early {
 
 struct commit {
 	enum commit_phase phase;
-	struct store_commit_request request;
-	bool second;		   /* the second commit of a restore */
-	bool delta;		   /* no tree is written */
-	struct disk_record record; /* as it will be */
-	struct overlay overlay;	   /* as it will be; its slot is what is written */
-	uint32_t overlay_index;	   /* full: next entry of the newest overlay */
-	uint64_t superseded;	   /* of these: replaced or cleared by this commit */
-	uint32_t frozen;	   /* tree of frames */
+	bool second;		/* the second commit of a restore */
+	bool delta;		/* no tree is written */
+	uint32_t overlay_index; /* full: next entry of the newest overlay */
+	uint64_t superseded;	/* of these: replaced or cleared by this commit */
+	uint32_t frozen;	/* tree of frames */
 	uint64_t frozen_pages;
 	unsigned height;     /* of the space when it is done, at most */
 	uint64_t max_page;   /* largest written, NIL_KEY: none is */
@@ -70,7 +69,6 @@ struct commit {
 	/* A reference of the live space is freed when born after `limit`, or after
 	 * `limit_passed` where it covers only pages before `cursor`. */
 	uint64_t limit, limit_passed, cursor;
-	uint64_t blocks; /* blocks its extents touch, at most */
 	bool joint;
 	bool recorded;		 /* its record was submitted: a power cut may bring it back */
 	uint32_t epoch;		 /* of the device, when all that is not flushed was begun */
@@ -93,29 +91,31 @@ struct doubt {
 	uint32_t refusals; /* tombstones that the slot did not take */
 };
 
-/* commit.c */
+void commit_init(struct store *store, struct layout *layout);
 bool commit_step(struct store *store);
-void commit_wake(struct store *store);
-/* Starts the one request that a commit has beside its extents; the other answers OK
- * when it is over, WAIT or how it failed. */
-void commit_io(struct store *store, enum block_operation operation, uint64_t sector,
-	       uint32_t sectors, void *data);
-enum status commit_io_wait(struct store *store);
-/* abandon.c */
-void abandon_begin(struct store *store);
-bool abandon_step(struct store *store);
+/* Of the commit in flight: it writes the tree; it is a restore's second; it is given up. */
+bool commit_is_full(const struct store *store);
+bool commit_is_second(const struct store *store);
+bool commit_is_abandoned(const struct store *store);
+/* What could come back is still being struck out: nothing may be written beside it. */
+bool commit_strikes(const struct store *store);
+bool commit_fail(struct store *store); /* A write failed; false: one had before. */
+bool commit_io_busy(const struct store *store);
+/* The tallest that it makes the tree of the space; 0: there is none in flight. */
+unsigned commit_height(const struct store *store);
+uint64_t commit_frozen_pages(const struct store *store);
+/* Has it tried often enough what it could not read?  It can go on without only
+ * where somebody says so. */
+bool commit_read_failed(const struct store *store, enum status status);
+/* References of pages before `cursor` are freed when born after this generation. */
+void commit_limit_pass(struct store *store, uint64_t generation, uint64_t cursor);
+
+/* ---- abandon.c, commit_space.c ------------------------------------------------ */
+
 void abandon_frozen(struct store *store, uint32_t slot); /* this page is dirty again */
-enum status strike_step(struct store *store);
-uint32_t commit_slot_next(struct store *store); /* of the ring */
-/* commit_space.c */
-void commit_space_begin(struct store *store);
-enum status commit_space_step(struct store *store, bool *done);
 /* Stages a frozen page before its turn, so that it can be written. */
 enum status commit_stage_early(struct store *store, uint32_t slot);
 void commit_free(struct store *store, enum disk_tree tree, const struct disk_reference *reference,
 		 uint64_t end);
-
-/* page.c: the frame (CLEAN, INFLIGHT, or of an older generation) joins the working one. */
-void page_dirty(struct store *store, uint32_t slot);
 
 #endif

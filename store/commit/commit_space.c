@@ -12,13 +12,14 @@
  * A full commit puts all this into the tree; a delta, which has no cleared runs,
  * into the next overlay.
  */
+#include "store/commit/commit_priv.h"
 #include "store/store_priv.h"
 
 void commit_free(struct store *store, enum disk_tree tree, const struct disk_reference *reference,
 		 uint64_t end)
 {
 	const struct commit *commit = &store->commit;
-	struct disk_record *record = &store->commit.record;
+	struct disk_record *record = &store->next;
 	uint64_t limit = 0;
 
 	/* The free map's own extents are counted when its closure is made. */
@@ -27,7 +28,7 @@ void commit_free(struct store *store, enum disk_tree tree, const struct disk_ref
 	if (tree == DISK_TREE_SPACE)
 		limit = end <= commit->cursor ? commit->limit_passed : commit->limit;
 	if (reference->birth > limit)
-		changes_free_reference(&store->changes, reference);
+		changes_give_back(store, reference);
 	else
 		record->held_sectors = held_add(store, record->held_sectors, reference->sectors);
 }
@@ -77,7 +78,7 @@ static enum status page_stage(struct store *store, uint64_t page, const void *da
 		return stage_extent(store, data, place, reference);
 	*reference = (struct disk_reference){
 		.codec = DISK_CODEC_ZERO,
-		.birth = store->commit.record.generation,
+		.birth = store->next.generation,
 	};
 	return STATUS_OK;
 }
@@ -95,10 +96,8 @@ enum status commit_stage_early(struct store *store, uint32_t slot)
 	struct early early = {.page = cache_frame(store, slot)->key & KEY_NUMBER};
 	enum status status;
 
-	if (commit->early_count == LIMIT_EARLY) {
-		store->stage.waited = true;
-		return store_wait_for(store, (store_channel_t){STORE_CHANNEL_STAGING});
-	}
+	if (commit->early_count == LIMIT_EARLY)
+		return stage_wait(store);
 	status = page_stage(store, early.page, cache_data(store, slot), &early.reference);
 	if (status != STATUS_OK)
 		return status;
@@ -163,7 +162,7 @@ static enum status page_seek(struct store *store, uint64_t page)
 
 static void page_put(struct store *store, uint64_t page, const struct disk_reference *reference)
 {
-	struct overlay *next = &store->commit.overlay;
+	struct overlay *next = &store->next_overlay;
 
 	if (!store->commit.delta) {
 		update_set(store, page, reference);
@@ -190,7 +189,7 @@ static enum status frozen_write(struct store *store, uint32_t slot)
 		cache_drop(store, slot);
 	} else {
 		cache_state_set(store, slot, FRAME_INFLIGHT);
-		cache_list_add(store, store->cache.inflight, slot);
+		cache_inflight_add(store, slot);
 	}
 	return STATUS_OK;
 }
@@ -237,8 +236,7 @@ static enum status overlay_write(struct store *store)
 	if (status != STATUS_OK)
 		return status;
 	if (!commit->delta && entry->reference.sectors)
-		changes_push(&store->changes, CHANGE_TAKE,
-			     disk_reference_sector(&entry->reference).n, entry->reference.sectors);
+		changes_take(store, &entry->reference);
 	page_put(store, entry->page, &entry->reference);
 	commit->overlay_index++;
 	return STATUS_OK;
@@ -254,7 +252,7 @@ static enum status space_finish(struct store *store, bool *done)
 		status = update_finish(store);
 	*done = status == STATUS_OK;
 	if (*done && !store->commit.delta)
-		store->commit.record.space = store->update.result;
+		store->next.space = *update_result(store);
 	return status;
 }
 

@@ -50,8 +50,7 @@ struct update {
 	bool changed[DISK_HEIGHT_MAX + 1];
 	uint64_t key[DISK_HEIGHT_MAX + 1];
 	struct disk_reference before[DISK_HEIGHT_MAX + 1]; /* replaced node, or null */
-	struct disk_node *node[DISK_HEIGHT_MAX + 1];
-	struct disk_reference root; /* top-level reference as it stands */
+	struct disk_reference root;			   /* top-level reference as it stands */
 };
 
 /* max_key: the largest key that will be set; NIL_KEY: none will. */
@@ -64,8 +63,9 @@ struct disk_reference *update_entry(struct store *store, uint64_t key);
 void update_set(struct store *store, uint64_t key, const struct disk_reference *reference);
 /* Makes keys from *position on absent, some at a time, until *position == end. */
 enum status update_clear(struct store *store, uint64_t *position, uint64_t end);
-/* Writes what is open; then result is the new root. */
+/* Writes what is open; then the new root is the result. */
 enum status update_finish(struct store *store);
+const struct disk_root *update_result(const struct store *store);
 
 /* ---- overlay.c: pages changed since the last full commit ------------------------ */
 
@@ -84,8 +84,6 @@ uint32_t overlay_at_or_after(const struct overlay *overlay, uint64_t page);
 uint64_t overlay_sectors(const struct overlay *overlay);
 /* The image of the ring slot in which the entries lie. */
 void *overlay_slot(const struct overlay *overlay);
-/* Does a delta suit the commit that is about to begin?  See overlay.c. */
-bool overlay_suits(const struct store *store);
 /* The next overlay is durable: it becomes the newest, the newest the previous. */
 void overlay_advance(struct store *store);
 

@@ -66,29 +66,6 @@ void overlay_advance(struct store *store)
 	struct overlay spare = store->previous;
 
 	store->previous = store->overlay;
-	store->overlay = store->commit.overlay;
-	store->commit.overlay = spare;
-}
-
-/* Sectors that a full commit would write beyond its pages. */
-static uint64_t full_cost(const struct store *store, uint64_t pages)
-{
-	const struct reservation *reservation = &store->reservation;
-
-	return (reservation->carried.nodes + reservation->working.nodes) * LIMIT_NODE_SECTORS +
-	       map_blocks_touched(store_leaves(store), pages) * BLOCK_SECTORS;
-}
-
-bool overlay_suits(const struct store *store)
-{
-	uint64_t pages = store->overlay.count + store->dirty_pages;
-
-	/* Only a full commit gives space back, takes pages away, or changes what
-	 * snapshots there are.  Nobody waits for an automatic snapshot's space. */
-	if (!(store->superblock->features_incompatible & DISK_FEATURE_DELTA) ||
-	    !store->record.generation || store->commit.second ||
-	    store->commit.request.action != STORE_ACTION_NONE || store->clears[0].count ||
-	    store->reservation.waiting || store_deletion_presses(store))
-		return false;
-	return pages <= store->delta_max && store->delta_sectors < full_cost(store, pages);
+	store->overlay = store->next_overlay;
+	store->next_overlay = spare;
 }

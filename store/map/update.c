@@ -28,16 +28,20 @@ static uint64_t node_end(uint64_t key, unsigned level)
 }
 
 /* Where the reference of the open path's node (level, key) is kept. */
-static struct disk_reference *link_of(struct update *update, unsigned level, uint64_t key)
+static struct disk_reference *link_of(struct store *store, unsigned level, uint64_t key)
 {
+	struct update *update = &store->update;
+
 	if (level == update->height)
 		return &update->root;
-	return &update->node[level + 1]->entry[node_key(key, level) % DISK_NODE_ENTRIES];
+	return &store->node[level + 1]->entry[node_key(key, level) % DISK_NODE_ENTRIES];
 }
 
-static void node_open_empty(struct update *update, unsigned level, uint64_t key)
+static void node_open_empty(struct store *store, unsigned level, uint64_t key)
 {
-	memset(update->node[level], 0, sizeof(struct disk_node));
+	struct update *update = &store->update;
+
+	memset(store->node[level], 0, sizeof(struct disk_node));
 	memset(&update->before[level], 0, sizeof(struct disk_reference));
 	update->active[level] = true;
 	update->changed[level] = false;
@@ -47,13 +51,15 @@ static void node_open_empty(struct update *update, unsigned level, uint64_t key)
 
 /* A tree that grows: the nodes above the old root are opened at once, with the
  * old root as the first entry of the lowest of them. */
-static void update_grow(struct update *update)
+static void update_grow(struct store *store)
 {
+	struct update *update = &store->update;
+
 	for (unsigned level = update->height; level > update->old.height; level--) {
-		node_open_empty(update, level, 0);
+		node_open_empty(store, level, 0);
 		update->changed[level] = true;
 	}
-	update->node[update->old.height + 1]->entry[0] = update->old.reference;
+	store->node[update->old.height + 1]->entry[0] = update->old.reference;
 	memset(&update->root, 0, sizeof(update->root));
 }
 
@@ -72,7 +78,7 @@ void update_begin(struct store *store, enum disk_tree tree, const struct disk_ro
 		update->height = map_height_for(max_key);
 	ASSERT(update->height <= DISK_HEIGHT_MAX);
 	if (update->height > update->old.height && update->old.height)
-		update_grow(update);
+		update_grow(store);
 }
 
 /* ---- closing -------------------------------------------------------------------- */
@@ -97,7 +103,7 @@ static bool node_empty(const struct disk_node *node, unsigned from)
 static enum status node_write(struct store *store, unsigned level, struct disk_reference *reference)
 {
 	struct update *update = &store->update;
-	struct disk_node *node = update->node[level];
+	struct disk_node *node = store->node[level];
 	struct place place = {update->tree, level, update->key[level]};
 
 	if (update->tree == DISK_TREE_FREE_MAP)
@@ -114,12 +120,12 @@ static enum status node_close(struct store *store, unsigned level)
 	enum status status = STATUS_OK;
 
 	if (update->changed[level]) {
-		if (!node_empty(update->node[level], 0))
+		if (!node_empty(store->node[level], 0))
 			status = node_write(store, level, &reference);
 		if (status != STATUS_OK)
 			return status;
 		commit_free(store, update->tree, &update->before[level], node_end(key, level));
-		*link_of(update, level, key) = reference;
+		*link_of(store, level, key) = reference;
 		if (level < update->height)
 			update->changed[level + 1] = true;
 	}
@@ -145,20 +151,20 @@ static enum status nodes_close(struct store *store, unsigned top)
 static enum status node_open(struct store *store, unsigned level, uint64_t key)
 {
 	struct update *update = &store->update;
-	struct disk_reference *link = link_of(update, level, key);
+	struct disk_reference *link = link_of(store, level, key);
 	struct place place = {update->tree, level, node_key(key, level)};
 	const void *data;
 	enum status status;
 
 	if (reference_is_null(link)) {
-		node_open_empty(update, level, place.key);
+		node_open_empty(store, level, place.key);
 		return STATUS_OK;
 	}
 	status = extent_get(store, link, place, &data);
 	if (status != STATUS_OK)
 		return status;
-	node_open_empty(update, level, place.key);
-	memcpy(update->node[level], data, sizeof(struct disk_node));
+	node_open_empty(store, level, place.key);
+	memcpy(store->node[level], data, sizeof(struct disk_node));
 	update->before[level] = *link;
 	return STATUS_OK;
 }
@@ -180,7 +186,7 @@ static enum status path_open(struct store *store, uint64_t key, bool create, uns
 		status = nodes_close(store, level);
 		if (status != STATUS_OK)
 			return status;
-		if (!create && reference_is_null(link_of(update, level, key))) {
+		if (!create && reference_is_null(link_of(store, level, key))) {
 			*absent = level;
 			return STATUS_OK;
 		}
@@ -201,7 +207,7 @@ enum status update_seek(struct store *store, uint64_t key)
 struct disk_reference *update_entry(struct store *store, uint64_t key)
 {
 	ASSERT(store->update.active[1] && store->update.key[1] == node_key(key, 1));
-	return &store->update.node[1]->entry[key % DISK_NODE_ENTRIES];
+	return &store->node[1]->entry[key % DISK_NODE_ENTRIES];
 }
 
 void update_set(struct store *store, uint64_t key, const struct disk_reference *reference)
@@ -253,11 +259,11 @@ static void update_shrink(struct store *store)
 		unsigned top = update->height;
 
 		if (!update->active[top] || !update->active[top - 1] || update->key[top - 1] ||
-		    !node_empty(update->node[top], 1))
+		    !node_empty(store->node[top], 1))
 			return;
 		commit_free(store, update->tree, &update->before[top], node_end(0, top));
 		update->active[top] = false;
-		update->root = update->node[top]->entry[0];
+		update->root = store->node[top]->entry[0];
 		update->height--;
 	}
 }
@@ -280,4 +286,9 @@ enum status update_finish(struct store *store)
 	update->result.reference = update->root;
 	update->result.height = update->height;
 	return STATUS_OK;
+}
+
+const struct disk_root *update_result(const struct store *store)
+{
+	return &store->update.result;
 }

@@ -132,7 +132,7 @@ static bool superblock_changed(const struct disk_superblock *a, const struct dis
 enum status superblock_find(struct store *store, struct store_recovery *recovery, uint64_t *damaged)
 {
 	struct disk_superblock *superblock = store->superblock;
-	struct disk_superblock *other = (struct disk_superblock *)store->stage.data;
+	struct disk_superblock *other = (struct disk_superblock *)store->columns;
 	enum status first, copy;
 
 	*damaged = SUPERBLOCK_NONE;

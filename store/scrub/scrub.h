@@ -11,6 +11,8 @@
 
 /* ---- scrub_read.c: reading past the cache ------------------------------------- */
 
+struct layout;
+
 struct scrubber {
 	struct block_request request; /* the last one */
 	uint8_t *buffer;	      /* LIMIT_SCRUB_BYTES */
@@ -26,6 +28,7 @@ struct scrubber {
 	volatile bool done;
 };
 
+void scrubber_lay_out(struct store *store, struct layout *layout);
 /* The sectors of something durable since generation `birth`, as they are on the
  * disk now; no more than a request takes.  OK, WAIT, IO. */
 enum status scrubber_read(struct store *store, uint64_t sector, uint32_t sectors, uint64_t birth,

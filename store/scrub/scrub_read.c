@@ -102,6 +102,11 @@ enum status scrubber_write(struct store *store, uint64_t sector, uint32_t sector
 	return scrubber_wait(store);
 }
 
+void scrubber_lay_out(struct store *store, struct layout *layout)
+{
+	store->scrubber.buffer = layout_take(layout, LIMIT_SCRUB_BYTES, 4096);
+}
+
 bool scrubber_busy(const struct store *store)
 {
 	return store->scrubber.state != SCRUBBER_IDLE;

@@ -201,8 +201,8 @@ enum status catalogue_update_step(struct store *store, bool *done)
 	status = update_finish(store);
 	if (status != STATUS_OK)
 		return status;
-	store->commit.record.catalogue = store->update.result;
-	store->commit.record.snapshots = store->update.result.pages;
+	store->next.catalogue = *update_result(store);
+	store->next.snapshots = update_result(store)->pages;
 	*done = true;
 	return STATUS_OK;
 }

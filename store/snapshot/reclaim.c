@@ -23,12 +23,29 @@
  */
 #include "store/store_priv.h"
 
+void reclaim_open(struct store *store)
+{
+	store->reclaim.waiting = store->record.dying != 0;
+	store->reclaim.broken = false;
+}
+
+bool reclaim_rests(const struct store *store)
+{
+	return store->reclaim.broken;
+}
+
+bool store_deletion_presses(const struct store *store)
+{
+	return store->record.dying && !store->reclaim.broken &&
+	       (store->record.dying != store->retention.lazy || store->reclaim.waiting);
+}
+
 void reclaim_begin(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 
 	reclaim->phase = RECLAIM_LOAD;
-	reclaim->changes_stop = store->changes.count + LIMIT_RECLAIM_CHANGES -
+	reclaim->changes_stop = changes_count(store) + LIMIT_RECLAIM_CHANGES -
 				(DISK_NODE_ENTRIES + DISK_HEIGHT_MAX);
 	reclaim->visits = 0;
 	reclaim->freed = 0;
@@ -150,7 +167,7 @@ static struct disk_reference child_below(const struct reclaim *reclaim,
 
 static void reclaim_free(struct store *store, const struct disk_reference *reference)
 {
-	changes_free_reference(&store->changes, reference);
+	changes_give_back(store, reference);
 	store->reclaim.freed += reference->sectors;
 }
 
@@ -235,7 +252,7 @@ static enum status reclaim_walk(struct store *store)
 
 static bool reclaim_enough(const struct store *store)
 {
-	return store->changes.count >= store->reclaim.changes_stop ||
+	return changes_count(store) >= store->reclaim.changes_stop ||
 	       store->reclaim.visits >= store->limits.deletion_visits;
 }
 
@@ -260,7 +277,7 @@ static void held_given_back(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 
-	held_take(reclaim->child_is_live ? &store->commit.record.held_sectors
+	held_take(reclaim->child_is_live ? &store->next.held_sectors
 					 : &reclaim->snapshot.held_sectors,
 		  reclaim->freed);
 	reclaim->freed = 0;
@@ -270,7 +287,7 @@ static void held_given_back(struct store *store)
 static bool held_pass(struct store *store, struct snapshot *parent)
 {
 	struct reclaim *reclaim = &store->reclaim;
-	struct disk_record *record = &store->commit.record;
+	struct disk_record *record = &store->next;
 	uint64_t rest;
 
 	held_given_back(store);
@@ -372,7 +389,7 @@ static enum status reclaim_end(struct store *store, bool *done)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	const struct snapshot *dying = &reclaim->snapshot;
-	struct disk_record *record = &store->commit.record;
+	struct disk_record *record = &store->next;
 	struct reclaim_entries entries;
 	enum status status = entries_get(store, &entries);
 	bool parent_changes;
@@ -412,8 +429,8 @@ static void reclaim_limits(struct store *store)
 
 	if (!reclaim->child_is_live)
 		return;
-	store->commit.limit_passed = reclaim->parent_generation;
-	store->commit.cursor = reclaim->position >= reclaim->end ? UINT64_MAX : reclaim->position;
+	commit_limit_pass(store, reclaim->parent_generation,
+			  reclaim->position >= reclaim->end ? UINT64_MAX : reclaim->position);
 }
 
 /* Here the next step goes on. */

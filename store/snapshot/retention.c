@@ -104,7 +104,7 @@ static bool automatic_stays(const struct store *store, uint32_t i)
 static bool over_budget(const struct store *store)
 {
 	const struct index *index = &store->index;
-	const struct disk_record *record = &store->commit.record;
+	const struct disk_record *record = &store->next;
 	uint64_t held = 0;
 
 	for (uint32_t i = 0; i < index->automatics; i++) {
@@ -121,8 +121,8 @@ static bool over_budget(const struct store *store)
 static uint32_t automatic_surplus(const struct store *store)
 {
 	const struct index *index = &store->index;
-	const struct disk_retention *rule = &store->commit.record.retention;
-	struct zones zones[2] = {{.end = store->commit.record.wall_ns,
+	const struct disk_retention *rule = &store->next.retention;
+	struct zones zones[2] = {{.end = store->next.wall_ns,
 				  .length = NS_PER_MINUTE,
 				  .most = UINT32_MAX,
 				  .left = {rule->minutes, rule->hours, rule->days},
@@ -153,20 +153,18 @@ static uint32_t automatic_surplus(const struct store *store)
 /* One dies at a time; one that rests because it did not find the next goes on with this. */
 static bool may_delete(const struct store *store)
 {
-	return !store->commit.record.dying || (store->reclaim.broken && store->reclaim.missed);
+	return !store->next.dying || (store->reclaim.broken && store->reclaim.missed);
 }
 
 static bool automatic_due(const struct store *store)
 {
 	const struct index *index = &store->index;
-	const struct disk_record *record = &store->commit.record;
+	const struct disk_record *record = &store->next;
 	uint64_t interval_ns = record->retention.interval_s * NS_PER_SECOND;
 	uint64_t last = store->retention.taken_ns;
 
 	if (index->more || index->automatics == LIMIT_AUTOMATIC ||
-	    record->next_snapshot >= DISK_SNAPSHOT_END ||
-	    reserve_blocks_available(store) <
-		    store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW))
+	    record->next_snapshot >= DISK_SNAPSHOT_END || !reserve_has_room(store))
 		return false;
 	/* None was taken since the mount. */
 	if (!last && index->automatics)
@@ -183,7 +181,7 @@ static enum status automatic_take(struct store *store)
 	enum status status = STATUS_NOT_FOUND;
 
 	text_format(name, sizeof(name), "%s%lu", keeping_prefix(KEEPING_TAKEN),
-		    store->commit.record.generation);
+		    store->next.generation);
 	if (!store->index.overflow)
 		status = index_find(store, name, &other);
 	if (status == STATUS_NOT_FOUND)
@@ -194,7 +192,7 @@ static enum status automatic_take(struct store *store)
 		return status == STATUS_WAIT ? status : STATUS_OK;
 	status = snapshot_take(store, DISK_SNAPSHOT_AUTOMATIC, name);
 	if (status == STATUS_OK)
-		store->retention.taken_ns = store->commit.record.wall_ns;
+		store->retention.taken_ns = store->next.wall_ns;
 	return status;
 }
 
@@ -258,9 +256,8 @@ static enum status retention_follow(struct store *store)
 
 enum status retention_apply(struct store *store)
 {
-	const struct commit *commit = &store->commit;
 	struct retention *retention = &store->retention;
-	bool rules = commit->record.retention.interval_s && !commit->request.offline;
+	bool rules = store->next.retention.interval_s && !store->request.offline;
 	enum status status;
 
 	if (!retention->yield && !rules)
@@ -280,6 +277,11 @@ enum status retention_apply(struct store *store)
 }
 
 /* ---- space is short ------------------------------------------------------------------------ */
+
+void retention_press(struct store *store)
+{
+	store->retention.lazy = 0;
+}
 
 bool retention_yields(struct store *store)
 {

@@ -281,9 +281,7 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 			status = name_check(store, request->name, 0);
 		if (status == STATUS_OK && store->record.next_snapshot >= DISK_SNAPSHOT_END)
 			status = STATUS_LIMIT;
-		if (status == STATUS_OK &&
-		    reserve_blocks_available(store) <
-			    store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW))
+		if (status == STATUS_OK && !reserve_has_room(store))
 			status = STATUS_NO_SPACE;
 	}
 	return status;
@@ -294,17 +292,17 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 /* A stream begins: what it replaces is this snapshot. */
 static void apply_receiving(struct store *store, uint64_t replaced)
 {
-	const struct store_commit_request *request = &store->commit.request;
+	const struct store_commit_request *request = &store->request;
 
 	if (request->receiving_set && request->receiving.generation)
-		store->commit.record.receiving.replaced = replaced;
+		store->next.receiving.replaced = replaced;
 }
 
 /* What was replaced since the origin was taken: another child of the origin is
  * in the live state's place now. */
 static enum status held_settle(struct store *store)
 {
-	struct disk_record *record = &store->commit.record;
+	struct disk_record *record = &store->next;
 	struct snapshot origin;
 	enum status status = STATUS_NOT_FOUND;
 
@@ -323,7 +321,7 @@ static enum status held_settle(struct store *store)
 
 enum status snapshot_take(struct store *store, uint32_t flags, const char *name)
 {
-	struct disk_record *record = &store->commit.record;
+	struct disk_record *record = &store->next;
 	struct snapshot snapshot;
 	enum status status = held_settle(store);
 
@@ -338,7 +336,7 @@ enum status snapshot_take(struct store *store, uint32_t flags, const char *name)
 		.uptime_ns = record->counters.uptime_ns,
 		.flags = flags,
 		.children = 1,
-		.source = store->commit.request.source,
+		.source = store->request.source,
 	};
 
 	if (snapshot.source.generation)
@@ -347,7 +345,7 @@ enum status snapshot_take(struct store *store, uint32_t flags, const char *name)
 		snapshot.name[i] = name[i];
 	record->origin = snapshot.number;
 	record->origin_generation = snapshot.generation;
-	if (store->commit.request.action == STORE_ACTION_SNAPSHOT)
+	if (store->request.action == STORE_ACTION_SNAPSHOT)
 		apply_receiving(store, snapshot.number);
 	catalogue_put(store, &snapshot);
 	return STATUS_OK;
@@ -363,7 +361,7 @@ void snapshot_dying_set(struct snapshot *snapshot)
 /* It and what descends from it are left: it dies now, or when its turn comes. */
 static void apply_dying(struct store *store, struct snapshot *snapshot)
 {
-	struct disk_record *record = &store->commit.record;
+	struct disk_record *record = &store->next;
 
 	if (snapshot->children <= 1 && !record->dying) {
 		snapshot_dying_set(snapshot);
@@ -390,7 +388,7 @@ enum status snapshot_delete(struct store *store, uint64_t number)
 
 static enum status apply_rename(struct store *store)
 {
-	const struct store_commit_request *request = &store->commit.request;
+	const struct store_commit_request *request = &store->request;
 	struct snapshot snapshot;
 	enum status status = catalogue_get(store, request->number.n, &snapshot);
 
@@ -412,7 +410,7 @@ static enum status apply_leftover(struct store *store)
 	struct snapshot leftover;
 	enum status status = STATUS_NOT_FOUND;
 
-	if (store->leftover && store->leftover != store->commit.request.number.n)
+	if (store->leftover && store->leftover != store->request.number.n)
 		status = catalogue_get(store, store->leftover, &leftover);
 	if (status == STATUS_OK && snapshot_lives(&leftover) &&
 	    leftover.flags & DISK_SNAPSHOT_AUTOMATIC) {
@@ -431,7 +429,7 @@ static enum status apply_leftover(struct store *store)
  * changes, so its deletion need not wait. */
 static enum status apply_replaced(struct store *store)
 {
-	const struct store_commit_request *request = &store->commit.request;
+	const struct store_commit_request *request = &store->request;
 	uint64_t number;
 	bool given = keeping_giver_of(request->name, &number) != KEEPING_OWNER;
 	enum status status = apply_leftover(store);
@@ -439,19 +437,19 @@ static enum status apply_replaced(struct store *store)
 	if (status == STATUS_OK)
 		status = snapshot_take(store, given ? DISK_SNAPSHOT_AUTOMATIC : 0, request->name);
 	if (status == STATUS_OK && request->discard)
-		status = snapshot_delete(store, store->commit.record.origin);
+		status = snapshot_delete(store, store->next.origin);
 	return status;
 }
 
 /* The second commit of a restore: the live state moves. */
 static enum status apply_restore(struct store *store)
 {
-	struct disk_record *record = &store->commit.record;
+	struct disk_record *record = &store->next;
 	struct snapshot from, to;
 	enum status status = catalogue_get(store, record->origin, &from);
 
 	if (status == STATUS_OK)
-		status = catalogue_get(store, store->commit.request.number.n, &to);
+		status = catalogue_get(store, store->request.number.n, &to);
 	if (status != STATUS_OK)
 		return status;
 	from.children--;
@@ -467,27 +465,36 @@ static enum status apply_restore(struct store *store)
 
 void snapshot_abandoned(struct store *store)
 {
-	const struct store_commit_request *request = &store->commit.request;
+	const struct store_commit_request *request = &store->request;
 	uint64_t number;
 
-	if (store->commit.second && !request->discard &&
+	if (commit_is_second(store) && !request->discard &&
 	    keeping_giver_of(request->name, &number) != KEEPING_OWNER)
 		store->leftover = store->record.origin;
+	index_drop(store);
+	reclaim_open(store);
+	store->retention.taken_ns = 0;
+}
+
+void snapshot_begin(struct store *store)
+{
+	store->catalogue.count = 0;
+	retention_begin(store);
 }
 
 enum status snapshot_apply(struct store *store)
 {
-	const struct store_commit_request *request = &store->commit.request;
+	const struct store_commit_request *request = &store->request;
 	uint32_t flags = 0;
 
 	switch (request->action) {
 	case STORE_ACTION_SNAPSHOT:
 		/* What a stream replaces is kept automatically. */
-		if (store->commit.record.receiving.generation)
+		if (store->next.receiving.generation)
 			flags = DISK_SNAPSHOT_AUTOMATIC;
 		return snapshot_take(store, flags, request->name);
 	case STORE_ACTION_RESTORE:
-		if (store->commit.second)
+		if (commit_is_second(store))
 			return apply_restore(store);
 		return apply_replaced(store);
 	case STORE_ACTION_DELETE:
@@ -495,10 +502,10 @@ enum status snapshot_apply(struct store *store)
 	case STORE_ACTION_RENAME:
 		return apply_rename(store);
 	case STORE_ACTION_GROW:
-		store->commit.record.sectors = request->sectors;
+		store->next.sectors = request->sectors;
 		break;
 	case STORE_ACTION_RETAIN:
-		store->commit.record.retention = request->retention;
+		store->next.retention = request->retention;
 		break;
 	case STORE_ACTION_NONE:
 		return retention_apply(store);

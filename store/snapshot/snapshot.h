@@ -73,7 +73,10 @@ enum status catalogue_update_step(struct store *store, bool *done);
 
 enum status snapshot_check(struct store *store, const struct store_commit_request *request);
 enum status snapshot_apply(struct store *store);
-/* A commit has failed.  If it was the second of a restore, the first has left a snapshot. */
+void snapshot_begin(struct store *store); /* at the start of a commit */
+/* A commit has failed.  If it was the second of a restore, the first has left a snapshot.
+ * What it has found out about the disk is forgotten, as the disk may recover: deletions
+ * that rest are tried again, names are read again. */
 void snapshot_abandoned(struct store *store);
 /* Its turn has come: from now on steps give back what is its alone. */
 void snapshot_dying_set(struct snapshot *snapshot);
@@ -128,6 +131,7 @@ struct retention {
 /* INVALID, LIMIT: not a rule. */
 enum status retention_check(const struct disk_retention *rule);
 void retention_begin(struct store *store); /* at the start of a commit */
+void retention_press(struct store *store); /* somebody waits for the space of all that dies */
 /* In a commit without an action: lets an automatic snapshot go, takes one, or both. */
 enum status retention_apply(struct store *store);
 /* Space is short: true when a commit may help. */
@@ -164,7 +168,11 @@ struct reclaim {
 	uint64_t freed; /* sectors given back by this step */
 };
 
-void reclaim_begin(struct store *store);
+void reclaim_open(struct store *store);	 /* at mount, and when a commit has failed */
+void reclaim_begin(struct store *store); /* at the start of a commit's step */
+/* A deletion goes on, and its space is waited for or was asked for. */
+bool store_deletion_presses(const struct store *store);
+bool reclaim_rests(const struct store *store); /* damage is in the way */
 /* A sum of sectors held, at most the store's. */
 uint64_t held_add(const struct store *store, uint64_t held, uint64_t more);
 /* Does damage keep the dying one from ever being given back, and others with it? */

@@ -40,13 +40,28 @@ static void window_unread(struct allocator_window *window, enum status status)
 		window->unread = status;
 }
 
+/* Go on writing near where the last generation was written. */
+void allocator_open(struct store *store)
+{
+	store->allocator.blocks.leaf =
+		disk_reference_sector(&store->record.space.reference).n / DISK_FREE_MAP_SECTORS;
+	store->allocator.holes.leaf = store->allocator.blocks.leaf;
+}
+
+uint64_t allocator_blocks_touched(const struct store *store)
+{
+	return store->allocator.blocks_touched;
+}
+
 void allocator_begin(struct store *store)
 {
 	struct allocator *allocator = &store->allocator;
 	uint64_t blocks = store->record.sectors / BLOCK_SECTORS;
 
+	changes_reset(&store->changes);
 	window_begin(&allocator->blocks);
 	window_begin(&allocator->holes);
+	allocator->blocks_touched = 0;
 	allocator->open_room = 0;
 	allocator->gaps = 0;
 	allocator->scarce =
@@ -293,7 +308,7 @@ static void block_open(struct store *store)
 	allocator->open_room = BLOCK_SECTORS;
 	window_mark(&allocator->blocks, allocator->open_sector, BLOCK_SECTORS);
 	window_mark(&allocator->holes, allocator->open_sector, BLOCK_SECTORS);
-	store->commit.blocks++;
+	allocator->blocks_touched++;
 }
 
 /* ---- gaps: ends of blocks within the write that is being built ------------- */
@@ -339,7 +354,7 @@ uint64_t allocator_take(struct store *store, uint32_t sectors)
 		   hole_take(store, sectors, &sector)) {
 		window_mark(&allocator->holes, sector, sectors);
 		window_mark(&allocator->blocks, sector, sectors);
-		store->commit.blocks++;
+		allocator->blocks_touched++;
 	} else {
 		if (allocator->open_room < sectors) {
 			gap_keep(allocator);

@@ -38,10 +38,29 @@ void changes_push(struct changes *changes, enum change_kind kind, uint64_t secto
 	changes->entry[changes->count++] = sector << 16 | (uint64_t)count << 1 | kind;
 }
 
-void changes_free_reference(struct changes *changes, const struct disk_reference *reference)
+void changes_lay_out(struct store *store, struct layout *layout)
+{
+	struct changes *changes = &store->changes;
+
+	changes->capacity = LIMIT_CHANGES + store->limits.frames / 128 * 9;
+	changes->entry = layout_take(layout, changes->capacity * sizeof(uint64_t), 64);
+}
+
+uint32_t changes_count(const struct store *store)
+{
+	return store->changes.count;
+}
+
+void changes_take(struct store *store, const struct disk_reference *reference)
+{
+	changes_push(&store->changes, CHANGE_TAKE, disk_reference_sector(reference).n,
+		     reference->sectors);
+}
+
+void changes_give_back(struct store *store, const struct disk_reference *reference)
 {
 	if (reference->sectors)
-		changes_push(changes, CHANGE_FREE, disk_reference_sector(reference).n,
+		changes_push(&store->changes, CHANGE_FREE, disk_reference_sector(reference).n,
 			     reference->sectors);
 }
 

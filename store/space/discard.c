@@ -98,7 +98,7 @@ static struct discard_request *discard_idle(struct store *store)
 static void discard_start(struct store *store, struct discard_request *discard, uint64_t sector,
 			  uint32_t sectors)
 {
-	ASSERT(!store_is_committing(store) && discard->state == DISCARD_IDLE);
+	ASSERT(!store_committing(store) && discard->state == DISCARD_IDLE);
 	discard->request = (struct block_request){
 		.operation = BLOCK_DISCARD,
 		.sector = {sector},
@@ -263,7 +263,7 @@ bool discard_step(struct store *store)
 	struct discards *discards = &store->discards;
 	bool moved = discard_collect(store);
 
-	if (!discards->on || store->read_only || store->replaced || store_is_committing(store) ||
+	if (!discards->on || store->read_only || store->replaced || store_committing(store) ||
 	    !stage_empty(store) || store->doubt.generation)
 		return moved;
 	if (discards->round != store->record.generation)
@@ -293,11 +293,9 @@ enum status store_discard_free(struct store *store, sector_t *position)
 		return STATUS_NO_OPERATION;
 	if (leaf >= store_leaves(store))
 		return STATUS_NOT_FOUND;
-	if (store_is_committing(store) || store->doubt.generation || !discard) {
-		store_channel_t channel = {discard ? STORE_CHANNEL_COMMIT : STORE_CHANNEL_DISCARD};
-
-		return store_wait_for(store, channel);
-	}
+	if (store_committing(store) || store->doubt.generation || !discard)
+		return store_wait_for(store, (store_channel_t){discard ? STORE_CHANNEL_COMMIT
+								       : STORE_CHANNEL_DISCARD});
 	status = window_look(store, leaf);
 	if (status != STATUS_OK)
 		return status;

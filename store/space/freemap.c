@@ -20,6 +20,19 @@
  */
 #include "store/store_priv.h"
 
+void freemap_lay_out(struct store *store, struct layout *layout)
+{
+	struct freemap *freemap = &store->freemap;
+
+	freemap->run_capacity = LIMIT_MAP_RUNS + store->limits.frames / 128 * 3;
+	freemap->run = layout_take(layout, freemap->run_capacity * sizeof(uint64_t), 64);
+}
+
+uint64_t freemap_blocks_freed(const struct store *store)
+{
+	return store->freemap.blocks_freed;
+}
+
 void freemap_begin(struct store *store)
 {
 	struct freemap *freemap = &store->freemap;
@@ -126,7 +139,7 @@ static enum status page_claim(struct store *store, struct place place)
 		return status;
 	sector = allocator_take(store, BLOCK_SECTORS);
 	run_push(&store->freemap, sector);
-	changes_free_reference(&store->changes, &old);
+	changes_give_back(store, &old);
 	return STATUS_OK;
 }
 
@@ -292,7 +305,7 @@ static enum status leaf_write(struct store *store)
 {
 	struct freemap *freemap = &store->freemap;
 	uint64_t leaf = change_leaf(store->changes.entry[freemap->position]);
-	uint64_t used_sectors = store->commit.record.used_sectors, used = 0, freed = 0;
+	uint64_t used_sectors = store->next.used_sectors, used = 0, freed = 0;
 	struct place place = {DISK_TREE_FREE_MAP, 0, leaf};
 	struct disk_reference reference;
 	const uint8_t *old;
@@ -314,7 +327,7 @@ static enum status leaf_write(struct store *store)
 		return status;
 	discard_note(store, leaf, old, store->page);
 	update_set(store, leaf, &reference);
-	store->commit.record.used_sectors = used_sectors;
+	store->next.used_sectors = used_sectors;
 	freemap->blocks_freed += freed;
 	freemap->position = end;
 	return STATUS_OK;
@@ -378,7 +391,7 @@ enum status freemap_step(struct store *store, bool *done)
 	if (status != STATUS_OK)
 		return status;
 	ASSERT(freemap->run_taken == freemap->runs);
-	store->commit.record.free_map = store->update.result;
+	store->next.free_map = *update_result(store);
 	*done = true;
 	return STATUS_OK;
 }

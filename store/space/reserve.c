@@ -110,7 +110,7 @@ uint64_t reserve_blocks_available(const struct store *store)
 	uint64_t used = blocks_used(&store->record.free_map);
 
 	used += store->reservation.carried.blocks;
-	if (store_is_committing(store) && !store->commit.delta)
+	if (commit_is_full(store))
 		used += store->reservation.inflight.blocks + reserve_slop(store);
 	else
 		used += store->previous_blocks;
@@ -131,7 +131,7 @@ uint64_t map_blocks_touched(uint64_t leaves, uint64_t changes)
 
 /* ---- shortage ---------------------------------------------------------------- */
 
-static enum status reserve_wait(struct store *store)
+enum status reserve_wait(struct store *store)
 {
 	store->reservation.waiting = true;
 	return store_wait_for(store, (store_channel_t){STORE_CHANNEL_COMMIT});
@@ -145,12 +145,102 @@ static enum status reserve_short(struct store *store)
 		reservation->short_generation = store->generation;
 	/* A deletion that damage has stopped brings nothing.  After a failed commit the last
 	 * condition holds, for its number is spent and is not durable. */
-	if ((store->record.dying && !store->reclaim.broken) || store_is_committing(store) ||
+	if ((store->record.dying && !reclaim_rests(store)) || store_committing(store) ||
 	    store->record.generation <= reservation->short_generation) {
-		store->retention.lazy = 0;
+		retention_press(store);
 		return reserve_wait(store);
 	}
 	return retention_yields(store) ? reserve_wait(store) : STATUS_NO_SPACE;
+}
+
+bool reserve_is_waited(const struct store *store)
+{
+	return store->reservation.waiting;
+}
+
+void reserve_served(struct store *store)
+{
+	store->reservation.waiting = false;
+}
+
+bool reserve_pressure(const struct store *store)
+{
+	const struct reservation *reservation = &store->reservation;
+	uint64_t available = reserve_blocks_available(store);
+	uint64_t slop = 2 * reserve_slop(store);
+
+	return reservation->working.changes > reservation->changes_limit / 2 ||
+	       (reservation->working.blocks > LIMIT_PRESSURE_BLOCKS &&
+		reservation->working.blocks > (available > slop ? available - slop : 0) / 2);
+}
+
+bool reserve_has_room(const struct store *store)
+{
+	return reserve_blocks_available(store) >=
+	       store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW);
+}
+
+uint64_t reserve_room(const struct store *store)
+{
+	uint64_t taken = store->reservation.working.blocks + reserve_kept(store, RESERVE_NEW);
+
+	return reserve_has_room(store) ? reserve_blocks_available(store) - taken : 0;
+}
+
+/* ---- from generation to generation --------------------------------------------- */
+
+void reserve_freeze(struct store *store, bool full)
+{
+	struct reservation *reservation = &store->reservation;
+
+	reserve_add(&reservation->carried, &reservation->working);
+	reservation->working = (struct reserve){0, 0, 0};
+	if (!full)
+		return;
+	reservation->inflight = reservation->carried;
+	reservation->carried = (struct reserve){0, 0, 0};
+}
+
+void reserve_durable(struct store *store)
+{
+	store->reservation.inflight = (struct reserve){0, 0, 0};
+}
+
+void reserve_carry(struct store *store)
+{
+	struct reservation *reservation = &store->reservation;
+
+	reserve_add(&reservation->carried, &reservation->inflight);
+	reserve_add(&reservation->carried, &reservation->working);
+	reservation->inflight = (struct reserve){0, 0, 0};
+	reservation->working = (struct reserve){0, 0, 0};
+}
+
+void reserve_lower(struct store *store, const struct reserve *count)
+{
+	struct reserve *carried = &store->reservation.carried;
+
+	if (count->blocks < carried->blocks)
+		carried->blocks = count->blocks;
+	if (count->nodes < carried->nodes)
+		carried->nodes = count->nodes;
+	if (count->changes < carried->changes)
+		carried->changes = count->changes;
+}
+
+uint64_t reserve_nodes(const struct store *store)
+{
+	return store->reservation.carried.nodes + store->reservation.working.nodes;
+}
+
+struct reserve reserve_mark(const struct store *store)
+{
+	return store->reservation.working;
+}
+
+void reserve_undo(struct store *store, const struct reserve *mark)
+{
+	store->reservation.working = *mark;
 }
 
 void reserve_add(struct reserve *sum, const struct reserve *more)
@@ -163,7 +253,7 @@ void reserve_add(struct reserve *sum, const struct reserve *more)
 /* Entries of the list of changes that a request of this tier may fill. */
 static uint64_t changes_most(const struct store *store, enum reserve_tier tier)
 {
-	bool aside = store->essential.count && tier < RESERVE_ESSENTIAL;
+	bool aside = essential_any(store) && tier < RESERVE_ESSENTIAL;
 
 	return store->reservation.changes_limit - (aside ? LIMIT_ESSENTIAL_CHANGES : 0);
 }
@@ -197,11 +287,9 @@ static enum status reserve_take(struct store *store, const struct reserve *wante
  * but for pages dirtied from now on. */
 static unsigned space_height(const struct store *store)
 {
-	unsigned height = store->record.space.height;
+	unsigned height = store->record.space.height, coming = commit_height(store);
 
-	if (store_is_committing(store) && store->commit.height > height)
-		height = store->commit.height;
-	return height;
+	return coming > height ? coming : height;
 }
 
 /* The pages next to this one that have reserved their paths: dirty ones, and
@@ -222,7 +310,7 @@ static struct neighbours neighbours_find(struct store *store, uint64_t page)
 	for (unsigned i = 0; i < 2; i++)
 		if (slots[i] != NIL)
 			found.page[found.count++] = cache_frame(store, slots[i])->key & KEY_NUMBER;
-	if (store_is_committing(store) && !store->commit.delta)
+	if (commit_is_full(store))
 		return found;
 	at = overlay_at_or_after(overlay, page);
 	if (at)
@@ -249,8 +337,7 @@ static bool path_shared(const struct neighbours *neighbours, uint64_t page, unsi
  */
 static unsigned height_reserved(const struct store *store, const struct neighbours *neighbours)
 {
-	bool lowers = store_is_committing(store) && !store->commit.delta;
-	unsigned height = lowers ? 0 : space_height(store);
+	unsigned height = commit_is_full(store) ? 0 : space_height(store);
 
 	for (unsigned i = 0; i < neighbours->count; i++)
 		if (map_height_for(neighbours->page[i]) > height)
@@ -319,7 +406,7 @@ enum status store_space_check(struct store *store)
 	struct reserve page = {.blocks = blocks, .changes = 2 * blocks};
 	enum status status = STATUS_OK;
 
-	if (store->essential.count && !store->read_only)
+	if (essential_any(store) && !store->read_only)
 		status = reserve_take(store, &page, RESERVE_EXISTING, 0);
 	store->reservation.working = before;
 	return status;

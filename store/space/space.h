@@ -16,6 +16,8 @@
 
 enum change_kind { CHANGE_FREE = 0, CHANGE_TAKE = 1 };
 
+struct layout;
+
 struct changes {
 	uint64_t *entry; /* sector << 16 | count << 1 | kind */
 	uint32_t capacity;
@@ -42,7 +44,10 @@ static inline uint64_t change_leaf(uint64_t entry)
 
 void changes_reset(struct changes *changes);
 void changes_push(struct changes *changes, enum change_kind kind, uint64_t sector, uint32_t count);
-void changes_free_reference(struct changes *changes, const struct disk_reference *reference);
+void changes_give_back(struct store *store, const struct disk_reference *reference);
+void changes_take(struct store *store, const struct disk_reference *reference);
+uint32_t changes_count(const struct store *store);
+void changes_lay_out(struct store *store, struct layout *layout);
 void changes_drop(struct changes *changes, uint32_t first, uint32_t end);
 void changes_sort_begin(struct changes *changes, uint32_t first, uint32_t count);
 bool changes_sort_step(struct changes *changes); /* true: sorted */
@@ -78,10 +83,13 @@ struct allocator {
 	uint32_t open_room;		/* sectors left in it */
 	struct allocator_gap gap[LIMIT_GAPS];
 	uint32_t gaps;
-	bool scarce; /* fill holes */
+	bool scarce;		 /* fill holes */
+	uint64_t blocks_touched; /* that this commit's extents touch, at most */
 };
 
+void allocator_open(struct store *store);  /* at mount */
 void allocator_begin(struct store *store); /* at the start of a commit */
+uint64_t allocator_blocks_touched(const struct store *store);
 /* Makes the next allocator_take of any size succeed at once. */
 enum status allocator_ready(struct store *store);
 uint64_t allocator_take(struct store *store, uint32_t sectors);
@@ -116,6 +124,26 @@ enum reserve_tier { RESERVE_NEW, RESERVE_EXISTING, RESERVE_SYSTEM, RESERVE_ESSEN
 uint64_t reserve_kept(const struct store *store, enum reserve_tier tier);
 enum status reserve_page(struct store *store, uint64_t page, bool exists);
 enum status reserve_clear(struct store *store, uint64_t first, uint64_t count);
+/* What has been reserved for the working generation so far; takes back what was since. */
+struct reserve reserve_mark(const struct store *store);
+void reserve_undo(struct store *store, const struct reserve *mark);
+/* Waits for a commit; is that waited for; the commit begins that serves who waits. */
+enum status reserve_wait(struct store *store);
+bool reserve_is_waited(const struct store *store);
+void reserve_served(struct store *store);
+/* Freeze: what was reserved for the dirty pages, and for the deltas before, belongs to the
+ * commit; a delta leaves it to the next full one.  Then it is durable, or it has failed:
+ * all stays promised to the next, which needs no more than a new count says. */
+void reserve_freeze(struct store *store, bool full);
+void reserve_durable(struct store *store);
+void reserve_carry(struct store *store);
+void reserve_lower(struct store *store, const struct reserve *count);
+/* Is so much reserved that a commit should begin? */
+bool reserve_pressure(const struct store *store);
+/* Is there anything left for whoever asks last, and how many blocks? */
+bool reserve_has_room(const struct store *store);
+uint64_t reserve_room(const struct store *store);
+uint64_t reserve_nodes(const struct store *store); /* for the next full commit */
 uint64_t reserve_blocks_free(const struct store *store);
 uint64_t reserve_blocks_available(const struct store *store);
 uint64_t reserve_slop(const struct store *store);
@@ -154,13 +182,15 @@ struct stage {
 	uint32_t first, count;	/* requests, a ring too; the last may be open */
 	uint32_t request_bytes; /* largest write */
 	struct stage_request request[LIMIT_STAGE_REQUESTS];
-	uint8_t *scratch; /* one compressed page */
-	uint8_t *columns; /* a node turned, while it is packed or unpacked */
 	uint8_t *codec_state;
 	bool waited; /* somebody waits on STORE_CHANNEL_STAGING */
 };
 
-void stage_init(struct store *store);
+void stage_init(struct store *store, struct layout *layout);
+/* The buffer, for others, while nothing is staged: LIMIT_STAGING_MIN bytes or more. */
+void *stage_buffer(struct store *store, uint32_t *bytes);
+enum status stage_wait(struct store *store); /* for room */
+bool stage_is_waited(const struct store *store);
 /* Compresses (unless raw), allocates, copies; gives the reference. */
 enum status stage_extent(struct store *store, const void *data, struct place place,
 			 struct disk_reference *reference);
@@ -201,7 +231,9 @@ struct freemap {
 /* A page of this free map; null bits: it is not there yet, and all of it is free. */
 enum status freemap_get(struct store *store, const struct disk_root *root, uint64_t leaf,
 			const uint8_t **bits);
+void freemap_lay_out(struct store *store, struct layout *layout);
 void freemap_begin(struct store *store);
+uint64_t freemap_blocks_freed(const struct store *store);
 enum status freemap_step(struct store *store, bool *done);
 /* Stages a page or node of the free map into the next of the blocks set aside. */
 enum status freemap_stage(struct store *store, const void *data, struct place place,

@@ -20,17 +20,38 @@
 /* Worst case of one extent: the rest of a block before it, and itself. */
 #define STAGE_NEED (2u * BLOCK_SIZE)
 
-void stage_init(struct store *store)
+void stage_init(struct store *store, struct layout *layout)
 {
 	struct stage *stage = &store->stage;
 	uint64_t most = (uint64_t)store->device->request_sectors * SECTOR_SIZE;
 
+	stage->size = store->limits.staging_bytes;
+	stage->data = layout_take(layout, stage->size, 4096);
+	stage->codec_state = layout_take(layout, CODEC_STATE_BYTES, 64);
 	stage->request_bytes = LIMIT_STAGE_BYTES;
 	if (stage->request_bytes > stage->size / 4)
 		stage->request_bytes = stage->size / 4;
 	if (stage->request_bytes > most)
 		stage->request_bytes = (uint32_t)most;
 	stage->request_bytes -= stage->request_bytes % BLOCK_SIZE;
+}
+
+void *stage_buffer(struct store *store, uint32_t *bytes)
+{
+	ASSERT(stage_empty(store));
+	*bytes = store->stage.size;
+	return store->stage.data;
+}
+
+enum status stage_wait(struct store *store)
+{
+	store->stage.waited = true;
+	return store_wait_for(store, (store_channel_t){STORE_CHANNEL_STAGING});
+}
+
+bool stage_is_waited(const struct store *store)
+{
+	return store->stage.waited;
 }
 
 static struct stage_request *stage_at(struct stage *stage, uint32_t index)
@@ -181,8 +202,7 @@ static enum status stage_prepare(struct store *store)
 		return STATUS_OK;
 	/* What is open must get on its way, or nothing would make room. */
 	stage_close(store);
-	store->stage.waited = true;
-	return store_wait_for(store, (store_channel_t){STORE_CHANNEL_STAGING});
+	return stage_wait(store);
 }
 
 /* Copies the extent to its place on the way to the disk: behind what is there, or
@@ -230,7 +250,7 @@ static void stage_place(struct store *store, const void *data, uint32_t bytes, u
 		.sector_high = (uint16_t)(sector >> 32),
 		.sectors = (uint8_t)sectors,
 		.codec = bytes == PAGE_SIZE ? DISK_CODEC_RAW : DISK_CODEC_LZ4,
-		.birth = store->commit.record.generation,
+		.birth = store->next.generation,
 		.checksum = checksum(at, padded, place_seed(place)),
 		.length = (uint16_t)bytes,
 	};
@@ -253,11 +273,11 @@ enum status stage_extent(struct store *store, const void *data, struct place pla
 	if (status != STATUS_OK)
 		return status;
 	if (columns)
-		codec_columns(data, stage->columns);
-	bytes = codec_compress(stage->codec_state, columns ? stage->columns : data, stage->scratch,
+		codec_columns(data, store->columns);
+	bytes = codec_compress(stage->codec_state, columns ? store->columns : data, store->scratch,
 			       room);
 	if (bytes)
-		stored = stage->scratch;
+		stored = store->scratch;
 	else
 		bytes = PAGE_SIZE;
 	sectors = (bytes + SECTOR_SIZE - 1) / SECTOR_SIZE;
@@ -291,7 +311,7 @@ static bool stage_submit(struct store *store)
 
 	/* A disk may carry out a discard after a write that it was given later, and what is
 	 * to be struck out may still come back (S1). */
-	if (discard_busy(store) || store->commit.phase == COMMIT_STRIKE)
+	if (discard_busy(store) || commit_strikes(store))
 		return false;
 	for (uint32_t i = 0; i < stage->count; i++) {
 		struct stage_request *request = stage_at(stage, i);
@@ -319,10 +339,9 @@ static bool stage_retire(struct store *store)
 
 		if (request->state != STAGE_SUBMITTED || !request->done)
 			break;
-		if (request->request.status != STATUS_OK && store->commit.failed == STATUS_OK) {
+		if (request->request.status != STATUS_OK && commit_fail(store)) {
 			store_log(store, "store: writing sectors %lu to %lu failed",
 				  request->request.sector.n, stage_end_sector(request) - 1);
-			store->commit.failed = STATUS_IO;
 		}
 		stage->used -= request->bytes + request->waste;
 		stage->first = (stage->first + 1) % LIMIT_STAGE_REQUESTS;

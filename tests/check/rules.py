@@ -105,6 +105,32 @@ def private_headers(tree):
     return bad
 
 
+# Fields of the store that no part has as its own: what belongs to a generation.
+STORE_SHARED = {"clears", "overlay", "next_overlay", "previous", "doubt"}
+
+
+def store_parts(tree):
+    """What a part of the store keeps is touched in its own folder only.  It is a field of
+    `struct store` whose type is defined in the header of the part."""
+    parts = {}
+    for path, text in tree.items():
+        if STORE_PART.match(path) and path.endswith(".h"):
+            for name in re.findall(r"^struct (\w+) \{", text, re.M):
+                parts[name] = os.path.dirname(path)
+    whole = re.search(r"^struct store \{(.*?)^\};", tree.get("store/store_priv.h", ""), re.M | re.S)
+    fields = re.findall(r"^\tstruct (\w+) (\w+)\b", whole[1] if whole else "", re.M)
+    owner = {name: parts[kind] for kind, name in fields if kind in parts and name not in STORE_SHARED}
+    bad = []
+    for path, text in tree.items():
+        if not path.startswith("store/") or path == "store/store_priv.h":
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            for name in re.findall(r"\bstore->(\w+)", line):
+                if owner.get(name, os.path.dirname(path)) != os.path.dirname(path):
+                    bad.append(f"{path}:{number}: store->{name} belongs to {owner[name]}/")
+    return bad
+
+
 def own_header_first(tree):
     bad = []
     for path, text in c_files(tree).items():
@@ -371,6 +397,7 @@ def structures(tree):
 RULES = [
     layers,
     private_headers,
+    store_parts,
     own_header_first,
     include_cycles,
     lengths,

@@ -28,6 +28,15 @@ BAD = [
         "private to the store",
     ),
     (
+        "store_parts",
+        {
+            "store/store_priv.h": "struct store {\n\tstruct map map;\n};\n",
+            "store/map/map.h": "struct map {\n};\n",
+            "store/space/a.c": "\tx = store->map.y;\n",
+        },
+        "belongs to store/map/",
+    ),
+    (
         "own_header_first",
         {"store/a.c": '#include <stdint.h>\n#include "store/a.h"\n', "store/a.h": ""},
         "first include",
