@@ -145,9 +145,7 @@ void task_queue(struct task *task)
 
 enum status store_wait_for(struct store *store, store_channel_t channel)
 {
-	(void)store;
-	(void)channel;
-	return STATUS_WAIT;
+	return (void)store, (void)channel, STATUS_WAIT;
 }
 
 void task_wake_channel(uint32_t channel)
