@@ -101,11 +101,3 @@ void kernel_note(const char *format, ...)
 	kernel_note_list(format, arguments);
 	va_end(arguments);
 }
-
-void kernel_log_record(const char *line)
-{
-	size_t length = strlen(line);
-
-	log_append(line, length < KERNEL_LINE_BYTES ? length : KERNEL_LINE_BYTES);
-	log_append("\n", 1);
-}

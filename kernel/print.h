@@ -28,9 +28,6 @@ void kernel_note_list(const char *format, va_list arguments) __attribute__((form
 void kernel_print_serial(bool on);  /* at first: on */
 void kernel_print_verbose(bool on); /* at first: off */
 
-/* A line for the log only. */
-void kernel_log_record(const char *line);
-
 /* Text of the log from byte number *from on (all ever written are counted), at most
  * `size` bytes; *from becomes where it began, later than asked if that has been
  * overwritten.  Returns the bytes; the next call goes on at *from + that. */

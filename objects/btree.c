@@ -505,36 +505,3 @@ void btree_remove(struct space *space, uint64_t *root, struct btree_key key)
 	if (path.equal)
 		btree_remove_at(space, root, &path);
 }
-
-enum status btree_destroy_step(struct space *space, uint64_t *root, bool *more)
-{
-	struct btree_path path = {.height = 0};
-	struct btree_step top = {.page = *root};
-	struct disk_system *system;
-	struct disk_tree_page *leaf;
-	enum status status;
-
-	*more = false;
-	if (!*root)
-		return STATUS_OK;
-	status = btree_load(space, TREE_READ, *root, TREE_LEVEL_ANY, &top.node);
-	if (status != STATUS_OK)
-		return status;
-	path.height = top.node->level + 1u;
-	path.step[top.node->level] = top;
-	status = btree_descend_edge(space, &path, top.node->level, false);
-	if (status == STATUS_OK)
-		status = btree_path_prepare(space, &path, 0, path.height);
-	if (status == STATUS_OK)
-		status = system_prepare(space, &system);
-	if (status != STATUS_OK)
-		return status;
-
-	/* Commit point: the first leaf goes, and what it leaves empty. */
-	leaf = step_writable(space, &path.step[0]);
-	while (leaf->count > 1)
-		btree_node_remove(leaf, leaf->count - 1u);
-	btree_remove_at(space, root, &path);
-	*more = *root != 0;
-	return STATUS_OK;
-}

@@ -289,8 +289,6 @@ void btree_insert(struct space *space, uint64_t *root, struct btree_key key, con
 		  size_t value_length); /* replaces an equal key */
 enum status btree_remove_prepare(struct space *space, uint64_t root, struct btree_key key);
 void btree_remove(struct space *space, uint64_t *root, struct btree_key key);
-/* Gives back all pages of a tree, a bounded number a call. */
-enum status btree_destroy_step(struct space *space, uint64_t *root, bool *more);
 
 /* ---- log.c ------------------------------------------------------------------- */
 

@@ -154,7 +154,6 @@ static void test_empty(void **state)
 	uint64_t root = 0;
 	uint8_t found[TREE_KEY_MAX];
 	size_t length;
-	bool more;
 
 	(void)state;
 	assert_int_equal(btree_find(&space, root, key, NULL, 0), STATUS_NOT_FOUND);
@@ -164,8 +163,6 @@ static void test_empty(void **state)
 	assert_int_equal(btree_remove_prepare(&space, root, key), STATUS_OK);
 	btree_remove(&space, &root, key);
 	assert_int_equal(root, 0);
-	assert_int_equal(btree_destroy_step(&space, &root, &more), STATUS_OK);
-	assert_false(more);
 }
 
 static void test_value_length(void **state)
@@ -429,7 +426,6 @@ static void test_damage(void **state)
 		uint8_t key[TREE_KEY_MAX], value[TREE_VALUE_MAX];
 		enum status status;
 		size_t length;
-		bool more;
 
 		for (uint32_t hits = 0; hits <= fake_random(&random) % 4; hits++) {
 			uint64_t page =
@@ -453,53 +449,21 @@ static void test_damage(void **state)
 		if (status == STATUS_OK)
 			assert_true(btree_key_compare((struct btree_key){key, length},
 						      entry_key(&entry)) > 0);
-		switch (fake_random(&random) % 3) {
-		case 0:
+		if (fake_random(&random) % 2) {
 			status = btree_insert_prepare(&space, root, entry_key(&entry));
 			if (status == STATUS_OK)
 				btree_insert(&space, &changed, entry_key(&entry), entry.value,
 					     entry.value_length);
-			break;
-		case 1:
+		} else {
 			status = btree_remove_prepare(&space, root, entry_key(&entry));
 			if (status == STATUS_OK)
 				btree_remove(&space, &changed, entry_key(&entry));
-			break;
-		default:
-			status = btree_destroy_step(&space, &changed, &more);
-			break;
 		}
 		answers[status]++;
 		fake_restore();
 	}
 	assert_true(answers[STATUS_OK] > 100);
 	assert_true(answers[STATUS_CORRUPT] > 100);
-	tree_verify(&space, root);
-}
-
-static void test_destroy_steps(void **state)
-{
-	struct space space = fake_space_formatted(100);
-	uint64_t root = 0, random = 9;
-	struct model_entry entry;
-	uint32_t steps = 0;
-	bool more = true;
-
-	(void)state;
-	model_count = 0;
-	for (uint32_t i = 0; i < 2000; i++) {
-		entry_random(&entry, &random, 100, 26);
-		put(&space, &root, &entry);
-	}
-	while (more) {
-		fake_begin();
-		assert_int_equal(btree_destroy_step(&space, &root, &more), STATUS_OK);
-		assert_true(fake_written() <= TREE_DEPTH_MAX + 1);
-		steps++;
-	}
-	assert_int_equal(root, 0);
-	assert_true(steps > 10);
-	model_count = 0;
 	tree_verify(&space, root);
 }
 
@@ -540,11 +504,11 @@ static void test_million(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),	      cmocka_unit_test(test_value_length),
-		cmocka_unit_test(test_model),	      cmocka_unit_test(test_sequences),
-		cmocka_unit_test(test_pages_filled),  cmocka_unit_test(test_many_changes),
-		cmocka_unit_test(test_failures),      cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_destroy_steps), cmocka_unit_test(test_million),
+		cmocka_unit_test(test_empty),	     cmocka_unit_test(test_value_length),
+		cmocka_unit_test(test_model),	     cmocka_unit_test(test_sequences),
+		cmocka_unit_test(test_pages_filled), cmocka_unit_test(test_many_changes),
+		cmocka_unit_test(test_failures),     cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_million),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
