@@ -29,10 +29,12 @@ int LLVMFuzzerInitialize(int *count, char ***words)
 static void check_invocation(const struct command *command,
 			     const struct command_invocation *invocation)
 {
+	unsigned least, most;
+
 	if (invocation->help)
 		return;
-	FUZZ_CHECK(invocation->operands >= command->operands_min &&
-			   invocation->operands <= command->operands_max &&
+	command_operands(command, &least, &most);
+	FUZZ_CHECK(invocation->operands >= least && invocation->operands <= most &&
 			   invocation->operands <= COMMAND_OPERANDS_MAX,
 		   "%s with %u operands", command->name, invocation->operands);
 	for (unsigned i = 0; i < invocation->operands; i++)

@@ -10,14 +10,14 @@
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/inspect.h"
 #include "tools/mkstore/owner.h"
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/progress.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 #include "tools/verify/verify.h"
 #include "tools/verify/objects.h"
 
 struct check {
-	struct host host;
+	struct host *host;
 	struct progress progress;
 	struct json *json;     /* null: text */
 	struct owners *owners; /* null: no page was named yet */
@@ -61,7 +61,7 @@ static const char *check_owner(struct check *check, const struct verify_finding 
 	if (finding->page == UINT64_MAX)
 		return "";
 	if (!check->owners)
-		check->owners = owners_open(&check->host);
+		check->owners = owners_open(check->host);
 	return owners_name(check->owners, finding->snapshot.n, finding->page);
 }
 
@@ -73,7 +73,7 @@ static void check_report(void *context, const struct verify_finding *finding)
 	progress_clear(&check->progress);
 	if (check->json)
 		check_finding_json(check->json, finding, owner);
-	else if (finding->severity != VERIFY_NOTE || check->host.verbose)
+	else if (finding->severity != VERIFY_NOTE || check->host->verbose)
 		printf("%s: %s: %s%s%s\n", check_severity_text(finding->severity),
 		       verify_code_text(finding->code), finding->text, *owner ? ", of " : "",
 		       owner);
@@ -143,18 +143,17 @@ static enum command_exit check_exit(const struct check *check, enum status statu
 		return COMMAND_OK;
 	if (status == STATUS_CORRUPT && chosen)
 		return COMMAND_FAILED;
-	if (status == STATUS_NO_MEMORY) {
-		command_error("%s: cannot verify: %s", check->host.path, status_text(status));
-		return COMMAND_FAILED;
-	}
-	command_error("%s: nothing to verify: %s%s", check->host.path, status_text(status),
+	if (status == STATUS_NO_MEMORY)
+		return command_error("%s: cannot verify: %s", check->host->path,
+				     status_text(status));
+	command_error("%s: nothing to verify: %s%s", check->host->path, status_text(status),
 		      inspect_hint(status));
 	return COMMAND_NO_STORE;
 }
 
 static enum command_exit check_verify(struct check *check, bool quick)
 {
-	struct verify_reader reader = inspect_reader(&check->host);
+	struct verify_reader reader = inspect_reader(check->host);
 	struct verify_options options = {.context = check,
 					 .report = check_report,
 					 .progress = check_progress,
@@ -185,26 +184,18 @@ static enum command_exit check_verify(struct check *check, bool quick)
 
 static enum command_exit check_run(const struct command_invocation *invocation)
 {
-	struct check check = {.json = NULL};
-	struct json json;
-	enum command_exit result = host_open(&check.host, invocation, HOST_RAW);
+	struct check check = {.host = invocation->host};
+	enum command_exit result = host_open(check.host, invocation, HOST_RAW);
 
 	if (result != COMMAND_OK)
 		return result;
-	if (invocation->json) {
-		check.json = &json;
-		json_begin(&json, stdout);
-		json_object(&json, NULL);
-		json_text(&json, "image", check.host.path);
-		json_array(&json, "findings");
+	check.json = show_json(invocation->show);
+	if (check.json) {
+		json_text(check.json, "image", check.host->path);
+		json_array(check.json, "findings");
 	}
 	result = check_verify(&check, command_value(invocation, "quick") != NULL);
-	if (invocation->json) {
-		json_object_end(&json);
-		json_end(&json);
-	}
 	owners_close(check.owners);
-	host_close(&check.host);
 	return result;
 }
 
@@ -224,7 +215,5 @@ const struct command command_verify = {
 		"machines, queues, directories, banks.  Exit code 0: whole (a torn newest commit,\n"
 		"which resuming deals with, is a warning); 1: errors were found.\n",
 	.options = check_options,
-	.operands_min = 1,
-	.operands_max = 1,
 	.run = check_run,
 };

@@ -100,16 +100,30 @@ static bool command_parse_option(const struct command *command, int count, char 
 	return true;
 }
 
+void command_operands(const struct command *command, unsigned *least, unsigned *most)
+{
+	*least = *most = 0;
+	for (const char *word = command->usage; *word; word += *word == ' ') {
+		++*most;
+		*least += *word != '[';
+		word += strcspn(word, " ");
+		if (word[-1] == '.')
+			*most = COMMAND_OPERANDS_MAX;
+	}
+	*least -= command->option_instead;
+}
+
 static bool command_operands_fit(const struct command_invocation *invocation)
 {
 	const struct command *command = invocation->command;
+	unsigned least, most;
 
-	if (invocation->operands >= command->operands_min &&
-	    invocation->operands <= command->operands_max)
+	command_operands(command, &least, &most);
+	if (invocation->operands >= least && invocation->operands <= most)
 		return true;
 	command_error("%s operands; usage: mkstore %s %s",
-		      invocation->operands < command->operands_min ? "too few" : "too many",
-		      command->name, command->usage);
+		      invocation->operands < least ? "too few" : "too many", command->name,
+		      command->usage);
 	return false;
 }
 
@@ -227,13 +241,34 @@ static void command_line(const char *format, va_list arguments)
 	fputc('\n', stderr);
 }
 
-void command_error(const char *format, ...)
+enum command_exit command_error(const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
 	command_line(format, arguments);
 	va_end(arguments);
+	return COMMAND_FAILED;
+}
+
+enum command_exit command_misuse(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	command_line(format, arguments);
+	va_end(arguments);
+	return COMMAND_USAGE;
+}
+
+bool command_refuse(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	command_line(format, arguments);
+	va_end(arguments);
+	return false;
 }
 
 void command_note(const char *format, ...)

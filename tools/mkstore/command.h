@@ -27,6 +27,9 @@ enum command_exit {
 #define COMMAND_OPTIONS_MAX  16u
 #define COMMAND_OPERANDS_MAX 5u
 
+struct host;
+struct show;
+
 struct command_option {
 	const char *name;  /* without the dashes, one if it is a letter; null ends a list */
 	const char *value; /* name of its value in the help, null: a flag */
@@ -39,15 +42,28 @@ struct command_invocation {
 	const char *operand[COMMAND_OPERANDS_MAX];
 	unsigned operands;
 	bool json, verbose, help;
+	/* While it runs: closed and ended behind it. */
+	struct host *host; /* open as the command says */
+	struct show *show; /* takes the result */
+};
+
+/* What is opened before a subcommand runs. */
+enum command_opens {
+	COMMAND_OPENS_ITSELF, /* nothing: it opens invocation->host, if it needs that */
+	COMMAND_READS,	      /* host_open_read */
+	COMMAND_WRITES,	      /* HOST_WRITE, with --discard HOST_DISCARD */
 };
 
 struct command {
 	const char *name;
-	const char *usage;   /* the operands, as in "IMAGE PATH" */
+	const char *usage;   /* the operands, as in "IMAGE PATH [FILE]"; "X...": one or more */
 	const char *summary; /* one line */
 	const char *details; /* paragraphs for --help; ends with a newline */
 	const struct command_option *options;
-	unsigned operands_min, operands_max;
+	enum command_opens opens;
+	bool option_instead; /* of the last operand */
+	/* False: the words do not go together; the reason was printed.  May be null. */
+	bool (*check)(const struct command_invocation *invocation);
 	enum command_exit (*run)(const struct command_invocation *invocation);
 };
 
@@ -59,6 +75,9 @@ bool command_parse(const struct command *command, int count, char **words,
  * The command must have declared it. */
 const char *command_value(const struct command_invocation *invocation, const char *option);
 
+/* How many operands it takes, as its usage says. */
+void command_operands(const struct command *command, unsigned *least, unsigned *most);
+
 /* Has the command declared it? */
 bool command_takes(const struct command *command, const char *option);
 
@@ -67,8 +86,10 @@ void command_help(const struct command *command);
 struct json;
 void command_help_json(struct json *json, const struct command *command);
 
-/* One line on the standard error. */
-void command_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* One line on the standard error.  Returns COMMAND_FAILED, COMMAND_USAGE, false. */
+enum command_exit command_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+enum command_exit command_misuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool command_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void command_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* True when all of the standard output could be written; otherwise says so. */
@@ -100,13 +121,13 @@ extern const struct command command_rename;    /* keep.c */
 extern const struct command command_retention; /* keep.c */
 extern const struct command command_grow;      /* grow.c */
 extern const struct command command_convert;   /* convert.c */
-extern const struct command command_identity;  /* identity.c */
+extern const struct command command_identity;  /* convert.c */
 extern const struct command command_verify;    /* check.c */
 extern const struct command command_scrub;     /* scrub.c */
 extern const struct command command_map;       /* map.c */
 extern const struct command command_stats;     /* stats.c */
 extern const struct command command_dump;      /* dump.c */
-extern const struct command command_discard;   /* discard.c */
+extern const struct command command_discard;   /* convert.c */
 extern const struct command command_salvage;   /* salvage.c */
 
 #endif

@@ -176,8 +176,7 @@ enum command_exit content_read(struct host *host, const struct disk_object *segm
 	content_damage_tell(host, sink, &damage);
 	if (result == COMMAND_OK && sink->seekable &&
 	    ftruncate(sink->descriptor, (off_t)segment->size) != 0) {
-		command_error("cannot write '%s': %s", sink->name, strerror(errno));
-		result = COMMAND_FAILED;
+		result = command_error("cannot write '%s': %s", sink->name, strerror(errno));
 	}
 	sink->complete = result == COMMAND_OK;
 	sink->wall_ns = 0;
@@ -345,16 +344,14 @@ enum command_exit content_write(struct host *host, object_t segment,
 		progress_update(&progress, offset, source->bytes);
 	}
 	progress_end(&progress);
-	if (!readable) {
-		command_error("cannot read '%s': %s", source->name,
-			      errno == ENODATA ? "it ends before its size" : strerror(errno));
-		return COMMAND_FAILED;
-	}
+	if (!readable)
+		return command_error("cannot read '%s': %s", source->name,
+				     errno == ENODATA ? "it ends before its size"
+						      : strerror(errno));
 	if (status == STATUS_OK)
 		status = content_note(host, segment, source->wall_ns,
 				      content_digest_end(&digest, source->bytes));
-	return status == STATUS_OK ? COMMAND_OK
-				   : host_error(host, status, "cannot write '%s'", source->name);
+	return host_result(host, status, "cannot write '%s'", source->name);
 }
 
 enum status content_write_bytes(struct host *host, object_t segment, const void *data,

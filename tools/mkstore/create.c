@@ -19,8 +19,8 @@
 #include "base/quantity.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/initial.h"
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/manifest.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
 #define CREATE_SIZE_DEFAULT   (UINT64_C(1) << 30)
@@ -49,13 +49,11 @@ static bool create_identity(struct create *create)
 	if (text) {
 		if (text_identity_parse(text, identity))
 			return true;
-		command_error("--identity '%s' is no UUID", text);
-		return false;
+		return command_refuse("--identity '%s' is no UUID", text);
 	}
 	if (host_identity(identity) == STATUS_OK)
 		return true;
-	command_error("no random numbers: %s", strerror(errno));
-	return false;
+	return command_refuse("no random numbers: %s", strerror(errno));
 }
 
 /* The time of creation: --created, SOURCE_DATE_EPOCH, or now. */
@@ -69,8 +67,7 @@ static bool create_time(struct create *create)
 	if (text) {
 		if (quantity_parse(text, QUANTITY_NUMBER, &create->format.created_ns))
 			return true;
-		command_error("--created '%s' is no number of nanoseconds", text);
-		return false;
+		return command_refuse("--created '%s' is no number of nanoseconds", text);
 	}
 	if (epoch && quantity_parse(epoch, QUANTITY_NUMBER, &seconds) &&
 	    seconds < UINT64_C(1) << 33)
@@ -89,24 +86,20 @@ static bool create_numbers(struct create *create)
 	if (size &&
 	    (!quantity_parse(size, QUANTITY_SIZE, &create->size) ||
 	     create->size % BLOCK_SIZE != 0 || create->size / SECTOR_SIZE < DISK_SECTORS_MIN ||
-	     create->size / SECTOR_SIZE > DISK_SECTORS_MAX)) {
-		command_error("--size '%s' must be a multiple of 4096 bytes, at least 4M and at "
-			      "most 65536T",
-			      size);
-		return false;
-	}
+	     create->size / SECTOR_SIZE > DISK_SECTORS_MAX))
+		return command_refuse(
+			"--size '%s' must be a multiple of 4096 bytes, at least 4M and at "
+			"most 65536T",
+			size);
 	if (unit && (!quantity_parse(unit, QUANTITY_NUMBER, &number) ||
-		     (number != SECTOR_SIZE && number != BLOCK_SIZE))) {
-		command_error("--write-unit '%s' must be 512 or 4096", unit);
-		return false;
-	}
+		     (number != SECTOR_SIZE && number != BLOCK_SIZE)))
+		return command_refuse("--write-unit '%s' must be 512 or 4096", unit);
 	if (rule && !text_retention_parse(rule, &create->format.retention))
 		return false;
 	if (allowance &&
-	    (!quantity_parse(allowance, QUANTITY_SIZE, &create->allowance) || !create->allowance)) {
-		command_error("--allowance '%s' is no size; write bytes, or 64M, 1G", allowance);
-		return false;
-	}
+	    (!quantity_parse(allowance, QUANTITY_SIZE, &create->allowance) || !create->allowance))
+		return command_refuse("--allowance '%s' is no size; write bytes, or 64M, 1G",
+				      allowance);
 	create->format.write_unit = (uint32_t)number; /* 0: as the device says */
 	return true;
 }
@@ -149,10 +142,9 @@ static bool create_label(struct create *create)
 
 	if (!label)
 		label = create->manifest.label;
-	if (strlen(label) >= sizeof(create->format.label)) {
-		command_error("a label has at most %zu bytes", sizeof(create->format.label) - 1);
-		return false;
-	}
+	if (strlen(label) >= sizeof(create->format.label))
+		return command_refuse("a label has at most %zu bytes",
+				      sizeof(create->format.label) - 1);
 	memcpy(create->format.label, label, strlen(label));
 	return true;
 }
@@ -165,10 +157,8 @@ static enum command_exit create_file(struct create *create)
 	int descriptor = open(create->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 
 	create->made = descriptor >= 0;
-	if (descriptor < 0 && errno != EEXIST) {
-		command_error("cannot create '%s': %s", create->path, strerror(errno));
-		return COMMAND_FAILED;
-	}
+	if (descriptor < 0 && errno != EEXIST)
+		return command_error("cannot create '%s': %s", create->path, strerror(errno));
 	if (descriptor >= 0)
 		close(descriptor);
 	return COMMAND_OK;
@@ -198,40 +188,33 @@ static enum command_exit create_probe(const struct create *create, struct host *
 		return host_error(host, status, "cannot look at what is there");
 	if (used == bytes)
 		return COMMAND_OK;
-	command_error("%s: %s; --force overwrites it", host->path,
-		      magic == DISK_MAGIC_SUPERBLOCK ? "there is a store already"
-						     : "it is not empty");
-	return COMMAND_FAILED;
+	return command_error("%s: %s; --force overwrites it", host->path,
+			     magic == DISK_MAGIC_SUPERBLOCK ? "there is a store already"
+							    : "it is not empty");
 }
 
 static enum command_exit create_sectors(struct create *create, const struct host *host)
 {
 	/* Whole blocks: what a file has beyond them is not used. */
 	create->format.sectors = host->device->sectors / BLOCK_SECTORS * BLOCK_SECTORS;
-	if (create->size && create->size / SECTOR_SIZE > host->device->sectors) {
-		command_error("%s: --size is more than the %" PRIu64 " bytes there are", host->path,
-			      host->device->sectors * SECTOR_SIZE);
-		return COMMAND_FAILED;
-	}
+	if (create->size && create->size / SECTOR_SIZE > host->device->sectors)
+		return command_error("%s: --size is more than the %" PRIu64 " bytes there are",
+				     host->path, host->device->sectors * SECTOR_SIZE);
 	if (create->size)
 		create->format.sectors = create->size / SECTOR_SIZE;
-	if (create->format.sectors < DISK_SECTORS_MIN) {
-		command_error("%s: %" PRIu64 " bytes are too few: a store has at least 4 MiB",
-			      host->path, create->format.sectors * SECTOR_SIZE);
-		return COMMAND_FAILED;
-	}
-	if (create->format.write_unit && host->partition.sector_bytes > create->format.write_unit) {
-		command_error("%s: is partitioned for sectors of %" PRIu32
-			      " bytes: its write unit cannot be less",
-			      host->path, host->partition.sector_bytes);
-		return COMMAND_FAILED;
-	}
-	if (create->manifest.machines && create->format.sectors < CREATE_SYSTEM_SECTORS) {
-		command_error("%s: %" PRIu64 " bytes are too few: a store with a system has at "
-			      "least 32 MiB",
-			      host->path, create->format.sectors * SECTOR_SIZE);
-		return COMMAND_FAILED;
-	}
+	if (create->format.sectors < DISK_SECTORS_MIN)
+		return command_error("%s: %" PRIu64
+				     " bytes are too few: a store has at least 4 MiB",
+				     host->path, create->format.sectors * SECTOR_SIZE);
+	if (create->format.write_unit && host->partition.sector_bytes > create->format.write_unit)
+		return command_error("%s: is partitioned for sectors of %" PRIu32
+				     " bytes: its write unit cannot be less",
+				     host->path, host->partition.sector_bytes);
+	if (create->manifest.machines && create->format.sectors < CREATE_SYSTEM_SECTORS)
+		return command_error("%s: %" PRIu64
+				     " bytes are too few: a store with a system has at "
+				     "least 32 MiB",
+				     host->path, create->format.sectors * SECTOR_SIZE);
 	create->format.deltas = true;
 	create->format.columns = true;
 	create->format.counted = true;
@@ -269,50 +252,42 @@ static enum command_exit create_fill(struct create *create, struct host *host)
 	if (result != COMMAND_OK)
 		return result;
 	status = host_finish(host);
-	return status == STATUS_OK ? COMMAND_OK
-				   : host_error(host, status, "cannot commit the first generation");
+	return host_result(host, status, "cannot commit the first generation");
 }
 
-static void create_json(const struct create *create, const struct host *host)
+static void create_show(const struct create *create, const struct host *host)
 {
-	char identity[TEXT_IDENTITY];
-	struct json json;
+	struct show *show = create->invocation->show;
 
-	json_begin(&json, stdout);
-	json_object(&json, NULL);
-	json_text(&json, "image", create->path);
-	json_text(&json, "identity", text_identity(identity, create->format.identity));
-	json_text(&json, "label", create->format.label);
-	json_number(&json, "sectors", create->format.sectors);
-	json_number(&json, "partition", host->partitioned ? host->partition.number : 0);
-	json_number(&json, "generation", store_durable(host->store).n);
-	json_number(&json, "objects", create->manifest.objects);
-	json_number(&json, "machines", create->manifest.machines);
-	json_object_end(&json);
-	json_end(&json);
+	fact_text(show, "image", NULL, create->path);
+	fact_identity(show, "identity", NULL, create->format.identity);
+	fact_text(show, "label", NULL, create->format.label);
+	fact_number(show, "sectors", NULL, create->format.sectors);
+	fact_number(show, "partition", NULL, host->partitioned ? host->partition.number : 0);
+	fact_number(show, "generation", NULL, store_durable(host->store).n);
+	fact_number(show, "objects", NULL, create->manifest.objects);
+	fact_number(show, "machines", NULL, create->manifest.machines);
 }
 
 static enum command_exit create_store(struct create *create)
 {
-	struct host host;
+	struct host *host = create->invocation->host;
 	enum command_exit result = create_file(create);
 
 	if (result != COMMAND_OK)
 		return result;
 	/* An empty file is as good as none. */
-	result = host_open_format(&host, create->invocation, 1,
+	result = host_open_format(host, create->invocation, 1,
 				  create->size ? create->size : CREATE_SIZE_DEFAULT);
-	if (result == COMMAND_OK) {
-		host.wall_ns = create->format.created_ns;
-		result = create_probe(create, &host);
-		if (result == COMMAND_OK)
-			result = create_sectors(create, &host);
-		if (result == COMMAND_OK)
-			result = create_fill(create, &host);
-		if (result == COMMAND_OK && create->invocation->json)
-			create_json(create, &host);
-		host_close(&host);
-	}
+	host->wall_ns = create->format.created_ns;
+	if (result == COMMAND_OK)
+		result = create_probe(create, host);
+	if (result == COMMAND_OK)
+		result = create_sectors(create, host);
+	if (result == COMMAND_OK)
+		result = create_fill(create, host);
+	if (result == COMMAND_OK)
+		create_show(create, host);
 	/* Whoever has locked it meanwhile makes something of it. */
 	if (result != COMMAND_OK && result != COMMAND_IN_USE && create->made)
 		unlink(create->path);
@@ -365,7 +340,5 @@ const struct command command_create = {
 		"machines are about to execute their first instruction: booting resumes them.\n"
 		"With --identity and --created the same inputs give the same bytes.\n",
 	.options = create_options,
-	.operands_min = 1,
-	.operands_max = 1,
 	.run = create_run,
 };

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
 #define DIFF_TRIES 10u /* openings, while a running system commits in between */
@@ -27,19 +28,6 @@ struct diff_run {
 	uint64_t first, count;
 };
 
-static enum status diff_next(struct diff_side *before, struct diff_side *after, page_t *page,
-			     enum store_difference *difference)
-{
-	struct host *host = &before->host;
-	enum status status;
-
-	do {
-		status = HOST_RETRY(host, store_view_differ(host->store, &before->view.view,
-							    &after->view.view, page, difference));
-	} while (status == STATUS_OK && *difference == STORE_SAME);
-	return status;
-}
-
 enum status diff_count(struct diff_side *before, struct diff_side *after, uint64_t first,
 		       uint64_t count, uint64_t *differ)
 {
@@ -49,7 +37,7 @@ enum status diff_count(struct diff_side *before, struct diff_side *after, uint64
 
 	*differ = 0;
 	while (count && status == STATUS_OK) {
-		status = diff_next(before, after, &page, &difference);
+		status = send_next(&before->host, &before->view, &after->view, &page, &difference);
 		if (status == STATUS_OK && page.n - first >= count)
 			break;
 		*differ += status == STATUS_OK;
@@ -100,7 +88,7 @@ static enum status diff_pages(struct diff_side *before, struct diff_side *after,
 	for (;; page.n++) {
 		enum store_difference difference;
 
-		status = diff_next(before, after, &page, &difference);
+		status = send_next(&before->host, &before->view, &after->view, &page, &difference);
 		if (status != STATUS_OK)
 			break;
 		totals->pages[difference]++;
@@ -151,29 +139,25 @@ static enum command_exit diff_json(const struct command_invocation *invocation,
 				   struct diff_side *before, struct diff_side *after, bool runs)
 {
 	struct diff_totals totals;
-	struct json json;
+	struct json *json = show_json(invocation->show);
 	enum status status;
 	enum command_exit result = COMMAND_OK;
 
-	json_begin(&json, stdout);
-	json_object(&json, NULL);
-	side_json(&json, "before", invocation->operand[1], before);
-	side_json(&json, "after", invocation->operand[2], after);
+	side_json(json, "before", invocation->operand[1], before);
+	side_json(json, "after", invocation->operand[2], after);
 	if (runs)
-		json_array(&json, "runs");
-	status = diff_pages(before, after, runs, &json, &totals);
+		json_array(json, "runs");
+	status = diff_pages(before, after, runs, json, &totals);
 	if (runs)
-		json_array_end(&json);
-	json_object(&json, "pages");
+		json_array_end(json);
+	json_object(json, "pages");
 	for (unsigned i = STORE_ADDED; i <= STORE_REMOVED; i++)
-		json_number(&json, diff_words[i], totals.pages[i]);
-	json_object_end(&json);
-	json_array(&json, "objects");
+		json_number(json, diff_words[i], totals.pages[i]);
+	json_object_end(json);
+	json_array(json, "objects");
 	if (status == STATUS_OK)
-		result = diff_objects(before, after, &json);
-	json_array_end(&json);
-	json_object_end(&json);
-	json_end(&json);
+		result = diff_objects(before, after, json);
+	json_array_end(json);
 	return status == STATUS_OK ? result
 				   : host_error(&before->host, status, "cannot compare the pages");
 }
@@ -210,9 +194,8 @@ static enum command_exit sides_open(struct diff_side *before, struct diff_side *
 			return result;
 		host_close(&after->host);
 	}
-	command_error("%s: the system that runs commits too often to compare: ask again",
-		      invocation->operand[0]);
-	return COMMAND_FAILED;
+	return command_error("%s: the system that runs commits too often to compare: ask again",
+			     invocation->operand[0]);
 }
 
 static enum command_exit diff_run(const struct command_invocation *invocation)
@@ -248,7 +231,5 @@ const struct command command_diff = {
 		"(the\n"
 		"name is another object's now), ended, changed, grown, shrunk.\n",
 	.options = diff_options,
-	.operands_min = 3,
-	.operands_max = 3,
 	.run = diff_run,
 };

@@ -12,27 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/mkstore/array.h"
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/text.h"
 #include "tools/mkstore/walk.h"
 
-struct item {
-	char *path;
-	size_t length;
-	struct disk_capability capability;
-	struct disk_object record; /* zero if it is gone */
-	bool alive;
-};
-
 struct items {
-	struct item *item;
+	struct walk_item *item;
 	size_t count, room;
 };
 
 static void items_free(struct items *items)
 {
 	for (size_t i = 0; i < items->count; i++)
-		free(items->item[i].path);
+		free((char *)items->item[i].path);
 	free(items->item);
 	free(items);
 }
@@ -40,23 +33,14 @@ static void items_free(struct items *items)
 static enum status items_add(void *context, const struct walk_item *at)
 {
 	struct items *items = context;
-	struct item *item;
+	struct walk_item *item = array_grow(items->item, sizeof(*item), items->count, &items->room);
 
-	if (items->count == items->room) {
-		size_t room = 2 * items->room + 64;
-		struct item *more = realloc(items->item, room * sizeof(*more));
-
-		if (!more)
-			return STATUS_NO_MEMORY;
-		items->item = more;
-		items->room = room;
-	}
-	item = &items->item[items->count];
-	*item = (struct item){.path = strdup(at->path),
-			      .length = at->length,
-			      .capability = at->capability,
-			      .record = at->record,
-			      .alive = at->alive};
+	if (!item)
+		return STATUS_NO_MEMORY;
+	items->item = item;
+	item += items->count;
+	*item = *at;
+	item->path = strdup(at->path);
 	if (!item->path)
 		return STATUS_NO_MEMORY;
 	items->count++;
@@ -65,7 +49,7 @@ static enum status items_add(void *context, const struct walk_item *at)
 
 static int item_order(const void *one, const void *other)
 {
-	const struct item *a = one, *b = other;
+	const struct walk_item *a = one, *b = other;
 	size_t length = a->length < b->length ? a->length : b->length;
 	int order = memcmp(a->path, b->path, length);
 
@@ -94,7 +78,7 @@ static enum status items_gather(struct host *host, struct items *items)
 /* What became of a name. */
 struct change {
 	const char *what;
-	const struct item *item;		  /* as it is now, or was at last */
+	const struct walk_item *item;		  /* as it is now, or was at last */
 	const struct disk_object *before, *after; /* a living segment's records, or null */
 	uint64_t pages;
 };
@@ -115,7 +99,7 @@ static void change_json(struct json *json, const struct change *change)
 
 static void change_text(const struct change *change)
 {
-	const struct item *item = change->item;
+	const struct walk_item *item = change->item;
 	char *name = malloc(TEXT_NAME(item->length));
 
 	if (!name)
@@ -134,7 +118,7 @@ static void change_text(const struct change *change)
 	putchar('\n');
 }
 
-static const struct disk_object *item_segment(const struct item *item)
+static const struct disk_object *item_segment(const struct walk_item *item)
 {
 	return item->alive && item->capability.type == OBJECT_SEGMENT ? &item->record : NULL;
 }
@@ -149,7 +133,8 @@ static void change_print(struct json *json, const struct change *change)
 
 /* The same name in both states. */
 static enum status item_compare(struct diff_side *before, struct diff_side *after,
-				const struct item *old, const struct item *new, struct json *json)
+				const struct walk_item *old, const struct walk_item *new,
+				struct json *json)
 {
 	const struct disk_object *record = &new->record;
 	struct change change = {
@@ -183,7 +168,7 @@ static enum status item_compare(struct diff_side *before, struct diff_side *afte
 /* A name that only one of the states has.  Its pages are those that differ, as of any
  * object: none, if another name leads to it on the other side. */
 static enum status item_alone(struct diff_side *before, struct diff_side *after, struct json *json,
-			      const struct item *item, bool added)
+			      const struct walk_item *item, bool added)
 {
 	const struct disk_object *segment = item_segment(item);
 	struct change change = {.what = added ? "added" : "removed",

@@ -22,8 +22,7 @@
 
 struct dump {
 	struct inspect inspect;
-	struct show show;
-	const struct command_invocation *invocation;
+	struct show *show;
 	const char *const *word; /* behind the kind */
 	unsigned words;
 	const char *generation, *snapshot; /* options */
@@ -42,19 +41,18 @@ static bool dump_number(const char *word, const char *what, uint64_t limit, uint
 {
 	if (quantity_parse(word, QUANTITY_ADDRESS, value) && *value < limit)
 		return true;
-	command_error("'%s' is no %s: a number below %" PRIu64, word, what, limit);
-	return false;
+	return command_refuse("'%s' is no %s: a number below %" PRIu64, word, what, limit);
 }
 
 static enum command_exit dump_read(struct dump *dump, uint64_t sector, uint32_t sectors, void *data)
 {
-	enum status status = inspect_read(&dump->inspect.host, (sector_t){sector}, sectors, data);
+	enum status status = inspect_read(dump->inspect.host, (sector_t){sector}, sectors, data);
 
 	if (status == STATUS_OK)
 		return COMMAND_OK;
-	command_error("%s: cannot read sectors %" PRIu64 "-%" PRIu64 ": %s",
-		      dump->inspect.host.path, sector, sector + sectors - 1, status_text(status));
-	return COMMAND_FAILED;
+	return command_error("%s: cannot read sectors %" PRIu64 "-%" PRIu64 ": %s",
+			     dump->inspect.host->path, sector, sector + sectors - 1,
+			     status_text(status));
 }
 
 /* The tree that --generation, --snapshot or neither name. */
@@ -64,46 +62,44 @@ static bool dump_space(struct dump *dump, enum disk_tree tree, struct verify_spa
 	generation_t generation = {verify_record(verify)->generation};
 	const struct disk_snapshot *snapshot;
 
-	if (dump->snapshot && (dump->generation || tree != DISK_TREE_SPACE)) {
-		command_error("--snapshot chooses the space of a snapshot, and nothing else");
-		return false;
-	}
+	if (dump->snapshot && (dump->generation || tree != DISK_TREE_SPACE))
+		return command_refuse(
+			"--snapshot chooses the space of a snapshot, and nothing else");
 	if (dump->snapshot) {
 		snapshot = inspect_snapshot(&dump->inspect, dump->snapshot);
 		return snapshot && verify_space_snapshot(verify, (snapshot_t){snapshot->number},
 							 space) == STATUS_OK;
 	}
-	if (dump->generation && !quantity_parse(dump->generation, QUANTITY_NUMBER, &generation.n)) {
-		command_error("'%s' is no generation", dump->generation);
-		return false;
-	}
+	if (dump->generation && !quantity_parse(dump->generation, QUANTITY_NUMBER, &generation.n))
+		return command_refuse("'%s' is no generation", dump->generation);
 	if (verify_space_generation(verify, generation, tree, space) == STATUS_OK)
 		return true;
-	command_error("%s: the commit ring has no sound record of generation %" PRIu64,
-		      dump->inspect.host.path, generation.n);
-	return false;
+	return command_refuse("%s: the commit ring has no sound record of generation %" PRIu64,
+			      dump->inspect.host->path, generation.n);
 }
 
-/* Finds and reads a page or node. */
+/* Finds and reads a page or node, and shows the reference to it. */
 static enum command_exit dump_load(struct dump *dump, enum disk_tree tree, unsigned level,
-				   uint64_t key, struct disk_reference *reference, void *data)
+				   uint64_t key, void *data)
 {
+	struct disk_reference reference;
 	struct verify *verify = dump->inspect.verify;
 	struct verify_space space;
 	enum status status;
 
 	if (!dump_space(dump, tree, &space))
 		return COMMAND_FAILED;
-	status = verify_find(verify, tree, &space, level, key, reference);
+	status = verify_find(verify, tree, &space, level, key, &reference);
 	if (status == STATUS_OK)
-		status = verify_extent_read(verify, tree, &space, level, key, reference, data);
-	if (status == STATUS_OK)
+		status = verify_extent_read(verify, tree, &space, level, key, &reference, data);
+	if (status == STATUS_OK) {
+		dump_reference(dump->show, &reference);
 		return COMMAND_OK;
-	command_error("%s: generation %" PRIu64 "%s: %s", dump->inspect.host.path,
-		      space.generation.n, space.snapshot.n ? " (a snapshot)" : "",
-		      status == STATUS_ABSENT ? "there is no such page or node"
-					      : status_text(status));
-	return COMMAND_FAILED;
+	}
+	return command_error("%s: generation %" PRIu64 "%s: %s", dump->inspect.host->path,
+			     space.generation.n, space.snapshot.n ? " (a snapshot)" : "",
+			     status == STATUS_ABSENT ? "there is no such page or node"
+						     : status_text(status));
 }
 
 /* ---- superblocks ----------------------------------------------------------------- */
@@ -121,11 +117,9 @@ static enum command_exit dump_superblock_at(struct dump *dump, uint64_t sector)
 	block.checksum = 0;
 	sound = XXH3_64bits(&block, sizeof(block)) == checksum;
 	block.checksum = checksum;
-	show_begin(&dump->show, dump->invocation->json);
-	show_fact(&dump->show, "checksum_matches", "checksum matches");
-	show_boolean(&dump->show, sound);
-	dump_superblock(&dump->show, &block);
-	show_end(&dump->show);
+	show_fact(dump->show, "checksum_matches", "checksum matches");
+	show_boolean(dump->show, sound);
+	dump_superblock(dump->show, &block);
 	return COMMAND_OK;
 }
 
@@ -202,8 +196,7 @@ static enum command_exit dump_ring(struct dump *dump)
 	uint8_t sector[SECTOR_SIZE];
 	enum command_exit result = COMMAND_OK;
 
-	show_begin(&dump->show, dump->invocation->json);
-	show_list(&dump->show, "ring", columns);
+	show_list(dump->show, "ring", columns);
 	for (uint32_t i = 0; i < DISK_RING_SLOTS && result == COMMAND_OK; i++) {
 		const char *state;
 
@@ -212,10 +205,9 @@ static enum command_exit dump_ring(struct dump *dump)
 				   sector);
 		state = dump_slot_state(&slot, sector);
 		if (result == COMMAND_OK && strcmp(state, "empty") != 0)
-			dump_ring_row(&dump->show, i, &slot, state);
+			dump_ring_row(dump->show, i, &slot, state);
 	}
-	show_list_end(&dump->show);
-	show_end(&dump->show);
+	show_list_end(dump->show);
 	return result;
 }
 
@@ -233,21 +225,17 @@ static enum command_exit dump_slot(struct dump *dump)
 	if (result != COMMAND_OK)
 		return result;
 	verify_slot_get(dump->inspect.verify, (uint32_t)index, &slot);
-	show_begin(&dump->show, dump->invocation->json);
-	show_fact(&dump->show, "holds", "holds");
-	show_text(&dump->show, dump_slot_state(&slot, sector));
+	fact_text(dump->show, "holds", "holds", dump_slot_state(&slot, sector));
 	if (slot.damage) {
-		show_fact(&dump->show, "damage", "damage");
-		show_text(&dump->show, slot.damage);
+		fact_text(dump->show, "damage", "damage", slot.damage);
 	}
 	memcpy(&stone, sector, sizeof(stone));
 	if (slot.record)
-		dump_record(&dump->show, slot.record, slot.delta);
+		dump_record(dump->show, slot.record, slot.delta);
 	else if (slot.spent.n)
-		dump_tombstone(&dump->show, &stone);
+		dump_tombstone(dump->show, &stone);
 	else
-		dump_bytes(&dump->show, sector, sizeof(sector));
-	show_end(&dump->show);
+		dump_bytes(dump->show, sector, sizeof(sector));
 	return COMMAND_OK;
 }
 
@@ -262,14 +250,11 @@ static enum command_exit dump_generation(struct dump *dump)
 		verify_slot_get(dump->inspect.verify, i, &slot);
 		if (!slot.record || slot.record->generation != generation)
 			continue;
-		show_begin(&dump->show, dump->invocation->json);
-		dump_record(&dump->show, slot.record, slot.delta);
-		show_end(&dump->show);
+		dump_record(dump->show, slot.record, slot.delta);
 		return COMMAND_OK;
 	}
-	command_error("%s: the commit ring has no sound record of generation %" PRIu64,
-		      dump->inspect.host.path, generation);
-	return COMMAND_FAILED;
+	return command_error("%s: the commit ring has no sound record of generation %" PRIu64,
+			     dump->inspect.host->path, generation);
 }
 
 /* ---- trees ----------------------------------------------------------------------- */
@@ -283,15 +268,13 @@ static bool dump_tree(const char *word, enum disk_tree *tree)
 			*tree = (enum disk_tree)i;
 			return true;
 		}
-	command_error("'%s' is no tree: space, free-map or catalogue", word);
-	return false;
+	return command_refuse("'%s' is no tree: space, free-map or catalogue", word);
 }
 
 static enum command_exit dump_node(struct dump *dump)
 {
-	struct disk_reference reference;
 	struct disk_node node;
-	enum disk_tree tree;
+	enum disk_tree tree = DISK_TREE_SPACE;
 	uint64_t level, key;
 	enum command_exit result;
 
@@ -299,46 +282,37 @@ static enum command_exit dump_node(struct dump *dump)
 	    !dump_number(dump->word[1], "level", DISK_HEIGHT_MAX + 1, &level) ||
 	    !dump_number(dump->word[2], "key", DISK_PAGE_MAX, &key))
 		return COMMAND_USAGE;
-	if (level == 0) {
-		command_error("level 0 are pages: 'page', 'free-map' or 'snapshot' shows them");
-		return COMMAND_USAGE;
-	}
-	result = dump_load(dump, tree, (unsigned)level, key, &reference, &node);
+	if (level == 0)
+		return command_misuse(
+			"level 0 are pages: 'page', 'free-map' or 'snapshot' shows them");
+	result = dump_load(dump, tree, (unsigned)level, key, &node);
 	if (result != COMMAND_OK)
 		return result;
-	show_begin(&dump->show, dump->invocation->json);
-	dump_reference(&dump->show, &reference);
-	dump_references_begin(&dump->show, "entries", "index");
+	dump_references_begin(dump->show, "entries", "index");
 	for (unsigned i = 0; i < DISK_NODE_ENTRIES; i++)
 		if (node.entry[i].codec != DISK_CODEC_NONE)
-			dump_references_row(&dump->show, i, &node.entry[i]);
-	show_list_end(&dump->show);
-	show_end(&dump->show);
+			dump_references_row(dump->show, i, &node.entry[i]);
+	show_list_end(dump->show);
 	return COMMAND_OK;
 }
 
 static enum command_exit dump_page(struct dump *dump)
 {
-	struct disk_reference reference;
 	uint8_t data[PAGE_SIZE];
 	uint64_t page;
 	enum command_exit result;
 
 	if (!dump_number(dump->word[0], "page", DISK_PAGE_MAX, &page))
 		return COMMAND_USAGE;
-	result = dump_load(dump, DISK_TREE_SPACE, 0, page, &reference, data);
+	result = dump_load(dump, DISK_TREE_SPACE, 0, page, data);
 	if (result != COMMAND_OK)
 		return result;
-	show_begin(&dump->show, dump->invocation->json);
-	dump_reference(&dump->show, &reference);
-	dump_bytes(&dump->show, data, sizeof(data));
-	show_end(&dump->show);
+	dump_bytes(dump->show, data, sizeof(data));
 	return COMMAND_OK;
 }
 
 static enum command_exit dump_free_map(struct dump *dump)
 {
-	struct disk_reference reference;
 	uint8_t data[PAGE_SIZE];
 	uint64_t key;
 	enum command_exit result;
@@ -346,13 +320,10 @@ static enum command_exit dump_free_map(struct dump *dump)
 	if (!dump_number(dump->word[0], "page of the free map",
 			 DISK_SECTORS_MAX / DISK_FREE_MAP_SECTORS, &key))
 		return COMMAND_USAGE;
-	result = dump_load(dump, DISK_TREE_FREE_MAP, 0, key, &reference, data);
+	result = dump_load(dump, DISK_TREE_FREE_MAP, 0, key, data);
 	if (result != COMMAND_OK)
 		return result;
-	show_begin(&dump->show, dump->invocation->json);
-	dump_reference(&dump->show, &reference);
-	dump_bits(&dump->show, key * DISK_FREE_MAP_SECTORS, data);
-	show_end(&dump->show);
+	dump_bits(dump->show, key * DISK_FREE_MAP_SECTORS, data);
 	return COMMAND_OK;
 }
 
@@ -362,9 +333,7 @@ static enum command_exit dump_snapshot_entry(struct dump *dump)
 
 	if (!snapshot)
 		return COMMAND_FAILED;
-	show_begin(&dump->show, dump->invocation->json);
-	dump_snapshot(&dump->show, snapshot);
-	show_end(&dump->show);
+	dump_snapshot(dump->show, snapshot);
 	return COMMAND_OK;
 }
 
@@ -372,7 +341,7 @@ static enum command_exit dump_snapshot_entry(struct dump *dump)
 
 static enum command_exit dump_sectors(struct dump *dump)
 {
-	uint64_t limit = dump->inspect.host.device->sectors, sector, count = 1;
+	uint64_t limit = dump->inspect.host->device->sectors, sector, count = 1;
 	uint8_t *data;
 	enum command_exit result;
 
@@ -381,21 +350,15 @@ static enum command_exit dump_sectors(struct dump *dump)
 	if (dump->words > 1 &&
 	    !dump_number(dump->word[1], "number of sectors", DUMP_SECTORS_MAX + 1, &count))
 		return COMMAND_USAGE;
-	if (count == 0 || count > limit - sector) {
-		command_error("from sector %" PRIu64 " on there are %" PRIu64 " sectors", sector,
-			      limit - sector);
-		return COMMAND_USAGE;
-	}
+	if (count == 0 || count > limit - sector)
+		return command_misuse("from sector %" PRIu64 " on there are %" PRIu64 " sectors",
+				      sector, limit - sector);
 	data = malloc(count * SECTOR_SIZE);
-	if (!data) {
-		command_error("memory is short");
-		return COMMAND_FAILED;
-	}
+	if (!data)
+		return command_error("memory is short");
 	result = dump_read(dump, sector, (uint32_t)count, data);
 	if (result == COMMAND_OK) {
-		show_begin(&dump->show, dump->invocation->json);
-		dump_bytes(&dump->show, data, count * SECTOR_SIZE);
-		show_end(&dump->show);
+		dump_bytes(dump->show, data, count * SECTOR_SIZE);
 	}
 	free(data);
 	return result;
@@ -435,7 +398,7 @@ static const struct dump_kind *dump_kind_find(const char *name, unsigned words)
 
 static enum command_exit dump_run(const struct command_invocation *invocation)
 {
-	struct dump dump = {.invocation = invocation,
+	struct dump dump = {.show = invocation->show,
 			    .word = invocation->operand + 2,
 			    .words = invocation->operands - 2,
 			    .generation = command_value(invocation, "generation"),
@@ -481,7 +444,5 @@ const struct command command_dump = {
 		"Numbers may be hexadecimal, as 0x100000.  Damage is told on the standard error;\n"
 		"superblocks, slots and sectors can be shown of a store that cannot be opened.\n",
 	.options = dump_options,
-	.operands_min = 2,
-	.operands_max = 5,
 	.run = dump_run,
 };

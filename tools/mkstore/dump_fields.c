@@ -17,14 +17,12 @@
 
 static void field_number(struct show *show, const char *name, uint64_t value)
 {
-	show_fact(show, name, name);
-	show_number(show, value);
+	fact_number(show, name, name, value);
 }
 
 static void field_hexadecimal(struct show *show, const char *name, uint64_t value)
 {
-	show_fact(show, name, name);
-	show_hexadecimal(show, value);
+	fact_hexadecimal(show, name, name, value);
 }
 
 static void field_bytes(struct show *show, const char *name, const char *text, uint64_t size)
@@ -37,24 +35,19 @@ static void field_time(struct show *show, const char *name, uint64_t wall_ns)
 {
 	char text[TEXT_SIZE];
 
-	show_fact(show, name, name);
-	show_number_as(show, wall_ns, text_time(text, wall_ns));
+	fact_number_as(show, name, name, wall_ns, text_time(text, wall_ns));
 }
 
 static void field_duration(struct show *show, const char *name, uint64_t ns)
 {
 	char text[TEXT_SIZE];
 
-	show_fact(show, name, name);
-	show_number_as(show, ns, text_duration(text, ns));
+	fact_number_as(show, name, name, ns, text_duration(text, ns));
 }
 
 static void field_identity(struct show *show, const char *name, const uint8_t identity[16])
 {
-	char text[TEXT_IDENTITY];
-
-	show_fact(show, name, name);
-	show_text(show, text_identity(text, identity));
+	fact_identity(show, name, name, identity);
 }
 
 /* "3 (CLEAN FRESH)"; the words are those of the bits, from the lowest. */
@@ -67,8 +60,7 @@ static void field_flags(struct show *show, const char *name, uint64_t value,
 	for (unsigned i = 0; i < count; i++)
 		if (value >> i & 1)
 			end += snprintf(text + end, sizeof(text) - (size_t)end, " %s", words[i]);
-	show_fact(show, name, name);
-	show_number_as(show, value, text);
+	fact_number_as(show, name, name, value, text);
 }
 
 /* One of a few numbers with a name. */
@@ -77,8 +69,7 @@ static void field_kind(struct show *show, const char *name, uint64_t value, cons
 	char text[TEXT_SIZE];
 
 	snprintf(text, sizeof(text), "%" PRIu64 " %s", value, word);
-	show_fact(show, name, name);
-	show_number_as(show, value, text);
+	fact_number_as(show, name, name, value, text);
 }
 
 /* ---- references ------------------------------------------------------------------ */
@@ -171,8 +162,7 @@ static void dump_root(struct show *show, const char *name, const struct disk_roo
 			 root->reference.length, root->reference.birth, root->reference.checksum);
 	else
 		snprintf(text, sizeof(text), "empty");
-	show_fact(show, NULL, name);
-	show_text(show, text);
+	fact_text(show, NULL, name, text);
 }
 
 static void dump_receiving(struct show *show, const struct disk_receiving *receiving)

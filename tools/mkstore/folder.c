@@ -21,8 +21,7 @@
 
 static enum command_exit folder_unreadable(const char *path, int error)
 {
-	command_error("cannot read '%s': %s", path, strerror(error));
-	return COMMAND_FAILED;
+	return command_error("cannot read '%s': %s", path, strerror(error));
 }
 
 static enum command_exit folder_file(struct tree *tree, const FTSENT *entry, const char *path)
@@ -42,9 +41,8 @@ static enum command_exit folder_file(struct tree *tree, const FTSENT *entry, con
 		return folder_unreadable(entry->fts_path, errno);
 	if (file_device_is(tree->host->file, information)) {
 		close(descriptor);
-		command_error("'%s' is the store itself: put a folder that does not hold it",
-			      entry->fts_path);
-		return COMMAND_FAILED;
+		return command_error("'%s' is the store itself: put a folder that does not hold it",
+				     entry->fts_path);
 	}
 	result = tree_file(tree, path, &source);
 	close(descriptor);
@@ -161,8 +159,7 @@ static enum command_exit folder_finish(const struct tree_sink *sink, const char 
 	if (syncfs(sink->folder) == 0 &&
 	    renameat2(AT_FDCWD, made, AT_FDCWD, sink->tree->name, RENAME_NOREPLACE) == 0)
 		return sink->result;
-	command_error("cannot make '%s': %s", sink->tree->name, strerror(errno));
-	return COMMAND_FAILED;
+	return command_error("cannot make '%s': %s", sink->tree->name, strerror(errno));
 }
 
 enum command_exit folder_get(struct tree *tree)
@@ -175,10 +172,8 @@ enum command_exit folder_get(struct tree *tree)
 
 	while (length > 1 && tree->name[length - 1] == '/')
 		length--;
-	if (access(tree->name, F_OK) == 0) {
-		command_error("'%s' exists: name a folder that does not", tree->name);
-		return COMMAND_FAILED;
-	}
+	if (access(tree->name, F_OK) == 0)
+		return command_error("'%s' exists: name a folder that does not", tree->name);
 	if (asprintf(&made, "%.*s.new-XXXXXX", (int)length, tree->name) < 0)
 		return COMMAND_FAILED;
 	if (mkdtemp(made)) {

@@ -27,8 +27,8 @@ static enum command_exit grow_refused(const struct host *host, enum status statu
 		why = "its file system is full";
 	else if (status == STATUS_INVALID)
 		why = "it is no file; enlarge the disk, then say 'max'";
-	command_error("%s: cannot make it %" PRIu64 " bytes long: %s", host->path, bytes, why);
-	return COMMAND_FAILED;
+	return command_error("%s: cannot make it %" PRIu64 " bytes long: %s", host->path, bytes,
+			     why);
 }
 
 /* The file becomes larger and, on a partitioned disk, the partition of the store, which has
@@ -57,37 +57,28 @@ static enum command_exit grow_place(struct host *host, uint64_t sectors, uint64_
 	if (bytes > before &&
 	    (status == STATUS_BUSY || status == STATUS_FORMAT || status == STATUS_CORRUPT))
 		(void)file_device_resize(host->file, before);
-	command_error("%s: its store partition cannot grow: %s", host->path, why);
-	return COMMAND_FAILED;
+	return command_error("%s: its store partition cannot grow: %s", host->path, why);
 }
 
-static enum command_exit grow_store(struct host *host, uint64_t before, bool as_json)
+static enum command_exit grow_store(struct host *host, uint64_t before, struct show *show)
 {
 	struct store_commit_request request = {.action = STORE_ACTION_GROW};
 	uint64_t sectors = host->device->sectors / BLOCK_SECTORS * BLOCK_SECTORS;
-	struct show show;
 	enum status status;
 
 	if (sectors > DISK_SECTORS_MAX)
 		sectors = DISK_SECTORS_MAX;
-	if (sectors < before + STORE_GROW_MIN) {
-		command_error("%s: the store fills its place already (%" PRIu64
-			      " bytes); name a larger size, or make its disk larger first",
-			      host->path, before * SECTOR_SIZE);
-		return COMMAND_FAILED;
-	}
+	if (sectors < before + STORE_GROW_MIN)
+		return command_error("%s: the store fills its place already (%" PRIu64
+				     " bytes); name a larger size, or make its disk larger first",
+				     host->path, before * SECTOR_SIZE);
 	request.sectors = sectors;
 	status = host_commit_request(host, &request);
 	if (status != STATUS_OK)
 		return host_error(host, status, "cannot grow the store");
-	show_begin(&show, as_json);
-	show_fact(&show, "before_sectors", "before");
-	show_sectors(&show, before);
-	show_fact(&show, "sectors", "size");
-	show_sectors(&show, sectors);
-	show_fact(&show, "generation", "generation");
-	show_number(&show, store_durable(host->store).n);
-	show_end(&show);
+	fact_sectors(show, "before_sectors", "before", before);
+	fact_sectors(show, "sectors", "size", sectors);
+	fact_number(show, "generation", "generation", store_durable(host->store).n);
 	return COMMAND_OK;
 }
 
@@ -95,44 +86,35 @@ static enum command_exit grow_run(const struct command_invocation *invocation)
 {
 	bool most = strcmp(invocation->operand[1], "max") == 0;
 	struct store_statistics statistics;
-	struct host host;
+	struct host *host = invocation->host;
 	uint64_t bytes = 0, present;
 	enum command_exit result;
 
-	if (!most && (!quantity_parse(invocation->operand[1], QUANTITY_SIZE, &bytes) ||
-		      bytes % BLOCK_SIZE)) {
-		command_error("'%s' is no size: a multiple of 4096 bytes as 128M, 2G, or 'max'",
-			      invocation->operand[1]);
-		return COMMAND_USAGE;
-	}
-	if (bytes / SECTOR_SIZE > DISK_SECTORS_MAX) {
-		command_error("'%s' is too large: a store has at most %u TiB",
-			      invocation->operand[1],
-			      (unsigned)(DISK_SECTORS_MAX >> 40) * SECTOR_SIZE);
-		return COMMAND_USAGE;
-	}
+	if (!most &&
+	    (!quantity_parse(invocation->operand[1], QUANTITY_SIZE, &bytes) || bytes % BLOCK_SIZE))
+		return command_misuse(
+			"'%s' is no size: a multiple of 4096 bytes as 128M, 2G, or 'max'",
+			invocation->operand[1]);
+	if (bytes / SECTOR_SIZE > DISK_SECTORS_MAX)
+		return command_misuse("'%s' is too large: a store has at most %u TiB",
+				      invocation->operand[1],
+				      (unsigned)(DISK_SECTORS_MAX >> 40) * SECTOR_SIZE);
 	/* Only a store that can be used is worth more room. */
-	result = host_open(&host, invocation, HOST_WRITE);
+	result = host_open(host, invocation, HOST_WRITE);
 	if (result != COMMAND_OK)
 		return result;
-	store_statistics_get(host.store, &statistics);
-	present = file_device_bytes(host.file);
-	if (!most && bytes < present) {
-		command_error("%s: has %" PRIu64 " bytes: a store cannot shrink to %" PRIu64,
-			      host.path, present, bytes);
-		result = COMMAND_FAILED;
-	} else {
-		result = grow_place(&host, statistics.sectors, most ? present : bytes);
-	}
-	host_close(&host);
+	store_statistics_get(host->store, &statistics);
+	present = file_device_bytes(host->file);
+	if (!most && bytes < present)
+		return command_error("%s: has %" PRIu64 " bytes: a store cannot shrink to %" PRIu64,
+				     host->path, present, bytes);
+	result = grow_place(host, statistics.sectors, most ? present : bytes);
 	if (result != COMMAND_OK)
 		return result;
-	result = host_open(&host, invocation, HOST_WRITE);
-	if (result != COMMAND_OK)
-		return result;
-	result = grow_store(&host, statistics.sectors, invocation->json);
-	host_close(&host);
-	return result;
+	host_close(host);
+	result = host_open(host, invocation, HOST_WRITE);
+	return result == COMMAND_OK ? grow_store(host, statistics.sectors, invocation->show)
+				    : result;
 }
 
 const struct command command_grow = {
@@ -144,7 +126,5 @@ const struct command command_grow = {
 		"what there is, as on a disk that was made larger.  In a disk image the store's\n"
 		"partition is extended and the second partition table moved to the new end.\n"
 		"Nothing is copied.  A store cannot shrink.\n",
-	.operands_min = 2,
-	.operands_max = 2,
 	.run = grow_run,
 };

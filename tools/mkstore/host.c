@@ -4,9 +4,7 @@
  */
 #include "tools/mkstore/host.h"
 
-#include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,12 +13,14 @@
 
 #include "disk/partition.h"
 #include "tools/mkstore/lookup.h"
-#include "tools/mkstore/progress.h"
 #include "tools/mkstore/text.h"
 
 /* A commit may first have to read the catalogue or wait for another; it never
  * asks for that this often. */
 #define HOST_COMMIT_TRIES 1000000u
+
+const struct command_option host_live_options[] = {HOST_LIVE_OPTION, {0}};
+const struct command_option host_look_options[] = {HOST_SNAPSHOT_OPTION, HOST_LIVE_OPTION, {0}};
 
 uint64_t host_now_ns(void)
 {
@@ -179,11 +179,11 @@ static enum command_exit host_receiving_check(struct host *host)
 	store_receiving_get(host->store, &receiving);
 	if (!receiving.generation || (mode != HOST_WRITE && mode != HOST_DISCARD))
 		return COMMAND_OK;
-	command_error("%s: it is receiving generation %" PRIu64
-		      " of another store: go on with 'mkstore receive', or give that up with "
-		      "'mkstore receive --abort'",
-		      host->path, receiving.generation);
-	return COMMAND_FAILED;
+	return command_error(
+		"%s: it is receiving generation %" PRIu64
+		" of another store: go on with 'mkstore receive', or give that up with "
+		"'mkstore receive --abort'",
+		host->path, receiving.generation);
 }
 
 static void host_mount_note(const struct host *host)
@@ -239,11 +239,9 @@ static enum command_exit host_mount(struct host *host)
 	enum status status = host_engine(host);
 	char text[HOST_STATUS_TEXT];
 
-	if (status != STATUS_OK) {
-		command_error("%s: cannot set up the store engine: %s", host->path,
-			      status_text(status));
-		return COMMAND_FAILED;
-	}
+	if (status != STATUS_OK)
+		return command_error("%s: cannot set up the store engine: %s", host->path,
+				     status_text(status));
 	if (host->mode == HOST_FORMAT)
 		return COMMAND_OK;
 	status = host_engine_mount(host);
@@ -531,135 +529,4 @@ enum status host_commit(struct host *host, enum store_action action, snapshot_t 
 
 	memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
 	return host_commit_request(host, &request);
-}
-
-enum status host_relieve(struct host *host)
-{
-	if (!store_pressure(host->store))
-		return STATUS_OK;
-	return host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
-}
-
-enum status host_reclaim(struct host *host)
-{
-	struct store_statistics statistics;
-	struct progress progress;
-	enum status status = STATUS_OK;
-	uint64_t steps = 0;
-
-	progress_begin(&progress, "giving space back, step", false);
-	store_statistics_get(host->store, &statistics);
-	while (status == STATUS_OK && statistics.dying.n) {
-		status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
-		store_statistics_get(host->store, &statistics);
-		/* No further commit would bring it on. */
-		if (status == STATUS_OK && statistics.dying.n && statistics.deletion_rests)
-			status = STATUS_CORRUPT;
-		progress_update(&progress, ++steps, 0);
-	}
-	progress_end(&progress);
-	return status;
-}
-
-enum status host_finish(struct host *host)
-{
-	enum status status = STATUS_OK;
-	bool more = true;
-
-	while (status == STATUS_OK && more) {
-		status = HOST_RETRY(host, object_destroy_step(&host->space, &more));
-		if (status == STATUS_OK)
-			status = host_relieve(host);
-	}
-	if (status == STATUS_OK && store_dirty(host->store))
-		status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
-	return status;
-}
-
-enum status host_discard(struct host *host, uint64_t *bytes)
-{
-	sector_t position = {0};
-	struct store_statistics before, after;
-	enum status status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
-
-	store_statistics_get(host->store, &before);
-	while (status == STATUS_OK || status == STATUS_WAIT) {
-		status = store_discard_free(host->store, &position);
-		if (status == STATUS_WAIT && !store_wait(host->store))
-			status = host_failure(host);
-	}
-	store_settle(host->store);
-	store_statistics_get(host->store, &after);
-	*bytes = (after.discarded_sectors - before.discarded_sectors) * SECTOR_SIZE;
-	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
-enum status host_places(struct host *host)
-{
-	struct directory_survey survey = {.directory = {1}};
-	enum status status = STATUS_OK;
-	bool more = true;
-
-	while (status == STATUS_OK && more) {
-		status = HOST_RETRY(host, directory_survey_step(&host->space, &survey, &more));
-		if (status == STATUS_OK)
-			status = host_relieve(host);
-	}
-	return status;
-}
-
-/* ---- errors ------------------------------------------------------------------ */
-
-static void host_unreadable(const struct host *host, snapshot_t after, snapshot_t last)
-{
-	if (last.n == after.n + 1)
-		command_error("%s: snapshot %" PRIu64 " cannot be read: all others can be "
-			      "restored, and salvage saves what is whole",
-			      host->path, last.n);
-	else
-		command_error("%s: no snapshot from %" PRIu64 " to %" PRIu64 " can be read: all "
-			      "others can be restored, and salvage saves what is whole",
-			      host->path, after.n + 1, last.n);
-}
-
-enum status host_snapshot_next(struct host *host, struct store_snapshot *snapshot)
-{
-	for (;;) {
-		snapshot_t after = snapshot->number;
-		enum status status =
-			HOST_RETRY(host, store_snapshot_next(host->store, after, snapshot));
-
-		if ((status != STATUS_CORRUPT && status != STATUS_IO) ||
-		    snapshot->number.n <= after.n)
-			return status;
-		host_unreadable(host, after, snapshot->number);
-	}
-}
-
-const char *host_status_text(const struct host *host, enum status status,
-			     char text[HOST_STATUS_TEXT])
-{
-	int error = host->file ? file_device_error(host->file) : 0;
-
-	if (status != STATUS_IO || !error)
-		return status_text(status);
-	snprintf(text, HOST_STATUS_TEXT, "%s (%s)", status_text(status), strerror(error));
-	return text;
-}
-
-enum command_exit host_error(struct host *host, enum status status, const char *format, ...)
-{
-	char what[400], text[HOST_STATUS_TEXT];
-	const char *why = host_status_text(host, status, text);
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(what, sizeof(what), format, arguments);
-	va_end(arguments);
-	if ((status == STATUS_IO || status == STATUS_CORRUPT || status == STATUS_READ_ONLY) &&
-	    host->last_log[0])
-		command_error("%s: %s: %s (%s)", host->path, what, why, host->last_log);
-	else
-		command_error("%s: %s: %s", host->path, what, why);
-	return COMMAND_FAILED;
 }

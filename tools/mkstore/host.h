@@ -75,6 +75,12 @@ struct host {
 		"snapshot", "SNAPSHOT", "look into it: a name, #NUMBER, @GENERATION or -AGE"       \
 	}
 
+extern const struct command_option host_live_options[]; /* the one */
+extern const struct command_option host_look_options[]; /* both */
+
+/* Runs the subcommand, with the host and the result that its row says it needs. */
+enum command_exit host_run(const struct command_invocation *asked);
+
 /* Opens IMAGE and mounts its store.  Otherwise the reason was printed and
  * nothing is left open. */
 enum command_exit host_open(struct host *host, const struct command_invocation *invocation,
@@ -143,6 +149,9 @@ enum status host_discard(struct host *host, uint64_t *bytes);
 		"discard", NULL, "give all free space back to the file system (holes in FILE)"     \
 	}
 
+/* Makes what exists of the pages [first, end) absent. */
+enum status host_clear(struct host *host, uint64_t first, uint64_t end);
+
 /* The place of every directory is known from here on, also in a store from before there
  * were places: directories with names can be moved. */
 enum status host_places(struct host *host);
@@ -159,6 +168,10 @@ const char *host_status_text(const struct host *host, enum status status,
 /* "IMAGE: cannot WHAT: why", with the engine's last line for damage.  Returns
  * COMMAND_FAILED. */
 enum command_exit host_error(struct host *host, enum status status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The same, but COMMAND_OK for STATUS_OK. */
+enum command_exit host_result(struct host *host, enum status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 uint64_t host_now_ns(void);

@@ -8,7 +8,7 @@
 
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/json.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
 struct info {
@@ -125,47 +125,42 @@ static bool info_is_copy(const struct store_statistics *statistics)
 	return memcmp(statistics->copy, none, sizeof(none)) != 0;
 }
 
-static void info_json(const struct info *info)
+static void info_json(struct json *json, const struct info *info)
 {
 	const struct store_recovery *recovery = &info->host->recovery;
 	const struct store_statistics *statistics = &info->statistics;
 	char identity[TEXT_IDENTITY];
-	struct json json;
 
-	json_begin(&json, stdout);
-	json_object(&json, NULL);
-	json_text(&json, "image", info->host->path);
-	info_json_place(&json, info->host);
-	json_number(&json, "format_version", DISK_FORMAT_VERSION);
-	json_text(&json, "identity", text_identity(identity, statistics->identity));
+	json_text(json, "image", info->host->path);
+	info_json_place(json, info->host);
+	json_number(json, "format_version", DISK_FORMAT_VERSION);
+	json_text(json, "identity", text_identity(identity, statistics->identity));
 	if (info_is_copy(statistics))
-		json_text(&json, "copy", text_identity(identity, statistics->copy));
+		json_text(json, "copy", text_identity(identity, statistics->copy));
 	else
-		json_null(&json, "copy");
-	json_bytes(&json, "label", statistics->label,
+		json_null(json, "copy");
+	json_bytes(json, "label", statistics->label,
 		   strnlen(statistics->label, sizeof(statistics->label)));
-	json_number(&json, "sectors", statistics->sectors);
-	json_number(&json, "used_sectors", statistics->used_sectors);
-	json_number(&json, "free_blocks", statistics->free_blocks);
-	json_number(&json, "reserve_blocks", statistics->reserve_blocks);
-	json_number(&json, "generation", recovery->generation.n);
-	json_number(&json, "torn_generation", recovery->torn.n);
-	json_text(&json, "stop", info_stop_text(recovery->stop));
-	json_boolean(&json, "fresh", recovery->stop == STORE_STOP_FRESH);
-	json_boolean(&json, "clean", recovery->stop == STORE_STOP_CLEAN);
-	json_boolean(&json, "restored", recovery->restored);
-	json_number(&json, "wall_ns", recovery->wall_ns);
-	json_number(&json, "uptime_ns", recovery->counters.uptime_ns);
-	json_number(&json, "object_version", recovery->counters.object_version);
-	json_number(&json, "resumes", recovery->counters.resumes);
-	json_number(&json, "pages", statistics->pages);
-	json_number(&json, "snapshots", statistics->snapshots);
-	json_number(&json, "origin", statistics->origin.n);
-	json_number(&json, "dying", statistics->dying.n);
-	info_json_receiving(&json, info->host);
-	info_json_objects(&json, info);
-	json_object_end(&json);
-	json_end(&json);
+	json_number(json, "sectors", statistics->sectors);
+	json_number(json, "used_sectors", statistics->used_sectors);
+	json_number(json, "free_blocks", statistics->free_blocks);
+	json_number(json, "reserve_blocks", statistics->reserve_blocks);
+	json_number(json, "generation", recovery->generation.n);
+	json_number(json, "torn_generation", recovery->torn.n);
+	json_text(json, "stop", info_stop_text(recovery->stop));
+	json_boolean(json, "fresh", recovery->stop == STORE_STOP_FRESH);
+	json_boolean(json, "clean", recovery->stop == STORE_STOP_CLEAN);
+	json_boolean(json, "restored", recovery->restored);
+	json_number(json, "wall_ns", recovery->wall_ns);
+	json_number(json, "uptime_ns", recovery->counters.uptime_ns);
+	json_number(json, "object_version", recovery->counters.object_version);
+	json_number(json, "resumes", recovery->counters.resumes);
+	json_number(json, "pages", statistics->pages);
+	json_number(json, "snapshots", statistics->snapshots);
+	json_number(json, "origin", statistics->origin.n);
+	json_number(json, "dying", statistics->dying.n);
+	info_json_receiving(json, info->host);
+	info_json_objects(json, info);
 }
 
 static void info_text_place(const struct host *host)
@@ -235,33 +230,26 @@ static void info_text(const struct info *info)
 
 static enum command_exit info_run(const struct command_invocation *invocation)
 {
-	struct host host;
 	struct info info;
-	enum status status;
-	enum command_exit result = host_open_read(&host, invocation);
+	struct json *json;
+	enum status status = info_gather(invocation->host, &info);
 
-	if (result != COMMAND_OK)
-		return result;
-	status = info_gather(&host, &info);
 	if (status != STATUS_OK)
-		result = host_error(&host, status, "cannot read the system page");
-	else if (invocation->json)
-		info_json(&info);
+		return host_error(invocation->host, status, "cannot read the system page");
+	json = show_json(invocation->show);
+	if (json)
+		info_json(json, &info);
 	else
 		info_text(&info);
-	host_close(&host);
-	return result;
+	return COMMAND_OK;
 }
-
-static const struct command_option info_options[] = {HOST_LIVE_OPTION, {0}};
 
 const struct command command_info = {
 	.name = "info",
 	.usage = "IMAGE",
 	.summary = "Tells what a store is and how it stopped",
 	.details = "Reads the superblock, the ring of commit records and the system page.\n",
-	.options = info_options,
-	.operands_min = 1,
-	.operands_max = 1,
+	.options = host_live_options,
+	.opens = COMMAND_READS,
 	.run = info_run,
 };

@@ -50,9 +50,8 @@ static enum command_exit initial_error(const struct initial *initial, unsigned l
 {
 	char text[HOST_STATUS_TEXT];
 
-	command_error("%s:%u: cannot %s '%s': %s", initial->manifest_name, line, what, name,
-		      host_status_text(initial->host, status, text));
-	return COMMAND_FAILED;
+	return command_error("%s:%u: cannot %s '%s': %s", initial->manifest_name, line, what, name,
+			     host_status_text(initial->host, status, text));
 }
 
 /* ---- files of the host -------------------------------------------------------------- */
@@ -112,16 +111,14 @@ static enum status initial_create(const struct initial *initial,
 						       request, capability));
 }
 
-static enum status initial_link(const struct initial *initial, const char *path,
-				const struct disk_capability *capability)
+/* With its name; the directory that this is in is there. */
+static enum status initial_named(const struct initial *initial, const char *path,
+				 const struct object_request *request, object_t *object)
 {
 	struct path_place place;
 	enum status status = path_place_find(initial->host, path, &place);
 
-	if (status != STATUS_OK)
-		return status;
-	return HOST_RETRY(initial->host, directory_link(initial->space, place.directory, place.name,
-							place.length, capability, false));
+	return status == STATUS_OK ? path_create(initial->host, &place, request, object) : status;
 }
 
 /* A segment with its bytes, if it has any. */
@@ -130,8 +127,8 @@ static enum command_exit initial_segment(const struct initial *initial,
 {
 	struct object_request request = {
 		.type = OBJECT_SEGMENT, .size = object->size, .size_max = object->most};
-	struct disk_capability capability;
 	enum command_exit result = COMMAND_OK;
+	object_t segment;
 	uint64_t bytes = 0;
 	int descriptor = -1;
 	/* Without a time: the same files give the same bytes. */
@@ -149,14 +146,11 @@ static enum command_exit initial_segment(const struct initial *initial,
 		request.size_max = bytes ? bytes : 1;
 	}
 	source.bytes = bytes;
-	status = initial_create(initial, &request, &capability);
-	if (status == STATUS_OK)
-		status = initial_link(initial, object->path, &capability);
+	status = initial_named(initial, object->path, &request, &segment);
 	if (status == STATUS_OK && object->kind == MANIFEST_TEXT)
-		status = content_write_bytes(initial->host, (object_t){capability.object},
-					     object->source, bytes);
+		status = content_write_bytes(initial->host, segment, object->source, bytes);
 	else if (status == STATUS_OK && descriptor >= 0)
-		result = content_write(initial->host, (object_t){capability.object}, &source);
+		result = content_write(initial->host, segment, &source);
 	if (descriptor >= 0)
 		close(descriptor);
 	return status == STATUS_OK
@@ -168,14 +162,12 @@ static enum command_exit initial_object(const struct initial *initial,
 					const struct manifest_object *object)
 {
 	struct object_request request = {.type = OBJECT_DIRECTORY};
-	struct disk_capability capability;
+	object_t directory;
 	enum status status;
 
 	if (object->kind != MANIFEST_DIRECTORY)
 		return initial_segment(initial, object);
-	status = initial_create(initial, &request, &capability);
-	if (status == STATUS_OK)
-		status = initial_link(initial, object->path, &capability);
+	status = initial_named(initial, object->path, &request, &directory);
 	return status == STATUS_OK
 		       ? COMMAND_OK
 		       : initial_error(initial, object->line, status, "make", object->path);

@@ -38,11 +38,11 @@ static void inspect_report(void *context, const struct verify_finding *finding)
 	if (finding->severity == VERIFY_ERROR && finding->sector < DISK_RING_SECTOR)
 		inspect->aside++;
 	if (inspect->findings <= INSPECT_FINDINGS)
-		command_note("%s: %s: %s", inspect->host.path, verify_code_text(finding->code),
+		command_note("%s: %s: %s", inspect->host->path, verify_code_text(finding->code),
 			     finding->text);
 	if (inspect->findings == INSPECT_FINDINGS)
 		command_note("%s: there is more damage; 'mkstore verify' lists it",
-			     inspect->host.path);
+			     inspect->host->path);
 }
 
 enum command_exit inspect_open(struct inspect *inspect, const struct command_invocation *invocation,
@@ -54,20 +54,20 @@ enum command_exit inspect_open(struct inspect *inspect, const struct command_inv
 	bool live = command_value(invocation, "live") != NULL;
 	enum command_exit result;
 
-	*inspect = (struct inspect){.status = STATUS_NO_MEMORY};
+	*inspect = (struct inspect){.host = invocation->host, .status = STATUS_NO_MEMORY};
 	if (mount)
-		result = host_open_read(&inspect->host, invocation);
+		result = host_open_read(inspect->host, invocation);
 	else
-		result = host_open(&inspect->host, invocation, live ? HOST_RAW_LIVE : HOST_RAW);
+		result = host_open(inspect->host, invocation, live ? HOST_RAW_LIVE : HOST_RAW);
 	if (result != COMMAND_OK)
 		return result;
-	reader = inspect_reader(&inspect->host);
+	reader = inspect_reader(inspect->host);
 	inspect->verify = verify_open(&reader, &options);
 	if (inspect->verify)
 		inspect->status = verify_choose(inspect->verify);
 	if (inspect->verify && inspect->status != STATUS_NO_MEMORY)
 		return COMMAND_OK;
-	command_error("%s: memory is short", inspect->host.path);
+	command_error("%s: memory is short", inspect->host->path);
 	return inspect_close(inspect, COMMAND_FAILED);
 }
 
@@ -92,15 +92,13 @@ bool inspect_chosen(struct inspect *inspect)
 	inspect->aside = 0;
 	if (verify_record(inspect->verify))
 		return true;
-	command_error("%s: no generation can be found in it: %s%s", inspect->host.path,
-		      status_text(inspect->status), inspect_hint(inspect->status));
-	return false;
+	return command_refuse("%s: no generation can be found in it: %s%s", inspect->host->path,
+			      status_text(inspect->status), inspect_hint(inspect->status));
 }
 
 enum command_exit inspect_close(struct inspect *inspect, enum command_exit result)
 {
 	verify_close(inspect->verify);
-	host_close(&inspect->host);
 	return result == COMMAND_OK && inspect->findings ? COMMAND_FAILED : result;
 }
 
@@ -118,7 +116,7 @@ const struct disk_snapshot *inspect_snapshot(const struct inspect *inspect, cons
 	for (uint64_t i = 0; (snapshot = verify_snapshot_at(inspect->verify, i)) != NULL; i++)
 		if (numbered && snapshot->number == number)
 			return snapshot;
-	command_error("%s: there is no snapshot '%s'", inspect->host.path, name);
+	command_error("%s: there is no snapshot '%s'", inspect->host->path, name);
 	return NULL;
 }
 

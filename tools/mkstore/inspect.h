@@ -14,7 +14,7 @@
 #include "tools/verify/verify.h"
 
 struct inspect {
-	struct host host;
+	struct host *host; /* the invocation's */
 	struct verify *verify;
 	enum status status; /* of verify_choose */
 	uint64_t findings;  /* errors so far, quiet ones left out */

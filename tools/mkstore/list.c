@@ -17,16 +17,6 @@
 #include "tools/mkstore/text.h"
 #include "tools/mkstore/walk.h"
 
-struct list_item {
-	const char *name; /* name, or path in `tree` */
-	size_t length;
-	struct disk_capability capability;
-	struct disk_object record; /* zero if it is gone */
-	bool alive;
-};
-
-static const struct command_option list_options[] = {HOST_SNAPSHOT_OPTION, HOST_LIVE_OPTION, {0}};
-
 static const struct show_column list_ls_columns[] = {
 	{"type", "", -10},
 	{"rights", "", -9},
@@ -58,7 +48,7 @@ static const struct show_column list_tree_columns[] = {
 
 /* ---- one line --------------------------------------------------------------- */
 
-static void list_size_text(char *out, size_t size, const struct list_item *item)
+static void list_size_text(char *out, size_t size, const struct walk_item *item)
 {
 	if (!item->alive)
 		snprintf(out, size, "gone");
@@ -71,7 +61,7 @@ static void list_size_text(char *out, size_t size, const struct list_item *item)
 }
 
 /* Of what is alive; the size has another name in a directory. */
-static void list_extent(struct show *show, const struct list_item *item)
+static void list_extent(struct show *show, const struct walk_item *item)
 {
 	bool segment = item->alive && item->capability.type == OBJECT_SEGMENT;
 	bool directory = item->alive && item->capability.type == OBJECT_DIRECTORY;
@@ -91,7 +81,9 @@ static void list_extent(struct show *show, const struct list_item *item)
 		show_skip(show);
 }
 
-static void list_show(struct show *show, const struct list_item *item)
+/* Under its name, or its path in `tree`. */
+static void list_show(struct show *show, const struct walk_item *item, const char *name,
+		      size_t length)
 {
 	char rights[KIND_RIGHTS], size[40];
 	const char *member;
@@ -106,12 +98,11 @@ static void list_show(struct show *show, const struct list_item *item)
 	show_boolean(show, item->alive);
 	list_extent(show, item);
 	show_member(show, size);
-	show_name(show, item->name, item->length,
-		  item->capability.type == OBJECT_DIRECTORY ? "/" : "");
+	show_name(show, name, length, item->capability.type == OBJECT_DIRECTORY ? "/" : "");
 }
 
 /* Is the object still there?  A name may outlive it. */
-static enum status list_resolve(struct host *host, struct list_item *item)
+static enum status list_resolve(struct host *host, struct walk_item *item)
 {
 	enum status status = HOST_RETRY(host, object_resolve(&host->space, &item->capability,
 							     OBJECT_NONE, 0, &item->record));
@@ -135,12 +126,11 @@ static enum status list_directory(struct host *host, object_t directory, struct 
 							 entry.length, &entry));
 		if (status != STATUS_OK)
 			break;
-		struct list_item item = {
-			.name = entry.name, .length = entry.length, .capability = entry.capability};
+		struct walk_item item = {.capability = entry.capability};
 		status = list_resolve(host, &item);
 		if (status != STATUS_OK)
 			break;
-		list_show(show, &item);
+		list_show(show, &item, entry.name, entry.length);
 	}
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -159,49 +149,40 @@ static const char *list_last(const char *path, size_t *length)
 	return path + begin;
 }
 
-static enum status list_path(struct host *host, const struct list_item *start, struct show *show)
+static enum status list_path(struct host *host, const struct walk_item *start, struct show *show)
 {
-	struct list_item item = *start;
+	const char *name;
+	size_t length;
 
-	if (item.record.type == OBJECT_DIRECTORY)
-		return list_directory(host, (object_t){item.capability.object}, show);
-	item.name = list_last(start->name, &item.length);
-	list_show(show, &item);
+	if (start->record.type == OBJECT_DIRECTORY)
+		return list_directory(host, (object_t){start->capability.object}, show);
+	name = list_last(start->path, &length);
+	list_show(show, start, name, length);
 	return STATUS_OK;
 }
 
-/* `list` gets what the path leads to, whose name is the path.  Nothing is printed
+/* `list` gets what the path leads to.  Nothing is printed
  * before that is found. */
 static enum command_exit list_run(const struct command_invocation *invocation, bool directory,
-				  enum status (*list)(struct host *, const struct list_item *,
+				  enum status (*list)(struct host *, const struct walk_item *,
 						      struct show *),
 				  const struct show_column *columns)
 {
 	const char *path = invocation->operands > 1 ? invocation->operand[1] : "/";
-	struct list_item start = {.name = path, .length = strlen(path), .alive = true};
-	struct host host;
-	struct show show;
-	enum status status;
-	enum command_exit result = host_open_read(&host, invocation);
+	struct walk_item start = {.path = path, .alive = true};
+	struct host *host = invocation->host;
+	struct show *show = invocation->show;
+	enum status status = path_find(host, path, &start.capability, &start.record);
 
-	if (result != COMMAND_OK)
-		return result;
-	status = path_find(&host, path, &start.capability, &start.record);
 	if (status == STATUS_OK && directory && start.record.type != OBJECT_DIRECTORY)
 		status = STATUS_WRONG_TYPE;
 	if (status == STATUS_OK) {
-		show_begin(&show, invocation->json);
-		show_fact(&show, "path", NULL);
-		show_text(&show, path);
-		show_list(&show, "entries", columns);
-		status = list(&host, &start, &show);
-		show_list_end(&show);
-		show_end(&show);
+		fact_text(show, "path", NULL, path);
+		show_list(show, "entries", columns);
+		status = list(host, &start, show);
+		show_list_end(show);
 	}
-	if (status != STATUS_OK)
-		result = host_error(&host, status, "cannot list '%s'", path);
-	host_close(&host);
-	return result;
+	return host_result(host, status, "cannot list '%s'", path);
 }
 
 static enum command_exit list_ls(const struct command_invocation *invocation)
@@ -211,38 +192,33 @@ static enum command_exit list_ls(const struct command_invocation *invocation)
 
 /* ---- tree ------------------------------------------------------------------------ */
 
-static void list_tree_text(const struct walk_item *at, const struct list_item *item)
+static void list_tree_text(const struct walk_item *item)
 {
 	char name[TEXT_NAME(TREE_KEY_MAX)], size[40];
 	bool directory = item->capability.type == OBJECT_DIRECTORY;
 
 	list_size_text(size, sizeof(size), item);
-	printf("%*s%s%s  [%s %s]%s\n", (int)(4 * at->depth), "",
-	       text_name(name, sizeof(name), at->name, at->name_length), directory ? "/" : "",
+	printf("%*s%s%s  [%s %s]%s\n", (int)(4 * item->depth), "",
+	       text_name(name, sizeof(name), item->name, item->name_length), directory ? "/" : "",
 	       kind_type_text(item->capability.type), size,
-	       directory && item->alive && !at->entered ? " (shown above)" : "");
+	       directory && item->alive && !item->entered ? " (shown above)" : "");
 }
 
-static enum status list_tree_visit(void *context, const struct walk_item *at)
+static enum status list_tree_visit(void *context, const struct walk_item *item)
 {
 	struct show *show = context;
-	struct list_item item = {.name = at->path,
-				 .length = at->length,
-				 .capability = at->capability,
-				 .record = at->record,
-				 .alive = at->alive};
 
 	if (show->as_json)
-		list_show(show, &item);
+		list_show(show, item, item->path, item->length);
 	else
-		list_tree_text(at, &item);
+		list_tree_text(item);
 	return STATUS_OK;
 }
 
-static enum status list_tree_path(struct host *host, const struct list_item *start,
+static enum status list_tree_path(struct host *host, const struct walk_item *start,
 				  struct show *show)
 {
-	return walk_tree(host, (object_t){start->capability.object}, start->name, list_tree_visit,
+	return walk_tree(host, (object_t){start->capability.object}, start->path, list_tree_visit,
 			 show);
 }
 
@@ -260,9 +236,8 @@ const struct command command_ls = {
 		"root) holds, or of PATH itself if it is no directory.  The letters of the rights\n"
 		"are r read, w write, x execute, s send, l receive, c control, n create,\n"
 		"d destroy, p snapshot.\n",
-	.options = list_options,
-	.operands_min = 1,
-	.operands_max = 2,
+	.options = host_look_options,
+	.opens = COMMAND_READS,
 	.run = list_ls,
 };
 
@@ -271,8 +246,7 @@ const struct command command_tree = {
 	.usage = "IMAGE [PATH]",
 	.summary = "Lists a directory and all below it",
 	.details = "A directory that has several names is gone into once.\n",
-	.options = list_options,
-	.operands_min = 1,
-	.operands_max = 2,
+	.options = host_look_options,
+	.opens = COMMAND_READS,
 	.run = list_tree,
 };

@@ -98,6 +98,5 @@ enum command_exit lookup_error(struct host *host, enum status status, const char
 	if (status != STATUS_NOT_FOUND)
 		return host_error(host, status, "cannot %s '%s'", what, shown);
 	lookup_reason(host, reason, sizeof(reason), text);
-	command_error("%s: cannot %s '%s': %s", host->path, what, shown, reason);
-	return COMMAND_FAILED;
+	return command_error("%s: cannot %s '%s': %s", host->path, what, shown, reason);
 }

@@ -13,6 +13,7 @@
 
 #include "disk/format.h"
 #include "tools/mkstore/command.h"
+#include "tools/mkstore/host.h"
 #include "tools/mkstore/json.h"
 
 #ifndef PERDURE_VERSION
@@ -106,7 +107,7 @@ static enum command_exit main_run(const struct command *command, int count, char
 	if (!command_parse(command, count, words, &invocation))
 		return COMMAND_USAGE;
 	if (!invocation.help)
-		return command->run(&invocation);
+		return host_run(&invocation);
 	if (invocation.json)
 		main_help_json(command);
 	else
@@ -128,10 +129,9 @@ static enum command_exit main_explain(int count, char **words)
 			name = words[i];
 	}
 	command = name ? main_find(name) : NULL;
-	if (name && !command) {
-		command_error("there is no command '%s'; 'mkstore --help' lists them", name);
-		return COMMAND_USAGE;
-	}
+	if (name && !command)
+		return command_misuse("there is no command '%s'; 'mkstore --help' lists them",
+				      name);
 	if (as_json)
 		main_help_json(command);
 	else if (command)
@@ -180,8 +180,8 @@ int main(int count, char **words)
 		printf("mkstore %s (store format %u)\n", PERDURE_VERSION, DISK_FORMAT_VERSION);
 		result = COMMAND_OK;
 	} else {
-		command_error("there is no command '%s'; 'mkstore --help' lists them", words[1]);
-		result = COMMAND_USAGE;
+		result = command_misuse("there is no command '%s'; 'mkstore --help' lists them",
+					words[1]);
 	}
 	if (!command_flush() && result == COMMAND_OK)
 		result = COMMAND_FAILED;

@@ -18,7 +18,7 @@
 
 struct map {
 	struct inspect inspect;
-	struct show show;
+	struct show *show;
 	uint64_t page;
 	const char *path; /* or null */
 };
@@ -59,7 +59,7 @@ static void map_row(struct map *map, const char *in, const struct verify_space *
 {
 	struct disk_reference reference = {.codec = DISK_CODEC_NONE};
 	const char *place = map_place(map, space, bad, &reference);
-	struct show *show = &map->show;
+	struct show *show = map->show;
 
 	show_row(show);
 	show_text(show, in);
@@ -140,18 +140,14 @@ static void map_snapshots(struct map *map)
 
 static void map_show(struct map *map, uint64_t ring)
 {
-	struct show *show = &map->show;
+	struct show *show = map->show;
 	struct verify_space space;
 
 	verify_space_live(map->inspect.verify, &space);
-	if (map->path) {
-		show_fact(show, "path", "path");
-		show_text(show, map->path);
-	}
-	show_fact(show, "page", "page");
-	show_hexadecimal(show, map->page);
-	show_fact(show, "address", "address");
-	show_hexadecimal(show, map->page * PAGE_SIZE);
+	if (map->path)
+		fact_text(show, "path", "path", map->path);
+	fact_hexadecimal(show, "page", "page", map->page);
+	fact_hexadecimal(show, "address", "address", map->page * PAGE_SIZE);
 	show_list(show, "generations", map_columns);
 	map_row(map, "live", &space, "damaged", NULL);
 	map_ring(map, ring);
@@ -166,21 +162,17 @@ static enum command_exit map_resolve(struct map *map, uint64_t offset)
 {
 	struct disk_capability capability;
 	struct disk_object record;
-	struct host *host = &map->inspect.host;
+	struct host *host = map->inspect.host;
 	enum status status = path_find(host, map->path, &capability, &record);
 
 	if (status != STATUS_OK)
 		return host_error(host, status, "cannot find '%s'", map->path);
-	if (!record.first_page) {
-		command_error("%s: '%s' has no pages of its own", host->path, map->path);
-		return COMMAND_FAILED;
-	}
-	if (offset / PAGE_SIZE >= record.range_pages) {
-		command_error("%s: '%s' can have %" PRIu64 " bytes, byte %" PRIu64
-			      " is behind that",
-			      host->path, map->path, record.range_pages * PAGE_SIZE, offset);
-		return COMMAND_FAILED;
-	}
+	if (!record.first_page)
+		return command_error("%s: '%s' has no pages of its own", host->path, map->path);
+	if (offset / PAGE_SIZE >= record.range_pages)
+		return command_error("%s: '%s' can have %" PRIu64 " bytes, byte %" PRIu64
+				     " is behind that",
+				     host->path, map->path, record.range_pages * PAGE_SIZE, offset);
 	map->page = record.first_page + offset / PAGE_SIZE;
 	return COMMAND_OK;
 }
@@ -195,21 +187,15 @@ static bool map_parse(const struct command_invocation *invocation, struct map *m
 	*offset = 0;
 	*ring = DISK_RING_SLOTS;
 	map->path = what[0] == '/' ? what : NULL;
-	if (at && (!map->path || !quantity_parse(at, QUANTITY_NUMBER, offset))) {
-		command_error("--offset is a number of bytes into the object of a PATH");
-		return false;
-	}
-	if (most && !quantity_parse(most, QUANTITY_NUMBER, ring)) {
-		command_error("--ring is a number of generations");
-		return false;
-	}
+	if (at && (!map->path || !quantity_parse(at, QUANTITY_NUMBER, offset)))
+		return command_refuse("--offset is a number of bytes into the object of a PATH");
+	if (most && !quantity_parse(most, QUANTITY_NUMBER, ring))
+		return command_refuse("--ring is a number of generations");
 	if (map->path)
 		return true;
 	if (!quantity_parse(what + address, QUANTITY_ADDRESS, &map->page) ||
-	    map->page / (address ? PAGE_SIZE : 1) >= DISK_PAGE_MAX) {
-		command_error("'%s' is no page: a number, @ADDRESS, or a /PATH", what);
-		return false;
-	}
+	    map->page / (address ? PAGE_SIZE : 1) >= DISK_PAGE_MAX)
+		return command_refuse("'%s' is no page: a number, @ADDRESS, or a /PATH", what);
 	if (address)
 		map->page /= PAGE_SIZE;
 	return true;
@@ -217,7 +203,7 @@ static bool map_parse(const struct command_invocation *invocation, struct map *m
 
 static enum command_exit map_run(const struct command_invocation *invocation)
 {
-	struct map map = {.page = 0};
+	struct map map = {.show = invocation->show};
 	uint64_t offset, ring;
 	enum command_exit result;
 
@@ -230,11 +216,8 @@ static enum command_exit map_run(const struct command_invocation *invocation)
 		return inspect_close(&map.inspect, COMMAND_NO_STORE);
 	if (map.path)
 		result = map_resolve(&map, offset);
-	if (result == COMMAND_OK) {
-		show_begin(&map.show, invocation->json);
+	if (result == COMMAND_OK)
 		map_show(&map, ring);
-		show_end(&map.show);
-	}
 	return inspect_close(&map.inspect, result);
 }
 
@@ -258,7 +241,5 @@ const struct command command_map = {
 		"predecessor parts are overwritten in time, which is no damage.  Numbers may be\n"
 		"hexadecimal, as 0x100000.\n",
 	.options = map_options,
-	.operands_min = 2,
-	.operands_max = 2,
 	.run = map_run,
 };

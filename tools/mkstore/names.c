@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/mkstore/array.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/kind.h"
@@ -23,21 +24,15 @@ static enum command_exit names_finish(struct host *host, enum status status, con
 }
 
 /* Only in JSON: without it what was done needs no words. */
-static void names_result(const struct host *host, const struct command_invocation *invocation,
-			 const char *path, const char *to)
+static enum command_exit names_result(const struct command_invocation *invocation, const char *to)
 {
-	struct show show;
+	struct show *show = invocation->show;
 
-	show_begin(&show, invocation->json);
-	show_fact(&show, "path", NULL);
-	show_text(&show, path);
-	if (to) {
-		show_fact(&show, "to", NULL);
-		show_text(&show, to);
-	}
-	show_fact(&show, "generation", NULL);
-	show_number(&show, store_durable(host->store).n);
-	show_end(&show);
+	fact_text(show, "path", NULL, invocation->operand[1]);
+	if (to)
+		fact_text(show, "to", NULL, to);
+	fact_number(show, "generation", NULL, store_durable(invocation->host->store).n);
+	return COMMAND_OK;
 }
 
 /* ---- mkdir ------------------------------------------------------------------------ */
@@ -62,18 +57,11 @@ static enum status names_create(struct host *host, const char *path)
 static enum command_exit names_mkdir(const struct command_invocation *invocation)
 {
 	const char *path = invocation->operand[1];
-	struct host host;
-	enum status status;
-	enum command_exit result = host_open(&host, invocation, HOST_WRITE);
+	struct host *host = invocation->host;
+	enum command_exit result =
+		names_finish(host, names_create(host, path), "make the directory", path);
 
-	if (result != COMMAND_OK)
-		return result;
-	status = names_create(&host, path);
-	result = names_finish(&host, status, "make the directory", path);
-	if (result == COMMAND_OK)
-		names_result(&host, invocation, path, NULL);
-	host_close(&host);
-	return result;
+	return result == COMMAND_OK ? names_result(invocation, NULL) : result;
 }
 
 /* Is it SYSTEM_SHELL, if there is that, or a directory on the way there?  Nothing but names
@@ -101,10 +89,10 @@ static bool names_lead_to_shell(struct host *host, const struct disk_capability 
 static enum command_exit names_shell_error(const struct host *host, const char *what,
 					   const char *path)
 {
-	command_error("%s: cannot %s '%s': of " SYSTEM_SHELL " the system makes a new shell when "
-		      "the one that runs is lost; --force does it all the same",
-		      host->path, what, path);
-	return COMMAND_FAILED;
+	return command_error("%s: cannot %s '%s': of " SYSTEM_SHELL
+			     " the system makes a new shell when "
+			     "the one that runs is lost; --force does it all the same",
+			     host->path, what, path);
 }
 
 /* ---- mv ---------------------------------------------------------------------------- */
@@ -195,21 +183,13 @@ static enum command_exit names_move_error(struct host *host, enum status status,
 static enum command_exit names_mv(const struct command_invocation *invocation)
 {
 	const char *from = invocation->operand[1], *to = invocation->operand[2];
-	struct host host;
-	enum status status;
-	enum command_exit result = host_open(&host, invocation, HOST_WRITE);
+	struct host *host = invocation->host;
+	enum status status = names_move(host, from, to, command_value(invocation, "force") != NULL);
 
-	if (result != COMMAND_OK)
-		return result;
-	status = names_move(&host, from, to, command_value(invocation, "force") != NULL);
 	if (status == STATUS_OK)
-		status = host_finish(&host);
-	if (status == STATUS_OK)
-		names_result(&host, invocation, from, to);
-	else
-		result = names_move_error(&host, status, from, to);
-	host_close(&host);
-	return result;
+		status = host_finish(host);
+	return status == STATUS_OK ? names_result(invocation, to)
+				   : names_move_error(host, status, from, to);
 }
 
 /* ---- rm ---------------------------------------------------------------------------- */
@@ -223,20 +203,17 @@ struct names_level {
 struct names_below {
 	struct names_level *level;
 	size_t depth, room;
-	uint64_t shell; /* version of what is to stay */
+	uint64_t stays; /* version of what is to stay */
 };
 
 static enum status names_enter(struct names_below *below, object_t directory)
 {
-	if (below->depth == below->room) {
-		size_t room = 2 * below->room + 16;
-		struct names_level *more = realloc(below->level, room * sizeof(*more));
+	struct names_level *level =
+		array_grow(below->level, sizeof(*level), below->depth, &below->room);
 
-		if (!more)
-			return STATUS_NO_MEMORY;
-		below->level = more;
-		below->room = room;
-	}
+	if (!level)
+		return STATUS_NO_MEMORY;
+	below->level = level;
 	below->level[below->depth++] = (struct names_level){.directory = directory};
 	return STATUS_OK;
 }
@@ -268,7 +245,7 @@ static enum status names_below_step(struct host *host, struct names_below *below
 	}
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
 		return status;
-	if (below->shell && entry->capability.version == below->shell)
+	if (below->stays && entry->capability.version == below->stays)
 		return STATUS_BUSY;
 	status = elsewhere ? STATUS_OK : names_destroy(host, &entry->capability);
 	if (status == STATUS_OK)
@@ -277,38 +254,40 @@ static enum status names_below_step(struct host *host, struct names_below *below
 	return status == STATUS_OK ? host_relieve(host) : status;
 }
 
-/* Everything below it; each name after what is below that. */
-static enum status names_empty(struct host *host, const struct disk_capability *capability,
-			       bool force)
+enum status names_empty(struct host *host, object_t directory, uint64_t stays)
 {
-	struct names_below below = {0};
-	struct disk_capability shell;
-	struct disk_object record;
-	enum status status = host_places(host);
+	struct names_below below = {.stays = stays};
+	enum status status = names_enter(&below, directory);
 
-	if (!force && path_find(host, SYSTEM_SHELL, &shell, NULL) == STATUS_OK)
-		below.shell = shell.version;
-
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, object_resolve(&host->space, capability, OBJECT_DIRECTORY,
-							 0, &record));
-	if (status == STATUS_WRONG_TYPE || status == STATUS_DEAD)
-		return STATUS_OK;
-	if (status == STATUS_OK)
-		status = names_enter(&below, (object_t){capability->object});
 	while (status == STATUS_OK && below.depth)
 		status = names_below_step(host, &below);
 	free(below.level);
 	return status;
 }
 
-struct names_removal {
-	bool keep, recursive, force;
-};
-
-static enum status names_remove(struct host *host, const char *path,
-				const struct names_removal *how)
+/* All below what has the name, if that is a directory. */
+static enum status names_remove_below(struct host *host, const struct disk_capability *capability,
+				      bool force)
 {
+	struct disk_capability shell = {0};
+	struct disk_object record;
+	enum status status = host_places(host);
+
+	if (!force && path_find(host, SYSTEM_SHELL, &shell, NULL) != STATUS_OK)
+		shell.version = 0;
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, object_resolve(&host->space, capability, OBJECT_DIRECTORY,
+							 0, &record));
+	if (status == STATUS_OK)
+		return names_empty(host, (object_t){capability->object}, shell.version);
+	return status == STATUS_WRONG_TYPE || status == STATUS_DEAD ? STATUS_OK : status;
+}
+
+static enum status names_remove(const struct command_invocation *invocation)
+{
+	bool force = command_value(invocation, "force") != NULL;
+	const char *path = invocation->operand[1];
+	struct host *host = invocation->host;
 	struct disk_capability capability;
 	struct path_place place;
 	enum status status = path_place_find(host, path, &place);
@@ -316,11 +295,11 @@ static enum status names_remove(struct host *host, const char *path,
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, directory_lookup(&host->space, place.directory,
 							   place.name, place.length, &capability));
-	if (status == STATUS_OK && !how->force && names_lead_to_shell(host, &capability))
+	if (status == STATUS_OK && !force && names_lead_to_shell(host, &capability))
 		status = STATUS_BUSY;
-	if (status == STATUS_OK && how->recursive)
-		status = names_empty(host, &capability, how->force);
-	if (status == STATUS_OK && !how->keep)
+	if (status == STATUS_OK && command_value(invocation, "recursive"))
+		status = names_remove_below(host, &capability, force);
+	if (status == STATUS_OK && !command_value(invocation, "keep"))
 		status = names_destroy(host, &capability);
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, directory_unlink(&host->space, place.directory,
@@ -328,38 +307,30 @@ static enum status names_remove(struct host *host, const char *path,
 	return status;
 }
 
+static bool names_rm_check(const struct command_invocation *invocation)
+{
+	if (!command_value(invocation, "keep") || !command_value(invocation, "recursive"))
+		return true;
+	return command_refuse("rm: either --keep or --recursive: what is below a name that goes "
+			      "alone is not touched");
+}
+
 static enum command_exit names_rm(const struct command_invocation *invocation)
 {
 	const char *path = invocation->operand[1];
-	bool discard = command_value(invocation, "discard") != NULL;
-	struct names_removal how = {.keep = command_value(invocation, "keep") != NULL,
-				    .recursive = command_value(invocation, "recursive") != NULL,
-				    .force = command_value(invocation, "force") != NULL};
-	struct host host;
+	struct host *host = invocation->host;
 	uint64_t bytes;
-	enum status status;
-	enum command_exit result;
+	enum status status = names_remove(invocation);
+	enum command_exit result = status == STATUS_BUSY
+					   ? names_shell_error(host, "remove", path)
+					   : names_finish(host, status, "remove", path);
 
-	if (how.keep && how.recursive) {
-		command_error("rm: either --keep or --recursive: what is below a name that goes "
-			      "alone is not touched");
-		return COMMAND_USAGE;
-	}
-	result = host_open(&host, invocation, discard ? HOST_DISCARD : HOST_WRITE);
-	if (result != COMMAND_OK)
-		return result;
-	status = names_remove(&host, path, &how);
-	result = status == STATUS_BUSY ? names_shell_error(&host, "remove", path)
-				       : names_finish(&host, status, "remove", path);
-	if (result == COMMAND_OK && discard) {
-		status = host_discard(&host, &bytes);
+	if (result == COMMAND_OK && command_value(invocation, "discard")) {
+		status = host_discard(host, &bytes);
 		if (status != STATUS_OK)
-			result = host_error(&host, status, "cannot give free space back");
+			return host_error(host, status, "cannot give free space back");
 	}
-	if (result == COMMAND_OK)
-		names_result(&host, invocation, path, NULL);
-	host_close(&host);
-	return result;
+	return result == COMMAND_OK ? names_result(invocation, NULL) : result;
 }
 
 static const struct command_option names_mv_options[] = {
@@ -382,8 +353,7 @@ const struct command command_mkdir = {
 	.usage = "IMAGE PATH",
 	.summary = "Makes a directory",
 	.details = "The directory that PATH lies in must exist.\n",
-	.operands_min = 2,
-	.operands_max = 2,
+	.opens = COMMAND_WRITES,
 	.run = names_mkdir,
 };
 
@@ -393,8 +363,7 @@ const struct command command_mv = {
 	.summary = "Gives an object another name",
 	.details = "If TO is a directory, the name stays and moves there.\n",
 	.options = names_mv_options,
-	.operands_min = 3,
-	.operands_max = 3,
+	.opens = COMMAND_WRITES,
 	.run = names_mv,
 };
 
@@ -406,7 +375,7 @@ const struct command command_rm = {
 		   "capability to it is dead.  Of other objects (a machine, a port) only the name\n"
 		   "goes.\n",
 	.options = names_rm_options,
-	.operands_min = 2,
-	.operands_max = 2,
+	.opens = COMMAND_WRITES,
+	.check = names_rm_check,
 	.run = names_rm,
 };

@@ -72,14 +72,12 @@ static bool output_make(struct output *output)
 
 static enum command_exit output_refused(const struct output *output, int error)
 {
-	command_error("cannot create '%s': %s", output->file, strerror(error));
-	return COMMAND_FAILED;
+	return command_error("cannot create '%s': %s", output->file, strerror(error));
 }
 
 static enum command_exit output_is_source(const struct output *output)
 {
-	command_error("%s: is the store that is read: name another file", output->file);
-	return COMMAND_FAILED;
+	return command_error("%s: is the store that is read: name another file", output->file);
 }
 
 static enum command_exit output_in_use(const struct output *output)
@@ -131,11 +129,9 @@ static enum command_exit output_open_new(struct output *output)
 {
 	struct stat information;
 
-	if (lstat(output->file, &information) == 0) {
-		command_error("cannot create '%s': it is a symbolic link that leads nowhere",
-			      output->file);
-		return COMMAND_FAILED;
-	}
+	if (lstat(output->file, &information) == 0)
+		return command_error("cannot create '%s': it is a symbolic link that leads nowhere",
+				     output->file);
 	output->target = strdup(output->file);
 	return output->target ? output_open_beside(output) : output_refused(output, ENOMEM);
 }
@@ -162,11 +158,9 @@ static enum command_exit output_open_file(struct output *output, const struct fi
 		return output_is_source(output);
 	if (S_ISDIR(information.st_mode))
 		return output_refused(output, EISDIR);
-	if (!output->force) {
-		command_error("cannot create '%s': %s; --force replaces it", output->file,
-			      strerror(EEXIST));
-		return COMMAND_FAILED;
-	}
+	if (!output->force)
+		return command_error("cannot create '%s': %s; --force replaces it", output->file,
+				     strerror(EEXIST));
 	return S_ISREG(information.st_mode) ? output_open_replacing(output)
 					    : output_open_straight(output, &information);
 }
@@ -293,8 +287,7 @@ enum command_exit output_finish(struct output *output)
 	enum command_exit result = COMMAND_OK;
 
 	if (!output_flush(output) || (output->whole && !output_name(output))) {
-		command_error("cannot write '%s': %s", output->file, strerror(errno));
-		result = COMMAND_FAILED;
+		result = command_error("cannot write '%s': %s", output->file, strerror(errno));
 	} else if (output->whole) {
 		output_name_flush(output);
 		output_unfinished = NULL;

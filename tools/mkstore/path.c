@@ -118,6 +118,17 @@ enum status path_create(struct host *host, const struct path_place *place,
 					       place->length, &capability, false));
 }
 
+enum status path_remove(struct host *host, object_t directory, const char *name, size_t length,
+			object_t object)
+{
+	enum status status =
+		HOST_RETRY(host, directory_unlink(&host->space, directory, name, length));
+
+	if (status == STATUS_OK)
+		status = HOST_RETRY(host, object_destroy(&host->space, object));
+	return status == STATUS_OK ? host_relieve(host) : status;
+}
+
 const char *path_fault(char text[PATH_FAULT], const char *path)
 {
 	size_t length, last = 0;
@@ -142,6 +153,5 @@ enum command_exit path_error(struct host *host, enum status status, const char *
 
 	if (status != STATUS_INVALID || !path_fault(text, path))
 		return host_error(host, status, "cannot %s '%s'", what, path);
-	command_error("%s: cannot %s '%s': it %s", host->path, what, path, text);
-	return COMMAND_FAILED;
+	return command_error("%s: cannot %s '%s': it %s", host->path, what, path, text);
 }

@@ -39,6 +39,14 @@ const char *path_fault(char text[PATH_FAULT], const char *path);
 enum status path_create(struct host *host, const struct path_place *place,
 			const struct object_request *request, object_t *object);
 
+/* Ends the object and takes its name away.  Commits when that should not wait. */
+enum status path_remove(struct host *host, object_t directory, const char *name, size_t length,
+			object_t object);
+
+/* names.c: ends all that is below a directory, each after what is below it; BUSY at what has
+ * the version `stays`, 0: nothing has. */
+enum status names_empty(struct host *host, object_t directory, uint64_t stays);
+
 /* "IMAGE: cannot WHAT 'PATH': why", with the fault of a path that is INVALID.  Returns
  * COMMAND_FAILED. */
 enum command_exit path_error(struct host *host, enum status status, const char *what,

@@ -14,7 +14,7 @@
 #define PROGRESS_FIRST_NS UINT64_C(500000000)
 #define PROGRESS_EVERY_NS UINT64_C(200000000)
 
-static uint64_t progress_now_ns(void)
+uint64_t progress_now_ns(void)
 {
 	struct timespec now;
 

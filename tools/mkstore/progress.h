@@ -26,4 +26,7 @@ void progress_update(struct progress *progress, uint64_t done, uint64_t total);
 void progress_clear(struct progress *progress);
 void progress_end(struct progress *progress);
 
+/* Of a clock that nobody sets. */
+uint64_t progress_now_ns(void);
+
 #endif

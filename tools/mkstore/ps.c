@@ -124,29 +124,17 @@ static enum status ps_list(struct host *host, struct show *show)
 
 static enum command_exit ps_run(const struct command_invocation *invocation)
 {
-	struct host host;
-	struct show show;
+	struct host *host = invocation->host;
+	struct show *show = invocation->show;
 	enum status status;
-	enum command_exit result = host_open_read(&host, invocation);
 
-	if (result != COMMAND_OK)
-		return result;
-	show_begin(&show, invocation->json);
-	show_fact(&show, "generation", NULL);
-	show_number(&show, host.recovery.generation.n);
-	show_fact(&show, "uptime_ns", NULL);
-	show_number(&show, host.recovery.counters.uptime_ns);
-	show_list(&show, "machines", ps_columns);
-	status = ps_list(&host, &show);
-	show_list_end(&show);
-	show_end(&show);
-	if (status != STATUS_OK)
-		result = host_error(&host, status, "cannot read the machines");
-	host_close(&host);
-	return result;
+	fact_number(show, "generation", NULL, host->recovery.generation.n);
+	fact_number(show, "uptime_ns", NULL, host->recovery.counters.uptime_ns);
+	show_list(show, "machines", ps_columns);
+	status = ps_list(host, show);
+	show_list_end(show);
+	return host_result(host, status, "cannot read the machines");
 }
-
-static const struct command_option ps_options[] = {HOST_SNAPSHOT_OPTION, HOST_LIVE_OPTION, {0}};
 
 const struct command command_ps = {
 	.name = "ps",
@@ -155,8 +143,7 @@ const struct command command_ps = {
 	.details =
 		"STATE is what the kernel knows of a machine, IN the state that a program made of\n"
 		"states says it is in.  A machine that faulted shows where in a second line.\n",
-	.options = ps_options,
-	.operands_min = 1,
-	.operands_max = 1,
+	.options = host_look_options,
+	.opens = COMMAND_READS,
 	.run = ps_run,
 };

@@ -21,7 +21,6 @@
 #include "base/quantity.h"
 #include "tools/mkstore/content.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/path.h"
 #include "tools/mkstore/show.h"
@@ -38,6 +37,7 @@ struct put {
 	bool folder, tar;
 	const char *path; /* in the store */
 	object_t object;
+	char partial[40]; /* name that it has until it is whole */
 	bool created;
 	bool force;
 };
@@ -74,10 +74,8 @@ static bool put_open(struct put *put)
 	put->descriptor = STDIN_FILENO;
 	if (strcmp(put->file, "-") != 0)
 		put->descriptor = open(put->file, O_RDONLY | O_CLOEXEC);
-	if (put->descriptor < 0 || fstat(put->descriptor, &information) != 0) {
-		command_error("cannot open '%s': %s", put->file, strerror(errno));
-		return false;
-	}
+	if (put->descriptor < 0 || fstat(put->descriptor, &information) != 0)
+		return command_refuse("cannot open '%s': %s", put->file, strerror(errno));
 	put->folder = S_ISDIR(information.st_mode);
 	if (put->folder || put->tar)
 		return true;
@@ -116,9 +114,9 @@ static enum command_exit put_over(struct host *host, const struct put *put,
 			     put->path);
 		return COMMAND_OK;
 	}
-	command_error("%s: '%s' is a program, and '%s' is none: --force overwrites it all the same",
-		      host->path, put->path, put->file);
-	return COMMAND_FAILED;
+	return command_error(
+		"%s: '%s' is a program, and '%s' is none: --force overwrites it all the same",
+		host->path, put->path, put->file);
 }
 
 /* An object of that name is there: can it take the bytes? */
@@ -133,19 +131,15 @@ static enum command_exit put_existing(struct host *host, struct put *put,
 	if (status != STATUS_OK)
 		return host_error(host, status, "cannot write '%s' (rm removes the name)",
 				  put->path);
-	if (record.type != OBJECT_SEGMENT) {
-		command_error("%s: '%s' is a %s: only segments have bytes", host->path, put->path,
-			      kind_type_text(record.type));
-		return COMMAND_FAILED;
-	}
-	if (put->bytes > record.range_pages * PAGE_SIZE) {
-		command_error("%s: '%s' can grow to %s only, '%s' has %" PRIu64
-			      " bytes: rm it first, or give the new object another name",
-			      host->path, put->path,
-			      text_size(most, record.range_pages * PAGE_SIZE), put->file,
-			      put->bytes);
-		return COMMAND_FAILED;
-	}
+	if (record.type != OBJECT_SEGMENT)
+		return command_error("%s: '%s' is a %s: only segments have bytes", host->path,
+				     put->path, kind_type_text(record.type));
+	if (put->bytes > record.range_pages * PAGE_SIZE)
+		return command_error("%s: '%s' can grow to %s only, '%s' has %" PRIu64
+				     " bytes: rm it first, or give the new object another name",
+				     host->path, put->path,
+				     text_size(most, record.range_pages * PAGE_SIZE), put->file,
+				     put->bytes);
 	if (put_over(host, put, &record) != COMMAND_OK)
 		return COMMAND_FAILED;
 	if (put->most_given)
@@ -154,68 +148,49 @@ static enum command_exit put_existing(struct host *host, struct put *put,
 	return COMMAND_OK;
 }
 
+/* Under a name of its own, until it is whole. */
 static enum command_exit put_create(struct host *host, struct put *put,
 				    const struct path_place *place)
 {
+	const struct path_place partial = {.directory = place->directory,
+					   .name = put->partial,
+					   .length = strlen(put->partial)};
 	struct object_request request = {.type = OBJECT_SEGMENT,
 					 .size = 0,
 					 .size_max =
 						 put->most_given ? put->most_bytes : put->bytes};
-	const struct disk_system *system;
-	struct disk_capability capability;
-	object_t bank = {0};
-	char name[40];
 	enum status status;
 
 	if (request.size_max == 0)
 		request.size_max = PAGE_SIZE;
-	status = HOST_RETRY(host, system_read(&host->space, &system));
-	if (status == STATUS_OK)
-		bank = (object_t){system->root_bank};
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, object_create(&host->space, bank, &request, &capability));
-	if (status != STATUS_OK)
-		return host_error(host, status, "cannot create '%s'", put->path);
-	put->object = (object_t){capability.object};
-	put->created = true;
-	snprintf(name, sizeof(name), ".partial-%" PRIu32, put->object.n);
-	status = HOST_RETRY(host, directory_link(&host->space, place->directory, name, strlen(name),
-						 &capability, false));
-	return status == STATUS_OK ? COMMAND_OK
-				   : host_error(host, status, "cannot create '%s'", put->path);
+	status = path_create(host, &partial, &request, &put->object);
+	put->created = put->object.n != 0;
+	return host_result(host, status, "cannot create '%s'", put->path);
 }
 
 /* Gives the finished object its own name. */
 static enum command_exit put_name(struct host *host, struct put *put,
 				  const struct path_place *place)
 {
-	char name[40];
-	enum status status;
+	enum status status =
+		HOST_RETRY(host, directory_rename(&host->space, place->directory, put->partial,
+						  strlen(put->partial), place->directory,
+						  place->name, place->length, false));
 
-	snprintf(name, sizeof(name), ".partial-%" PRIu32, put->object.n);
-	status = HOST_RETRY(host,
-			    directory_rename(&host->space, place->directory, name, strlen(name),
-					     place->directory, place->name, place->length, false));
-	return status == STATUS_OK ? COMMAND_OK
-				   : host_error(host, status, "cannot name '%s'", put->path);
+	return host_result(host, status, "cannot name '%s'", put->path);
 }
 
 /* Takes back what earlier commits of this run made durable. */
 static void put_undo(struct host *host, const struct put *put, const struct path_place *place)
 {
-	char name[40];
-	enum status status;
+	enum status status = path_remove(host, place->directory, put->partial, strlen(put->partial),
+					 put->object);
 
-	snprintf(name, sizeof(name), ".partial-%" PRIu32, put->object.n);
-	status = HOST_RETRY(host,
-			    directory_unlink(&host->space, place->directory, name, strlen(name)));
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, object_destroy(&host->space, put->object));
 	if (status == STATUS_OK)
 		status = host_finish(host);
 	if (status != STATUS_OK)
 		command_note("%s: part of the object stays as '%s'; rm removes it", host->path,
-			     name);
+			     put->partial);
 }
 
 static enum command_exit put_store(struct host *host, struct put *put)
@@ -231,6 +206,7 @@ static enum command_exit put_store(struct host *host, struct put *put)
 	enum command_exit result;
 	enum status status = path_place_find(host, put->path, &place);
 
+	snprintf(put->partial, sizeof(put->partial), ".partial-%" PRIu64, before.n);
 	if (status != STATUS_OK)
 		return path_error(host, status, "write", put->path);
 	status = HOST_RETRY(host, directory_lookup(&host->space, place.directory, place.name,
@@ -275,38 +251,32 @@ static bool put_target(struct host *host, struct put *put, const char *given, ch
 	*made = NULL;
 	put->path = given;
 	if (strcmp(base, "-") == 0 && path_find(host, given, &capability, &record) == STATUS_OK &&
-	    record.type == OBJECT_DIRECTORY) {
-		command_error("the standard input has no name: say which object '%s' is to get, as "
-			      "PATH",
-			      given);
-		return false;
-	}
+	    record.type == OBJECT_DIRECTORY)
+		return command_refuse(
+			"the standard input has no name: say which object '%s' is to get, as "
+			"PATH",
+			given);
 	if (path_find(host, given, &capability, &record) != STATUS_OK ||
 	    record.type != OBJECT_DIRECTORY)
 		return true;
 	while (length && given[length - 1] == '/')
 		length--;
-	if (asprintf(made, "%.*s/%s", (int)length, given, base) < 0) {
-		command_error("memory is short");
-		return false;
-	}
+	if (asprintf(made, "%.*s/%s", (int)length, given, base) < 0)
+		return command_refuse("memory is short");
 	put->path = *made;
 	return true;
 }
 
-static void put_json(const struct host *host, const struct put *put)
+static void put_show(const struct command_invocation *invocation, const struct put *put)
 {
-	struct json json;
+	struct show *show = invocation->show;
 
-	json_begin(&json, stdout);
-	json_object(&json, NULL);
-	json_text(&json, "path", put->path);
-	json_number(&json, "object", put->object.n);
-	json_number(&json, "size_bytes", put->bytes);
-	json_boolean(&json, "created", put->created);
-	json_number(&json, "generation", store_durable(host->store).n);
-	json_object_end(&json);
-	json_end(&json);
+	fact_text(show, "path", NULL, put->path);
+	fact_number(show, "object", NULL, put->object.n);
+	fact_number(show, "size_bytes", NULL, put->bytes);
+	show_fact(show, "created", NULL);
+	show_boolean(show, put->created);
+	fact_number(show, "generation", NULL, store_durable(invocation->host->store).n);
 }
 
 /* A folder or a stream. */
@@ -317,7 +287,6 @@ static enum command_exit put_tree(struct host *host, struct put *put,
 	struct tree tree = {
 		.host = host, .name = put->file, .skip = command_value(invocation, "skip") != NULL};
 	enum command_exit result;
-	struct show show;
 	char *base;
 
 	while (length > 1 && put->file[length - 1] == '/')
@@ -328,13 +297,10 @@ static enum command_exit put_tree(struct host *host, struct put *put,
 	result = put->tar ? tree_put(&tree, given, NULL, tar_fill, &put->descriptor)
 			  : tree_put(&tree, given, put_base(base), folder_fill, base);
 	free(base);
-	if (result != COMMAND_OK || !invocation->json)
+	if (result != COMMAND_OK)
 		return result;
-	show_begin(&show, true);
-	tree_show(&show, &tree);
-	show_fact(&show, "generation", NULL);
-	show_number(&show, store_durable(host->store).n);
-	show_end(&show);
+	tree_show(invocation->show, &tree);
+	fact_number(invocation->show, "generation", NULL, store_durable(host->store).n);
 	return result;
 }
 
@@ -347,37 +313,27 @@ static enum command_exit put_run(const struct command_invocation *invocation)
 			  .force = command_value(invocation, "force") != NULL,
 			  .tar = command_value(invocation, "tar") != NULL};
 	char *made = NULL;
-	struct host host;
+	struct host *host = invocation->host;
 	enum command_exit result;
 
-	if (most && !quantity_parse(most, QUANTITY_SIZE, &put.most_bytes)) {
-		command_error("--max '%s' is no size; write bytes, or 16K, 4M, 1G", most);
-		return COMMAND_USAGE;
-	}
+	if (most && !quantity_parse(most, QUANTITY_SIZE, &put.most_bytes))
+		return command_misuse("--max '%s' is no size; write bytes, or 16K, 4M, 1G", most);
 	if (!put_open(&put))
 		return COMMAND_FAILED;
-	if (most && (put.folder || put.tar)) {
-		command_error("--max is for one object");
-		return COMMAND_USAGE;
-	}
-	if (most && put.most_bytes < put.bytes) {
-		command_error("--max %s is less than the %" PRIu64 " bytes of '%s'", most,
-			      put.bytes, put.file);
-		return COMMAND_USAGE;
-	}
-	result = host_open(&host, invocation, HOST_WRITE);
+	if (most && (put.folder || put.tar))
+		return command_misuse("--max is for one object");
+	if (most && put.most_bytes < put.bytes)
+		return command_misuse("--max %s is less than the %" PRIu64 " bytes of '%s'", most,
+				      put.bytes, put.file);
+	result = host_open(host, invocation, HOST_WRITE);
 	if (result != COMMAND_OK)
 		return result;
-	if (put.folder || put.tar) {
-		result = put_tree(&host, &put, invocation, given);
-	} else {
-		result = put_target(&host, &put, given, &made) ? put_store(&host, &put)
-							       : COMMAND_FAILED;
-		if (result == COMMAND_OK && invocation->json)
-			put_json(&host, &put);
-	}
+	if (put.folder || put.tar)
+		return put_tree(host, &put, invocation, given);
+	result = put_target(host, &put, given, &made) ? put_store(host, &put) : COMMAND_FAILED;
+	if (result == COMMAND_OK)
+		put_show(invocation, &put);
 	free(made);
-	host_close(&host);
 	return result;
 }
 
@@ -402,7 +358,5 @@ const struct command command_put = {
 		"A folder, or what is in a tar stream, becomes a new directory PATH, or goes into\n"
 		"PATH if that is one: all of it or nothing.  Names, sizes and times are kept.\n",
 	.options = put_options,
-	.operands_min = 2,
-	.operands_max = 3,
 	.run = put_run,
 };

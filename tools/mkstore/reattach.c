@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/mkstore/array.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/inspect.h"
@@ -24,9 +25,9 @@
 #define REATTACH_MORE 1000u /* names tried for one object */
 
 struct reattach {
-	struct host host;
+	struct host *host;
 	struct verify_unreached *found;
-	uint64_t count, room;
+	size_t count, room;
 	char (*name)[REATTACH_NAME]; /* given to found[i] */
 	object_t directory;
 	bool out_of_memory;
@@ -35,26 +36,22 @@ struct reattach {
 static void reattach_note(void *context, const struct verify_finding *finding)
 {
 	struct reattach *reattach = context;
+	struct verify_unreached *found;
 
 	if (finding->code != VERIFY_UNREACHED || finding->snapshot.n)
 		return;
-	if (reattach->count == reattach->room) {
-		uint64_t room = reattach->room ? 2 * reattach->room : 64;
-		void *larger = realloc(reattach->found, room * sizeof(*reattach->found));
-
-		if (!larger) {
-			reattach->out_of_memory = true;
-			return;
-		}
-		reattach->found = larger;
-		reattach->room = room;
+	found = array_grow(reattach->found, sizeof(*found), reattach->count, &reattach->room);
+	if (!found) {
+		reattach->out_of_memory = true;
+		return;
 	}
-	reattach->found[reattach->count++] = finding->unreached;
+	reattach->found = found;
+	found[reattach->count++] = finding->unreached;
 }
 
 static enum status reattach_find(struct reattach *reattach)
 {
-	struct verify_reader reader = inspect_reader(&reattach->host);
+	struct verify_reader reader = inspect_reader(reattach->host);
 	struct verify_options options = {.context = reattach,
 					 .report = reattach_note,
 					 .objects = verify_objects,
@@ -71,7 +68,7 @@ static enum status reattach_find(struct reattach *reattach)
 
 static enum status reattach_directory(struct reattach *reattach)
 {
-	struct host *host = &reattach->host;
+	struct host *host = reattach->host;
 	const struct object_request request = {.type = OBJECT_DIRECTORY};
 	struct disk_capability capability;
 	struct disk_object record;
@@ -107,7 +104,7 @@ static enum status reattach_old_name(struct host *host, object_t place, object_t
 /* Under that name: by renaming what opens the ring, or else by a new name. */
 static enum status reattach_name(struct reattach *reattach, object_t object, const char *name)
 {
-	struct host *host = &reattach->host;
+	struct host *host = reattach->host;
 	struct directory_entry old;
 	struct disk_capability capability;
 	struct disk_object record;
@@ -150,88 +147,79 @@ static enum status reattach_one(struct reattach *reattach, uint64_t index)
 
 static enum status reattach_all(struct reattach *reattach)
 {
-	enum status status = host_places(&reattach->host);
+	enum status status = host_places(reattach->host);
 
 	if (status == STATUS_OK)
 		status = reattach_directory(reattach);
 	for (uint64_t i = 0; status == STATUS_OK && i < reattach->count; i++)
 		status = reattach_one(reattach, i);
-	return status == STATUS_OK ? host_finish(&reattach->host) : status;
+	return status == STATUS_OK ? host_finish(reattach->host) : status;
 }
 
 /* ---- the command ----------------------------------------------------------------------- */
 
-static void reattach_show(struct reattach *reattach, bool as_json)
+static void reattach_show(struct reattach *reattach, struct show *show)
 {
 	static const struct show_column columns[] = {
 		{"path", "PATH", -32}, {"type", "TYPE", -10}, {"object", "OBJECT", 8},
 		{"below", "BELOW", 8}, {"pages", "PAGES", 8}, {0},
 	};
-	struct show show;
 
-	show_begin(&show, as_json);
-	show_list(&show, "reattached", columns);
+	show_list(show, "reattached", columns);
 	for (uint64_t i = 0; i < reattach->count; i++) {
 		char path[sizeof(REATTACH_PATH) + REATTACH_NAME];
 
 		snprintf(path, sizeof(path), "%s/%s", REATTACH_PATH, reattach->name[i]);
-		show_row(&show);
-		show_text(&show, path);
-		show_text(&show, kind_type_text(reattach->found[i].type));
-		show_number(&show, reattach->found[i].object);
-		show_number(&show, reattach->found[i].objects);
-		show_number(&show, reattach->found[i].pages);
+		show_row(show);
+		show_text(show, path);
+		show_text(show, kind_type_text(reattach->found[i].type));
+		show_number(show, reattach->found[i].object);
+		show_number(show, reattach->found[i].objects);
+		show_number(show, reattach->found[i].pages);
 	}
-	show_list_end(&show);
-	show_fact(&show, "generation", NULL);
-	show_number(&show, store_durable(reattach->host.store).n);
-	show_end(&show);
+	show_list_end(show);
+	fact_number(show, "generation", NULL, store_durable(reattach->host->store).n);
 }
 
 static enum command_exit reattach_error(struct reattach *reattach, enum status status)
 {
 	if (status == STATUS_EXISTS)
 		command_error("%s: '%s' is there and is no directory: give it another name first",
-			      reattach->host.path, REATTACH_PATH);
+			      reattach->host->path, REATTACH_PATH);
 	else
-		host_error(&reattach->host, status, "cannot reattach");
+		host_error(reattach->host, status, "cannot reattach");
 	return COMMAND_FAILED;
 }
 
-static enum command_exit reattach_store(struct reattach *reattach, bool as_json)
+static enum command_exit reattach_store(struct reattach *reattach, struct show *show)
 {
 	enum status status = reattach_find(reattach);
 
-	if (status == STATUS_CORRUPT) {
-		command_error("%s: there is damage, which 'mkstore verify' lists: what nothing "
-			      "leads to is only known of a store that is whole",
-			      reattach->host.path);
-		return COMMAND_FAILED;
-	}
+	if (status == STATUS_CORRUPT)
+		return command_error(
+			"%s: there is damage, which 'mkstore verify' lists: what nothing "
+			"leads to is only known of a store that is whole",
+			reattach->host->path);
 	if (status == STATUS_OK && reattach->count) {
 		reattach->name = calloc(reattach->count, sizeof(*reattach->name));
 		status = reattach->name ? reattach_all(reattach) : STATUS_NO_MEMORY;
 	}
 	if (status != STATUS_OK)
 		return reattach_error(reattach, status);
-	if (!reattach->count && !as_json)
+	if (!reattach->count && !show->as_json)
 		printf("names or capabilities lead to all objects\n");
 	else
-		reattach_show(reattach, as_json);
+		reattach_show(reattach, show);
 	return COMMAND_OK;
 }
 
 static enum command_exit reattach_run(const struct command_invocation *invocation)
 {
-	struct reattach reattach = {.count = 0};
-	enum command_exit result = host_open(&reattach.host, invocation, HOST_WRITE);
+	struct reattach reattach = {.host = invocation->host};
+	enum command_exit result = reattach_store(&reattach, invocation->show);
 
-	if (result != COMMAND_OK)
-		return result;
-	result = reattach_store(&reattach, invocation->json);
 	free(reattach.found);
 	free(reattach.name);
-	host_close(&reattach.host);
 	return result;
 }
 
@@ -242,7 +230,6 @@ const struct command command_reattach = {
 	.details = "Objects to which no name and no capability of a machine leads, as 'verify' "
 		   "lists\nthem, get names under " REATTACH_PATH ", in one commit.  Directories "
 		   "keep all below\nthem; 'mv' takes them where they belong.\n",
-	.operands_min = 1,
-	.operands_max = 1,
+	.opens = COMMAND_WRITES,
 	.run = reattach_run,
 };

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/mkstore/json.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
 static long input_read(void *context, void *data, size_t bytes)
@@ -20,35 +20,26 @@ static long input_read(void *context, void *data, size_t bytes)
 	return (long)read(*(const int *)context, data, bytes);
 }
 
-static void result_json(const struct receive *receive)
+static void receive_show(struct show *show, const struct receive *receive)
 {
 	const struct stream_header *header = &receive->reader->header;
-	char identity[TEXT_IDENTITY];
-	struct json json;
-
-	json_begin(&json, stdout);
-	json_object(&json, NULL);
-	json_text(&json, "snapshot", receive->snapshot);
-	json_text(&json, "source", text_identity(identity, header->identity));
-	json_number(&json, "source_generation", header->generation);
-	json_number(&json, "base_generation", header->base);
-	json_number(&json, "generation", store_durable(receive->host->store).n);
-	json_number(&json, "pages", receive->reader->totals.pages);
-	json_number(&json, "cleared_pages", receive->reader->totals.cleared);
-	json_number(&json, "skipped_pages", receive->skipped);
-	json_number(&json, "frames", receive->reader->totals.frames);
-	json_object_end(&json);
-	json_end(&json);
-}
-
-static void result_text(const struct receive *receive)
-{
+	const struct stream_end *totals = &receive->reader->totals;
 	char size[TEXT_SIZE];
 
-	printf("received %" PRIu64 " pages (%s), %" PRIu64 " cleared, as the snapshot '%s'\n",
-	       receive->reader->totals.pages,
-	       text_size(size, receive->reader->totals.pages * PAGE_SIZE),
-	       receive->reader->totals.cleared, receive->snapshot);
+	fact_text(show, "snapshot", NULL, receive->snapshot);
+	fact_identity(show, "source", NULL, header->identity);
+	fact_number(show, "source_generation", NULL, header->generation);
+	fact_number(show, "base_generation", NULL, header->base);
+	fact_number(show, "generation", NULL, store_durable(receive->host->store).n);
+	fact_number(show, "pages", NULL, totals->pages);
+	fact_number(show, "cleared_pages", NULL, totals->cleared);
+	fact_number(show, "skipped_pages", NULL, receive->skipped);
+	fact_number(show, "frames", NULL, totals->frames);
+	if (!show->as_json)
+		printf("received %" PRIu64 " pages (%s), %" PRIu64
+		       " cleared, as the snapshot '%s'\n",
+		       totals->pages, text_size(size, totals->pages * PAGE_SIZE), totals->cleared,
+		       receive->snapshot);
 }
 
 static enum command_exit receive_input(const struct command_invocation *invocation, int *descriptor)
@@ -60,13 +51,11 @@ static enum command_exit receive_input(const struct command_invocation *invocati
 		*descriptor = open(file, O_RDONLY | O_CLOEXEC);
 		if (*descriptor >= 0)
 			return COMMAND_OK;
-		command_error("cannot open '%s': %s", file, strerror(errno));
-		return COMMAND_FAILED;
+		return command_error("cannot open '%s': %s", file, strerror(errno));
 	}
 	if (!isatty(STDIN_FILENO))
 		return COMMAND_OK;
-	command_error("no stream comes from a terminal: mkstore receive IMAGE <STREAM");
-	return COMMAND_USAGE;
+	return command_misuse("no stream comes from a terminal: mkstore receive IMAGE <STREAM");
 }
 
 static enum command_exit receive_apply(const struct command_invocation *invocation,
@@ -81,31 +70,24 @@ static enum command_exit receive_apply(const struct command_invocation *invocati
 	receive.reader->read = input_read;
 	receive.reader->context = &descriptor;
 	result = receive_stream(&receive);
-	if (result == COMMAND_OK && invocation->json)
-		result_json(&receive);
-	else if (result == COMMAND_OK)
-		result_text(&receive);
+	if (result == COMMAND_OK)
+		receive_show(invocation->show, &receive);
 	free(receive.reader);
 	return result;
 }
 
-static void status_json(const struct disk_receiving *state)
+static void status_json(struct json *json, const struct disk_receiving *state)
 {
 	char identity[TEXT_IDENTITY];
-	struct json json;
 
-	json_begin(&json, stdout);
-	json_object(&json, NULL);
-	json_boolean(&json, "receiving", state->generation != 0);
-	if (state->generation) {
-		json_text(&json, "source", text_identity(identity, state->source));
-		json_number(&json, "generation", state->generation);
-		json_number(&json, "base", state->base);
-		json_number(&json, "from_page", state->position);
-		json_number(&json, "replaced", state->replaced);
-	}
-	json_object_end(&json);
-	json_end(&json);
+	json_boolean(json, "receiving", state->generation != 0);
+	if (!state->generation)
+		return;
+	json_text(json, "source", text_identity(identity, state->source));
+	json_number(json, "generation", state->generation);
+	json_number(json, "base", state->base);
+	json_number(json, "from_page", state->position);
+	json_number(json, "replaced", state->replaced);
 }
 
 static void status_text_print(const struct disk_receiving *state)
@@ -127,49 +109,47 @@ static void status_text_print(const struct disk_receiving *state)
 
 static enum command_exit receive_status(const struct command_invocation *invocation)
 {
+	struct host *host = invocation->host;
 	struct disk_receiving state;
-	struct host host;
-	enum command_exit result = host_open(&host, invocation, HOST_READ);
+	enum command_exit result = host_open(host, invocation, HOST_READ);
 
 	if (result != COMMAND_OK)
 		return result;
-	store_receiving_get(host.store, &state);
+	store_receiving_get(host->store, &state);
 	if (invocation->json)
-		status_json(&state);
+		status_json(show_json(invocation->show), &state);
 	else
 		status_text_print(&state);
-	host_close(&host);
 	return COMMAND_OK;
+}
+
+static bool receive_check(const struct command_invocation *invocation)
+{
+	bool abort = command_value(invocation, "abort") != NULL;
+	bool status = command_value(invocation, "status") != NULL;
+	const char *name = command_value(invocation, "name");
+
+	if ((abort || status) && (invocation->operands > 1 || abort == status))
+		return command_refuse(
+			"--status and --abort stand alone: mkstore receive --status IMAGE");
+	return !name || text_snapshot_name_check(name);
 }
 
 static enum command_exit receive_run(const struct command_invocation *invocation)
 {
 	bool abort = command_value(invocation, "abort") != NULL;
-	bool status = command_value(invocation, "status") != NULL;
-	const char *name = command_value(invocation, "name");
-	struct host host;
-	enum command_exit result;
+	struct host *host = invocation->host;
+	enum command_exit result = COMMAND_OK;
 	int descriptor = -1;
 
-	if ((abort || status) && (invocation->operands > 1 || abort == status)) {
-		command_error("--status and --abort stand alone: mkstore receive --status IMAGE");
-		return COMMAND_USAGE;
-	}
-	if (name && !text_snapshot_name_check(name))
-		return COMMAND_USAGE;
-	if (status)
+	if (command_value(invocation, "status"))
 		return receive_status(invocation);
-	if (!abort) {
+	if (!abort)
 		result = receive_input(invocation, &descriptor);
-		if (result != COMMAND_OK)
-			return result;
-	}
-	result = host_open(&host, invocation, HOST_RECEIVE);
-	if (result == COMMAND_OK) {
-		result =
-			abort ? receive_abort(&host) : receive_apply(invocation, &host, descriptor);
-		host_close(&host);
-	}
+	if (result == COMMAND_OK)
+		result = host_open(host, invocation, HOST_RECEIVE);
+	if (result == COMMAND_OK)
+		result = abort ? receive_abort(host) : receive_apply(invocation, host, descriptor);
 	if (descriptor > STDIN_FILENO)
 		close(descriptor);
 	return result;
@@ -195,7 +175,6 @@ const struct command command_receive = {
 		"receiving and refuses everything else until the stream is received again, from\n"
 		"its start or from the page that --status tells, or until --abort.\n",
 	.options = receive_options,
-	.operands_min = 1,
-	.operands_max = 2,
+	.check = receive_check,
 	.run = receive_run,
 };

@@ -65,10 +65,10 @@ static enum command_exit apply_known(struct apply *apply, const struct store_sna
 	char name[TEXT_NAME(DISK_SNAPSHOT_NAME)];
 
 	text_name(name, sizeof(name), snapshot->name, strnlen(snapshot->name, DISK_SNAPSHOT_NAME));
-	command_error("%s: it has that generation already, as the snapshot '%s'; 'mkstore restore' "
-		      "makes it the live state",
-		      apply->host->path, name);
-	return COMMAND_FAILED;
+	return command_error(
+		"%s: it has that generation already, as the snapshot '%s'; 'mkstore restore' "
+		"makes it the live state",
+		apply->host->path, name);
 }
 
 /* Goes through the snapshots: finds the base, and that the generation is new. */
@@ -176,21 +176,19 @@ static enum command_exit apply_name(struct apply *apply)
 		fault = keeping_name_fault(receive->snapshot);
 	if (strcmp(shown, receive->snapshot) != 0)
 		fault = "it is not plain text";
-	if (fault) {
-		command_error("the stream's '%s' cannot name a snapshot: %s: choose another with "
-			      "--name",
-			      shown, fault);
-		return COMMAND_FAILED;
-	}
+	if (fault)
+		return command_error(
+			"the stream's '%s' cannot name a snapshot: %s: choose another with "
+			"--name",
+			shown, fault);
 	status = HOST_RETRY(apply->host,
 			    store_snapshot_find(apply->host->store, receive->snapshot, &other));
 	if (status == STATUS_NOT_FOUND)
 		return COMMAND_OK;
 	if (status != STATUS_OK)
 		return host_error(apply->host, status, "cannot read the snapshots");
-	command_error("%s: it has another snapshot '%s': choose a name with --name",
-		      apply->host->path, shown);
-	return COMMAND_FAILED;
+	return command_error("%s: it has another snapshot '%s': choose a name with --name",
+			     apply->host->path, shown);
 }
 
 static bool state_is(const struct disk_receiving *state, const struct stream_header *header)
@@ -208,22 +206,20 @@ static enum command_exit apply_fits(struct apply *apply)
 
 	store_receiving_get(apply->host->store, &apply->state);
 	apply->resumed = apply->state.generation != 0;
-	if (apply->resumed && !state_is(&apply->state, header)) {
-		command_error("%s: it is receiving generation %" PRIu64
-			      " of another stream: go on with that, or give it up with "
-			      "'mkstore receive --abort'",
-			      path, apply->state.generation);
-		return COMMAND_FAILED;
-	}
+	if (apply->resumed && !state_is(&apply->state, header))
+		return command_error("%s: it is receiving generation %" PRIu64
+				     " of another stream: go on with that, or give it up with "
+				     "'mkstore receive --abort'",
+				     path, apply->state.generation);
 	if (!apply->resumed)
 		apply->state.position = 0;
 	if (header->first_page <= apply->state.position)
 		return COMMAND_OK;
-	command_error("%s: the stream begins at page %" PRIu64 ", but %s needed: send with "
-		      "--from-page %" PRIu64,
-		      path, header->first_page,
-		      apply->resumed ? "earlier ones are" : "all pages are", apply->state.position);
-	return COMMAND_FAILED;
+	return command_error("%s: the stream begins at page %" PRIu64 ", but %s needed: send with "
+			     "--from-page %" PRIu64,
+			     path, header->first_page,
+			     apply->resumed ? "earlier ones are" : "all pages are",
+			     apply->state.position);
 }
 
 /* Nothing is given back before the end, so all of it must find a place. */
@@ -238,11 +234,11 @@ static enum command_exit apply_room(struct apply *apply)
 	need = header->blocks + nodes + RECEIVE_MARGIN_BLOCKS;
 	if (need <= statistics.room_blocks)
 		return COMMAND_OK;
-	command_error("%s: the stream needs %s and %s is free: delete snapshots or take a larger "
-		      "store",
-		      apply->host->path, text_size(needs, need * BLOCK_SIZE),
-		      text_size(has, statistics.room_blocks * BLOCK_SIZE));
-	return COMMAND_FAILED;
+	return command_error(
+		"%s: the stream needs %s and %s is free: delete snapshots or take a larger "
+		"store",
+		apply->host->path, text_size(needs, need * BLOCK_SIZE),
+		text_size(has, statistics.room_blocks * BLOCK_SIZE));
 }
 
 /* ---- the first commit ---------------------------------------------------------------- */
@@ -322,28 +318,6 @@ static enum command_exit apply_begin(struct apply *apply)
 
 /* ---- pages ------------------------------------------------------------------------------- */
 
-/* Makes what exists of [first, end) absent. */
-static enum status pages_clear(struct host *host, uint64_t first, uint64_t end)
-{
-	enum status status = STATUS_OK;
-	page_t page;
-
-	while (status == STATUS_OK && first < end) {
-		uint64_t count;
-
-		status = HOST_RETRY(
-			host, store_page_next(host->store, (page_t){first}, (page_t){end}, &page));
-		if (status != STATUS_OK)
-			return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-		count = end - page.n < STORE_CLEAR_PAGES ? end - page.n : STORE_CLEAR_PAGES;
-		status = HOST_RETRY(host, store_pages_clear(host->store, page, count));
-		if (status == STATUS_OK)
-			status = host_relieve(host);
-		first = page.n + count;
-	}
-	return status;
-}
-
 static enum status item_apply(struct apply *apply, const struct stream_item *item, const void *data)
 {
 	struct host *host = apply->host;
@@ -354,10 +328,10 @@ static enum status item_apply(struct apply *apply, const struct stream_item *ite
 	/* What the generation does not have goes: all between the pages of a whole
 	 * stream, and what an increment names. */
 	if (!apply->header->base)
-		status = pages_clear(host, position, item->page);
+		status = host_clear(host, position, item->page);
 	else if (item->codec == DISK_CODEC_NONE)
-		status = pages_clear(host, item->page > position ? item->page : position,
-				     item->page + item->count);
+		status = host_clear(host, item->page > position ? item->page : position,
+				    item->page + item->count);
 	if (status == STATUS_OK && item->codec != DISK_CODEC_NONE) {
 		status = HOST_RETRY(host, space_write(&host->space, (page_t){item->page}, &page));
 		if (status == STATUS_OK)
@@ -398,11 +372,11 @@ static enum command_exit apply_stop(struct apply *apply, const char *why)
 	progress_clear(&apply->progress);
 	if (status != STATUS_OK)
 		return host_error(host, status, "%s; and what was received cannot be kept", why);
-	command_error("%s: %s; nothing of that part was used.  Pages before %" PRIu64
-		      " are safe: receive the stream again, or one made with --from-page %" PRIu64
-		      ", or give it up with --abort",
-		      host->path, why, apply->state.position, apply->state.position);
-	return COMMAND_FAILED;
+	return command_error(
+		"%s: %s; nothing of that part was used.  Pages before %" PRIu64
+		" are safe: receive the stream again, or one made with --from-page %" PRIu64
+		", or give it up with --abort",
+		host->path, why, apply->state.position, apply->state.position);
 }
 
 static enum command_exit apply_fail(struct apply *apply, enum status status)
@@ -471,7 +445,7 @@ static enum command_exit apply_end(struct apply *apply)
 	enum status status = STATUS_OK;
 
 	if (!apply->header->base)
-		status = pages_clear(host, apply->state.position, DISK_PAGE_MAX);
+		status = host_clear(host, apply->state.position, DISK_PAGE_MAX);
 	if (status != STATUS_OK)
 		return apply_fail(apply, status);
 	/* Written first, so that the pages can be counted before it is said. */
@@ -488,8 +462,7 @@ static enum command_exit apply_end(struct apply *apply)
 	status = end_commit(apply);
 	if (status == STATUS_OK)
 		status = end_replaced(apply);
-	return status == STATUS_OK ? COMMAND_OK
-				   : host_error(host, status, "cannot finish receiving");
+	return host_result(host, status, "cannot finish receiving");
 }
 
 static enum command_exit apply_frames(struct apply *apply)
@@ -516,11 +489,9 @@ enum command_exit receive_stream(struct receive *receive)
 		.receive = receive, .host = receive->host, .header = &receive->reader->header};
 	enum command_exit result;
 
-	if (stream_read_begin(receive->reader) != STREAM_OK) {
-		command_error("%s: %s; nothing was changed", receive->host->path,
-			      receive->reader->why);
-		return COMMAND_FAILED;
-	}
+	if (stream_read_begin(receive->reader) != STREAM_OK)
+		return command_error("%s: %s; nothing was changed", receive->host->path,
+				     receive->reader->why);
 	result = apply_begin(&apply);
 	if (result != COMMAND_OK)
 		return result;
@@ -542,7 +513,7 @@ static enum status abort_empty(struct host *host, struct disk_receiving *state)
 
 	state->position = 0;
 	host->receiving = state;
-	status = pages_clear(host, 0, DISK_PAGE_MAX);
+	status = host_clear(host, 0, DISK_PAGE_MAX);
 	host->receiving = NULL;
 	return status == STATUS_OK ? host_commit_request(host, &request) : status;
 }
@@ -555,16 +526,13 @@ enum command_exit receive_abort(struct host *host)
 	enum status status;
 
 	store_receiving_get(host->store, &state);
-	if (!state.generation) {
-		command_error("%s: it is not receiving anything", host->path);
-		return COMMAND_FAILED;
-	}
+	if (!state.generation)
+		return command_error("%s: it is not receiving anything", host->path);
 	request.number.n = state.replaced;
 	snprintf(request.name, sizeof(request.name), "aborted-receive-%" PRIu64,
 		 store_generation(host->store).n);
 	status = state.replaced ? host_commit_request(host, &request) : abort_empty(host, &state);
 	if (status == STATUS_OK)
 		status = host_reclaim(host);
-	return status == STATUS_OK ? COMMAND_OK
-				   : host_error(host, status, "cannot give up receiving");
+	return host_result(host, status, "cannot give up receiving");
 }

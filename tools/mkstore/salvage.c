@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/progress.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
 #define SALVAGE_COMMIT_TRIES 1000u
@@ -28,7 +28,7 @@
 struct salvage {
 	const struct command_invocation *invocation;
 	struct salvage_source source;
-	struct host to;
+	struct host *to;
 	bool made;   /* the target's file */
 	bool filled; /* with all that could be read */
 	struct salvage_state *state;
@@ -37,7 +37,7 @@ struct salvage {
 	uint64_t snapshots_lost, objects_hit;
 	bool names_known;
 	struct progress progress;
-	struct json json;
+	struct json *json; /* null: text */
 };
 
 /* ---- what there is ------------------------------------------------------------------ */
@@ -117,10 +117,8 @@ static bool target_file(struct salvage *salvage)
 	int descriptor, error;
 
 	if (stat(path, &information) == 0 &&
-	    file_device_is(salvage->source.host.file, &information)) {
-		command_error("%s: is the store that is to be salvaged", path);
-		return false;
-	}
+	    file_device_is(salvage->source.host.file, &information))
+		return command_refuse("%s: is the store that is to be salvaged", path);
 	descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	error = errno;
 	salvage->made = descriptor >= 0;
@@ -149,8 +147,8 @@ static bool target_size(const struct salvage *salvage, uint64_t *bytes)
 	if (!size || (quantity_parse(size, QUANTITY_SIZE, bytes) &&
 		      *bytes >= DISK_SECTORS_MIN * SECTOR_SIZE && *bytes % BLOCK_SIZE == 0))
 		return true;
-	command_error("--size '%s' is no size of a store: at least 4M, in blocks of 4096", size);
-	return false;
+	return command_refuse("--size '%s' is no size of a store: at least 4M, in blocks of 4096",
+			      size);
 }
 
 static enum command_exit target_open(struct salvage *salvage)
@@ -158,7 +156,7 @@ static enum command_exit target_open(struct salvage *salvage)
 	struct command_invocation invocation = *salvage->invocation;
 	struct store_format_options options = {.created_ns = host_now_ns(), .deltas = true};
 	struct store_statistics statistics;
-	struct host *to = &salvage->to;
+	struct host *to = salvage->to;
 	enum command_exit result;
 	uint64_t bytes;
 	enum status status;
@@ -258,11 +256,11 @@ static enum status state_save(struct salvage *salvage, struct salvage_state **cu
 	enum status status = STATUS_OK;
 
 	if (parent && parent != *current && parent->saved.n) {
-		status = target_restore(&salvage->to, parent);
+		status = target_restore(salvage->to, parent);
 		*current = parent;
 	}
 	if (status == STATUS_OK)
-		status = salvage_copy(&salvage->source.host, &salvage->to, *current, state);
+		status = salvage_copy(&salvage->source.host, salvage->to, *current, state);
 	*current = state;
 	return status;
 }
@@ -284,7 +282,7 @@ static enum status states_save(struct salvage *salvage)
 		status = state_save(salvage, &current,
 				    state_nearest(salvage, state->snapshot.parent.n), state);
 		if (status == STATUS_OK)
-			status = target_snapshot(&salvage->to, state);
+			status = target_snapshot(salvage->to, state);
 	}
 	if (status != STATUS_OK || salvage->source.live_lost)
 		return status;
@@ -359,12 +357,12 @@ static void object_tell(void *context, const char *path, size_t length, uint64_t
 	char *name;
 
 	salvage->objects_hit++;
-	if (salvage->invocation->json) {
-		json_object(&salvage->json, NULL);
-		json_bytes(&salvage->json, "path", path, length);
-		json_number(&salvage->json, "offset", first * PAGE_SIZE);
-		json_number(&salvage->json, "pages", pages);
-		json_object_end(&salvage->json);
+	if (salvage->json) {
+		json_object(salvage->json, NULL);
+		json_bytes(salvage->json, "path", path, length);
+		json_number(salvage->json, "offset", first * PAGE_SIZE);
+		json_number(salvage->json, "pages", pages);
+		json_object_end(salvage->json);
 		return;
 	}
 	name = malloc(TEXT_NAME(length));
@@ -387,10 +385,8 @@ static bool salvage_whole(const struct salvage *salvage)
 
 static void report_json(struct salvage *salvage)
 {
-	struct json *json = &salvage->json;
+	struct json *json = salvage->json;
 
-	json_begin(json, stdout);
-	json_object(json, NULL);
 	json_text(json, "source", salvage->invocation->operand[0]);
 	json_text(json, "target", salvage->invocation->operand[1]);
 	json_number(json, "generation", salvage->source.host.recovery.generation.n);
@@ -406,12 +402,10 @@ static void report_json(struct salvage *salvage)
 		state_json(json, &salvage->live);
 	json_array_end(json);
 	json_array(json, "objects");
-	salvage->names_known = salvage_objects(&salvage->to, &salvage->live, object_tell, salvage);
+	salvage->names_known = salvage_objects(salvage->to, &salvage->live, object_tell, salvage);
 	json_array_end(json);
 	json_boolean(json, "names_complete", salvage->names_known);
 	json_boolean(json, "whole", salvage_whole(salvage));
-	json_object_end(json);
-	json_end(json);
 }
 
 static void report_text(struct salvage *salvage)
@@ -425,7 +419,7 @@ static void report_text(struct salvage *salvage)
 		state_text(&salvage->state[i]);
 	}
 	state_text(&salvage->live);
-	salvage->names_known = salvage_objects(&salvage->to, &salvage->live, object_tell, salvage);
+	salvage->names_known = salvage_objects(salvage->to, &salvage->live, object_tell, salvage);
 	if (!salvage->names_known)
 		printf("lost: some names: not all directories can be read\n");
 	if (salvage->snapshots_lost)
@@ -450,7 +444,7 @@ static void report_text(struct salvage *salvage)
 
 static enum command_exit salvage_store(struct salvage *salvage)
 {
-	struct host *to = &salvage->to;
+	struct host *to = salvage->to;
 	enum status status = states_list(salvage);
 
 	progress_begin(&salvage->progress, "saving, state", false);
@@ -464,7 +458,8 @@ static enum command_exit salvage_store(struct salvage *salvage)
 	if (status != STATUS_OK)
 		return host_error(to, status, "cannot be filled");
 	salvage->filled = true;
-	if (salvage->invocation->json)
+	salvage->json = show_json(salvage->invocation->show);
+	if (salvage->json)
 		report_json(salvage);
 	else
 		report_text(salvage);
@@ -473,7 +468,7 @@ static enum command_exit salvage_store(struct salvage *salvage)
 
 static enum command_exit salvage_run(const struct command_invocation *invocation)
 {
-	struct salvage salvage = {.invocation = invocation};
+	struct salvage salvage = {.invocation = invocation, .to = invocation->host};
 	enum command_exit result = salvage_source_open(&salvage.source, invocation);
 
 	if (result != COMMAND_OK)
@@ -481,8 +476,6 @@ static enum command_exit salvage_run(const struct command_invocation *invocation
 	result = target_open(&salvage);
 	if (result == COMMAND_OK)
 		result = salvage_store(&salvage);
-	if (salvage.to.file)
-		host_close(&salvage.to);
 	/* A new file stays only when all that can be saved is in it. */
 	if (salvage.made && !salvage.filled && result != COMMAND_IN_USE)
 		unlink(invocation->operand[1]);
@@ -511,7 +504,5 @@ const struct command command_salvage = {
 		"reads as zeros.  Everything that is lost is listed, pages, objects, snapshots.\n"
 		"Exit code 0: nothing was lost; 1: something was, or DST cannot take it.\n",
 	.options = salvage_options,
-	.operands_min = 2,
-	.operands_max = 2,
 	.run = salvage_run,
 };

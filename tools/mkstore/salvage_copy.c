@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/mkstore/array.h"
+
 static bool status_damage(enum status status)
 {
 	return status == STATUS_IO || status == STATUS_CORRUPT;
@@ -19,15 +21,12 @@ static bool status_damage(enum status status)
 static enum status loss_add(struct salvage_state *state, uint64_t first, uint64_t end,
 			    const struct disk_reference *reference)
 {
-	if (state->losses == state->room) {
-		size_t room = 2 * state->room + 64;
-		struct salvage_loss *more = realloc(state->loss, room * sizeof(*more));
+	struct salvage_loss *loss =
+		array_grow(state->loss, sizeof(*loss), state->losses, &state->room);
 
-		if (!more)
-			return STATUS_NO_MEMORY;
-		state->loss = more;
-		state->room = room;
-	}
+	if (!loss)
+		return STATUS_NO_MEMORY;
+	state->loss = loss;
 	state->loss[state->losses] = (struct salvage_loss){.first = first, .end = end};
 	if (reference)
 		state->loss[state->losses].reference = *reference;
@@ -36,30 +35,6 @@ static enum status loss_add(struct salvage_state *state, uint64_t first, uint64_
 }
 
 /* ---- the new store --------------------------------------------------------------------- */
-
-/* Makes pages of the new store absent. */
-static enum status target_clear(struct host *to, uint64_t first, uint64_t end)
-{
-	enum status status;
-	page_t page;
-
-	for (;;) {
-		uint64_t count;
-
-		status = HOST_RETRY(
-			to, store_page_next(to->store, (page_t){first}, (page_t){end}, &page));
-		if (status == STATUS_NOT_FOUND)
-			return STATUS_OK;
-		count = end - page.n < STORE_CLEAR_PAGES ? end - page.n : STORE_CLEAR_PAGES;
-		if (status == STATUS_OK)
-			status = HOST_RETRY(to, store_pages_clear(to->store, page, count));
-		if (status == STATUS_OK)
-			status = host_relieve(to);
-		if (status != STATUS_OK)
-			return status;
-		first = page.n + count;
-	}
-}
 
 static enum status target_write(struct host *to, uint64_t page, const uint8_t *data)
 {
@@ -93,7 +68,7 @@ static enum status page_copy(struct host *from, struct host *to, struct salvage_
 	status = HOST_RETRY(from,
 			    store_view_find(from->store, &state->view, (page_t){page}, &reference));
 	status = loss_add(state, page, page + 1, status == STATUS_OK ? &reference : NULL);
-	return status == STATUS_OK ? target_clear(to, page, page + 1) : status;
+	return status == STATUS_OK ? host_clear(to, page, page + 1) : status;
 }
 
 /* A node of the state's tree is lost: so is all below it but what a delta says. */
@@ -101,7 +76,7 @@ static enum status gap_pass(struct host *from, struct host *to, struct salvage_s
 			    uint64_t first, uint64_t end)
 {
 	const struct store_view *view = &state->view;
-	enum status status = target_clear(to, first, end);
+	enum status status = host_clear(to, first, end);
 	uint64_t at = first;
 
 	for (uint32_t i = 0; i < view->changes && status == STATUS_OK; i++) {
@@ -243,7 +218,7 @@ enum status salvage_copy(struct host *from, struct host *to, struct salvage_stat
 		if (status_damage(status)) {
 			status = damage_pass(from, to, before, state, &page);
 		} else if (status == STATUS_OK && difference == STORE_REMOVED) {
-			status = target_clear(to, page.n, page.n + 1);
+			status = host_clear(to, page.n, page.n + 1);
 			page.n++;
 		} else if (status == STATUS_OK && difference != STORE_SAME) {
 			status = page_copy(from, to, state, page.n++);

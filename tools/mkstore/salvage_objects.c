@@ -11,44 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct place {
-	object_t directory;
-	char *path; /* without a slash at its end */
+#include "tools/mkstore/array.h"
+#include "tools/mkstore/walk.h"
+
+/* A segment with a name that has lost pages. */
+struct hit {
+	char *path;
 	size_t length;
+	unsigned depth;
+	uint64_t first, pages;
 };
 
-struct places {
-	struct place *place;
+struct hits {
+	const struct salvage_state *live;
+	struct hit *hit;
 	size_t count, room;
-	uint8_t seen[OBJECT_MAX / 8];
-	bool incomplete;
+	unsigned deepest;
 };
-
-/* Takes the path over. */
-static void place_add(struct places *places, object_t directory, char *path, size_t length)
-{
-	uint8_t bit = (uint8_t)(1u << directory.n % 8);
-
-	if (!path || directory.n >= OBJECT_MAX || places->seen[directory.n / 8] & bit) {
-		places->incomplete |= !path;
-		free(path);
-		return;
-	}
-	if (places->count == places->room) {
-		size_t room = 2 * places->room + 16;
-		struct place *more = realloc(places->place, room * sizeof(*more));
-
-		if (!more) {
-			places->incomplete = true;
-			free(path);
-			return;
-		}
-		places->place = more;
-		places->room = room;
-	}
-	places->seen[directory.n / 8] |= bit;
-	places->place[places->count++] = (struct place){directory, path, length};
-}
 
 /* The first lost page of the range, and how many there are. */
 static uint64_t range_lost(const struct salvage_state *live, const struct disk_object *record,
@@ -72,80 +51,55 @@ static uint64_t range_lost(const struct salvage_state *live, const struct disk_o
 	return pages;
 }
 
-static void entry_look(struct host *host, struct places *places, const struct place *place,
-		       const struct directory_entry *entry, const struct salvage_state *live,
-		       salvage_object_told told, void *context)
+static enum status hits_visit(void *context, const struct walk_item *item)
 {
-	size_t length = place->length + 1 + entry->length;
-	char *path = malloc(length);
-	struct disk_object record;
+	struct hits *hits = context;
+	struct disk_object record = item->record;
 	uint64_t first = 0, pages;
-	enum status status = HOST_RETRY(
-		host, object_resolve(&host->space, &entry->capability, OBJECT_NONE, 0, &record));
+	struct hit *hit;
 
-	if (!path || status != STATUS_OK) {
-		places->incomplete |= !path || status != STATUS_DEAD;
-		free(path);
-		return;
-	}
-	memcpy(path, place->path, place->length);
-	path[place->length] = '/';
-	memcpy(path + place->length + 1, entry->name, entry->length);
-	if (record.type == OBJECT_DIRECTORY) {
-		place_add(places, (object_t){entry->capability.object}, path, length);
-		return;
-	}
-	if (record.type == OBJECT_SEGMENT) {
-		/* Beyond its end a segment has no pages to lose. */
-		record.range_pages = (record.size + PAGE_SIZE - 1) / PAGE_SIZE;
-		pages = range_lost(live, &record, &first);
-		if (pages)
-			told(context, path, length, first, pages);
-	}
-	free(path);
-}
-
-static void directory_look(struct host *host, struct places *places, size_t index,
-			   const struct salvage_state *live, salvage_object_told told,
-			   void *context)
-{
-	struct directory_entry entry = {0};
-	enum status status;
-
-	for (;;) {
-		/* The array moves while it grows; the path does not. */
-		struct place place = places->place[index];
-
-		status = HOST_RETRY(host, directory_next(&host->space, place.directory, entry.name,
-							 entry.length, &entry));
-		if (status != STATUS_OK)
-			break;
-		entry_look(host, places, &place, &entry, live, told, context);
-	}
-	places->incomplete |= status != STATUS_NOT_FOUND;
+	if (!item->alive || record.type != OBJECT_SEGMENT)
+		return STATUS_OK;
+	/* Beyond its end a segment has no pages to lose. */
+	record.range_pages = (record.size + PAGE_SIZE - 1) / PAGE_SIZE;
+	pages = range_lost(hits->live, &record, &first);
+	if (!pages)
+		return STATUS_OK;
+	hit = array_grow(hits->hit, sizeof(*hit), hits->count, &hits->room);
+	if (!hit)
+		return STATUS_NO_MEMORY;
+	hits->hit = hit;
+	hit += hits->count;
+	*hit = (struct hit){strdup(item->path), item->length, item->depth, first, pages};
+	if (!hit->path)
+		return STATUS_NO_MEMORY;
+	hits->count++;
+	hits->deepest = item->depth > hits->deepest ? item->depth : hits->deepest;
+	return STATUS_OK;
 }
 
 bool salvage_objects(struct host *host, const struct salvage_state *live, salvage_object_told told,
 		     void *context)
 {
-	struct places *places = calloc(1, sizeof(*places));
+	struct hits hits = {.live = live};
 	const struct disk_system *system;
-	bool complete;
-	enum status status;
+	bool whole = true;
+	enum status status = HOST_RETRY(host, system_read(&host->space, &system));
 
-	if (!places)
-		return false;
-	status = HOST_RETRY(host, system_read(&host->space, &system));
 	if (status == STATUS_OK)
-		place_add(places, (object_t){system->root_directory}, calloc(1, 1), 0);
+		status = walk_readable(host, (object_t){system->root_directory}, hits_visit, &hits,
+				       &whole);
 	/* Without a system page there are no names, unless it is among what is lost. */
-	places->incomplete |= status != STATUS_OK && (status != STATUS_ABSENT || live->losses);
-	for (size_t i = 0; i < places->count; i++)
-		directory_look(host, places, i, live, told, context);
-	for (size_t i = 0; i < places->count; i++)
-		free(places->place[i].path);
-	complete = !places->incomplete;
-	free(places->place);
-	free(places);
-	return complete;
+	else if (status == STATUS_ABSENT && !live->losses)
+		status = STATUS_OK;
+	/* Those nearest to the root first. */
+	for (unsigned depth = 0; depth <= hits.deepest; depth++)
+		for (size_t i = 0; i < hits.count; i++)
+			if (hits.hit[i].depth == depth)
+				told(context, hits.hit[i].path, hits.hit[i].length,
+				     hits.hit[i].first, hits.hit[i].pages);
+	for (size_t i = 0; i < hits.count; i++)
+		free(hits.hit[i].path);
+	free(hits.hit);
+	return whole && status == STATUS_OK;
 }

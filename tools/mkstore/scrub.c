@@ -18,10 +18,10 @@
 #include "tools/mkstore/command.h"
 #include "base/quantity.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/owner.h"
 #include "tools/mkstore/output.h"
 #include "tools/mkstore/progress.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
 #define SCRUB_MAGIC	UINT64_C(0x4255524353505030) /* "0PPSCRUB" */
@@ -35,7 +35,7 @@ struct scrub_state {
 };
 
 struct scrub {
-	struct host host;
+	struct host *host;
 	const char *state;     /* file, or null */
 	bool resumed, unsaved; /* the latter: the reason was printed */
 	uint64_t rate;	       /* bytes in a second, 0: as fast as possible */
@@ -52,14 +52,6 @@ static void scrub_on_signal(int number)
 {
 	(void)number;
 	scrub_stop = 1;
-}
-
-static uint64_t scrub_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SCRUB_SECOND_NS + (uint64_t)now.tv_nsec;
 }
 
 /* ---- the state file ---------------------------------------------------------------- */
@@ -83,25 +75,20 @@ static bool scrub_state_load(struct scrub *scrub)
 	size_t got;
 
 	/* What is no file is not opened: that would wait for the other end of a pipe. */
-	if (stat(scrub->state, &information) == 0 && !S_ISREG(information.st_mode)) {
-		command_error("%s: is no file: name another one", scrub->state);
-		return false;
-	}
+	if (stat(scrub->state, &information) == 0 && !S_ISREG(information.st_mode))
+		return command_refuse("%s: is no file: name another one", scrub->state);
 	file = fopen(scrub->state, "rb");
 	if (!file && errno == ENOENT)
 		return true;
-	if (!file) {
-		command_error("%s: cannot be opened: %s", scrub->state, strerror(errno));
-		return false;
-	}
+	if (!file)
+		return command_refuse("%s: cannot be opened: %s", scrub->state, strerror(errno));
 	got = fread(&state, 1, sizeof(state), file);
 	fclose(file);
 	if (got != sizeof(state) || state.magic != SCRUB_MAGIC ||
-	    state.check != scrub_state_check(&state)) {
-		command_error("%s: is not the state of a scrub; remove it or name another file",
-			      scrub->state);
-		return false;
-	}
+	    state.check != scrub_state_check(&state))
+		return command_refuse(
+			"%s: is not the state of a scrub; remove it or name another file",
+			scrub->state);
 	scrub->scrub = state.scrub;
 	scrub->resumed = true;
 	return true;
@@ -114,7 +101,7 @@ static bool scrub_state_save(struct scrub *scrub)
 	struct output output;
 
 	state.check = scrub_state_check(&state);
-	if (output_open(&output, scrub->state, true, scrub->host.file) != COMMAND_OK)
+	if (output_open(&output, scrub->state, true, scrub->host->file) != COMMAND_OK)
 		return false;
 	if (output_write(&output, &state, sizeof(state)))
 		return output_finish(&output) == COMMAND_OK;
@@ -139,7 +126,7 @@ static const char *scrub_owner(struct scrub *scrub, const struct store_damage *d
 	if (damage->tree != DISK_TREE_SPACE || damage->level)
 		return "";
 	if (!scrub->owners)
-		scrub->owners = owners_open(&scrub->host);
+		scrub->owners = owners_open(scrub->host);
 	return owners_name_anywhere(scrub->owners, damage->key);
 }
 
@@ -164,7 +151,7 @@ static void scrub_place_text(const struct store_damage *damage, char *text, size
 static enum status scrub_viewers(struct scrub *scrub, const struct store_damage *damage)
 {
 	struct store_snapshot snapshot = {.number = {0}};
-	struct host *host = &scrub->host;
+	struct host *host = scrub->host;
 	char name[TEXT_NAME(DISK_SNAPSHOT_NAME)];
 	enum status status;
 	bool sees;
@@ -256,7 +243,7 @@ static void scrub_damage(struct scrub *scrub, const struct store_damage *damage)
 static void scrub_pace(const struct scrub *scrub)
 {
 	uint64_t bytes = (scrub->scrub.sectors - scrub->start_sectors) * SECTOR_SIZE;
-	uint64_t passed = scrub_now_ns() - scrub->start_ns, due;
+	uint64_t passed = progress_now_ns() - scrub->start_ns, due;
 	struct timespec rest;
 
 	if (!scrub->rate)
@@ -272,7 +259,7 @@ static void scrub_pace(const struct scrub *scrub)
 
 static bool scrub_save_due(struct scrub *scrub)
 {
-	uint64_t now = scrub_now_ns();
+	uint64_t now = progress_now_ns();
 
 	if (!scrub->state || (now - scrub->saved_ns < SCRUB_SECOND_NS && !scrub_stop))
 		return true;
@@ -288,16 +275,16 @@ static enum status scrub_loop(struct scrub *scrub)
 	struct store_damage damage;
 	enum status status = STATUS_OK;
 
-	store_statistics_get(scrub->host.store, &statistics);
+	store_statistics_get(scrub->host->store, &statistics);
 	/* At once: hours of work shall not end with a file that cannot be written. */
 	while (!scrub_stop && scrub_save_due(scrub)) {
-		status = store_scrub_step(scrub->host.store, &scrub->scrub, &damage);
+		status = store_scrub_step(scrub->host->store, &scrub->scrub, &damage);
 		if (status == STATUS_IO || status == STATUS_CORRUPT) {
 			scrub_damage(scrub, &damage);
 			status = STATUS_OK;
 		} else if (status == STATUS_WAIT) {
-			status = store_wait(scrub->host.store) ? STATUS_OK
-							       : host_failure(&scrub->host);
+			status = store_wait(scrub->host->store) ? STATUS_OK
+								: host_failure(scrub->host);
 		}
 		if (status != STATUS_OK)
 			break;
@@ -344,21 +331,18 @@ static enum command_exit scrub_end(struct scrub *scrub, enum status status)
 {
 	const struct store_scrub *totals = &scrub->scrub;
 
-	if (status == STATUS_INVALID) {
-		command_error("%s: is the state of another store's scrub, or damaged: remove it or "
-			      "name another file",
-			      scrub->state);
-		return COMMAND_FAILED;
-	}
+	if (status == STATUS_INVALID)
+		return command_error(
+			"%s: is the state of another store's scrub, or damaged: remove it or "
+			"name another file",
+			scrub->state);
 	if (scrub->unsaved)
 		return COMMAND_FAILED;
 	if (status != STATUS_NOT_FOUND && status != STATUS_OK)
-		return host_error(&scrub->host, status, "cannot go on reading");
-	if (status == STATUS_OK) {
-		command_error("stopped; the same command goes on from there%s",
-			      scrub->state ? "" : " only with --state FILE");
-		return COMMAND_FAILED;
-	}
+		return host_error(scrub->host, status, "cannot go on reading");
+	if (status == STATUS_OK)
+		return command_error("stopped; the same command goes on from there%s",
+				     scrub->state ? "" : " only with --state FILE");
 	if (scrub->state)
 		unlink(scrub->state);
 	return totals->read_errors + totals->checksum_errors ? COMMAND_FAILED : COMMAND_OK;
@@ -366,13 +350,12 @@ static enum command_exit scrub_end(struct scrub *scrub, enum status status)
 
 static enum command_exit scrub_store(struct scrub *scrub)
 {
-	enum command_exit result;
 	enum status status;
 
 	if (!scrub->resumed)
-		store_scrub_begin(scrub->host.store, &scrub->scrub);
+		store_scrub_begin(scrub->host->store, &scrub->scrub);
 	scrub->start_sectors = scrub->scrub.sectors;
-	scrub->start_ns = scrub_now_ns();
+	scrub->start_ns = progress_now_ns();
 	signal(SIGINT, scrub_on_signal);
 	signal(SIGTERM, scrub_on_signal);
 	progress_begin(&scrub->progress, "reading", true);
@@ -381,8 +364,7 @@ static enum command_exit scrub_store(struct scrub *scrub)
 	if (scrub->json)
 		json_array_end(scrub->json);
 	scrub_totals(scrub, status == STATUS_NOT_FOUND);
-	result = scrub_end(scrub, status);
-	return result;
+	return scrub_end(scrub, status);
 }
 
 static bool scrub_rate_parse(const char *text, uint64_t *rate)
@@ -390,11 +372,9 @@ static bool scrub_rate_parse(const char *text, uint64_t *rate)
 	uint64_t value = 0;
 
 	if (text &&
-	    (!quantity_parse(text, QUANTITY_NUMBER, &value) || !value || value > SCRUB_RATE_MAX)) {
-		command_error("'%s' is no rate: a whole number of MiB in a second, 1 to %u", text,
-			      SCRUB_RATE_MAX);
-		return false;
-	}
+	    (!quantity_parse(text, QUANTITY_NUMBER, &value) || !value || value > SCRUB_RATE_MAX))
+		return command_refuse("'%s' is no rate: a whole number of MiB in a second, 1 to %u",
+				      text, SCRUB_RATE_MAX);
 	*rate = value << 20;
 	return true;
 }
@@ -402,30 +382,24 @@ static bool scrub_rate_parse(const char *text, uint64_t *rate)
 static enum command_exit scrub_run(const struct command_invocation *invocation)
 {
 	bool repair = command_value(invocation, "repair") != NULL;
-	struct scrub scrub = {.state = command_value(invocation, "state")};
-	struct json json;
+	struct scrub scrub = {.host = invocation->host,
+			      .state = command_value(invocation, "state")};
 	enum command_exit result;
 
 	if (!scrub_rate_parse(command_value(invocation, "rate"), &scrub.rate))
 		return COMMAND_USAGE;
 	if (scrub.state && !scrub_state_load(&scrub))
 		return COMMAND_FAILED;
-	result = host_open(&scrub.host, invocation, repair ? HOST_WRITE : HOST_READ);
+	result = host_open(scrub.host, invocation, repair ? HOST_WRITE : HOST_READ);
 	if (result != COMMAND_OK)
 		return result;
-	if (invocation->json) {
-		scrub.json = &json;
-		json_begin(&json, stdout);
-		json_object(&json, NULL);
-		json_text(&json, "image", scrub.host.path);
-		json_array(&json, "damage");
+	scrub.json = show_json(invocation->show);
+	if (scrub.json) {
+		json_text(scrub.json, "image", scrub.host->path);
+		json_array(scrub.json, "damage");
 	}
 	result = scrub_store(&scrub);
-	if (scrub.json) {
-		json_object_end(&json);
-		json_end(&json);
-	}
-	host_close(&scrub.host);
+	owners_close(scrub.owners);
 	return result;
 }
 
@@ -451,7 +425,5 @@ const struct command command_scrub = {
 		"or\n"
 		"it was stopped.  'verify' checks more: that all of it fits together.\n",
 	.options = scrub_options,
-	.operands_min = 1,
-	.operands_max = 1,
 	.run = scrub_run,
 };

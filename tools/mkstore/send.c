@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/output.h"
+#include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
 static bool send_write(void *context, const void *data, size_t bytes)
@@ -25,37 +25,29 @@ static enum command_exit send_check(const struct command_invocation *invocation,
 {
 	if (strcmp(file, "-") != 0)
 		return COMMAND_OK;
-	if (invocation->json) {
-		command_error("the stream goes to the standard output: name a file for --json");
-		return COMMAND_USAGE;
-	}
-	if (isatty(STDOUT_FILENO)) {
-		command_error("a stream is nothing for a terminal: name a file, or put '>FILE' or "
-			      "'| mkstore receive IMAGE' behind it");
-		return COMMAND_USAGE;
-	}
+	if (invocation->json)
+		return command_misuse(
+			"the stream goes to the standard output: name a file for --json");
+	if (isatty(STDOUT_FILENO))
+		return command_misuse(
+			"a stream is nothing for a terminal: name a file, or put '>FILE' or "
+			"'| mkstore receive IMAGE' behind it");
 	return COMMAND_OK;
 }
 
-static void result_json(const struct stream_writer *writer, const char *file)
+static void send_show(struct show *show, const struct stream_writer *writer, const char *file)
 {
 	const struct stream_header *header = &writer->header;
-	char identity[TEXT_IDENTITY];
-	struct json json;
 
-	json_begin(&json, stdout);
-	json_object(&json, NULL);
-	json_text(&json, "file", file);
-	json_text(&json, "source", text_identity(identity, header->identity));
-	json_number(&json, "generation", header->generation);
-	json_number(&json, "base_generation", header->base);
-	json_number(&json, "first_page", header->first_page);
-	json_number(&json, "pages", writer->totals.pages);
-	json_number(&json, "cleared_pages", writer->totals.cleared);
-	json_number(&json, "frames", writer->totals.frames);
-	json_number(&json, "bytes", writer->totals.bytes);
-	json_object_end(&json);
-	json_end(&json);
+	fact_text(show, "file", NULL, file);
+	fact_identity(show, "source", NULL, header->identity);
+	fact_number(show, "generation", NULL, header->generation);
+	fact_number(show, "base_generation", NULL, header->base);
+	fact_number(show, "first_page", NULL, header->first_page);
+	fact_number(show, "pages", NULL, writer->totals.pages);
+	fact_number(show, "cleared_pages", NULL, writer->totals.cleared);
+	fact_number(show, "frames", NULL, writer->totals.frames);
+	fact_number(show, "bytes", NULL, writer->totals.bytes);
 }
 
 /* views: FROM and TO, in which they are kept. */
@@ -94,27 +86,24 @@ static enum command_exit send_run(const struct command_invocation *invocation)
 {
 	const char *first = command_value(invocation, "from-page");
 	const char *file = invocation->operands > 2 ? invocation->operand[2] : "-";
-	struct host host;
+	struct host *host = invocation->host;
 	struct send_view views[2];
-	struct send send = {.host = &host};
+	struct send send = {.host = host};
 	enum command_exit result = send_check(invocation, file);
 
 	if (first && (!quantity_parse(first, QUANTITY_NUMBER, &send.first_page) ||
-		      send.first_page > DISK_PAGE_MAX)) {
-		command_error("--from-page '%s' is no number of a page", first);
-		return COMMAND_USAGE;
-	}
+		      send.first_page > DISK_PAGE_MAX))
+		return command_misuse("--from-page '%s' is no number of a page", first);
 	if (result == COMMAND_OK)
-		result = host_open_read(&host, invocation);
+		result = host_open_read(host, invocation);
 	if (result != COMMAND_OK)
 		return result;
 	send.writer = calloc(1, sizeof(*send.writer));
 	result = send.writer ? send_views(&send, views, invocation, file)
-			     : host_error(&host, STATUS_NO_MEMORY, "cannot send");
-	if (result == COMMAND_OK && invocation->json)
-		result_json(send.writer, file);
+			     : host_error(host, STATUS_NO_MEMORY, "cannot send");
+	if (result == COMMAND_OK)
+		send_show(invocation->show, send.writer, file);
 	free(send.writer);
-	host_close(&host);
 	return result;
 }
 
@@ -137,7 +126,5 @@ const struct command command_send = {
 		   "and\n"
 		   "pages are in it compressed as they are in the store.\n",
 	.options = send_options,
-	.operands_min = 2,
-	.operands_max = 3,
 	.run = send_run,
 };

@@ -19,6 +19,11 @@ struct send_view {
  * reason was printed. */
 enum command_exit send_view_open(struct host *host, const char *name, struct send_view *view);
 
+/* The first page at or behind *page that is not the same in both; `from` null: that is in `to`.
+ * NOT_FOUND: there is none. */
+enum status send_next(struct host *host, const struct send_view *from, const struct send_view *to,
+		      page_t *page, enum store_difference *difference);
+
 struct send {
 	struct host *host;
 	struct stream_writer *writer;

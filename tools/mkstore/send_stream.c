@@ -24,11 +24,9 @@ enum command_exit send_view_open(struct host *host, const char *name, struct sen
 	*view = (struct send_view){.wall_ns = host->recovery.wall_ns,
 				   .uptime_ns = host->recovery.counters.uptime_ns};
 	store_receiving_get(host->store, &receiving);
-	if (live && receiving.generation) {
-		command_error("%s: it is receiving a stream, so there is no live state",
-			      host->path);
-		return COMMAND_FAILED;
-	}
+	if (live && receiving.generation)
+		return command_error("%s: it is receiving a stream, so there is no live state",
+				     host->path);
 	if (!live)
 		status = lookup_snapshot(host, name, &snapshot);
 	if (status == STATUS_OK)
@@ -44,18 +42,17 @@ enum command_exit send_view_open(struct host *host, const char *name, struct sen
 	return COMMAND_OK;
 }
 
-/* The next page that the stream is to tell of; NOT_FOUND. */
-static enum status send_next(struct send *send, page_t *page, enum store_difference *difference)
+enum status send_next(struct host *host, const struct send_view *from, const struct send_view *to,
+		      page_t *page, enum store_difference *difference)
 {
-	struct store_view from = {.generation = {0}}, to = send->to->view;
-	struct host *host = send->host;
+	struct store_view before = {.generation = {0}}, after = to->view;
 	enum status status;
 
-	if (send->from)
-		from = send->from->view;
+	if (from)
+		before = from->view;
 	do {
-		status = HOST_RETRY(host,
-				    store_view_differ(host->store, &from, &to, page, difference));
+		status = HOST_RETRY(
+			host, store_view_differ(host->store, &before, &after, page, difference));
 	} while (status == STATUS_OK && *difference == STORE_SAME);
 	return status;
 }
@@ -75,7 +72,7 @@ static enum status send_count(struct send *send, struct stream_header *header)
 	for (;; page.n++) {
 		struct disk_reference reference;
 
-		status = send_next(send, &page, &difference);
+		status = send_next(send->host, send->from, send->to, &page, &difference);
 		if (status != STATUS_OK)
 			break;
 		if (difference == STORE_REMOVED) {
@@ -154,7 +151,7 @@ static enum command_exit send_pages(struct send *send, bool *write_failed)
 
 	progress_begin(&progress, "sending", true);
 	for (; written; page.n++) {
-		status = send_next(send, &page, &difference);
+		status = send_next(send->host, send->from, send->to, &page, &difference);
 		if (status == STATUS_OK)
 			status = send_page(send, page, difference, &written);
 		if (status != STATUS_OK)
@@ -177,13 +174,12 @@ enum command_exit send_stream(struct send *send, bool *write_failed)
 	enum status status;
 
 	*write_failed = false;
-	if (send->from && send->from->view.generation.n >= send->to->view.generation.n) {
-		command_error("%s: an increment goes from an older generation to a newer one, not "
-			      "from %" PRIu64 " to %" PRIu64,
-			      send->host->path, send->from->view.generation.n,
-			      send->to->view.generation.n);
-		return COMMAND_FAILED;
-	}
+	if (send->from && send->from->view.generation.n >= send->to->view.generation.n)
+		return command_error(
+			"%s: an increment goes from an older generation to a newer one, not "
+			"from %" PRIu64 " to %" PRIu64,
+			send->host->path, send->from->view.generation.n,
+			send->to->view.generation.n);
 	status = send_header(send, &header);
 	if (status == STATUS_OK)
 		status = send_count(send, &header);

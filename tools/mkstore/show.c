@@ -19,15 +19,23 @@
 void show_begin(struct show *show, bool as_json)
 {
 	*show = (struct show){.as_json = as_json};
-	if (!as_json)
-		return;
-	json_begin(&show->json, stdout);
-	json_object(&show->json, NULL);
+}
+
+struct json *show_json(struct show *show)
+{
+	if (!show->as_json)
+		return NULL;
+	if (!show->begun) {
+		json_begin(&show->json, stdout);
+		json_object(&show->json, NULL);
+		show->begun = true;
+	}
+	return &show->json;
 }
 
 void show_end(struct show *show)
 {
-	if (!show->as_json)
+	if (!show->begun)
 		return;
 	json_object_end(&show->json);
 	json_end(&show->json);
@@ -36,13 +44,14 @@ void show_end(struct show *show)
 void show_fact(struct show *show, const char *key, const char *label)
 {
 	assert(!show->in_row);
+	show_json(show);
 	show->key = key;
 	show->label = label;
 }
 
 void show_group(struct show *show, const char *key)
 {
-	if (show->as_json)
+	if (show_json(show))
 		json_object(&show->json, key);
 }
 
@@ -88,7 +97,7 @@ static void titles_print(struct show *show)
 void show_list(struct show *show, const char *key, const struct show_column *columns)
 {
 	show->columns = columns;
-	if (show->as_json)
+	if (show_json(show))
 		json_array(&show->json, key);
 	else
 		titles_print(show);
@@ -171,15 +180,18 @@ static void cell_print(struct show *show, const char *text)
 	}
 }
 
+const char *show_member(struct show *show, const char *text)
+{
+	if (show->as_json)
+		return cell_key(show);
+	cell_print(show, text);
+	return NULL;
+}
+
 void show_number_as(struct show *show, uint64_t value, const char *text)
 {
-	const char *key;
+	const char *key = show_member(show, text);
 
-	if (!show->as_json) {
-		cell_print(show, text);
-		return;
-	}
-	key = cell_key(show);
 	if (key)
 		json_number(&show->json, key, value);
 }
@@ -209,26 +221,16 @@ void show_hexadecimal(struct show *show, uint64_t value)
 
 void show_boolean(struct show *show, bool value)
 {
-	const char *key;
+	const char *key = show_member(show, value ? "yes" : "no");
 
-	if (!show->as_json) {
-		cell_print(show, value ? "yes" : "no");
-		return;
-	}
-	key = cell_key(show);
 	if (key)
 		json_boolean(&show->json, key, value);
 }
 
 void show_text_as(struct show *show, const char *value, const char *text)
 {
-	const char *key;
+	const char *key = show_member(show, text);
 
-	if (!show->as_json) {
-		cell_print(show, text);
-		return;
-	}
-	key = cell_key(show);
 	if (key)
 		json_text(&show->json, key, value);
 }
@@ -261,31 +263,56 @@ void show_name(struct show *show, const void *name, size_t length, const char *b
 	free(text);
 }
 
-const char *show_member(struct show *show, const char *text)
-{
-	if (show->as_json)
-		return cell_key(show);
-	cell_print(show, text);
-	return NULL;
-}
-
 void show_none(struct show *show)
 {
-	const char *key;
+	const char *key = show_member(show, "-");
 
-	if (!show->as_json) {
-		cell_print(show, "-");
-		return;
-	}
-	key = cell_key(show);
 	if (key)
 		json_null(&show->json, key);
 }
 
 void show_skip(struct show *show)
 {
-	if (show->as_json)
-		cell_key(show);
-	else
-		cell_print(show, "");
+	show_member(show, "");
+}
+
+/* ---- facts with their cells -------------------------------------------------------- */
+
+void fact_number(struct show *show, const char *key, const char *label, uint64_t value)
+{
+	show_fact(show, key, label);
+	show_number(show, value);
+}
+
+void fact_number_as(struct show *show, const char *key, const char *label, uint64_t value,
+		    const char *text)
+{
+	show_fact(show, key, label);
+	show_number_as(show, value, text);
+}
+
+void fact_sectors(struct show *show, const char *key, const char *label, uint64_t sectors)
+{
+	show_fact(show, key, label);
+	show_sectors(show, sectors);
+}
+
+void fact_hexadecimal(struct show *show, const char *key, const char *label, uint64_t value)
+{
+	show_fact(show, key, label);
+	show_hexadecimal(show, value);
+}
+
+void fact_text(struct show *show, const char *key, const char *label, const char *text)
+{
+	show_fact(show, key, label);
+	show_text(show, text);
+}
+
+void fact_identity(struct show *show, const char *key, const char *label,
+		   const uint8_t identity[16])
+{
+	char text[TEXT_IDENTITY];
+
+	fact_text(show, key, label, text_identity(text, identity));
 }

@@ -6,12 +6,10 @@
  * printed.  A result is facts, each one line or one member, and lists, each a
  * table or an array of objects:
  *
- *   show_begin(&show, invocation->json);
- *   show_fact(&show, "image", "store");          show_text(&show, path);
- *   show_list(&show, "snapshots", columns);
- *   for each: show_row(&show);                   one cell per column, in order
- *   show_list_end(&show);
- *   show_end(&show);
+ *   fact_text(show, "image", "store", path);
+ *   show_list(show, "snapshots", columns);
+ *   for each: show_row(show);                    one cell per column, in order
+ *   show_list_end(show);
  *
  * A cell is what follows show_fact, or the next column of a row.  Where the two
  * forms differ, the cell is told both.
@@ -38,7 +36,7 @@ struct show_column {
 
 struct show {
 	struct json json;
-	bool as_json;
+	bool as_json, begun;	 /* something was shown */
 	const char *key, *label; /* of the fact that comes next */
 	const struct show_column *columns;
 	unsigned column;
@@ -46,13 +44,25 @@ struct show {
 	bool written; /* something stands in the line already */
 };
 
-/* Nothing else is written to the standard output between these two. */
+/* Done by host_run() for every subcommand.  What shows nothing prints nothing. */
 void show_begin(struct show *show, bool as_json);
 void show_end(struct show *show);
+
+/* The members of the result, to be written one by one; null: it is for people. */
+struct json *show_json(struct show *show);
 
 /* A fact: the next cell.  A null label: only in JSON; a null key: only for
  * people. */
 void show_fact(struct show *show, const char *key, const char *label);
+/* A fact with its cell. */
+void fact_number(struct show *show, const char *key, const char *label, uint64_t value);
+void fact_number_as(struct show *show, const char *key, const char *label, uint64_t value,
+		    const char *text);
+void fact_sectors(struct show *show, const char *key, const char *label, uint64_t sectors);
+void fact_hexadecimal(struct show *show, const char *key, const char *label, uint64_t value);
+void fact_text(struct show *show, const char *key, const char *label, const char *text);
+void fact_identity(struct show *show, const char *key, const char *label,
+		   const uint8_t identity[16]);
 /* Facts that belong together: an object in JSON. */
 void show_group(struct show *show, const char *key);
 void show_group_end(struct show *show);

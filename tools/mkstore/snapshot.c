@@ -15,46 +15,37 @@
 #include "tools/mkstore/text.h"
 
 /* Only in JSON: without it a snapshot that was taken needs no words. */
-static void snapshot_result(const struct host *host, const struct command_invocation *invocation,
-			    const char *name)
+static enum command_exit snapshot_result(const struct command_invocation *invocation,
+					 const char *name)
 {
+	struct store *store = invocation->host->store;
+	struct show *show = invocation->show;
 	struct store_statistics statistics;
-	struct show show;
 
-	store_statistics_get(host->store, &statistics);
-	show_begin(&show, invocation->json);
-	show_fact(&show, "name", NULL);
-	show_text(&show, name);
-	show_fact(&show, "generation", NULL);
-	show_number(&show, store_durable(host->store).n);
-	show_fact(&show, "snapshots", NULL);
-	show_number(&show, statistics.snapshots);
-	show_fact(&show, "used_sectors", NULL);
-	show_number(&show, statistics.used_sectors);
-	show_end(&show);
+	store_statistics_get(store, &statistics);
+	fact_text(show, "name", NULL, name);
+	fact_number(show, "generation", NULL, store_durable(store).n);
+	fact_number(show, "snapshots", NULL, statistics.snapshots);
+	fact_number(show, "used_sectors", NULL, statistics.used_sectors);
+	return COMMAND_OK;
 }
 
 /* ---- snapshot ----------------------------------------------------------------------- */
 
+static bool snapshot_take_check(const struct command_invocation *invocation)
+{
+	return text_snapshot_name_check(invocation->operand[1]);
+}
+
 static enum command_exit snapshot_take(const struct command_invocation *invocation)
 {
 	const char *name = invocation->operand[1];
-	struct host host;
-	enum status status;
-	enum command_exit result;
+	struct host *host = invocation->host;
+	enum status status = host_commit(host, STORE_ACTION_SNAPSHOT, (snapshot_t){0}, name);
 
-	if (!text_snapshot_name_check(name))
-		return COMMAND_USAGE;
-	result = host_open(&host, invocation, HOST_WRITE);
-	if (result != COMMAND_OK)
-		return result;
-	status = host_commit(&host, STORE_ACTION_SNAPSHOT, (snapshot_t){0}, name);
-	if (status != STATUS_OK)
-		result = host_error(&host, status, "cannot take the snapshot '%s'", name);
-	else
-		snapshot_result(&host, invocation, name);
-	host_close(&host);
-	return result;
+	return status == STATUS_OK
+		       ? snapshot_result(invocation, name)
+		       : host_error(host, status, "cannot take the snapshot '%s'", name);
 }
 
 /* ---- snapshots ---------------------------------------------------------------------- */
@@ -153,28 +144,22 @@ static enum status snapshot_list(struct host *host, struct show *show, bool *dam
 
 static enum command_exit snapshot_show(const struct command_invocation *invocation)
 {
-	struct host host;
-	struct show show;
+	struct host *host = invocation->host;
+	struct show *show = invocation->show;
 	enum status status;
 	bool damaged;
-	enum command_exit result = host_open_read(&host, invocation);
 
-	if (result != COMMAND_OK)
-		return result;
-	show_begin(&show, invocation->json);
-	show_list(&show, "snapshots", snapshot_columns);
-	status = snapshot_list(&host, &show, &damaged);
-	show_list_end(&show);
-	show_end(&show);
+	show_list(show, "snapshots", snapshot_columns);
+	status = snapshot_list(host, show, &damaged);
+	show_list_end(show);
 	if (status == STATUS_OK && damaged)
 		status = STATUS_CORRUPT;
-	if (status != STATUS_OK)
-		result = host_error(&host, status,
-				    damaged ? "not all snapshots can be read; the others can be "
-					      "restored, salvage saves what is whole"
-					    : "cannot list the snapshots");
-	host_close(&host);
-	return result;
+	if (status == STATUS_OK)
+		return COMMAND_OK;
+	return host_error(host, status,
+			  damaged ? "not all snapshots can be read; the others can be "
+				    "restored, salvage saves what is whole"
+				  : "cannot list the snapshots");
 }
 
 /* ---- deletion steps ------------------------------------------------------------------ */
@@ -223,37 +208,30 @@ static enum status snapshot_delete_all(struct host *host)
 	return status;
 }
 
+static bool snapshot_delete_check(const struct command_invocation *invocation)
+{
+	if ((command_value(invocation, "all") != NULL) != (invocation->operands > 1))
+		return true;
+	return command_refuse("delete needs the NAME of a snapshot, or --all");
+}
+
 static enum command_exit snapshot_delete(const struct command_invocation *invocation)
 {
 	bool all = command_value(invocation, "all") != NULL;
-	const char *name = invocation->operands > 1 ? invocation->operand[1] : "";
-	bool discard = command_value(invocation, "discard") != NULL;
-	struct host host;
+	const char *name = all ? "" : invocation->operand[1];
+	struct host *host = invocation->host;
 	uint64_t bytes;
-	enum status status;
-	enum command_exit result;
+	enum status status = all ? snapshot_delete_all(host) : snapshot_delete_one(host, name);
 
-	if (all == (invocation->operands > 1)) {
-		command_error("delete needs the NAME of a snapshot, or --all");
-		return COMMAND_USAGE;
-	}
-	result = host_open(&host, invocation, discard ? HOST_DISCARD : HOST_WRITE);
-	if (result != COMMAND_OK)
-		return result;
-	status = all ? snapshot_delete_all(&host) : snapshot_delete_one(&host, name);
-	if (status == STATUS_OK && discard)
-		status = host_discard(&host, &bytes);
-	if (status == STATUS_CORRUPT || (status != STATUS_OK && all))
-		result =
-			host_error(&host, status, "cannot delete %s%s%s",
-				   all ? "all snapshots" : "the snapshot ", name,
-				   status == STATUS_CORRUPT ? "; salvage saves what is whole" : "");
-	else if (status != STATUS_OK)
-		result = lookup_error(&host, status, "delete the snapshot", name);
-	else
-		snapshot_result(&host, invocation, name);
-	host_close(&host);
-	return result;
+	if (status == STATUS_OK && command_value(invocation, "discard"))
+		status = host_discard(host, &bytes);
+	if (status == STATUS_OK)
+		return snapshot_result(invocation, name);
+	if (status != STATUS_CORRUPT && !all)
+		return lookup_error(host, status, "delete the snapshot", name);
+	return host_error(host, status, "cannot delete %s%s%s",
+			  all ? "all snapshots" : "the snapshot ", name,
+			  status == STATUS_CORRUPT ? "; salvage saves what is whole" : "");
 }
 
 /* ---- restore -------------------------------------------------------------------------- */
@@ -271,34 +249,27 @@ static void snapshot_chosen(const struct store_snapshot *snapshot, const char *a
 	       snapshot->generation.n, text_time(time, snapshot->wall_ns));
 }
 
+static bool snapshot_restore_check(const struct command_invocation *invocation)
+{
+	const char *keep = command_value(invocation, "keep");
+
+	return !keep || text_snapshot_name_check(keep);
+}
+
 static enum command_exit snapshot_restore(const struct command_invocation *invocation)
 {
 	const char *name = invocation->operand[1], *keep = command_value(invocation, "keep");
+	struct host *host = invocation->host;
 	struct store_snapshot snapshot;
-	struct host host;
-	enum status status;
-	enum command_exit result;
+	enum status status = lookup_snapshot(host, name, &snapshot);
 
-	if (keep && !text_snapshot_name_check(keep))
-		return COMMAND_USAGE;
-	result = host_open(&host, invocation, HOST_WRITE);
-	if (result != COMMAND_OK)
-		return result;
-	status = lookup_snapshot(&host, name, &snapshot);
 	if (status == STATUS_OK)
-		status =
-			host_commit(&host, STORE_ACTION_RESTORE, snapshot.number, keep ? keep : "");
+		status = host_commit(host, STORE_ACTION_RESTORE, snapshot.number, keep ? keep : "");
 	if (status != STATUS_OK)
-		result = lookup_error(&host, status, "restore the snapshot", name);
-	else
-		snapshot_result(&host, invocation, snapshot.name);
-	if (status == STATUS_OK)
-		snapshot_chosen(&snapshot, name, invocation->json);
-	host_close(&host);
-	return result;
+		return lookup_error(host, status, "restore the snapshot", name);
+	snapshot_chosen(&snapshot, name, invocation->json);
+	return snapshot_result(invocation, snapshot.name);
 }
-
-static const struct command_option snapshot_show_options[] = {HOST_LIVE_OPTION, {0}};
 
 static const struct command_option snapshot_restore_options[] = {
 	{"keep", "NAME", "name for the state that is replaced"},
@@ -316,8 +287,8 @@ const struct command command_snapshot = {
 	.usage = "IMAGE NAME",
 	.summary = "Keeps the present state under a name",
 	.details = "Takes one commit and no copying, whatever the size of the store.\n",
-	.operands_min = 2,
-	.operands_max = 2,
+	.opens = COMMAND_WRITES,
+	.check = snapshot_take_check,
 	.run = snapshot_take,
 };
 
@@ -329,9 +300,8 @@ const struct command command_snapshots = {
 		"HELD is what was replaced since and is kept for it and those before.  A deleted\n"
 		"snapshot from which several others descend stays without a name until\n"
 		"one of them remains.\n",
-	.options = snapshot_show_options,
-	.operands_min = 1,
-	.operands_max = 1,
+	.options = host_live_options,
+	.opens = COMMAND_READS,
 	.run = snapshot_show,
 };
 
@@ -343,8 +313,8 @@ const struct command command_restore = {
 	"The system goes on from there when it is started.  The state that is replaced is\n"
 	"kept as a snapshot named before-restore-GENERATION, or as --keep says.\n",
 	.options = snapshot_restore_options,
-	.operands_min = 2,
-	.operands_max = 2,
+	.opens = COMMAND_WRITES,
+	.check = snapshot_restore_check,
 	.run = snapshot_restore,
 };
 
@@ -356,7 +326,8 @@ const struct command command_delete = {
 	"Gives back at once all space that only this snapshot holds.  If it is\n"
 	"interrupted, the next delete, or the system when it runs, goes on with it.\n",
 	.options = snapshot_delete_options,
-	.operands_min = 1,
-	.operands_max = 2,
+	.opens = COMMAND_WRITES,
+	.option_instead = true,
+	.check = snapshot_delete_check,
 	.run = snapshot_delete,
 };

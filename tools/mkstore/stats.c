@@ -18,7 +18,7 @@ struct stats {
 	struct inspect inspect;
 	struct survey survey;
 	struct stats_layout layout;
-	struct show show;
+	struct show *show;
 };
 
 /* "12.3" for 123 of 1000 in hundredths; "-" of nothing. */
@@ -35,21 +35,9 @@ static const char *stats_ratio(char out[TEXT_SIZE], uint64_t part, uint64_t whol
 
 /* ---- facts ----------------------------------------------------------------------- */
 
-static void stats_fact(struct show *show, const char *key, const char *label, uint64_t sectors)
-{
-	show_fact(show, key, label);
-	show_sectors(show, sectors);
-}
-
-static void stats_number(struct show *show, const char *key, const char *label, uint64_t value)
-{
-	show_fact(show, key, label);
-	show_number(show, value);
-}
-
 static void stats_space(struct stats *stats)
 {
-	struct show *show = &stats->show;
+	struct show *show = stats->show;
 	const struct survey *survey = &stats->survey;
 	const struct disk_record *record = verify_record(survey->verify);
 	uint64_t snapshots = 0, used = record->used_sectors;
@@ -58,53 +46,50 @@ static void stats_space(struct stats *stats)
 		used += survey->live.delta[i].reference.sectors;
 	for (uint32_t i = 1; i < survey->owners; i++)
 		snapshots += survey->owner[i].exclusive;
-	stats_number(show, "generation", "generation", record->generation);
-	stats_fact(show, "sectors", "size", record->sectors);
-	stats_fact(show, "used_sectors", "used", used);
-	stats_fact(show, "live_sectors", "  live state only", survey->owner[0].exclusive);
-	stats_fact(show, "snapshot_sectors", "  one snapshot only", snapshots);
-	stats_fact(show, "shared_sectors", "  shared", survey->shared_sectors);
-	stats_fact(show, "replaced_sectors", "  replaced", survey->replaced_sectors);
-	stats_fact(show, "free_map_sectors", "  free map", survey->free_map_sectors);
-	stats_fact(show, "catalogue_sectors", "  catalogue", survey->catalogue_sectors);
-	stats_fact(show, "page_sectors", "of it pages", survey->page_sectors);
-	stats_fact(show, "node_sectors", "of it map nodes", survey->node_sectors);
+	fact_number(show, "generation", "generation", record->generation);
+	fact_sectors(show, "sectors", "size", record->sectors);
+	fact_sectors(show, "used_sectors", "used", used);
+	fact_sectors(show, "live_sectors", "  live state only", survey->owner[0].exclusive);
+	fact_sectors(show, "snapshot_sectors", "  one snapshot only", snapshots);
+	fact_sectors(show, "shared_sectors", "  shared", survey->shared_sectors);
+	fact_sectors(show, "replaced_sectors", "  replaced", survey->replaced_sectors);
+	fact_sectors(show, "free_map_sectors", "  free map", survey->free_map_sectors);
+	fact_sectors(show, "catalogue_sectors", "  catalogue", survey->catalogue_sectors);
+	fact_sectors(show, "page_sectors", "of it pages", survey->page_sectors);
+	fact_sectors(show, "node_sectors", "of it map nodes", survey->node_sectors);
 }
 
 static void stats_compression(struct stats *stats)
 {
 	const struct survey *survey = &stats->survey;
-	struct show *show = &stats->show;
+	struct show *show = stats->show;
 	uint64_t pages = survey->raw_pages + survey->compressed_pages;
 	char text[TEXT_SIZE * 3], ratio[TEXT_SIZE], size[TEXT_SIZE];
 
 	snprintf(text, sizeof(text), "%s %% of %s",
 		 stats_ratio(ratio, survey->page_sectors, pages * BLOCK_SECTORS, 100),
 		 text_size(size, pages * PAGE_SIZE));
-	show_fact(show, NULL, "pages are stored in");
-	show_text(show, text);
-	stats_number(show, "raw_pages", "raw pages", survey->raw_pages);
-	stats_number(show, "compressed_pages", "compressed pages", survey->compressed_pages);
-	stats_number(show, "compressed_bytes", NULL, survey->stored_bytes);
-	stats_number(show, "zero_pages", "live pages of zeros", survey->zero_pages);
+	fact_text(show, NULL, "pages are stored in", text);
+	fact_number(show, "raw_pages", "raw pages", survey->raw_pages);
+	fact_number(show, "compressed_pages", "compressed pages", survey->compressed_pages);
+	fact_number(show, "compressed_bytes", NULL, survey->stored_bytes);
+	fact_number(show, "zero_pages", "live pages of zeros", survey->zero_pages);
 }
 
 static void stats_fragmentation(struct stats *stats)
 {
 	const struct stats_layout *layout = &stats->layout;
-	struct show *show = &stats->show;
+	struct show *show = stats->show;
 	char text[TEXT_SIZE];
 
-	stats_fact(show, "free_sectors", "free", layout->free_sectors);
-	stats_fact(show, "slack_sectors", "  in part-used blocks", layout->slack_sectors);
-	stats_number(show, "free_blocks", NULL, layout->free_blocks);
-	stats_number(show, "free_runs", "  runs of free blocks", layout->free_runs);
-	show_fact(show, "largest_run_blocks", "  largest run");
-	show_number_as(show, layout->largest_run,
+	fact_sectors(show, "free_sectors", "free", layout->free_sectors);
+	fact_sectors(show, "slack_sectors", "  in part-used blocks", layout->slack_sectors);
+	fact_number(show, "free_blocks", NULL, layout->free_blocks);
+	fact_number(show, "free_runs", "  runs of free blocks", layout->free_runs);
+	fact_number_as(show, "largest_run_blocks", "  largest run", layout->largest_run,
 		       text_size(text, layout->largest_run * BLOCK_SIZE));
-	stats_number(show, "live_extents", "live extents", layout->data_extents);
-	show_fact(show, "live_runs", "  in runs of");
-	show_number_as(show, layout->data_runs,
+	fact_number(show, "live_extents", "live extents", layout->data_extents);
+	fact_number_as(show, "live_runs", "  in runs of", layout->data_runs,
 		       stats_ratio(text, layout->data_extents, layout->data_runs, 1));
 }
 
@@ -123,7 +108,7 @@ static void stats_owners(struct stats *stats)
 		{"name", "NAME", 0},
 		{0},
 	};
-	struct show *show = &stats->show;
+	struct show *show = stats->show;
 
 	show_list(show, "owners", columns);
 	for (uint32_t i = 0; i < stats->survey.owners; i++) {
@@ -158,7 +143,7 @@ static void stats_commits(struct stats *stats, uint64_t most)
 		{"other_sectors", "MAPS", 10}, {"record_sectors", "RECORD", 10},
 		{NULL, "PER BYTE", 8},	       {0},
 	};
-	struct show *show = &stats->show;
+	struct show *show = stats->show;
 	char ratio[TEXT_SIZE];
 
 	show_list(show, "commits", columns);
@@ -189,14 +174,14 @@ static enum command_exit stats_show(struct stats *stats, bool objects, uint64_t 
 	stats_space(stats);
 	stats_compression(stats);
 	stats_fragmentation(stats);
-	stats_number(&stats->show, "damaged", stats->survey.damaged ? "damaged" : NULL,
-		     stats->survey.damaged);
+	fact_number(stats->show, "damaged", stats->survey.damaged ? "damaged" : NULL,
+		    stats->survey.damaged);
 	stats_owners(stats);
 	stats_commits(stats, commits);
 	if (objects)
-		status = stats_objects(&stats->survey, &stats->inspect.host, &stats->show);
+		status = stats_objects(&stats->survey, stats->inspect.host, stats->show);
 	if (status != STATUS_OK)
-		result = host_error(&stats->inspect.host, status, "cannot list the objects");
+		result = host_error(stats->inspect.host, status, "cannot list the objects");
 	return result;
 }
 
@@ -205,14 +190,12 @@ static enum command_exit stats_run(const struct command_invocation *invocation)
 	bool objects = command_value(invocation, "objects") != NULL;
 	const char *most = command_value(invocation, "commits");
 	uint64_t commits = 4;
-	struct stats stats;
+	struct stats stats = {.show = invocation->show};
 	enum status status;
 	enum command_exit result;
 
-	if (most && !quantity_parse(most, QUANTITY_NUMBER, &commits)) {
-		command_error("--commits is a number of commits");
-		return COMMAND_USAGE;
-	}
+	if (most && !quantity_parse(most, QUANTITY_NUMBER, &commits))
+		return command_misuse("--commits is a number of commits");
 	result = inspect_open(&stats.inspect, invocation, objects);
 	if (result != COMMAND_OK)
 		return result;
@@ -222,12 +205,9 @@ static enum command_exit stats_run(const struct command_invocation *invocation)
 	if (status == STATUS_OK)
 		status = stats_layout(&stats.survey, &stats.layout);
 	if (status == STATUS_NO_MEMORY) {
-		command_error("%s: memory is short", stats.inspect.host.path);
-		result = COMMAND_FAILED;
+		result = command_error("%s: memory is short", stats.inspect.host->path);
 	} else {
-		show_begin(&stats.show, invocation->json);
 		result = stats_show(&stats, objects, commits);
-		show_end(&stats.show);
 	}
 	survey_free(&stats.survey);
 	return inspect_close(&stats.inspect, result);
@@ -250,7 +230,5 @@ const struct command command_stats = {
 		"so much back.  SHARED is reached by others as well.  PER BYTE is what a commit\n"
 		"wrote per byte of changed pages, as far as it is still there.\n",
 	.options = stats_options,
-	.operands_min = 1,
-	.operands_max = 1,
 	.run = stats_run,
 };

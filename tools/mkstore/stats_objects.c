@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/mkstore/array.h"
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/stats_priv.h"
 
@@ -33,7 +34,8 @@ struct objects {
 	struct object *object; /* [0]: what belongs to nobody */
 	uint32_t objects, root;
 	struct range *range;
-	uint64_t ranges, room, at; /* at: of the page visited last */
+	size_t ranges, room;
+	uint64_t at; /* range of the page visited last */
 };
 
 /* ---- the object table ------------------------------------------------------------ */
@@ -41,17 +43,14 @@ struct objects {
 static enum status range_add(struct objects *objects, uint64_t first, uint64_t pages,
 			     uint32_t object)
 {
+	struct range *range;
+
 	if (!first || !pages || pages > DISK_PAGE_MAX)
 		return STATUS_OK;
-	if (objects->ranges == objects->room) {
-		uint64_t room = objects->room ? 2 * objects->room : 256;
-		struct range *more = realloc(objects->range, room * sizeof(*more));
-
-		if (!more)
-			return STATUS_NO_MEMORY;
-		objects->range = more;
-		objects->room = room;
-	}
+	range = array_grow(objects->range, sizeof(*range), objects->ranges, &objects->room);
+	if (!range)
+		return STATUS_NO_MEMORY;
+	objects->range = range;
 	objects->range[objects->ranges++] = (struct range){first, first + pages, object};
 	return STATUS_OK;
 }

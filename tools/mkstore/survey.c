@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/mkstore/array.h"
+
 #define MARK_NONE   0u
 #define MARK_SHARED UINT32_C(0x7fffffff) /* less: owner + 1 */
 #define MARK_NODE   UINT32_C(0x80000000) /* the rest is an index of node[] */
@@ -54,6 +56,7 @@ static uint32_t *owner_mark(struct survey *survey, const struct disk_reference *
 			    bool is_node)
 {
 	uint32_t *mark = mark_of(survey, reference);
+	struct survey_node *node = NULL;
 
 	if (!mark)
 		return NULL;
@@ -66,18 +69,13 @@ static uint32_t *owner_mark(struct survey *survey, const struct disk_reference *
 		return mark;
 	if (*mark & MARK_NODE)
 		return &survey->node[*mark & ~MARK_NODE].owner;
-	if (survey->nodes == survey->nodes_room) {
-		uint32_t room = survey->nodes_room ? 2 * survey->nodes_room : 1024;
-		struct survey_node *more =
-			room < MARK_SHARED ? realloc(survey->node, room * sizeof(*more)) : NULL;
-
-		if (!more) {
-			survey->out_of_memory = true;
-			return NULL;
-		}
-		survey->node = more;
-		survey->nodes_room = room;
+	if (survey->nodes < MARK_SHARED)
+		node = array_grow(survey->node, sizeof(*node), survey->nodes, &survey->nodes_room);
+	if (!node) {
+		survey->out_of_memory = true;
+		return NULL;
 	}
+	survey->node = node;
 	survey->node[survey->nodes] = (struct survey_node){.owner = MARK_NONE};
 	*mark = MARK_NODE | survey->nodes;
 	return &survey->node[survey->nodes++].owner;

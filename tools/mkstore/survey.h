@@ -42,7 +42,8 @@ struct survey {
 	uint32_t **mark; /* per region of DISK_FREE_MAP_SECTORS, per sector */
 	uint64_t regions;
 	struct survey_node *node;
-	uint32_t nodes, nodes_room;
+	uint32_t nodes;
+	size_t nodes_room;
 	struct disk_reference *replaced; /* pages of the live tree that the delta has newer */
 	uint32_t replaced_count;
 	bool out_of_memory;

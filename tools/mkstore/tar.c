@@ -55,8 +55,8 @@ struct tar {
 
 static enum command_exit tar_wrong(const struct tar *tar, uint64_t offset, const char *what)
 {
-	command_error("'%s', byte %" PRIu64 ": %s: nothing was put", tar->tree->name, offset, what);
-	return COMMAND_FAILED;
+	return command_error("'%s', byte %" PRIu64 ": %s: nothing was put", tar->tree->name, offset,
+			     what);
 }
 
 static bool tar_read(void *context, void *data, size_t length)

@@ -13,7 +13,6 @@
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/content.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/json.h"
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/output.h"
 #include "tools/mkstore/path.h"
@@ -33,22 +32,23 @@ static enum command_exit transfer_find(struct host *host, const char *path,
 		return host_error(host, status, "cannot read '%s'", path);
 	if (record->type == OBJECT_SEGMENT)
 		return COMMAND_OK;
-	command_error("%s: '%s' is a %s: only segments have bytes", host->path, path,
-		      kind_type_text(record->type));
-	return COMMAND_FAILED;
+	return command_error("%s: '%s' is a %s: only segments have bytes", host->path, path,
+			     kind_type_text(record->type));
 }
 
 /* ---- cat -------------------------------------------------------------------------- */
 
 /* The content as one JSON string, for small objects. */
-static enum command_exit transfer_cat_json(struct host *host, const char *path,
+static enum command_exit transfer_cat_json(const struct command_invocation *invocation,
 					   const struct disk_object *record)
 {
+	const char *path = invocation->operand[1];
+	struct host *host = invocation->host;
 	struct content_sink sink = {.name = path, .seekable = true};
 	enum command_exit result = COMMAND_FAILED;
 	FILE *file = tmpfile();
 	char *text = malloc(record->size + 1);
-	struct json json;
+	struct json *json;
 
 	if (record->size > TRANSFER_JSON_MAX) {
 		command_error("%s: '%s' has %" PRIu64 " bytes, too many for JSON: use get",
@@ -63,13 +63,10 @@ static enum command_exit transfer_cat_json(struct host *host, const char *path,
 			result = COMMAND_FAILED;
 	}
 	if (result == COMMAND_OK) {
-		json_begin(&json, stdout);
-		json_object(&json, NULL);
-		json_text(&json, "path", path);
-		json_number(&json, "size_bytes", record->size);
-		json_bytes(&json, "text", text, record->size);
-		json_object_end(&json);
-		json_end(&json);
+		json = show_json(invocation->show);
+		json_text(json, "path", path);
+		json_number(json, "size_bytes", record->size);
+		json_bytes(json, "text", text, record->size);
 	}
 	if (file)
 		fclose(file);
@@ -83,19 +80,15 @@ static enum command_exit transfer_cat(const struct command_invocation *invocatio
 	struct content_sink sink = {.descriptor = STDOUT_FILENO, .name = path};
 	struct disk_object record;
 	struct output output;
-	struct host host;
-	enum command_exit result = host_open_read(&host, invocation);
+	struct host *host = invocation->host;
+	enum command_exit result = transfer_find(host, path, &record);
 
+	if (result == COMMAND_OK)
+		result = output_open(&output, "-", false, host->file);
 	if (result != COMMAND_OK)
 		return result;
-	result = transfer_find(&host, path, &record);
-	if (result == COMMAND_OK)
-		result = output_open(&output, "-", false, host.file);
-	if (result == COMMAND_OK)
-		result = invocation->json ? transfer_cat_json(&host, path, &record)
-					  : content_read(&host, &record, &sink);
-	host_close(&host);
-	return result;
+	return invocation->json ? transfer_cat_json(invocation, &record)
+				: content_read(host, &record, &sink);
 }
 
 /* ---- get -------------------------------------------------------------------------- */
@@ -129,34 +122,18 @@ static enum command_exit transfer_write(struct host *host, const struct disk_obj
 	return result == COMMAND_OK ? finished : result;
 }
 
-static void transfer_get_json(const char *path, const char *file, uint64_t bytes,
-			      uint64_t bad_pages)
-{
-	struct json json;
-
-	json_begin(&json, stdout);
-	json_object(&json, NULL);
-	json_text(&json, "path", path);
-	json_text(&json, "file", file);
-	json_number(&json, "size_bytes", bytes);
-	json_number(&json, "damaged_pages", bad_pages);
-	json_object_end(&json);
-	json_end(&json);
-}
-
 /* A directory, as a folder or a stream. */
-static enum command_exit transfer_get_tree(struct host *host,
-					   const struct command_invocation *invocation,
+static enum command_exit transfer_get_tree(const struct command_invocation *invocation,
 					   const struct disk_capability *directory,
 					   const char *file)
 {
+	struct host *host = invocation->host;
 	struct tree tree = {.host = host,
 			    .name = file,
 			    .skip = command_value(invocation, "skip") != NULL,
 			    .keep_going = command_value(invocation, "keep-going") != NULL,
 			    .top = {directory->object}};
 	struct output output;
-	struct show show;
 	enum command_exit result;
 
 	if (command_value(invocation, "tar")) {
@@ -167,54 +144,55 @@ static enum command_exit transfer_get_tree(struct host *host,
 	} else {
 		result = folder_get(&tree);
 	}
-	if (result == COMMAND_OK && invocation->json) {
-		show_begin(&show, true);
-		tree_show(&show, &tree);
-		show_end(&show);
-	}
+	if (result == COMMAND_OK)
+		tree_show(invocation->show, &tree);
 	return result;
+}
+
+static const char *transfer_file(const struct command_invocation *invocation)
+{
+	return invocation->operands > 2 ? invocation->operand[2]
+					: transfer_base(invocation->operand[1]);
+}
+
+static bool transfer_get_check(const struct command_invocation *invocation)
+{
+	if (!invocation->json || strcmp(transfer_file(invocation), "-") != 0)
+		return true;
+	return command_refuse("the standard output cannot take both the bytes and JSON");
 }
 
 static enum command_exit transfer_get(const struct command_invocation *invocation)
 {
 	const char *path = invocation->operand[1];
-	const char *file = invocation->operands > 2 ? invocation->operand[2] : transfer_base(path);
+	const char *file = transfer_file(invocation);
 	struct content_sink sink = {.name = file};
 	struct disk_capability capability;
 	struct disk_object record;
 	struct output output;
-	struct host host;
+	struct host *host = invocation->host;
+	struct show *show = invocation->show;
 	enum command_exit result;
 
-	if (invocation->json && strcmp(file, "-") == 0) {
-		command_error("the standard output cannot take both the bytes and JSON");
-		return COMMAND_USAGE;
-	}
-	result = host_open_read(&host, invocation);
-	if (result != COMMAND_OK)
-		return result;
-	if (path_find(&host, path, &capability, &record) == STATUS_OK &&
-	    record.type == OBJECT_DIRECTORY) {
-		result = transfer_get_tree(&host, invocation, &capability, file);
-		host_close(&host);
-		return result;
-	}
-	result = transfer_find(&host, path, &record);
+	if (path_find(host, path, &capability, &record) == STATUS_OK &&
+	    record.type == OBJECT_DIRECTORY)
+		return transfer_get_tree(invocation, &capability, file);
+	result = transfer_find(host, path, &record);
 	if (result == COMMAND_OK)
 		result = output_open(&output, file, command_value(invocation, "force") != NULL,
-				     host.file);
-	if (result == COMMAND_OK) {
-		sink.keep_going = command_value(invocation, "keep-going") != NULL;
-		result = transfer_write(&host, &record, &output, &sink);
-		if (invocation->json && sink.complete)
-			transfer_get_json(path, file, record.size, sink.bad_pages);
+				     host->file);
+	if (result != COMMAND_OK)
+		return result;
+	sink.keep_going = command_value(invocation, "keep-going") != NULL;
+	result = transfer_write(host, &record, &output, &sink);
+	if (sink.complete) {
+		fact_text(show, "path", NULL, path);
+		fact_text(show, "file", NULL, file);
+		fact_number(show, "size_bytes", NULL, record.size);
+		fact_number(show, "damaged_pages", NULL, sink.bad_pages);
 	}
-	host_close(&host);
 	return result;
 }
-
-static const struct command_option transfer_cat_options[] = {
-	HOST_SNAPSHOT_OPTION, HOST_LIVE_OPTION, {0}};
 
 static const struct command_option transfer_get_options[] = {
 	{"force", NULL, "replace FILE if it exists"},
@@ -231,9 +209,8 @@ const struct command command_cat = {
 	.usage = "IMAGE PATH",
 	.summary = "Prints the bytes of an object",
 	.details = "With --json the bytes are one string of at most 1 MiB.\n",
-	.options = transfer_cat_options,
-	.operands_min = 2,
-	.operands_max = 2,
+	.options = host_look_options,
+	.opens = COMMAND_READS,
 	.run = transfer_cat,
 };
 
@@ -250,7 +227,7 @@ const struct command command_get = {
 		"stream.\n"
 		"A file has the time of the one that was put, if its bytes are still the same.\n",
 	.options = transfer_get_options,
-	.operands_min = 2,
-	.operands_max = 3,
+	.opens = COMMAND_READS,
+	.check = transfer_get_check,
 	.run = transfer_get,
 };

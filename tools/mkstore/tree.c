@@ -15,11 +15,9 @@
 
 enum command_exit tree_other(struct tree *tree, const char *path, const char *what)
 {
-	if (!tree->skip) {
-		command_error("'%s': '%s' is %s; --skip leaves such things out", tree->name, path,
-			      what);
-		return COMMAND_FAILED;
-	}
+	if (!tree->skip)
+		return command_error("'%s': '%s' is %s; --skip leaves such things out", tree->name,
+				     path, what);
 	command_note("'%s': left out '%s': it is %s", tree->name, path, what);
 	tree->skipped++;
 	return COMMAND_OK;
@@ -60,19 +58,11 @@ void tree_read(struct tree_sink *sink, const struct walk_item *item, struct cont
 
 void tree_show(struct show *show, const struct tree *tree)
 {
-	const struct {
-		const char *key;
-		uint64_t value;
-	} facts[] = {{"files", tree->files},
-		     {"directories", tree->directories},
-		     {"size_bytes", tree->bytes},
-		     {"left_out", tree->skipped},
-		     {"damaged_pages", tree->bad_pages}};
-
-	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
-		show_fact(show, facts[i].key, NULL);
-		show_number(show, facts[i].value);
-	}
+	fact_number(show, "files", NULL, tree->files);
+	fact_number(show, "directories", NULL, tree->directories);
+	fact_number(show, "size_bytes", NULL, tree->bytes);
+	fact_number(show, "left_out", NULL, tree->skipped);
+	fact_number(show, "damaged_pages", NULL, tree->bad_pages);
 }
 
 static enum command_exit tree_error(struct tree *tree, enum status status, const char *path)
@@ -157,10 +147,8 @@ static enum command_exit tree_place(struct tree *tree, const char *path, object_
 	const char *fault = tree_fault(path);
 	enum status status;
 
-	if (fault) {
-		command_error("'%s': '%s' is %s: nothing was put", tree->name, path, fault);
-		return COMMAND_FAILED;
-	}
+	if (fault)
+		return command_error("'%s': '%s' is %s: nothing was put", tree->name, path, fault);
 	status = tree_descend(tree, path, directory, name, length);
 	return status == STATUS_OK ? COMMAND_OK : tree_error(tree, status, path);
 }
@@ -176,17 +164,6 @@ enum command_exit tree_directory(struct tree *tree, const char *path)
 	if (result == COMMAND_OK && length)
 		status = tree_down(tree, &directory, name, length);
 	return status == STATUS_OK ? result : tree_error(tree, status, path);
-}
-
-static enum status tree_unlink(struct tree *tree, object_t directory, const char *name,
-			       size_t length, object_t object)
-{
-	struct host *host = tree->host;
-	enum status status = HOST_RETRY(host, object_destroy(&host->space, object));
-
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, directory_unlink(&host->space, directory, name, length));
-	return status == STATUS_OK ? host_relieve(host) : status;
 }
 
 enum command_exit tree_file(struct tree *tree, const char *path,
@@ -209,7 +186,7 @@ enum command_exit tree_file(struct tree *tree, const char *path,
 			: STATUS_WRONG_TYPE;
 	/* Of two in one stream the later one counts. */
 	if (status == STATUS_OK)
-		status = old.type == OBJECT_SEGMENT ? tree_unlink(tree, directory, name, length,
+		status = old.type == OBJECT_SEGMENT ? path_remove(host, directory, name, length,
 								  (object_t){old.object})
 						    : STATUS_WRONG_TYPE;
 	if (status == STATUS_OK || status == STATUS_NOT_FOUND)
@@ -308,53 +285,24 @@ static enum command_exit tree_name(struct tree *tree, const struct tree_target *
 		status = tree_spread(tree, target, true, &entry);
 	if (status != STATUS_OK)
 		return tree_error(tree, status, entry.name);
-	status = tree_unlink(tree, target->directory, target->partial, partial, tree->top);
+	status = path_remove(host, target->directory, target->partial, partial, tree->top);
 	return status == STATUS_OK ? COMMAND_OK : tree_error(tree, status, "/");
-}
-
-/* The first name that nothing is below, and where it is. */
-static enum status tree_leaf(struct tree *tree, object_t *directory, struct directory_entry *leaf)
-{
-	struct host *host = tree->host;
-	struct directory_entry entry;
-	object_t at = tree->top;
-	enum status status = STATUS_OK;
-
-	for (bool found = false; status == STATUS_OK; found = true) {
-		entry.length = 0;
-		status = HOST_RETRY(host, directory_next(&host->space, at, entry.name, 0, &entry));
-		if (status != STATUS_OK)
-			return status == STATUS_NOT_FOUND && found ? STATUS_OK : status;
-		*directory = at;
-		*leaf = entry;
-		if (entry.capability.type != OBJECT_DIRECTORY)
-			return STATUS_OK;
-		at = (object_t){entry.capability.object};
-	}
-	return status;
 }
 
 /* Takes back what earlier commits of this run made durable. */
 static void tree_undo(struct tree *tree, const struct tree_target *target)
 {
-	struct directory_entry leaf;
-	object_t directory;
-	enum status status;
+	struct host *host = tree->host;
+	enum status status = names_empty(host, tree->top, 0);
 
-	while ((status = tree_leaf(tree, &directory, &leaf)) == STATUS_OK) {
-		status = tree_unlink(tree, directory, leaf.name, leaf.length,
-				     (object_t){leaf.capability.object});
-		if (status != STATUS_OK)
-			break;
-	}
-	if (status == STATUS_NOT_FOUND)
-		status = tree_unlink(tree, target->directory, target->partial,
+	if (status == STATUS_OK)
+		status = path_remove(host, target->directory, target->partial,
 				     strlen(target->partial), tree->top);
 	if (status == STATUS_OK)
-		status = host_finish(tree->host);
+		status = host_finish(host);
 	if (status != STATUS_OK)
-		command_note("%s: a part of it stays as '%s'; rm removes what is there",
-			     tree->host->path, target->partial);
+		command_note("%s: a part of it stays as '%s'; rm removes what is there", host->path,
+			     target->partial);
 }
 
 enum command_exit tree_put(struct tree *tree, const char *path, const char *base,

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/mkstore/array.h"
+
 struct walk_level {
 	object_t directory;
 	size_t path_length;	      /* of the directory's own path */
@@ -18,21 +20,19 @@ struct walk {
 	size_t depth, levels_room;
 	char *path;
 	size_t path_room;
+	bool *whole;		      /* null: what cannot be read ends it */
 	uint8_t seen[OBJECT_MAX / 8]; /* directories gone into */
 };
 
 /* Room for one more level and for one more name behind that. */
 static bool walk_room(struct walk *walk, size_t path_length)
 {
-	if (walk->depth == walk->levels_room) {
-		size_t room = 2 * walk->levels_room + 16;
-		struct walk_level *more = realloc(walk->level, room * sizeof(*more));
+	struct walk_level *level =
+		array_grow(walk->level, sizeof(*level), walk->depth, &walk->levels_room);
 
-		if (!more)
-			return false;
-		walk->level = more;
-		walk->levels_room = room;
-	}
+	if (!level)
+		return false;
+	walk->level = level;
 	if (path_length + TREE_KEY_MAX + 2 > walk->path_room) {
 		size_t room = 2 * (path_length + TREE_KEY_MAX + 2);
 		char *more = realloc(walk->path, room);
@@ -60,6 +60,15 @@ static enum status walk_enter(struct walk *walk, object_t directory, size_t path
 	return STATUS_OK;
 }
 
+/* What cannot be read ends the walk, or is passed over. */
+static enum status walk_fault(struct walk *walk, enum status status)
+{
+	if (!walk->whole)
+		return status;
+	*walk->whole = false;
+	return STATUS_OK;
+}
+
 /* The next name of the deepest directory; goes up when it has no more. */
 static enum status walk_step(struct host *host, struct walk *walk, walk_visit *visit, void *context)
 {
@@ -71,7 +80,7 @@ static enum status walk_step(struct host *host, struct walk *walk, walk_visit *v
 
 	if (status != STATUS_OK) {
 		walk->depth--;
-		return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+		return status == STATUS_NOT_FOUND ? STATUS_OK : walk_fault(walk, status);
 	}
 	item.length = level->path_length + 1 + entry->length;
 	item.name_length = entry->length;
@@ -88,15 +97,15 @@ static enum status walk_step(struct host *host, struct walk *walk, walk_visit *v
 		item.entered = status == STATUS_OK;
 	}
 	if (status != STATUS_OK && status != STATUS_DEAD && status != STATUS_EXISTS)
-		return status;
+		return walk_fault(walk, status);
 	item.path = walk->path;
 	item.name = walk->path + item.length - item.name_length;
 	item.dots = strcmp(item.name, ".") == 0 || strcmp(item.name, "..") == 0;
 	return visit(context, &item);
 }
 
-enum status walk_tree(struct host *host, object_t directory, const char *path, walk_visit *visit,
-		      void *context)
+static enum status walk_all(struct host *host, object_t directory, const char *path,
+			    walk_visit *visit, void *context, bool *whole)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
 	size_t length = strlen(path);
@@ -104,8 +113,10 @@ enum status walk_tree(struct host *host, object_t directory, const char *path, w
 
 	while (length > 0 && path[length - 1] == '/')
 		length--;
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
+		walk->whole = whole;
 		status = walk_enter(walk, directory, length);
+	}
 	if (status == STATUS_OK)
 		memcpy(walk->path, path, length);
 	while (status == STATUS_OK && walk->depth > 0)
@@ -116,4 +127,17 @@ enum status walk_tree(struct host *host, object_t directory, const char *path, w
 	}
 	free(walk);
 	return status;
+}
+
+enum status walk_tree(struct host *host, object_t directory, const char *path, walk_visit *visit,
+		      void *context)
+{
+	return walk_all(host, directory, path, visit, context, NULL);
+}
+
+enum status walk_readable(struct host *host, object_t directory, walk_visit *visit, void *context,
+			  bool *whole)
+{
+	*whole = true;
+	return walk_all(host, directory, "", visit, context, whole);
 }

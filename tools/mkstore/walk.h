@@ -31,5 +31,8 @@ typedef enum status walk_visit(void *context, const struct walk_item *item);
  * what `visit` returns unless that is OK. */
 enum status walk_tree(struct host *host, object_t directory, const char *path, walk_visit *visit,
 		      void *context);
+/* The same past all that cannot be read; *whole: nothing was passed over. */
+enum status walk_readable(struct host *host, object_t directory, walk_visit *visit, void *context,
+			  bool *whole);
 
 #endif

@@ -14,11 +14,7 @@ static const struct command_option options[] = {{"size", "SIZE", "a value"},
 						{"force", NULL, "a flag"},
 						{"sizes", NULL, "like another"},
 						{0}};
-static const struct command sample = {.name = "sample",
-				      .usage = "ONE [TWO]",
-				      .options = options,
-				      .operands_min = 1,
-				      .operands_max = 2};
+static const struct command sample = {.name = "sample", .usage = "ONE [TWO]", .options = options};
 
 static bool parse(struct command_invocation *invocation, char **words)
 {

@@ -380,7 +380,7 @@ static enum command_exit reattach(void)
 	dup2(null, 1);
 	dup2(null, 2);
 	invocation.command = &command_reattach;
-	result = command_reattach.run(&invocation);
+	result = host_run(&invocation);
 	fflush(stdout);
 	dup2(out, 1);
 	dup2(error, 2);
