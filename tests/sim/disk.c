@@ -316,7 +316,9 @@ static void request_execute(struct disk *disk, struct block_request *request,
 		write->completed = true;
 		write_pend(disk, write);
 	} else if (request->operation == BLOCK_READ && !fails) {
-		image_read(&disk->current, request->sector.n, request->sectors, request->data);
+		/* The owner's buffers were made to hold anything else before. */
+		image_read_over(&disk->current, request->sector.n, request->sectors, request->data,
+				disk->strict ? NULL : &disk->zeros);
 	} else if (request->operation == BLOCK_FLUSH) {
 		if (disk->crash_point)
 			disk->crash_point(disk->crash_context, disk);
@@ -377,6 +379,8 @@ static struct disk_write *request_take(struct disk *disk, struct block_request *
 		  "a write of a part of the disk's sectors: %llu+%u",
 		  (unsigned long long)request->sector.n, request->sectors);
 	write_check_overlap(disk, request);
+	if (request->operation == BLOCK_WRITE)
+		image_zeros_forget(&disk->zeros, request->data, request->sectors);
 	return request->operation == BLOCK_WRITE ? write_create(disk, request)
 						 : discard_create(disk, request);
 }

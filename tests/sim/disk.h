@@ -64,6 +64,8 @@ struct disk {
 	bool immediate; /* complete everything inside submit() */
 	bool strict;	/* watch that buffers do not change while the disk owns them */
 
+	struct image_zeros zeros; /* in the memory that large reads go to */
+
 	struct block_request *queue[DISK_QUEUE_DEPTH];
 	struct disk_write *queue_write[DISK_QUEUE_DEPTH];
 	uint32_t queued;

@@ -93,6 +93,67 @@ uint64_t image_hash(const struct image *image)
 	return sum;
 }
 
+/* ---- zeros in a reader's memory ---------------------------------------- */
+
+#define LARGE_SECTORS	  64u
+#define ZEROS_LOOK_ONE_IN 64u
+
+static uint64_t zeros_index(const struct image_zeros *zeros, const uint8_t *data)
+{
+	return (uint64_t)(data - zeros->memory) / SECTOR_SIZE;
+}
+
+static bool zeros_known(const struct image_zeros *zeros, uint64_t index)
+{
+	return zeros->known[index / 64] >> index % 64 & 1;
+}
+
+static void zeros_note(struct image_zeros *zeros, uint64_t index, bool zero)
+{
+	uint64_t bit = UINT64_C(1) << index % 64;
+
+	if (zero)
+		zeros->known[index / 64] |= bit;
+	else
+		zeros->known[index / 64] &= ~bit;
+}
+
+void image_zeros_forget(struct image_zeros *zeros, const void *data, uint32_t sectors)
+{
+	uintptr_t from = (uintptr_t)data, memory = (uintptr_t)zeros->memory;
+
+	if (from < memory + IMAGE_ZEROS * SECTOR_SIZE &&
+	    from + (uint64_t)sectors * SECTOR_SIZE > memory)
+		zeros->memory = NULL;
+}
+
+static void zeros_look(const struct image_zeros *zeros)
+{
+	for (uint32_t i = 0; i < IMAGE_ZEROS; i++)
+		SIM_CHECK(!zeros_known(zeros, i) ||
+				  sector_print(zeros->memory + (uint64_t)i * SECTOR_SIZE) == 0,
+			  "somebody has written to where the last read had put zeros");
+}
+
+/* False: this memory is none of which anything is known. */
+static bool zeros_open(struct image_zeros *zeros, uint8_t *data, uint32_t count)
+{
+	uintptr_t offset = (uintptr_t)data - (uintptr_t)zeros->memory;
+
+	if (zeros->memory && data >= zeros->memory && offset % SECTOR_SIZE == 0 &&
+	    offset + (uint64_t)count * SECTOR_SIZE <= IMAGE_ZEROS * SECTOR_SIZE) {
+		if (zeros->reads++ % ZEROS_LOOK_ONE_IN == 0)
+			zeros_look(zeros);
+		return true;
+	}
+	image_zeros_forget(zeros, data, count);
+	if (zeros->memory || count < LARGE_SECTORS || count > IMAGE_ZEROS)
+		return false;
+	memset(zeros->known, 0, sizeof(zeros->known));
+	zeros->memory = data;
+	return true;
+}
+
 /* ---- reading ---------------------------------------------------------- */
 
 static void sector_copy(const struct image *image, uint32_t place, uint8_t *to)
@@ -100,8 +161,19 @@ static void sector_copy(const struct image *image, uint32_t place, uint8_t *to)
 	memcpy(to, image->data + (uint64_t)place * SECTOR_SIZE, SECTOR_SIZE);
 }
 
+static void overlay_sector(const struct image *image, uint32_t place, uint64_t index, uint8_t *data,
+			   struct image_zeros *zeros)
+{
+	uint8_t *to = data + index * SECTOR_SIZE;
+
+	sector_copy(image, place, to);
+	if (zeros)
+		zeros_note(zeros, zeros_index(zeros, to), false);
+}
+
 /* Lays the overlay's sectors over what was read from below. */
-static void overlay_read(const struct image *image, uint64_t sector, uint32_t count, uint8_t *data)
+static void overlay_read(const struct image *image, uint64_t sector, uint32_t count, uint8_t *data,
+			 struct image_zeros *zeros)
 {
 	uint64_t end = sector + count;
 
@@ -110,13 +182,13 @@ static void overlay_read(const struct image *image, uint64_t sector, uint32_t co
 			uint64_t owner = image->owner[i];
 
 			if (owner >= sector && owner < end)
-				sector_copy(image, i, data + (owner - sector) * SECTOR_SIZE);
+				overlay_sector(image, i, owner - sector, data, zeros);
 		}
 		return;
 	}
 	for (uint64_t at = sector; at < end; at++)
 		if (image_has(image, at))
-			sector_copy(image, image->place[at], data + (at - sector) * SECTOR_SIZE);
+			overlay_sector(image, image->place[at], at - sector, data, zeros);
 }
 
 /* Most of a ring is zeros: setting them costs less than copying them. */
@@ -139,7 +211,28 @@ static void flat_read(const struct image *image, uint64_t sector, uint32_t count
 	}
 }
 
-void image_read(const struct image *image, uint64_t sector, uint32_t count, void *data)
+/* The same to memory of which it is known where zeros are. */
+static void flat_read_over(const struct image *image, uint64_t sector, uint32_t count,
+			   uint8_t *data, struct image_zeros *zeros)
+{
+	const uint64_t *print = image->print + sector;
+	uint64_t index = zeros_index(zeros, data);
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t *to = data + (uint64_t)i * SECTOR_SIZE;
+
+		if (print[i] == 0 && zeros_known(zeros, index + i))
+			continue;
+		if (print[i] == 0)
+			memset(to, 0, SECTOR_SIZE);
+		else
+			memcpy(to, image->data + (sector + i) * SECTOR_SIZE, SECTOR_SIZE);
+		zeros_note(zeros, index + i, print[i] == 0);
+	}
+}
+
+void image_read_over(const struct image *image, uint64_t sector, uint32_t count, void *data,
+		     struct image_zeros *zeros)
 {
 	const struct image *layers[LAYERS_MAX];
 	unsigned depth = 0;
@@ -151,9 +244,19 @@ void image_read(const struct image *image, uint64_t sector, uint32_t count, void
 		SIM_CHECK(depth < LAYERS_MAX, "too many layers of images");
 		layers[depth++] = image;
 	}
-	flat_read(image, sector, count, data);
+	if (zeros && !zeros_open(zeros, data, count))
+		zeros = NULL;
+	if (zeros)
+		flat_read_over(image, sector, count, data, zeros);
+	else
+		flat_read(image, sector, count, data);
 	while (depth)
-		overlay_read(layers[--depth], sector, count, data);
+		overlay_read(layers[--depth], sector, count, data, zeros);
+}
+
+void image_read(const struct image *image, uint64_t sector, uint32_t count, void *data)
+{
+	image_read_over(image, sector, count, data, NULL);
 }
 
 /* ---- writing ---------------------------------------------------------- */

@@ -35,6 +35,24 @@ void image_write_printed(struct image *image, uint64_t sector, uint32_t count, c
 			 const uint64_t *print);
 void image_flip(struct image *image, uint64_t sector, uint32_t bit);
 
+/*
+ * Every mount reads a ring, which is nearly all zeros, to the same buffer, and writing them
+ * anew would drive all else out of the processor's caches.  Where they are since the last
+ * reads is known, as long as nobody but reads writes there; whether that is so is looked
+ * at now and then.
+ */
+#define IMAGE_ZEROS 512u
+struct image_zeros {
+	uint8_t *memory; /* IMAGE_ZEROS sectors that a large read began; null: none yet */
+	uint64_t known[IMAGE_ZEROS / 64];
+	uint32_t reads;
+};
+/* The same as image_read; `zeros` may be null. */
+void image_read_over(const struct image *image, uint64_t sector, uint32_t count, void *data,
+		     struct image_zeros *zeros);
+/* The reader has written to this memory of its own. */
+void image_zeros_forget(struct image_zeros *zeros, const void *data, uint32_t sectors);
+
 uint64_t sector_print(const void *data);
 uint64_t image_print(const struct image *image, uint64_t sector);
 /* Of what an overlay changes, whatever the order in which it was written. */

@@ -6,6 +6,7 @@
  * Between the seeds lies nothing but their difference: case i of a run with
  * seed s is the only case of a run with seed s + i and the mode printed.
  */
+#define _DEFAULT_SOURCE
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/assert.h"
@@ -265,6 +267,29 @@ static void on_signal(int number)
 	failure_end((uint64_t)number);
 }
 
+/* ---- memory ------------------------------------------------------------ */
+
+#define HEAP_BYTES (256 << 20)
+
+/*
+ * The same large blocks come and go with every image.  All is one heap, of pages as large
+ * as there are: what images, caches and stores hold lies far apart, and with small pages
+ * the processor loses time with looking for them.
+ */
+static void memory_prepare(void)
+{
+	void *volatile first;
+	uintptr_t from;
+
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
+	mallopt(M_TRIM_THRESHOLD, 2 * HEAP_BYTES);
+	mallopt(M_TOP_PAD, HEAP_BYTES);
+	first = malloc(1);
+	free(first);
+	from = ((uintptr_t)sbrk(0) - HEAP_BYTES) & ~(uintptr_t)4095;
+	(void)madvise((void *)from, HEAP_BYTES, MADV_HUGEPAGE);
+}
+
 /* ---- the run ---------------------------------------------------------- */
 
 static const struct mode *mode_find(const char *name)
@@ -381,9 +406,7 @@ int main(int count, char **arguments)
 		usage();
 		return 2;
 	}
-	/* The same large blocks come and go with every image. */
-	mallopt(M_MMAP_THRESHOLD, 64 << 20);
-	mallopt(M_TRIM_THRESHOLD, 512 << 20);
+	memory_prepare();
 	for (int i = 0; i < 4; i++)
 		signal((const int[]){SIGSEGV, SIGABRT, SIGFPE, SIGBUS}[i], on_signal);
 	mode = mode_find(options.mode);
