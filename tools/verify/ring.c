@@ -252,14 +252,17 @@ static bool stone_is_newer(const struct verify *verify, uint32_t slot,
 
 /*
  * A record's predecessor lies in the slot before it, or further back: then the slots
- * between could not be written when their turn came.  They hold what had been there
- * before, or what a failed write has left.  The slots that come next can be of that
- * kind, too, if the ring has been round or they are struck out.
+ * between could not be written when their turn came.  They hold what had been there a
+ * lap before, or what a failed write has left.  The oldest record's predecessor has been
+ * overwritten if the ring has been round: what lies between is of that kind, too, unless
+ * a record of this lap is there.  So can be the slots that come next, then or if they are
+ * struck out.
  */
 static void passed_slots_find(struct verify *verify, const struct disk_record *newest)
 {
 	uint64_t wanted = newest->predecessor;
 	uint32_t between = 0, next = newest->slot + 1;
+	bool this_lap = false;
 
 	for (uint32_t i = 1; i < DISK_RING_SLOTS && wanted; i++) {
 		uint32_t slot = (newest->slot + DISK_RING_SLOTS - i) % DISK_RING_SLOTS;
@@ -268,17 +271,22 @@ static void passed_slots_find(struct verify *verify, const struct disk_record *n
 		if (record && record->generation > wanted)
 			return;
 		if (!record || record->generation != wanted) {
+			/* No slot takes less than a number. */
+			this_lap |= record && record->generation + DISK_RING_SLOTS / 2 > wanted;
 			between++;
 			continue;
 		}
 		for (; between; between--)
 			verify->passed_slot[(slot + between) % DISK_RING_SLOTS] = true;
 		wanted = record->predecessor;
+		this_lap = false;
 	}
+	if (this_lap)
+		between = 0;
 	for (uint32_t i = 1; i < DISK_RING_SLOTS; i++, next++) {
 		uint32_t slot = next % DISK_RING_SLOTS;
 
-		if (ring_at(verify, slot, DISK_MAGIC_RECORD))
+		if (i > between && ring_at(verify, slot, DISK_MAGIC_RECORD))
 			return;
 		if (!stone_is_newer(verify, slot, newest) &&
 		    (wanted || ring_at(verify, slot, DISK_MAGIC_TOMBSTONE)))

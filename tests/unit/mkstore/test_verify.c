@@ -366,6 +366,11 @@ static void what_is_no_store_is_refused(void **state)
 	assert_int_equal(verify_all(), STATUS_NOT_A_STORE);
 }
 
+static size_t slot_at(uint32_t slot)
+{
+	return (DISK_RING_SECTOR + (size_t)slot * DISK_SLOT_SECTORS) * SECTOR_SIZE;
+}
+
 static void slots_must_be_in_order(void **state)
 {
 	struct disk_record *record = record_newest();
@@ -384,6 +389,72 @@ static void slots_must_be_in_order(void **state)
 	memset(next, 0x5a, sizeof(*record));
 	verify_all();
 	assert_int_equal(codes[VERIFY_RING], 1);
+}
+
+/* Generation `generation` after `predecessor`; for the rest as `of`. */
+static void record_put(const struct disk_record *of, uint32_t slot, uint64_t generation,
+		       uint64_t predecessor)
+{
+	struct disk_record *record = (struct disk_record *)(disk + slot_at(slot));
+
+	memcpy(record, of, DISK_SLOT_SIZE);
+	record->slot = slot;
+	record->generation = generation;
+	record->durable = generation;
+	record->base = generation;
+	record->predecessor = predecessor;
+	record_seal(record);
+}
+
+/* Twice round, the newest in slot 9.  Slots 10 and 11 could not be written the second
+ * time, nor slot 30. */
+static void ring_twice_round(void)
+{
+	uint8_t of[DISK_SLOT_SIZE];
+	uint64_t before = 1000;
+
+	memcpy(of, record_newest(), sizeof(of));
+	record_put((struct disk_record *)of, 10, before - 64, before - 65);
+	record_put((struct disk_record *)of, 11, before - 63, before - 64);
+	record_put((struct disk_record *)of, 30, before - 44, before - 45);
+	for (uint32_t i = 12; i < 10 + DISK_RING_SLOTS; i++) {
+		if (i == 30)
+			continue;
+		record_put((struct disk_record *)of, i % DISK_RING_SLOTS, 1000 + i, before);
+		before = 1000 + i;
+	}
+}
+
+/* They hold records of the lap before.  The one that was written before them has been
+ * overwritten since. */
+static void slots_passed_over_hold_the_lap_before(void **state)
+{
+	(void)state;
+	ring_twice_round();
+	assert_int_equal(verify_all(), STATUS_OK);
+	/* Slot 10 would be the next; nothing is said of that one. */
+	assert_int_equal(errors, 0);
+	assert_int_equal(warnings, 2);
+	assert_int_equal(codes[VERIFY_SLOT], 2);
+	memset(disk + slot_at(11), 0x5a, SECTOR_SIZE);
+	assert_int_equal(verify_all(), STATUS_OK);
+	assert_int_equal(codes[VERIFY_SLOT], 2);
+}
+
+/* What no record of the ring names is damage if those before it are of the same lap. */
+static void damage_is_not_taken_for_passed_over(void **state)
+{
+	for (uint32_t slot = 13; slot < 9 + DISK_RING_SLOTS; slot++) {
+		fresh_copy(state);
+		ring_twice_round();
+		if (slot == 30)
+			continue;
+		memset(disk + slot_at(slot % DISK_RING_SLOTS), 0x5a, SECTOR_SIZE);
+		assert_int_equal(verify_all(), STATUS_CORRUPT);
+		assert_true(codes[VERIFY_SLOT] >= 1 && errors >= 1);
+		memset(disk + slot_at(slot % DISK_RING_SLOTS), 0, DISK_SLOT_SIZE);
+		expect_only(VERIFY_RING);
+	}
 }
 
 /* Whatever a record says with a good checksum: an answer, and no harm. */
@@ -428,6 +499,8 @@ int main(void)
 		cmocka_unit_test_setup(one_superblock_is_enough, fresh_copy),
 		cmocka_unit_test_setup(what_is_no_store_is_refused, fresh_copy),
 		cmocka_unit_test_setup(slots_must_be_in_order, fresh_copy),
+		cmocka_unit_test_setup(slots_passed_over_hold_the_lap_before, fresh_copy),
+		cmocka_unit_test_setup(damage_is_not_taken_for_passed_over, fresh_copy),
 		cmocka_unit_test_setup(hostile_records_do_no_harm, fresh_copy),
 	};
 
