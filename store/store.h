@@ -217,7 +217,7 @@ void store_frame_unpin(struct store *store, frame_t frame);
  * Pages that stay usable when the store is full: of whoever must be able to look, to
  * end others, to give space back.  At most STORE_ESSENTIAL_PAGES of them should exist:
  * for so many, and the nodes above them, space and memory are set aside.  Replaces
- * what was named before; nothing is after a mount.
+ * what was named before; nothing is after a mount.  The same again changes nothing.
  */
 struct store_pages {
 	page_t first;

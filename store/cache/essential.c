@@ -111,9 +111,24 @@ void essential_nodes_step(struct store *store)
 	essential->evictions = store->statistics.evictions;
 }
 
+static bool essential_same(const struct essential *essential, const struct store_pages *run,
+			   uint32_t count)
+{
+	if (essential->count != count)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (essential->run[i].first.n != run[i].first.n ||
+		    essential->run[i].count != run[i].count)
+			return false;
+	return true;
+}
+
 void store_essential_set(struct store *store, const struct store_pages *run, uint32_t count)
 {
 	ASSERT(count <= STORE_ESSENTIAL_RUNS);
+	/* The owner looks again and again while the disk fails: the pauses go on. */
+	if (essential_same(&store->essential, run, count))
+		return;
 	/* Resident already: frames change between evictable and not. */
 	cache_essential_change(store, false);
 	store->essential = (struct essential){.count = count};
