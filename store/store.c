@@ -163,7 +163,9 @@ bool store_step(struct store *store)
 	moved |= commit_step(store);
 	cache_step(store);
 	store->stepping = false;
+	store->keeping = true;
 	essential_nodes_step(store);
+	store->keeping = false;
 	return moved;
 }
 

@@ -51,6 +51,7 @@ struct store {
 	bool sealed;	/* nor does a page change in memory */
 	bool replaced;
 	bool stepping;	    /* inside store_step: may use the reserve of frames */
+	bool keeping;	    /* of essential nodes: no operation of the owner asks either */
 	enum status health; /* how the last commit ended */
 	uint32_t failures;  /* commits in a row; until one succeeds they flush data first */
 	struct doubt doubt;

@@ -133,8 +133,11 @@ struct read {
 	volatile bool done;
 };
 
+#define READER_WAITED 64u
+
 struct reader {
-	struct read read[LIMIT_READS]; /* limits.read_requests of them */
+	struct read read[LIMIT_READS];	/* limits.read_requests of them */
+	uint32_t waited[READER_WAITED]; /* operations that do, by their number */
 };
 
 void reader_lay_out(struct store *store, struct layout *layout);

@@ -7,7 +7,8 @@
  * frame is in the cache, in state READING, from the start: whoever asks again
  * finds the request and waits for it.  When a read fails, the frame keeps the
  * status for the next who asks, then it is forgotten: asking again reads again.  Only
- * within one operation of the owner what has failed stays so.
+ * within one operation of the owner, which is done anew after each wait, what has failed
+ * stays so.
  */
 #include "store/store_priv.h"
 
@@ -116,6 +117,39 @@ static store_channel_t read_channel(struct store *store, const struct read *read
 	return (store_channel_t){STORE_CHANNEL_FIXED + (uint32_t)(read - store->reader.read)};
 }
 
+/* Damage is told so many times before the place is read again: an operation of the owner's
+ * that meets it several times, and is done anew after each wait, must come to its end. */
+#define READ_DAMAGE_TOLD 8u
+#define READ_TOLD_SHIFT	 8
+
+/* Which operation of the owner's has been told of an error of the disk; not 0. */
+static uint32_t operation_mark(const struct store *store)
+{
+	return (uint32_t)(store->operation % (UINT32_MAX >> READ_TOLD_SHIFT)) + 1;
+}
+
+static bool owner_asks(const struct store *store)
+{
+	return !store->stepping && !store->keeping;
+}
+
+/* It waits for a read, and will be done anew: what it has been told must not be read again
+ * before that, or with each place that fails the reads of all before it would double. */
+static void operation_waits(struct store *store)
+{
+	uint32_t mark = operation_mark(store);
+
+	if (owner_asks(store))
+		store->reader.waited[mark % READER_WAITED] = mark;
+}
+
+/* Has the operation that was told ended, so that another one asks? */
+static bool told_is_over(const struct store *store, uint32_t mark)
+{
+	return !owner_asks(store) || (mark != operation_mark(store) &&
+				      store->reader.waited[mark % READER_WAITED] != mark);
+}
+
 static enum status read_start(struct store *store, uint64_t key,
 			      const struct disk_reference *reference, struct place place)
 {
@@ -128,6 +162,7 @@ static enum status read_start(struct store *store, uint64_t key,
 		extent_report(store, reference, place, "the reference leads nowhere");
 		return STATUS_CORRUPT;
 	}
+	operation_waits(store);
 	read = read_idle(store);
 	slot = read ? cache_take(store) : NIL;
 	if (slot == NIL)
@@ -155,17 +190,6 @@ static enum status read_start(struct store *store, uint64_t key,
 	return store_wait_for(store, read_channel(store, read));
 }
 
-/* Damage is told so many times before the place is read again: an operation of the owner's
- * that meets it several times, and is done anew after each wait, must come to its end. */
-#define READ_DAMAGE_TOLD 8u
-#define READ_TOLD_SHIFT	 8
-
-/* Which operation of the owner's has been told of an error of the disk; not 0. */
-static uint32_t operation_mark(const struct store *store)
-{
-	return (uint32_t)(store->operation % (UINT32_MAX >> READ_TOLD_SHIFT)) + 1;
-}
-
 uint32_t reader_find(struct store *store, uint64_t key)
 {
 	uint32_t slot = cache_find(store, key);
@@ -173,8 +197,7 @@ uint32_t reader_find(struct store *store, uint64_t key)
 
 	if (!frame || frame->state != FRAME_FAILED ||
 	    (frame->tag & ((1u << READ_TOLD_SHIFT) - 1)) != STATUS_IO ||
-	    !(frame->tag >> READ_TOLD_SHIFT) ||
-	    (!store->stepping && frame->tag >> READ_TOLD_SHIFT == operation_mark(store)))
+	    !(frame->tag >> READ_TOLD_SHIFT) || !told_is_over(store, frame->tag >> READ_TOLD_SHIFT))
 		return slot;
 	/* Whom it was told has had time. */
 	cache_drop(store, slot);
@@ -187,14 +210,16 @@ static enum status read_outcome(struct store *store, uint32_t slot, enum disk_tr
 	struct cache_frame *frame = cache_frame(store, slot);
 	enum status status;
 
-	if (frame->state == FRAME_READING)
+	if (frame->state == FRAME_READING) {
+		operation_waits(store);
 		return store_wait_for(store, read_channel(store, &store->reader.read[frame->tag]));
+	}
 	if (frame->state != FRAME_FAILED)
 		return STATUS_OK;
 	status = (enum status)(frame->tag & ((1u << READ_TOLD_SHIFT) - 1));
 	/* An operation that goes on without what it cannot read meets it again where several
 	 * pages are below one node, and is done anew after each wait. */
-	if (status == STATUS_IO && tree == DISK_TREE_SPACE && !store->stepping)
+	if (status == STATUS_IO && tree == DISK_TREE_SPACE && owner_asks(store))
 		frame->tag = status | operation_mark(store) << READ_TOLD_SHIFT;
 	else if (frame->tag >> READ_TOLD_SHIFT)
 		frame->tag -= 1u << READ_TOLD_SHIFT;

@@ -396,6 +396,56 @@ static void test_error_met_again(void **state)
 	fixture_free(f);
 }
 
+/* Reads so many pages that are not readable, in one operation.  How many it was told of. */
+static uint32_t read_unread(struct fixture *f, uint32_t count)
+{
+	frame_t frame;
+	uint32_t met;
+
+	store_operation_begin(f->store);
+	for (met = 0; met < count; met++) {
+		enum status status = store_page_read(f->store, (page_t){f->base + 1 + met}, &frame);
+
+		if (status == STATUS_WAIT) {
+			fixture_wait(f);
+			break;
+		}
+		assert_int_equal(status, STATUS_IO);
+	}
+	return met;
+}
+
+/* Many places that the disk does not read cost one operation a read each, even if others
+ * are under way beside it. */
+static void test_many_errors(void **state)
+{
+	const uint32_t many = 60;
+	struct fixture *f = with_line(3);
+	unsigned attempts = 0;
+	void *data;
+
+	(void)state;
+	for (uint32_t i = 0; i <= many; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 5), STATUS_OK);
+	fixture_checkpoint(f);
+	fixture_remount(f);
+	assert_int_equal(fixture_try(f, false, f->base, &data), STATUS_OK);
+	f->reads = 0;
+	f->fail_operation = BLOCK_READ;
+	f->fail_at = 1;
+	f->fail_count = UINT64_MAX;
+	while (read_unread(f, many) < many) {
+		assert_true(attempts++ < 2 * many);
+		assert_int_equal(fixture_try(f, false, f->base, &data), STATUS_OK);
+	}
+	assert_int_equal(f->reads, many);
+	/* It has ended: the next one reads. */
+	f->fail_count = 0;
+	for (uint32_t i = 1; i <= many; i++)
+		assert_int_equal(fixture_try(f, false, f->base + i, &data), STATUS_OK);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_own_successor), cmocka_unit_test(test_write_below),
 		cmocka_unit_test(test_free_map),      cmocka_unit_test(test_used_sectors),
 		cmocka_unit_test(test_met_again),     cmocka_unit_test(test_error_met_again),
+		cmocka_unit_test(test_many_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
