@@ -193,9 +193,17 @@ bool service_survey_step(void);
 enum status service_continue(object_t object);
 /* Ends an object of any type, with all that depends on it. */
 enum status service_destroy(object_t object, enum object_type type);
+/* How far the list of what is to go is gone through; zeros: from its beginning. */
+struct transient_walk {
+	uint32_t at;
+	enum status failed; /* what has kept one on it meanwhile */
+	page_t page;	    /* after IO */
+};
+
 /* Destroys one of the objects that are noted to go (transient.c), in operations of its
- * own.  OK: there may be more; NOT_FOUND; WAIT, NO_SPACE, IO: once more, later. */
-enum status service_destroy_transient(void);
+ * own.  OK, WAIT: there may be more.  NOT_FOUND: that were all.  NO_SPACE, IO: but for
+ * these, for which it begins anew later. */
+enum status service_destroy_transient(struct transient_walk *walk);
 /* Fills in what is known of a machine. */
 enum status service_machine_info(struct space *space, object_t object,
 				 struct abi_machine_info *info);

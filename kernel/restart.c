@@ -62,6 +62,7 @@ static struct {
 	uint64_t guard_version;
 	uint32_t failures;
 	enum status why; /* of the last one, until its space is back */
+	struct transient_walk walk;
 } restart;
 
 /* ---- the program ----------------------------------------------------------------------- */
@@ -451,7 +452,7 @@ static enum status restart_stage(struct console_run *run)
 		return restart_start();
 	case RESTART_UNDO:
 	case RESTART_OLD:
-		return service_destroy_transient();
+		return service_destroy_transient(&restart.walk);
 	case RESTART_SPACE:
 		return restart_space(run);
 	case RESTART_DONE:
@@ -503,6 +504,12 @@ static enum console_progress restart_failed(const struct console_run *run, enum 
 	return CONSOLE_FINISHED;
 }
 
+static void restart_stage_set(struct console_run *run, unsigned stage)
+{
+	run->stage = stage;
+	restart.walk = (struct transient_walk){0};
+}
+
 static enum console_progress restart_done(void)
 {
 	if (kernel.hold)
@@ -526,14 +533,15 @@ enum console_progress console_restart(struct console_run *run)
 		return CONSOLE_WAITS;
 	if (status == STATUS_OK) {
 		if (!repeats && (run->stage != RESTART_FIND || !*restart.at))
-			run->stage++;
+			restart_stage_set(run, run->stage + 1);
 	} else if (repeats && (status == STATUS_NOT_FOUND || run->stage == RESTART_OLD ||
 			       (run->stage == RESTART_UNDO && status == STATUS_IO))) {
-		run->stage++; /* what cannot go now goes later, without it */
+		/* What cannot go now goes later, without it. */
+		restart_stage_set(run, run->stage + 1);
 	} else if (run->stage >= RESTART_GIVE && restart_lacks_room(status) &&
 		   ++restart.failures < RESTART_TRIES) {
 		restart.why = status;
-		run->stage = RESTART_GIVE;
+		restart_stage_set(run, RESTART_GIVE);
 	} else {
 		return restart_failed(run, status);
 	}

@@ -15,6 +15,7 @@ static struct {
 	struct failing failing; /* what taking apart cannot read */
 	uint64_t transient_retry_ns;
 	struct failing transient_failing;
+	struct transient_walk walk;
 } ending;
 
 void service_end_reset(void)
@@ -51,39 +52,60 @@ bool service_destroying(void)
 	return ending.destroying;
 }
 
-static enum status destroy_transient(void)
+/* The one at hand.  NO_SPACE, IO: it cannot go now. */
+static enum status transient_end(struct transient_walk *walk)
 {
-	enum status status = STATUS_NO_SPACE, failed = STATUS_NOT_FOUND;
-	struct disk_system *system;
-	struct disk_object record;
+	struct disk_object record = {0};
+	const struct service_type *type;
 	object_t object;
+	enum status status, forgotten;
 
-	/* One that cannot go now does not keep those behind it. */
-	for (uint32_t at = 0; status == STATUS_NO_SPACE || status == STATUS_IO; at++) {
-		store_operation_begin(kernel.space.store);
-		status = transient_find(&kernel.space, &at, &object, &record);
-		if (status != STATUS_OK)
-			return status == STATUS_NOT_FOUND ? failed : status;
-		status = service_destroy(object, (enum object_type)record.type);
-		failed = status;
-	}
-	if (status == STATUS_OK || status == STATUS_WAIT)
-		return status;
-	kernel_print_loud("perdure: %s %u, which was to go, cannot be destroyed: %s",
-			  service_type(record.type)->name, object.n, status_text(status));
 	store_operation_begin(kernel.space.store);
-	status = system_prepare(&kernel.space, &system);
+	status = transient_find(&kernel.space, &walk->at, &object, &record);
 	if (status == STATUS_OK)
-		transient_remove(system, record.version);
+		status = service_destroy(object, (enum object_type)record.type);
+	else if (status == STATUS_NOT_FOUND)
+		return status;
+	if (status == STATUS_OK || status == STATUS_WAIT || status == STATUS_NO_SPACE ||
+	    status == STATUS_IO)
+		return status;
+	store_operation_begin(kernel.space.store);
+	type = service_type(record.type);
+	forgotten = transient_forget(&kernel.space, walk->at);
+	if (forgotten == STATUS_OK && status != STATUS_DEAD)
+		kernel_print_loud("perdure: %s %u, which was to go, cannot be destroyed: %s",
+				  type ? type->name : "object", object.n, status_text(status));
+	return forgotten;
+}
+
+/* Goes on where it was, so that after a wait nothing is read anew that has failed. */
+static enum status destroy_transient(struct transient_walk *walk)
+{
+	enum status status;
+
+	kernel.space.failed = walk->page;
+	for (;; walk->at++) {
+		status = transient_end(walk);
+		if (status != STATUS_NO_SPACE && status != STATUS_IO)
+			break;
+		/* It does not keep those behind it. */
+		walk->failed = status;
+		walk->page = kernel.space.failed;
+	}
+	if (status != STATUS_NOT_FOUND)
+		return status;
+	if (walk->failed)
+		status = walk->failed;
+	*walk = (struct transient_walk){0};
 	return status;
 }
 
-enum status service_destroy_transient(void)
+enum status service_destroy_transient(struct transient_walk *walk)
 {
 	enum status status;
 
 	kernel_work_begin(&ending.transient_failing);
-	status = destroy_transient();
+	status = destroy_transient(walk);
 	kernel_work_end(status);
 	return status;
 }
@@ -128,9 +150,12 @@ bool service_destroy_step(void)
 	uint64_t now_ns = time_uptime_ns();
 	enum status status;
 
-	ending.transient |= restarts;
+	if (restarts) {
+		ending.transient = true;
+		ending.walk = (struct transient_walk){0};
+	}
 	if (transient && now_ns >= ending.transient_retry_ns) {
-		status = service_destroy_transient();
+		status = service_destroy_transient(&ending.walk);
 		ending.transient = status != STATUS_NOT_FOUND;
 		if (!destroy_failed(status, &ending.transient_retry_ns))
 			return status == STATUS_OK || status == STATUS_NOT_FOUND;

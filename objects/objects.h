@@ -142,17 +142,20 @@ uint64_t object_charge(enum object_type type, uint64_t size);
 /* Room for so many more?  LIMIT. */
 enum status transient_prepare(struct space *space, uint32_t count, struct disk_system **system);
 void transient_add(struct disk_system *system, object_t object, uint64_t version);
-/* It is to stay, or is given up as damaged. */
+/* It is to stay. */
 void transient_remove(struct disk_system *system, uint64_t version);
 /* Creates an object that is noted. */
 enum status transient_create(struct space *space, object_t bank,
 			     const struct object_request *request,
 			     struct disk_capability *capability);
-/* One that still lives, from place *at of the list on; *at becomes its place.  NOT_FOUND:
- * all of those have ended, and if *at was 0 nothing is noted any more.  IO: the same but
- * for one that cannot be read now. */
+/* The next of the list from place *at on; *at becomes its place.  OK: it lives.  DEAD: it
+ * has ended, or is none that could.  NOT_FOUND: that was the last.  Only one is looked at:
+ * whoever waits goes on where he was, or those behind what the disk does not read, by the
+ * same page, would be asked for again and again. */
 enum status transient_find(struct space *space, uint32_t *at, object_t *object,
 			   struct disk_object *record);
+/* What is at this place has ended, or is given up as damaged. */
+enum status transient_forget(struct space *space, uint32_t at);
 
 /* ---- segment.c -------------------------------------------------------------- */
 

@@ -58,35 +58,31 @@ enum status transient_find(struct space *space, uint32_t *at, object_t *object,
 			   struct disk_object *record)
 {
 	const struct disk_system *system;
-	struct disk_system *changed;
-	enum status status = system_read(space, &system), failed = STATUS_OK;
-	bool noted = false, whole = *at == 0;
+	enum status status;
 
-	for (; status == STATUS_OK && *at < SYSTEM_TRANSIENT_MAX; ++*at) {
-		uint64_t version = system->transient[*at].version;
-
-		if (!version)
+	for (; *at < SYSTEM_TRANSIENT_MAX; ++*at) {
+		status = system_read(space, &system);
+		if (status != STATUS_OK)
+			return status;
+		if (!system->transient[*at].version)
 			continue;
-		noted = true;
 		*object = (object_t){system->transient[*at].object};
 		status = object_read(space, *object, record);
-		if (status == STATUS_OK && record->version == version)
-			return STATUS_OK;
-		if (status == STATUS_IO)
-			failed = status; /* those behind it go */
-		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND ||
-		    status == STATUS_CORRUPT || status == STATUS_IO)
-			status = STATUS_OK; /* nothing that could be destroyed, now at least */
-	}
-	if (status == STATUS_OK)
-		status = failed;
-	if (status == STATUS_OK && noted && whole)
-		status = system_prepare(space, &changed);
-	if (status != STATUS_OK)
+		if (status == STATUS_NOT_FOUND ||
+		    (status == STATUS_OK && record->version != system->transient[*at].version))
+			return STATUS_DEAD;
 		return status;
+	}
+	return STATUS_NOT_FOUND;
+}
+
+enum status transient_forget(struct space *space, uint32_t at)
+{
+	struct disk_system *system;
+	enum status status = system_prepare(space, &system);
 
 	/* Commit point. */
-	if (noted && whole)
-		memset(changed->transient, 0, sizeof(changed->transient));
-	return STATUS_NOT_FOUND;
+	if (status == STATUS_OK)
+		memset(&system->transient[at], 0, sizeof(system->transient[at]));
+	return status;
 }

@@ -80,7 +80,8 @@ def compile_all():
     older than anything it could depend on."""
     newest = max(path.stat().st_mtime
                  for folder in ("base", "store", "disk", "drivers", DRIVER, "objects", "tests/sim",
-                                "tools/mkstore", "tools/verify", "kernel", "user/shell")
+                                "tools/mkstore", "tools/verify", "kernel", "user/shell",
+                                "tests/unit/kernel", "tests/unit/objects")
                  for path in (ROOT / folder).glob("*.[ch]"))
     objects = {}
     for source in sources():

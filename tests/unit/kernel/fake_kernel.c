@@ -12,7 +12,7 @@
 
 struct kernel kernel;
 uint64_t fake_now_ns;
-bool fake_disk_fails;
+bool fake_disk_fails, fake_restarts;
 uint32_t fake_essential_runs, fake_fails_at, fake_full;
 
 static struct task tasks[TASKS];
@@ -85,7 +85,7 @@ void console_full(uint64_t version)
 
 bool console_restarts(void)
 {
-	return false;
+	return fake_restarts;
 }
 
 bool memory_tables_reclaim(void)
@@ -138,6 +138,7 @@ void fake_kernel_new(void)
 	fake_now_ns = UINT64_C(1000000000);
 	fake_disk_fails = false;
 	fake_fails_at = 0;
+	fake_restarts = false;
 }
 
 struct disk_capability fake_create(enum object_type type, uint64_t size)

@@ -152,6 +152,73 @@ static void test_transient(void **state)
 	}
 }
 
+/* Several whose pages are below one node that the disk does not read, for which each one
+ * waits: the list is gone through once, and those behind them go. */
+static void test_transient_unread(void **state)
+{
+	struct transient_walk walk = {0};
+	struct disk_capability machine[3], segment;
+	enum status status;
+	uint32_t waits = 0;
+
+	(void)state;
+	fake_kernel_new();
+	for (uint32_t i = 0; i < 3; i++)
+		machine[i] = fake_create(OBJECT_MACHINE, 0);
+	/* Far from them. */
+	segment = fake_create(OBJECT_SEGMENT, 2 * STORE_NODE_PAGES * PAGE_SIZE);
+	for (uint32_t i = 0; i < 3; i++)
+		transient_add(system_page(), (object_t){machine[i].object}, machine[i].version);
+	transient_add(system_page(), (object_t){segment.object}, segment.version);
+	fake_adopt();
+	fake_unread_node(fake_machine_page(&machine[0]));
+	while ((status = service_destroy_transient(&walk)) == STATUS_WAIT)
+		assert_true(waits++ < 10);
+	assert_int_equal(status, STATUS_OK);
+	fake_adopt();
+	assert_int_equal(object_resolve(&kernel.space, &segment, OBJECT_NONE, 0, NULL),
+			 STATUS_DEAD);
+	/* It has ended, and is forgotten. */
+	assert_int_equal(service_destroy_transient(&walk), STATUS_OK);
+	assert_int_equal(service_destroy_transient(&walk), STATUS_IO);
+	assert_int_equal(waits, 3);
+	/* It begins anew. */
+	fake_unread_node(0);
+	run_seconds(service_destroy_step, 2);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(object_resolve(&kernel.space, &machine[i], OBJECT_NONE, 0, NULL),
+				 STATUS_DEAD);
+}
+
+/* What a restart notes before the place that had been reached goes, too. */
+static void test_transient_anew(void **state)
+{
+	struct disk_capability segment[3];
+
+	(void)state;
+	fake_kernel_new();
+	for (uint32_t i = 0; i < 3; i++)
+		segment[i] = fake_create(OBJECT_SEGMENT, PAGE_SIZE);
+	for (uint32_t i = 0; i < 2; i++)
+		transient_add(system_page(), (object_t){segment[i].object}, segment[i].version);
+	fake_adopt();
+	while (object_resolve(&kernel.space, &segment[1], OBJECT_NONE, 0, NULL) == STATUS_OK) {
+		assert_true(service_destroy_step());
+		fake_adopt();
+	}
+	assert_int_equal(system_page()->transient[0].version, 0);
+	assert_int_not_equal(system_page()->transient[1].version, 0);
+	fake_restarts = true;
+	transient_add(system_page(), (object_t){segment[2].object}, segment[2].version);
+	run_seconds(service_destroy_step, 2);
+	assert_int_equal(object_resolve(&kernel.space, &segment[2], OBJECT_NONE, 0, NULL),
+			 STATUS_OK);
+	fake_restarts = false;
+	run_seconds(service_destroy_step, 2);
+	assert_int_equal(object_resolve(&kernel.space, &segment[2], OBJECT_NONE, 0, NULL),
+			 STATUS_DEAD);
+}
+
 /* What kernel work could not read at some time has its whole patience the next time. */
 static void test_work_forgets(void **state)
 {
@@ -327,10 +394,11 @@ static void test_essential(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deadlines), cmocka_unit_test(test_kill),
-		cmocka_unit_test(test_transient), cmocka_unit_test(test_on_resume),
-		cmocka_unit_test(test_safe),	  cmocka_unit_test(test_terminal),
-		cmocka_unit_test(test_essential), cmocka_unit_test(test_work_forgets),
+		cmocka_unit_test(test_deadlines),      cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_transient),      cmocka_unit_test(test_transient_unread),
+		cmocka_unit_test(test_transient_anew), cmocka_unit_test(test_on_resume),
+		cmocka_unit_test(test_safe),	       cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_essential),      cmocka_unit_test(test_work_forgets),
 		cmocka_unit_test(test_not_full),
 	};
 

@@ -32,6 +32,9 @@ struct store {
 	uint32_t touched_count;
 	uint32_t calls, fail_at;
 	uint64_t unread; /* page that the disk does not give; 0: none */
+	uint64_t node;	 /* a page under the node that the disk does not give; 0: none */
+	uint64_t told;	 /* the operation that was told so */
+	bool node_read;	 /* nobody was, since the last read */
 	uint64_t damage; /* first page under the node that cannot be read; 0: none */
 	enum status fail_status;
 	bool failed;
@@ -112,6 +115,24 @@ enum status store_wait_for(struct store *store, store_channel_t channel)
 	return STATUS_WAIT;
 }
 
+static bool page_unread(uint64_t page, enum status *status)
+{
+	*status = STATUS_IO;
+	if (fake.unread && page == fake.unread)
+		return true;
+	if (!fake.node || page / STORE_NODE_PAGES != fake.node / STORE_NODE_PAGES)
+		return false;
+	if (fake.told == fake.operation)
+		return true;
+	if (fake.node_read) {
+		fake.told = fake.operation;
+	} else {
+		*status = store_wait_for(&fake, (store_channel_t){STORE_CHANNEL_FIXED});
+	}
+	fake.node_read = !fake.node_read;
+	return true;
+}
+
 void store_operation_begin(struct store *store)
 {
 	(void)store;
@@ -133,8 +154,8 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame)
 	(void)store;
 	if (call_fails(&status))
 		return status;
-	if (fake.unread && page.n == fake.unread)
-		return STATUS_IO;
+	if (page_unread(page.n, &status))
+		return status;
 	if (!fake.slot[at].exists)
 		return STATUS_ABSENT;
 	slot_touch(at);
@@ -151,8 +172,8 @@ enum status store_page_write(struct store *store, page_t page, frame_t *frame)
 	(void)store;
 	if (call_fails(&status))
 		return status;
-	if (fake.unread && page.n == fake.unread)
-		return STATUS_IO;
+	if (page_unread(page.n, &status))
+		return status;
 	slot_touch(at);
 	if (!fake.slot[at].exists)
 		memset(slot_data(at), 0, PAGE_SIZE);
@@ -187,6 +208,13 @@ void *store_page_writable(struct store *store, page_t page)
 void fake_unread(uint64_t page)
 {
 	fake.unread = page;
+}
+
+void fake_unread_node(uint64_t page)
+{
+	fake.node = page;
+	fake.node_read = false;
+	fake.told = 0;
 }
 
 void fake_damage(uint64_t page)
@@ -281,6 +309,7 @@ struct space fake_space_new(void)
 	fake.fail_at = 0;
 	fake.damage = 0;
 	fake.unread = 0;
+	fake.node = 0;
 	fake.operation++;
 	return (struct space){.store = &fake, .frame_base = fake.frames};
 }

@@ -35,6 +35,10 @@ bool fake_failed(void);
 /* From now on this page cannot be read, an error of the disk; 0: all can. */
 void fake_unread(uint64_t page);
 
+/* From now on all pages under the same node cannot be read; 0: all
+ * can.  Each operation but the one that was told waits for a read of the node first. */
+void fake_unread_node(uint64_t page);
+
 /* From now on no node of the map leads to this page and the others under the same
  * node; 0: all do. */
 void fake_damage(uint64_t page);
