@@ -21,6 +21,7 @@
 #ifndef DISK_OBJECT_H
 #define DISK_OBJECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "disk/format.h"
 
@@ -40,6 +41,25 @@
 /* Of this program a new shell is made where the old one is lost (kernel/restart.c), and
  * the shell's own guard. */
 #define SYSTEM_SHELL "/bin/shell"
+
+/* What leads to it: each directory on the way there, from an empty `path` on, then itself.
+ * False: that was all. */
+static inline bool system_shell_next(char path[sizeof(SYSTEM_SHELL)])
+{
+	static const char shell[] = SYSTEM_SHELL;
+	uint32_t end = 0;
+
+	while (path[end])
+		end++;
+	if (!shell[end])
+		return false;
+	do {
+		path[end] = shell[end];
+		end++;
+	} while (shell[end] && shell[end] != '/');
+	path[end] = 0;
+	return true;
+}
 
 /* ---- types and rights -------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 
 #include "kernel/console.h"
 #include "kernel/console_line.h"
+#include "store/keeping.h"
 
 /* What a step of a command has come to. */
 enum console_progress {
@@ -28,7 +29,7 @@ struct console_run {
 	bool found;
 	struct failing failing;
 	uint64_t retry_ns; /* not before this: the disk fails */
-	uint64_t unread;   /* the last number that may be it and is not read by the disk */
+	struct keeping_search search;
 	/* The commit that it has asked for: */
 	bool asked, answered;
 	enum status outcome;

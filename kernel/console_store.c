@@ -2,7 +2,6 @@
 /*
  * console_store.c - the console's commands about generations, and the ways to stop.
  */
-#include "store/keeping.h"
 #include "base/calendar.h"
 #include "base/quantity.h"
 #include "base/text.h"
@@ -56,23 +55,6 @@ static void piece_first(const char *format, ...)
 
 /* ---- which snapshot ------------------------------------------------------------------- */
 
-static bool snapshot_is_meant(const char *text, const struct store_snapshot *snapshot)
-{
-	uint64_t value, now = arch_wall_ns();
-
-	switch (keeping_form_of(text, &value)) {
-	case KEEPING_NUMBER:
-		return snapshot->number.n == value;
-	case KEEPING_GENERATION:
-		return snapshot->generation.n <= value;
-	case KEEPING_AGE:
-		return snapshot->wall_ns <= now && now - snapshot->wall_ns >= value * 1000000000;
-	case KEEPING_NAME:
-		break;
-	}
-	return text_equal(snapshot->name, text);
-}
-
 /* The next one that can be gone back to, or that cannot be read: *why is not OK. */
 static enum status snapshot_next(uint64_t *at, struct store_snapshot *snapshot, enum status *why)
 {
@@ -91,34 +73,27 @@ static enum status snapshot_next(uint64_t *at, struct store_snapshot *snapshot, 
 	}
 }
 
-/* The one that word 1 means, the newest if there are several: run->snapshot. */
+/* The one that word 1 means, the newest if there are several: run->snapshot, if there is one. */
 static enum console_progress run_find(struct console_run *run)
 {
 	struct store_snapshot snapshot;
+	struct keeping_snapshot met;
+	uint64_t last = run->at;
 	enum status why, status = snapshot_next(&run->at, &snapshot, &why);
 
+	if (!last)
+		keeping_search_begin(&run->search, run->word[1], arch_wall_ns());
 	if (status == STATUS_WAIT)
 		return CONSOLE_WAITS;
 	if (status != STATUS_OK)
 		return CONSOLE_FINISHED;
-	if (why == STATUS_IO)
-		run->unread = run->at;
-	if (why == STATUS_OK && snapshot_is_meant(run->word[1], &snapshot)) {
+	met = (struct keeping_snapshot){snapshot.number.n, snapshot.generation.n, snapshot.wall_ns,
+					snapshot.name};
+	if (why != STATUS_OK)
+		keeping_search_unread(&run->search, last, run->at, why == STATUS_IO);
+	else if (keeping_search_meets(&run->search, &met))
 		run->snapshot = snapshot;
-		run->found = true;
-	}
 	return CONSOLE_MORE;
-}
-
-/* May what the disk does not read be what is meant? */
-static bool run_doubtful(const struct console_run *run)
-{
-	uint64_t value;
-	enum keeping_form form = keeping_form_of(run->word[1], &value);
-	bool sole = form == KEEPING_NAME || form == KEEPING_NUMBER ||
-		    (form == KEEPING_GENERATION && run->snapshot.generation.n == value);
-
-	return run->unread && (!run->found || (!sole && run->unread > run->snapshot.number.n));
 }
 
 static void say_unread(uint64_t number, enum status why)
@@ -178,12 +153,12 @@ static enum console_progress run_action(struct console_run *run, enum store_acti
 		progress = run_find(run);
 		if (progress != CONSOLE_FINISHED)
 			return progress;
-		if (run_doubtful(run)) {
+		if (keeping_search_doubtful(&run->search)) {
 			console_print("%s: %s: %s\n", run->word[0], run->word[1],
 				      status_text(STATUS_IO));
 			return CONSOLE_FINISHED;
 		}
-		if (!run->found) {
+		if (!run->search.found) {
 			console_print("%s: %s: no such snapshot; `snapshots` lists them\n",
 				      run->word[0], run->word[1]);
 			return CONSOLE_FINISHED;
@@ -254,16 +229,15 @@ static enum console_progress choose_number(struct console_run *run)
 	progress = run_find(run);
 	if (progress != CONSOLE_FINISHED)
 		return progress;
-	if (run_doubtful(run)) {
+	if (keeping_search_doubtful(&run->search)) {
 		console_print("%s: %s\n", meant, status_text(STATUS_IO));
 		return CONSOLE_FINISHED;
 	}
-	if (!run->found)
+	if (!run->search.found)
 		return choose_none(run);
 	console_print("the present state is kept as a snapshot, before-restore-...\n");
 	run->word[0] = restore;
 	run->at = 0;
-	run->found = false;
 	run->step = console_restore;
 	return CONSOLE_MORE;
 }

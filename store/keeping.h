@@ -63,6 +63,92 @@ static inline const char *keeping_form_fault(const char *text)
 	return 0;
 }
 
+/* A search through all snapshots, oldest first, for the one that is meant. */
+struct keeping_search {
+	const char *text;
+	enum keeping_form form;
+	uint64_t value, now_ns;
+	uint64_t found, found_generation; /* the newest so far; 0: none */
+	/* Those up to these numbers cannot be read and may be meant, for the disk fails, or
+	 * are damaged; 0: none. */
+	uint64_t failed, damaged;
+};
+
+struct keeping_snapshot {
+	uint64_t number, generation, wall_ns;
+	const char *name; /* of DISK_SNAPSHOT_NAME bytes */
+};
+
+static inline void keeping_search_begin(struct keeping_search *search, const char *text,
+					uint64_t now_ns)
+{
+	*search = (struct keeping_search){.text = text, .now_ns = now_ns};
+	search->form = keeping_form_of(text, &search->value);
+}
+
+static inline bool keeping_name_is(const char *name, const char *text)
+{
+	for (uint32_t i = 0; i < DISK_SNAPSHOT_NAME; i++) {
+		if (name[i] != text[i])
+			return false;
+		if (!text[i])
+			return true;
+	}
+	return !text[DISK_SNAPSHOT_NAME];
+}
+
+/* Is it what is meant?  Then it is so rather than those before it. */
+static inline bool keeping_search_meets(struct keeping_search *search,
+					const struct keeping_snapshot *snapshot)
+{
+	uint64_t now = search->now_ns;
+	bool meant = false;
+
+	switch (search->form) {
+	case KEEPING_NUMBER:
+		meant = snapshot->number == search->value;
+		break;
+	case KEEPING_GENERATION:
+		meant = snapshot->generation <= search->value;
+		break;
+	case KEEPING_AGE:
+		meant = snapshot->wall_ns <= now &&
+			now - snapshot->wall_ns >= search->value * 1000000000;
+		break;
+	case KEEPING_NAME:
+		meant = keeping_name_is(snapshot->name, search->text);
+		break;
+	}
+	if (meant) {
+		search->found = snapshot->number;
+		search->found_generation = snapshot->generation;
+	}
+	return meant;
+}
+
+/* Those behind number `last`, up to `number`, cannot be read. */
+static inline void keeping_search_unread(struct keeping_search *search, uint64_t last,
+					 uint64_t number, bool failed)
+{
+	if (search->form == KEEPING_NUMBER && (search->value <= last || search->value > number))
+		return;
+	if (failed)
+		search->failed = number;
+	else
+		search->damaged = number;
+}
+
+/* At the end: may what the disk does not read now be meant rather than what was found?  What
+ * is damaged stays so, and hinders nothing that was found. */
+static inline bool keeping_search_doubtful(const struct keeping_search *search)
+{
+	bool sole =
+		search->form == KEEPING_NAME || search->form == KEEPING_NUMBER ||
+		(search->form == KEEPING_GENERATION && search->found_generation == search->value);
+
+	return search->failed && (!search->found || (!sole && search->failed > search->found));
+}
+
 /* Who gave a snapshot its name.  The system's are a word and the number of the generation:
  * it has taken that by itself, or a restore, or a stream, has replaced it. */
 enum keeping_giver { KEEPING_OWNER, KEEPING_TAKEN, KEEPING_RESTORED, KEEPING_RECEIVED };

@@ -64,22 +64,16 @@ static enum command_exit names_mkdir(const struct command_invocation *invocation
 	return result == COMMAND_OK ? names_result(invocation, NULL) : result;
 }
 
-/* Is it SYSTEM_SHELL, if there is that, or a directory on the way there?  Nothing but names
- * is read. */
+/* Does it lead to SYSTEM_SHELL, if there is that?  Nothing but names is read. */
 static bool names_lead_to_shell(struct host *host, const struct disk_capability *capability)
 {
-	static const char path[] = SYSTEM_SHELL;
+	char path[sizeof(SYSTEM_SHELL)] = "";
 	bool leads = false;
 
-	for (size_t end = 1; end < sizeof(path); end++) {
+	while (system_shell_next(path)) {
 		struct disk_capability found;
-		char part[sizeof(path)];
 
-		if (path[end] != '/' && path[end])
-			continue;
-		memcpy(part, path, end);
-		part[end] = 0;
-		if (path_find(host, part, &found, NULL) != STATUS_OK)
+		if (path_find(host, path, &found, NULL) != STATUS_OK)
 			return false;
 		leads |= found.version == capability->version;
 	}

@@ -25,78 +25,48 @@ static bool keep_done(enum status status)
 	return status == STATUS_OK || status == STATUS_RESUMED;
 }
 
-/* Is it what is meant, or (better than another) the newest that is old enough? */
-static bool keep_matches(enum keeping_form form, uint64_t value, uint64_t now_ns,
-			 const struct abi_snapshot *snapshot)
-{
-	switch (form) {
-	case KEEPING_NUMBER:
-		return snapshot->number == value;
-	case KEEPING_GENERATION:
-		return snapshot->generation <= value;
-	case KEEPING_AGE:
-		return snapshot->wall_ns <= now_ns &&
-		       now_ns - snapshot->wall_ns >= value * NS_PER_SECOND;
-	case KEEPING_NAME:
-		break;
-	}
-	return false;
-}
-
-/* What was found, if anything was, and what can be meant as well: `unread`, which have the
- * flag UNREADABLE.  Neither: there is none. */
-static enum status keep_search(const char *text, struct abi_snapshot *found,
-			       struct abi_snapshot *unread)
+static enum status keep_search(struct keeping_search *search, struct abi_snapshot *found)
 {
 	struct abi_snapshot snapshot = {.number = 0};
-	char name[DISK_SNAPSHOT_NAME] = {0};
-	uint64_t value = 0, now_ns = 0;
-	enum keeping_form form = keeping_form_of(text, &value);
-	bool sole = form == KEEPING_NAME || form == KEEPING_NUMBER;
 	enum status status;
 
-	*found = *unread = snapshot;
-	if (strlen(text) >= sizeof(name))
-		return STATUS_OK;
-	memcpy(name, text, strlen(text));
-	clock_now(NULL, &now_ns);
 	for (uint64_t last = 0;; last = snapshot.number) {
+		struct keeping_snapshot met;
+
 		status = store_snapshot_next(last, &snapshot);
 		if (status != STATUS_OK)
 			break;
-		if (snapshot.flags & ABI_SNAPSHOT_UNREADABLE &&
-		    (form != KEEPING_NUMBER || (last < value && value <= snapshot.number)))
-			*unread = snapshot;
-		if (snapshot.flags & KEEP_GONE)
-			continue;
-		if (form == KEEPING_NAME ? memcmp(snapshot.name, name, sizeof(name)) != 0
-					 : !keep_matches(form, value, now_ns, &snapshot))
-			continue;
-		*found = snapshot;
+		met = (struct keeping_snapshot){snapshot.number, snapshot.generation,
+						snapshot.wall_ns, snapshot.name};
+		if (snapshot.flags & ABI_SNAPSHOT_UNREADABLE)
+			keeping_search_unread(search, last, snapshot.number,
+					      snapshot.flags & ABI_SNAPSHOT_FAILED);
+		else if (!(snapshot.flags & KEEP_GONE) && keeping_search_meets(search, &met))
+			*found = snapshot;
 	}
-	/* A damaged one stays so, and hinders no other; what the disk does not read now may be
-	 * the one that is meant. */
-	sole |= form == KEEPING_GENERATION && found->generation == value;
-	if (found->number &&
-	    (sole || !(unread->flags & ABI_SNAPSHOT_FAILED) || unread->number < found->number))
-		unread->number = 0;
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 bool keep_snapshot_find(const char *command, const char *text, struct abi_snapshot *found)
 {
-	struct abi_snapshot unread;
-	enum status status = keep_search(text, found, &unread);
+	struct keeping_search search;
+	uint64_t now_ns = 0;
+	enum status status;
 
-	if (status == STATUS_OK && unread.flags & ABI_SNAPSHOT_FAILED && unread.number)
+	clock_now(NULL, &now_ns);
+	keeping_search_begin(&search, text, now_ns);
+	status = keep_search(&search, found);
+	if (status == STATUS_OK && keeping_search_doubtful(&search))
 		status = STATUS_IO;
 	if (status != STATUS_OK)
 		return shell_error(command, text, status);
-	if (unread.number)
+	if (search.found)
+		return true;
+	if (search.damaged)
 		return shell_complain(command,
 				      "%s: not found, but #%llu, which cannot be read, may be it",
-				      text, (unsigned long long)unread.number);
-	return found->number || keep_unknown(command, text);
+				      text, (unsigned long long)search.damaged);
+	return keep_unknown(command, text);
 }
 
 /* The nearest name that there is; false: none is near. */

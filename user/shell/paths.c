@@ -100,23 +100,18 @@ bool shell_path_error(const char *command, const char *path, enum status status)
 
 /* ---- slips of the hand ------------------------------------------------------------ */
 
-/* Is it SYSTEM_SHELL, if there is that, or a directory on the way there?  Told by the
- * object: it can have other names, and its bytes may be damaged. */
+/* Does it lead to SYSTEM_SHELL, if there is that?  Told by the object: it can have other
+ * names, and its bytes may be damaged. */
 static enum status paths_leads_to_shell(const struct table_info *info, bool *leads)
 {
-	static const char path[] = SYSTEM_SHELL;
-	char part[sizeof(path)];
+	char path[sizeof(SYSTEM_SHELL)] = "";
 
 	*leads = false;
-	for (size_t end = 1; end < sizeof(path); end++) {
+	while (system_shell_next(path)) {
 		struct table_info found;
-		enum status status;
 		uint32_t slot;
+		enum status status = path_lookup(path, &slot, NULL);
 
-		if (path[end] != '/' && path[end] != '\0')
-			continue;
-		text_format(part, sizeof(part), "%.*s", (int)end, path);
-		status = path_lookup(part, &slot, NULL);
 		if (status != STATUS_OK)
 			return status;
 		status = table_info(SLOT_TABLE, slot, &found);

@@ -437,15 +437,91 @@ static void test_forms(void **state)
 	assert_non_null(keeping_name_fault("word "));
 }
 
+/* What a search says of snapshots 1 to 6 of generations 10 to 60, each a minute old more
+ * than the next, 4 of which is missing: `unread` and `damaged` cannot be read. */
+static uint64_t searched(const char *text, uint64_t failed, uint64_t damaged, bool *doubtful)
+{
+	static const char names[][DISK_SNAPSHOT_NAME] = {"one", "two", "three", "", "five", "six"};
+	struct keeping_search search;
+	uint64_t last = 0;
+
+	keeping_search_begin(&search, text, UINT64_C(1000000000) * 600);
+	for (uint64_t number = 1; number <= 6; number++) {
+		struct keeping_snapshot met = {number, 10 * number,
+					       UINT64_C(60000000000) * (3 + number),
+					       names[number - 1]};
+
+		if (number == 4)
+			continue;
+		if (number == failed || number == damaged)
+			keeping_search_unread(&search, last, number, number == failed);
+		else
+			keeping_search_meets(&search, &met);
+		last = number;
+	}
+	*doubtful = keeping_search_doubtful(&search);
+	return search.found ? search.found : search.damaged ? 100 + search.damaged : 0;
+}
+
+/* Which one is meant, and when what cannot be read may be it. */
+static void test_search(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t failed, damaged, found;
+		bool doubtful;
+	} cases[] = {
+		{"three", 0, 0, 3, false},
+		{"threes", 0, 0, 0, false},
+		{"thre", 0, 0, 0, false},
+		{"#5", 0, 0, 5, false},
+		{"@39", 0, 0, 3, false},
+		{"-3m", 0, 0, 3, false},
+		{"-1m", 0, 0, 6, false},
+		{"-9m", 0, 0, 0, false},
+		{"#4", 0, 0, 0, false},
+		/* A name or a number is one only. */
+		{"three", 5, 0, 3, false},
+		{"three", 3, 0, 0, true},
+		{"#3", 5, 0, 3, false},
+		/* Those up to 5, behind 3. */
+		{"#4", 5, 0, 0, true},
+		{"#4", 6, 0, 0, false},
+		{"#4", 0, 5, 105, false},
+		{"#4", 0, 6, 0, false},
+		/* A newer one may be old enough, an older one is not it. */
+		{"-2m", 5, 0, 3, true},
+		{"-2m", 1, 0, 5, false},
+		{"@55", 5, 0, 3, true},
+		{"@30", 5, 0, 3, false},
+		{"-2m", 0, 5, 3, false},
+		/* Damage behind it does not hide that. */
+		{"-2m", 5, 6, 3, true},
+		{"none", 0, 6, 106, false},
+		{"none", 5, 6, 106, true},
+	};
+	bool doubtful;
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t found =
+			searched(cases[i].text, cases[i].failed, cases[i].damaged, &doubtful);
+
+		if (found != cases[i].found || doubtful != cases[i].doubtful)
+			fail_msg("%s, case %u: %u, %u", cases[i].text, i, (unsigned)found,
+				 doubtful);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms),		cmocka_unit_test(test_grow),
-		cmocka_unit_test(test_grow_refusals),	cmocka_unit_test(test_grow_full),
-		cmocka_unit_test(test_grow_taller),	cmocka_unit_test(test_grow_crash),
-		cmocka_unit_test(test_end_inside_disk), cmocka_unit_test(test_grow_changes),
-		cmocka_unit_test(test_grow_offline),	cmocka_unit_test(test_rename),
-		cmocka_unit_test(test_many_names),
+		cmocka_unit_test(test_search),	     cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_grow),	     cmocka_unit_test(test_grow_refusals),
+		cmocka_unit_test(test_grow_full),    cmocka_unit_test(test_grow_taller),
+		cmocka_unit_test(test_grow_crash),   cmocka_unit_test(test_end_inside_disk),
+		cmocka_unit_test(test_grow_changes), cmocka_unit_test(test_grow_offline),
+		cmocka_unit_test(test_rename),	     cmocka_unit_test(test_many_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
