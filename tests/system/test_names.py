@@ -45,6 +45,10 @@ def test_no_directory_below_itself(shell):
     # What is no slip goes through, with all below it, and back.
     assert shell.command("mv /d1/d2 /notes") == ""
     assert shell.command("cat /notes/d2/d3/file") == "here\n"
+    for path, target in (("/notes/d2/d3/file", "/notes/d2/d3"), ("/notes/d2", "/notes"),
+                         ("/notes/d2/d3/file", "/notes/d2/d3/file")):
+        said = shell.command(f"mv {path} {target}")
+        assert f"{path} is there already, as {os.path.basename(path)}" in said
     assert shell.command("mv /d1 /notes/d2/d3/d1") == ""
     assert shell.command("mv /notes/d2 /") == ""
     assert shell.command("ls /d2/d3") .count("\n") == 2

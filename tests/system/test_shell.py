@@ -28,7 +28,16 @@ def shell(base_image, tmp_path_factory):
 
 
 def listed_commands(shell):
-    return re.findall(r"^ *([a-z]+) ", shell.command("help"), re.M)
+    shell.command("help > /notes/help")
+    return re.findall(r"^ *([a-z]+) ", shell.command("cat /notes/help"), re.M)
+
+
+def test_help_fits_a_screen(shell):
+    rows = shell.command("help").splitlines()
+    # With the line that was typed and the next prompt.
+    assert len(rows) <= 22 and max(map(len, rows)) < 80, rows
+    for command in listed_commands(shell):
+        assert any(re.search(rf"(^|  ){command} ", row) for row in rows), command
 
 
 def test_help_lists_what_this_file_tests(shell):
@@ -97,6 +106,20 @@ def test_hexdump(shell):
     assert "41 42 43 44" in said and "ABCDEFGH" in said
     assert "45 46" in shell.command("hexdump /notes/hex 4 2")
     assert "7f 45 4c 46" in shell.command("hexdump /bin/shell 0 16")
+
+
+def test_cat_shows_text_only(shell):
+    said = shell.command("cat /bin/hello /notes/welcome")
+    assert "cat: /bin/hello: is a program, or something else" in said and "`hexdump`" in said
+    assert "ELF" not in said and shell.command("cat /notes/welcome") in said
+    shell.command("snapshot programs")
+    said = shell.command("cat --snapshot programs /bin/hello")
+    assert "is a program, or something else" in said and "`cp --snapshot`" in said
+    shell.command("delete programs")
+    # Into an object go the bytes as they are.
+    shell.command("cat /bin/hello > /notes/hello")
+    assert shell.command("hexdump /notes/hello 0 64") == shell.command("hexdump /bin/hello 0 64")
+    shell.command("rm /notes/hello")
 
 
 def test_cp_mv_rm(shell):

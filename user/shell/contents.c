@@ -48,13 +48,25 @@ void contents_show(const char *text, size_t length)
 		contents_print(text, length);
 }
 
+bool contents_refuse(const char *path, const char *bytes, size_t length, const char *advice)
+{
+	size_t at = 0;
+
+	while (at < length && bytes[at] != '\0')
+		at++;
+	if (terminal_captures() || at == length)
+		return false;
+	shell_complain("cat", "%s: is a program, or something else that is no text; %s", path,
+		       advice);
+	return true;
+}
+
 static bool contents_cat(const struct file *file)
 {
 	const char *text = file_data(file);
 
 	for (uint64_t at = 0; at < file->size; at += CONTENTS_STEP) {
 		size_t part = file->size - at < CONTENTS_STEP ? file->size - at : CONTENTS_STEP;
-
 		contents_show(text + at, part);
 		if (part == CONTENTS_STEP && terminal_interrupted())
 			return false;
@@ -87,7 +99,11 @@ bool command_cat(int argc, char **argv)
 			done = shell_path_error("cat", argv[i], status);
 			continue;
 		}
-		if (!contents_cat(&file)) {
+		if (contents_refuse(argv[i], file_data(&file),
+				    file.size < MESSAGE_DATA ? file.size : MESSAGE_DATA,
+				    "`hexdump` shows its bytes")) {
+			done = false;
+		} else if (!contents_cat(&file)) {
 			done = false;
 			i = argc;
 		}

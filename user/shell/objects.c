@@ -341,6 +341,7 @@ struct objects_target {
 	uint32_t directory;
 	char name[DIRECTORY_NAME];
 	uint32_t replaced; /* slot of the object that has the name, 0: none */
+	bool taken;	   /* that is a directory */
 };
 
 static enum status objects_find_target(const char *path, const char *old_name,
@@ -363,8 +364,7 @@ static enum status objects_find_target(const char *path, const char *old_name,
 		status = STATUS_LIMIT;
 	else
 		status = directory_lookup(target->directory, target->name, target->replaced, &type);
-	if (status == STATUS_OK && type == OBJECT_DIRECTORY)
-		status = STATUS_EXISTS;
+	target->taken = status == STATUS_OK && type == OBJECT_DIRECTORY;
 	if (status == STATUS_NOT_FOUND || status == STATUS_DEAD) {
 		slot_forget(target->replaced);
 		target->replaced = 0;
@@ -410,7 +410,7 @@ static bool objects_move(char **argv, uint32_t parent, const char *name, uint32_
 {
 	struct objects_target target;
 	enum status status = objects_find_target(argv[2], name, &target);
-	bool same = true, fits = true;
+	bool same = true, there = false, fits = true;
 
 	if (status == STATUS_NOT_FOUND)
 		return shell_path_error("mv", argv[2], status);
@@ -419,7 +419,13 @@ static bool objects_move(char **argv, uint32_t parent, const char *name, uint32_
 	/* The same object under both names: it must live on. */
 	if (target.replaced)
 		status = objects_same(moved, target.replaced, &same);
-	if (status == STATUS_OK && !same)
+	if (status == STATUS_OK && target.replaced && same && text_equal(name, target.name))
+		status = objects_same(parent, target.directory, &there);
+	if (status == STATUS_OK && target.taken && !there)
+		status = STATUS_EXISTS;
+	if (status == STATUS_OK && there)
+		fits = shell_complain("mv", "%s is there already, as %s", argv[1], name);
+	else if (status == STATUS_OK && !same)
 		fits = shell_may_replace("mv", argv[2], target.replaced);
 	fits = fits && shell_may_lose("mv", argv[1], moved, "moves");
 	if (fits && status == STATUS_OK)

@@ -87,6 +87,9 @@ bool past_cat(uint64_t snapshot, const char *path)
 			return shell_error("cat", path, status);
 		if (length == 0)
 			break;
+		if (!at && contents_refuse(path, bytes, length,
+					   "`cp --snapshot` makes an object of it again"))
+			return false;
 		contents_show(bytes, length);
 		if (terminal_interrupted())
 			return false;

@@ -16,10 +16,12 @@
 
 #define SHELL_PROMPT "perdure> "
 
+#define SHELL_SUMMARY 27
+
 struct shell_command {
 	const char *name;
 	const char *arguments; /* for the usage line */
-	const char *summary;   /* one line */
+	const char *summary;   /* at most SHELL_SUMMARY bytes: two stand beside each other */
 	const char *details;   /* more for `help NAME`; may be null */
 	int least, most;       /* arguments; most -1: any number */
 	bool (*run)(int argc, char **argv);
@@ -102,6 +104,8 @@ bool command_cp(int argc, char **argv);
 
 /* Prints text so that no byte of it confuses the terminal, or as it is into an object. */
 void contents_show(const char *text, size_t length);
+/* Begins it so that it is no text, and goes to the terminal?  Then that was said. */
+bool contents_refuse(const char *path, const char *bytes, size_t length, const char *advice);
 /* The directory, in a newly taken slot, and the name that a copy of `from` gets: `to` may
  * be a directory to copy into. */
 enum status contents_find_target(const char *from, const char *to, uint32_t *directory, char *name);

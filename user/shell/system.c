@@ -271,6 +271,24 @@ bool command_history(int argc, char **argv)
 	return true;
 }
 
+/* In two columns where there is room for them, so that they fit the smallest screen; into
+ * an object in one. */
+static void help_list(void)
+{
+	bool two = !terminal_captures() && terminal_width() > 2 * (SHELL_SUMMARY + 12);
+	uint32_t rows = two ? (shell_command_count + 1) / 2 : shell_command_count;
+
+	for (uint32_t i = 0; i < rows; i++) {
+		const struct shell_command *left = &shell_commands[i], *right = left + rows;
+
+		if (i + rows < shell_command_count)
+			terminal_print("%-11s%-*s  %-11s%s\n", left->name, SHELL_SUMMARY,
+				       left->summary, right->name, right->summary);
+		else
+			terminal_print("%-11s%s\n", left->name, left->summary);
+	}
+}
+
 bool command_help(int argc, char **argv)
 {
 	const struct shell_command *command;
@@ -285,10 +303,9 @@ bool command_help(int argc, char **argv)
 			terminal_print("%s\n", command->details);
 		return true;
 	}
-	for (uint32_t i = 0; i < shell_command_count; i++)
-		terminal_print("%-11s %s\n", shell_commands[i].name, shell_commands[i].summary);
+	help_list();
 	terminal_print(
-		"\nCOMMAND > OBJECT writes what a command prints into an object, >> adds.\n"
+		"COMMAND > OBJECT writes what a command prints into an object, >> adds.\n"
 		"`help COMMAND` tells more. Keys: arrows, home, end, ^A ^E ^K ^U ^W ^L ^C.\n");
 	return true;
 }

@@ -8,7 +8,7 @@
 
 /* In the order in which `help` lists them. */
 const struct shell_command shell_commands[] = {
-	{"help", "[COMMAND]", "what there is, or more about one command", NULL, 0, 1, command_help},
+	{"help", "[COMMAND]", "commands, or more about one", NULL, 0, 1, command_help},
 	{"ls", "[--snapshot SNAPSHOT] [PATH]", "names in a directory",
 	 "Type, size in bytes, rights and name. Rights: r read, w write, x execute,\n"
 	 "s send, c control, d destroy. With --snapshot: as it was there.",
@@ -21,7 +21,7 @@ const struct shell_command shell_commands[] = {
 	{"hexdump", "OBJECT [OFFSET [LENGTH]]", "print an object's bytes",
 	 "Numbers may be decimal, 0x..., and end with K, M, G or T. Without LENGTH: 512 bytes.", 1,
 	 3, command_hexdump},
-	{"echo", "[TEXT]...", "print text, or write it: echo TEXT > OBJECT",
+	{"echo", "[TEXT]...", "print text, or write it",
 	 "> replaces what is in the object, >> adds to it; a new object is made if there is\n"
 	 "none. This works with every command, as in `ps > /notes/ps`.",
 	 0, -1, command_echo},
@@ -33,12 +33,12 @@ const struct shell_command shell_commands[] = {
 	 "What was called TO before is destroyed, but a program only with `force`, and a\n"
 	 "directory never.",
 	 2, 2, command_mv},
-	{"force", "COMMAND...", "let a command do what would rather be a slip",
+	{"force", "COMMAND...", "do what may be a slip",
 	 "cp, mv, > and >> replace a program: `force cp /notes/new /bin/hello`. rm destroys\n"
 	 "a port, table, bank or machine where its name gives the right to, and takes the name\n"
 	 "alone away where it does not. rm and mv take " SYSTEM_SHELL " from those who need it.",
 	 1, -1, command_force},
-	{"rm", "[--recursive] OBJECT...", "destroy objects and take their names away",
+	{"rm", "[--recursive] OBJECT...", "destroy objects",
 	 "Every capability to the object is dead afterwards, programs that use it fault.\n"
 	 "With --recursive: a directory, too, and all that is below it.\n"
 	 "A port, table, bank or machine goes with `force` only, and so does " SYSTEM_SHELL ", of\n"
@@ -49,7 +49,7 @@ const struct shell_command shell_commands[] = {
 	{"ps", "", "machines and what they do",
 	 "STATE is what a state machine says of itself. SENT and RECEIVED count messages.", 0, 0,
 	 command_ps},
-	{"state", "MACHINE", "everything about one machine",
+	{"state", "MACHINE", "all about one machine",
 	 "MACHINE is a number or a name, as `ps` shows them.", 1, 1, command_state},
 	{"run", "[-p PRIORITY] [-n NAME] [-g] PROGRAM [ARGUMENT]...", "start a program",
 	 "PROGRAM is a path, or a name in /bin. The new machine has the bank, the root\n"
@@ -63,41 +63,48 @@ const struct shell_command shell_commands[] = {
 	 0, 1, command_continue},
 	{"kill", "MACHINE", "destroy a machine", NULL, 1, 1, command_kill},
 	{"checkpoint", "", "make everything durable now", NULL, 0, 0, command_checkpoint},
-	{"snapshot", "NAME", "keep the present state under a name",
+	{"snapshot", "NAME", "keep the present state",
 	 "1 to 63 bytes; one with spaces in it is put into quotation marks.", 1, 1,
 	 command_snapshot},
 	{"snapshots", "", "the states kept", NULL, 0, 0, command_snapshots},
-	{"restore", "SNAPSHOT", "take the whole system back to a snapshot",
+	{"restore", "SNAPSHOT", "take all back to a snapshot",
 	 "A name, #NUMBER, @GENERATION or an age like -10m. The state it replaces is kept as a\n"
 	 "snapshot too.",
 	 1, 1, command_restore},
-	{"rename", "SNAPSHOT NAME", "give a snapshot another name",
+	{"rename", "SNAPSHOT NAME", "rename a snapshot",
 	 "One that was taken automatically is kept from then on.", 2, 2, command_rename},
 	{"delete", "SNAPSHOT", "delete a snapshot",
 	 "A name, #NUMBER, @GENERATION or an age like -10m.", 1, 1, command_delete},
-	{"retention", "[RULE]", "which generations are kept automatically",
+	{"retention", "[RULE]", "what is kept by itself",
 	 "RULE is like 10s,60m,24h,7d,20%: one at most every 10 seconds, then one for each of\n"
 	 "60 minutes, 24 hours, 7 days, within 20 % of the store. `off`: none are taken.",
 	 0, 1, command_retention},
-	{"grow", "", "let the store take a disk that was made larger", NULL, 0, 0, command_grow},
-	{"store", "", "generation, space, compression", NULL, 0, 0, command_store},
+	{"grow", "", "take up a larger disk", "The store takes what its disk was made larger by.",
+	 0, 0, command_grow},
+	{"store", "", "space, compression", NULL, 0, 0, command_store},
 	{"interval", "[TIME]", "time between checkpoints",
 	 "TIME is like 500ms, 2s, 10m, 1h; a number alone are seconds. 0: only on request.", 0, 1,
 	 command_interval},
-	{"scrub", "[RATE]", "read all that is stored and tell what is damaged",
-	 "RATE: MiB in a second at most. ^C stops it; a power cut does not.", 0, 1, command_scrub},
+	{"scrub", "[RATE]", "look for damage",
+	 "Reads all that is stored and tells what does not match or cannot be read.\n"
+	 "RATE: MiB in a second at most. ^C stops it; a power cut does not.",
+	 0, 1, command_scrub},
 	{"mem", "", "use of memory", NULL, 0, 0, command_mem},
-	{"uptime", "", "how long the system has lived", NULL, 0, 0, command_uptime},
+	{"uptime", "", "how long the system lives", NULL, 0, 0, command_uptime},
 	{"date", "", "wall time (UTC)", NULL, 0, 0, command_date},
 	{"about", "", "version and machine", NULL, 0, 0, command_about},
 	{"log", "[-f] [-k] [LINES]", "what programs said",
 	 "-f follows until a key is pressed, -k is the kernel's own log.", 0, 3, command_log},
 	{"clear", "", "clear the screen", NULL, 0, 0, command_clear},
 	{"history", "", "lines typed before", NULL, 0, 0, command_history},
-	{"reboot", "[--lose]", "make everything durable and start the machine anew",
-	 "--lose: at once, what is not saved is lost.", 0, 1, command_reboot},
-	{"poweroff", "[--lose]", "make everything durable and turn the machine off",
-	 "--lose: at once, what is not saved is lost.", 0, 1, command_poweroff},
+	{"reboot", "[--lose]", "save all, start anew",
+	 "Makes everything durable, then starts the machine anew.\n"
+	 "--lose: at once, what is not saved is lost.",
+	 0, 1, command_reboot},
+	{"poweroff", "[--lose]", "save all, turn off",
+	 "Makes everything durable, then turns the machine off.\n"
+	 "--lose: at once, what is not saved is lost.",
+	 0, 1, command_poweroff},
 };
 const uint32_t shell_command_count = sizeof(shell_commands) / sizeof(shell_commands[0]);
 
