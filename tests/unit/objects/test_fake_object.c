@@ -540,12 +540,17 @@ static void test_allowance(void **state)
 static void test_raise_version(void **state)
 {
 	struct space space = fake_space_formatted(1000);
+	struct disk_capability capability;
 
 	(void)state;
 	space.version_floor = 5000;
 	assert_int_equal(create(&space, &requests[0]).version, 5001);
 	space.version_floor = 3;
 	assert_int_equal(create(&space, &requests[0]).version, 5002);
+	/* Only a damaged page or a forged one says so; 0 must not be given out. */
+	space.version_floor = UINT64_MAX;
+	fake_begin();
+	assert_int_equal(object_create(&space, root_bank, &requests[0], &capability), STATUS_LIMIT);
 }
 
 static void test_table_full(void **state)
