@@ -267,6 +267,8 @@ enum status engine_commit_start(struct engine *engine, enum store_action action,
 
 	if (name)
 		snprintf(request.name, sizeof(request.name), "%s", name);
+	/* What a commit stages may never be written. */
+	engine->disk->zeros.memory = NULL;
 	ENGINE_RETRY(engine, status, store_commit(engine->store, &request, generation));
 	return status;
 }

@@ -95,7 +95,6 @@ uint64_t image_hash(const struct image *image)
 
 /* ---- zeros in a reader's memory ---------------------------------------- */
 
-#define LARGE_SECTORS	  64u
 #define ZEROS_LOOK_ONE_IN 64u
 
 static uint64_t zeros_index(const struct image_zeros *zeros, const uint8_t *data)
@@ -147,7 +146,7 @@ static bool zeros_open(struct image_zeros *zeros, uint8_t *data, uint32_t count)
 		return true;
 	}
 	image_zeros_forget(zeros, data, count);
-	if (zeros->memory || count < LARGE_SECTORS || count > IMAGE_ZEROS)
+	if (zeros->memory || count != IMAGE_ZEROS)
 		return false;
 	memset(zeros->known, 0, sizeof(zeros->known));
 	zeros->memory = data;

@@ -43,7 +43,7 @@ void image_flip(struct image *image, uint64_t sector, uint32_t bit);
  */
 #define IMAGE_ZEROS 512u
 struct image_zeros {
-	uint8_t *memory; /* IMAGE_ZEROS sectors that a large read began; null: none yet */
+	uint8_t *memory; /* IMAGE_ZEROS sectors that one read has filled; null: none yet */
 	uint64_t known[IMAGE_ZEROS / 64];
 	uint32_t reads;
 };
