@@ -50,7 +50,7 @@ void selftest_control(void)
 /* Waits for a fault of the machine at SLOT_A's port and checks what is told. */
 static bool selftest_await_fault(uint64_t address)
 {
-	struct message message = {.deadline = clock_uptime() + 5 * NS_PER_SECOND};
+	struct message message = {.deadline = clock_uptime() + SELFTEST_LIMIT};
 
 	if (!EXPECT(message_receive(SLOT_A, &message), OK))
 		return false;

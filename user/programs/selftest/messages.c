@@ -118,7 +118,7 @@ void selftest_waiting_sender(void)
 	    !selftest_start("fill", NULL, SLOT_A, false, &child))
 		return;
 	for (; received < 20; received++) {
-		message = (struct message){.deadline = clock_uptime() + NS_PER_SECOND};
+		message = (struct message){.deadline = clock_uptime() + SELFTEST_LIMIT};
 		if (message_receive(SLOT_A, &message) != STATUS_OK || message.word[0] != received)
 			break;
 	}

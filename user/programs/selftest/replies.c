@@ -19,10 +19,24 @@ static void replies_pause(void)
 	clock_sleep_until(clock_uptime() + REPLIES_WAIT);
 }
 
+/* Waits until the machine is in this state and has sent so many messages. */
+static bool replies_await(uint32_t machine, enum machine_state state, uint64_t sent,
+			  struct abi_machine_info *info)
+{
+	uint64_t limit = clock_uptime() + SELFTEST_LIMIT;
+
+	while (machine_info(machine, info) == STATUS_OK && clock_uptime() < limit) {
+		if (info->state == state && info->messages_sent >= sent)
+			return true;
+		clock_sleep_until(clock_uptime() + 10 * NS_PER_MILLISECOND);
+	}
+	return false;
+}
+
 /* A child that calls SLOT_A, and that call received: its reply is in SLOT_REPLY. */
 static bool replies_called(const char *what, const char *argument, struct spawned *child)
 {
-	struct message message = {.deadline = clock_uptime() + 5 * NS_PER_SECOND};
+	struct message message = {.deadline = clock_uptime() + SELFTEST_LIMIT};
 
 	if (!selftest_start(what, argument, SLOT_A, true, child))
 		return false;
@@ -44,8 +58,7 @@ static void replies_refused(void)
 	message = (struct message){.deadline = 1};
 	EXPECT(message_receive(SLOT_B, &message), OK);
 	CHECK(message.got == 0);
-	replies_pause();
-	CHECK(machine_info(child.machine, &info) == STATUS_OK && info.state == MACHINE_EXITED &&
+	CHECK(replies_await(child.machine, MACHINE_EXITED, 0, &info) &&
 	      info.exit_code == STATUS_GONE);
 	EXPECT(machine_destroy(child.machine), OK);
 	slot_give(child.machine);
@@ -76,7 +89,7 @@ static void replies_without_table(void)
 /* The receiver of a full queue ends; the queue is emptied and the sender goes on. */
 static void replies_receiver_ends(void)
 {
-	struct abi_machine_info before = {.messages_sent = 0}, after = before;
+	struct abi_machine_info before = {.messages_sent = 0}, after = before, bound;
 	struct message message;
 	struct spawned receiver, sender;
 	enum status status;
@@ -85,17 +98,15 @@ static void replies_receiver_ends(void)
 	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_B), OK) ||
 	    !selftest_start("bind", NULL, SLOT_B, false, &receiver))
 		return;
-	replies_pause();
+	CHECK(replies_await(receiver.machine, MACHINE_RECEIVE, 0, &bound));
 	if (!selftest_start("fill", NULL, SLOT_B, false, &sender))
 		return;
 	replies_pause();
 	EXPECT(machine_info(sender.machine, &before), OK);
 	EXPECT(machine_destroy(receiver.machine), OK);
-	replies_pause();
-	EXPECT(machine_info(sender.machine, &after), OK);
-	CHECK(after.messages_sent > before.messages_sent);
+	CHECK(replies_await(sender.machine, MACHINE_READY, before.messages_sent + 1, &after));
 	/* A pause of the whole machine can be longer than one wait. */
-	limit = clock_uptime() + 5 * NS_PER_SECOND;
+	limit = clock_uptime() + SELFTEST_LIMIT;
 	do {
 		message = (struct message){.deadline = clock_uptime() + REPLIES_WAIT};
 		status = message_receive(SLOT_B, &message);
@@ -110,7 +121,7 @@ static void replies_receiver_ends(void)
 /* A segment goes with its owner, also where others have more of it mapped. */
 static void replies_owner_ends(void)
 {
-	struct message message = {.deadline = clock_uptime() + 5 * NS_PER_SECOND};
+	struct message message = {.deadline = clock_uptime() + SELFTEST_LIMIT};
 	struct segment_info info = {0};
 	struct spawned owner, reader;
 	char address[24];
@@ -129,7 +140,7 @@ static void replies_owner_ends(void)
 		return;
 	CHECK(message.label == SELFTEST_LABEL);
 	EXPECT(machine_destroy(owner.machine), OK);
-	message = (struct message){.deadline = clock_uptime() + NS_PER_SECOND};
+	message = (struct message){.deadline = clock_uptime() + SELFTEST_LIMIT};
 	EXPECT(message_reply_receive(SLOT_A, &message), OK);
 	CHECK(message.label == EVENT_FAULT && message.word[1] == info.address + PAGE_SIZE);
 	EXPECT(machine_destroy(reader.machine), OK);

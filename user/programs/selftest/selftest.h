@@ -15,7 +15,8 @@
 #include "user/lib/spawn.h"
 
 #define SELFTEST_LABEL	77u
-#define SELFTEST_SECOND (SLOT_FIRST_GRANT) /* a child's slot for what it is given */
+#define SELFTEST_LIMIT	(30 * NS_PER_SECOND) /* what takes longer has not happened */
+#define SELFTEST_SECOND (SLOT_FIRST_GRANT)   /* a child's slot for what it is given */
 
 /* Scratch slots below the ones that the library hands out. */
 enum { SLOT_A = 20, SLOT_B = 21, SLOT_C = 22, SLOT_D = 23, SLOT_EMPTY = 24 };
