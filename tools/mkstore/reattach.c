@@ -24,11 +24,15 @@
 #define REATTACH_NAME 40u
 #define REATTACH_MORE 1000u /* names tried for one object */
 
+struct reattach_found {
+	struct verify_unreached what;
+	char name[REATTACH_NAME]; /* given to it */
+};
+
 struct reattach {
 	struct host *host;
-	struct verify_unreached *found;
+	struct reattach_found *found;
 	size_t count, room;
-	char (*name)[REATTACH_NAME]; /* given to found[i] */
 	object_t directory;
 	bool out_of_memory;
 };
@@ -36,7 +40,7 @@ struct reattach {
 static void reattach_note(void *context, const struct verify_finding *finding)
 {
 	struct reattach *reattach = context;
-	struct verify_unreached *found;
+	struct reattach_found *found;
 
 	if (finding->code != VERIFY_UNREACHED || finding->snapshot.n)
 		return;
@@ -46,7 +50,7 @@ static void reattach_note(void *context, const struct verify_finding *finding)
 		return;
 	}
 	reattach->found = found;
-	found[reattach->count++] = finding->unreached;
+	found[reattach->count++].what = finding->unreached;
 }
 
 static enum status reattach_find(struct reattach *reattach)
@@ -129,18 +133,17 @@ static enum status reattach_name(struct reattach *reattach, object_t object, con
 	return status;
 }
 
-static enum status reattach_one(struct reattach *reattach, uint64_t index)
+static enum status reattach_one(struct reattach *reattach, struct reattach_found *found)
 {
-	const struct verify_unreached *found = &reattach->found[index];
-	char *name = reattach->name[index];
+	const char *type = kind_type_text(found->what.type);
+	const uint32_t object = found->what.object;
 	enum status status = STATUS_EXISTS;
 
-	snprintf(name, REATTACH_NAME, "%s-%" PRIu32, kind_type_text(found->type), found->object);
+	snprintf(found->name, REATTACH_NAME, "%s-%" PRIu32, type, object);
 	for (unsigned i = 2; status == STATUS_EXISTS && i < REATTACH_MORE; i++) {
-		status = reattach_name(reattach, (object_t){found->object}, name);
+		status = reattach_name(reattach, (object_t){object}, found->name);
 		if (status == STATUS_EXISTS)
-			snprintf(name, REATTACH_NAME, "%s-%" PRIu32 "-%u",
-				 kind_type_text(found->type), found->object, i);
+			snprintf(found->name, REATTACH_NAME, "%s-%" PRIu32 "-%u", type, object, i);
 	}
 	return status;
 }
@@ -152,7 +155,7 @@ static enum status reattach_all(struct reattach *reattach)
 	if (status == STATUS_OK)
 		status = reattach_directory(reattach);
 	for (uint64_t i = 0; status == STATUS_OK && i < reattach->count; i++)
-		status = reattach_one(reattach, i);
+		status = reattach_one(reattach, &reattach->found[i]);
 	return status == STATUS_OK ? host_finish(reattach->host) : status;
 }
 
@@ -167,15 +170,16 @@ static void reattach_show(struct reattach *reattach, struct show *show)
 
 	show_list(show, "reattached", columns);
 	for (uint64_t i = 0; i < reattach->count; i++) {
+		const struct reattach_found *found = &reattach->found[i];
 		char path[sizeof(REATTACH_PATH) + REATTACH_NAME];
 
-		snprintf(path, sizeof(path), "%s/%s", REATTACH_PATH, reattach->name[i]);
+		snprintf(path, sizeof(path), "%s/%s", REATTACH_PATH, found->name);
 		show_row(show);
 		show_text(show, path);
-		show_text(show, kind_type_text(reattach->found[i].type));
-		show_number(show, reattach->found[i].object);
-		show_number(show, reattach->found[i].objects);
-		show_number(show, reattach->found[i].pages);
+		show_text(show, kind_type_text(found->what.type));
+		show_number(show, found->what.object);
+		show_number(show, found->what.objects);
+		show_number(show, found->what.pages);
 	}
 	show_list_end(show);
 	fact_number(show, "generation", NULL, store_durable(reattach->host->store).n);
@@ -200,10 +204,8 @@ static enum command_exit reattach_store(struct reattach *reattach, struct show *
 			"%s: there is damage, which 'mkstore verify' lists: what nothing "
 			"leads to is only known of a store that is whole",
 			reattach->host->path);
-	if (status == STATUS_OK && reattach->count) {
-		reattach->name = calloc(reattach->count, sizeof(*reattach->name));
-		status = reattach->name ? reattach_all(reattach) : STATUS_NO_MEMORY;
-	}
+	if (status == STATUS_OK && reattach->count)
+		status = reattach_all(reattach);
 	if (status != STATUS_OK)
 		return reattach_error(reattach, status);
 	if (!reattach->count && !show->as_json)
@@ -219,7 +221,6 @@ static enum command_exit reattach_run(const struct command_invocation *invocatio
 	enum command_exit result = reattach_store(&reattach, invocation->show);
 
 	free(reattach.found);
-	free(reattach.name);
 	return result;
 }
 
