@@ -82,7 +82,7 @@ def compile_all():
                  for folder in ("base", "store", "disk", "drivers", DRIVER, "objects", "tests/sim",
                                 "tools/mkstore", "tools/verify", "kernel", "user/shell",
                                 "tests/unit/kernel", "tests/unit/objects")
-                 for path in (ROOT / folder).glob("*.[ch]"))
+                 for path in (ROOT / folder).rglob("*.[ch]"))
     objects = {}
     for source in sources():
         output = BUILD / "objects" / (str(source).replace("/", "_") + ".o")
@@ -120,6 +120,8 @@ class Mutant:
         if not self.test:
             return [path for name, path in others.items() if simulated(name)], ["-llz4"]
         libraries = ["-fsanitize=address", "-lcmocka", "-llz4"]
+        if self.test in ALONE:
+            return [compile_test(self.test), others["tools/mkstore/failure.c"]], libraries
         if self.test.startswith("kernel/fake"):
             tested = [path for name, path in others.items()
                       if name in CALLS + FAKES or name.startswith(("base/", "objects/"))]
@@ -128,7 +130,7 @@ class Mutant:
         driver = self.test.startswith("drivers/blk")
         tested = [path for name, path in others.items()
                   if not name.startswith("tests/") and name not in [*CALLS, *ALONE.values()]
-                  and name.startswith(DRIVER) == driver and self.test not in ALONE]
+                  and name.startswith(DRIVER) == driver]
         return [*tested, compile_test(self.test)], libraries
 
     def build(self, objects):
