@@ -89,9 +89,10 @@ static void test_abandoned_repair(void **state)
 			if (store_scrub_step(f->store, &scrub, &damage) == STATUS_WAIT)
 				fixture_wait(f);
 		assert_int_equal(f->store->scrubber.repairing, 9);
-		while (scrubber_busy(f->store))
+		while (scrubber_busy(f->store)) {
 			store_wait_for(f->store, (store_channel_t){STORE_CHANNEL_SCRUB});
-		fixture_wait(f);
+			fixture_wait(f);
+		}
 		/* Where the write succeeded this read fails. */
 		f->fail_operation = BLOCK_READ;
 		f->fail_at = f->reads + 1;
