@@ -39,7 +39,6 @@
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
-#include "base/assert.h"
 #include <string.h>
 
 struct request {
@@ -105,7 +104,6 @@ static struct request *request_add(const struct store_commit_request *commit,
 {
 	struct request *request = &checkpoint.request[checkpoint.count++];
 
-	ASSERT(checkpoint.count <= KERNEL_REQUESTS_MAX);
 	memset(request, 0, sizeof(*request));
 	request->commit = *commit;
 	request->end = end;
@@ -170,7 +168,6 @@ static struct task *request_task(const struct request *request)
 static void request_done(struct request *request, enum status outcome, generation_t generation,
 			 bool advanced)
 {
-	ASSERT(request->stage != REQUEST_DONE); /* an outcome is final */
 	request->stage = REQUEST_DONE;
 	request->outcome = outcome;
 	request->generation = generation;
@@ -184,7 +181,6 @@ static enum status request_answer(struct request *request)
 	struct disk_machine *machine;
 	enum status status;
 
-	ASSERT(request->stage == REQUEST_DONE);
 	if (!request->object.n)
 		console_answered(request->outcome);
 	if (!task)
@@ -333,8 +329,6 @@ static enum status checkpoint_freeze(struct store_commit_request *commit)
 	commit->wall_ns = arch_wall_ns();
 	/* COMMIT POINT of the freeze: everything dirty belongs to the past now. */
 	status = store_commit(kernel.space.store, commit, &checkpoint.generation);
-	/* The generation that callers read of is the one that was made. */
-	ASSERT(status != STATUS_OK || checkpoint.generation.n == generation.n);
 	if (status != STATUS_OK)
 		checkpoint_callers(generation, true);
 	spent = arch_time_ns() - start;
@@ -364,7 +358,6 @@ static bool checkpoint_begin(void)
 	struct request *actor = checkpoint_actor();
 	enum status status;
 
-	ASSERT(!checkpoint.running);
 	if (actor)
 		commit = actor->commit;
 	status = checkpoint_freeze(&commit);
@@ -458,7 +451,6 @@ static void checkpoint_failed(enum status outcome)
 	uint64_t pause = KERNEL_RETRY_NS << (checkpoint.failures < 5 ? checkpoint.failures : 5);
 	const char *trouble = kernel.device->trouble;
 
-	ASSERT(outcome != STATUS_OK);
 	checkpoint.failures++;
 	checkpoint.outcome = outcome;
 	if (outcome != STATUS_IO)
@@ -494,8 +486,6 @@ static void saved_say(void)
 
 static void checkpoint_succeeded(void)
 {
-	/* Nobody is told so before it is. */
-	ASSERT(store_durable(kernel.space.store).n >= checkpoint.generation.n);
 	for (uint32_t i = 0; i < checkpoint.count; i++) {
 		struct request *request = &checkpoint.request[i];
 
@@ -512,7 +502,6 @@ static void checkpoint_ended(void)
 {
 	enum status outcome = store_health(kernel.space.store);
 
-	ASSERT(checkpoint.running);
 	checkpoint.running = false;
 	checkpoint.figures.last_commit_ns = time_uptime_ns() - checkpoint.frozen_ns;
 	if (outcome == STATUS_OK)

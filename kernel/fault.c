@@ -13,7 +13,6 @@
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
-#include "base/assert.h"
 #include <string.h>
 
 static const char *const fault_names[] = {
@@ -100,7 +99,6 @@ void fault_page(const struct arch_trap_info *info)
 	enum status status;
 	unsigned flags;
 
-	ASSERT(task->place == TASK_RUNNING && task->root);
 	if (info->code & ARCH_FAULT_WRITE)
 		wanted = RIGHT_WRITE;
 	else if (info->code & ARCH_FAULT_FETCH)
@@ -240,8 +238,6 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	enum status status;
 	bool told;
 
-	ASSERT(fault > FAULT_NONE && fault < sizeof(fault_names) / sizeof(fault_names[0]));
-	ASSERT(task->place == TASK_RUNNING);
 	store_operation_begin(kernel.space.store);
 	status = machine_prepare(&kernel.space, task->object, &machine);
 	if (status == STATUS_IO)
@@ -260,7 +256,6 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 		kernel_park_for_space();
 	if (status == STATUS_IO)
 		kernel_park_for_disk(TASK_READS_FAULT);
-	ASSERT(machine->object == task->object.n && machine->state == MACHINE_READY);
 	/* COMMIT POINT */
 	if (status == STATUS_OK)
 		machine->call_number++;

@@ -25,7 +25,6 @@ void kernel_fpu_save(void)
 
 	/* The machine page is where it was, and writable: it has been dirty since the
 	 * machine was entered, and every freeze saves first. */
-	ASSERT(!cpu->fpu_live || cpu->fpu);
 	if (cpu->fpu_live)
 		arch_fpu_save(cpu->fpu_image);
 	cpu->fpu_live = false;
@@ -35,7 +34,6 @@ void kernel_make_ready(object_t machine, const struct disk_machine *data)
 {
 	struct task *task;
 
-	ASSERT(data->object == machine.n);
 	if (data->state != MACHINE_READY || data->stopped || kernel.hold ||
 	    safe_holds(data->version))
 		return;
@@ -139,8 +137,6 @@ static void loop_first_machine(void)
 	static const char *const reasons[] = {"fresh",	  "clean", "power cut",
 					      "restored", "moved", "copy"};
 
-	ASSERT(!kernel.first_machine);
-	ASSERT(kernel.reason < sizeof(reasons) / sizeof(reasons[0]));
 	kernel.first_machine = true;
 	kernel.resume_us = (arch_time_ns() - kernel.entry_ns - console_waited_ns()) / 1000;
 	kernel_print_loud("perdure: generation %lu resumed in %lu ms (%s)",
@@ -205,10 +201,6 @@ static void loop_enter(struct task *task)
 		arch_fpu_load(machine->fpu);
 		cpu->fpu = task;
 	}
-	/* Whatever made it wait has gone another way. */
-	ASSERT(cpu->running == task && task->place == TASK_RUNNING);
-	ASSERT(machine->object == task->object.n);
-	ASSERT(!kernel.hold && !kernel.failing);
 	cpu->fpu_live = true;
 	cpu->fpu_image = machine->fpu;
 	if (!kernel.first_machine)

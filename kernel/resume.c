@@ -10,7 +10,6 @@
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
-#include "base/assert.h"
 #include <string.h>
 
 static struct {
@@ -313,8 +312,6 @@ static bool resume_tell(void)
 	struct disk_object record;
 	enum status status;
 
-	ASSERT(index < SYSTEM_RESUME_MAX);
-	ASSERT(resume.to_tell >> index & 1);
 	resume.telling = (index + 1) % SYSTEM_RESUME_MAX;
 	store_operation_begin(kernel.space.store);
 	status = system_read(&kernel.space, &system);
@@ -352,7 +349,6 @@ static bool resume_skip(enum status status)
 	else if (!resume.damaged)
 		kernel_print_loud("perdure: machines from %u on may not be found: %s",
 				  resume.cursor.n, status_text(status));
-	ASSERT(next > resume.cursor.n);
 	resume.cursor.n = next;
 	resume.damaged |= status != STATUS_IO;
 	console_examine();
@@ -421,7 +417,6 @@ bool resume_step(void)
 	}
 	if (status != STATUS_OK)
 		return false;
-	ASSERT(object.n >= resume.cursor.n);
 	resume.cursor = (object_t){object.n + 1};
 	return true;
 }

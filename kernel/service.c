@@ -79,8 +79,6 @@ static void service_answer(struct service *service, enum status label)
 	uint32_t slot = call_slot(call->gpr[REGISTER_R15], 0);
 	unsigned got = 0;
 
-	ASSERT(label != STATUS_WAIT);
-	ASSERT(service->length <= MESSAGE_DATA);
 	if (label != STATUS_OK)
 		service->length = 0;
 	else if (service->capability.version && slot) {
@@ -132,11 +130,6 @@ enum status service_run(struct call *call, const struct disk_capability *capabil
 		status = service_prepare(service, operation);
 	if (status == STATUS_OK)
 		status = operation->run(service);
-	/* Only what the row says was prepared, and who asked is still there. */
-	ASSERT(status != STATUS_OK || !service->length || operation->flags & SERVICE_DATA);
-	ASSERT(status != STATUS_OK || !service->capability.version ||
-	       operation->flags & SERVICE_CAPABILITY);
-	ASSERT(cpu_this()->running == call->task);
 	if (status == STATUS_WAIT)
 		kernel_park(service->wake_ns);
 	if (status == STATUS_IO && operation && operation->flags & SERVICE_PATIENT &&

@@ -9,7 +9,6 @@
 #include "kernel/print.h"
 #include "kernel/service.h"
 #include "kernel/console.h"
-#include "base/assert.h"
 #include <string.h>
 
 static enum status target_prepare(struct service *service, struct disk_machine **machine)
@@ -270,9 +269,8 @@ static enum status machine_created(struct service *service)
 	enum status status =
 		object_read(&kernel.space, (object_t){service->capability.object}, &record);
 
-	ASSERT(status == STATUS_OK && record.type == OBJECT_MACHINE);
 	service->word[0] = record.machine.message_page << PAGE_SHIFT;
-	return STATUS_OK;
+	return status;
 }
 
 /* ---- the end ---------------------------------------------------------------------- */
@@ -303,7 +301,6 @@ static enum status machine_exit(struct service *service)
 					 (unsigned long)service->message.word[0]);
 		kernel_leave();
 	}
-	ASSERT(machine->state == MACHINE_READY);
 	/* COMMIT POINT */
 	machine->exit_code = (uint32_t)service->message.word[0];
 	machine->state = MACHINE_EXITED;

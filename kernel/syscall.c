@@ -8,7 +8,6 @@
  * Each entry prepares all pages it will touch, and commits once.
  */
 #include "kernel/syscall.h"
-#include "base/assert.h"
 #include <string.h>
 
 void call_finish(struct call *call, enum status status)
@@ -280,7 +279,6 @@ static enum status receive_from(struct call *call, object_t port, const struct d
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
-	ASSERT(call->machine->state == MACHINE_READY);
 	deliver_commit(call->machine, &message);
 	port_drop(&kernel.space, record);
 	task_wake_channel(kernel_port_channel(port));
@@ -472,9 +470,6 @@ void syscall_run(void)
 	if (status != STATUS_OK)
 		kernel_panic("machine %u runs but its page is not there: %s", call.task->object.n,
 			     status_text(status));
-	ASSERT(call.task->place == TASK_RUNNING);
-	ASSERT(call.machine->version == call.task->version);
-	ASSERT(call.machine->state == MACHINE_READY);
 	call.machine->registers.rip -= ARCH_SYSCALL_LENGTH;
 	call.gpr = call.machine->registers.gpr;
 	rax = call.gpr[REGISTER_RAX];

@@ -38,8 +38,6 @@ struct cpu *cpu_this(void)
 
 static void list_append(struct list *list, struct task *task)
 {
-	ASSERT(!task->next && !task->previous);
-	ASSERT(!list->last || !list->last->next);
 	task->next = NULL;
 	task->previous = list->last;
 	if (list->last)
@@ -51,9 +49,6 @@ static void list_append(struct list *list, struct task *task)
 
 static void list_remove(struct list *list, struct task *task)
 {
-	/* Its neighbours, or the ends of this very list, know it. */
-	ASSERT(task->previous ? task->previous->next == task : list->first == task);
-	ASSERT(task->next ? task->next->previous == task : list->last == task);
 	if (task->previous)
 		task->previous->next = task->next;
 	else
@@ -91,18 +86,13 @@ static void task_take(struct task *task)
 	list_remove(task_list(task), task);
 	if (task->place == TASK_QUEUED && !all.run[task->priority].first)
 		all.queued &= ~(1u << task->priority);
-	if (task->wake_ns) {
-		ASSERT(task->place == TASK_WAITING);
-		ASSERT(all.timed);
+	if (task->place == TASK_WAITING && task->wake_ns)
 		all.timed--;
-	}
 	task->wake_ns = 0;
 }
 
 static void task_put(struct task *task, enum task_place place)
 {
-	/* A free one names no machine, all others do. */
-	ASSERT((place == TASK_FREE) == !task->object.n);
 	task->place = (uint8_t)place;
 	list_append(task_list(task), task);
 	if (place == TASK_QUEUED)
@@ -138,8 +128,6 @@ void task_forget(struct task *task)
 {
 	struct cpu *cpu = cpu_this();
 
-	ASSERT(task->place != TASK_FREE);
-	ASSERT(task_find(task->object) == task);
 	for (struct task **link = hash_head(task->object); *link; link = &(*link)->hash_next)
 		if (*link == task) {
 			*link = task->hash_next;
@@ -153,7 +141,6 @@ void task_forget(struct task *task)
 		cpu->running = NULL;
 	task_take(task);
 	memory_root_destroy(task);
-	ASSERT(!task->root && !task->root_next && !task->root_previous);
 	memset(task, 0, sizeof(*task));
 	task_put(task, TASK_FREE);
 }
@@ -176,12 +163,10 @@ struct task *task_get(object_t object, uint64_t version, uint8_t priority)
 		all.overflow = true;
 		return NULL;
 	}
-	ASSERT(!task->object.n && !task->root);
-	ASSERT(object.n && priority < MACHINE_PRIORITIES);
 	task_take(task);
 	task->object = object;
 	task->version = version;
-	task->priority = priority;
+	task->priority = priority % MACHINE_PRIORITIES;
 	task->hash_next = *hash_head(object);
 	*hash_head(object) = task;
 	task_put(task, TASK_IDLE);
@@ -200,7 +185,6 @@ void task_overflow_clear(void)
 
 void task_queue(struct task *task)
 {
-	ASSERT(task->place != TASK_FREE);
 	task_take(task);
 	task->slice = KERNEL_SLICE_TICKS;
 	task_put(task, TASK_QUEUED);
@@ -209,8 +193,6 @@ void task_queue(struct task *task)
 void task_wait(struct task *task, uint32_t channel, uint64_t wake_ns)
 {
 	ASSERT(channel < CHANNELS);
-	ASSERT(task->place == TASK_RUNNING);
-	ASSERT(cpu_this()->running != task);
 	task_take(task);
 	task->channel = channel;
 	task->wake_ns = wake_ns;
@@ -243,8 +225,6 @@ void task_set_priority(struct task *task, uint8_t priority)
 {
 	enum task_place place = task->place;
 
-	ASSERT(priority < MACHINE_PRIORITIES);
-	ASSERT(place != TASK_FREE);
 	if (place != TASK_QUEUED) {
 		task->priority = priority;
 		return;
@@ -256,7 +236,6 @@ void task_set_priority(struct task *task, uint8_t priority)
 
 void task_wake_channel(uint32_t channel)
 {
-	ASSERT(channel < CHANNELS);
 	while (all.wait[channel].first)
 		task_queue(all.wait[channel].first);
 }
@@ -269,7 +248,6 @@ void task_wake_timed(uint64_t now_ns)
 		struct task *next;
 
 		for (struct task *task = all.wait[channel].first; task; task = next) {
-			ASSERT(task->place == TASK_WAITING && task->channel == channel);
 			next = task->next;
 			if (task->wake_ns && task->wake_ns <= now_ns)
 				task_queue(task);
@@ -281,19 +259,16 @@ struct task *task_next(void)
 {
 	struct task *task;
 
-	ASSERT(!cpu_this()->running);
 	if (!all.queued)
 		return NULL;
 	task = all.run[31 - __builtin_clz(all.queued)].first;
 	task_take(task);
-	ASSERT(!all.running.first); /* one CPU, one task */
 	task_put(task, TASK_RUNNING);
 	return task;
 }
 
 bool task_queued_above(int priority)
 {
-	ASSERT(priority < (int)MACHINE_PRIORITIES);
 	return all.queued >> (priority + 1) != 0;
 }
 

@@ -101,7 +101,6 @@ static enum status btree_descend(struct space *space, enum btree_access access, 
 static enum status btree_descend_edge(struct space *space, struct btree_path *path, uint32_t level,
 				      bool last)
 {
-	ASSERT(level < path->height);
 	while (level > 0) {
 		const struct btree_step *above = &path->step[level];
 		struct btree_step step = {.page = btree_node_child(above->node, above->index)};
@@ -150,7 +149,6 @@ enum status btree_find(struct space *space, uint64_t root, struct btree_key key,
 	struct btree_entry entry;
 	enum status status;
 
-	ASSERT(value_length <= TREE_VALUE_MAX);
 	if (!root)
 		return STATUS_NOT_FOUND;
 	status = btree_descend(space, TREE_READ, root, key, &path);
@@ -197,7 +195,6 @@ enum status btree_next(struct space *space, uint64_t root, struct btree_key afte
 	struct btree_entry entry;
 	enum status status;
 
-	ASSERT(after.length <= TREE_KEY_MAX && value_length <= TREE_VALUE_MAX);
 	if (!root)
 		return STATUS_NOT_FOUND;
 	status = btree_descend_after(space, root, after, &path);
@@ -400,8 +397,7 @@ static void btree_grow(struct space *space, uint64_t *root, const struct btree_p
 	struct disk_tree_page *node;
 	struct btree_carry first;
 
-	ASSERT(path->height >= 1 && path->height < TREE_DEPTH_MAX);
-	ASSERT(carry->child != top->page);
+	ASSERT(path->height < TREE_DEPTH_MAX);
 	*root = btree_pool_take(space, &node);
 	btree_node_initialise(node, path->height);
 	carry_set(&first, space_resident(space, (page_t){top->page}), top->page);
@@ -431,7 +427,6 @@ static void btree_insert_at(struct space *space, uint64_t *root, const struct bt
 		bool last = btree_path_last(path, level);
 		uint64_t page;
 
-		ASSERT(node->level == level);
 		if (btree_node_fits(node, entry)) {
 			btree_node_insert(node, index, entry);
 			return;
@@ -483,7 +478,6 @@ static void btree_remove_at(struct space *space, uint64_t *root, const struct bt
 
 		node = step_writable(space, step);
 		btree_node_remove(node, step->index);
-		ASSERT(node->level == level);
 		if (node->count)
 			break;
 		btree_pool_give(space, step->page);

@@ -151,7 +151,6 @@ uint32_t btree_node_room(const struct disk_tree_page *node)
 
 void btree_node_initialise(struct disk_tree_page *node, uint32_t level)
 {
-	ASSERT(level < TREE_DEPTH_MAX);
 	memset(node, 0, sizeof(*node));
 	node->magic = TREE_MAGIC;
 	node->level = (uint16_t)level;
@@ -180,7 +179,6 @@ void btree_node_insert(struct disk_tree_page *node, uint32_t index, const struct
 	memcpy(bytes + ENTRY_HEADER, entry->key, entry->key_length);
 	if (entry->value_length)
 		memcpy(bytes + ENTRY_HEADER + entry->key_length, entry->value, entry->value_length);
-	ASSERT((uint32_t)node->count * OFFSET_SIZE <= node->heap);
 }
 
 void btree_node_remove(struct disk_tree_page *node, uint32_t index)
@@ -203,8 +201,6 @@ void btree_node_remove(struct disk_tree_page *node, uint32_t index)
 	memset(node->bytes + node->heap, 0, size);
 	node->heap += (uint16_t)size;
 	memset(node->bytes + node->count * OFFSET_SIZE, 0, OFFSET_SIZE);
-	ASSERT(node->heap <= TREE_NODE_BYTES);
-	ASSERT(node->count || node->heap == TREE_NODE_BYTES);
 }
 
 /* How many entries stay when the page is cut in half by bytes; at least one on
@@ -226,7 +222,6 @@ void btree_node_split(struct disk_tree_page *left, struct disk_tree_page *right,
 {
 	uint32_t stay = last && index == left->count ? left->count : split_point(left);
 
-	ASSERT(index <= left->count && stay <= left->count);
 	btree_node_initialise(right, left->level);
 	for (uint32_t i = stay; i < left->count; i++) {
 		struct btree_entry moved;
@@ -240,7 +235,4 @@ void btree_node_split(struct disk_tree_page *left, struct disk_tree_page *right,
 		btree_node_insert(right, index - stay, entry);
 	else
 		btree_node_insert(left, index, entry);
-	/* Neither is empty, or a search would find no key that leads to it. */
-	ASSERT(left->count && right->count);
-	ASSERT(left->level == right->level);
 }

@@ -78,7 +78,6 @@ static enum status creation_prepare(struct space *space, struct creation *creati
 	const struct type_descriptor *type = creation->type;
 	enum status status = system_prepare(space, &creation->system);
 
-	ASSERT(!creation->count);
 	creation_part(creation, request->type, type->starts_empty ? 0 : request->size);
 	if (type->companion)
 		creation_part(creation, type->companion, type->companion_size);
@@ -104,11 +103,9 @@ static void creation_record(struct space *space, struct creation *creation, uint
 	object_t object = creation->part[index].object;
 	struct disk_object *record = record_writable(space, object);
 
-	ASSERT(!record->version && record->type == OBJECT_NONE);
 	memset(record, 0, sizeof(*record));
 	record->version = creation->system->next_version =
 		objects_version(space, creation->system) + 1;
-	ASSERT(record->version > space->version_floor);
 	record->type = (uint8_t)type;
 	record->bank = creation->bank.n;
 	record->size = creation->part[index].size;
@@ -137,9 +134,6 @@ enum status object_create(struct space *space, object_t bank, const struct objec
 		creation_record(space, &creation, i);
 	if (type->create_commit)
 		type->create_commit(space, &creation);
-	for (uint32_t i = 0; i < creation.count; i++)
-		ASSERT(record_valid(record_writable(space, creation.part[i].object)));
-	ASSERT(creation.next_object >= creation.system->next_object);
 	*capability = creation.part[0].capability;
 	range_plan_commit(space, creation.system, &creation.plan);
 	creation.system->next_object = creation.next_object;

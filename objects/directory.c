@@ -97,7 +97,6 @@ static enum status directory_less_prepare(struct space *space, object_t director
 
 static void directory_more(struct space *space, struct disk_object *record)
 {
-	ASSERT(record->type == OBJECT_DIRECTORY && record->version);
 	if (charge_of_next(record->size))
 		bank_charge(space, (object_t){record->bank}, charge_of_next(record->size), 0);
 	record->size++;
@@ -105,7 +104,6 @@ static void directory_more(struct space *space, struct disk_object *record)
 
 static void directory_less(struct space *space, struct disk_object *record)
 {
-	ASSERT(record->type == OBJECT_DIRECTORY && record->size);
 	record->size--;
 	if (charge_of_next(record->size))
 		bank_credit(space, (object_t){record->bank}, charge_of_next(record->size), 0);
@@ -206,10 +204,6 @@ static enum status placing_prepare(struct space *space, struct placing *placing,
 
 static void placing_commit(struct space *space, const struct placing *placing, object_t place)
 {
-	/* It does not come to lie in itself, and what leaves is not what comes. */
-	ASSERT(placing->comes.n != place.n || !place.n);
-	ASSERT(!placing->comes.n || placing->comes.n != placing->leaves.n);
-	ASSERT(placing->comes.n != OBJECT_ROOT_DIRECTORY);
 	if (placing->leaves.n)
 		record_writable(space, placing->leaves)->directory.place = 0;
 	if (placing->comes.n)

@@ -69,7 +69,6 @@ enum status log_prepare(struct space *space, size_t length)
 	enum status status;
 
 	space_operation_note(space);
-	ASSERT(space->log_bytes <= LOG_PREPARE_MAX);
 	if (length > LOG_PREPARE_MAX - space->log_bytes)
 		return STATUS_LIMIT;
 	status = log_find(space, &log, &header);
@@ -95,7 +94,6 @@ void log_write(struct space *space, const void *text, size_t length)
 
 	log += object.n % OBJECTS_PER_PAGE;
 	header = space_writable(space, (page_t){log->first_page});
-	ASSERT(log->type == OBJECT_LOG && log->version);
 	ASSERT(length <= space->log_bytes);
 	space->log_bytes -= (uint32_t)length;
 	header->magic = LOG_MAGIC;

@@ -96,10 +96,6 @@ enum status machine_attach(struct disk_machine *machine, const struct disk_objec
 	if (!entry)
 		return STATUS_LIMIT;
 
-	/* Within the range of the segment, and in the user arena: programs map it. */
-	ASSERT(pages && first >= segment->first_page);
-	ASSERT(first - segment->first_page + pages <= segment->range_pages);
-	ASSERT(first >= USER_ARENA_PAGE && first < USER_ARENA_END);
 	/* Commit point. */
 	*entry = (struct disk_attachment){.segment = *capability,
 					  .first_page = first,
@@ -130,7 +126,6 @@ enum status machine_detach(struct disk_machine *machine, page_t page)
 
 	if (!found)
 		return STATUS_INVALID;
-	ASSERT(found->pages && found->segment.version);
 	machine->attachments[found - machine->attachments] = (struct disk_attachment){.pages = 0};
 	return STATUS_OK;
 }
@@ -207,8 +202,6 @@ static void machine_initialise(struct disk_machine *machine, const struct object
 	const uint16_t fpu_control = 0x37f;   /* FCW: all exceptions masked, 64-bit precision */
 	const uint32_t simd_control = 0x1f80; /* MXCSR: all exceptions masked */
 
-	ASSERT(self->type == OBJECT_MACHINE && table->type == OBJECT_TABLE);
-	ASSERT(request->priority < MACHINE_PRIORITIES);
 	memset(machine, 0, sizeof(*machine));
 	machine->magic = MACHINE_MAGIC;
 	machine->object = self->object;
@@ -231,8 +224,6 @@ static void machine_create_commit(struct space *space, struct creation *creation
 	struct disk_capability *slots =
 		space_writable(space, (page_t){creation->plan.range[1].first});
 
-	ASSERT(creation->plan.count == RANGES_MAX);
-	ASSERT(creation->part[1].type == OBJECT_TABLE);
 	record->machine.message_page = creation->plan.range[2].first;
 	record->machine.message_pages = creation->plan.range[2].pages;
 	memset(slots, 0, PAGE_SIZE);

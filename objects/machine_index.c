@@ -29,7 +29,6 @@ void machine_ready_set(struct space *space, object_t machine, bool ready)
 	uint8_t *bits = space_writable(space, ready_page(machine));
 	uint32_t bit = machine.n % READY_BITS_PER_PAGE;
 
-	ASSERT(machine.n && machine.n < OBJECT_MAX);
 	if (ready)
 		bits[bit / 8] |= (uint8_t)(1u << bit % 8);
 	else
@@ -41,7 +40,6 @@ static uint32_t ready_scan(const uint64_t *words, uint32_t bit)
 {
 	uint64_t word;
 
-	ASSERT(bit < READY_BITS_PER_PAGE);
 	for (uint32_t i = bit / 64; i < READY_BITS_PER_PAGE / 64; i++) {
 		word = words[i];
 		if (i == bit / 64)

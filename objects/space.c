@@ -18,7 +18,6 @@ static enum status space_read_view(struct space *space, page_t page, void **data
 	const void *found;
 	enum status status;
 
-	ASSERT(space->kept_pages <= SPACE_KEPT);
 	if (space->kept_pages == SPACE_KEPT)
 		return STATUS_LIMIT;
 	status = store_view_read(space->store, space->view, page, &found);
@@ -94,7 +93,6 @@ void space_operation_note(struct space *space)
 {
 	uint64_t operation = store_operation(space->store);
 
-	ASSERT(!space->view);
 	if (space->operation == operation)
 		return;
 	space->operation = operation;

@@ -202,10 +202,7 @@ static enum fake_end run(object_t object, uint64_t version)
 		return FAKE_GONE;
 	if (kept->place == TASK_WAITING)
 		return FAKE_PARKED;
-	if (kept->place != TASK_RUNNING)
-		return FAKE_BLOCKED;
-	task_idle(kept);
-	return FAKE_DONE;
+	return kept->place == TASK_RUNNING ? FAKE_DONE : FAKE_BLOCKED;
 }
 
 enum fake_end fake_again(const struct disk_capability *machine)
