@@ -117,7 +117,7 @@ def test_choose_fits_the_screen(used_image):
         assert "no older ones" in kernel_command(machine, "more", "or Enter: ")
         assert [number for number in seen[::2] if number] == [str(number) for number in range(12, 0, -1)]
         for runs in seen[1::2]:
-            assert re.match(r"\s+(\d+ n+\s+)?shell [a-z]+, counter ", runs), runs
+            assert re.match(r"\s+(\d+ n+\s+)?shell [a-z]+, (guard [a-z]+, )?counter ", runs), runs
         assert "still-0" in seen[1] and "still-9" not in seen[1] and "..." in seen[1]
         assert "still-0" not in seen[-1] and "..." not in seen[-1]
         # One of the first page is meant all the same, with Enter none is.
