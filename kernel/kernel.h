@@ -178,8 +178,7 @@ struct checkpoint_unsaved checkpoint_unsaved(void);
 /* Does the whole disk fail, as far as commits know? */
 bool checkpoint_disk_fails(void);
 
-/* ---- service.c, service_end.c
- * ----------------------------------------------------------------------- */
+/* ---- service.c, service_end.c ----------------------------------------------------- */
 
 /* The objects being destroyed, one bounded step; true: more at once. */
 bool service_destroy_step(void);

@@ -232,8 +232,7 @@ enum status store_settle(struct store *store)
 	return store->health;
 }
 
-/* ---- state
- * --------------------------------------------------------------------------------------- */
+/* ---- state --------------------------------------------------------------------- */
 
 generation_t store_generation(const struct store *store)
 {

@@ -103,7 +103,7 @@ uint32_t cache_inflight_newest(const struct store *store)
 	return slot == store->cache.inflight ? NIL : slot;
 }
 
-void cache_lru_add(struct store *store, uint32_t slot)
+static void lru_add(struct store *store, uint32_t slot)
 {
 	list_add(store, store->cache.lru, slot);
 	store->cache.lru_count++;
@@ -160,7 +160,7 @@ void cache_state_set(struct store *store, uint32_t slot, enum frame_state state)
 	frame->state = state;
 	store->cache.count[state]++;
 	if (lru_holds(store, frame))
-		cache_lru_add(store, slot);
+		lru_add(store, slot);
 }
 
 void cache_essential_change(struct store *store, bool changed)
@@ -173,7 +173,7 @@ void cache_essential_change(struct store *store, bool changed)
 		if (changed)
 			lru_remove(store, slot);
 		else
-			cache_lru_add(store, slot);
+			lru_add(store, slot);
 	}
 }
 
@@ -448,7 +448,7 @@ void store_frame_unpin(struct store *store, frame_t frame)
 	ASSERT(pinned->pins > 0);
 	pinned->pins--;
 	if (lru_holds(store, pinned))
-		cache_lru_add(store, slot);
+		lru_add(store, slot);
 }
 
 bool cache_durable_step(struct store *store)

@@ -91,7 +91,6 @@ void cache_retire(struct store *store, uint32_t slot); /* the opposite */
 /* Until the next release the frame is not evicted. */
 void cache_hold(struct store *store, uint32_t slot);
 void cache_release_held(struct store *store);
-void cache_lru_add(struct store *store, uint32_t slot);
 /* The list of frames in flight: adds the newest; which is that, NIL: there is none. */
 void cache_inflight_add(struct store *store, uint32_t slot);
 uint32_t cache_inflight_newest(const struct store *store);
@@ -133,11 +132,12 @@ struct read {
 	volatile bool done;
 };
 
+/* More that wait at a time displace each other: what those have been told is read again. */
 #define READER_WAITED 64u
 
 struct reader {
 	struct read read[LIMIT_READS];	/* limits.read_requests of them */
-	uint32_t waited[READER_WAITED]; /* operations that do, by their number */
+	uint32_t waited[READER_WAITED]; /* operations that wait for a read, by their number */
 };
 
 void reader_lay_out(struct store *store, struct layout *layout);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * media.h - what lies on the medium and how it is told apart: extents with the places they belong
- * to, checksums, compression, superblocks, slots of the commit ring.  No state but the
- * superblock's copy in memory.
+ * to, checksums, compression, superblocks, slots of the commit ring.  It has no state.
  *
  * What other parts of the store may call and see.
  */
@@ -68,8 +67,6 @@ enum status device_transfer(struct store *store, enum block_operation operation,
 
 /* ---- superblock.c ------------------------------------------------------------ */
 
-/* Does this block hold a superblock as it was written: magic, checksum? */
-enum status superblock_check(struct disk_superblock *superblock);
 /* Finds the superblock, at mount.  *damaged: where the one of the two lies that
  * must be written anew; SUPERBLOCK_NONE: none must. */
 #define SUPERBLOCK_NONE UINT64_MAX

@@ -12,7 +12,8 @@
 #include "store/store_priv.h"
 #include "base/text.h"
 
-enum status superblock_check(struct disk_superblock *superblock)
+/* Does this block hold a superblock as it was written: magic, checksum? */
+static enum status superblock_check(struct disk_superblock *superblock)
 {
 	if (superblock->magic != DISK_MAGIC_SUPERBLOCK)
 		return STATUS_NOT_A_STORE;

@@ -99,7 +99,6 @@ void changes_sort_begin(struct changes *changes, uint32_t first, uint32_t count)
 	changes->sort_count = count;
 	changes->sort_build = count / 2;
 	changes->sort_end = count;
-	changes->sorting = true;
 	changes->last[CHANGE_FREE] = changes->last[CHANGE_TAKE] = NIL;
 }
 
@@ -117,7 +116,6 @@ bool changes_sort_step(struct changes *changes)
 			entry[changes->sort_end] = largest;
 			sift_down(entry, 0, changes->sort_end);
 		} else {
-			changes->sorting = false;
 			return true;
 		}
 	}

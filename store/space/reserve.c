@@ -36,7 +36,7 @@
 #include "store/store_priv.h"
 
 /* Pages and nodes of a full free map. */
-uint64_t map_blocks_total(const struct store *store)
+static uint64_t map_blocks_total(const struct store *store)
 {
 	uint64_t count = store_leaves(store);
 	uint64_t total = count;
@@ -55,7 +55,7 @@ static uint64_t catalogue_blocks(const struct store *store)
 	return LIMIT_CATALOGUE * (height + 2);
 }
 
-uint64_t reserve_slop(const struct store *store)
+static uint64_t reserve_slop(const struct store *store)
 {
 	return map_blocks_total(store) + catalogue_blocks(store) + LIMIT_CLEAR_BLOCKS;
 }

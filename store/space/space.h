@@ -24,7 +24,6 @@ struct changes {
 	uint32_t count;
 	uint32_t last[2]; /* index of the last entry of each kind, NIL: none */
 	uint32_t sort_first, sort_count, sort_build, sort_end; /* sort in progress */
-	bool sorting;
 };
 
 static inline uint64_t change_sector(uint64_t entry)
@@ -146,7 +145,6 @@ uint64_t reserve_room(const struct store *store);
 uint64_t reserve_nodes(const struct store *store); /* for the next full commit */
 uint64_t reserve_blocks_free(const struct store *store);
 uint64_t reserve_blocks_available(const struct store *store);
-uint64_t reserve_slop(const struct store *store);
 void reserve_begin(struct store *store); /* once the size of the store is known */
 /* The same for the generation that begins while the store grows to this size. */
 void reserve_grow(struct store *store, uint64_t sectors);
@@ -159,7 +157,6 @@ struct reserve reserve_of_next(struct store *store, uint64_t before, uint64_t pa
 /* Pages and nodes of a free map of `leaves` pages that as many scattered changes
  * touch. */
 uint64_t map_blocks_touched(uint64_t leaves, uint64_t changes);
-uint64_t map_blocks_total(const struct store *store);
 
 /* ---- stage.c -------------------------------------------------------------- */
 

@@ -209,6 +209,16 @@ static void test_they_stay_in_memory(void **state)
 		assert_int_equal(fixture_try(f, false, 2 * SYSTEM_END + i, &data), STATUS_OK);
 	assert_false(resident(f));
 	name_essential(f);
+	/* As many others are others. */
+	for (uint32_t i = 0; i < 2; i++) {
+		struct store_pages run[RUNS];
+
+		memcpy(run, f->store->essential.run, sizeof(run));
+		run[RUNS - 1].first.n += i;
+		run[RUNS - 1].count += !i;
+		store_essential_set(f->store, run, RUNS);
+		assert_memory_equal(f->store->essential.run, run, sizeof(run));
+	}
 	fixture_free(f);
 }
 
