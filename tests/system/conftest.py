@@ -43,6 +43,17 @@ def compiled(kind, *folders, without=()):
     return [path for path in objects if os.path.exists(path)]
 
 
+def program_command(source, made, *options):
+    """What makes a program of this source; with `-c`, an object."""
+    command = ["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I.", "-ffreestanding", "-isystem",
+               "base/include", "-fPIE", "-O2", "-fno-stack-protector", *options, source, "-o", made]
+    if "-c" in options:
+        return command
+    return [*command, "-static-pie", "-nostdlib", "-Wl,-z,separate-code", "-Wl,-z,now",
+            "-Wl,-z,noexecstack", "-Wl,--no-dynamic-linker", "-Wl,--gc-sections",
+            *compiled("ring3", "user/lib", "base"), "build/ring3/kernel/loader.o"]
+
+
 MKSTORE_SECONDS = 600  # what takes so long never ends
 
 

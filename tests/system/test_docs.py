@@ -6,10 +6,8 @@ import re
 import subprocess
 
 import pytest
-from conftest import ROOT, compiled
+from conftest import program_command
 
-FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}", "-ffreestanding", "-fPIE", "-O2"]
-LINK = ["-static-pie", "-nostdlib", "-Wl,-z,separate-code", "-Wl,--no-dynamic-linker"]
 # A piece of a function: what the text around it speaks of is there.
 AROUND = """#include "user/lib/directory.h"
 #include "user/lib/file.h"
@@ -40,10 +38,8 @@ def test_compiles(code, tmp_path):
     source, made = tmp_path / "printed.c", tmp_path / "printed.elf"
     program = re.search(r"^int main\(", code, re.M)
     source.write_text(code if program else AROUND.format(code), encoding="utf-8")
-    if program:
-        library = [*compiled("ring3", "user/lib", "base"), "build/ring3/kernel/loader.o"]
-        command = ["gcc", *FLAGS, *LINK, source, *library, "-o", made]
-    else:
-        command = ["gcc", *FLAGS, "-Wno-unused-but-set-variable", "-c", source, "-o", made]
+    command = program_command(source, made)
+    if not program:
+        command = program_command(source, made, "-Wno-unused-but-set-variable", "-c")
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

@@ -5,10 +5,11 @@ import mmap
 import os
 import random
 import re
+import subprocess
 import time
 
 import pytest
-from conftest import mkstore, mkstore_json, named_numbers, numbers, verify
+from conftest import mkstore, mkstore_json, named_numbers, numbers, program_command, verify
 
 from machine import LIMIT_S, Machine
 
@@ -194,6 +195,19 @@ def test_new_program_from_the_host(image):
         assert "mine: no such program" in machine.command("run mine")
         assert "priority is 0 to 8" in machine.command("run -p 16 hello")
         assert "usage: run" in machine.command("run -x hello")
+
+
+def test_data_of_a_message_stay(image, tmp_path):
+    """What was received is the receiver's, whatever he says before he uses it."""
+    subprocess.run(program_command("tests/system/notes.c", tmp_path / "notes"), check=True)
+    mkstore("put", image, tmp_path / "notes", "/bin/notes")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("run -n notes notes")
+        wait_for(machine, "ls /demo", "notes")
+        machine.command("run -n writer notes 'buy milk'")
+        wait_for(machine, "log 20", "writer: answer: noted buy milk\n")
+        assert "notes: note: buy milk\n" in machine.command("log 20")
 
 
 def test_traffic_light_serves_its_queue(image):

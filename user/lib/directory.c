@@ -8,18 +8,15 @@
 
 #include <string.h>
 #include "user/lib/message.h"
-#include "user/lib/program.h"
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
 
 enum status directory_lookup(uint32_t directory, const char *name, uint32_t to,
 			     enum object_type *type)
 {
-	struct message message = {.take = {(uint16_t)to}};
-	enum status status = message_put(&message, name, strlen(name));
+	struct message message = {.take = {(uint16_t)to}, MESSAGE_TEXT(name)};
+	enum status status = message_request(directory, DIRECTORY_LOOKUP, &message);
 
-	if (status == STATUS_OK)
-		status = message_request(directory, DIRECTORY_LOOKUP, &message);
 	if (type)
 		*type = (enum object_type)message.word[0];
 	return status;
@@ -27,32 +24,34 @@ enum status directory_lookup(uint32_t directory, const char *name, uint32_t to,
 
 enum status directory_link(uint32_t directory, const char *name, uint32_t from, bool replace)
 {
-	struct message message = {.word = {replace}, .pass = {(uint16_t)from}};
-	enum status status = message_put(&message, name, strlen(name));
+	struct message message = {.word = {replace}, .pass = {(uint16_t)from}, MESSAGE_TEXT(name)};
 
-	return status == STATUS_OK ? message_request(directory, DIRECTORY_LINK, &message) : status;
+	return message_request(directory, DIRECTORY_LINK, &message);
 }
 
 enum status directory_unlink(uint32_t directory, const char *name)
 {
-	struct message message = {0};
-	enum status status = message_put(&message, name, strlen(name));
+	struct message message = {MESSAGE_TEXT(name)};
 
-	return status == STATUS_OK ? message_request(directory, DIRECTORY_UNLINK, &message)
-				   : status;
+	return message_request(directory, DIRECTORY_UNLINK, &message);
 }
 
 enum status directory_rename(uint32_t directory, const char *old_name, uint32_t to,
 			     const char *new_name, bool replace)
 {
 	size_t old_length = strlen(old_name), new_length = strlen(new_name);
-	struct message message = {.word = {old_length, replace}, .pass = {(uint16_t)to}};
+	char names[2 * TREE_KEY_MAX];
+	struct message message = {
+		.word = {old_length, replace},
+		.pass = {(uint16_t)to},
+		.data = names,
+		.length = (uint32_t)(old_length + new_length),
+	};
 
 	if (old_length > TREE_KEY_MAX || new_length > TREE_KEY_MAX)
 		return STATUS_INVALID;
-	memmove(program_page->data, old_name, old_length);
-	memmove(program_page->data + old_length, new_name, new_length);
-	message.length = (uint32_t)(old_length + new_length);
+	memcpy(names, old_name, old_length);
+	memcpy(names + old_length, new_name, new_length);
 	return message_request(directory, DIRECTORY_RENAME, &message);
 }
 
@@ -60,15 +59,16 @@ enum status directory_rename(uint32_t directory, const char *old_name, uint32_t 
 static enum status directory_ask(uint32_t slot, uint64_t label, struct message *message,
 				 struct directory_item *item)
 {
-	enum status status = message_put(message, item->name, strlen(item->name));
+	enum status status;
 
-	if (status == STATUS_OK)
-		status = message_request(slot, label, message);
+	message->data = message->buffer = item->name;
+	message->length = (uint32_t)strlen(item->name);
+	message->size = DIRECTORY_NAME - 1;
+	status = message_request(slot, label, message);
 	if (status != STATUS_OK)
 		return status;
-	if (message->length >= DIRECTORY_NAME)
+	if (message->cut > 0)
 		return STATUS_FORMAT;
-	memcpy(item->name, message_data(), message->length);
 	item->name[message->length] = '\0';
 	item->type = (enum object_type)message->word[0];
 	item->size = message->word[1];

@@ -4,7 +4,6 @@
  */
 #include "user/lib/machine.h"
 
-#include <string.h>
 #include "user/lib/message.h"
 
 /* Calls whose arguments are words only. */
@@ -18,11 +17,9 @@ static enum status machine_words(uint32_t slot, uint64_t label, uint64_t w0, uin
 
 enum status machine_info(uint32_t slot, struct abi_machine_info *info)
 {
-	enum status status = machine_words(slot, MACHINE_INFO, 0, 0, 0);
+	struct message message = {MESSAGE_INTO(info)};
 
-	if (status == STATUS_OK)
-		memcpy(info, message_data(), sizeof(*info));
-	return status;
+	return message_request(slot, MACHINE_INFO, &message);
 }
 
 enum status machine_start(uint32_t slot, uint64_t rip, uint64_t rsp, uint64_t rdi)
@@ -47,18 +44,15 @@ enum status machine_exit(uint32_t slot, uint32_t code)
 
 enum status machine_registers(uint32_t slot, struct disk_registers *registers)
 {
-	enum status status = machine_words(slot, MACHINE_REGISTERS, 0, 0, 0);
+	struct message message = {MESSAGE_INTO(registers)};
 
-	if (status == STATUS_OK)
-		memcpy(registers, message_data(), sizeof(*registers));
-	return status;
+	return message_request(slot, MACHINE_REGISTERS, &message);
 }
 
 enum status machine_set_registers(uint32_t slot, const struct disk_registers *registers)
 {
-	struct message message = {0};
+	struct message message = {.data = registers, .length = sizeof(*registers)};
 
-	message_put(&message, registers, sizeof(*registers));
 	return message_request(slot, MACHINE_SET_REGISTERS, &message);
 }
 

@@ -18,48 +18,67 @@ static uint64_t message_pack_slots(const uint16_t slots[MESSAGE_CAPABILITIES])
 
 static bool impatient;
 
-/* `out` gets what came back; it may be the same as `in`. */
-static enum status message_invoke(uint64_t control, uint64_t slot, const struct message *in,
-				  struct message *out)
+/* What has arrived in the message page comes to where it is wanted, before the next call
+ * uses the page. */
+static void message_keep(struct message *message, uint32_t arrived)
 {
-	uint64_t rax = control | (uint64_t)(in->length & 0xffff) << 16;
-	uint64_t rdi = slot, rsi = in->label, rdx = in->word[0];
-	register uint64_t r10 __asm__("r10") = in->word[1];
-	register uint64_t r8 __asm__("r8") = in->word[2];
-	register uint64_t r9 __asm__("r9") = in->word[3];
-	register uint64_t r12 __asm__("r12") = in->word[4];
-	register uint64_t r13 __asm__("r13") = in->word[5];
-	register uint64_t r14 __asm__("r14") = message_pack_slots(in->pass);
-	register uint64_t r15 __asm__("r15") = message_pack_slots(in->take);
+	message->data = message->buffer;
+	message->length = arrived < message->size ? arrived : message->size;
+	message->cut = arrived - message->length;
+	if (message->length > 0)
+		memcpy(message->buffer, program_page->data, message->length);
+}
+
+/* What comes back replaces the message that goes out, in the registers only. */
+static enum status message_enter(uint64_t control, uint64_t slot, struct message *message)
+{
+	uint64_t rax = control | (uint64_t)(message->length & 0xffff) << 16;
+	uint64_t rdi = slot, rsi = message->label, rdx = message->word[0];
+	register uint64_t r10 __asm__("r10") = message->word[1];
+	register uint64_t r8 __asm__("r8") = message->word[2];
+	register uint64_t r9 __asm__("r9") = message->word[3];
+	register uint64_t r12 __asm__("r12") = message->word[4];
+	register uint64_t r13 __asm__("r13") = message->word[5];
+	register uint64_t r14 __asm__("r14") = message_pack_slots(message->pass);
+	register uint64_t r15 __asm__("r15") = message_pack_slots(message->take);
 
 	__asm__ volatile("syscall"
 			 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8),
 			   "+r"(r9), "+r"(r12), "+r"(r13)
-			 : "b"(in->deadline), "r"(r14), "r"(r15)
+			 : "b"(message->deadline), "r"(r14), "r"(r15)
 			 : "rcx", "r11", "memory");
-	out->badge = rdi;
-	out->label = rsi;
-	out->word[0] = rdx;
-	out->word[1] = r10;
-	out->word[2] = r8;
-	out->word[3] = r9;
-	out->word[4] = r12;
-	out->word[5] = r13;
-	out->length = (uint32_t)(rax >> 16) & 0xffff;
-	out->got = (uint32_t)(rax >> 32) & 0xf;
+	message->badge = rdi;
+	message->label = rsi;
+	message->word[0] = rdx;
+	message->word[1] = r10;
+	message->word[2] = r8;
+	message->word[3] = r9;
+	message->word[4] = r12;
+	message->word[5] = r13;
+	message->got = (uint32_t)(rax >> 32) & 0xf;
+	message_keep(message, (uint32_t)(rax >> 16) & 0xffff);
 	return (enum status)(rax & 0xffff);
+}
+
+static enum status message_invoke(uint64_t control, uint64_t slot, struct message *message)
+{
+	if (message->data && message->length > MESSAGE_DATA)
+		return STATUS_LIMIT;
+	if (message->data)
+		memcpy(program_page->data, message->data, message->length);
+	return message_enter(control, slot, message);
 }
 
 static uint64_t message_clock(uint64_t label, uint64_t until_ns)
 {
 	struct message message = {.label = label, .word = {until_ns}};
-	enum status status = message_invoke(ENTRY_CALL, SLOT_CLOCK, &message, &message);
+	enum status status = message_invoke(ENTRY_CALL, SLOT_CLOCK, &message);
 
 	return status == STATUS_OK && message.label == STATUS_OK ? message.word[0] : 0;
 }
 
 /* The disk has reported an error, and nothing was done: that may be over soon.  True: it is
- * time to try again.  The data in the message page are still there. */
+ * time to try again. */
 static bool message_again(enum status status)
 {
 	uint64_t now_ns;
@@ -80,14 +99,14 @@ void message_impatient(void)
 
 enum status message_call(uint32_t slot, struct message *message)
 {
-	return message_invoke(ENTRY_CALL, slot, message, message);
+	return message_invoke(ENTRY_CALL, slot, message);
 }
 
 enum status message_send(uint32_t slot, const struct message *message, bool wait)
 {
-	struct message ignored;
+	struct message sent = *message;
 
-	return message_invoke(ENTRY_SEND | (wait ? FLAG_WAIT << 8 : 0), slot, message, &ignored);
+	return message_invoke(ENTRY_SEND | (wait ? FLAG_WAIT << 8 : 0), slot, &sent);
 }
 
 /* What a receive cannot read the kernel has waited for: nobody else is to be told of it, so
@@ -99,7 +118,7 @@ static enum status message_await(uint64_t entry, uint32_t port, struct message *
 
 	do {
 		*message = sent;
-		status = message_invoke(entry, port, message, message);
+		status = message_invoke(entry, port, message);
 	} while (status == STATUS_IO);
 	return status;
 }
@@ -118,7 +137,7 @@ void message_yield(void)
 {
 	struct message message = {0};
 
-	message_invoke(ENTRY_YIELD, 0, &message, &message);
+	message_invoke(ENTRY_YIELD, 0, &message);
 }
 
 enum status message_request(uint32_t slot, uint64_t label, struct message *message)
@@ -135,18 +154,4 @@ enum status message_request(uint32_t slot, uint64_t label, struct message *messa
 			status = (enum status)message->label;
 	} while (message_again(status));
 	return status;
-}
-
-enum status message_put(struct message *message, const void *data, size_t length)
-{
-	if (length > MESSAGE_DATA)
-		return STATUS_LIMIT;
-	memmove(program_page->data, data, length);
-	message->length = (uint32_t)length;
-	return STATUS_OK;
-}
-
-const void *message_data(void)
-{
-	return program_page->data;
 }

@@ -2,20 +2,19 @@
 /*
  * message.h - the system calls: send, call, receive, reply.
  *
- * The data of a message (`length` bytes) lies at the start of the message page,
- * before sending and after receiving; message_put and message_data reach it.
- * Every call that brings a message overwrites it.  Deadlines are persistent
- * uptime in ns; 0 means none.
+ * A message names its data: what is sent lies where `data` points to, what is received
+ * comes into `buffer`, and stays there until its owner uses it again.  Deadlines are
+ * persistent uptime in ns; 0 means none.
  *
- * All that a call needs is in registers and the message page, both persistent:
- * after a power cut a call that waited goes on waiting.
+ * All that a call needs is in registers and the message page, through which its data go;
+ * both are persistent: after a power cut a call that waited goes on waiting.
  */
 #ifndef USER_LIB_MESSAGE_H
 #define USER_LIB_MESSAGE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "kernel/abi.h"
 
 struct message {
@@ -25,12 +24,21 @@ struct message {
 	uint64_t deadline;
 	uint16_t pass[MESSAGE_CAPABILITIES]; /* slots whose capabilities travel; 0: none */
 	uint16_t take[MESSAGE_CAPABILITIES]; /* slots for those that arrive; 0: refuse */
-	uint32_t length;		     /* bytes of data */
-	uint32_t got;			     /* bit i: a capability arrived in take[i] */
+	/* Sent: up to MESSAGE_DATA bytes (null: what lies in the message page).  Received: the
+	 * buffer, so that what was received can be passed on as it is. */
+	const void *data;
+	void *buffer;	       /* for what is received; null: data are not wanted */
+	uint32_t length, size; /* bytes of data; of the buffer */
+	uint32_t cut;	       /* bytes that arrived and had no room in the buffer */
+	uint32_t got;	       /* bit i: a capability arrived in take[i] */
 };
 
+/* In its initializer: a string is its data; what comes back goes into *object. */
+#define MESSAGE_TEXT(text)   .data = (text), .length = (uint32_t)strlen(text)
+#define MESSAGE_INTO(object) .buffer = (object), .size = sizeof(*(object))
+
 /* Sends and waits for the answer, which replaces the message.  OK: there is one,
- * what it says is its label. */
+ * what it says is its label.  LIMIT: more data than MESSAGE_DATA. */
 enum status message_call(uint32_t slot, struct message *message);
 
 /* Queues the message and goes on; FULL unless `wait`. */
@@ -52,10 +60,5 @@ void message_yield(void);
 enum status message_request(uint32_t slot, uint64_t label, struct message *message);
 /* From this on it is not asked again: there is somebody to tell. */
 void message_impatient(void);
-
-/* Puts data into the message page and sets length; LIMIT beyond MESSAGE_DATA. */
-enum status message_put(struct message *message, const void *data, size_t length);
-/* The data received last. */
-const void *message_data(void);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include "kernel/abi.h"
 
-/* The machine's message page.  Message data lies at its start. */
+/* The machine's message page, through which message.c sends and receives data. */
 extern struct abi_message_page *program_page;
 
 /* Called by start.S. */

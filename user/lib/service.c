@@ -10,14 +10,6 @@
 #include "user/lib/message.h"
 #include "base/text.h"
 
-/* Copies the answer's data; what is longer than `size` is not for us. */
-static enum status service_take_data(enum status status, void *data, size_t size)
-{
-	if (status == STATUS_OK)
-		memcpy(data, message_data(), size);
-	return status;
-}
-
 /* ---- clock ---------------------------------------------------------------- */
 
 enum status clock_now(uint64_t *uptime_ns, uint64_t *wall_ns)
@@ -50,9 +42,11 @@ enum status clock_sleep_until(uint64_t uptime_ns)
 
 enum status log_write(const void *text, size_t length)
 {
-	struct message message = {0};
+	struct message message = {
+		.data = text,
+		.length = length < LOG_LINE_MAX ? (uint32_t)length : LOG_LINE_MAX,
+	};
 
-	message_put(&message, text, length < LOG_LINE_MAX ? length : LOG_LINE_MAX);
 	return message_request(SLOT_LOG, LOG_WRITE, &message);
 }
 
@@ -71,14 +65,14 @@ void log_print(const char *format, ...)
 static enum status service_read_log(uint32_t slot, uint64_t label, uint64_t *position, void *buffer,
 				    size_t *length)
 {
-	struct message message = {.word = {*position}};
+	struct message message = {.word = {*position}, .buffer = buffer, .size = MESSAGE_DATA};
 	enum status status = message_request(slot, label, &message);
 
 	if (status != STATUS_OK)
 		return status;
-	*length = message.length < MESSAGE_DATA ? message.length : MESSAGE_DATA;
+	*length = message.length;
 	*position = message.word[1];
-	return service_take_data(status, buffer, *length);
+	return status;
 }
 
 enum status log_read(uint64_t *position, void *buffer, size_t *length)
@@ -95,22 +89,18 @@ enum status kernel_log_read(uint64_t *position, void *buffer, size_t *length)
 
 enum status console_write(const void *data, size_t length)
 {
-	struct message message = {0};
-	enum status status = message_put(&message, data, length);
+	struct message message = {.data = data, .length = (uint32_t)length};
 
-	return status == STATUS_OK ? message_request(SLOT_CONSOLE, CONSOLE_WRITE, &message)
-				   : status;
+	return message_request(SLOT_CONSOLE, CONSOLE_WRITE, &message);
 }
 
 enum status console_read(void *data, size_t *length, uint64_t deadline_ns)
 {
-	struct message message = {.word = {deadline_ns}};
+	struct message message = {.word = {deadline_ns}, .buffer = data, .size = MESSAGE_DATA};
 	enum status status = message_request(SLOT_CONSOLE, CONSOLE_READ, &message);
 
-	*length = 0;
-	if (status == STATUS_OK)
-		*length = message.length < MESSAGE_DATA ? message.length : MESSAGE_DATA;
-	return service_take_data(status, data, *length);
+	*length = status == STATUS_OK ? message.length : 0;
+	return status;
 }
 
 /* ---- store ------------------------------------------------------------------- */
@@ -131,12 +121,9 @@ static uint64_t service_deadline(void)
 static enum status service_resumable(uint32_t slot, uint64_t label, const char *name,
 				     uint64_t *generation)
 {
-	struct message message = {.word = {[5] = service_deadline()}};
-	enum status status = message_put(&message, name, strlen(name));
+	struct message message = {.word = {[5] = service_deadline()}, MESSAGE_TEXT(name)};
+	enum status status = message_request(slot, label, &message);
 
-	if (status != STATUS_OK)
-		return status;
-	status = message_request(slot, label, &message);
 	*generation = message.word[0];
 	return status;
 }
@@ -165,18 +152,16 @@ enum status store_delete(const char *name)
 
 enum status store_snapshot_next(uint64_t number, struct abi_snapshot *snapshot)
 {
-	struct message message = {.word = {number}};
-	enum status status = message_request(SLOT_STORE, STORE_SNAPSHOT_NEXT, &message);
+	struct message message = {.word = {number}, MESSAGE_INTO(snapshot)};
 
-	return service_take_data(status, snapshot, sizeof(*snapshot));
+	return message_request(SLOT_STORE, STORE_SNAPSHOT_NEXT, &message);
 }
 
 enum status store_statistics(struct abi_store *statistics)
 {
-	struct message message = {0};
-	enum status status = message_request(SLOT_STORE, STORE_STATISTICS, &message);
+	struct message message = {MESSAGE_INTO(statistics)};
 
-	return service_take_data(status, statistics, sizeof(*statistics));
+	return message_request(SLOT_STORE, STORE_STATISTICS, &message);
 }
 
 enum status store_interval(uint64_t interval_ns)
@@ -188,24 +173,22 @@ enum status store_interval(uint64_t interval_ns)
 
 enum status store_rename(uint64_t number, const char *name, uint64_t *generation)
 {
-	struct message message = {.word = {[0] = number, [5] = service_deadline()}};
-	enum status status = message_put(&message, name, strlen(name));
+	struct message message = {.word = {number, [5] = service_deadline()}, MESSAGE_TEXT(name)};
+	enum status status = message_request(SLOT_STORE, STORE_RENAME, &message);
 
-	if (status != STATUS_OK)
-		return status;
-	status = message_request(SLOT_STORE, STORE_RENAME, &message);
 	*generation = message.word[0];
 	return status;
 }
 
 enum status store_retention(const struct disk_retention *rule, uint64_t *generation)
 {
-	struct message message = {.word = {[5] = service_deadline()}};
-	enum status status = message_put(&message, rule, sizeof(*rule));
+	struct message message = {
+		.word = {[5] = service_deadline()},
+		.data = rule,
+		.length = sizeof(*rule),
+	};
+	enum status status = message_request(SLOT_STORE, STORE_RETENTION, &message);
 
-	if (status != STATUS_OK)
-		return status;
-	status = message_request(SLOT_STORE, STORE_RETENTION, &message);
 	*generation = message.word[0];
 	return status;
 }
@@ -218,33 +201,34 @@ enum status store_grow(uint64_t *generation)
 enum status store_past_bytes(uint64_t snapshot, uint32_t segment, uint64_t offset, void *buffer,
 			     size_t *length)
 {
-	struct message message = {.word = {snapshot, segment, offset}};
+	struct message message = {
+		.word = {snapshot, segment, offset}, .buffer = buffer, .size = MESSAGE_DATA};
 	enum status status = message_request(SLOT_STORE, STORE_PAST_BYTES, &message);
 
-	*length = message.length < MESSAGE_DATA ? message.length : MESSAGE_DATA;
-	return service_take_data(status, buffer, *length);
+	*length = message.length;
+	return status;
 }
 
 enum status store_scrub(struct abi_scrub *scrub)
 {
 	static const struct abi_scrub begin;
-	struct message message = {0};
 	bool first = memcmp(scrub, &begin, sizeof(begin)) == 0;
-	enum status status = message_put(&message, scrub, first ? 0 : sizeof(*scrub));
+	struct message message = {
+		.data = scrub,
+		.length = first ? 0 : sizeof(*scrub),
+		MESSAGE_INTO(scrub),
+	};
 
-	if (status == STATUS_OK)
-		status = message_request(SLOT_STORE, STORE_SCRUB, &message);
-	return service_take_data(status, scrub, sizeof(*scrub));
+	return message_request(SLOT_STORE, STORE_SCRUB, &message);
 }
 
 /* ---- system ------------------------------------------------------------------- */
 
 enum status system_info(struct abi_system *info)
 {
-	struct message message = {0};
-	enum status status = message_request(SLOT_SYSTEM, SYSTEM_INFO, &message);
+	struct message message = {MESSAGE_INTO(info)};
 
-	return service_take_data(status, info, sizeof(*info));
+	return message_request(SLOT_SYSTEM, SYSTEM_INFO, &message);
 }
 
 enum status system_power_off(uint64_t *generation)
@@ -259,7 +243,7 @@ enum status system_reboot(uint64_t *generation)
 
 enum status system_continue(void)
 {
-	struct message message = {.length = 0};
+	struct message message = {0};
 
 	return message_request(SLOT_SYSTEM, SYSTEM_CONTINUE, &message);
 }
@@ -273,8 +257,7 @@ enum status system_power_lose(bool reboot)
 
 enum status system_machine_next(uint32_t object, struct abi_machine_info *info, uint32_t to)
 {
-	struct message message = {.word = {object}, .take = {(uint16_t)to}};
-	enum status status = message_request(SLOT_SYSTEM, SYSTEM_MACHINE_NEXT, &message);
+	struct message message = {.word = {object}, .take = {(uint16_t)to}, MESSAGE_INTO(info)};
 
-	return service_take_data(status, info, sizeof(*info));
+	return message_request(SLOT_SYSTEM, SYSTEM_MACHINE_NEXT, &message);
 }

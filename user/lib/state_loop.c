@@ -23,6 +23,8 @@ void state_machine_run(struct state_machine *machine, uint32_t first)
 		enum status status;
 
 		message.deadline = machine->deadline;
+		message.buffer = machine->data;
+		message.size = sizeof(machine->data);
 		status = message_reply_receive(SLOT_PORT, &message);
 		if (status != STATUS_OK && status != STATUS_TIMEOUT)
 			program_fail("cannot receive: %s", status_text(status));

@@ -21,8 +21,9 @@
  * timer is set, and its `enter` runs.  Whatever runs, runs to completion.  With STATE_SAME
  * nothing is entered, and a timer that has not come yet goes on.
  *
- * A call is answered with machine->reply, OK unless `act` or `enter` changes it.  An event
- * without a transition is ignored; a call is then answered NO_OPERATION.
+ * What came with a message lies at message->data until the next one is received.  A call is
+ * answered with machine->reply, OK unless `act` or `enter` changes it.  An event without a
+ * transition is ignored; a call is then answered NO_OPERATION.
  *
  * The current state is told in the message page: `ps`, `state` and `mkstore ps` show it.
  * So is where the tables lie (struct abi_state_table).
@@ -67,10 +68,11 @@ struct state_machine {
 	const struct transition *transitions;
 	struct abi_message_page *page; /* where the state is told */
 	uint32_t state;
-	uint64_t now;	      /* persistent uptime when the event came, ns */
-	uint64_t deadline;    /* of the timer; 0: off */
-	uint64_t ignored;     /* events without a transition */
-	struct message reply; /* if the event is a call */
+	uint64_t now;		    /* persistent uptime when the event came, ns */
+	uint64_t deadline;	    /* of the timer; 0: off */
+	uint64_t ignored;	    /* events without a transition */
+	struct message reply;	    /* if the event is a call; its data must outlive the handler */
+	uint8_t data[MESSAGE_DATA]; /* of the message that is handled */
 };
 
 #define STATE_MACHINE(state_list, transition_list)                                                 \

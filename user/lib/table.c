@@ -74,12 +74,9 @@ enum status bank_segment(uint32_t bank, uint64_t bytes, uint64_t bytes_max, uint
 enum status bank_machine(uint32_t bank, const char *name, uint32_t priority, uint32_t to,
 			 uint64_t *message_page)
 {
-	struct message message = {.word = {priority}, .take = {(uint16_t)to}};
-	enum status status = message_put(&message, name, strlen(name));
+	struct message message = {.word = {priority}, .take = {(uint16_t)to}, MESSAGE_TEXT(name)};
+	enum status status = message_request(bank, BANK_MACHINE, &message);
 
-	if (status != STATUS_OK)
-		return status;
-	status = message_request(bank, BANK_MACHINE, &message);
 	*message_page = message.word[0];
 	return status;
 }

@@ -23,7 +23,8 @@ static uint64_t selftest_argument(const char *text)
  * capability that was passed.  Ends without an answer to label 0. */
 static int selftest_echo(void)
 {
-	struct message message = {0};
+	static char data[MESSAGE_DATA];
+	struct message message = {MESSAGE_INTO(&data)};
 
 	for (;;) {
 		message.take[0] = SLOT_A;

@@ -5,9 +5,9 @@
 #include "user/programs/selftest/selftest.h"
 
 #include <string.h>
+#include "user/lib/directory.h"
 #include "user/lib/machine.h"
 #include "user/lib/message.h"
-#include "user/lib/program.h"
 #include "user/lib/service.h"
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
@@ -36,18 +36,25 @@ static void selftest_port_queue(void)
 /* Data and capabilities travel; a badge tells who sent. */
 static void selftest_port_contents(void)
 {
-	struct message message = {.label = 1, .pass = {SLOT_CLOCK}};
+	struct message message = {
+		.label = 1, .pass = {SLOT_CLOCK}, .data = "data of the message", .length = 20};
+	char received[20], part[4];
 	struct table_info info;
 
 	EXPECT(table_badge(SLOT_TABLE, SLOT_A, SLOT_B, 4711, RIGHT_SEND), OK);
 	CHECK(table_info(SLOT_TABLE, SLOT_B, &info) == STATUS_OK && info.badge == 4711);
-	message_put(&message, "data of the message", 20);
 	EXPECT(message_send(SLOT_B, &message, false), OK);
-	memset(program_page->data, 0, 32);
-	message = (struct message){.deadline = 1, .take = {0, SLOT_C}};
+	EXPECT(message_send(SLOT_B, &message, false), OK);
+	message = (struct message){.deadline = 1, .take = {0, SLOT_C}, MESSAGE_INTO(&received)};
 	EXPECT(message_receive(SLOT_A, &message), OK);
 	CHECK(message.badge == 4711 && message.length == 20 && message.got == 0);
-	CHECK(memcmp(message_data(), "data of the message", 20) == 0);
+	/* Other calls, with data of their own, do not touch it. */
+	EXPECT(directory_lookup(SLOT_ROOT, "selftest-no", SLOT_C, NULL), NOT_FOUND);
+	CHECK(message.data == received && memcmp(received, "data of the message", 20) == 0);
+	/* What there is no room for is cut off. */
+	message = (struct message){.deadline = 1, MESSAGE_INTO(&part)};
+	EXPECT(message_receive(SLOT_A, &message), OK);
+	CHECK(message.length == 4 && message.cut == 16 && memcmp(part, "data", 4) == 0);
 	message = (struct message){.label = 1, .pass = {SLOT_CLOCK}};
 	EXPECT(message_send(SLOT_B, &message, false), OK);
 	message = (struct message){.deadline = 1, .take = {SLOT_C}};
@@ -82,17 +89,22 @@ void selftest_ports(void)
 
 void selftest_calls(void)
 {
-	struct message message = {.label = 41, .word = {1, 2, 3, 4, 5, 6}};
+	char answer[16];
+	struct message message = {
+		.label = 41,
+		.word = {1, 2, 3, 4, 5, 6},
+		MESSAGE_TEXT("there and back"),
+		MESSAGE_INTO(&answer),
+	};
 	struct table_info info;
 	struct spawned child;
 
 	if (!selftest_start("echo", NULL, 0, false, &child))
 		return;
 	EXPECT(machine_take(child.machine, SLOT_PORT, SLOT_B), OK);
-	message_put(&message, "there and back", 15);
 	EXPECT(message_call(SLOT_B, &message), OK);
 	CHECK(message.label == 42 && message.word[0] == 2 && message.word[5] == 7);
-	CHECK(message.length == 15 && memcmp(message_data(), "there and back", 15) == 0);
+	CHECK(message.length == 14 && memcmp(answer, "there and back", 14) == 0);
 	message = (struct message){.label = 1, .pass = {SLOT_CLOCK}, .take = {0, 0, 0, 0}};
 	EXPECT(message_call(SLOT_B, &message), OK);
 	message = (struct message){.label = 1, .pass = {SLOT_LOG}, .take = {SLOT_C}};
@@ -104,6 +116,8 @@ void selftest_calls(void)
 	EXPECT(message_call(SLOT_B, &message), GONE);
 	message = (struct message){.label = 1};
 	EXPECT(message_call(SLOT_B, &message), DEAD);
+	message = (struct message){.data = "", .length = MESSAGE_DATA + 1};
+	EXPECT(message_call(SLOT_B, &message), LIMIT);
 	slot_give(child.machine);
 }
 

@@ -29,13 +29,12 @@ void selftest_log(void)
 {
 	static char text[MESSAGE_DATA];
 	uint64_t position = UINT64_MAX / 2;
-	struct message message = {0};
+	struct message message = {.data = text, .length = LOG_LINE_MAX + 1};
 	size_t length;
 
 	/* Longer than a line of the log, as a message can carry it: refused.  The library
 	 * cuts it instead of losing it; that is the one long line that is left in the log. */
 	memset(text, 'x', sizeof(text));
-	message_put(&message, text, LOG_LINE_MAX + 1);
 	EXPECT(message_request(SLOT_LOG, LOG_WRITE, &message), INVALID);
 	EXPECT(log_write(text, LOG_LINE_MAX + 1), OK);
 	CHECK(log_read(&position, text, &length) != STATUS_OK);
