@@ -19,6 +19,7 @@ enum quantity_forms {
 	QUANTITY_NUMBER = 0,
 	QUANTITY_ADDRESS = 1, /* 0x and hexadecimal digits */
 	QUANTITY_SIZE = 2,    /* a suffix behind them */
+	QUANTITY_ANY = QUANTITY_ADDRESS | QUANTITY_SIZE,
 };
 
 /* The whole text; false, and nothing stored: it is no such number, or does not fit. */

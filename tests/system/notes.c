@@ -16,8 +16,9 @@
 enum { QUIET };
 enum { NOTE = 1 };
 
-static void notes_say(struct state_machine *machine, const struct message *message)
+static void notes_say(struct state_machine *machine)
 {
+	const struct message *message = machine->message;
 	static char answer[64];
 
 	log_print("a note of %u bytes has come", message->length);
@@ -37,10 +38,9 @@ static void notes_send(const char *note)
 {
 	char answer[64];
 	struct message message = {.label = NOTE, MESSAGE_TEXT(note), MESSAGE_INTO(&answer)};
-	uint32_t port;
+	struct port port;
 
-	if (path_lookup(NOTES_PATH, &port, NULL) != STATUS_OK ||
-	    message_call(port, &message) != STATUS_OK)
+	if (path_port(NOTES_PATH, &port) != STATUS_OK || message_call(port, &message) != STATUS_OK)
 		program_fail("nobody takes notes");
 	log_print("an answer of %u bytes has come", message.length);
 	log_print("answer: %.*s", (int)message.length, answer);

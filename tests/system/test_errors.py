@@ -121,7 +121,7 @@ def test_caller_behind_a_bad_sector(image, more):
         if more:
             exchanges_on(machine)
         else:
-            wait_for(machine, "log 50", "peer: failed: exchange cannot be reached")
+            wait_for(machine, "log 50", "peer: failed: cannot reach exchange")
             wait_for(machine, "ps", r"exchange +calls")
             machine.command("kill exchange")
             assert "exchange" not in machine.command("ps")

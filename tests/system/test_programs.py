@@ -216,7 +216,7 @@ def test_traffic_light_serves_its_queue(image):
         # The button is there when the light has put its port under a name.
         wait_for(machine, "ls /demo", "traffic")
         machine.command("run press 5")
-        # Some cross while others still press, and some come by themselves.
+        # Some cross while others still press.
         told = wait_for(machine, "log 1000", r"press: (\d+) wait, (\d+) have crossed")
         pressed = int(told[1]) + int(told[2])
         assert pressed >= 5

@@ -11,39 +11,40 @@
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
 
-enum status directory_lookup(uint32_t directory, const char *name, uint32_t to,
+enum status directory_lookup(struct directory directory, const char *name, uint32_t to,
 			     enum object_type *type)
 {
 	struct message message = {.take = {(uint16_t)to}, MESSAGE_TEXT(name)};
-	enum status status = message_request(directory, DIRECTORY_LOOKUP, &message);
+	enum status status = message_request(directory.slot, DIRECTORY_LOOKUP, &message);
 
 	if (type)
 		*type = (enum object_type)message.word[0];
 	return status;
 }
 
-enum status directory_link(uint32_t directory, const char *name, uint32_t from, bool replace)
+enum status directory_link(struct directory directory, const char *name, uint32_t from,
+			   bool replace)
 {
 	struct message message = {.word = {replace}, .pass = {(uint16_t)from}, MESSAGE_TEXT(name)};
 
-	return message_request(directory, DIRECTORY_LINK, &message);
+	return message_request(directory.slot, DIRECTORY_LINK, &message);
 }
 
-enum status directory_unlink(uint32_t directory, const char *name)
+enum status directory_unlink(struct directory directory, const char *name)
 {
 	struct message message = {MESSAGE_TEXT(name)};
 
-	return message_request(directory, DIRECTORY_UNLINK, &message);
+	return message_request(directory.slot, DIRECTORY_UNLINK, &message);
 }
 
-enum status directory_rename(uint32_t directory, const char *old_name, uint32_t to,
+enum status directory_rename(struct directory directory, const char *old_name, struct directory to,
 			     const char *new_name, bool replace)
 {
 	size_t old_length = strlen(old_name), new_length = strlen(new_name);
 	char names[2 * TREE_KEY_MAX];
 	struct message message = {
 		.word = {old_length, replace},
-		.pass = {(uint16_t)to},
+		.pass = {(uint16_t)to.slot},
 		.data = names,
 		.length = (uint32_t)(old_length + new_length),
 	};
@@ -52,7 +53,7 @@ enum status directory_rename(uint32_t directory, const char *old_name, uint32_t 
 		return STATUS_INVALID;
 	memcpy(names, old_name, old_length);
 	memcpy(names + old_length, new_name, new_length);
-	return message_request(directory, DIRECTORY_RENAME, &message);
+	return message_request(directory.slot, DIRECTORY_RENAME, &message);
 }
 
 /* Asks with the item's name for an item. */
@@ -78,11 +79,11 @@ static enum status directory_ask(uint32_t slot, uint64_t label, struct message *
 	return STATUS_OK;
 }
 
-enum status directory_next(uint32_t directory, struct directory_item *item)
+enum status directory_next(struct directory directory, struct directory_item *item)
 {
 	struct message message = {0};
 
-	return directory_ask(directory, DIRECTORY_NEXT, &message, item);
+	return directory_ask(directory.slot, DIRECTORY_NEXT, &message, item);
 }
 
 enum status directory_past(uint64_t snapshot, uint32_t directory, struct directory_item *item,
@@ -93,10 +94,10 @@ enum status directory_past(uint64_t snapshot, uint32_t directory, struct directo
 	return directory_ask(SLOT_STORE, STORE_PAST_NAME, &message, item);
 }
 
-enum status directory_info(uint32_t directory, uint64_t *entries)
+enum status directory_info(struct directory directory, uint64_t *entries)
 {
 	struct message message = {0};
-	enum status status = message_request(directory, DIRECTORY_INFO, &message);
+	enum status status = message_request(directory.slot, DIRECTORY_INFO, &message);
 
 	*entries = message.word[0];
 	return status;
@@ -136,7 +137,7 @@ static enum status path_step(uint32_t *slot, const char *name, size_t length,
 	next = slot_take();
 	if (next == 0)
 		return STATUS_LIMIT;
-	status = directory_lookup(*slot, name, next, type);
+	status = directory_lookup(DIRECTORY(*slot), name, next, type);
 	if (status != STATUS_OK) {
 		slot_forget(next);
 		return status;
@@ -153,7 +154,7 @@ static enum status path_begin(uint32_t *slot)
 	*slot = slot_take();
 	if (*slot == 0)
 		return STATUS_LIMIT;
-	status = table_copy(SLOT_TABLE, SLOT_ROOT, *slot);
+	status = table_copy(OWN_TABLE, SLOT_ROOT, *slot);
 	if (status != STATUS_OK)
 		slot_forget(*slot);
 	return status;
@@ -176,7 +177,29 @@ enum status path_lookup(const char *path, uint32_t *slot, enum object_type *type
 	return status;
 }
 
-enum status path_parent(const char *path, uint32_t *slot, char name[DIRECTORY_NAME])
+/* What is not of this type is given back. */
+static enum status path_typed(const char *path, enum object_type wanted, uint32_t *slot)
+{
+	enum object_type type;
+	enum status status = path_lookup(path, slot, &type);
+
+	if (status != STATUS_OK || type == wanted)
+		return status;
+	slot_give(*slot);
+	return STATUS_WRONG_TYPE;
+}
+
+enum status path_port(const char *path, struct port *port)
+{
+	return path_typed(path, OBJECT_PORT, &port->slot);
+}
+
+enum status path_segment(const char *path, struct segment *segment)
+{
+	return path_typed(path, OBJECT_SEGMENT, &segment->slot);
+}
+
+enum status path_parent(const char *path, struct directory *parent, char name[DIRECTORY_NAME])
 {
 	char following[DIRECTORY_NAME];
 	enum object_type found = OBJECT_DIRECTORY;
@@ -185,20 +208,20 @@ enum status path_parent(const char *path, uint32_t *slot, char name[DIRECTORY_NA
 
 	if (!path_next_name(&path, name, &length))
 		return STATUS_INVALID;
-	status = path_begin(slot);
+	status = path_begin(&parent->slot);
 	while (status == STATUS_OK && path_next_name(&path, following, &following_length)) {
-		status = path_step(slot, name, length, &found);
+		status = path_step(&parent->slot, name, length, &found);
 		if (status == STATUS_OK && found != OBJECT_DIRECTORY)
 			status = STATUS_NOT_FOUND;
 		if (status != STATUS_OK) {
-			slot_give(*slot);
+			slot_give(parent->slot);
 			return status;
 		}
 		memcpy(name, following, sizeof(following));
 		length = following_length;
 	}
 	if (status == STATUS_OK && length >= DIRECTORY_NAME) {
-		slot_give(*slot);
+		slot_give(parent->slot);
 		return STATUS_INVALID;
 	}
 	return status;
@@ -207,17 +230,18 @@ enum status path_parent(const char *path, uint32_t *slot, char name[DIRECTORY_NA
 enum status port_publish(const char *path)
 {
 	char name[DIRECTORY_NAME];
-	uint32_t directory, port;
+	struct directory directory;
 	enum status status = path_parent(path, &directory, name);
+	uint32_t port;
 
 	if (status != STATUS_OK)
 		return status;
 	port = slot_take();
-	status = port ? table_reduce(SLOT_TABLE, SLOT_PORT, port, RIGHT_SEND) : STATUS_LIMIT;
+	status = port ? table_reduce(OWN_TABLE, SLOT_PORT, port, RIGHT_SEND) : STATUS_LIMIT;
 	if (status == STATUS_OK)
 		status = directory_link(directory, name, port, true);
 	slot_give(port);
-	slot_give(directory);
+	slot_give(directory.slot);
 	return status;
 }
 

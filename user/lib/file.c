@@ -4,25 +4,28 @@
  */
 #include "user/lib/file.h"
 
+#include <stdarg.h>
 #include <string.h>
+#include "base/text.h"
 #include "user/lib/directory.h"
 #include "user/lib/machine.h"
 #include "user/lib/segment.h"
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
 
-static enum status file_attach_as(struct file *file, uint32_t slot, uint16_t rights, bool owned)
+static enum status file_attach_as(struct file *file, struct segment segment, uint16_t rights,
+				  bool owned)
 {
 	struct segment_info info;
-	enum status status = segment_info(slot, &info);
+	enum status status = segment_info(segment, &info);
 
 	memset(file, 0, sizeof(*file));
 	if (status != STATUS_OK)
 		return status;
-	status = machine_attach(SLOT_SELF, slot, 0, 0, rights, owned);
+	status = machine_attach(OWN_MACHINE, segment, 0, 0, rights, owned);
 	if (status != STATUS_OK)
 		return status;
-	file->slot = slot;
+	file->segment = segment;
 	file->address = info.address;
 	file->size = info.size;
 	file->size_max = info.size_max;
@@ -31,44 +34,43 @@ static enum status file_attach_as(struct file *file, uint32_t slot, uint16_t rig
 	return STATUS_OK;
 }
 
-enum status file_attach(struct file *file, uint32_t slot, uint16_t rights)
+enum status file_attach(struct file *file, struct segment segment, uint16_t rights)
 {
-	return file_attach_as(file, slot, rights, false);
+	return file_attach_as(file, segment, rights, false);
 }
 
 enum status file_open(struct file *file, const char *path, uint16_t rights)
 {
-	enum object_type type;
-	uint32_t slot;
-	enum status status = path_lookup(path, &slot, &type);
+	struct segment segment;
+	enum status status = path_segment(path, &segment);
 
 	memset(file, 0, sizeof(*file));
 	if (status != STATUS_OK)
 		return status;
-	status = type == OBJECT_SEGMENT ? file_attach(file, slot, rights) : STATUS_WRONG_TYPE;
+	status = file_attach(file, segment, rights);
 	if (status != STATUS_OK)
-		slot_give(slot);
+		slot_give(segment.slot);
 	return status;
 }
 
 enum status file_create(struct file *file, uint64_t size_max, bool owned)
 {
-	uint32_t slot = slot_take();
+	struct segment segment = {slot_take()};
 	enum status status;
 
 	memset(file, 0, sizeof(*file));
-	if (slot == 0)
+	if (segment.slot == 0)
 		return STATUS_LIMIT;
-	status = bank_segment(SLOT_BANK, 0, size_max, slot);
+	status = bank_segment(OWN_BANK, 0, size_max, segment.slot);
 	if (status != STATUS_OK) {
-		slot_forget(slot);
+		slot_forget(segment.slot);
 		return status;
 	}
-	slot_set_new(slot);
-	status = file_attach_as(file, slot, RIGHT_READ | RIGHT_WRITE, owned);
+	slot_set_new(segment.slot);
+	status = file_attach_as(file, segment, RIGHT_READ | RIGHT_WRITE, owned);
 	if (status != STATUS_OK) {
-		table_destroy(SLOT_TABLE, slot);
-		slot_give(slot);
+		table_destroy(OWN_TABLE, segment.slot);
+		slot_give(segment.slot);
 	}
 	return status;
 }
@@ -76,10 +78,10 @@ enum status file_create(struct file *file, uint64_t size_max, bool owned)
 void file_close(struct file *file)
 {
 	if (file->owned)
-		table_destroy(SLOT_TABLE, file->slot);
+		table_destroy(OWN_TABLE, file->segment.slot);
 	else if (file->attached)
-		machine_detach(SLOT_SELF, file->address);
-	slot_give(file->slot);
+		machine_detach(OWN_MACHINE, file->address);
+	slot_give(file->segment.slot);
 	memset(file, 0, sizeof(*file));
 }
 
@@ -95,7 +97,7 @@ enum status file_resize(struct file *file, uint64_t bytes)
 
 	if (bytes == file->size)
 		return STATUS_OK;
-	status = segment_resize(file->slot, bytes);
+	status = segment_resize(file->segment, bytes);
 	if (status == STATUS_OK)
 		file->size = bytes;
 	return status;
@@ -134,4 +136,16 @@ enum status file_set(struct file *file, const void *bytes, uint64_t length)
 	else
 		memcpy(file_data(file), bytes, length);
 	return file_resize(file, length);
+}
+
+enum status file_print(struct file *file, const char *format, ...)
+{
+	char text[256];
+	va_list list;
+	size_t length;
+
+	va_start(list, format);
+	length = text_vformat(text, sizeof(text), format, list);
+	va_end(list);
+	return file_set(file, text, length);
 }

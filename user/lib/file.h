@@ -13,20 +13,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "kernel/abi.h"
+#include "user/lib/handle.h"
 
 /* What a new object can grow to when nothing else is said. */
 #define FILE_SIZE_MAX (UINT64_C(16) << 20)
 
 struct file {
-	uint32_t slot;
+	struct segment segment;
 	uint64_t address;
 	uint64_t size, size_max; /* bytes, as last known */
 	bool attached, owned;
 };
 
-/* Attaches the segment in `slot` with these rights; the slot stays the caller's. */
-enum status file_attach(struct file *file, uint32_t slot, uint16_t rights);
+/* Attaches the segment with these rights; its slot stays the caller's. */
+enum status file_attach(struct file *file, struct segment segment, uint16_t rights);
 /* The same by path; WRONG_TYPE when something else than a segment is there. */
 enum status file_open(struct file *file, const char *path, uint16_t rights);
 /* An empty object, attached for writing, that no directory names yet.  If it is
@@ -49,6 +49,10 @@ enum status file_resize(struct file *file, uint64_t bytes);
  * (its size, a moment later).
  */
 enum status file_set(struct file *file, const void *bytes, uint64_t length);
+
+/* The same with a text of up to 255 bytes. */
+enum status file_print(struct file *file, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static inline void *file_data(const struct file *file)
 {

@@ -16,22 +16,22 @@ static struct heap heap;
 static bool heap_grow(struct heap *this, size_t size)
 {
 	(void)this;
-	return segment_resize(SLOT_HEAP, size) == STATUS_OK;
+	return segment_resize(OWN_HEAP, size) == STATUS_OK;
 }
 
 /* Creates or takes over the segment in SLOT_HEAP and attaches it. */
 static bool heap_open(void)
 {
 	struct segment_info info;
-	enum status status = segment_info(SLOT_HEAP, &info);
+	enum status status = segment_info(OWN_HEAP, &info);
 
 	if (status != STATUS_OK) {
-		if (bank_segment(SLOT_BANK, 0, HEAP_SIZE_MAX, SLOT_HEAP) != STATUS_OK)
+		if (bank_segment(OWN_BANK, 0, HEAP_SIZE_MAX, SLOT_HEAP) != STATUS_OK)
 			return false;
-		if (segment_info(SLOT_HEAP, &info) != STATUS_OK)
+		if (segment_info(OWN_HEAP, &info) != STATUS_OK)
 			return false;
 	}
-	status = machine_attach(SLOT_SELF, SLOT_HEAP, 0, 0, RIGHT_READ | RIGHT_WRITE, true);
+	status = machine_attach(OWN_MACHINE, OWN_HEAP, 0, 0, RIGHT_READ | RIGHT_WRITE, true);
 	if (status != STATUS_OK && status != STATUS_ATTACHED)
 		return false;
 	heap_core_init(&heap, (void *)(uintptr_t)info.address, info.size_max, heap_grow);

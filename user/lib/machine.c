@@ -7,105 +7,105 @@
 #include "user/lib/message.h"
 
 /* Calls whose arguments are words only. */
-static enum status machine_words(uint32_t slot, uint64_t label, uint64_t w0, uint64_t w1,
+static enum status machine_words(struct machine machine, uint64_t label, uint64_t w0, uint64_t w1,
 				 uint64_t w2)
 {
 	struct message message = {.word = {w0, w1, w2}};
 
-	return message_request(slot, label, &message);
+	return message_request(machine.slot, label, &message);
 }
 
-enum status machine_info(uint32_t slot, struct abi_machine_info *info)
+enum status machine_info(struct machine machine, struct abi_machine_info *info)
 {
 	struct message message = {MESSAGE_INTO(info)};
 
-	return message_request(slot, MACHINE_INFO, &message);
+	return message_request(machine.slot, MACHINE_INFO, &message);
 }
 
-enum status machine_start(uint32_t slot, uint64_t rip, uint64_t rsp, uint64_t rdi)
+enum status machine_start(struct machine machine, uint64_t rip, uint64_t rsp, uint64_t rdi)
 {
-	return machine_words(slot, MACHINE_START, rip, rsp, rdi);
+	return machine_words(machine, MACHINE_START, rip, rsp, rdi);
 }
 
-enum status machine_stop(uint32_t slot)
+enum status machine_stop(struct machine machine)
 {
-	return machine_words(slot, MACHINE_STOP, 0, 0, 0);
+	return machine_words(machine, MACHINE_STOP, 0, 0, 0);
 }
 
-enum status machine_continue(uint32_t slot)
+enum status machine_continue(struct machine machine)
 {
-	return machine_words(slot, MACHINE_CONTINUE, 0, 0, 0);
+	return machine_words(machine, MACHINE_CONTINUE, 0, 0, 0);
 }
 
-enum status machine_exit(uint32_t slot, uint32_t code)
+enum status machine_exit(struct machine machine, uint32_t code)
 {
-	return machine_words(slot, MACHINE_EXIT, code, 0, 0);
+	return machine_words(machine, MACHINE_EXIT, code, 0, 0);
 }
 
-enum status machine_registers(uint32_t slot, struct disk_registers *registers)
+enum status machine_registers(struct machine machine, struct disk_registers *registers)
 {
 	struct message message = {MESSAGE_INTO(registers)};
 
-	return message_request(slot, MACHINE_REGISTERS, &message);
+	return message_request(machine.slot, MACHINE_REGISTERS, &message);
 }
 
-enum status machine_set_registers(uint32_t slot, const struct disk_registers *registers)
+enum status machine_set_registers(struct machine machine, const struct disk_registers *registers)
 {
 	struct message message = {.data = registers, .length = sizeof(*registers)};
 
-	return message_request(slot, MACHINE_SET_REGISTERS, &message);
+	return message_request(machine.slot, MACHINE_SET_REGISTERS, &message);
 }
 
-enum status machine_set_keeper(uint32_t slot, uint32_t port)
+enum status machine_set_keeper(struct machine machine, struct port port)
 {
-	struct message message = {.pass = {(uint16_t)port}};
+	struct message message = {.pass = {(uint16_t)port.slot}};
 
-	return message_request(slot, MACHINE_SET_KEEPER, &message);
+	return message_request(machine.slot, MACHINE_SET_KEEPER, &message);
 }
 
-enum status machine_set_priority(uint32_t slot, uint32_t priority)
+enum status machine_set_priority(struct machine machine, uint32_t priority)
 {
-	return machine_words(slot, MACHINE_SET_PRIORITY, priority, 0, 0);
+	return machine_words(machine, MACHINE_SET_PRIORITY, priority, 0, 0);
 }
 
-enum status machine_on_resume(uint32_t slot, uint32_t port)
+enum status machine_on_resume(struct machine machine, struct port port)
 {
-	struct message message = {.pass = {(uint16_t)port}};
+	struct message message = {.pass = {(uint16_t)port.slot}};
 
-	return message_request(slot, MACHINE_ON_RESUME, &message);
+	return message_request(machine.slot, MACHINE_ON_RESUME, &message);
 }
 
-enum status machine_place(uint32_t slot, uint32_t from, uint32_t to)
+enum status machine_place(struct machine machine, uint32_t from, uint32_t to)
 {
 	struct message message = {.word = {to}, .pass = {(uint16_t)from}};
 
-	return message_request(slot, MACHINE_PLACE, &message);
+	return message_request(machine.slot, MACHINE_PLACE, &message);
 }
 
-enum status machine_take(uint32_t slot, uint32_t from, uint32_t to)
+enum status machine_take(struct machine machine, uint32_t from, uint32_t to)
 {
 	struct message message = {.word = {from}, .take = {(uint16_t)to}};
 
-	return message_request(slot, MACHINE_TAKE, &message);
+	return message_request(machine.slot, MACHINE_TAKE, &message);
 }
 
-enum status machine_attach(uint32_t slot, uint32_t segment, uint64_t first_page, uint64_t pages,
-			   uint16_t rights, bool owned)
+enum status machine_attach(struct machine machine, struct segment segment, uint64_t first_page,
+			   uint64_t pages, uint16_t rights, bool owned)
 {
 	struct message message = {
 		.word = {first_page, pages, rights, owned},
-		.pass = {(uint16_t)segment},
+		.pass = {(uint16_t)segment.slot},
 	};
 
-	return message_request(slot, MACHINE_ATTACH, &message);
+	return message_request(machine.slot, MACHINE_ATTACH, &message);
 }
 
-enum status machine_detach(uint32_t slot, uint64_t address)
+enum status machine_detach(struct machine machine, uint64_t address)
 {
-	return machine_words(slot, MACHINE_DETACH, address, 0, 0);
+	return machine_words(machine, MACHINE_DETACH, address, 0, 0);
 }
 
-enum status machine_destroy(uint32_t slot)
+enum status machine_destroy(struct machine machine)
 {
-	return machine_words(slot, MACHINE_DESTROY, 0, 0, 0);
+	return machine_words(machine, MACHINE_DESTROY, 0, 0, 0);
 }

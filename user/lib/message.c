@@ -97,38 +97,38 @@ void message_impatient(void)
 	impatient = true;
 }
 
-enum status message_call(uint32_t slot, struct message *message)
+enum status message_call(struct port port, struct message *message)
 {
-	return message_invoke(ENTRY_CALL, slot, message);
+	return message_invoke(ENTRY_CALL, port.slot, message);
 }
 
-enum status message_send(uint32_t slot, const struct message *message, bool wait)
+enum status message_send(struct port port, const struct message *message, bool wait)
 {
 	struct message sent = *message;
 
-	return message_invoke(ENTRY_SEND | (wait ? FLAG_WAIT << 8 : 0), slot, &sent);
+	return message_invoke(ENTRY_SEND | (wait ? FLAG_WAIT << 8 : 0), port.slot, &sent);
 }
 
 /* What a receive cannot read the kernel has waited for: nobody else is to be told of it, so
  * it is asked for again. */
-static enum status message_await(uint64_t entry, uint32_t port, struct message *message)
+static enum status message_await(uint64_t entry, struct port port, struct message *message)
 {
 	const struct message sent = *message;
 	enum status status;
 
 	do {
 		*message = sent;
-		status = message_invoke(entry, port, message);
+		status = message_invoke(entry, port.slot, message);
 	} while (status == STATUS_IO);
 	return status;
 }
 
-enum status message_receive(uint32_t port, struct message *message)
+enum status message_receive(struct port port, struct message *message)
 {
 	return message_await(ENTRY_RECEIVE, port, message);
 }
 
-enum status message_reply_receive(uint32_t port, struct message *message)
+enum status message_reply_receive(struct port port, struct message *message)
 {
 	return message_await(ENTRY_REPLY_RECEIVE, port, message);
 }
@@ -149,7 +149,7 @@ enum status message_request(uint32_t slot, uint64_t label, struct message *messa
 	asked = *message;
 	do {
 		*message = asked;
-		status = message_call(slot, message);
+		status = message_invoke(ENTRY_CALL, slot, message);
 		if (status == STATUS_OK)
 			status = (enum status)message->label;
 	} while (message_again(status));

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include "kernel/abi.h"
+#include "user/lib/handle.h"
 
 struct message {
 	uint64_t badge; /* received: who sent */
@@ -39,22 +39,22 @@ struct message {
 
 /* Sends and waits for the answer, which replaces the message.  OK: there is one,
  * what it says is its label.  LIMIT: more data than MESSAGE_DATA. */
-enum status message_call(uint32_t slot, struct message *message);
+enum status message_call(struct port port, struct message *message);
 
 /* Queues the message and goes on; FULL unless `wait`. */
-enum status message_send(uint32_t slot, const struct message *message, bool wait);
+enum status message_send(struct port port, const struct message *message, bool wait);
 
-/* The next message from the port (0: any of mine); TIMEOUT. */
-enum status message_receive(uint32_t port, struct message *message);
+/* The next message from the port (ANY_PORT: any of mine); TIMEOUT. */
+enum status message_receive(struct port port, struct message *message);
 
 /* Answers the call served last, if there is one to be answered, with this message
  * and then receives the next one into it. */
-enum status message_reply_receive(uint32_t port, struct message *message);
+enum status message_reply_receive(struct port port, struct message *message);
 
 /* Lets another machine of the same priority run. */
 void message_yield(void);
 
-/* A call to a kernel object: the transport's status if it failed, else what the
+/* A call to the kernel object in the slot: the transport's status if it failed, else what the
  * object answered.  IO, an error of the disk, has done nothing: it is asked again until it
  * answers otherwise. */
 enum status message_request(uint32_t slot, uint64_t label, struct message *message);

@@ -48,10 +48,16 @@ void program_enter(const struct abi_start *start)
 
 void program_exit(int code)
 {
-	machine_exit(SLOT_SELF, (uint32_t)code);
+	machine_exit(OWN_MACHINE, (uint32_t)code);
 	/* Only without the right to end itself does a program get here. */
 	for (;;)
 		__builtin_trap();
+}
+
+void program_check(enum status status, const char *what)
+{
+	if (status != STATUS_OK)
+		program_fail("cannot %s: %s", what, status_text(status));
 }
 
 void program_fail(const char *format, ...)

@@ -24,4 +24,7 @@ void program_exit(int code) __attribute__((noreturn));
  * invariant, after which going on would persist the damage. */
 void program_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
+/* If the status is not OK: `cannot WHAT: why` to the log, and the end, as above. */
+void program_check(enum status status, const char *what);
+
 #endif

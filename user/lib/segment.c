@@ -6,10 +6,10 @@
 
 #include "user/lib/message.h"
 
-enum status segment_info(uint32_t slot, struct segment_info *info)
+enum status segment_info(struct segment segment, struct segment_info *info)
 {
 	struct message message = {0};
-	enum status status = message_request(slot, SEGMENT_INFO, &message);
+	enum status status = message_request(segment.slot, SEGMENT_INFO, &message);
 
 	info->address = message.word[0];
 	info->size = message.word[1];
@@ -18,9 +18,9 @@ enum status segment_info(uint32_t slot, struct segment_info *info)
 	return status;
 }
 
-enum status segment_resize(uint32_t slot, uint64_t bytes)
+enum status segment_resize(struct segment segment, uint64_t bytes)
 {
 	struct message message = {.word = {bytes}};
 
-	return message_request(slot, SEGMENT_RESIZE, &message);
+	return message_request(segment.slot, SEGMENT_RESIZE, &message);
 }

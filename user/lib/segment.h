@@ -6,7 +6,7 @@
 #define USER_LIB_SEGMENT_H
 
 #include <stdint.h>
-#include "kernel/abi.h"
+#include "user/lib/handle.h"
 
 struct segment_info {
 	uint64_t address;	 /* where it lies, in every program and for ever */
@@ -14,7 +14,7 @@ struct segment_info {
 	uint16_t rights;	 /* of the capability asked */
 };
 
-enum status segment_info(uint32_t slot, struct segment_info *info);
-enum status segment_resize(uint32_t slot, uint64_t bytes);
+enum status segment_info(struct segment segment, struct segment_info *info);
+enum status segment_resize(struct segment segment, uint64_t bytes);
 
 #endif

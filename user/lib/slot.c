@@ -68,6 +68,6 @@ void slot_give(uint32_t slot)
 {
 	if (!slot_is_ours(slot))
 		return;
-	table_delete(SLOT_TABLE, slot);
+	table_delete(OWN_TABLE, slot);
 	slot_forget(slot);
 }

@@ -25,7 +25,8 @@ struct spawn_work {
 	struct loader_source source;
 	struct abi_start start;
 	struct file program, instance;
-	uint32_t machine, port; /* slots; 0: not made yet */
+	struct machine machine; /* slot 0: not made yet */
+	uint32_t port;		/* slot, in the same way */
 	uint64_t message_page;
 	const char *step; /* what is being done */
 };
@@ -69,22 +70,22 @@ static enum status spawn_create(struct spawn_work *work)
 	if (status != STATUS_OK)
 		return status;
 	work->step = "make the machine";
-	work->machine = slot_take();
-	if (work->machine == 0)
+	work->machine.slot = slot_take();
+	if (work->machine.slot == 0)
 		return STATUS_LIMIT;
-	status = bank_machine(SLOT_BANK, request->name, request->priority, work->machine,
+	status = bank_machine(OWN_BANK, request->name, request->priority, work->machine.slot,
 			      &work->message_page);
 	if (status != STATUS_OK) {
-		slot_forget(work->machine);
-		work->machine = 0;
+		slot_forget(work->machine.slot);
+		work->machine.slot = 0;
 		return status;
 	}
-	slot_set_new(work->machine);
+	slot_set_new(work->machine.slot);
 	work->step = "make its port";
 	work->port = slot_take();
 	if (work->port == 0)
 		return STATUS_LIMIT;
-	status = bank_port(SLOT_BANK, queue, work->port);
+	status = bank_port(OWN_BANK, queue, work->port);
 	if (status != STATUS_OK) {
 		slot_forget(work->port);
 		work->port = 0;
@@ -118,8 +119,8 @@ static enum status spawn_attach(struct spawn_work *work)
 	work->step = "attach its memory";
 	for (unsigned i = 0; i < work->plan.runs; i++) {
 		const struct loader_run *run = &work->plan.run[i];
-		enum status status = machine_attach(work->machine, work->instance.slot, run->first,
-						    run->pages, run->rights, i == 0);
+		enum status status = machine_attach(work->machine, work->instance.segment,
+						    run->first, run->pages, run->rights, i == 0);
 
 		if (status != STATUS_OK)
 			return status;
@@ -133,7 +134,7 @@ static enum status spawn_place(struct spawn_work *work)
 	enum status status;
 
 	work->step = "give it its capabilities";
-	status = machine_place(work->machine, work->instance.slot, SLOT_INSTANCE);
+	status = machine_place(work->machine, work->instance.segment.slot, SLOT_INSTANCE);
 	if (status == STATUS_OK)
 		status = machine_place(work->machine, work->port, SLOT_PORT);
 	for (uint32_t slot = 1; slot < 32 && status == STATUS_OK; slot++) {
@@ -152,22 +153,22 @@ static void spawn_clean_up(struct spawn_work *work, bool failed)
 {
 	/* The slot of the program is the caller's: only detach. */
 	if (work->program.attached)
-		machine_detach(SLOT_SELF, work->program.address);
+		machine_detach(OWN_MACHINE, work->program.address);
 	if (work->instance.attached) {
-		machine_detach(SLOT_SELF, work->instance.address);
+		machine_detach(OWN_MACHINE, work->instance.address);
 		work->instance.attached = false;
 	}
 	if (failed) {
-		if (work->machine)
+		if (work->machine.slot)
 			machine_destroy(work->machine);
 		if (work->port)
-			table_destroy(SLOT_TABLE, work->port);
-		if (work->instance.slot)
-			table_destroy(SLOT_TABLE, work->instance.slot);
-		slot_give(work->machine);
+			table_destroy(OWN_TABLE, work->port);
+		if (work->instance.segment.slot)
+			table_destroy(OWN_TABLE, work->instance.segment.slot);
+		slot_give(work->machine.slot);
 	}
 	slot_give(work->port);
-	slot_give(work->instance.slot);
+	slot_give(work->instance.segment.slot);
 }
 
 enum status spawn_machine(const struct spawn_request *request, struct spawned *spawned)
@@ -190,7 +191,7 @@ enum status spawn_machine(const struct spawn_request *request, struct spawned *s
 		work.step = "start it";
 		status = machine_start(work.machine, spawned->rip, spawned->rsp, spawned->rdi);
 	}
-	slot_set_kept(work.machine);
+	slot_set_kept(work.machine.slot);
 	spawn_clean_up(&work, status != STATUS_OK);
 	spawned->step = work.step;
 	return status;

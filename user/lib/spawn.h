@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "kernel/abi.h"
+#include "user/lib/handle.h"
 
 #define SPAWN_GRANTS 8u
 /* What a program normally inherits. */
@@ -26,8 +26,8 @@ struct spawn_grant {
 struct spawn_request {
 	const char *name; /* of the machine, and argument 0 */
 	uint32_t priority;
-	uint32_t program; /* our slot: the segment with the ELF file, with READ */
-	int arguments;	  /* further ones */
+	struct segment program; /* with the ELF file, with READ */
+	int arguments;		/* further ones */
 	char *const *argument;
 	uint32_t inherit; /* bit s: copy our slot s to its slot s, if there is something */
 	struct spawn_grant grant[SPAWN_GRANTS];
@@ -37,7 +37,7 @@ struct spawn_request {
 };
 
 struct spawned {
-	uint32_t machine;	/* newly taken slot: all rights */
+	struct machine machine; /* in a newly taken slot: all rights */
 	uint64_t rip, rsp, rdi; /* for machine_start */
 	const char *step;	/* after a failure: what could not be done */
 };

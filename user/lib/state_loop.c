@@ -25,9 +25,9 @@ void state_machine_run(struct state_machine *machine, uint32_t first)
 		message.deadline = machine->deadline;
 		message.buffer = machine->data;
 		message.size = sizeof(machine->data);
-		status = message_reply_receive(SLOT_PORT, &message);
-		if (status != STATUS_OK && status != STATUS_TIMEOUT)
-			program_fail("cannot receive: %s", status_text(status));
+		status = message_reply_receive(OWN_PORT, &message);
+		if (status != STATUS_TIMEOUT)
+			program_check(status, "receive");
 		machine->now = clock_uptime();
 		state_machine_dispatch(machine, status == STATUS_OK ? &message : NULL);
 	}

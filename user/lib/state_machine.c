@@ -49,6 +49,7 @@ void state_machine_begin(struct state_machine *machine, struct abi_message_page 
 	machine->page = page;
 	page->state_table = (uint64_t)(uintptr_t)&machine->table;
 	machine->ignored = 0;
+	machine->message = NULL;
 	memset(&machine->reply, 0, sizeof(machine->reply));
 	page->state_moves = 0;
 	page->state_moved_ns = 0;
@@ -67,7 +68,7 @@ static const struct transition *transition_find(const struct state_machine *mach
 		if (message ? found->on == STATE_TIMER || found->on != message->label
 			    : found->on != STATE_TIMER)
 			continue;
-		if (!found->when || found->when(machine, message))
+		if (!found->when || found->when(machine))
 			return found;
 	}
 	return NULL;
@@ -77,6 +78,7 @@ bool state_machine_dispatch(struct state_machine *machine, const struct message 
 {
 	const struct transition *transition;
 
+	machine->message = message;
 	if (!message)
 		machine->deadline = 0;
 	memset(&machine->reply, 0, sizeof(machine->reply));
@@ -88,7 +90,7 @@ bool state_machine_dispatch(struct state_machine *machine, const struct message 
 	}
 	machine->reply.label = STATUS_OK;
 	if (transition->act)
-		transition->act(machine, message);
+		transition->act(machine);
 	if (transition->to != STATE_SAME)
 		state_enter(machine, transition->to);
 	machine->page->state_moves++;

@@ -21,8 +21,8 @@
  * timer is set, and its `enter` runs.  Whatever runs, runs to completion.  With STATE_SAME
  * nothing is entered, and a timer that has not come yet goes on.
  *
- * What came with a message lies at message->data until the next one is received.  A call is
- * answered with machine->reply, OK unless `act` or `enter` changes it.  An event without a
+ * What came with a message lies at machine->message->data until the next one is received.  A call
+ * is answered with machine->reply, OK unless `act` or `enter` changes it.  An event without a
  * transition is ignored; a call is then answered NO_OPERATION.
  *
  * The current state is told in the message page: `ps`, `state` and `mkstore ps` show it.
@@ -52,9 +52,8 @@ struct state {
 struct transition {
 	uint32_t from, to;
 	uint64_t on; /* event */
-	/* The message is null for the timer. */
-	bool (*when)(const struct state_machine *machine, const struct message *message);
-	void (*act)(struct state_machine *machine, const struct message *message);
+	bool (*when)(const struct state_machine *machine);
+	void (*act)(struct state_machine *machine);
 };
 
 /* These are struct abi_state and struct abi_transition, of which the types are known. */
@@ -68,9 +67,10 @@ struct state_machine {
 	const struct transition *transitions;
 	struct abi_message_page *page; /* where the state is told */
 	uint32_t state;
-	uint64_t now;		    /* persistent uptime when the event came, ns */
-	uint64_t deadline;	    /* of the timer; 0: off */
-	uint64_t ignored;	    /* events without a transition */
+	uint64_t now;		       /* persistent uptime when the event came, ns */
+	uint64_t deadline;	       /* of the timer; 0: off */
+	uint64_t ignored;	       /* events without a transition */
+	const struct message *message; /* the event; null: the timer */
 	struct message reply;	    /* if the event is a call; its data must outlive the handler */
 	uint8_t data[MESSAGE_DATA]; /* of the message that is handled */
 };

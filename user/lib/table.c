@@ -7,43 +7,44 @@
 #include <string.h>
 #include "user/lib/message.h"
 
-static enum status table_words(uint32_t table, uint64_t label, uint64_t w0, uint64_t w1,
+static enum status table_words(struct table table, uint64_t label, uint64_t w0, uint64_t w1,
 			       uint64_t w2, uint64_t w3)
 {
 	struct message message = {.word = {w0, w1, w2, w3}};
 
-	return message_request(table, label, &message);
+	return message_request(table.slot, label, &message);
 }
 
-enum status table_copy(uint32_t table, uint32_t from, uint32_t to)
+enum status table_copy(struct table table, uint32_t from, uint32_t to)
 {
 	return table_words(table, TABLE_COPY, from, to, 0, 0);
 }
 
-enum status table_move(uint32_t table, uint32_t from, uint32_t to)
+enum status table_move(struct table table, uint32_t from, uint32_t to)
 {
 	return table_words(table, TABLE_MOVE, from, to, 0, 0);
 }
 
-enum status table_delete(uint32_t table, uint32_t slot)
+enum status table_delete(struct table table, uint32_t slot)
 {
 	return table_words(table, TABLE_DELETE, slot, 0, 0, 0);
 }
 
-enum status table_reduce(uint32_t table, uint32_t from, uint32_t to, uint16_t rights)
+enum status table_reduce(struct table table, uint32_t from, uint32_t to, uint16_t rights)
 {
 	return table_words(table, TABLE_REDUCE, from, to, rights, 0);
 }
 
-enum status table_badge(uint32_t table, uint32_t from, uint32_t to, uint64_t badge, uint16_t rights)
+enum status table_badge(struct table table, uint32_t from, uint32_t to, uint64_t badge,
+			uint16_t rights)
 {
 	return table_words(table, TABLE_BADGE, from, to, badge, rights);
 }
 
-enum status table_info(uint32_t table, uint32_t slot, struct table_info *info)
+enum status table_info(struct table table, uint32_t slot, struct table_info *info)
 {
 	struct message message = {.word = {slot}};
-	enum status status = message_request(table, TABLE_INFO, &message);
+	enum status status = message_request(table.slot, TABLE_INFO, &message);
 
 	info->type = (enum object_type)message.word[0];
 	info->rights = (uint16_t)message.word[1];
@@ -53,53 +54,54 @@ enum status table_info(uint32_t table, uint32_t slot, struct table_info *info)
 	return status;
 }
 
-enum status table_destroy(uint32_t table, uint32_t slot)
+enum status table_destroy(struct table table, uint32_t slot)
 {
 	return table_words(table, TABLE_DESTROY, slot, 0, 0, 0);
 }
 
 /* Creates an object described by two words into our slot `to`. */
-static enum status bank_create(uint32_t bank, uint64_t label, uint64_t w0, uint64_t w1, uint32_t to)
+static enum status bank_create(struct bank bank, uint64_t label, uint64_t w0, uint64_t w1,
+			       uint32_t to)
 {
 	struct message message = {.word = {w0, w1}, .take = {(uint16_t)to}};
 
-	return message_request(bank, label, &message);
+	return message_request(bank.slot, label, &message);
 }
 
-enum status bank_segment(uint32_t bank, uint64_t bytes, uint64_t bytes_max, uint32_t to)
+enum status bank_segment(struct bank bank, uint64_t bytes, uint64_t bytes_max, uint32_t to)
 {
 	return bank_create(bank, BANK_SEGMENT, bytes, bytes_max, to);
 }
 
-enum status bank_machine(uint32_t bank, const char *name, uint32_t priority, uint32_t to,
+enum status bank_machine(struct bank bank, const char *name, uint32_t priority, uint32_t to,
 			 uint64_t *message_page)
 {
 	struct message message = {.word = {priority}, .take = {(uint16_t)to}, MESSAGE_TEXT(name)};
-	enum status status = message_request(bank, BANK_MACHINE, &message);
+	enum status status = message_request(bank.slot, BANK_MACHINE, &message);
 
 	*message_page = message.word[0];
 	return status;
 }
 
-enum status bank_port(uint32_t bank, uint32_t capacity, uint32_t to)
+enum status bank_port(struct bank bank, uint32_t capacity, uint32_t to)
 {
 	return bank_create(bank, BANK_PORT, capacity, 0, to);
 }
 
-enum status bank_table(uint32_t bank, uint32_t slots, uint32_t to)
+enum status bank_table(struct bank bank, uint32_t slots, uint32_t to)
 {
 	return bank_create(bank, BANK_TABLE, slots, 0, to);
 }
 
-enum status bank_directory(uint32_t bank, uint32_t to)
+enum status bank_directory(struct bank bank, uint32_t to)
 {
 	return bank_create(bank, BANK_DIRECTORY, 0, 0, to);
 }
 
-enum status bank_usage(uint32_t bank, struct bank_usage *usage)
+enum status bank_usage(struct bank bank, struct bank_usage *usage)
 {
 	struct message message = {0};
-	enum status status = message_request(bank, BANK_USAGE, &message);
+	enum status status = message_request(bank.slot, BANK_USAGE, &message);
 
 	usage->pages = message.word[0];
 	usage->limit = message.word[1];

@@ -16,9 +16,8 @@
 #include "user/lib/message.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
-#include "base/text.h"
 
-#define EXCHANGE_PEER	 (SLOT_FIRST_GRANT + 1)
+#define EXCHANGE_PEER	 PORT(SLOT_FIRST_GRANT + 1)
 #define EXCHANGE_PACE_NS (20 * NS_PER_MILLISECOND)
 #define EXCHANGE_CALLS	 4u  /* every how many notes there is a call */
 #define EXCHANGE_REPORT	 50u /* notes between two lines of figures */
@@ -34,21 +33,18 @@ static void exchange_send_note(void)
 	enum status status = message_send(EXCHANGE_PEER, &message, false);
 
 	/* A full queue means not sent: the same number goes out next time. */
-	if (status == STATUS_OK)
-		notes_sent++;
-	else if (status != STATUS_FULL)
-		program_fail("the peer cannot be reached: %s", status_text(status));
+	if (status == STATUS_FULL)
+		return;
+	program_check(status, "reach the peer");
+	notes_sent++;
 }
 
 static void exchange_call(void)
 {
 	struct message message = {.label = EXCHANGE_CALL, .word = {calls_sent}};
-	enum status status;
 
 	calls_sent++;
-	status = message_call(EXCHANGE_PEER, &message);
-	if (status != STATUS_OK)
-		program_fail("the peer did not answer: %s", status_text(status));
+	program_check(message_call(EXCHANGE_PEER, &message), "get an answer of the peer");
 	exchange_check(&answers, message.word[0]);
 	peer_lost = message.word[1];
 	peer_repeated = message.word[2];
@@ -57,14 +53,11 @@ static void exchange_call(void)
 /* Takes what comes until the deadline. */
 static void exchange_receive(uint64_t deadline_ns)
 {
-	for (;;) {
-		struct message message = {.deadline = deadline_ns};
-		enum status status = message_receive(SLOT_PORT, &message);
+	struct message message = {.deadline = deadline_ns};
+	enum status status;
 
-		if (status == STATUS_TIMEOUT)
-			return;
-		if (status != STATUS_OK)
-			program_fail("cannot receive: %s", status_text(status));
+	while ((status = message_receive(OWN_PORT, &message)) != STATUS_TIMEOUT) {
+		program_check(status, "receive");
 		if (message.label == EXCHANGE_NOTE)
 			exchange_check(&notes, message.word[0]);
 	}
@@ -72,27 +65,19 @@ static void exchange_receive(uint64_t deadline_ns)
 
 static void exchange_report(void)
 {
-	char line[160];
-	size_t length = text_format(
-		line, sizeof(line), "sent %llu received %llu lost %llu repeated %llu\n",
-		(unsigned long long)(notes_sent + calls_sent),
-		(unsigned long long)(notes.received + answers.received),
-		(unsigned long long)(notes.lost + answers.lost + peer_lost),
-		(unsigned long long)(notes.repeated + answers.repeated + peer_repeated));
-
-	if (file_set(&figures, line, length) != STATUS_OK)
-		program_fail("cannot write the figures");
+	program_check(file_print(&figures, "sent %lu received %lu lost %lu repeated %lu\n",
+				 notes_sent + calls_sent, notes.received + answers.received,
+				 notes.lost + answers.lost + peer_lost,
+				 notes.repeated + answers.repeated + peer_repeated),
+		      "write the figures");
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	enum status status = file_attach(&figures, SLOT_FIRST_GRANT, RIGHT_READ | RIGHT_WRITE);
 	uint64_t next_ns = clock_uptime();
 
-	(void)argc;
-	(void)argv;
-	if (status != STATUS_OK)
-		program_fail("no object for the figures: %s", status_text(status));
+	program_check(file_attach(&figures, SEGMENT(SLOT_FIRST_GRANT), RIGHT_READ | RIGHT_WRITE),
+		      "find an object for the figures");
 	for (uint64_t turn = 0;; turn++) {
 		uint64_t now_ns = clock_uptime();
 

@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 	uint64_t mib = UINT64_MAX, taken = 0, size = FILL_PIECE;
 	uint32_t pieces = 0;
 
-	if (argc > 1 && !quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &mib))
+	if (argc > 1 && !quantity_parse(argv[1], QUANTITY_ANY, &mib))
 		program_fail("%s: not a number", argv[1]);
 	while (pieces < FILL_ROOM && size >= FILL_LEAST && taken >> 20 < mib) {
 		piece[pieces] = heap_allocate(size);
@@ -48,10 +48,10 @@ int main(int argc, char **argv)
 		bytes[pieces++] = size;
 		taken += size;
 	}
-	log_print("%llu KiB taken", (unsigned long long)(taken >> 10));
+	log_print("%lu KiB taken", taken >> 10);
 	for (uint64_t round = 1;; round++) {
 		for (uint32_t i = 0; i < pieces; i++)
 			fill_noise(piece[i], bytes[i]);
-		log_print("filled %llu times", (unsigned long long)round);
+		log_print("filled %lu times", round);
 	}
 }

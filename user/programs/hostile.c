@@ -191,7 +191,7 @@ static void hostile_create(struct hostile_registers *r)
 	if (hostile_below(8) == 0)
 		r->r15 = hostile_below(2) ? 0 : 0xffff;
 	hostile_invoke(r);
-	table_destroy(SLOT_TABLE, HOSTILE_CREATED);
+	table_destroy(OWN_TABLE, HOSTILE_CREATED);
 }
 
 /* Is the table in SLOT_TABLE still the one that this machine began with? */
@@ -199,8 +199,8 @@ static bool hostile_has_table(uint32_t object)
 {
 	struct table_info info;
 
-	return table_info(SLOT_TABLE, SLOT_TABLE, &info) == STATUS_OK &&
-	       info.type == OBJECT_TABLE && info.object == object;
+	return table_info(OWN_TABLE, SLOT_TABLE, &info) == STATUS_OK && info.type == OBJECT_TABLE &&
+	       info.object == object;
 }
 
 static int hostile_child(struct hostile_shared *shared)
@@ -208,7 +208,7 @@ static int hostile_child(struct hostile_shared *shared)
 	struct hostile_registers before, after;
 	struct table_info own;
 
-	if (table_info(SLOT_TABLE, SLOT_TABLE, &own) != STATUS_OK)
+	if (table_info(OWN_TABLE, SLOT_TABLE, &own) != STATUS_OK)
 		return 1;
 	for (uint64_t call = 0; call < HOSTILE_CHILD; call++) {
 		uint64_t answer;
@@ -236,16 +236,10 @@ static int hostile_child(struct hostile_shared *shared)
 
 struct hostile_run {
 	struct file shared;
-	uint32_t program;
+	struct segment program;
 	uint32_t victims[5], port, instance; /* slots of what the present child has */
 	uint64_t machines, ended, faulted, stuck;
 };
-
-static void hostile_check(enum status status, const char *what)
-{
-	if (status != STATUS_OK)
-		program_fail("cannot %s: %s", what, status_text(status));
-}
 
 static void hostile_make_victims(struct hostile_run *run)
 {
@@ -256,17 +250,17 @@ static void hostile_make_victims(struct hostile_run *run)
 		if (run->victims[i] == 0)
 			program_fail("no slot left");
 	}
-	hostile_check(bank_segment(SLOT_BANK, 4 * PAGE_SIZE, 16 * PAGE_SIZE, run->victims[0]),
+	program_check(bank_segment(OWN_BANK, 4 * PAGE_SIZE, 16 * PAGE_SIZE, run->victims[0]),
 		      "make a segment");
-	hostile_check(bank_port(SLOT_BANK, 8, run->victims[1]), "make a port");
-	hostile_check(bank_table(SLOT_BANK, 64, run->victims[2]), "make a table");
-	hostile_check(bank_directory(SLOT_BANK, run->victims[3]), "make a directory");
-	hostile_check(bank_machine(SLOT_BANK, "victim", 1, run->victims[4], &message_page),
+	program_check(bank_port(OWN_BANK, 8, run->victims[1]), "make a port");
+	program_check(bank_table(OWN_BANK, 64, run->victims[2]), "make a table");
+	program_check(bank_directory(OWN_BANK, run->victims[3]), "make a directory");
+	program_check(bank_machine(OWN_BANK, "victim", 1, run->victims[4], &message_page),
 		      "make a machine");
 }
 
 /* Only an empty directory can be destroyed. */
-static void hostile_empty_directory(uint32_t directory)
+static void hostile_empty_directory(struct directory directory)
 {
 	static struct directory_item item;
 
@@ -279,15 +273,15 @@ static void hostile_empty_directory(uint32_t directory)
 
 static void hostile_end_victims(struct hostile_run *run)
 {
-	hostile_empty_directory(run->victims[3]);
+	hostile_empty_directory(DIRECTORY(run->victims[3]));
 	for (unsigned i = 0; i < 5; i++) {
 		/* The child may have destroyed it already. */
-		table_destroy(SLOT_TABLE, run->victims[i]);
+		table_destroy(OWN_TABLE, run->victims[i]);
 		slot_give(run->victims[i]);
 	}
 }
 
-static uint32_t hostile_start_child(struct hostile_run *run)
+static struct machine hostile_start_child(struct hostile_run *run)
 {
 	static char number[24], address[24];
 	char *arguments[] = {"child", number, address, NULL};
@@ -307,27 +301,26 @@ static uint32_t hostile_start_child(struct hostile_run *run)
 	for (uint32_t i = 0; i < 5; i++)
 		request.grant[request.grants++] =
 			(struct spawn_grant){run->victims[i], HOSTILE_VICTIM + i};
-	text_format(number, sizeof(number), "%llu",
-		    (unsigned long long)(hostile_random() >> 1) | 1);
-	text_format(address, sizeof(address), "0x%llx", (unsigned long long)run->shared.address);
-	hostile_check(spawn_machine(&request, &spawned), "start a child");
-	hostile_check(machine_attach(spawned.machine, run->shared.slot, 0, 0,
+	text_format(number, sizeof(number), "%lu", (hostile_random() >> 1) | 1);
+	text_format(address, sizeof(address), "0x%lx", run->shared.address);
+	program_check(spawn_machine(&request, &spawned), "start a child");
+	program_check(machine_attach(spawned.machine, run->shared.segment, 0, 0,
 				     RIGHT_READ | RIGHT_WRITE, false),
 		      "share memory with it");
 	/* These end with their machine, unless it has lost them before. */
 	run->port = slot_take();
 	run->instance = slot_take();
-	hostile_check(machine_take(spawned.machine, SLOT_PORT, run->port), "take its port");
-	hostile_check(machine_take(spawned.machine, SLOT_INSTANCE, run->instance),
+	program_check(machine_take(spawned.machine, SLOT_PORT, run->port), "take its port");
+	program_check(machine_take(spawned.machine, SLOT_INSTANCE, run->instance),
 		      "take its instance");
-	hostile_check(machine_start(spawned.machine, spawned.rip, spawned.rsp, spawned.rdi),
+	program_check(machine_start(spawned.machine, spawned.rip, spawned.rsp, spawned.rdi),
 		      "let it run");
 	run->machines++;
 	return spawned.machine;
 }
 
 /* Waits until the child has ended, in whatever way. */
-static void hostile_watch_child(struct hostile_run *run, uint32_t child)
+static void hostile_watch_child(struct hostile_run *run, struct machine child)
 {
 	struct hostile_shared *shared = file_data(&run->shared);
 	uint64_t last = 0, cpu_ns = 0;
@@ -360,17 +353,17 @@ static void hostile_watch_child(struct hostile_run *run, uint32_t child)
 static uint64_t hostile_run_child(struct hostile_run *run)
 {
 	struct hostile_shared *shared = file_data(&run->shared);
-	uint32_t child;
+	struct machine child;
 
 	shared->done = shared->finished = 0;
 	hostile_make_victims(run);
 	child = hostile_start_child(run);
 	hostile_watch_child(run, child);
 	machine_destroy(child);
-	slot_give(child);
-	table_destroy(SLOT_TABLE, run->port);
+	slot_give(child.slot);
+	table_destroy(OWN_TABLE, run->port);
 	slot_give(run->port);
-	table_destroy(SLOT_TABLE, run->instance);
+	table_destroy(OWN_TABLE, run->instance);
 	slot_give(run->instance);
 	hostile_end_victims(run);
 	return shared->done;
@@ -382,16 +375,14 @@ static void hostile_report(const struct hostile_run *run, uint64_t done)
 	char line[240];
 	size_t length = 0;
 
-	log_print("%llu calls by %llu machines: %llu ended, %llu faulted, %llu stopped or stuck",
-		  (unsigned long long)done, (unsigned long long)run->machines,
-		  (unsigned long long)run->ended, (unsigned long long)run->faulted,
-		  (unsigned long long)run->stuck);
+	log_print("%lu calls by %lu machines: %lu ended, %lu faulted, %lu stopped or stuck", done,
+		  run->machines, run->ended, run->faulted, run->stuck);
 	line[0] = '\0';
 	for (unsigned i = 0; i < HOSTILE_ANSWERS; i++) {
 		if (shared->answers[i] == 0)
 			continue;
-		length += text_format(line + length, sizeof(line) - length, " %u:%llu", i,
-				      (unsigned long long)shared->answers[i]);
+		length += text_format(line + length, sizeof(line) - length, " %u:%lu", i,
+				      shared->answers[i]);
 	}
 	log_print("answers by status:%s", line);
 }
@@ -401,9 +392,9 @@ static int hostile_parent(uint64_t calls)
 	static struct hostile_run run;
 	uint64_t done = 0;
 
-	hostile_check(path_lookup("/bin/hostile", &run.program, NULL), "find /bin/hostile");
-	hostile_check(file_create(&run.shared, PAGE_SIZE, true), "make a shared segment");
-	hostile_check(file_resize(&run.shared, PAGE_SIZE), "make a shared segment");
+	program_check(path_segment("/bin/hostile", &run.program), "find /bin/hostile");
+	program_check(file_create(&run.shared, PAGE_SIZE, true), "make a shared segment");
+	program_check(file_resize(&run.shared, PAGE_SIZE), "make a shared segment");
 	while (done < calls)
 		done += hostile_run_child(&run);
 	hostile_report(&run, done);
@@ -416,12 +407,11 @@ int main(int argc, char **argv)
 
 	seed = 0x9e3779b97f4a7c15u;
 	if (argc == 4 && text_equal(argv[1], "child") &&
-	    quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &seed) &&
-	    quantity_parse(argv[3], QUANTITY_ADDRESS | QUANTITY_SIZE, &address))
+	    quantity_parse(argv[2], QUANTITY_ANY, &seed) &&
+	    quantity_parse(argv[3], QUANTITY_ANY, &address))
 		return hostile_child((struct hostile_shared *)(uintptr_t)address);
-	if ((argc > 1 && !quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &calls)) ||
-	    (argc > 2 &&
-	     (!quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &seed) || seed == 0)))
+	if ((argc > 1 && !quantity_parse(argv[1], QUANTITY_ANY, &calls)) ||
+	    (argc > 2 && (!quantity_parse(argv[2], QUANTITY_ANY, &seed) || seed == 0)))
 		program_fail("usage: hostile [CALLS [SEED]]");
 	return hostile_parent(calls);
 }

@@ -12,54 +12,46 @@
 #include "user/lib/program.h"
 #include "user/lib/service.h"
 
-#define PEER_EXCHANGE SLOT_FIRST_GRANT
+#define PEER_EXCHANGE PORT(SLOT_FIRST_GRANT)
 
 static struct exchange_sequence notes, calls;
 static uint64_t owed, sent;
 
 static void peer_send_notes(void)
 {
-	while (owed > 0) {
+	for (; owed > 0; owed--, sent++) {
 		struct message message = {.label = EXCHANGE_NOTE, .word = {sent}};
 		enum status status = message_send(PEER_EXCHANGE, &message, false);
 
 		if (status == STATUS_FULL)
 			return;
-		if (status != STATUS_OK)
-			program_fail("exchange cannot be reached: %s", status_text(status));
-		sent++;
-		owed--;
+		program_check(status, "reach exchange");
 	}
 }
 
-static struct message peer_answer(uint64_t number)
+int main(void)
 {
-	exchange_check(&calls, number);
-	return (struct message){
-		.label = STATUS_OK,
-		.word = {number, notes.lost + calls.lost, notes.repeated + calls.repeated},
-	};
-}
+	struct message message = {0};
 
-int main(int argc, char **argv)
-{
-	struct message reply = {0};
-
-	(void)argc;
-	(void)argv;
 	for (;;) {
-		struct message message = reply;
-		enum status status = message_reply_receive(SLOT_PORT, &message);
+		uint64_t number;
 
-		if (status != STATUS_OK)
-			program_fail("cannot receive: %s", status_text(status));
-		reply = (struct message){.label = STATUS_NO_OPERATION};
+		program_check(message_reply_receive(OWN_PORT, &message), "receive");
+		number = message.word[0];
 		if (message.label == EXCHANGE_CALL) {
-			reply = peer_answer(message.word[0]);
-		} else if (message.label == EXCHANGE_NOTE) {
-			exchange_check(&notes, message.word[0]);
+			exchange_check(&calls, number);
+			message = (struct message){
+				.label = STATUS_OK,
+				.word = {number, notes.lost + calls.lost,
+					 notes.repeated + calls.repeated},
+			};
+			continue;
+		}
+		if (message.label == EXCHANGE_NOTE) {
+			exchange_check(&notes, number);
 			owed++;
 			peer_send_notes();
 		}
+		message = (struct message){.label = STATUS_NO_OPERATION};
 	}
 }

@@ -13,7 +13,6 @@
 #include "user/lib/file.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
-#include "base/text.h"
 
 #define PRIMES_MAX    1000000u /* entries in the table */
 #define PRIMES_REPORT 64u      /* primes found between two lines of progress */
@@ -79,13 +78,9 @@ static void primes_check_next(void)
 
 static void primes_report(void)
 {
-	char line[120];
-	size_t length = text_format(
-		line, sizeof(line), "found %u largest %u checked %llu errors %llu\n", found,
-		*primes_entry(found - 1), (unsigned long long)checked, (unsigned long long)errors);
-
-	if (file_set(&progress, line, length) != STATUS_OK)
-		program_fail("cannot write the progress");
+	program_check(file_print(&progress, "found %u largest %u checked %lu errors %lu\n", found,
+				 *primes_entry(found - 1), checked, errors),
+		      "write the progress");
 }
 
 /* Makes room for one entry more; without it the cycle ends here. */
@@ -99,7 +94,7 @@ static bool primes_grow(void)
 	if (status == STATUS_OK)
 		return true;
 	if (found == 0)
-		program_fail("no room for a table: %s", status_text(status));
+		program_check(status, "make room for a table");
 	limit = found;
 	return false;
 }
@@ -133,21 +128,20 @@ static void primes_cycle(void)
 		complete = found;
 	/* Short cycles, for lack of room, would fill the log. */
 	if (found == PRIMES_MAX)
-		log_print("cycle done: %u primes, largest %u, %llu errors", found, candidate - 2,
-			  (unsigned long long)errors);
+		log_print("cycle done: %u primes, largest %u, %lu errors", found, candidate - 2,
+			  errors);
 }
 
 int main(int argc, char **argv)
 {
 	const uint16_t rights = RIGHT_READ | RIGHT_WRITE;
-	enum status status = argc > 1 ? file_open(&progress, argv[1], rights)
-				      : file_attach(&progress, SLOT_FIRST_GRANT, rights);
 
-	if (status != STATUS_OK)
-		program_fail("no object for the progress: %s", status_text(status));
-	status = file_create(&table, (uint64_t)PRIMES_MAX * sizeof(uint32_t) + PRIMES_STEP, true);
-	if (status != STATUS_OK)
-		program_fail("no segment for the table: %s", status_text(status));
+	program_check(argc > 1 ? file_open(&progress, argv[1], rights)
+			       : file_attach(&progress, SEGMENT(SLOT_FIRST_GRANT), rights),
+		      "find an object for the progress");
+	program_check(
+		file_create(&table, (uint64_t)PRIMES_MAX * sizeof(uint32_t) + PRIMES_STEP, true),
+		"make a segment for the table");
 	for (;;)
 		primes_cycle();
 }

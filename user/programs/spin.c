@@ -18,7 +18,7 @@ static uint64_t spin_cpu_ns(void)
 {
 	struct abi_machine_info info;
 
-	return machine_info(SLOT_SELF, &info) == STATUS_OK ? info.cpu_ns : 0;
+	return machine_info(OWN_MACHINE, &info) == STATUS_OK ? info.cpu_ns : 0;
 }
 
 int main(int argc, char **argv)
@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 	uint64_t millions = 100, value = 88172645463325252u;
 	uint64_t begin_ns = clock_uptime(), begin_cpu_ns = spin_cpu_ns();
 
-	if (argc > 1 && !quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &millions))
+	if (argc > 1 && !quantity_parse(argv[1], QUANTITY_ANY, &millions))
 		program_fail("%s: not a number", argv[1]);
 	for (uint64_t million = 0; million < millions; million++) {
 		for (uint32_t step = 0; step < STEPS_PER_MILLION; step++) {
@@ -35,9 +35,8 @@ int main(int argc, char **argv)
 			value ^= value << 17;
 		}
 	}
-	log_print("%llu million steps: result %016llx, %llu ms passed, %llu ms of CPU",
-		  (unsigned long long)millions, (unsigned long long)value,
-		  (unsigned long long)((clock_uptime() - begin_ns) / NS_PER_MILLISECOND),
-		  (unsigned long long)((spin_cpu_ns() - begin_cpu_ns) / NS_PER_MILLISECOND));
+	log_print("%lu million steps: result %016lx, %lu ms passed, %lu ms of CPU", millions, value,
+		  (clock_uptime() - begin_ns) / NS_PER_MILLISECOND,
+		  (spin_cpu_ns() - begin_cpu_ns) / NS_PER_MILLISECOND);
 	return 0;
 }

@@ -3,10 +3,7 @@
  * traffic.c - a traffic light with a queue of pedestrians, as a state machine.
  *
  *   red --> red_amber --> green --> amber --> red ...
- *     \--> walk --> red_amber          (when somebody waits)
- *
- * The tables below are all there is to know of it; `ps` shows where it is.
- * Pedestrians are messages: some come by themselves, others by `run press`.
+ *     \--> walk --> red_amber          (when somebody waits: `run press`)
  */
 #include "user/programs/traffic.h"
 
@@ -15,54 +12,41 @@
 #include "user/lib/service.h"
 #include "user/lib/state_machine.h"
 
+enum { RED, RED_AMBER, GREEN, AMBER, WALK };
+
 static uint64_t waiting, crossed;
 
-/* Now and then a pedestrian comes: a message to the own port. */
-static void traffic_come(struct state_machine *machine)
+static bool traffic_waits(const struct state_machine *light)
 {
-	struct message press = {.label = TRAFFIC_LABEL_PRESS};
-
-	/* If the queue is full there are enough of them. */
-	if (machine->now / 1000 % 4 == 0)
-		message_send(SLOT_PORT, &press, false);
-}
-
-static void traffic_cross(struct state_machine *machine)
-{
-	crossed += waiting;
-	log_print("%llu cross, %llu in all", (unsigned long long)waiting,
-		  (unsigned long long)crossed);
-	waiting = 0;
-	traffic_come(machine);
-}
-
-static bool traffic_waits(const struct state_machine *machine, const struct message *message)
-{
-	(void)machine, (void)message;
+	(void)light;
 	return waiting > 0;
 }
 
-static void traffic_press(struct state_machine *machine, const struct message *message)
+static void traffic_press(struct state_machine *light)
 {
-	(void)machine, (void)message;
-	waiting++;
+	light->reply.word[0] = ++waiting;
 }
 
-static void traffic_ask(struct state_machine *machine, const struct message *message)
+static void traffic_ask(struct state_machine *light)
 {
-	(void)message;
-	machine->reply.word[0] = waiting;
-	machine->reply.word[1] = crossed;
+	light->reply.word[0] = waiting;
+	light->reply.word[1] = crossed;
 }
 
-enum { RED, RED_AMBER, GREEN, AMBER, WALK };
+static void traffic_walk(struct state_machine *light)
+{
+	(void)light;
+	crossed += waiting;
+	log_print("%lu cross, %lu in all", waiting, crossed);
+	waiting = 0;
+}
 
 static const struct state states[] = {
-	[RED] = {.name = "red", .timer_ns = 3 * NS_PER_SECOND, .enter = traffic_come},
-	[RED_AMBER] = {.name = "red_amber", .timer_ns = 1 * NS_PER_SECOND, .enter = traffic_come},
-	[GREEN] = {.name = "green", .timer_ns = 5 * NS_PER_SECOND, .enter = traffic_come},
-	[AMBER] = {.name = "amber", .timer_ns = 1 * NS_PER_SECOND, .enter = traffic_come},
-	[WALK] = {.name = "walk", .timer_ns = 4 * NS_PER_SECOND, .enter = traffic_cross},
+	[RED] = {.name = "red", .timer_ns = 3 * NS_PER_SECOND},
+	[RED_AMBER] = {.name = "red_amber", .timer_ns = 1 * NS_PER_SECOND},
+	[GREEN] = {.name = "green", .timer_ns = 5 * NS_PER_SECOND},
+	[AMBER] = {.name = "amber", .timer_ns = 1 * NS_PER_SECOND},
+	[WALK] = {.name = "walk", .timer_ns = 4 * NS_PER_SECOND, .enter = traffic_walk},
 };
 
 static const struct transition transitions[] = {
@@ -72,17 +56,14 @@ static const struct transition transitions[] = {
 	{.from = GREEN, .on = STATE_TIMER, .to = AMBER},
 	{.from = AMBER, .on = STATE_TIMER, .to = RED},
 	{.from = WALK, .on = STATE_TIMER, .to = RED_AMBER},
-	/* Whoever comes stands in the queue, whatever the light shows. */
-	{.from = STATE_ANY, .on = TRAFFIC_LABEL_PRESS, .to = STATE_SAME, .act = traffic_press},
-	{.from = STATE_ANY, .on = TRAFFIC_LABEL_ASK, .to = STATE_SAME, .act = traffic_ask},
+	{.from = STATE_ANY, .on = TRAFFIC_PRESS, .to = STATE_SAME, .act = traffic_press},
+	{.from = STATE_ANY, .on = TRAFFIC_ASK, .to = STATE_SAME, .act = traffic_ask},
 };
 
 int main(void)
 {
 	static struct state_machine light = STATE_MACHINE(states, transitions);
-	enum status status = port_publish(TRAFFIC_PATH);
 
-	if (status != STATUS_OK)
-		log_print("nobody can press the button: %s", status_text(status));
+	program_check(port_publish(TRAFFIC_PATH), "publish the button");
 	state_machine_run(&light, RED);
 }

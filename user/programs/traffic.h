@@ -9,8 +9,8 @@
 #define TRAFFIC_PATH "/demo/traffic"
 
 enum traffic_label {
-	TRAFFIC_LABEL_PRESS = 1, /* a pedestrian has come and wants to cross */
-	TRAFFIC_LABEL_ASK = 2,	 /* call -> w0 how many wait, w1 how many have crossed */
+	TRAFFIC_PRESS = 1, /* a pedestrian has come and wants to cross */
+	TRAFFIC_ASK = 2,   /* call -> w0 how many wait, w1 how many have crossed */
 };
 
 #endif

@@ -57,7 +57,7 @@ static uint32_t wreck_one(enum object_type type)
 		uint32_t slot = WRECK_FIRST + (first - WRECK_FIRST + i) % WRECK_POOL;
 		struct table_info info;
 
-		if (table_info(SLOT_TABLE, slot, &info) == STATUS_OK && info.type == type)
+		if (table_info(OWN_TABLE, slot, &info) == STATUS_OK && info.type == type)
 			return slot;
 	}
 	return first;
@@ -71,22 +71,22 @@ static void wreck_create(void)
 	uint64_t message_page;
 
 	if (wreck_below(4))
-		table_destroy(SLOT_TABLE, slot);
+		table_destroy(OWN_TABLE, slot);
 	switch (wreck_below(5)) {
 	case 0:
-		bank_segment(SLOT_BANK, wreck_below(4 * PAGE_SIZE), 4 * PAGE_SIZE, slot);
+		bank_segment(OWN_BANK, wreck_below(4 * PAGE_SIZE), 4 * PAGE_SIZE, slot);
 		break;
 	case 1:
-		bank_port(SLOT_BANK, 1 + (uint32_t)wreck_below(4), slot);
+		bank_port(OWN_BANK, 1 + (uint32_t)wreck_below(4), slot);
 		break;
 	case 2:
-		bank_table(SLOT_BANK, 1 + (uint32_t)wreck_below(100), slot);
+		bank_table(OWN_BANK, 1 + (uint32_t)wreck_below(100), slot);
 		break;
 	case 3:
-		bank_directory(SLOT_BANK, slot);
+		bank_directory(OWN_BANK, slot);
 		break;
 	default:
-		bank_machine(SLOT_BANK, "wrecked", (uint32_t)wreck_below(5), slot, &message_page);
+		bank_machine(OWN_BANK, "wrecked", (uint32_t)wreck_below(5), slot, &message_page);
 		break;
 	}
 }
@@ -94,7 +94,7 @@ static void wreck_create(void)
 static void wreck_message(void)
 {
 	struct message message = {.label = 1, .length = (uint32_t)wreck_below(100)};
-	uint32_t port = wreck_one(OBJECT_PORT);
+	struct port port = PORT(wreck_one(OBJECT_PORT));
 
 	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++) {
 		message.pass[i] = (uint16_t)(wreck_below(2) ? wreck_any() : 0);
@@ -105,12 +105,13 @@ static void wreck_message(void)
 		return;
 	}
 	message.deadline = 1;
-	message_receive(wreck_below(2) ? port : SLOT_PORT, &message);
+	message_receive(wreck_below(2) ? port : OWN_PORT, &message);
 }
 
 static void wreck_directory(void)
 {
-	uint32_t from = wreck_one(OBJECT_DIRECTORY), to = wreck_one(OBJECT_DIRECTORY);
+	struct directory from = DIRECTORY(wreck_one(OBJECT_DIRECTORY));
+	struct directory to = DIRECTORY(wreck_one(OBJECT_DIRECTORY));
 	char old_name[2] = {(char)('a' + wreck_below(3)), '\0'};
 	char new_name[2] = {(char)('a' + wreck_below(3)), '\0'};
 
@@ -119,7 +120,7 @@ static void wreck_directory(void)
 		directory_link(to, new_name, wreck_any(), wreck_below(2));
 		break;
 	case 1:
-		directory_link(to, new_name, from, wreck_below(2));
+		directory_link(to, new_name, from.slot, wreck_below(2));
 		break;
 	case 2:
 		directory_rename(from, old_name, to, new_name, wreck_below(2));
@@ -132,8 +133,8 @@ static void wreck_directory(void)
 
 static void wreck_table(void)
 {
-	uint32_t table = wreck_below(2) ? SLOT_TABLE : wreck_one(OBJECT_TABLE);
-	bool own = table == SLOT_TABLE;
+	struct table table = TABLE(wreck_below(2) ? SLOT_TABLE : wreck_one(OBJECT_TABLE));
+	bool own = table.slot == SLOT_TABLE;
 	uint32_t from = own ? wreck_any() : (uint32_t)wreck_below(8);
 	uint32_t to = own ? wreck_any() : (uint32_t)wreck_below(8);
 
@@ -158,8 +159,8 @@ static void wreck_table(void)
 
 static void wreck_segment(void)
 {
-	uint32_t segment = wreck_one(OBJECT_SEGMENT);
-	uint32_t machine = wreck_below(2) ? SLOT_SELF : wreck_one(OBJECT_MACHINE);
+	struct segment segment = SEGMENT(wreck_one(OBJECT_SEGMENT));
+	struct machine machine = MACHINE(wreck_below(2) ? SLOT_SELF : wreck_one(OBJECT_MACHINE));
 	struct segment_info info;
 
 	switch (wreck_below(4)) {
@@ -174,7 +175,7 @@ static void wreck_segment(void)
 		machine_attach(machine, segment, wreck_below(3), wreck_below(3),
 			       wreck_below(4) ? RIGHT_READ | RIGHT_WRITE : RIGHT_READ,
 			       wreck_below(2));
-		if (machine == SLOT_SELF && segment_info(segment, &info) == STATUS_OK &&
+		if (machine.slot == SLOT_SELF && segment_info(segment, &info) == STATUS_OK &&
 		    info.size && wreck_below(64) == 0)
 			*(volatile char *)(uintptr_t)info.address = 1; /* a fault now and then */
 		break;
@@ -182,20 +183,20 @@ static void wreck_segment(void)
 }
 
 /* Takes from a machine what it stands on, and ends it now or perhaps later. */
-static void wreck_base(uint32_t machine)
+static void wreck_base(struct machine machine)
 {
 	uint32_t base = wreck_below(2) ? SLOT_TABLE : (uint32_t)wreck_below(SLOT_FIRST_GRANT);
 	uint32_t slot = wreck_any();
 
 	machine_take(machine, base, slot);
-	if (machine != SLOT_SELF && wreck_below(2))
-		table_destroy(SLOT_TABLE, slot);
+	if (machine.slot != SLOT_SELF && wreck_below(2))
+		table_destroy(OWN_TABLE, slot);
 }
 
 /* Another machine, or this one. */
 static void wreck_machine(void)
 {
-	uint32_t machine = wreck_below(8) ? wreck_one(OBJECT_MACHINE) : SLOT_SELF;
+	struct machine machine = MACHINE(wreck_below(8) ? wreck_one(OBJECT_MACHINE) : SLOT_SELF);
 	struct disk_registers registers = {.rip = 0x1000};
 
 	switch (wreck_below(9)) {
@@ -203,10 +204,11 @@ static void wreck_machine(void)
 		machine_start(machine, 0x1000, 0x2000, 0); /* nothing is there: a fault */
 		break;
 	case 1:
-		machine_set_keeper(machine, wreck_one(OBJECT_PORT));
+		machine_set_keeper(machine, PORT(wreck_one(OBJECT_PORT)));
 		break;
 	case 2:
-		machine_on_resume(machine, wreck_below(4) ? wreck_one(OBJECT_PORT) : SLOT_PORT);
+		machine_on_resume(machine,
+				  PORT(wreck_below(4) ? wreck_one(OBJECT_PORT) : SLOT_PORT));
 		break;
 	case 3:
 		machine_place(machine, wreck_any(), (uint32_t)wreck_below(SLOTS_DEFAULT));
@@ -215,7 +217,7 @@ static void wreck_machine(void)
 		wreck_base(machine);
 		break;
 	case 5:
-		if (machine != SLOT_SELF)
+		if (machine.slot != SLOT_SELF)
 			machine_stop(machine);
 		break;
 	case 6:
@@ -225,7 +227,7 @@ static void wreck_machine(void)
 		machine_set_registers(machine, &registers);
 		break;
 	default:
-		if (machine != SLOT_SELF && wreck_below(4) == 0)
+		if (machine.slot != SLOT_SELF && wreck_below(4) == 0)
 			machine_destroy(machine);
 		break;
 	}
@@ -243,7 +245,7 @@ static void wreck_step(void)
 	else if (kind == 11)
 		clock_sleep_until(clock_uptime() + NS_PER_MILLISECOND);
 	else
-		table_destroy(SLOT_TABLE, wreck_any());
+		table_destroy(OWN_TABLE, wreck_any());
 }
 
 /* The last thing that a child does, if it has come that far. */
@@ -254,13 +256,13 @@ static int wreck_end(void)
 	uint64_t kind = wreck_below(10);
 
 	if (kind < sizeof(bases)) {
-		table_destroy(SLOT_TABLE, bases[kind]);
+		table_destroy(OWN_TABLE, bases[kind]);
 		for (unsigned i = 0; i < 1000; i++)
 			message_yield();
 	} else if (kind == 5) {
-		message_call(wreck_one(OBJECT_PORT), &message);
+		message_call(PORT(wreck_one(OBJECT_PORT)), &message);
 	} else if (kind == 6) {
-		message_receive(SLOT_PORT, &message);
+		message_receive(OWN_PORT, &message);
 	} else if (kind == 7) {
 		clock_sleep_until(UINT64_MAX / 2);
 	} else if (kind == 8) {
@@ -278,37 +280,31 @@ static int wreck_child(void)
 
 /* ---- parent ------------------------------------------------------------------------- */
 
-static void wreck_check(enum status status, const char *what)
-{
-	if (status != STATUS_OK)
-		program_fail("cannot %s: %s", what, status_text(status));
-}
-
 /* What two children in a row have in common, and the second one gets the first. */
 static void wreck_share(uint32_t shared[WRECK_SHARED], uint64_t child)
 {
 	uint32_t slot = shared[child % WRECK_SHARED];
 
-	table_destroy(SLOT_TABLE, slot);
+	table_destroy(OWN_TABLE, slot);
 	switch (child % WRECK_SHARED) {
 	case 0:
-		wreck_check(bank_port(SLOT_BANK, 4, slot), "make a port");
+		program_check(bank_port(OWN_BANK, 4, slot), "make a port");
 		break;
 	case 1:
-		wreck_check(bank_table(SLOT_BANK, 64, slot), "make a table");
+		program_check(bank_table(OWN_BANK, 64, slot), "make a table");
 		break;
 	case 2:
-		wreck_check(bank_directory(SLOT_BANK, slot), "make a directory");
+		program_check(bank_directory(OWN_BANK, slot), "make a directory");
 		break;
 	default:
-		wreck_check(bank_segment(SLOT_BANK, PAGE_SIZE, 4 * PAGE_SIZE, slot),
-			    "make a segment");
+		program_check(bank_segment(OWN_BANK, PAGE_SIZE, 4 * PAGE_SIZE, slot),
+			      "make a segment");
 		break;
 	}
 }
 
-static uint32_t wreck_start(uint32_t program, const uint32_t shared[WRECK_SHARED],
-			    uint32_t neighbour)
+static struct machine wreck_start(struct segment program, const uint32_t shared[WRECK_SHARED],
+				  struct machine neighbour)
 {
 	static char number[24];
 	char *arguments[] = {"child", number, NULL};
@@ -324,16 +320,16 @@ static uint32_t wreck_start(uint32_t program, const uint32_t shared[WRECK_SHARED
 
 	for (uint32_t i = 0; i < WRECK_SHARED; i++)
 		request.grant[request.grants++] = (struct spawn_grant){shared[i], WRECK_FIRST + i};
-	if (neighbour)
+	if (neighbour.slot)
 		request.grant[request.grants++] =
-			(struct spawn_grant){neighbour, WRECK_FIRST + WRECK_SHARED};
-	text_format(number, sizeof(number), "%llu", (unsigned long long)wreck_below(1u << 30) + 1);
-	wreck_check(spawn_machine(&request, &spawned), "start a child");
+			(struct spawn_grant){neighbour.slot, WRECK_FIRST + WRECK_SHARED};
+	text_format(number, sizeof(number), "%lu", wreck_below(1u << 30) + 1);
+	program_check(spawn_machine(&request, &spawned), "start a child");
 	return spawned.machine;
 }
 
 /* Until the child has stopped doing things, or for a while. */
-static void wreck_watch(uint32_t child)
+static void wreck_watch(struct machine child)
 {
 	struct abi_machine_info info;
 
@@ -351,39 +347,40 @@ static void wreck_snapshot(const char *name)
 	uint64_t generation;
 	enum status status = store_snapshot(name, &generation);
 
-	wreck_check(status == STATUS_RESUMED ? STATUS_OK : status, "take a snapshot");
+	program_check(status == STATUS_RESUMED ? STATUS_OK : status, "take a snapshot");
 }
 
 static int wreck_parent(uint64_t children)
 {
-	uint32_t alive[WRECK_ALIVE] = {0}, shared[WRECK_SHARED], program;
+	struct machine alive[WRECK_ALIVE] = {{0}};
+	uint32_t shared[WRECK_SHARED];
+	struct segment program;
 	uint64_t snapshots = 0;
 	char name[24];
 
-	wreck_check(path_lookup("/bin/wreck", &program, NULL), "find /bin/wreck");
+	program_check(path_segment("/bin/wreck", &program), "find /bin/wreck");
 	for (unsigned i = 0; i < WRECK_SHARED; i++) {
 		shared[i] = slot_take();
 		wreck_share(shared, i);
 	}
 	for (uint64_t i = 0; i < children; i++) {
-		uint32_t *place = &alive[i % WRECK_ALIVE];
+		struct machine *place = &alive[i % WRECK_ALIVE];
 
-		if (*place) {
+		if (place->slot) {
 			machine_destroy(*place);
-			slot_give(*place);
+			slot_give(place->slot);
 		}
 		wreck_share(shared, i);
 		*place = wreck_start(program, shared, alive[(i + WRECK_ALIVE - 1) % WRECK_ALIVE]);
 		/* Some are caught in the middle. */
 		if (i % WRECK_SNAPSHOT == 0) {
-			text_format(name, sizeof(name), "wreck-%llu", (unsigned long long)i);
+			text_format(name, sizeof(name), "wreck-%lu", i);
 			wreck_snapshot(name);
 			snapshots++;
 		}
 		wreck_watch(*place);
 	}
-	log_print("%llu children, %llu snapshots", (unsigned long long)children,
-		  (unsigned long long)snapshots);
+	log_print("%lu children, %lu snapshots", children, snapshots);
 	return 0;
 }
 
@@ -392,10 +389,10 @@ int main(int argc, char **argv)
 	uint64_t children;
 
 	if (argc == 3 && text_equal(argv[1], "child") &&
-	    quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &seed) && seed)
+	    quantity_parse(argv[2], QUANTITY_ANY, &seed) && seed)
 		return wreck_child();
-	if (argc != 3 || !quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &seed) ||
-	    seed == 0 || !quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &children))
+	if (argc != 3 || !quantity_parse(argv[1], QUANTITY_ANY, &seed) || seed == 0 ||
+	    !quantity_parse(argv[2], QUANTITY_ANY, &children))
 		program_fail("usage: wreck SEED CHILDREN");
 	return wreck_parent(children);
 }

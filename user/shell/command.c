@@ -119,13 +119,13 @@ static enum status shell_close_target(struct file *file, const char *path, bool 
 				      enum status status)
 {
 	char name[DIRECTORY_NAME];
-	uint32_t directory;
+	struct directory directory;
 
 	if (status == STATUS_OK && created) {
 		status = path_parent(path, &directory, name);
 		if (status == STATUS_OK) {
-			status = directory_link(directory, name, file->slot, false);
-			slot_give(directory);
+			status = directory_link(directory, name, file->segment.slot, false);
+			slot_give(directory.slot);
 		}
 	}
 	if (status != STATUS_OK && created)
@@ -225,17 +225,16 @@ void shell_given_up(const char *command, const struct guard_fault *fault)
 	/* It may have been within the heap; nothing else of it is in use. */
 	heap_forget();
 	if (fault->fault != FAULT_STORAGE)
-		shell_complain(command, "given up: %s, address 0x%llx", print_fault(fault->fault),
-			       (unsigned long long)fault->address);
+		shell_complain(command, "given up: %s, address 0x%lx", print_fault(fault->fault),
+			       fault->address);
 	else if (fault->code == STATUS_NO_SPACE)
 		shell_complain(command, "given up: the store is full; `delete` a snapshot, or `rm` "
 					"something");
 	else
 		shell_complain(command,
-			       "given up: the page at address 0x%llx cannot be had: %s; "
+			       "given up: the page at address 0x%lx cannot be had: %s; "
 			       "`log -k` names it",
-			       (unsigned long long)fault->address,
-			       status_text((enum status)fault->code));
+			       fault->address, status_text((enum status)fault->code));
 }
 
 static void shell_run(const struct shell_command *command, struct words *words)

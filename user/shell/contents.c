@@ -115,7 +115,7 @@ bool command_cat(int argc, char **argv)
 static void contents_hex_row(const uint8_t *bytes, uint64_t offset, uint64_t count)
 {
 	char text[100];
-	size_t length = text_format(text, sizeof(text), "%08llx ", (unsigned long long)offset);
+	size_t length = text_format(text, sizeof(text), "%08lx ", offset);
 
 	for (uint64_t i = 0; i < CONTENTS_ROW; i++) {
 		const char *gap = i == CONTENTS_ROW / 2 ? "  " : " ";
@@ -147,8 +147,7 @@ static void contents_hexdump(const struct file *file, uint64_t offset, uint64_t 
 			return;
 	}
 	if (end < file->size)
-		terminal_print("%08llx  ... %llu bytes follow\n", (unsigned long long)end,
-			       (unsigned long long)(file->size - end));
+		terminal_print("%08lx  ... %lu bytes follow\n", end, file->size - end);
 }
 
 bool command_hexdump(int argc, char **argv)
@@ -158,17 +157,16 @@ bool command_hexdump(int argc, char **argv)
 	enum status status;
 	bool fits;
 
-	if (argc > 2 && !quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &offset))
+	if (argc > 2 && !quantity_parse(argv[2], QUANTITY_ANY, &offset))
 		return shell_complain("hexdump", "%s: not a number", argv[2]);
-	if (argc > 3 && !quantity_parse(argv[3], QUANTITY_ADDRESS | QUANTITY_SIZE, &length))
+	if (argc > 3 && !quantity_parse(argv[3], QUANTITY_ANY, &length))
 		return shell_complain("hexdump", "%s: not a number", argv[3]);
 	status = file_open(&file, argv[1], RIGHT_READ);
 	if (status != STATUS_OK)
 		return shell_path_error("hexdump", argv[1], status);
 	fits = offset <= file.size;
 	if (!fits)
-		shell_complain("hexdump", "%s has only %llu bytes", argv[1],
-			       (unsigned long long)file.size);
+		shell_complain("hexdump", "%s has only %lu bytes", argv[1], file.size);
 	else
 		contents_hexdump(&file, offset, length);
 	file_close(&file);
@@ -215,7 +213,8 @@ static enum status contents_fill(struct file *to, const struct file *from)
 }
 
 /* A new object is named only when it is complete. */
-static enum status contents_copy_new(const struct file *from, uint32_t directory, const char *name)
+static enum status contents_copy_new(const struct file *from, struct directory directory,
+				     const char *name)
 {
 	uint64_t size_max = from->size > FILE_SIZE_MAX ? from->size : FILE_SIZE_MAX;
 	struct file to;
@@ -225,7 +224,7 @@ static enum status contents_copy_new(const struct file *from, uint32_t directory
 		return status;
 	status = contents_fill(&to, from);
 	if (status == STATUS_OK)
-		status = directory_link(directory, name, to.slot, false);
+		status = directory_link(directory, name, to.segment.slot, false);
 	if (status == STATUS_OK)
 		file_close(&to);
 	else
@@ -243,23 +242,24 @@ static const char *contents_last_name(const char *path)
 	return name;
 }
 
-enum status contents_find_target(const char *from, const char *to, uint32_t *directory, char *name)
+enum status contents_find_target(const char *from, const char *to, struct directory *directory,
+				 char *name)
 {
 	enum object_type type;
-	enum status status = path_lookup(to, directory, &type);
+	enum status status = path_lookup(to, &directory->slot, &type);
 
 	if (status == STATUS_OK && type == OBJECT_DIRECTORY) {
 		text_format(name, DIRECTORY_NAME, "%s", contents_last_name(from));
 		return STATUS_OK;
 	}
 	if (status == STATUS_OK)
-		slot_give(*directory);
+		slot_give(directory->slot);
 	return path_parent(to, directory, name);
 }
 
 /* BUSY: it may not be replaced, which was said. */
-static enum status contents_copy(const struct file *from, const char *path, uint32_t directory,
-				 const char *name)
+static enum status contents_copy(const struct file *from, const char *path,
+				 struct directory directory, const char *name)
 {
 	enum object_type type;
 	struct file to;
@@ -275,7 +275,7 @@ static enum status contents_copy(const struct file *from, const char *path, uint
 	if (status == STATUS_OK && !shell_may_replace("cp", path, slot))
 		status = STATUS_BUSY;
 	if (status == STATUS_OK)
-		status = file_attach(&to, slot, RIGHT_READ | RIGHT_WRITE);
+		status = file_attach(&to, SEGMENT(slot), RIGHT_READ | RIGHT_WRITE);
 	if (status != STATUS_OK) {
 		slot_give(slot);
 		return status;
@@ -289,7 +289,7 @@ bool command_cp(int argc, char **argv)
 {
 	char name[DIRECTORY_NAME];
 	struct file from;
-	uint32_t directory;
+	struct directory directory;
 	uint64_t snapshot;
 	enum status status;
 
@@ -305,7 +305,7 @@ bool command_cp(int argc, char **argv)
 	status = contents_find_target(argv[1], argv[2], &directory, name);
 	if (status == STATUS_OK) {
 		status = contents_copy(&from, argv[2], directory, name);
-		slot_give(directory);
+		slot_give(directory.slot);
 	}
 	file_close(&from);
 	if (status == STATUS_BUSY)

@@ -37,7 +37,7 @@
 /* The kernel may be about to set some aside. */
 #define GUARD_ROOM (GUARD_MEMORY + ESSENTIAL_BLOCKS_MAX)
 
-static uint32_t guard; /* slot of the guard's machine, 0: none yet */
+static struct machine guard; /* slot 0: none yet */
 
 /* The fault's handler must not depend on the stack that may be the reason. */
 static uint8_t recovery_stack[GUARD_STACK] __attribute__((aligned(64)));
@@ -53,20 +53,20 @@ static uint32_t faults; /* since a key was read */
 static enum status guard_redirect(const struct message *fault, uint64_t rip, uint64_t rsp)
 {
 	struct disk_registers registers;
-	enum status status = machine_registers(GUARD_HELD, &registers);
+	enum status status = machine_registers(MACHINE(GUARD_HELD), &registers);
 
 	if (status != STATUS_OK)
 		return status;
 	/* It is recovering already: it tries again, without a keeper. */
 	if (rsp - registers.gpr[REGISTER_RSP] < GUARD_STACK)
-		return machine_set_keeper(GUARD_HELD, SLOT_NONE);
+		return machine_set_keeper(MACHINE(GUARD_HELD), NO_PORT);
 	memset(registers.gpr, 0, sizeof(registers.gpr));
 	registers.gpr[REGISTER_RSP] = rsp;
 	registers.gpr[REGISTER_RDI] = fault->word[0];
 	registers.gpr[REGISTER_RSI] = fault->word[1];
 	registers.gpr[REGISTER_RDX] = fault->word[3];
 	registers.rip = rip;
-	return machine_set_registers(GUARD_HELD, &registers);
+	return machine_set_registers(MACHINE(GUARD_HELD), &registers);
 }
 
 int guard_main(int argc, char **argv)
@@ -75,15 +75,15 @@ int guard_main(int argc, char **argv)
 	struct message message = {0};
 	uint64_t rip, rsp;
 
-	if (argc != 4 || !quantity_parse(argv[2], QUANTITY_ADDRESS | QUANTITY_SIZE, &rip) ||
-	    !quantity_parse(argv[3], QUANTITY_ADDRESS | QUANTITY_SIZE, &rsp))
+	if (argc != 4 || !quantity_parse(argv[2], QUANTITY_ANY, &rip) ||
+	    !quantity_parse(argv[3], QUANTITY_ANY, &rsp))
 		return 1;
 	/* Done once for nothing: a full store makes no new pages, and so all that it
 	 * needs exist before. */
-	if (machine_registers(GUARD_HELD, &registers) != STATUS_OK)
+	if (machine_registers(MACHINE(GUARD_HELD), &registers) != STATUS_OK)
 		return 2;
 	for (;;) {
-		if (message_reply_receive(SLOT_PORT, &message) != STATUS_OK)
+		if (message_reply_receive(OWN_PORT, &message) != STATUS_OK)
 			return 2;
 		message.label = message.label == EVENT_FAULT ? guard_redirect(&message, rip, rsp)
 							     : STATUS_NO_OPERATION;
@@ -98,7 +98,7 @@ static void __attribute__((noreturn)) guard_recover(uint64_t fault, uint64_t add
 {
 	recovery_fault = (struct guard_fault){fault, address, code};
 	if (++faults > GUARD_PATIENCE)
-		machine_set_keeper(SLOT_SELF, SLOT_NONE);
+		machine_set_keeper(OWN_MACHINE, NO_PORT);
 	if (in_command) {
 		in_command = false;
 		__builtin_longjmp(command_point, 1);
@@ -134,30 +134,29 @@ static enum status guard_make(struct spawned *spawned)
 		.grant = {{SLOT_SELF, GUARD_HELD}},
 		.grants = 1,
 	};
-	enum status status = path_lookup(SYSTEM_SHELL, &request.program, NULL);
+	enum status status = path_segment(SYSTEM_SHELL, &request.program);
 
 	if (status != STATUS_OK)
 		return status;
 	/* Its page must exist when the store is full. */
 	memset(recovery_stack, 0, sizeof(recovery_stack));
 	/* As after a call: 8 bytes below a multiple of 16. */
-	text_format(rsp, sizeof(rsp), "%llu",
-		    (unsigned long long)(uintptr_t)(recovery_stack + GUARD_STACK - 8));
-	text_format(rip, sizeof(rip), "%llu", (unsigned long long)(uintptr_t)guard_recover);
+	text_format(rsp, sizeof(rsp), "%lu", (uintptr_t)(recovery_stack + GUARD_STACK - 8));
+	text_format(rip, sizeof(rip), "%lu", (uintptr_t)guard_recover);
 	status = spawn_machine(&request, spawned);
-	slot_give(request.program);
+	slot_give(request.program.slot);
 	return status;
 }
 
 /* Makes the guard's port the shell's keeper. */
-static enum status guard_appoint(uint32_t machine)
+static enum status guard_appoint(struct machine machine)
 {
-	uint32_t port = slot_take();
-	enum status status = port ? machine_take(machine, SLOT_PORT, port) : STATUS_LIMIT;
+	struct port port = {slot_take()};
+	enum status status = port.slot ? machine_take(machine, SLOT_PORT, port.slot) : STATUS_LIMIT;
 
 	if (status == STATUS_OK)
-		status = machine_set_keeper(SLOT_SELF, port);
-	slot_give(port);
+		status = machine_set_keeper(OWN_MACHINE, port);
+	slot_give(port.slot);
 	return status;
 }
 
@@ -165,16 +164,16 @@ static enum status guard_appoint(uint32_t machine)
 static enum status guard_again(void)
 {
 	struct abi_machine_info info;
-	enum status status = guard ? machine_info(guard, &info) : STATUS_DEAD;
+	enum status status = guard.slot ? machine_info(guard, &info) : STATUS_DEAD;
 
 	if (status == STATUS_OK)
 		status = info.state == MACHINE_FAULTED ? STATUS_DEAD : guard_appoint(guard);
-	if (status != STATUS_OK && status != STATUS_IO && guard) {
+	if (status != STATUS_OK && status != STATUS_IO && guard.slot) {
 		status = machine_destroy(guard);
 		if (status == STATUS_IO)
 			return status;
-		slot_give(guard);
-		guard = 0;
+		slot_give(guard.slot);
+		guard.slot = 0;
 		status = STATUS_DEAD;
 	}
 	return status;
@@ -196,8 +195,8 @@ static void guard_start(void)
 	if (status == STATUS_OK || status == STATUS_IO)
 		return;
 	machine_destroy(guard);
-	slot_give(guard);
-	guard = 0;
+	slot_give(guard.slot);
+	guard.slot = 0;
 }
 
 /* Gives back the slots taken since `before` was noted, with what is attached. */
@@ -211,10 +210,11 @@ static void guard_clean_up(const struct slot_set *before)
 			continue;
 		/* A port is not asked anything: its machine might never answer. */
 		if (slot_is_new(slot))
-			table_destroy(SLOT_TABLE, slot);
-		else if (table_info(SLOT_TABLE, slot, &held) == STATUS_OK &&
-			 held.type == OBJECT_SEGMENT && segment_info(slot, &info) == STATUS_OK)
-			machine_detach(SLOT_SELF, info.address);
+			table_destroy(OWN_TABLE, slot);
+		else if (table_info(OWN_TABLE, slot, &held) == STATUS_OK &&
+			 held.type == OBJECT_SEGMENT &&
+			 segment_info(SEGMENT(slot), &info) == STATUS_OK)
+			machine_detach(OWN_MACHINE, info.address);
 		slot_give(slot);
 	}
 }

@@ -64,8 +64,8 @@ bool keep_snapshot_find(const char *command, const char *text, struct abi_snapsh
 		return true;
 	if (search.damaged)
 		return shell_complain(command,
-				      "%s: not found, but #%llu, which cannot be read, may be it",
-				      text, (unsigned long long)search.damaged);
+				      "%s: not found, but #%lu, which cannot be read, may be it",
+				      text, search.damaged);
 	return keep_unknown(command, text);
 }
 
@@ -113,11 +113,10 @@ bool keep_unknown(const char *command, const char *text)
 		return shell_complain(command, "%s: %s", text, fault);
 	switch (keeping_form_of(text, &value)) {
 	case KEEPING_NUMBER:
-		return shell_complain(command, "%s: there is no snapshot %llu", text,
-				      (unsigned long long)value);
+		return shell_complain(command, "%s: there is no snapshot %lu", text, value);
 	case KEEPING_GENERATION:
-		return shell_complain(command, "%s: no snapshot is of generation %llu or older",
-				      text, (unsigned long long)value);
+		return shell_complain(command, "%s: no snapshot is of generation %lu or older",
+				      text, value);
 	case KEEPING_AGE:
 		return keep_unknown_age(command, text);
 	case KEEPING_NAME:
@@ -155,8 +154,7 @@ bool command_rename(int argc, char **argv)
 		return shell_complain("rename", "%s: there is one with this name", argv[2]);
 	if (!keep_done(status))
 		return shell_error("rename", argv[1], status);
-	terminal_print("rename: snapshot %llu is %s now\n", (unsigned long long)snapshot.number,
-		       argv[2]);
+	terminal_print("rename: snapshot %lu is %s now\n", snapshot.number, argv[2]);
 	return true;
 }
 

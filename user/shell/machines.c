@@ -51,16 +51,13 @@ static void machines_print_row(const struct columns *table, const struct abi_mac
 	       info->state_name[0] ? STATE_NAME : 1);
 	text_format(number, sizeof(number), "%u", info->object);
 	text_format(priority, sizeof(priority), "%u", info->priority);
-	text_format(cpu, sizeof(cpu), "%llu.%03llu", (unsigned long long)ms / 1000,
-		    (unsigned long long)ms % 1000);
-	text_format(sent, sizeof(sent), "%llu", (unsigned long long)info->messages_sent);
-	text_format(received, sizeof(received), "%llu",
-		    (unsigned long long)info->messages_received);
+	text_format(cpu, sizeof(cpu), "%lu.%03lu", ms / 1000, ms % 1000);
+	text_format(sent, sizeof(sent), "%lu", info->messages_sent);
+	text_format(received, sizeof(received), "%lu", info->messages_received);
 	terminal_row(table, cell);
 	if (info->state == MACHINE_FAULTED)
-		terminal_print("        %s:\n        address 0x%llx, instruction at 0x%llx\n",
-			       print_fault(info->fault), (unsigned long long)info->fault_address,
-			       (unsigned long long)info->rip);
+		terminal_print("        %s:\n        address 0x%lx, instruction at 0x%lx\n",
+			       print_fault(info->fault), info->fault_address, info->rip);
 }
 
 bool command_ps(int argc, char **argv)
@@ -92,7 +89,7 @@ static bool machines_matches(const struct abi_machine_info *info, const char *wh
 	char name[MACHINE_NAME + 1] = {0};
 	uint64_t number;
 
-	if (quantity_parse(what, QUANTITY_ADDRESS | QUANTITY_SIZE, &number))
+	if (quantity_parse(what, QUANTITY_ANY, &number))
 		return info->object == number;
 	memcpy(name, info->name, MACHINE_NAME);
 	return text_equal(name, what);
@@ -100,7 +97,7 @@ static bool machines_matches(const struct abi_machine_info *info, const char *wh
 
 /* The machine's information and, in a newly taken slot, its capability. */
 static bool machines_find(const char *command, const char *what, struct abi_machine_info *found,
-			  uint32_t *slot)
+			  struct machine *machine)
 {
 	struct abi_machine_info info = {.object = 0};
 	unsigned matches = 0;
@@ -119,14 +116,14 @@ static bool machines_find(const char *command, const char *what, struct abi_mach
 	if (matches > 1)
 		return shell_complain(command, "%u machines are called %s; use the number", matches,
 				      what);
-	*slot = slot_take();
-	if (*slot == 0)
+	machine->slot = slot_take();
+	if (machine->slot == 0)
 		return shell_error(command, what, STATUS_LIMIT);
 	/* The one after the number before it is this one, if it still lives. */
-	status = system_machine_next(found->object - 1, &info, *slot);
+	status = system_machine_next(found->object - 1, &info, machine->slot);
 	if (status == STATUS_OK && info.object == found->object)
 		return true;
-	slot_give(*slot);
+	slot_give(machine->slot);
 	return shell_complain(command, "%s: it has just ended", what);
 }
 
@@ -134,7 +131,7 @@ static bool machines_is_self(const struct abi_machine_info *info)
 {
 	struct abi_machine_info self;
 
-	return machine_info(SLOT_SELF, &self) == STATUS_OK && self.object == info->object;
+	return machine_info(OWN_MACHINE, &self) == STATUS_OK && self.object == info->object;
 }
 
 static void machines_print_all(const struct abi_machine_info *info, uint64_t now)
@@ -146,17 +143,16 @@ static void machines_print_all(const struct abi_machine_info *info, uint64_t now
 	if (info->state == MACHINE_AWAIT_REPLY)
 		terminal_print("waits     for an answer of port %u\n", info->waits_for);
 	if (info->state == MACHINE_FAULTED)
-		terminal_print("fault     %s, address 0x%llx\n", print_fault(info->fault),
-			       (unsigned long long)info->fault_address);
+		terminal_print("fault     %s, address 0x%lx\n", print_fault(info->fault),
+			       info->fault_address);
 	if (info->state == MACHINE_EXITED)
 		terminal_print("code      %u\n", info->exit_code);
-	terminal_print("next      instruction at 0x%llx\n", (unsigned long long)info->rip);
+	terminal_print("next      instruction at 0x%lx\n", info->rip);
 	terminal_print("lives     %s\n", print_duration(now - info->started_ns, text));
 	terminal_print("cpu       %s\n", print_duration(info->cpu_ns, text));
-	terminal_print("messages  %llu sent, %llu received\n",
-		       (unsigned long long)info->messages_sent,
-		       (unsigned long long)info->messages_received);
-	terminal_print("faults    %llu pages brought\n", (unsigned long long)info->faults_served);
+	terminal_print("messages  %lu sent, %lu received\n", info->messages_sent,
+		       info->messages_received);
+	terminal_print("faults    %lu pages brought\n", info->faults_served);
 	if (info->state_name[0] == '\0') {
 		terminal_print("state     (not a state machine)\n");
 		return;
@@ -165,20 +161,20 @@ static void machines_print_all(const struct abi_machine_info *info, uint64_t now
 		terminal_print("state     %.*s since it was started, no move yet\n",
 			       (int)STATE_NAME, info->state_name);
 	else
-		terminal_print("state     %.*s, %llu moves, the last %s ago\n", (int)STATE_NAME,
-			       info->state_name, (unsigned long long)info->state_moves,
+		terminal_print("state     %.*s, %lu moves, the last %s ago\n", (int)STATE_NAME,
+			       info->state_name, info->state_moves,
 			       print_duration(now - info->state_moved_ns, text));
 }
 
 bool command_state(int argc, char **argv)
 {
 	struct abi_machine_info info;
-	uint32_t slot;
+	struct machine machine;
 
 	(void)argc;
-	if (!machines_find("state", argv[1], &info, &slot))
+	if (!machines_find("state", argv[1], &info, &machine))
 		return false;
-	slot_give(slot);
+	slot_give(machine.slot);
 	machines_print_all(&info, clock_uptime());
 	return true;
 }
@@ -187,20 +183,20 @@ bool command_state(int argc, char **argv)
 
 /* One operation on one machine that is not the shell. */
 static bool machines_control(const char *command, const char *what,
-			     enum status (*operation)(uint32_t slot), const char *done)
+			     enum status (*operation)(struct machine machine), const char *done)
 {
 	struct abi_machine_info info;
 	enum status status;
-	uint32_t slot;
+	struct machine machine;
 
-	if (!machines_find(command, what, &info, &slot))
+	if (!machines_find(command, what, &info, &machine))
 		return false;
 	if (machines_is_self(&info)) {
-		slot_give(slot);
+		slot_give(machine.slot);
 		return shell_complain(command, "that is this shell; nobody could undo it");
 	}
-	status = operation(slot);
-	slot_give(slot);
+	status = operation(machine);
+	slot_give(machine.slot);
 	if (status != STATUS_OK)
 		return shell_error(command, what, status);
 	terminal_print("machine %u %.*s %s\n", info.object, (int)MACHINE_NAME, info.name, done);
@@ -236,22 +232,17 @@ bool command_kill(int argc, char **argv)
 /* ---- run -------------------------------------------------------------------------- */
 
 /* A path as it is, or a name in /bin. */
-static enum status machines_find_program(const char *what, uint32_t *slot)
+static enum status machines_find_program(const char *what, struct segment *program)
 {
 	char path[DIRECTORY_NAME + 8];
-	enum object_type type;
 	enum status status = STATUS_NOT_FOUND;
 
 	if (!text_find(what, '/')) {
 		text_format(path, sizeof(path), "/bin/%s", what);
-		status = path_lookup(path, slot, &type);
+		status = path_segment(path, program);
 	}
 	if (status == STATUS_NOT_FOUND)
-		status = path_lookup(what, slot, &type);
-	if (status == STATUS_OK && type != OBJECT_SEGMENT) {
-		slot_give(*slot);
-		status = STATUS_WRONG_TYPE;
-	}
+		status = path_segment(what, program);
 	return status;
 }
 
@@ -260,7 +251,7 @@ static uint32_t machines_own_priority(void)
 {
 	struct abi_machine_info self;
 
-	return machine_info(SLOT_SELF, &self) == STATUS_OK ? self.priority : MACHINES_PRIORITY;
+	return machine_info(OWN_MACHINE, &self) == STATUS_OK ? self.priority : MACHINES_PRIORITY;
 }
 
 /* Reads the options; *at is left at the program.  False: a complaint was made. */
@@ -275,8 +266,7 @@ static bool machines_run_options(int argc, char **argv, int *at, struct spawn_re
 		} else if (text_equal(option, "-n") && *at + 1 < argc) {
 			request->name = argv[++*at];
 		} else if (text_equal(option, "-p") && *at + 1 < argc) {
-			if (!quantity_parse(argv[++*at], QUANTITY_ADDRESS | QUANTITY_SIZE,
-					    &priority) ||
+			if (!quantity_parse(argv[++*at], QUANTITY_ANY, &priority) ||
 			    priority > machines_own_priority())
 				return shell_complain("run",
 						      "%s: a priority is 0 to %u, which is that "
@@ -322,14 +312,14 @@ bool command_run(int argc, char **argv)
 	if (status != STATUS_OK)
 		return shell_path_error("run", argv[at], status);
 	if (strlen(request.name) == 0 || strlen(request.name) >= MACHINE_NAME) {
-		slot_give(request.program);
+		slot_give(request.program.slot);
 		return shell_complain("run", "the name of a machine has 1 to 31 bytes; give a "
 					     "shorter one with -n");
 	}
 	request.arguments = argc - at - 1;
 	request.argument = argv + at + 1;
 	status = spawn_machine(&request, &spawned);
-	slot_give(request.program);
+	slot_give(request.program.slot);
 	if (status == STATUS_FORMAT)
 		return shell_complain("run", "%s: %s", argv[at], spawned.step);
 	if (status != STATUS_OK)
@@ -340,6 +330,6 @@ bool command_run(int argc, char **argv)
 		terminal_print("machine %u %s started\n", info.object, request.name);
 	else
 		terminal_print("machine %s started and ended\n", request.name);
-	slot_give(spawned.machine);
+	slot_give(spawned.machine.slot);
 	return true;
 }

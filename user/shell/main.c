@@ -34,8 +34,7 @@ size_t shell_resume_notice(char *text, size_t size)
 				   (int)sizeof(info.version), info.version);
 	if (begins)
 		return text_format(text, size, "\r\n[a new shell]\r\n");
-	return text_format(text, size, "\r\n[resumed: generation %llu, %s]\r\n",
-			   (unsigned long long)info.generation,
+	return text_format(text, size, "\r\n[resumed: generation %lu, %s]\r\n", info.generation,
 			   print_resume((enum abi_resume)info.resume_reason));
 }
 

@@ -51,13 +51,13 @@ void objects_print_item(const struct directory_item *item)
 
 	objects_print_rights(item->rights, rights);
 	if (item->type == OBJECT_SEGMENT || item->type == OBJECT_DIRECTORY)
-		text_format(size, sizeof(size), "%llu", (unsigned long long)item->size);
+		text_format(size, sizeof(size), "%lu", item->size);
 	terminal_print("%-9s %12s  %s  %s%s%s\n", objects_type_name(item->type), size, rights,
 		       item->name, item->type == OBJECT_DIRECTORY ? "/" : "",
 		       item->alive ? "" : "  (destroyed)");
 }
 
-static bool objects_list(const char *path, uint32_t directory)
+static bool objects_list(const char *path, struct directory directory)
 {
 	static struct directory_item item;
 	enum status status;
@@ -80,7 +80,7 @@ static bool objects_list_one(const char *path, uint32_t slot)
 	struct directory_item item = {.alive = true};
 	struct table_info info;
 	struct segment_info segment;
-	enum status status = table_info(SLOT_TABLE, slot, &info);
+	enum status status = table_info(OWN_TABLE, slot, &info);
 
 	if (status != STATUS_OK)
 		return shell_path_error("ls", path, status);
@@ -88,7 +88,7 @@ static bool objects_list_one(const char *path, uint32_t slot)
 	item.type = info.type;
 	item.rights = info.rights;
 	item.alive = info.alive;
-	if (info.type == OBJECT_SEGMENT && segment_info(slot, &segment) == STATUS_OK)
+	if (info.type == OBJECT_SEGMENT && segment_info(SEGMENT(slot), &segment) == STATUS_OK)
 		item.size = segment.size;
 	objects_print_item(&item);
 	return true;
@@ -113,7 +113,8 @@ bool command_ls(int argc, char **argv)
 	status = path_lookup(path, &slot, &type);
 	if (status != STATUS_OK)
 		return shell_path_error("ls", path, status);
-	done = type == OBJECT_DIRECTORY ? objects_list(path, slot) : objects_list_one(path, slot);
+	done = type == OBJECT_DIRECTORY ? objects_list(path, DIRECTORY(slot))
+					: objects_list_one(path, slot);
 	slot_give(slot);
 	return done;
 }
@@ -121,20 +122,21 @@ bool command_ls(int argc, char **argv)
 static enum status objects_make_directory(const char *path)
 {
 	char name[DIRECTORY_NAME];
-	uint32_t parent, slot;
+	struct directory parent;
 	enum status status = path_parent(path, &parent, name);
+	uint32_t slot;
 
 	if (status != STATUS_OK)
 		return status;
 	slot = slot_take();
-	status = slot ? bank_directory(SLOT_BANK, slot) : STATUS_LIMIT;
+	status = slot ? bank_directory(OWN_BANK, slot) : STATUS_LIMIT;
 	if (status == STATUS_OK) {
 		status = directory_link(parent, name, slot, false);
 		if (status != STATUS_OK)
-			table_destroy(SLOT_TABLE, slot);
+			table_destroy(OWN_TABLE, slot);
 	}
 	slot_give(slot);
-	slot_give(parent);
+	slot_give(parent.slot);
 	return status;
 }
 
@@ -160,13 +162,13 @@ bool command_mkdir(int argc, char **argv)
 /* Destroys what a name stands for, and takes the name away.  The object goes first: a name
  * of a dead object can be seen and removed, an object without a name cannot.  Where the
  * name's capability is not enough to destroy, `force` takes away the name alone. */
-static enum status objects_remove_name(uint32_t directory, const char *name)
+static enum status objects_remove_name(struct directory directory, const char *name)
 {
 	uint32_t slot = slot_take();
 	enum status status = slot ? directory_lookup(directory, name, slot, NULL) : STATUS_LIMIT;
 
 	if (status == STATUS_OK)
-		status = table_destroy(SLOT_TABLE, slot);
+		status = table_destroy(OWN_TABLE, slot);
 	if ((status == STATUS_NO_RIGHT || status == STATUS_NO_OPERATION) && shell_forced())
 		status = STATUS_OK;
 	/* A name whose object is dead already can only be taken away. */
@@ -181,12 +183,12 @@ static enum status objects_remove_name(uint32_t directory, const char *name)
 static enum status objects_remove(const char *path)
 {
 	char name[DIRECTORY_NAME];
-	uint32_t parent;
+	struct directory parent;
 	enum status status = path_parent(path, &parent, name);
 
 	if (status == STATUS_OK) {
 		status = objects_remove_name(parent, name);
-		slot_give(parent);
+		slot_give(parent.slot);
 	}
 	return status;
 }
@@ -194,10 +196,11 @@ static enum status objects_remove(const char *path)
 /* Goes down from `top`, always by the first name, to one below which nothing is: *item.
  * NOT_FOUND: nothing is below `top`.  Ends, as in stores from before there were places
  * directories can be below themselves. */
-static enum status objects_lowest(uint32_t top, uint32_t *directory, struct directory_item *item)
+static enum status objects_lowest(struct directory top, struct directory *directory,
+				  struct directory_item *item)
 {
 	enum status status;
-	uint32_t child;
+	struct directory child;
 
 	*directory = top;
 	for (unsigned depth = 0; depth < OBJECTS_DEPTH; depth++) {
@@ -206,11 +209,11 @@ static enum status objects_lowest(uint32_t top, uint32_t *directory, struct dire
 		if (status != STATUS_OK || item->type != OBJECT_DIRECTORY || !item->alive ||
 		    !item->size)
 			return status;
-		child = slot_take();
-		status = child ? directory_lookup(*directory, item->name, child, NULL)
-			       : STATUS_LIMIT;
-		if (*directory != top)
-			slot_give(*directory);
+		child.slot = slot_take();
+		status = child.slot ? directory_lookup(*directory, item->name, child.slot, NULL)
+				    : STATUS_LIMIT;
+		if (directory->slot != top.slot)
+			slot_give(directory->slot);
 		*directory = child;
 		if (status != STATUS_OK)
 			return status;
@@ -218,7 +221,7 @@ static enum status objects_lowest(uint32_t top, uint32_t *directory, struct dire
 	return STATUS_LIMIT;
 }
 
-static bool objects_may_end(uint32_t directory, const char *name)
+static bool objects_may_end(struct directory directory, const char *name)
 {
 	uint32_t slot = slot_take();
 	enum status status = slot ? directory_lookup(directory, name, slot, NULL) : STATUS_LIMIT;
@@ -231,13 +234,13 @@ static bool objects_may_end(uint32_t directory, const char *name)
 
 /* What is below a directory, name by name: what is left has its names still, whatever stops
  * it.  NOT_FOUND: nothing is left. */
-static enum status objects_empty(uint32_t top)
+static enum status objects_empty(struct directory top)
 {
 	static struct directory_item item;
 	enum status status = STATUS_OK;
 
 	while (status == STATUS_OK) {
-		uint32_t directory;
+		struct directory directory;
 
 		status = objects_lowest(top, &directory, &item);
 		if (status == STATUS_OK && item.alive && item.type != OBJECT_DIRECTORY &&
@@ -250,22 +253,22 @@ static enum status objects_empty(uint32_t top)
 				status = STATUS_GONE;
 			}
 		}
-		if (directory != top)
-			slot_give(directory);
+		if (directory.slot != top.slot)
+			slot_give(directory.slot);
 		if (status == STATUS_OK && terminal_interrupted())
 			status = STATUS_GONE;
 	}
 	return status;
 }
 
-static bool objects_remove_all(const char *path, uint32_t directory)
+static bool objects_remove_all(const char *path, struct directory directory)
 {
 	char name[DIRECTORY_NAME];
-	uint32_t parent;
+	struct directory parent;
 	enum status status = path_parent(path, &parent, name);
 
 	if (status == STATUS_OK) { /* else it is the root */
-		slot_give(parent);
+		slot_give(parent.slot);
 		status = objects_empty(directory);
 	}
 	if (status == STATUS_NOT_FOUND)
@@ -286,7 +289,7 @@ static bool objects_remove_one(const char *path, bool recursive)
 
 		if (directory && recursive)
 			fits = shell_may_lose("rm", path, slot, "destroys") &&
-			       objects_remove_all(path, slot);
+			       objects_remove_all(path, DIRECTORY(slot));
 		else if (directory)
 			fits = shell_complain(
 				"rm",
@@ -324,7 +327,8 @@ static enum status objects_remove_directory(const char *path)
 
 	if (status != STATUS_OK)
 		return status;
-	status = type == OBJECT_DIRECTORY ? directory_info(slot, &entries) : STATUS_WRONG_TYPE;
+	status = type == OBJECT_DIRECTORY ? directory_info(DIRECTORY(slot), &entries)
+					  : STATUS_WRONG_TYPE;
 	slot_give(slot);
 	if (status == STATUS_OK && entries > 0)
 		status = STATUS_NOT_EMPTY;
@@ -338,7 +342,7 @@ bool command_rmdir(int argc, char **argv)
 
 /* Where a move goes: directory and name there. */
 struct objects_target {
-	uint32_t directory;
+	struct directory directory;
 	char name[DIRECTORY_NAME];
 	uint32_t replaced; /* slot of the object that has the name, 0: none */
 	bool taken;	   /* that is a directory */
@@ -348,13 +352,13 @@ static enum status objects_find_target(const char *path, const char *old_name,
 				       struct objects_target *target)
 {
 	enum object_type type;
-	enum status status = path_lookup(path, &target->directory, &type);
+	enum status status = path_lookup(path, &target->directory.slot, &type);
 
 	if (status == STATUS_OK && type == OBJECT_DIRECTORY) {
 		memcpy(target->name, old_name, DIRECTORY_NAME);
 	} else {
 		if (status == STATUS_OK)
-			slot_give(target->directory);
+			slot_give(target->directory.slot);
 		status = path_parent(path, &target->directory, target->name);
 		if (status != STATUS_OK)
 			return status;
@@ -372,7 +376,7 @@ static enum status objects_find_target(const char *path, const char *old_name,
 	}
 	if (status != STATUS_OK) {
 		slot_give(target->replaced);
-		slot_give(target->directory);
+		slot_give(target->directory.slot);
 	}
 	return status;
 }
@@ -381,10 +385,10 @@ static enum status objects_find_target(const char *path, const char *old_name,
 static enum status objects_same(uint32_t left, uint32_t right, bool *same)
 {
 	struct table_info a, b = {.object = 0};
-	enum status status = table_info(SLOT_TABLE, left, &a);
+	enum status status = table_info(OWN_TABLE, left, &a);
 
 	if (status == STATUS_OK)
-		status = table_info(SLOT_TABLE, right, &b);
+		status = table_info(OWN_TABLE, right, &b);
 	*same = status == STATUS_OK && a.type == b.type && a.object == b.object;
 	return status;
 }
@@ -406,7 +410,7 @@ static bool objects_move_error(const char *from, const char *to, enum status sta
 }
 
 /* What is in slot `moved`, called `name` in `parent`. */
-static bool objects_move(char **argv, uint32_t parent, const char *name, uint32_t moved)
+static bool objects_move(char **argv, struct directory parent, const char *name, uint32_t moved)
 {
 	struct objects_target target;
 	enum status status = objects_find_target(argv[2], name, &target);
@@ -420,7 +424,7 @@ static bool objects_move(char **argv, uint32_t parent, const char *name, uint32_
 	if (target.replaced)
 		status = objects_same(moved, target.replaced, &same);
 	if (status == STATUS_OK && target.replaced && same && text_equal(name, target.name))
-		status = objects_same(parent, target.directory, &there);
+		status = objects_same(parent.slot, target.directory.slot, &there);
 	if (status == STATUS_OK && target.taken && !there)
 		status = STATUS_EXISTS;
 	if (status == STATUS_OK && there)
@@ -431,17 +435,18 @@ static bool objects_move(char **argv, uint32_t parent, const char *name, uint32_
 	if (fits && status == STATUS_OK)
 		status = directory_rename(parent, name, target.directory, target.name, true);
 	if (fits && status == STATUS_OK && !same)
-		table_destroy(SLOT_TABLE, target.replaced);
+		table_destroy(OWN_TABLE, target.replaced);
 	slot_give(target.replaced);
-	slot_give(target.directory);
+	slot_give(target.directory.slot);
 	return fits && objects_move_error(argv[1], argv[2], status);
 }
 
 bool command_mv(int argc, char **argv)
 {
 	char name[DIRECTORY_NAME];
-	uint32_t parent, moved;
+	struct directory parent;
 	enum status status = path_parent(argv[1], &parent, name);
+	uint32_t moved;
 	bool done;
 
 	(void)argc;
@@ -452,6 +457,6 @@ bool command_mv(int argc, char **argv)
 	done = status == STATUS_OK ? objects_move(argv, parent, name, moved)
 				   : shell_path_error("mv", argv[1], status);
 	slot_give(moved);
-	slot_give(parent);
+	slot_give(parent.slot);
 	return done;
 }

@@ -118,7 +118,7 @@ static enum status past_fill(uint64_t snapshot, const struct directory_item *ite
 
 /* A new object only: what is there now is not overwritten by what was there then. */
 static enum status past_copy(uint64_t snapshot, const struct directory_item *item,
-			     uint32_t directory, const char *name)
+			     struct directory directory, const char *name)
 {
 	struct file file;
 	enum status status =
@@ -128,7 +128,7 @@ static enum status past_copy(uint64_t snapshot, const struct directory_item *ite
 		return status;
 	status = past_fill(snapshot, item, &file);
 	if (status == STATUS_OK)
-		status = directory_link(directory, name, file.slot, false);
+		status = directory_link(directory, name, file.segment.slot, false);
 	if (status == STATUS_OK)
 		file_close(&file);
 	else
@@ -140,7 +140,7 @@ bool past_cp(uint64_t snapshot, const char *from, const char *to)
 {
 	static struct directory_item item;
 	char name[DIRECTORY_NAME];
-	uint32_t directory;
+	struct directory directory;
 	enum status status;
 
 	if (!past_find("cp", snapshot, from, &item))
@@ -148,7 +148,7 @@ bool past_cp(uint64_t snapshot, const char *from, const char *to)
 	status = contents_find_target(from, to, &directory, name);
 	if (status == STATUS_OK) {
 		status = past_copy(snapshot, &item, directory, name);
-		slot_give(directory);
+		slot_give(directory.slot);
 	}
 	if (status == STATUS_EXISTS)
 		return shell_complain("cp",
@@ -203,7 +203,7 @@ static enum status tree_next(struct directory_item *item)
 
 	memcpy(item->name, level->name, sizeof(item->name));
 	status = tree.snapshot ? directory_past(tree.snapshot, level->directory, item, false)
-			       : directory_next(level->directory, item);
+			       : directory_next(DIRECTORY(level->directory), item);
 	memcpy(level->name, item->name, sizeof(level->name));
 	return status;
 }
@@ -229,7 +229,8 @@ static bool tree_enter(const struct directory_item *item)
 	}
 	if (tree.snapshot == 0) {
 		child = slot_take();
-		status = child ? directory_lookup(parent, item->name, child, &type) : STATUS_LIMIT;
+		status = child ? directory_lookup(DIRECTORY(parent), item->name, child, &type)
+			       : STATUS_LIMIT;
 		if (status != STATUS_OK) {
 			slot_give(child);
 			/* It can have gone meanwhile. */

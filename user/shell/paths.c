@@ -68,9 +68,8 @@ static bool paths_wrong(const char *command, const char *path)
 		names++;
 		if (at - begin > TREE_KEY_MAX) {
 			shell_complain(command,
-				       "%.*s...: a name of %llu bytes; a name has at most %u",
-				       PATHS_SHOWN, path + begin, (unsigned long long)(at - begin),
-				       TREE_KEY_MAX);
+				       "%.*s...: a name of %lu bytes; a name has at most %u",
+				       PATHS_SHOWN, path + begin, at - begin, TREE_KEY_MAX);
 			return true;
 		}
 		if (path[paths_run(path, at, true)] != '\0' && paths_step_wrong(command, path, at))
@@ -114,7 +113,7 @@ static enum status paths_leads_to_shell(const struct table_info *info, bool *lea
 
 		if (status != STATUS_OK)
 			return status;
-		status = table_info(SLOT_TABLE, slot, &found);
+		status = table_info(OWN_TABLE, slot, &found);
 		slot_give(slot);
 		if (status != STATUS_OK)
 			return status;
@@ -127,14 +126,14 @@ static enum status paths_is_program(uint32_t slot, bool *program)
 {
 	static const char magic[4] = {0x7f, 'E', 'L', 'F'};
 	struct file file;
-	enum status status = file_attach(&file, slot, RIGHT_READ);
+	enum status status = file_attach(&file, SEGMENT(slot), RIGHT_READ);
 
 	*program = false;
 	if (status != STATUS_OK)
 		return status;
 	*program =
 		file.size >= sizeof(magic) && memcmp(file_data(&file), magic, sizeof(magic)) == 0;
-	file.slot = 0; /* stays the caller's */
+	file.segment.slot = 0; /* stays the caller's */
 	file_close(&file);
 	return STATUS_OK;
 }
@@ -147,7 +146,7 @@ bool shell_may_lose(const char *command, const char *path, uint32_t slot, const 
 
 	if (shell_forced())
 		return true;
-	status = table_info(SLOT_TABLE, slot, &info);
+	status = table_info(OWN_TABLE, slot, &info);
 	if (status == STATUS_OK)
 		status = paths_leads_to_shell(&info, &leads);
 	/* What cannot be looked at now may be it. */
@@ -170,7 +169,7 @@ bool shell_may_end(const char *command, const char *path, uint32_t slot, const c
 		return false;
 	if (shell_forced())
 		return true;
-	status = table_info(SLOT_TABLE, slot, &info);
+	status = table_info(OWN_TABLE, slot, &info);
 	if (status == STATUS_IO)
 		return shell_error(command, path, status);
 	if (status != STATUS_OK || !info.alive || info.type == OBJECT_SEGMENT)

@@ -15,7 +15,7 @@ const char *print_bytes(uint64_t bytes, char text[PRINT_SIZE])
 	unsigned unit = 0;
 
 	if (bytes < 1024) {
-		text_format(text, PRINT_SIZE, "%llu bytes", (unsigned long long)bytes);
+		text_format(text, PRINT_SIZE, "%lu bytes", bytes);
 		return text;
 	}
 	/* Down to below 1024 units, then tenths of one. */
@@ -24,8 +24,7 @@ const char *print_bytes(uint64_t bytes, char text[PRINT_SIZE])
 		unit++;
 	}
 	tenths = tenths * 10 / 1024;
-	text_format(text, PRINT_SIZE, "%llu.%llu %s", (unsigned long long)tenths / 10,
-		    (unsigned long long)tenths % 10, units[unit]);
+	text_format(text, PRINT_SIZE, "%lu.%lu %s", tenths / 10, tenths % 10, units[unit]);
 	return text;
 }
 
@@ -34,17 +33,13 @@ const char *print_duration(uint64_t ns, char text[PRINT_SIZE])
 	uint64_t ms = ns / NS_PER_MILLISECOND, seconds = ms / 1000;
 
 	if (seconds < 60)
-		text_format(text, PRINT_SIZE, "%llu.%03llu s", (unsigned long long)seconds,
-			    (unsigned long long)ms % 1000);
+		text_format(text, PRINT_SIZE, "%lu.%03lu s", seconds, ms % 1000);
 	else if (seconds < 3600)
-		text_format(text, PRINT_SIZE, "%llum %02llus", (unsigned long long)seconds / 60,
-			    (unsigned long long)seconds % 60);
+		text_format(text, PRINT_SIZE, "%lum %02lus", seconds / 60, seconds % 60);
 	else if (seconds < 86400)
-		text_format(text, PRINT_SIZE, "%lluh %02llum", (unsigned long long)seconds / 3600,
-			    (unsigned long long)seconds / 60 % 60);
+		text_format(text, PRINT_SIZE, "%luh %02lum", seconds / 3600, seconds / 60 % 60);
 	else
-		text_format(text, PRINT_SIZE, "%llud %02lluh", (unsigned long long)seconds / 86400,
-			    (unsigned long long)seconds / 3600 % 24);
+		text_format(text, PRINT_SIZE, "%lud %02luh", seconds / 86400, seconds / 3600 % 24);
 	return text;
 }
 

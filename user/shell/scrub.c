@@ -20,17 +20,14 @@ static void scrub_print_damage(const struct abi_scrub *scrub)
 					    "commit record"};
 	uint32_t tree = scrub->tree < 5 ? scrub->tree : 0;
 
-	terminal_print("damaged: %s 0x%llx", trees[tree],
-		       (unsigned long long)(scrub->key << 7 * scrub->level));
+	terminal_print("damaged: %s 0x%lx", trees[tree], scrub->key << 7 * scrub->level);
 	if (scrub->level)
-		terminal_print(" to 0x%llx",
-			       (unsigned long long)(((scrub->key + 1) << 7 * scrub->level) - 1));
-	terminal_print(", sector %llu", (unsigned long long)scrub->sector);
+		terminal_print(" to 0x%lx", ((scrub->key + 1) << 7 * scrub->level) - 1);
+	terminal_print(", sector %lu", scrub->sector);
 	if (scrub->generation)
-		terminal_print(", written by generation %llu",
-			       (unsigned long long)scrub->generation);
+		terminal_print(", written by generation %lu", scrub->generation);
 	if (scrub->snapshot)
-		terminal_print(", in snapshot %llu", (unsigned long long)scrub->snapshot);
+		terminal_print(", in snapshot %lu", scrub->snapshot);
 	terminal_print(": %s\n", status_text((enum status)scrub->found));
 }
 
@@ -49,8 +46,8 @@ bool command_scrub(int argc, char **argv)
 	char size[PRINT_SIZE];
 	enum status status;
 
-	if (argc > 1 && (!quantity_parse(argv[1], QUANTITY_ADDRESS | QUANTITY_SIZE, &rate) ||
-			 !rate || rate > SCRUB_RATE_MAX))
+	if (argc > 1 &&
+	    (!quantity_parse(argv[1], QUANTITY_ANY, &rate) || !rate || rate > SCRUB_RATE_MAX))
 		return shell_complain("scrub", "%s: not a rate, as 20 for 20 MiB in a second",
 				      argv[1]);
 	while (!scrub.done) {
@@ -61,16 +58,13 @@ bool command_scrub(int argc, char **argv)
 			scrub_print_damage(&scrub);
 		if (terminal_interrupted())
 			return shell_complain("scrub",
-					      "stopped after %llu blocks, %llu damaged places",
-					      (unsigned long long)scrub.extents,
-					      (unsigned long long)scrub.damaged);
+					      "stopped after %lu blocks, %lu damaged places",
+					      scrub.extents, scrub.damaged);
 		scrub_pace(begun_ns, scrub.sectors, rate);
 	}
-	terminal_print("scrub: %llu blocks, %s, %llu snapshots: %llu damaged places",
-		       (unsigned long long)scrub.extents,
-		       print_bytes(scrub.sectors * SECTOR_SIZE, size),
-		       (unsigned long long)scrub.snapshots, (unsigned long long)scrub.damaged);
-	terminal_print(scrub.repaired ? ", %llu written anew\n" : "\n",
-		       (unsigned long long)scrub.repaired);
+	terminal_print("scrub: %lu blocks, %s, %lu snapshots: %lu damaged places", scrub.extents,
+		       print_bytes(scrub.sectors * SECTOR_SIZE, size), scrub.snapshots,
+		       scrub.damaged);
+	terminal_print(scrub.repaired ? ", %lu written anew\n" : "\n", scrub.repaired);
 	return scrub.damaged == 0;
 }

@@ -108,7 +108,9 @@ void contents_show(const char *text, size_t length);
 bool contents_refuse(const char *path, const char *bytes, size_t length, const char *advice);
 /* The directory, in a newly taken slot, and the name that a copy of `from` gets: `to` may
  * be a directory to copy into. */
-enum status contents_find_target(const char *from, const char *to, uint32_t *directory, char *name);
+struct directory;
+enum status contents_find_target(const char *from, const char *to, struct directory *directory,
+				 char *name);
 
 /* past.c */
 bool command_tree(int argc, char **argv);

@@ -50,11 +50,10 @@ bool command_checkpoint(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (status == STATUS_RESUMED)
-		terminal_print("checkpoint: the system was resumed from it, generation %llu\n",
-			       (unsigned long long)generation);
+		terminal_print("checkpoint: the system was resumed from it, generation %lu\n",
+			       generation);
 	else if (status == STATUS_OK)
-		terminal_print("checkpoint: generation %llu is durable\n",
-			       (unsigned long long)generation);
+		terminal_print("checkpoint: generation %lu is durable\n", generation);
 	else if (status == STATUS_IO || status == STATUS_TIMEOUT)
 		return shell_complain("checkpoint", "nothing new is durable yet; it is tried again "
 						    "by itself, `store` tells how it goes");
@@ -73,11 +72,10 @@ bool command_snapshot(int argc, char **argv)
 		return false;
 	status = store_snapshot(argv[1], &generation);
 	if (status == STATUS_RESUMED)
-		terminal_print("snapshot: the system goes on from %s, generation %llu\n", argv[1],
-			       (unsigned long long)generation);
+		terminal_print("snapshot: the system goes on from %s, generation %lu\n", argv[1],
+			       generation);
 	else if (status == STATUS_OK)
-		terminal_print("snapshot: %s is kept, generation %llu\n", argv[1],
-			       (unsigned long long)generation);
+		terminal_print("snapshot: %s is kept, generation %lu\n", argv[1], generation);
 	else if (status == STATUS_EXISTS)
 		return shell_complain("snapshot",
 				      "%s: there is one with this name; choose another, or "
@@ -123,12 +121,11 @@ static void store_print_snapshot(const struct columns *table, const struct abi_s
 	uint64_t sectors = snapshot->held_sectors +
 			   (snapshot->number == store->origin ? store->held_sectors : 0);
 
-	text_format(number, sizeof(number), "%llu", (unsigned long long)snapshot->number);
+	text_format(number, sizeof(number), "%lu", snapshot->number);
 	if (!(snapshot->flags & ABI_SNAPSHOT_UNREADABLE)) {
-		text_format(parent, sizeof(parent), "%llu", (unsigned long long)snapshot->parent);
-		text_format(generation, sizeof(generation), "%llu",
-			    (unsigned long long)snapshot->generation);
-		text_format(pages, sizeof(pages), "%llu", (unsigned long long)snapshot->pages);
+		text_format(parent, sizeof(parent), "%lu", snapshot->parent);
+		text_format(generation, sizeof(generation), "%lu", snapshot->generation);
+		text_format(pages, sizeof(pages), "%lu", snapshot->pages);
 		print_bytes(sectors * SECTOR_SIZE, held);
 		print_date(snapshot->wall_ns, date);
 		text_format(name, sizeof(name), "%.*s", (int)DISK_SNAPSHOT_NAME, snapshot->name);
@@ -169,9 +166,9 @@ bool command_snapshots(int argc, char **argv)
 		return shell_error("snapshots", "the catalogue", failed ? STATUS_IO : status);
 	if (unreadable)
 		return shell_complain("snapshots",
-				      "%llu cannot be read; all others can be restored, and "
+				      "%lu cannot be read; all others can be restored, and "
 				      "`mkstore salvage` saves what is whole",
-				      (unsigned long long)unreadable);
+				      unreadable);
 	return true;
 }
 
@@ -183,10 +180,10 @@ static void store_say_which(const char *command, const struct abi_snapshot *snap
 
 	clock_now(NULL, &now_ns);
 	now_ns = now_ns > snapshot->wall_ns ? now_ns - snapshot->wall_ns : 0;
-	terminal_print("%s: snapshot %llu, %.*s, generation %llu, taken %s UTC, %s ago\n", command,
-		       (unsigned long long)snapshot->number, (int)DISK_SNAPSHOT_NAME,
-		       snapshot->name, (unsigned long long)snapshot->generation,
-		       print_date(snapshot->wall_ns, date), print_duration(now_ns, age));
+	terminal_print("%s: snapshot %lu, %.*s, generation %lu, taken %s UTC, %s ago\n", command,
+		       snapshot->number, (int)DISK_SNAPSHOT_NAME, snapshot->name,
+		       snapshot->generation, print_date(snapshot->wall_ns, date),
+		       print_duration(now_ns, age));
 	terminal_flush();
 }
 
@@ -205,8 +202,8 @@ bool command_restore(int argc, char **argv)
 		return keep_unknown("restore", argv[1]);
 	if (status != STATUS_RESUMED)
 		return shell_error("restore", argv[1], status);
-	terminal_print("restore: this is the state that `restore %s` replaced, generation %llu\n",
-		       argv[1], (unsigned long long)generation);
+	terminal_print("restore: this is the state that `restore %s` replaced, generation %lu\n",
+		       argv[1], generation);
 	return true;
 }
 
@@ -238,13 +235,12 @@ static void store_print_space(const struct abi_store *store)
 		       print_bytes(store->sectors * SECTOR_SIZE, size),
 		       print_bytes(store->used_sectors * SECTOR_SIZE, used),
 		       print_bytes((store->sectors - store->used_sectors) * SECTOR_SIZE, free));
-	terminal_print("pages        %llu live (%s)\n", (unsigned long long)store->pages,
+	terminal_print("pages        %lu live (%s)\n", store->pages,
 		       print_bytes(store->pages * PAGE_SIZE, used));
 	if (store->pages_written > 0)
-		terminal_print("compression  %llu pages written since the start, to %llu%% of "
+		terminal_print("compression  %lu pages written since the start, to %lu%% of "
 			       "their size\n",
-			       (unsigned long long)store->pages_written,
-			       (unsigned long long)(store->extent_sectors * 100 / full));
+			       store->pages_written, store->extent_sectors * 100 / full);
 }
 
 /* What all objects together may use, and what they do. */
@@ -253,10 +249,9 @@ static void store_print_bank(void)
 	char used[PRINT_SIZE], limit[PRINT_SIZE];
 	struct bank_usage usage;
 
-	if (bank_usage(SLOT_BANK, &usage) != STATUS_OK)
+	if (bank_usage(OWN_BANK, &usage) != STATUS_OK)
 		return;
-	terminal_print("bank         %llu objects charged with %s, of %s\n",
-		       (unsigned long long)usage.objects,
+	terminal_print("bank         %lu objects charged with %s, of %s\n", usage.objects,
 		       print_bytes(usage.pages * PAGE_SIZE, used),
 		       print_bytes(usage.limit * PAGE_SIZE, limit));
 }
@@ -266,23 +261,20 @@ static void store_print_commits(const struct abi_store *store, uint64_t now_ns)
 	char age[PRINT_SIZE], freeze[PRINT_SIZE], commit[PRINT_SIZE];
 	uint64_t passed = now_ns > store->commit_wall_ns ? now_ns - store->commit_wall_ns : 0;
 
-	terminal_print("generation   %llu durable, %s ago; %llu in the making\n",
-		       (unsigned long long)store->durable, print_duration(passed, age),
-		       (unsigned long long)store->generation);
-	terminal_print("dirty        %llu pages, %llu more being written\n",
-		       (unsigned long long)store->dirty_pages,
-		       (unsigned long long)store->frozen_pages);
+	terminal_print("generation   %lu durable, %s ago; %lu in the making\n", store->durable,
+		       print_duration(passed, age), store->generation);
+	terminal_print("dirty        %lu pages, %lu more being written\n", store->dirty_pages,
+		       store->frozen_pages);
 	if (store->interval_ns)
-		terminal_print("checkpoints  every %s, %llu since the start\n",
-			       print_duration(store->interval_ns, age),
-			       (unsigned long long)store->commits);
+		terminal_print("checkpoints  every %s, %lu since the start\n",
+			       print_duration(store->interval_ns, age), store->commits);
 	else
-		terminal_print("checkpoints  only on request, %llu since the start\n",
-			       (unsigned long long)store->commits);
+		terminal_print("checkpoints  only on request, %lu since the start\n",
+			       store->commits);
 	terminal_print("times        last commit %s, longest pause %s\n",
 		       print_duration(store->last_commit_ns, commit),
 		       print_duration(store->longest_freeze_ns, freeze));
-	terminal_print("snapshots    %llu\n", (unsigned long long)store->snapshots);
+	terminal_print("snapshots    %lu\n", store->snapshots);
 }
 
 static void store_print_unsaved(const struct abi_store *store)
@@ -295,9 +287,9 @@ static void store_print_unsaved(const struct abi_store *store)
 		       print_date(store->unsaved_since_ns, date), (int)sizeof(store->unsaved_why),
 		       store->unsaved_why);
 	if (store->unsaved_attempts)
-		terminal_print("             %llu attempts to save have failed, the next is in %s; "
+		terminal_print("             %lu attempts to save have failed, the next is in %s; "
 			       "all runs on in memory\n",
-			       (unsigned long long)store->unsaved_attempts,
+			       store->unsaved_attempts,
 			       print_duration(store->unsaved_retry_ns, pause));
 }
 
@@ -317,10 +309,9 @@ bool command_store(int argc, char **argv)
 	store_print_commits(&store, now_ns);
 	store_print_space(&store);
 	store_print_bank();
-	terminal_print("disk         %llu reads, %llu flushes, %llu bytes written since the "
+	terminal_print("disk         %lu reads, %lu flushes, %lu bytes written since the "
 		       "start\n",
-		       (unsigned long long)store.reads, (unsigned long long)store.flushes,
-		       (unsigned long long)store.bytes_written);
+		       store.reads, store.flushes, store.bytes_written);
 	return true;
 }
 

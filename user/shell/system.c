@@ -27,7 +27,7 @@ static void system_print_frames(const char *name, uint64_t frames)
 {
 	char text[PRINT_SIZE];
 
-	terminal_print("%-12s %10llu pages  %s\n", name, (unsigned long long)frames,
+	terminal_print("%-12s %10lu pages  %s\n", name, frames,
 		       print_bytes(frames * PAGE_SIZE, text));
 }
 
@@ -75,14 +75,12 @@ bool command_uptime(int argc, char **argv)
 	status = system_machines(&machines);
 	if (status != STATUS_OK)
 		return shell_error("uptime", "machines", status);
-	terminal_print("up %s in all, %s since the last resume (%s, %llu.%03llu ms)\n",
+	terminal_print("up %s in all, %s since the last resume (%s, %lu.%03lu ms)\n",
 		       print_duration(info.uptime_ns, all),
 		       print_duration(info.since_resume_ns, since),
-		       print_resume((enum abi_resume)info.resume_reason),
-		       (unsigned long long)info.resume_us / 1000,
-		       (unsigned long long)info.resume_us % 1000);
-	terminal_print("resumed %llu times, %llu machines\n", (unsigned long long)info.resumes,
-		       (unsigned long long)machines);
+		       print_resume((enum abi_resume)info.resume_reason), info.resume_us / 1000,
+		       info.resume_us % 1000);
+	terminal_print("resumed %lu times, %lu machines\n", info.resumes, machines);
 	return true;
 }
 
@@ -205,7 +203,7 @@ bool command_log(int argc, char **argv)
 			follow = true;
 		else if (text_equal(argv[i], "-k"))
 			source = kernel_log_read;
-		else if (!quantity_parse(argv[i], QUANTITY_ADDRESS | QUANTITY_SIZE, &lines))
+		else if (!quantity_parse(argv[i], QUANTITY_ANY, &lines))
 			return shell_usage("log");
 	}
 	if (follow && terminal_captures())

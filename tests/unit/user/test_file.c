@@ -35,9 +35,9 @@ static void look(void)
 		assert_int_not_equal(memory[i], 'o');
 }
 
-enum status segment_resize(uint32_t slot, uint64_t bytes)
+enum status segment_resize(struct segment segment, uint64_t bytes)
 {
-	(void)slot;
+	(void)segment;
 	if (bytes > allowed)
 		return STATUS_NO_SPACE;
 	look();
@@ -48,9 +48,9 @@ enum status segment_resize(uint32_t slot, uint64_t bytes)
 	return STATUS_OK;
 }
 
-enum status segment_info(uint32_t slot, struct segment_info *info)
+enum status segment_info(struct segment segment, struct segment_info *info)
 {
-	(void)slot;
+	(void)segment;
 	memset(info, 0, sizeof(*info));
 	return STATUS_OK;
 }

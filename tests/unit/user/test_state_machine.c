@@ -28,23 +28,22 @@ static void door_locked(struct state_machine *machine)
 	state_machine_timer(machine, 7);
 }
 
-static bool door_fits(const struct state_machine *machine, const struct message *message)
+static bool door_fits(const struct state_machine *machine)
 {
 	assert_int_equal(machine->state, CLOSED);
-	assert_int_equal(message->label, KEY);
+	assert_int_equal(machine->message->label, KEY);
 	return key_fits;
 }
 
-static void door_turn(struct state_machine *machine, const struct message *message)
+static void door_turn(struct state_machine *machine)
 {
-	assert_int_equal(message->label, KEY);
+	assert_int_equal(machine->message->label, KEY);
 	machine->reply.word[0] = ++turned;
 }
 
-static void door_timer(struct state_machine *machine, const struct message *message)
+static void door_timer(struct state_machine *machine)
 {
-	(void)machine;
-	assert_null(message);
+	assert_null(machine->message);
 }
 
 static const struct state states[] = {

@@ -16,7 +16,7 @@ static uint64_t selftest_argument(const char *text)
 {
 	uint64_t value = 0;
 
-	return quantity_parse(text, QUANTITY_ADDRESS | QUANTITY_SIZE, &value) ? value : 0;
+	return quantity_parse(text, QUANTITY_ANY, &value) ? value : 0;
 }
 
 /* Answers calls: label and words one higher, the data back as it came, and the
@@ -28,7 +28,7 @@ static int selftest_echo(void)
 
 	for (;;) {
 		message.take[0] = SLOT_A;
-		if (message_reply_receive(SLOT_PORT, &message) != STATUS_OK)
+		if (message_reply_receive(OWN_PORT, &message) != STATUS_OK)
 			return 1;
 		if (message.label == 0)
 			return 2;
@@ -44,7 +44,7 @@ static int selftest_call(void)
 {
 	struct message message = {.label = SELFTEST_LABEL, .take = {SLOT_A}};
 
-	return (int)message_call(SELFTEST_SECOND, &message);
+	return (int)message_call(PORT(SELFTEST_SECOND), &message);
 }
 
 /* Becomes the receiver of what it was given, and waits elsewhere. */
@@ -52,9 +52,9 @@ static int selftest_bind(void)
 {
 	struct message message = {.deadline = 1};
 
-	message_receive(SELFTEST_SECOND, &message);
+	message_receive(PORT(SELFTEST_SECOND), &message);
 	message = (struct message){0};
-	return (int)message_receive(SLOT_PORT, &message);
+	return (int)message_receive(OWN_PORT, &message);
 }
 
 int selftest_child(int argc, char **argv)
@@ -81,7 +81,7 @@ int selftest_child(int argc, char **argv)
 
 		/* More than the queue holds: waits until there is room. */
 		for (message.word[0] = 0; message.word[0] < 20; message.word[0]++)
-			if (message_send(SELFTEST_SECOND, &message, true) != STATUS_OK)
+			if (message_send(PORT(SELFTEST_SECOND), &message, true) != STATUS_OK)
 				return 1;
 		return 0;
 	}
@@ -103,12 +103,12 @@ bool selftest_start(const char *what, const char *argument, uint32_t grant, bool
 		.grants = grant != 0,
 		.hold = hold,
 	};
-	enum status status = path_lookup("/bin/selftest", &request.program, NULL);
+	enum status status = path_segment("/bin/selftest", &request.program);
 
 	spawned->step = "find /bin/selftest";
 	if (status == STATUS_OK)
 		status = spawn_machine(&request, spawned);
-	slot_give(request.program);
+	slot_give(request.program.slot);
 	if (status != STATUS_OK)
 		log_print("cannot %s: %s", spawned->step, status_text(status));
 	return CHECK(status == STATUS_OK);

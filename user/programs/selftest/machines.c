@@ -32,19 +32,19 @@ void selftest_control(void)
 	EXPECT(machine_set_priority(child.machine, 1), OK);
 	EXPECT(machine_set_priority(child.machine, MACHINE_PRIORITIES), INVALID);
 	EXPECT(machine_set_priority(child.machine, MACHINE_PRIORITIES - 1), NO_RIGHT);
-	EXPECT(machine_set_priority(SLOT_SELF, MACHINE_PRIORITIES - 1), NO_RIGHT);
+	EXPECT(machine_set_priority(OWN_MACHINE, MACHINE_PRIORITIES - 1), NO_RIGHT);
 	CHECK(machine_info(child.machine, &info) == STATUS_OK && info.priority == 1);
 	EXPECT(machine_place(child.machine, SLOT_CLOCK, 40), OK);
 	EXPECT(machine_take(child.machine, 40, SLOT_C), OK);
 	EXPECT(machine_place(child.machine, SLOT_CLOCK, SLOTS_DEFAULT), INVALID);
 	EXPECT(machine_take(child.machine, 41, SLOT_C), NO_CAPABILITY);
-	EXPECT(table_reduce(SLOT_TABLE, child.machine, SLOT_A, RIGHT_READ), OK);
-	CHECK(machine_info(SLOT_A, &info) == STATUS_OK);
-	EXPECT(machine_stop(SLOT_A), NO_RIGHT);
-	EXPECT(machine_destroy(SLOT_A), NO_RIGHT);
+	EXPECT(table_reduce(OWN_TABLE, child.machine.slot, SLOT_A, RIGHT_READ), OK);
+	CHECK(machine_info(MACHINE(SLOT_A), &info) == STATUS_OK);
+	EXPECT(machine_stop(MACHINE(SLOT_A)), NO_RIGHT);
+	EXPECT(machine_destroy(MACHINE(SLOT_A)), NO_RIGHT);
 	EXPECT(machine_destroy(child.machine), OK);
-	EXPECT(machine_info(SLOT_A, &info), DEAD);
-	slot_give(child.machine);
+	EXPECT(machine_info(MACHINE(SLOT_A), &info), DEAD);
+	slot_give(child.machine.slot);
 }
 
 /* Waits for a fault of the machine at SLOT_A's port and checks what is told. */
@@ -52,7 +52,7 @@ static bool selftest_await_fault(uint64_t address)
 {
 	struct message message = {.deadline = clock_uptime() + SELFTEST_LIMIT};
 
-	if (!EXPECT(message_receive(SLOT_A, &message), OK))
+	if (!EXPECT(message_receive(PORT(SLOT_A), &message), OK))
 		return false;
 	return CHECK(message.label == EVENT_FAULT && message.word[0] == FAULT_PAGE &&
 		     message.word[1] == address);
@@ -66,7 +66,7 @@ static void selftest_answer_fault(enum status answer)
 		.deadline = clock_uptime() + 100 * NS_PER_MILLISECOND,
 	};
 
-	EXPECT(message_reply_receive(SLOT_A, &message), TIMEOUT);
+	EXPECT(message_reply_receive(PORT(SLOT_A), &message), TIMEOUT);
 }
 
 /* The keeper attaches what was missing; the machine goes on and ends. */
@@ -74,10 +74,10 @@ static void selftest_repair(const struct file *file, const struct spawned *child
 {
 	struct abi_machine_info info;
 
-	EXPECT(machine_set_keeper(child->machine, SLOT_A), OK);
+	EXPECT(machine_set_keeper(child->machine, PORT(SLOT_A)), OK);
 	if (!selftest_go(child) || !selftest_await_fault(file->address))
 		return;
-	EXPECT(machine_attach(child->machine, file->slot, 0, 0, RIGHT_READ, false), OK);
+	EXPECT(machine_attach(child->machine, file->segment, 0, 0, RIGHT_READ, false), OK);
 	selftest_answer_fault(STATUS_OK);
 	CHECK(machine_info(child->machine, &info) == STATUS_OK && info.state == MACHINE_EXITED &&
 	      info.exit_code == 123);
@@ -88,7 +88,7 @@ static void selftest_decline(const struct file *file, const struct spawned *chil
 {
 	struct abi_machine_info info;
 
-	EXPECT(machine_set_keeper(child->machine, SLOT_A), OK);
+	EXPECT(machine_set_keeper(child->machine, PORT(SLOT_A)), OK);
 	if (!selftest_go(child) || !selftest_await_fault(file->address))
 		return;
 	selftest_answer_fault(STATUS_INVALID);
@@ -102,22 +102,22 @@ void selftest_keepers(void)
 	struct file file;
 	struct spawned child;
 
-	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_A), OK))
+	if (!EXPECT(bank_port(OWN_BANK, 4, SLOT_A), OK))
 		return;
 	if (EXPECT(file_create(&file, PAGE_SIZE, true), OK)) {
 		EXPECT(file_set(&file, "{", 1), OK); /* 123 */
-		text_format(address, sizeof(address), "0x%llx", (unsigned long long)file.address);
+		text_format(address, sizeof(address), "0x%lx", file.address);
 		if (selftest_start("read", address, 0, true, &child)) {
 			selftest_repair(&file, &child);
 			EXPECT(machine_destroy(child.machine), OK);
-			slot_give(child.machine);
+			slot_give(child.machine.slot);
 		}
 		if (selftest_start("read", address, 0, true, &child)) {
 			selftest_decline(&file, &child);
 			EXPECT(machine_destroy(child.machine), OK);
-			slot_give(child.machine);
+			slot_give(child.machine.slot);
 		}
 		file_close(&file);
 	}
-	EXPECT(table_destroy(SLOT_TABLE, SLOT_A), OK);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_A), OK);
 }

@@ -49,33 +49,26 @@ static void selftest_bank(void)
 {
 	struct bank_usage usage;
 
-	EXPECT(bank_usage(SLOT_BANK, &usage), OK);
+	EXPECT(bank_usage(OWN_BANK, &usage), OK);
 	CHECK(usage.objects > 0 && usage.pages > 0 && usage.pages <= usage.limit);
-	EXPECT(table_reduce(SLOT_TABLE, SLOT_BANK, SLOT_A, RIGHT_READ), OK);
-	EXPECT(bank_port(SLOT_A, 4, SLOT_B), NO_RIGHT);
+	EXPECT(table_reduce(OWN_TABLE, SLOT_BANK, SLOT_A, RIGHT_READ), OK);
+	EXPECT(bank_port(BANK(SLOT_A), 4, SLOT_B), NO_RIGHT);
 }
 
 static void selftest_report(void)
 {
-	char line[80];
-	size_t length =
-		text_format(line, sizeof(line), "selftest: %u passed, %u failed\n", passed, failed);
 	char name[DIRECTORY_NAME];
+	struct directory directory;
 	struct file file;
-	uint32_t directory;
 
-	log_write(line, length - 1);
-	if (file_open(&file, SELFTEST_PATH, RIGHT_READ | RIGHT_WRITE) == STATUS_OK) {
-		file_set(&file, line, length);
-		file_close(&file);
-		return;
+	log_print("selftest: %u passed, %u failed", passed, failed);
+	if (file_open(&file, SELFTEST_PATH, RIGHT_READ | RIGHT_WRITE) != STATUS_OK) {
+		program_check(file_create(&file, PAGE_SIZE, false), "make an object");
+		program_check(path_parent(SELFTEST_PATH, &directory, name), "find " SELFTEST_PATH);
+		program_check(directory_link(directory, name, file.segment.slot, false), "name it");
 	}
-	if (file_create(&file, PAGE_SIZE, false) != STATUS_OK)
-		program_fail("no object for the result");
-	file_set(&file, line, length);
-	if (path_parent(SELFTEST_PATH, &directory, name) != STATUS_OK ||
-	    directory_link(directory, name, file.slot, false) != STATUS_OK)
-		program_fail("the result cannot be put into %s", SELFTEST_PATH);
+	program_check(file_print(&file, "selftest: %u passed, %u failed\n", passed, failed),
+		      "write " SELFTEST_PATH);
 }
 
 int main(int argc, char **argv)

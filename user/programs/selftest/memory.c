@@ -14,48 +14,50 @@ static void selftest_segment_memory(struct segment_info *info)
 {
 	volatile uint8_t *bytes = (volatile uint8_t *)(uintptr_t)info->address;
 
-	EXPECT(machine_attach(SLOT_SELF, SLOT_A, 0, 0, RIGHT_READ | RIGHT_WRITE, false), OK);
-	EXPECT(machine_attach(SLOT_SELF, SLOT_A, 0, 1, RIGHT_READ, false), ATTACHED);
+	EXPECT(machine_attach(OWN_MACHINE, SEGMENT(SLOT_A), 0, 0, RIGHT_READ | RIGHT_WRITE, false),
+	       OK);
+	EXPECT(machine_attach(OWN_MACHINE, SEGMENT(SLOT_A), 0, 1, RIGHT_READ, false), ATTACHED);
 	CHECK(bytes[0] == 0 && bytes[2 * PAGE_SIZE - 1] == 0);
 	bytes[0] = 1;
 	bytes[PAGE_SIZE + 100] = 2;
 	bytes[PAGE_SIZE + 200] = 3;
 	/* What is cut off is zero when it comes back, the rest of a page too. */
-	EXPECT(segment_resize(SLOT_A, PAGE_SIZE + 150), OK);
-	EXPECT(segment_resize(SLOT_A, 3 * PAGE_SIZE), OK);
+	EXPECT(segment_resize(SEGMENT(SLOT_A), PAGE_SIZE + 150), OK);
+	EXPECT(segment_resize(SEGMENT(SLOT_A), 3 * PAGE_SIZE), OK);
 	CHECK(bytes[0] == 1 && bytes[PAGE_SIZE + 100] == 2 && bytes[PAGE_SIZE + 200] == 0);
-	EXPECT(segment_resize(SLOT_A, 0), OK);
-	EXPECT(segment_resize(SLOT_A, PAGE_SIZE), OK);
+	EXPECT(segment_resize(SEGMENT(SLOT_A), 0), OK);
+	EXPECT(segment_resize(SEGMENT(SLOT_A), PAGE_SIZE), OK);
 	CHECK(bytes[0] == 0);
-	EXPECT(segment_resize(SLOT_A, info->size_max + 1), LIMIT);
-	EXPECT(machine_detach(SLOT_SELF, info->address), OK);
-	CHECK(machine_detach(SLOT_SELF, info->address) != STATUS_OK);
+	EXPECT(segment_resize(SEGMENT(SLOT_A), info->size_max + 1), LIMIT);
+	EXPECT(machine_detach(OWN_MACHINE, info->address), OK);
+	CHECK(machine_detach(OWN_MACHINE, info->address) != STATUS_OK);
 }
 
 void selftest_segments(void)
 {
 	struct segment_info info;
 
-	if (!EXPECT(bank_segment(SLOT_BANK, 2 * PAGE_SIZE, 5 * PAGE_SIZE, SLOT_A), OK))
+	if (!EXPECT(bank_segment(OWN_BANK, 2 * PAGE_SIZE, 5 * PAGE_SIZE, SLOT_A), OK))
 		return;
-	EXPECT(segment_info(SLOT_A, &info), OK);
+	EXPECT(segment_info(SEGMENT(SLOT_A), &info), OK);
 	CHECK(info.address >= USER_ARENA_PAGE << PAGE_SHIFT && info.size == 2 * PAGE_SIZE);
 	CHECK(info.size_max == 8 * PAGE_SIZE && info.address % info.size_max == 0);
 	selftest_segment_memory(&info);
-	EXPECT(table_reduce(SLOT_TABLE, SLOT_A, SLOT_B, RIGHT_READ), OK);
-	EXPECT(segment_resize(SLOT_B, 1), NO_RIGHT);
-	EXPECT(machine_attach(SLOT_SELF, SLOT_B, 0, 0, RIGHT_READ | RIGHT_WRITE, false), NO_RIGHT);
-	CHECK(machine_attach(SLOT_SELF, SLOT_B, 0, 0, RIGHT_READ, true) != STATUS_OK);
-	CHECK(machine_attach(SLOT_SELF, SLOT_A, 8, 1, RIGHT_READ, false) != STATUS_OK);
-	CHECK(machine_attach(SLOT_SELF, SLOT_A, 0, 0, RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE,
-			     false) != STATUS_OK);
-	EXPECT(table_destroy(SLOT_TABLE, SLOT_A), OK);
-	EXPECT(segment_info(SLOT_A, &info), DEAD);
-	EXPECT(segment_info(SLOT_B, &info), DEAD);
-	EXPECT(machine_attach(SLOT_SELF, SLOT_A, 0, 0, RIGHT_READ, false), DEAD);
-	CHECK(bank_segment(SLOT_BANK, 0, UINT64_C(1) << 62, SLOT_A) != STATUS_OK);
-	CHECK(bank_segment(SLOT_BANK, 2 * PAGE_SIZE, PAGE_SIZE, SLOT_A) != STATUS_OK);
-	EXPECT(bank_segment(SLOT_BANK, UINT64_C(1) << 42, UINT64_C(1) << 42, SLOT_A), ALLOWANCE);
+	EXPECT(table_reduce(OWN_TABLE, SLOT_A, SLOT_B, RIGHT_READ), OK);
+	EXPECT(segment_resize(SEGMENT(SLOT_B), 1), NO_RIGHT);
+	EXPECT(machine_attach(OWN_MACHINE, SEGMENT(SLOT_B), 0, 0, RIGHT_READ | RIGHT_WRITE, false),
+	       NO_RIGHT);
+	CHECK(machine_attach(OWN_MACHINE, SEGMENT(SLOT_B), 0, 0, RIGHT_READ, true) != STATUS_OK);
+	CHECK(machine_attach(OWN_MACHINE, SEGMENT(SLOT_A), 8, 1, RIGHT_READ, false) != STATUS_OK);
+	CHECK(machine_attach(OWN_MACHINE, SEGMENT(SLOT_A), 0, 0,
+			     RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE, false) != STATUS_OK);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_A), OK);
+	EXPECT(segment_info(SEGMENT(SLOT_A), &info), DEAD);
+	EXPECT(segment_info(SEGMENT(SLOT_B), &info), DEAD);
+	EXPECT(machine_attach(OWN_MACHINE, SEGMENT(SLOT_A), 0, 0, RIGHT_READ, false), DEAD);
+	CHECK(bank_segment(OWN_BANK, 0, UINT64_C(1) << 62, SLOT_A) != STATUS_OK);
+	CHECK(bank_segment(OWN_BANK, 2 * PAGE_SIZE, PAGE_SIZE, SLOT_A) != STATUS_OK);
+	EXPECT(bank_segment(OWN_BANK, UINT64_C(1) << 42, UINT64_C(1) << 42, SLOT_A), ALLOWANCE);
 }
 
 void selftest_heap(void)

@@ -20,7 +20,7 @@ static void replies_pause(void)
 }
 
 /* Waits until the machine is in this state and has sent so many messages. */
-static bool replies_await(uint32_t machine, enum machine_state state, uint64_t sent,
+static bool replies_await(struct machine machine, enum machine_state state, uint64_t sent,
 			  struct abi_machine_info *info)
 {
 	uint64_t limit = clock_uptime() + SELFTEST_LIMIT;
@@ -40,8 +40,8 @@ static bool replies_called(const char *what, const char *argument, struct spawne
 
 	if (!selftest_start(what, argument, SLOT_A, true, child))
 		return false;
-	EXPECT(machine_set_keeper(child->machine, SLOT_A), OK);
-	return selftest_go(child) && EXPECT(message_receive(SLOT_A, &message), OK) &&
+	EXPECT(machine_set_keeper(child->machine, PORT(SLOT_A)), OK);
+	return selftest_go(child) && EXPECT(message_receive(PORT(SLOT_A), &message), OK) &&
 	       CHECK(message.label == SELFTEST_LABEL);
 }
 
@@ -52,17 +52,17 @@ static void replies_refused(void)
 	struct abi_machine_info info;
 	struct spawned child;
 
-	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_B), OK) || !replies_called("call", NULL, &child))
+	if (!EXPECT(bank_port(OWN_BANK, 4, SLOT_B), OK) || !replies_called("call", NULL, &child))
 		return;
-	EXPECT(message_send(SLOT_B, &message, false), OK);
+	EXPECT(message_send(PORT(SLOT_B), &message, false), OK);
 	message = (struct message){.deadline = 1};
-	EXPECT(message_receive(SLOT_B, &message), OK);
+	EXPECT(message_receive(PORT(SLOT_B), &message), OK);
 	CHECK(message.got == 0);
 	CHECK(replies_await(child.machine, MACHINE_EXITED, 0, &info) &&
 	      info.exit_code == STATUS_GONE);
 	EXPECT(machine_destroy(child.machine), OK);
-	slot_give(child.machine);
-	EXPECT(table_destroy(SLOT_TABLE, SLOT_B), OK);
+	slot_give(child.machine.slot);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
 }
 
 /* A caller whose table is gone cannot take the capability that answers it; that is
@@ -77,13 +77,13 @@ static void replies_without_table(void)
 	EXPECT(machine_take(child.machine, SLOT_PORT, SLOT_B), OK);
 	EXPECT(machine_take(child.machine, SLOT_TABLE, SLOT_C), OK);
 	/* Without a table it cannot even end, and stops; nobody need be told. */
-	EXPECT(machine_set_keeper(child.machine, SLOT_NONE), OK);
-	EXPECT(table_destroy(SLOT_TABLE, SLOT_C), OK);
+	EXPECT(machine_set_keeper(child.machine, NO_PORT), OK);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_C), OK);
 	message.deadline = 1;
-	EXPECT(message_reply_receive(SLOT_A, &message), TIMEOUT);
+	EXPECT(message_reply_receive(PORT(SLOT_A), &message), TIMEOUT);
 	EXPECT(machine_destroy(child.machine), OK);
-	slot_give(child.machine);
-	EXPECT(table_destroy(SLOT_TABLE, SLOT_B), OK);
+	slot_give(child.machine.slot);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
 }
 
 /* The receiver of a full queue ends; the queue is emptied and the sender goes on. */
@@ -95,7 +95,7 @@ static void replies_receiver_ends(void)
 	enum status status;
 	uint64_t limit;
 
-	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_B), OK) ||
+	if (!EXPECT(bank_port(OWN_BANK, 4, SLOT_B), OK) ||
 	    !selftest_start("bind", NULL, SLOT_B, false, &receiver))
 		return;
 	CHECK(replies_await(receiver.machine, MACHINE_RECEIVE, 0, &bound));
@@ -109,13 +109,13 @@ static void replies_receiver_ends(void)
 	limit = clock_uptime() + SELFTEST_LIMIT;
 	do {
 		message = (struct message){.deadline = clock_uptime() + REPLIES_WAIT};
-		status = message_receive(SLOT_B, &message);
+		status = message_receive(PORT(SLOT_B), &message);
 	} while (status == STATUS_OK ||
 		 (clock_uptime() < limit && machine_info(sender.machine, &after) != STATUS_DEAD));
 	EXPECT(machine_info(sender.machine, &after), DEAD);
-	slot_give(receiver.machine);
-	slot_give(sender.machine);
-	EXPECT(table_destroy(SLOT_TABLE, SLOT_B), OK);
+	slot_give(receiver.machine.slot);
+	slot_give(sender.machine.slot);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
 }
 
 /* A segment goes with its owner, also where others have more of it mapped. */
@@ -126,26 +126,25 @@ static void replies_owner_ends(void)
 	struct spawned owner, reader;
 	char address[24];
 
-	EXPECT(bank_segment(SLOT_BANK, 2 * PAGE_SIZE, 2 * PAGE_SIZE, SLOT_B), OK);
-	EXPECT(segment_info(SLOT_B, &info), OK);
-	text_format(address, sizeof(address), "0x%llx",
-		    (unsigned long long)(info.address + PAGE_SIZE));
+	EXPECT(bank_segment(OWN_BANK, 2 * PAGE_SIZE, 2 * PAGE_SIZE, SLOT_B), OK);
+	EXPECT(segment_info(SEGMENT(SLOT_B), &info), OK);
+	text_format(address, sizeof(address), "0x%lx", info.address + PAGE_SIZE);
 	if (!selftest_start("spin", NULL, 0, true, &owner) ||
 	    !selftest_start("peek", address, SLOT_A, true, &reader))
 		return;
-	EXPECT(machine_attach(owner.machine, SLOT_B, 0, 1, RIGHT_READ, true), OK);
-	EXPECT(machine_attach(reader.machine, SLOT_B, 0, 2, RIGHT_READ, false), OK);
-	EXPECT(machine_set_keeper(reader.machine, SLOT_A), OK);
-	if (!selftest_go(&reader) || !EXPECT(message_receive(SLOT_A, &message), OK))
+	EXPECT(machine_attach(owner.machine, SEGMENT(SLOT_B), 0, 1, RIGHT_READ, true), OK);
+	EXPECT(machine_attach(reader.machine, SEGMENT(SLOT_B), 0, 2, RIGHT_READ, false), OK);
+	EXPECT(machine_set_keeper(reader.machine, PORT(SLOT_A)), OK);
+	if (!selftest_go(&reader) || !EXPECT(message_receive(PORT(SLOT_A), &message), OK))
 		return;
 	CHECK(message.label == SELFTEST_LABEL);
 	EXPECT(machine_destroy(owner.machine), OK);
 	message = (struct message){.deadline = clock_uptime() + SELFTEST_LIMIT};
-	EXPECT(message_reply_receive(SLOT_A, &message), OK);
+	EXPECT(message_reply_receive(PORT(SLOT_A), &message), OK);
 	CHECK(message.label == EVENT_FAULT && message.word[1] == info.address + PAGE_SIZE);
 	EXPECT(machine_destroy(reader.machine), OK);
-	slot_give(owner.machine);
-	slot_give(reader.machine);
+	slot_give(owner.machine.slot);
+	slot_give(reader.machine.slot);
 }
 
 /*
@@ -160,22 +159,22 @@ static void replies_number_used_again(void)
 	struct spawned child;
 	uint64_t message_page;
 
-	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_B), OK) ||
+	if (!EXPECT(bank_port(OWN_BANK, 4, SLOT_B), OK) ||
 	    !selftest_start("spin", NULL, 0, true, &child))
 		return;
 	EXPECT(machine_take(child.machine, SLOT_PORT, SLOT_C), OK);
 	EXPECT(machine_take(child.machine, SLOT_TABLE, SLOT_D), OK);
-	EXPECT(table_destroy(SLOT_TABLE, SLOT_D), OK);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_D), OK);
 	replies_pause();
-	EXPECT(table_destroy(SLOT_TABLE, SLOT_C), OK);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_C), OK);
 	replies_pause();
-	EXPECT(bank_machine(SLOT_BANK, "again", 1, SLOT_C, &message_page), OK);
-	EXPECT(machine_place(SLOT_C, SLOT_B, SLOT_PORT), OK);
+	EXPECT(bank_machine(OWN_BANK, "again", 1, SLOT_C, &message_page), OK);
+	EXPECT(machine_place(MACHINE(SLOT_C), SLOT_B, SLOT_PORT), OK);
 	EXPECT(machine_destroy(child.machine), OK);
-	EXPECT(message_send(SLOT_B, &message, false), OK);
-	EXPECT(machine_destroy(SLOT_C), OK);
-	EXPECT(message_send(SLOT_B, &message, false), DEAD);
-	slot_give(child.machine);
+	EXPECT(message_send(PORT(SLOT_B), &message, false), OK);
+	EXPECT(machine_destroy(MACHINE(SLOT_C)), OK);
+	EXPECT(message_send(PORT(SLOT_B), &message, false), DEAD);
+	slot_give(child.machine.slot);
 }
 
 /* What a call does not return it leaves alone. */
@@ -197,7 +196,7 @@ void selftest_replies(void)
 {
 	uint64_t message_page;
 
-	if (!EXPECT(bank_port(SLOT_BANK, 4, SLOT_A), OK))
+	if (!EXPECT(bank_port(OWN_BANK, 4, SLOT_A), OK))
 		return;
 	replies_refused();
 	replies_without_table();
@@ -206,6 +205,6 @@ void selftest_replies(void)
 	replies_number_used_again();
 	replies_registers();
 	/* Names stand in the log, one machine a line. */
-	EXPECT(bank_machine(SLOT_BANK, "two\nlines", 1, SLOT_C, &message_page), INVALID);
-	EXPECT(table_destroy(SLOT_TABLE, SLOT_A), OK);
+	EXPECT(bank_machine(OWN_BANK, "two\nlines", 1, SLOT_C, &message_page), INVALID);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_A), OK);
 }

@@ -20,7 +20,7 @@ void selftest_clock(void)
 	CHECK(after >= before + 10 * NS_PER_MILLISECOND);
 	EXPECT(clock_sleep_until(1), OK);
 	message.deadline = clock_uptime() + NS_PER_MILLISECOND;
-	EXPECT(message_receive(SLOT_PORT, &message), TIMEOUT);
+	EXPECT(message_receive(OWN_PORT, &message), TIMEOUT);
 	message_yield();
 	CHECK(clock_uptime() >= after);
 }
@@ -53,19 +53,19 @@ void selftest_services(void)
 	struct table_info info;
 	unsigned machines = 0;
 
-	if (table_info(SLOT_TABLE, SLOT_STORE, &info) != STATUS_OK || info.type != OBJECT_STORE)
+	if (table_info(OWN_TABLE, SLOT_STORE, &info) != STATUS_OK || info.type != OBJECT_STORE)
 		return;
 	EXPECT(store_checkpoint(&generation), OK);
 	CHECK(store_statistics(&store) == STATUS_OK && store.durable >= generation);
 	EXPECT(store_restore("no-such-snapshot", &generation), NOT_FOUND);
 	EXPECT(store_delete("no-such-snapshot"), NOT_FOUND);
 	EXPECT(store_snapshot("two\nlines", &generation), INVALID);
-	EXPECT(table_reduce(SLOT_TABLE, SLOT_STORE, SLOT_A, RIGHT_READ), OK);
+	EXPECT(table_reduce(OWN_TABLE, SLOT_STORE, SLOT_A, RIGHT_READ), OK);
 	CHECK(message_request(SLOT_A, STORE_CHECKPOINT, &(struct message){0}) == STATUS_NO_RIGHT);
 	CHECK(system_info(&system) == STATUS_OK && system.frames > 0);
 	while (system_machine_next(machine.object, &machine, 0) == STATUS_OK)
 		machines++;
 	CHECK(machines > 1);
-	EXPECT(table_reduce(SLOT_TABLE, SLOT_SYSTEM, SLOT_A, RIGHT_READ), OK);
+	EXPECT(table_reduce(OWN_TABLE, SLOT_SYSTEM, SLOT_A, RIGHT_READ), OK);
 	CHECK(message_request(SLOT_A, SYSTEM_POWER_OFF, &(struct message){0}) == STATUS_NO_RIGHT);
 }
