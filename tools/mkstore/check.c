@@ -23,18 +23,28 @@ struct check {
 	struct owners *owners; /* null: no page was named yet */
 };
 
-static const char *check_severity_text(enum verify_severity severity)
+/* Of the page that is named. */
+static const char *check_owner(struct check *check, const struct verify_finding *finding)
 {
-	if (severity == VERIFY_ERROR)
-		return "error";
-	return severity == VERIFY_WARNING ? "warning" : "note";
+	if (finding->page == UINT64_MAX)
+		return "";
+	if (!check->owners)
+		check->owners = owners_open(check->host, NULL);
+	return owners_name(check->owners, finding->snapshot.n, finding->page);
 }
 
-static void check_finding_json(struct json *json, const struct verify_finding *finding,
-			       const char *owner)
+static void check_report(void *context, const struct verify_finding *finding)
 {
+	struct check *check = context;
+	const char *owner = check_owner(check, finding);
+	const char *severity = finding->severity == VERIFY_ERROR     ? "error"
+			       : finding->severity == VERIFY_WARNING ? "warning"
+								     : "note";
+	struct json *json = check->json;
+
+	progress_clear(&check->progress);
 	json_object(json, NULL);
-	json_text(json, "severity", check_severity_text(finding->severity));
+	json_text(json, "severity", severity);
 	json_text(json, "code", verify_code_text(finding->code));
 	json_text(json, "text", finding->text);
 	json_number(json, "generation", finding->generation.n);
@@ -53,30 +63,9 @@ static void check_finding_json(struct json *json, const struct verify_finding *f
 	else
 		json_null(json, "object");
 	json_object_end(json);
-}
-
-/* Of the page that is named. */
-static const char *check_owner(struct check *check, const struct verify_finding *finding)
-{
-	if (finding->page == UINT64_MAX)
-		return "";
-	if (!check->owners)
-		check->owners = owners_open(check->host);
-	return owners_name(check->owners, finding->snapshot.n, finding->page);
-}
-
-static void check_report(void *context, const struct verify_finding *finding)
-{
-	struct check *check = context;
-	const char *owner = check_owner(check, finding);
-
-	progress_clear(&check->progress);
-	if (check->json)
-		check_finding_json(check->json, finding, owner);
-	else if (finding->severity != VERIFY_NOTE || check->host->verbose)
-		printf("%s: %s: %s%s%s\n", check_severity_text(finding->severity),
-		       verify_code_text(finding->code), finding->text, *owner ? ", of " : "",
-		       owner);
+	if (finding->severity != VERIFY_NOTE || check->host->verbose)
+		TEXT_LINE(json, "%s: %s: %s%s%s\n", severity, verify_code_text(finding->code),
+			  finding->text, *owner ? ", of " : "", owner);
 }
 
 static void check_progress(void *context, uint64_t done, uint64_t total)
@@ -86,8 +75,10 @@ static void check_progress(void *context, uint64_t done, uint64_t total)
 	progress_update(&check->progress, done * SECTOR_SIZE, total * SECTOR_SIZE);
 }
 
-static void check_totals_json(struct json *json, const struct verify_totals *totals)
+static void check_totals(struct json *json, const struct verify_totals *totals)
 {
+	char used[TEXT_SIZE], size[TEXT_SIZE];
+
 	json_object(json, "totals");
 	json_number(json, "errors", totals->errors);
 	json_number(json, "warnings", totals->warnings);
@@ -116,13 +107,7 @@ static void check_totals_json(struct json *json, const struct verify_totals *tot
 	json_number(json, "empty_slots", totals->empty_slots);
 	json_number(json, "damaged_slots", totals->damaged_slots);
 	json_object_end(json);
-}
-
-static void check_totals_text(const struct verify_totals *totals)
-{
-	char used[TEXT_SIZE], size[TEXT_SIZE];
-
-	if (totals->generation.n == 0)
+	if (json || totals->generation.n == 0)
 		return;
 	printf("generation %" PRIu64 ", %" PRIu64 " pages, %" PRIu64 " snapshots, %s of %s used\n",
 	       totals->generation.n, totals->pages, totals->snapshots,
@@ -167,18 +152,13 @@ static enum command_exit check_verify(struct check *check, bool quick)
 	if (verify)
 		status = verify_run(verify);
 	progress_end(&check->progress);
-	if (check->json) {
-		json_array_end(check->json);
-		if (verify)
-			check_totals_json(check->json, verify_totals_get(verify));
-		json_boolean(check->json, "ok", status == STATUS_OK);
-	} else if (verify) {
-		check_totals_text(verify_totals_get(verify));
-	}
-	if (verify)
+	json_array_end(check->json);
+	if (verify) {
 		chosen = verify_totals_get(verify)->generation.n != 0;
-	if (verify)
-		verify_close(verify);
+		check_totals(check->json, verify_totals_get(verify));
+	}
+	json_boolean(check->json, "ok", status == STATUS_OK);
+	verify_close(verify);
 	return check_exit(check, status, chosen);
 }
 
@@ -190,10 +170,8 @@ static enum command_exit check_run(const struct command_invocation *invocation)
 	if (result != COMMAND_OK)
 		return result;
 	check.json = show_json(invocation->show);
-	if (check.json) {
-		json_text(check.json, "image", check.host->path);
-		json_array(check.json, "findings");
-	}
+	json_text(check.json, "image", check.host->path);
+	json_array(check.json, "findings");
 	result = check_verify(&check, command_value(invocation, "quick") != NULL);
 	owners_close(check.owners);
 	return result;

@@ -70,29 +70,17 @@ static bool command_parse_option(const struct command *command, int count, char 
 	int index = command_option_index(command, words[0], &value);
 
 	*used = 0;
-	if (index < 0 && command_common_valued(words[0])) {
-		command_error("%s takes no value", words[0]);
-		return false;
-	}
-	if (index < 0) {
-		command_error("%s has no option '%s'; try 'mkstore %s --help'", command->name,
-			      words[0], command->name);
-		return false;
-	}
+	if (index < 0 && !command_common_valued(words[0]))
+		return command_refuse("%s has no option '%s'; try 'mkstore %s --help'",
+				      command->name, words[0], command->name);
+	if (index < 0 || (value && !command->options[index].value))
+		return command_refuse("%s takes no value", words[0]);
 	if (!command->options[index].value) {
-		if (value) {
-			command_error("%s takes no value", words[0]);
-			return false;
-		}
-		invocation->value[index] = "";
-		return true;
-	}
-	if (!value) {
-		if (count < 2) {
-			command_error("%s needs a value: %s %s", words[0], words[0],
-				      command->options[index].value);
-			return false;
-		}
+		value = "";
+	} else if (!value) {
+		if (count < 2)
+			return command_refuse("%s needs a value: %s %s", words[0], words[0],
+					      command->options[index].value);
 		value = words[1];
 		*used = 1;
 	}
@@ -121,10 +109,9 @@ static bool command_operands_fit(const struct command_invocation *invocation)
 	command_operands(command, &least, &most);
 	if (invocation->operands >= least && invocation->operands <= most)
 		return true;
-	command_error("%s operands; usage: mkstore %s %s",
-		      invocation->operands < least ? "too few" : "too many", command->name,
-		      command->usage);
-	return false;
+	return command_refuse("%s operands; usage: mkstore %s %s",
+			      invocation->operands < least ? "too few" : "too many", command->name,
+			      command->usage);
 }
 
 bool command_parse(const struct command *command, int count, char **words,
@@ -148,34 +135,33 @@ bool command_parse(const struct command *command, int count, char **words,
 			i += used;
 			continue;
 		}
-		if (invocation->operands == COMMAND_OPERANDS_MAX) {
-			command_error("too many operands; usage: mkstore %s %s", command->name,
-				      command->usage);
-			return false;
-		}
+		if (invocation->operands == COMMAND_OPERANDS_MAX)
+			return command_refuse("too many operands; usage: mkstore %s %s",
+					      command->name, command->usage);
 		invocation->operand[invocation->operands++] = words[i];
 	}
 	return invocation->help || command_operands_fit(invocation);
 }
 
+/* Its place among those that the command has declared, -1. */
+static int command_option_named(const struct command *command, const char *name)
+{
+	for (int i = 0; command->options && command->options[i].name; i++)
+		if (strcmp(command->options[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
 const char *command_value(const struct command_invocation *invocation, const char *option)
 {
-	const struct command_option *options = invocation->command->options;
+	int index = command_option_named(invocation->command, option);
 
-	for (int i = 0; options && options[i].name; i++)
-		if (strcmp(options[i].name, option) == 0)
-			return invocation->value[i];
-	return NULL;
+	return index < 0 ? NULL : invocation->value[index];
 }
 
 bool command_takes(const struct command *command, const char *option)
 {
-	const struct command_option *options = command->options;
-
-	for (int i = 0; options && options[i].name; i++)
-		if (strcmp(options[i].name, option) == 0)
-			return true;
-	return false;
+	return command_option_named(command, option) >= 0;
 }
 
 static const struct command_option command_common[] = {
@@ -232,52 +218,18 @@ void command_help_json(struct json *json, const struct command *command)
 	json_object_end(json);
 }
 
-static void command_line(const char *format, va_list arguments)
+enum command_exit command_say(enum command_exit exit, const char *format, ...)
 {
+	va_list arguments;
+
+	va_start(arguments, format);
 	/* A progress line may stand there. */
 	fflush(stdout);
 	fputs("mkstore: ", stderr);
 	vfprintf(stderr, format, arguments);
 	fputc('\n', stderr);
-}
-
-enum command_exit command_error(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	command_line(format, arguments);
 	va_end(arguments);
-	return COMMAND_FAILED;
-}
-
-enum command_exit command_misuse(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	command_line(format, arguments);
-	va_end(arguments);
-	return COMMAND_USAGE;
-}
-
-bool command_refuse(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	command_line(format, arguments);
-	va_end(arguments);
-	return false;
-}
-
-void command_note(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	command_line(format, arguments);
-	va_end(arguments);
+	return exit;
 }
 
 bool command_flush(void)

@@ -86,11 +86,13 @@ void command_help(const struct command *command);
 struct json;
 void command_help_json(struct json *json, const struct command *command);
 
-/* One line on the standard error.  Returns COMMAND_FAILED, COMMAND_USAGE, false. */
-enum command_exit command_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-enum command_exit command_misuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-bool command_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void command_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* One line on the standard error.  Returns `exit`. */
+enum command_exit command_say(enum command_exit exit, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+#define command_error(...)  command_say(COMMAND_FAILED, __VA_ARGS__)
+#define command_misuse(...) command_say(COMMAND_USAGE, __VA_ARGS__)
+#define command_refuse(...) (command_say(COMMAND_USAGE, __VA_ARGS__), false)
+#define command_note(...)   ((void)command_say(COMMAND_OK, __VA_ARGS__))
 
 /* True when all of the standard output could be written; otherwise says so. */
 bool command_flush(void);
@@ -103,13 +105,13 @@ extern const struct command command_ls;	       /* list.c */
 extern const struct command command_tree;      /* list.c */
 extern const struct command command_cat;       /* transfer.c */
 extern const struct command command_get;       /* transfer.c */
-extern const struct command command_put;       /* put.c */
+extern const struct command command_put;       /* transfer.c */
 extern const struct command command_mkdir;     /* names.c */
 extern const struct command command_rm;	       /* names.c */
 extern const struct command command_reattach;  /* reattach.c */
 extern const struct command command_mv;	       /* names.c */
 extern const struct command command_ps;	       /* ps.c */
-extern const struct command command_log;       /* log.c */
+extern const struct command command_log;       /* ps.c */
 extern const struct command command_snapshot;  /* snapshot.c */
 extern const struct command command_snapshots; /* snapshot.c */
 extern const struct command command_restore;   /* snapshot.c */
@@ -117,9 +119,9 @@ extern const struct command command_delete;    /* snapshot.c */
 extern const struct command command_diff;      /* diff.c */
 extern const struct command command_send;      /* send.c */
 extern const struct command command_receive;   /* receive.c */
-extern const struct command command_rename;    /* keep.c */
-extern const struct command command_retention; /* keep.c */
-extern const struct command command_grow;      /* grow.c */
+extern const struct command command_rename;    /* snapshot.c */
+extern const struct command command_retention; /* snapshot.c */
+extern const struct command command_grow;      /* convert.c */
 extern const struct command command_convert;   /* convert.c */
 extern const struct command command_identity;  /* convert.c */
 extern const struct command command_verify;    /* check.c */

@@ -59,24 +59,12 @@ static uint64_t content_digest_end(struct content_digest *digest, uint64_t bytes
 static bool content_output(struct content_sink *sink, uint64_t offset, const uint8_t *data,
 			   size_t length)
 {
-	while (length > 0) {
-		ssize_t done = sink->seekable
-				       ? pwrite(sink->descriptor, data, length, (off_t)offset)
-				       : write(sink->descriptor, data, length);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0) {
-			/* A reader who has seen enough, as in `| head`, needs no message. */
-			if (done == 0 || errno != EPIPE)
-				command_error("cannot write '%s': %s", sink->name,
-					      done < 0 ? strerror(errno) : "it takes no more");
-			return false;
-		}
-		data += done;
-		offset += (uint64_t)done;
-		length -= (size_t)done;
-	}
-	return true;
+	if (file_write(sink->descriptor, data, length, sink->seekable ? (int64_t)offset : -1))
+		return true;
+	/* A reader who has seen enough, as in `| head`, needs no message. */
+	if (errno != EPIPE)
+		command_error("cannot write '%s': %s", sink->name, strerror(errno));
+	return false;
 }
 
 /* Bytes that follow each other and cannot be read for the same reason. */
@@ -93,8 +81,8 @@ static void content_damage_tell(struct host *host, const struct content_sink *si
 	if (damage->first == damage->end)
 		return;
 	snprintf(host->last_log, sizeof(host->last_log), "%s", damage->log);
-	host_error(host, damage->status, "bytes %" PRIu64 " to %" PRIu64 " of '%s'", damage->first,
-		   damage->end - 1, sink->name);
+	host_result(host, damage->status, "bytes %" PRIu64 " to %" PRIu64 " of '%s'", damage->first,
+		    damage->end - 1, sink->name);
 	damage->first = damage->end = 0;
 }
 
@@ -212,18 +200,17 @@ uint64_t content_time(struct host *host, const struct disk_object *segment)
 
 /* ---- writing -------------------------------------------------------------------- */
 
-enum status content_resize(struct host *host, object_t segment, uint64_t bytes)
+/* In as many steps as it takes. */
+static enum status content_resize(struct host *host, object_t segment, uint64_t bytes)
 {
-	enum status status = STATUS_OK;
 	bool more = true;
 
 	/* A large cut is made in bounded steps, the size changing with the last. */
-	while (status == STATUS_OK && more) {
-		status = HOST_RETRY(host, segment_resize(&host->space, segment, bytes, &more));
-		if (status == STATUS_OK)
-			status = host_relieve(host);
+	while (more) {
+		HOST_TRY(host, segment_resize(&host->space, segment, bytes, &more));
+		TRY(host_relieve(host));
 	}
-	return status;
+	return STATUS_OK;
 }
 
 static bool content_fits(struct host *host)
@@ -242,14 +229,10 @@ static bool content_fits(struct host *host)
  * much the dirty pages really take is known when they are committed. */
 static enum status content_room(struct host *host)
 {
-	enum status status;
-
 	if (content_fits(host))
 		return STATUS_OK;
-	status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
-	if (status == STATUS_OK && !content_fits(host))
-		status = STATUS_NO_SPACE;
-	return status;
+	TRY(host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, ""));
+	return content_fits(host) ? STATUS_OK : STATUS_NO_SPACE;
 }
 
 enum status content_write_page(struct host *host, const struct disk_object *segment, uint64_t index,
@@ -257,15 +240,11 @@ enum status content_write_page(struct host *host, const struct disk_object *segm
 {
 	page_t target = {segment->first_page + index};
 	void *data;
-	enum status status;
 
 	if (memcmp(page, content_zeros, PAGE_SIZE) == 0)
 		return STATUS_OK;
-	status = content_room(host);
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, space_write(&host->space, target, &data));
-	if (status != STATUS_OK)
-		return status;
+	TRY(content_room(host));
+	HOST_TRY(host, space_write(&host->space, target, &data));
 	memcpy(data, page, PAGE_SIZE);
 	return host_relieve(host);
 }
@@ -275,33 +254,16 @@ enum status content_write_page(struct host *host, const struct disk_object *segm
 static enum status content_prepare(struct host *host, object_t segment, uint64_t bytes,
 				   struct disk_object *record)
 {
-	enum status status = HOST_RETRY(host, object_read(&host->space, segment, record));
-
-	if (status == STATUS_OK && record->size > 0)
-		status = content_resize(host, segment, 0);
-	if (status == STATUS_OK)
-		status = content_resize(host, segment, bytes);
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, object_read(&host->space, segment, record));
-	return status;
+	HOST_TRY(host, object_read(&host->space, segment, record));
+	if (record->size > 0)
+		TRY(content_resize(host, segment, 0));
+	TRY(content_resize(host, segment, bytes));
+	return HOST_RETRY(host, object_read(&host->space, segment, record));
 }
 
 bool content_read_descriptor(void *context, void *data, size_t length)
 {
-	uint8_t *next = data;
-
-	while (length > 0) {
-		ssize_t done = read(*(int *)context, next, length);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done == 0)
-			errno = ENODATA;
-		if (done <= 0)
-			return false;
-		next += done;
-		length -= (size_t)done;
-	}
-	return true;
+	return file_read(*(int *)context, data, length, -1);
 }
 
 /* The time goes into the record, with what it is true of. */
@@ -309,10 +271,8 @@ static enum status content_note(struct host *host, object_t segment, uint64_t wa
 				uint64_t digest)
 {
 	struct disk_object *record;
-	enum status status = HOST_RETRY(host, object_prepare(&host->space, segment, &record));
 
-	if (status != STATUS_OK)
-		return status;
+	HOST_TRY(host, object_prepare(&host->space, segment, &record));
 	record->segment.wall_ns = wall_ns;
 	record->segment.digest = wall_ns ? digest : 0;
 	return STATUS_OK;
@@ -352,20 +312,4 @@ enum command_exit content_write(struct host *host, object_t segment,
 		status = content_note(host, segment, source->wall_ns,
 				      content_digest_end(&digest, source->bytes));
 	return host_result(host, status, "cannot write '%s'", source->name);
-}
-
-enum status content_write_bytes(struct host *host, object_t segment, const void *data,
-				uint64_t bytes)
-{
-	uint8_t page[PAGE_SIZE];
-	struct disk_object record;
-	enum status status = content_prepare(host, segment, bytes, &record);
-
-	for (uint64_t offset = 0; offset < bytes && status == STATUS_OK; offset += PAGE_SIZE) {
-		size_t length = bytes - offset < PAGE_SIZE ? (size_t)(bytes - offset) : PAGE_SIZE;
-		memset(page, 0, sizeof(page));
-		memcpy(page, (const uint8_t *)data + offset, length);
-		status = content_write_page(host, &record, offset / PAGE_SIZE, page);
-	}
-	return status;
 }

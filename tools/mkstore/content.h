@@ -61,13 +61,6 @@ enum command_exit content_write(struct host *host, object_t segment,
 /* When the content of a segment was changed last, as far as is known; 0: it is not.  Reads all
  * of it.  What is damaged counts as changed. */
 uint64_t content_time(struct host *host, const struct disk_object *segment);
-/* The same from memory. */
-enum status content_write_bytes(struct host *host, object_t segment, const void *data,
-				uint64_t bytes);
-
-/* Resizes, in as many steps as it takes. */
-enum status content_resize(struct host *host, object_t segment, uint64_t bytes);
-
 /* Writes one page, by its number inside the segment; nothing for a page of zeros. */
 enum status content_write_page(struct host *host, const struct disk_object *segment, uint64_t index,
 			       const void *page);

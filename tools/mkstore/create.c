@@ -8,7 +8,6 @@
  * bytes.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,6 @@
 #include "tools/mkstore/command.h"
 #include "base/quantity.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/initial.h"
 #include "tools/mkstore/manifest.h"
 #include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
@@ -151,19 +149,6 @@ static bool create_label(struct create *create)
 
 /* ---- the place ----------------------------------------------------------------------- */
 
-/* Makes the file if there is none. */
-static enum command_exit create_file(struct create *create)
-{
-	int descriptor = open(create->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-
-	create->made = descriptor >= 0;
-	if (descriptor < 0 && errno != EEXIST)
-		return command_error("cannot create '%s': %s", create->path, strerror(errno));
-	if (descriptor >= 0)
-		close(descriptor);
-	return COMMAND_OK;
-}
-
 /* Is there anything at the beginning of the place that a store would destroy? */
 static enum command_exit create_probe(const struct create *create, struct host *host)
 {
@@ -178,14 +163,13 @@ static enum command_exit create_probe(const struct create *create, struct host *
 		bytes = CREATE_PROBE_BYTES;
 	data = calloc(1, bytes + sizeof(magic));
 	if (!data)
-		return host_error(host, STATUS_NO_MEMORY, "cannot look at what is there");
+		return host_result(host, STATUS_NO_MEMORY, "cannot look at what is there");
 	status = file_device_read(host->file, first * SECTOR_SIZE, data, bytes);
 	memcpy(&magic, data, sizeof(magic));
 	while (used < bytes && data[used] == 0)
 		used++;
 	free(data);
-	if (status != STATUS_OK)
-		return host_error(host, status, "cannot look at what is there");
+	TRY(host_result(host, status, "cannot look at what is there"));
 	if (used == bytes)
 		return COMMAND_OK;
 	return command_error("%s: %s; --force overwrites it", host->path,
@@ -239,18 +223,14 @@ static uint64_t create_limit_pages(const struct create *create)
 static enum command_exit create_fill(struct create *create, struct host *host)
 {
 	uint64_t limit_pages = create_limit_pages(create);
-	enum command_exit result;
 	enum status status = store_format(host->store, &create->format);
 
 	if (status == STATUS_OK && create->manifest.machines)
 		host_set_aside(host);
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, objects_format(&host->space, limit_pages));
-	if (status != STATUS_OK)
-		return host_error(host, status, "cannot format the store");
-	result = initial_lay(host, &create->manifest, create->manifest_name, create->files);
-	if (result != COMMAND_OK)
-		return result;
+	TRY(host_result(host, status, "cannot format the store"));
+	TRY(initial_lay(host, &create->manifest, create->manifest_name, create->files));
 	status = host_finish(host);
 	return host_result(host, status, "cannot commit the first generation");
 }
@@ -272,13 +252,11 @@ static void create_show(const struct create *create, const struct host *host)
 static enum command_exit create_store(struct create *create)
 {
 	struct host *host = create->invocation->host;
-	enum command_exit result = create_file(create);
-
-	if (result != COMMAND_OK)
-		return result;
 	/* An empty file is as good as none. */
-	result = host_open_format(host, create->invocation, 1,
-				  create->size ? create->size : CREATE_SIZE_DEFAULT);
+	enum command_exit result =
+		host_open_format(host, create->invocation, 1,
+				 create->size ? create->size : CREATE_SIZE_DEFAULT, &create->made);
+
 	host->wall_ns = create->format.created_ns;
 	if (result == COMMAND_OK)
 		result = create_probe(create, host);

@@ -109,10 +109,8 @@ static enum command_exit dump_superblock_at(struct dump *dump, uint64_t sector)
 	struct disk_superblock block;
 	uint64_t checksum;
 	bool sound;
-	enum command_exit result = dump_read(dump, sector, BLOCK_SECTORS, &block);
 
-	if (result != COMMAND_OK)
-		return result;
+	TRY(dump_read(dump, sector, BLOCK_SECTORS, &block));
 	checksum = block.checksum;
 	block.checksum = 0;
 	sound = XXH3_64bits(&block, sizeof(block)) == checksum;
@@ -217,13 +215,10 @@ static enum command_exit dump_slot(struct dump *dump)
 	struct disk_tombstone stone;
 	struct verify_slot slot;
 	uint64_t index;
-	enum command_exit result;
 
 	if (!dump_number(dump->word[0], "slot", DISK_RING_SLOTS, &index))
 		return COMMAND_USAGE;
-	result = dump_read(dump, DISK_RING_SECTOR + index * DISK_SLOT_SECTORS, 1, sector);
-	if (result != COMMAND_OK)
-		return result;
+	TRY(dump_read(dump, DISK_RING_SECTOR + index * DISK_SLOT_SECTORS, 1, sector));
 	verify_slot_get(dump->inspect.verify, (uint32_t)index, &slot);
 	fact_text(dump->show, "holds", "holds", dump_slot_state(&slot, sector));
 	if (slot.damage) {
@@ -276,7 +271,6 @@ static enum command_exit dump_node(struct dump *dump)
 	struct disk_node node;
 	enum disk_tree tree = DISK_TREE_SPACE;
 	uint64_t level, key;
-	enum command_exit result;
 
 	if (!dump_tree(dump->word[0], &tree) ||
 	    !dump_number(dump->word[1], "level", DISK_HEIGHT_MAX + 1, &level) ||
@@ -285,10 +279,8 @@ static enum command_exit dump_node(struct dump *dump)
 	if (level == 0)
 		return command_misuse(
 			"level 0 are pages: 'page', 'free-map' or 'snapshot' shows them");
-	result = dump_load(dump, tree, (unsigned)level, key, &node);
-	if (result != COMMAND_OK)
-		return result;
-	dump_references_begin(dump->show, "entries", "index");
+	TRY(dump_load(dump, tree, (unsigned)level, key, &node));
+	dump_references_begin(dump->show, "entries", false);
 	for (unsigned i = 0; i < DISK_NODE_ENTRIES; i++)
 		if (node.entry[i].codec != DISK_CODEC_NONE)
 			dump_references_row(dump->show, i, &node.entry[i]);
@@ -300,13 +292,10 @@ static enum command_exit dump_page(struct dump *dump)
 {
 	uint8_t data[PAGE_SIZE];
 	uint64_t page;
-	enum command_exit result;
 
 	if (!dump_number(dump->word[0], "page", DISK_PAGE_MAX, &page))
 		return COMMAND_USAGE;
-	result = dump_load(dump, DISK_TREE_SPACE, 0, page, data);
-	if (result != COMMAND_OK)
-		return result;
+	TRY(dump_load(dump, DISK_TREE_SPACE, 0, page, data));
 	dump_bytes(dump->show, data, sizeof(data));
 	return COMMAND_OK;
 }
@@ -315,14 +304,11 @@ static enum command_exit dump_free_map(struct dump *dump)
 {
 	uint8_t data[PAGE_SIZE];
 	uint64_t key;
-	enum command_exit result;
 
 	if (!dump_number(dump->word[0], "page of the free map",
 			 DISK_SECTORS_MAX / DISK_FREE_MAP_SECTORS, &key))
 		return COMMAND_USAGE;
-	result = dump_load(dump, DISK_TREE_FREE_MAP, 0, key, data);
-	if (result != COMMAND_OK)
-		return result;
+	TRY(dump_load(dump, DISK_TREE_FREE_MAP, 0, key, data));
 	dump_bits(dump->show, key * DISK_FREE_MAP_SECTORS, data);
 	return COMMAND_OK;
 }

@@ -85,21 +85,24 @@ void dump_reference(struct show *show, const struct disk_reference *reference)
 	field_number(show, "auxiliary", disk_reference_auxiliary(reference));
 }
 
-void dump_references_begin(struct show *show, const char *name, const char *number)
+void dump_references_begin(struct show *show, const char *name, bool pages)
 {
-	/* Kept until the list ends; `number` is one of two names. */
-	static const struct show_column pages[] = {
-		{"page", "PAGE", 12},	      {"sector", "SECTOR", 12}, {"sectors", "SECTORS", 7},
-		{"codec", "CODEC", -5},	      {"length", "BYTES", 5},	{"birth", "BORN", 10},
-		{"checksum", "CHECKSUM", 18}, {"auxiliary", "USED", 8}, {0},
-	};
-	static const struct show_column indexes[] = {
-		{"index", "INDEX", 12},	      {"sector", "SECTOR", 12}, {"sectors", "SECTORS", 7},
-		{"codec", "CODEC", -5},	      {"length", "BYTES", 5},	{"birth", "BORN", 10},
-		{"checksum", "CHECKSUM", 18}, {"auxiliary", "USED", 8}, {0},
+	/* Kept until the list ends. */
+	static struct show_column columns[] = {
+		{NULL, "", 12},
+		{"sector", "SECTOR", 12},
+		{"sectors", "SECTORS", 7},
+		{"codec", "CODEC", -5},
+		{"length", "BYTES", 5},
+		{"birth", "BORN", 10},
+		{"checksum", "CHECKSUM", 18},
+		{"auxiliary", "USED", 8},
+		{0},
 	};
 
-	show_list(show, name, strcmp(number, "page") == 0 ? pages : indexes);
+	columns[0].key = pages ? "page" : "index";
+	columns[0].title = pages ? "PAGE" : "INDEX";
+	show_list(show, name, columns);
 }
 
 void dump_references_row(struct show *show, uint64_t number, const struct disk_reference *reference)
@@ -225,7 +228,7 @@ void dump_record(struct show *show, const struct disk_record *record,
 	field_number(show, "predecessor_blocks", record->predecessor_blocks);
 	if (!record->entries && !show->as_json)
 		return;
-	dump_references_begin(show, "delta", "page");
+	dump_references_begin(show, "delta", true);
 	for (uint32_t i = 0; delta && i < record->entries; i++)
 		dump_references_row(show, delta[i].page, &delta[i].reference);
 	show_list_end(show);

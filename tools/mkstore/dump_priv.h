@@ -18,7 +18,7 @@ void dump_tombstone(struct show *show, const struct disk_tombstone *stone);
 void dump_snapshot(struct show *show, const struct disk_snapshot *snapshot);
 void dump_reference(struct show *show, const struct disk_reference *reference);
 /* A list of references, each under its number. */
-void dump_references_begin(struct show *show, const char *name, const char *number);
+void dump_references_begin(struct show *show, const char *name, bool pages);
 void dump_references_row(struct show *show, uint64_t number,
 			 const struct disk_reference *reference);
 /* The sectors in use of one page of the free map. */

@@ -85,41 +85,48 @@ static enum status device_failed(struct file_device *device, int error)
 	return STATUS_IO;
 }
 
-static enum status bytes_read(struct file_device *device, void *data, size_t bytes, uint64_t offset)
+static bool file_move(int descriptor, void *data, size_t bytes, int64_t offset, bool writes)
 {
 	uint8_t *next = data;
 
 	while (bytes) {
-		ssize_t done = pread(device->descriptor, next, bytes, (off_t)offset);
+		ssize_t done;
 
+		if (offset < 0)
+			done = writes ? write(descriptor, next, bytes)
+				      : read(descriptor, next, bytes);
+		else
+			done = writes ? pwrite(descriptor, next, bytes, offset)
+				      : pread(descriptor, next, bytes, offset);
 		if (done < 0 && errno == EINTR)
 			continue;
+		if (done == 0)
+			errno = writes ? ENOSPC : ENODATA;
 		if (done <= 0)
-			return device_failed(device, done < 0 ? errno : ENODATA);
+			return false;
 		next += done;
-		offset += (uint64_t)done;
+		offset += offset < 0 ? 0 : done;
 		bytes -= (size_t)done;
 	}
-	return STATUS_OK;
+	return true;
 }
 
-static enum status bytes_write(struct file_device *device, const void *data, size_t bytes,
-			       uint64_t offset)
+bool file_read(int descriptor, void *data, size_t bytes, int64_t offset)
 {
-	const uint8_t *next = data;
+	return file_move(descriptor, data, bytes, offset, false);
+}
 
-	while (bytes) {
-		ssize_t done = pwrite(device->descriptor, next, bytes, (off_t)offset);
+bool file_write(int descriptor, const void *data, size_t bytes, int64_t offset)
+{
+	return file_move(descriptor, (void *)data, bytes, offset, true);
+}
 
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return device_failed(device, done < 0 ? errno : ENOSPC);
-		next += done;
-		offset += (uint64_t)done;
-		bytes -= (size_t)done;
-	}
-	return STATUS_OK;
+static enum status device_move(struct file_device *device, void *data, size_t bytes,
+			       uint64_t offset, bool writes)
+{
+	return file_move(device->descriptor, data, bytes, (int64_t)offset, writes)
+		       ? STATUS_OK
+		       : device_failed(device, errno);
 }
 
 static enum status device_flush(struct file_device *device)
@@ -157,11 +164,11 @@ static enum status device_execute(struct file_device *device, const struct block
 	    request->sectors > device->block.sectors - request->sector.n)
 		return STATUS_IO;
 	if (request->operation == BLOCK_READ)
-		return bytes_read(device, request->data, bytes, offset);
+		return device_move(device, request->data, bytes, offset, false);
 	if (device->block.read_only)
 		return STATUS_IO;
 	if (request->operation == BLOCK_WRITE)
-		return bytes_write(device, request->data, bytes, offset);
+		return device_move(device, request->data, bytes, offset, true);
 	return device_discard(device, offset, bytes);
 }
 
@@ -189,23 +196,7 @@ static const struct block_operations device_operations = {
 static enum status open_failed(const char *path, int error, char *why, size_t why_size)
 {
 	snprintf(why, why_size, "%s: cannot be opened: %s", path, strerror(error));
-	switch (error) {
-	case ENOENT:
-	case ENOTDIR:
-		return STATUS_NOT_FOUND;
-	case EACCES:
-	case EPERM:
-		return STATUS_NO_RIGHT;
-	case EROFS:
-		return STATUS_READ_ONLY;
-	case EISDIR:
-		return STATUS_INVALID;
-	case EBUSY:
-	case ETXTBSY:
-		return STATUS_BUSY;
-	default:
-		return STATUS_IO;
-	}
+	return error == EBUSY || error == ETXTBSY ? STATUS_BUSY : STATUS_IO;
 }
 
 static bool device_fits(const struct stat *information)
@@ -216,7 +207,7 @@ static bool device_fits(const struct stat *information)
 static enum status open_misfit(const char *path, char *why, size_t why_size)
 {
 	snprintf(why, why_size, "%s: is neither a file nor a block device", path);
-	return STATUS_INVALID;
+	return STATUS_IO;
 }
 
 /* Size and write unit; the latter is only more than a sector on a disk that
@@ -328,7 +319,7 @@ enum status file_device_read(struct file_device *device, uint64_t offset_bytes, 
 {
 	if (offset_bytes > device->bytes || bytes > device->bytes - offset_bytes)
 		return STATUS_IO;
-	return bytes_read(device, data, bytes, offset_bytes);
+	return device_move(device, data, bytes, offset_bytes, false);
 }
 
 struct block_device *file_device_block(struct file_device *device, uint64_t first_sector,

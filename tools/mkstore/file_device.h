@@ -28,9 +28,8 @@ enum file_device_mode {
 
 /*
  * Opens the file, which must exist.  On failure *device is null and `why` is
- * one line that says what is the matter and what to do: NOT_FOUND, NO_RIGHT,
- * READ_ONLY, INVALID (neither file nor block device), BUSY (in use), IO,
- * NO_MEMORY.
+ * one line that says what is the matter and what to do: BUSY (in use), NO_MEMORY, IO
+ * (anything else).
  */
 enum status file_device_open(struct file_device **device, const char *path,
 			     enum file_device_mode mode, char *why, size_t why_size);
@@ -63,6 +62,11 @@ bool file_device_is(const struct file_device *device, const struct stat *other);
 /* Takes the locks of that mode on a descriptor that is open for it; false: somebody is in
  * the way.  Closing the descriptor gives them back. */
 bool file_device_lock(int descriptor, enum file_device_mode mode);
+
+/* All of these bytes, from that place of a descriptor or, if that is negative, from where it
+ * stands.  False: errno says why; ENODATA, ENOSPC: there are no more. */
+bool file_read(int descriptor, void *data, size_t bytes, int64_t offset);
+bool file_write(int descriptor, const void *data, size_t bytes, int64_t offset);
 
 /* Gives locks, descriptor and memory back.  Null is allowed. */
 void file_device_close(struct file_device *device);

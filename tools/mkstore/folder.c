@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "tools/mkstore/tree.h"
-#include "tools/mkstore/walk.h"
+#include "tools/mkstore/path.h"
 
 /* ---- from the host ------------------------------------------------------------------------ */
 
@@ -187,7 +187,7 @@ enum command_exit folder_get(struct tree *tree)
 	}
 	status = walk_tree(tree->host, tree->top, "", tree_visit, &sink);
 	if (status != STATUS_OK && sink.result == COMMAND_OK)
-		sink.result = host_error(tree->host, status, "cannot read '%s'", tree->name);
+		sink.result = host_result(tree->host, status, "cannot read '%s'", tree->name);
 	if (status == STATUS_OK && folder_finish(&sink, made) != COMMAND_OK &&
 	    sink.result == COMMAND_OK)
 		sink.result = COMMAND_FAILED;

@@ -4,15 +4,17 @@
  */
 #include "tools/mkstore/host.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "disk/partition.h"
-#include "tools/mkstore/lookup.h"
 #include "tools/mkstore/text.h"
 
 /* A commit may first have to read the catalogue or wait for another; it never
@@ -78,7 +80,6 @@ static enum status host_engine(struct host *host)
 		.read_only = host->mode == HOST_READ || host->mode == HOST_READ_LIVE,
 		.discard = host->mode == HOST_DISCARD,
 	};
-	enum status status;
 
 	host->memory_bytes = store_memory_size(&config.limits);
 	host->memory = host_map(host->memory_bytes);
@@ -87,11 +88,11 @@ static enum status host_engine(struct host *host)
 		return STATUS_NO_MEMORY;
 	config.memory = host->memory;
 	config.frame_base = host->frames;
-	status = store_init(&host->store, &config);
-	for (uint32_t i = 0; i < host->frame_count && status == STATUS_OK; i++)
-		status = store_frame_donate(host->store, (frame_t){i});
+	TRY(store_init(&host->store, &config));
+	for (uint32_t i = 0; i < host->frame_count; i++)
+		TRY(store_frame_donate(host->store, (frame_t){i}));
 	host->space = (struct space){.store = host->store, .frame_base = host->frames};
-	return status;
+	return STATUS_OK;
 }
 
 static void host_engine_drop(struct host *host)
@@ -209,29 +210,38 @@ void host_set_aside(struct host *host)
 	store_essential_set(host->store, &run, 1);
 }
 
-/* A store that holds a system keeps what its essential machines need, or the system
- * could not be used when it is resumed. */
-static void host_system(struct host *host)
+/* Without a commit, which HOST_RETRY may make. */
+static enum status host_system_read(struct host *host, const struct disk_system **system)
 {
-	const struct disk_system *system;
 	enum status status;
 
 	do {
 		store_operation_begin(host->store);
-		status = system_read(&host->space, &system);
+		status = system_read(&host->space, system);
 	} while (status == STATUS_WAIT && store_wait(host->store));
-	if (status == STATUS_OK && (system->terminal.version || system->essential[0].version))
-		host_set_aside(host);
+	return status;
 }
 
 static enum status host_engine_mount(struct host *host)
 {
-	enum status status = store_mount(host->store, &host->recovery);
+	const struct disk_system *system;
 
+	TRY(store_mount(host->store, &host->recovery));
 	host->space.version_floor = host->recovery.counters.object_version;
-	if (status == STATUS_OK)
-		host_system(host);
-	return status;
+	/* A store that holds a system keeps what its essential machines need, or the system
+	 * could not be used when it is resumed. */
+	if (host_system_read(host, &system) == STATUS_OK &&
+	    (system->terminal.version || system->essential[0].version))
+		host_set_aside(host);
+	return STATUS_OK;
+}
+
+/* The live state is another one now: the engine begins anew. */
+static enum status host_remount(struct host *host)
+{
+	host_engine_drop(host);
+	TRY(host_engine(host));
+	return host_engine_mount(host);
 }
 
 static enum command_exit host_mount(struct host *host)
@@ -302,9 +312,8 @@ static enum command_exit host_enter(struct host *host)
 static enum command_exit host_begin(struct host *host, const struct command_invocation *invocation,
 				    enum host_mode mode, bool again)
 {
-	enum command_exit result = host_file_open(host, invocation, mode, again);
-
-	return result == COMMAND_OK ? host_enter(host) : result;
+	TRY(host_file_open(host, invocation, mode, again));
+	return host_enter(host);
 }
 
 enum command_exit host_open(struct host *host, const struct command_invocation *invocation,
@@ -314,11 +323,19 @@ enum command_exit host_open(struct host *host, const struct command_invocation *
 }
 
 enum command_exit host_open_format(struct host *host, const struct command_invocation *invocation,
-				   uint64_t below, uint64_t bytes)
+				   uint64_t below, uint64_t bytes, bool *made)
 {
-	enum command_exit result = host_file_open(host, invocation, HOST_FORMAT, false);
+	const char *path = invocation->operand[0];
+	int descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	enum command_exit result;
 	enum status status = STATUS_OK;
 
+	*made = descriptor >= 0;
+	if (*made)
+		close(descriptor);
+	else if (errno != EEXIST)
+		return command_error("cannot create '%s': %s", path, strerror(errno));
+	result = host_file_open(host, invocation, HOST_FORMAT, false);
 	/* That no store can be opened is what formatting is for. */
 	if (result != COMMAND_OK)
 		return result == COMMAND_IN_USE ? COMMAND_IN_USE : COMMAND_FAILED;
@@ -343,7 +360,7 @@ static enum command_exit host_show(struct host *host, const char *name)
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, store_view_open(host->store, snapshot.number, &view));
 	if (status != STATUS_OK) {
-		lookup_error(host, status, "look into the snapshot", name);
+		lookup_result(host, status, "look into the snapshot", name);
 		host_close(host);
 		return COMMAND_FAILED;
 	}
@@ -360,13 +377,12 @@ static enum command_exit host_begin_read(struct host *host,
 	bool live = command_value(invocation, "live") != NULL;
 	const char *snapshot = command_value(invocation, "snapshot");
 	struct disk_receiving receiving;
-	enum command_exit result =
-		host_begin(host, invocation, live ? HOST_READ_LIVE : HOST_READ, again);
 
-	if (result == COMMAND_OK && snapshot)
+	TRY(host_begin(host, invocation, live ? HOST_READ_LIVE : HOST_READ, again));
+	if (snapshot)
 		return host_show(host, snapshot);
-	if (result != COMMAND_OK || again)
-		return result;
+	if (again)
+		return COMMAND_OK;
 	store_receiving_get(host->store, &receiving);
 	if (receiving.generation)
 		command_note("%s: it is receiving a stream; its live state is only a part of that",
@@ -406,14 +422,10 @@ void host_close(struct host *host)
 
 enum status host_mount_device(struct host *host, struct block_device *device)
 {
-	enum status status;
-
-	host_engine_drop(host);
 	host->device = device;
 	host->mode = HOST_READ;
 	host->last_log[0] = 0;
-	status = host_engine(host);
-	return status == STATUS_OK ? host_engine_mount(host) : status;
+	return host_remount(host);
 }
 
 /* ---- waiting and committing ------------------------------------------------- */
@@ -444,27 +456,11 @@ static struct disk_counters host_counters(struct host *host)
 {
 	struct disk_counters counters = host->recovery.counters;
 	const struct disk_system *system;
-	enum status status;
 
-	if (host->receiving)
-		return counters;
-	do {
-		store_operation_begin(host->store);
-		status = system_read(&host->space, &system);
-	} while (status == STATUS_WAIT && store_wait(host->store));
-	if (status == STATUS_OK && objects_version(&host->space, system) > counters.object_version)
+	if (!host->receiving && host_system_read(host, &system) == STATUS_OK &&
+	    objects_version(&host->space, system) > counters.object_version)
 		counters.object_version = objects_version(&host->space, system);
 	return counters;
-}
-
-/* The live state is another one now: the engine begins anew. */
-static enum status host_remount(struct host *host)
-{
-	enum status status;
-
-	host_engine_drop(host);
-	status = host_engine(host);
-	return status == STATUS_OK ? host_engine_mount(host) : status;
 }
 
 static enum status commit_once(struct host *host, struct store_commit_request *request)

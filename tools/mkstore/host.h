@@ -85,10 +85,10 @@ enum command_exit host_run(const struct command_invocation *asked);
  * nothing is left open. */
 enum command_exit host_open(struct host *host, const struct command_invocation *invocation,
 			    enum host_mode mode);
-/* The same with HOST_FORMAT.  A file of fewer than `below` bytes gets `bytes` of them,
- * when its lock has been taken. */
+/* The same with HOST_FORMAT.  Where there is no file one is *made, and one of fewer than `below`
+ * bytes gets `bytes` of them, when its lock has been taken. */
 enum command_exit host_open_format(struct host *host, const struct command_invocation *invocation,
-				   uint64_t below, uint64_t bytes);
+				   uint64_t below, uint64_t bytes, bool *made);
 /* HOST_READ, or HOST_READ_LIVE with --live.  With --snapshot that is what is read. */
 enum command_exit host_open_read(struct host *host, const struct command_invocation *invocation);
 /* The same for a store that is open already, or was: what the first opening said of
@@ -117,6 +117,15 @@ bool host_wait(struct host *host);
 		} while (host_status_ == STATUS_WAIT && host_wait(host));                          \
 		host_status_ == STATUS_WAIT ? host_failure(host) : host_status_;                   \
 	})
+
+/* Goes on after STATUS_OK or COMMAND_OK; anything else the function returns. */
+#define TRY(expression)                                                                            \
+	do {                                                                                       \
+		__typeof__(expression) try_ = (expression);                                        \
+		if (try_)                                                                          \
+			return try_;                                                               \
+	} while (0)
+#define HOST_TRY(host, expression) TRY(HOST_RETRY(host, expression))
 
 /* Why waiting is pointless: the store's health, or NO_MEMORY. */
 enum status host_failure(struct host *host);
@@ -165,14 +174,24 @@ enum status host_snapshot_next(struct host *host, struct store_snapshot *snapsho
 const char *host_status_text(const struct host *host, enum status status,
 			     char text[HOST_STATUS_TEXT]);
 
-/* "IMAGE: cannot WHAT: why", with the engine's last line for damage.  Returns
- * COMMAND_FAILED. */
-enum command_exit host_error(struct host *host, enum status status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* The same, but COMMAND_OK for STATUS_OK. */
+/* "IMAGE: cannot WHAT: why", with the engine's last line for damage.  Returns COMMAND_FAILED;
+ * for STATUS_OK nothing is said, and COMMAND_OK returned. */
 enum command_exit host_result(struct host *host, enum status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* ---- a snapshot by what somebody typed: NAME, #NUMBER, @GENERATION or an age like -10m
+ * (store/keeping.h).  What has another form than a name is not looked for among the names. */
+
+#define LOOKUP_HELP                                                                                \
+	"SNAPSHOT is a name, #NUMBER, @GENERATION (the newest that is not younger) or -10m\n"      \
+	"(the newest that is at least so old; s, m, h, d).\n"
+
+/* NOT_FOUND: there is none, or it is being deleted. */
+enum status lookup_snapshot(struct host *host, const char *text, struct store_snapshot *snapshot);
+/* "IMAGE: cannot WHAT: why": also that there is none, in the words of what was
+ * asked for.  As host_result. */
+enum command_exit lookup_result(struct host *host, enum status status, const char *what,
+				const char *text);
 
 uint64_t host_now_ns(void);
 

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/keeping.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/show.h"
+#include "tools/mkstore/text.h"
 
 enum command_exit host_run(const struct command_invocation *asked)
 {
@@ -66,17 +68,14 @@ enum status host_reclaim(struct host *host)
 
 enum status host_finish(struct host *host)
 {
-	enum status status = STATUS_OK;
 	bool more = true;
 
-	while (status == STATUS_OK && more) {
-		status = HOST_RETRY(host, object_destroy_step(&host->space, &more));
-		if (status == STATUS_OK)
-			status = host_relieve(host);
+	while (more) {
+		HOST_TRY(host, object_destroy_step(&host->space, &more));
+		TRY(host_relieve(host));
 	}
-	if (status == STATUS_OK && store_dirty(host->store))
-		status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
-	return status;
+	return store_dirty(host->store) ? host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "")
+					: STATUS_OK;
 }
 
 enum status host_discard(struct host *host, uint64_t *bytes)
@@ -99,37 +98,33 @@ enum status host_discard(struct host *host, uint64_t *bytes)
 
 enum status host_clear(struct host *host, uint64_t first, uint64_t end)
 {
-	enum status status = STATUS_OK;
 	page_t page;
 
-	while (status == STATUS_OK && first < end) {
+	while (first < end) {
+		enum status status = HOST_RETRY(
+			host, store_page_next(host->store, (page_t){first}, (page_t){end}, &page));
 		uint64_t count;
 
-		status = HOST_RETRY(
-			host, store_page_next(host->store, (page_t){first}, (page_t){end}, &page));
 		if (status != STATUS_OK)
 			return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 		count = end - page.n < STORE_CLEAR_PAGES ? end - page.n : STORE_CLEAR_PAGES;
-		status = HOST_RETRY(host, store_pages_clear(host->store, page, count));
-		if (status == STATUS_OK)
-			status = host_relieve(host);
+		HOST_TRY(host, store_pages_clear(host->store, page, count));
+		TRY(host_relieve(host));
 		first = page.n + count;
 	}
-	return status;
+	return STATUS_OK;
 }
 
 enum status host_places(struct host *host)
 {
 	struct directory_survey survey = {.directory = {1}};
-	enum status status = STATUS_OK;
 	bool more = true;
 
-	while (status == STATUS_OK && more) {
-		status = HOST_RETRY(host, directory_survey_step(&host->space, &survey, &more));
-		if (status == STATUS_OK)
-			status = host_relieve(host);
+	while (more) {
+		HOST_TRY(host, directory_survey_step(&host->space, &survey, &more));
+		TRY(host_relieve(host));
 	}
-	return status;
+	return STATUS_OK;
 }
 
 /* ---- errors ------------------------------------------------------------------ */
@@ -171,37 +166,111 @@ const char *host_status_text(const struct host *host, enum status status,
 	return text;
 }
 
-static enum command_exit host_say(struct host *host, enum status status, const char *format,
-				  va_list arguments)
+enum command_exit host_result(struct host *host, enum status status, const char *format, ...)
 {
 	char what[400], text[HOST_STATUS_TEXT];
 	const char *why = host_status_text(host, status, text);
+	va_list arguments;
 
+	if (status == STATUS_OK)
+		return COMMAND_OK;
+	va_start(arguments, format);
 	vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
 	if ((status == STATUS_IO || status == STATUS_CORRUPT || status == STATUS_READ_ONLY) &&
 	    host->last_log[0])
 		return command_error("%s: %s: %s (%s)", host->path, what, why, host->last_log);
 	return command_error("%s: %s: %s", host->path, what, why);
 }
 
-enum command_exit host_error(struct host *host, enum status status, const char *format, ...)
-{
-	va_list arguments;
+/* ---- which snapshot is meant ---------------------------------------------------------- */
 
-	va_start(arguments, format);
-	host_say(host, status, format, arguments);
-	va_end(arguments);
-	return COMMAND_FAILED;
+#define NS_PER_SECOND UINT64_C(1000000000)
+
+enum status lookup_snapshot(struct host *host, const char *text, struct store_snapshot *snapshot)
+{
+	uint64_t value = 0, now = host_now_ns();
+	generation_t newest = {UINT64_MAX};
+	enum status status = STATUS_NOT_FOUND;
+
+	switch (keeping_form_of(text, &value)) {
+	case KEEPING_NUMBER:
+		status = HOST_RETRY(host,
+				    store_snapshot_get(host->store, (snapshot_t){value}, snapshot));
+		break;
+	case KEEPING_GENERATION:
+		status = HOST_RETRY(host, store_snapshot_before(host->store, (generation_t){value},
+								UINT64_MAX, snapshot));
+		break;
+	case KEEPING_AGE:
+		if (value <= now / NS_PER_SECOND)
+			status = HOST_RETRY(host, store_snapshot_before(host->store, newest,
+									now - value * NS_PER_SECOND,
+									snapshot));
+		break;
+	case KEEPING_NAME:
+		status = HOST_RETRY(host, store_snapshot_find(host->store, text, snapshot));
+		break;
+	}
+	return status;
 }
 
-enum command_exit host_result(struct host *host, enum status status, const char *format, ...)
+/* That none is so old, and how old the oldest is that can be gone back to. */
+static void lookup_reason_age(struct host *host, char *out, size_t size)
 {
-	enum command_exit result = COMMAND_OK;
-	va_list arguments;
+	struct store_snapshot snapshot = {0}, oldest = {0};
+	char name[4 * DISK_SNAPSHOT_NAME], taken[TEXT_SIZE];
 
-	va_start(arguments, format);
-	if (status != STATUS_OK)
-		result = host_say(host, status, format, arguments);
-	va_end(arguments);
-	return result;
+	while (host_snapshot_next(host, &snapshot) == STATUS_OK)
+		if (!(snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)) &&
+		    (!oldest.number.n || snapshot.wall_ns < oldest.wall_ns))
+			oldest = snapshot;
+	if (!oldest.number.n) {
+		snprintf(out, size, "there are no snapshots");
+		return;
+	}
+	TEXT_FIELD(name, oldest.name);
+	snprintf(out, size, "no snapshot is that old; the oldest is '%s', taken %s", name,
+		 text_time(taken, oldest.wall_ns));
+}
+
+/* Why there is no such snapshot. */
+static void lookup_reason(struct host *host, char *out, size_t size, const char *text)
+{
+	const char *fault = keeping_form_fault(text);
+	uint64_t value = 0;
+
+	switch (keeping_form_of(text, &value)) {
+	case KEEPING_NUMBER:
+		snprintf(out, size, "there is no snapshot %" PRIu64, value);
+		return;
+	case KEEPING_GENERATION:
+		snprintf(out, size, "no snapshot is of generation %" PRIu64 " or older", value);
+		return;
+	case KEEPING_AGE:
+		lookup_reason_age(host, out, size);
+		return;
+	case KEEPING_NAME:
+		break;
+	}
+	if (*text && !text[strspn(text, "0123456789")])
+		fault = "there is none; a number is written '#NUMBER'";
+	snprintf(out, size, "%s", fault ? fault : "there is none; 'mkstore snapshots' lists them");
+}
+
+enum command_exit lookup_result(struct host *host, enum status status, const char *what,
+				const char *text)
+{
+	char shown[4 * DISK_SNAPSHOT_NAME], reason[6 * DISK_SNAPSHOT_NAME];
+
+	text_name(shown, sizeof(shown), text, strlen(text));
+	if (status == STATUS_CORRUPT || status == STATUS_IO)
+		return host_result(host, status,
+				   "cannot %s '%s'; 'snapshots' lists which can be read, salvage "
+				   "saves what is whole",
+				   what, shown);
+	if (status != STATUS_NOT_FOUND)
+		return host_result(host, status, "cannot %s '%s'", what, shown);
+	lookup_reason(host, reason, sizeof(reason), text);
+	return command_error("%s: cannot %s '%s': %s", host->path, what, shown, reason);
 }

@@ -19,33 +19,13 @@ struct info {
 	uint64_t bank_used, bank_limit, objects;
 };
 
-static const char *info_stop_text(enum store_stop stop)
-{
-	switch (stop) {
-	case STORE_STOP_FRESH:
-		return "fresh";
-	case STORE_STOP_CLEAN:
-		return "clean";
-	case STORE_STOP_POWER_CUT:
-		break;
-	}
-	return "power cut";
-}
-
-static const char *info_stop_long(const struct store_recovery *recovery)
-{
-	if (recovery->restored)
-		return "a restore replaced its state; it has not run since";
-	switch (recovery->stop) {
-	case STORE_STOP_FRESH:
-		return "fresh: it has never run";
-	case STORE_STOP_CLEAN:
-		return "clean: it was stopped on purpose";
-	case STORE_STOP_POWER_CUT:
-		break;
-	}
-	return "power cut, or still running";
-}
+static const struct {
+	const char *word, *words;
+} info_stop[] = {
+	[STORE_STOP_FRESH] = {"fresh", "fresh: it has never run"},
+	[STORE_STOP_CLEAN] = {"clean", "clean: it was stopped on purpose"},
+	[STORE_STOP_POWER_CUT] = {"power cut", "power cut, or still running"},
+};
 
 static enum status info_gather(struct host *host, struct info *info)
 {
@@ -58,24 +38,21 @@ static enum status info_gather(struct host *host, struct info *info)
 	status = HOST_RETRY(host, system_read(&host->space, &system));
 	if (status == STATUS_ABSENT)
 		return STATUS_OK;
-	if (status != STATUS_OK)
-		return status;
+	TRY(status);
 	info->system = *system;
 	info->has_system = true;
-	status = HOST_RETRY(host,
-			    object_read(&host->space, (object_t){info->system.root_bank}, &bank));
-	if (status != STATUS_OK)
-		return status;
+	HOST_TRY(host, object_read(&host->space, (object_t){info->system.root_bank}, &bank));
 	info->bank_used = bank.size;
 	info->bank_limit = bank.allowance.limit;
 	info->objects = bank.allowance.objects;
 	return STATUS_OK;
 }
 
-static void info_json_place(struct json *json, const struct host *host)
+static void info_place(struct json *json, const struct host *host)
 {
 	if (!host->partitioned) {
 		json_null(json, "partition");
+		TEXT_LINE(json, "store        all of %s\n", host->path);
 		return;
 	}
 	json_object(json, "partition");
@@ -84,9 +61,12 @@ static void info_json_place(struct json *json, const struct host *host)
 	json_number(json, "sectors", host->partition.sectors);
 	json_boolean(json, "backup_table", host->second_table);
 	json_object_end(json);
+	TEXT_LINE(json, "store        partition %u of %s%s, from sector %" PRIu64 "\n",
+		  host->partition.number, host->path,
+		  host->second_table ? " (found by the backup table)" : "", host->partition.first);
 }
 
-static void info_json_receiving(struct json *json, const struct host *host)
+static void info_receiving(struct json *json, const struct host *host)
 {
 	struct disk_receiving receiving;
 	char identity[TEXT_IDENTITY];
@@ -96,17 +76,22 @@ static void info_json_receiving(struct json *json, const struct host *host)
 		json_null(json, "receiving");
 		return;
 	}
+	text_identity(identity, receiving.source);
 	json_object(json, "receiving");
-	json_text(json, "source", text_identity(identity, receiving.source));
+	json_text(json, "source", identity);
 	json_number(json, "generation", receiving.generation);
 	json_number(json, "position", receiving.position);
 	json_object_end(json);
+	TEXT_LINE(json,
+		  "receiving    generation %" PRIu64 " of store %s, from page %" PRIu64 " on\n",
+		  receiving.generation, identity, receiving.position);
 }
 
-static void info_json_objects(struct json *json, const struct info *info)
+static void info_objects(struct json *json, const struct info *info)
 {
 	if (!info->has_system) {
 		json_null(json, "objects");
+		TEXT_LINE(json, "objects      none: no system was laid down\n");
 		return;
 	}
 	json_object(json, "objects");
@@ -115,6 +100,13 @@ static void info_json_objects(struct json *json, const struct info *info)
 	json_number(json, "limit_pages", info->bank_limit);
 	json_number(json, "checkpoint_ns", info->system.checkpoint_ns);
 	json_object_end(json);
+	TEXT_LINE(json, "objects      %" PRIu64 ", charged for %" PRIu64 " of %" PRIu64 " pages\n",
+		  info->objects, info->bank_used, info->bank_limit);
+	if (info->system.checkpoint_ns)
+		TEXT_LINE(json, "checkpoint   every %" PRIu64 " ms\n",
+			  info->system.checkpoint_ns / 1000000);
+	else
+		TEXT_LINE(json, "checkpoint   only on request\n");
 }
 
 /* Was it given an identity of its own, beside that of the store it is a copy of? */
@@ -131,23 +123,20 @@ static void info_json(struct json *json, const struct info *info)
 	const struct store_statistics *statistics = &info->statistics;
 	char identity[TEXT_IDENTITY];
 
-	json_text(json, "image", info->host->path);
-	info_json_place(json, info->host);
 	json_number(json, "format_version", DISK_FORMAT_VERSION);
 	json_text(json, "identity", text_identity(identity, statistics->identity));
 	if (info_is_copy(statistics))
 		json_text(json, "copy", text_identity(identity, statistics->copy));
 	else
 		json_null(json, "copy");
-	json_bytes(json, "label", statistics->label,
-		   strnlen(statistics->label, sizeof(statistics->label)));
+	JSON_FIELD(json, "label", statistics->label);
 	json_number(json, "sectors", statistics->sectors);
 	json_number(json, "used_sectors", statistics->used_sectors);
 	json_number(json, "free_blocks", statistics->free_blocks);
 	json_number(json, "reserve_blocks", statistics->reserve_blocks);
 	json_number(json, "generation", recovery->generation.n);
 	json_number(json, "torn_generation", recovery->torn.n);
-	json_text(json, "stop", info_stop_text(recovery->stop));
+	json_text(json, "stop", info_stop[recovery->stop].word);
 	json_boolean(json, "fresh", recovery->stop == STORE_STOP_FRESH);
 	json_boolean(json, "clean", recovery->stop == STORE_STOP_CLEAN);
 	json_boolean(json, "restored", recovery->restored);
@@ -159,19 +148,6 @@ static void info_json(struct json *json, const struct info *info)
 	json_number(json, "snapshots", statistics->snapshots);
 	json_number(json, "origin", statistics->origin.n);
 	json_number(json, "dying", statistics->dying.n);
-	info_json_receiving(json, info->host);
-	info_json_objects(json, info);
-}
-
-static void info_text_place(const struct host *host)
-{
-	if (host->partitioned)
-		printf("store        partition %u of %s%s, from sector %" PRIu64 "\n",
-		       host->partition.number, host->path,
-		       host->second_table ? " (found by the backup table)" : "",
-		       host->partition.first);
-	else
-		printf("store        all of %s\n", host->path);
 }
 
 static uint64_t info_room_blocks(const struct store_statistics *statistics)
@@ -186,12 +162,8 @@ static void info_text(const struct info *info)
 	const struct store_recovery *recovery = &info->host->recovery;
 	const struct store_statistics *statistics = &info->statistics;
 	char identity[TEXT_IDENTITY], label[TEXT_NAME(64)], text[TEXT_SIZE], used[TEXT_SIZE];
-	struct disk_receiving receiving;
 
-	info_text_place(info->host);
-	printf("label        %s\n",
-	       text_name(label, sizeof(label), statistics->label,
-			 strnlen(statistics->label, sizeof(statistics->label))));
+	printf("label        %s\n", TEXT_FIELD(label, statistics->label));
 	printf("identity     %s\n", text_identity(identity, statistics->identity));
 	if (info_is_copy(statistics))
 		printf("copy         %s\n", text_identity(identity, statistics->copy));
@@ -203,44 +175,33 @@ static void info_text(const struct info *info)
 	       text_size(used, statistics->reserve_blocks * BLOCK_SIZE));
 	printf("generation   %" PRIu64 " of %s\n", recovery->generation.n,
 	       text_time(text, recovery->wall_ns));
-	printf("stopped      %s\n", info_stop_long(recovery));
+	printf("stopped      %s\n", recovery->restored
+					    ? "a restore replaced its state; it has not run since"
+					    : info_stop[recovery->stop].words);
 	printf("uptime       %s, resumed %" PRIu64 " times\n",
 	       text_duration(text, recovery->counters.uptime_ns), recovery->counters.resumes);
 	printf("live pages   %" PRIu64 " (%s)\n", statistics->pages,
 	       text_size(text, statistics->pages * PAGE_SIZE));
 	printf("snapshots    %" PRIu64 "%s\n", statistics->snapshots,
 	       statistics->dying.n ? ", one of them being deleted" : "");
-	store_receiving_get(info->host->store, &receiving);
-	if (receiving.generation)
-		printf("receiving    generation %" PRIu64 " of store %s, from page %" PRIu64
-		       " on\n",
-		       receiving.generation, text_identity(identity, receiving.source),
-		       receiving.position);
-	if (!info->has_system) {
-		printf("objects      none: no system was laid down\n");
-		return;
-	}
-	printf("objects      %" PRIu64 ", charged for %" PRIu64 " of %" PRIu64 " pages\n",
-	       info->objects, info->bank_used, info->bank_limit);
-	if (info->system.checkpoint_ns)
-		printf("checkpoint   every %" PRIu64 " ms\n", info->system.checkpoint_ns / 1000000);
-	else
-		printf("checkpoint   only on request\n");
 }
 
 static enum command_exit info_run(const struct command_invocation *invocation)
 {
 	struct info info;
 	struct json *json;
-	enum status status = info_gather(invocation->host, &info);
 
-	if (status != STATUS_OK)
-		return host_error(invocation->host, status, "cannot read the system page");
+	TRY(host_result(invocation->host, info_gather(invocation->host, &info),
+			"cannot read the system page"));
 	json = show_json(invocation->show);
+	json_text(json, "image", invocation->host->path);
+	info_place(json, invocation->host);
 	if (json)
 		info_json(json, &info);
 	else
 		info_text(&info);
+	info_receiving(json, invocation->host);
+	info_objects(json, &info);
 	return COMMAND_OK;
 }
 

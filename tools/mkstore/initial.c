@@ -7,7 +7,7 @@
  * ready, with its registers at its first instruction, so that booting it for
  * the first time is resuming it.
  */
-#include "tools/mkstore/initial.h"
+#include "tools/mkstore/manifest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,11 +45,13 @@ struct initial_file {
 	uint64_t bytes;
 };
 
-static enum command_exit initial_error(const struct initial *initial, unsigned line,
-				       enum status status, const char *what, const char *name)
+static enum command_exit initial_result(const struct initial *initial, unsigned line,
+					enum status status, const char *what, const char *name)
 {
 	char text[HOST_STATUS_TEXT];
 
+	if (status == STATUS_OK)
+		return COMMAND_OK;
 	return command_error("%s:%u: cannot %s '%s': %s", initial->manifest_name, line, what, name,
 			     host_status_text(initial->host, status, text));
 }
@@ -111,14 +113,13 @@ static enum status initial_create(const struct initial *initial,
 						       request, capability));
 }
 
-/* With its name; the directory that this is in is there. */
-static enum status initial_named(const struct initial *initial, const char *path,
-				 const struct object_request *request, object_t *object)
+static bool initial_text(void *context, void *data, size_t length)
 {
-	struct path_place place;
-	enum status status = path_place_find(initial->host, path, &place);
+	const char **text = context;
 
-	return status == STATUS_OK ? path_create(initial->host, &place, request, object) : status;
+	memcpy(data, *text, length);
+	*text += length;
+	return true;
 }
 
 /* A segment with its bytes, if it has any. */
@@ -127,35 +128,33 @@ static enum command_exit initial_segment(const struct initial *initial,
 {
 	struct object_request request = {
 		.type = OBJECT_SEGMENT, .size = object->size, .size_max = object->most};
-	enum command_exit result = COMMAND_OK;
+	bool filled = object->kind != MANIFEST_SEGMENT;
+	const char *text = object->source;
 	object_t segment;
-	uint64_t bytes = 0;
 	int descriptor = -1;
 	/* Without a time: the same files give the same bytes. */
 	struct content_source source = {
 		.context = &descriptor, .read = content_read_descriptor, .name = object->source};
-	enum status status;
+	enum command_exit result;
 
 	if (object->kind == MANIFEST_TEXT) {
-		bytes = strlen(object->source);
-		request.size_max = bytes ? bytes : 1;
-	} else if (object->kind != MANIFEST_SEGMENT) {
-		descriptor = initial_open(initial, object->line, object->source, &bytes);
+		source =
+			(struct content_source){&text, initial_text, object->path, strlen(text), 0};
+	} else if (filled) {
+		descriptor = initial_open(initial, object->line, object->source, &source.bytes);
 		if (descriptor < 0)
 			return COMMAND_FAILED;
-		request.size_max = bytes ? bytes : 1;
 	}
-	source.bytes = bytes;
-	status = initial_named(initial, object->path, &request, &segment);
-	if (status == STATUS_OK && object->kind == MANIFEST_TEXT)
-		status = content_write_bytes(initial->host, segment, object->source, bytes);
-	else if (status == STATUS_OK && descriptor >= 0)
+	if (filled)
+		request.size_max = source.bytes ? source.bytes : 1;
+	result = initial_result(initial, object->line,
+				path_make(initial->host, object->path, &request, &segment),
+				"lay down", object->path);
+	if (result == COMMAND_OK && filled)
 		result = content_write(initial->host, segment, &source);
 	if (descriptor >= 0)
 		close(descriptor);
-	return status == STATUS_OK
-		       ? result
-		       : initial_error(initial, object->line, status, "lay down", object->path);
+	return result;
 }
 
 static enum command_exit initial_object(const struct initial *initial,
@@ -163,14 +162,12 @@ static enum command_exit initial_object(const struct initial *initial,
 {
 	struct object_request request = {.type = OBJECT_DIRECTORY};
 	object_t directory;
-	enum status status;
 
 	if (object->kind != MANIFEST_DIRECTORY)
 		return initial_segment(initial, object);
-	status = initial_named(initial, object->path, &request, &directory);
-	return status == STATUS_OK
-		       ? COMMAND_OK
-		       : initial_error(initial, object->line, status, "make", object->path);
+	return initial_result(initial, object->line,
+			      path_make(initial->host, object->path, &request, &directory), "make",
+			      object->path);
 }
 
 /* ---- machines: the objects ---------------------------------------------------------------- */
@@ -179,10 +176,8 @@ static enum command_exit initial_object(const struct initial *initial,
 static enum status initial_bind_prepare(struct space *space, const struct initial_machine *made,
 					struct disk_machine **machine, struct disk_object **port)
 {
-	enum status status = machine_prepare(space, (object_t){made->machine.object}, machine);
-
-	return status == STATUS_OK ? object_prepare(space, (object_t){made->port.object}, port)
-				   : status;
+	TRY(machine_prepare(space, (object_t){made->machine.object}, machine));
+	return object_prepare(space, (object_t){made->port.object}, port);
 }
 
 static enum status initial_bind(const struct initial *initial, struct initial_machine *made)
@@ -190,11 +185,8 @@ static enum status initial_bind(const struct initial *initial, struct initial_ma
 	struct disk_machine *machine;
 	struct disk_object *port;
 	object_t table;
-	enum status status = HOST_RETRY(
-		initial->host, initial_bind_prepare(initial->space, made, &machine, &port));
 
-	if (status != STATUS_OK)
-		return status;
+	HOST_TRY(initial->host, initial_bind_prepare(initial->space, made, &machine, &port));
 	port->port.receiver = made->machine.object;
 	port->port.receiver_version = made->machine.version;
 	machine->ports[0].object = made->port.object;
@@ -210,13 +202,11 @@ static enum status initial_machine_create(const struct initial *initial,
 	const struct manifest_machine *described = made->described;
 	struct object_request machine = {.type = OBJECT_MACHINE, .priority = described->priority};
 	struct object_request port = {.type = OBJECT_PORT, .size = described->queue};
-	enum status status;
 
 	memcpy(machine.name, described->name, strlen(described->name));
-	status = initial_create(initial, &machine, &made->machine);
-	if (status == STATUS_OK)
-		status = initial_create(initial, &port, &made->port);
-	return status == STATUS_OK ? initial_bind(initial, made) : status;
+	TRY(initial_create(initial, &machine, &made->machine));
+	TRY(initial_create(initial, &port, &made->port));
+	return initial_bind(initial, made);
 }
 
 /* ---- machines: capabilities ----------------------------------------------------------------- */
@@ -224,12 +214,9 @@ static enum status initial_machine_create(const struct initial *initial,
 static enum status initial_slot(const struct initial *initial, const struct initial_machine *made,
 				uint32_t slot, const struct disk_capability *capability)
 {
-	enum status status =
-		HOST_RETRY(initial->host, table_prepare(initial->space, &made->table, slot));
-
-	if (status == STATUS_OK)
-		table_put(initial->space, &made->table, slot, capability);
-	return status;
+	HOST_TRY(initial->host, table_prepare(initial->space, &made->table, slot));
+	table_put(initial->space, &made->table, slot, capability);
+	return STATUS_OK;
 }
 
 /* A capability to one of the fixed objects. */
@@ -237,11 +224,10 @@ static enum status initial_fixed(const struct initial *initial, const struct ini
 				 uint32_t slot, uint32_t object, uint16_t rights)
 {
 	struct disk_capability capability;
-	enum status status =
-		HOST_RETRY(initial->host, object_capability(initial->space, (object_t){object},
-							    rights, &capability));
 
-	return status == STATUS_OK ? initial_slot(initial, made, slot, &capability) : status;
+	HOST_TRY(initial->host,
+		 object_capability(initial->space, (object_t){object}, rights, &capability));
+	return initial_slot(initial, made, slot, &capability);
 }
 
 /* What every program has: kernel/abi.h, enum abi_slot. */
@@ -258,13 +244,11 @@ static enum status initial_standard(const struct initial *initial,
 		{SLOT_CLOCK, OBJECT_THE_CLOCK, RIGHT_READ},
 	};
 	struct disk_capability port = made->port;
-	enum status status = STATUS_OK;
 
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && status == STATUS_OK; i++)
-		status = initial_fixed(initial, made, fixed[i].slot, fixed[i].object,
-				       fixed[i].rights);
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		TRY(initial_fixed(initial, made, fixed[i].slot, fixed[i].object, fixed[i].rights));
 	port.rights = INITIAL_PORT_RIGHTS;
-	return status == STATUS_OK ? initial_slot(initial, made, SLOT_PORT, &port) : status;
+	return initial_slot(initial, made, SLOT_PORT, &port);
 }
 
 /* Who is granted the console serves the terminal. */
@@ -272,10 +256,8 @@ static enum status initial_terminal(const struct initial *initial,
 				    const struct initial_machine *made)
 {
 	struct disk_system *system;
-	enum status status = HOST_RETRY(initial->host, system_prepare(initial->space, &system));
 
-	if (status != STATUS_OK)
-		return status;
+	HOST_TRY(initial->host, system_prepare(initial->space, &system));
 	system->terminal.object = made->machine.object;
 	system->terminal.version = made->machine.version;
 	return initial_fixed(initial, made, SLOT_CONSOLE, OBJECT_THE_CONSOLE,
@@ -325,42 +307,15 @@ static enum status initial_attach(const struct initial *initial, const struct in
 {
 	struct disk_machine *machine;
 	struct disk_object segment;
-	enum status status =
-		HOST_RETRY(initial->host,
-			   object_read(initial->space, (object_t){capability->object}, &segment));
 
-	if (status == STATUS_OK)
-		status = HOST_RETRY(initial->host,
-				    machine_prepare(initial->space,
-						    (object_t){made->machine.object}, &machine));
-	if (status != STATUS_OK)
-		return status;
+	HOST_TRY(initial->host,
+		 object_read(initial->space, (object_t){capability->object}, &segment));
+	HOST_TRY(initial->host,
+		 machine_prepare(initial->space, (object_t){made->machine.object}, &machine));
 	return machine_attach(machine, &segment, capability, first, pages, rights, owned);
 }
 
-/* The program's image, stack and arguments, page by page. */
-static enum status
-initial_instance_fill(const struct initial *initial, const struct initial_machine *made,
-		      const struct loader_plan *plan, const struct loader_source *file,
-		      const struct abi_start *start, const struct disk_capability *instance)
-{
-	struct disk_object segment;
-	uint8_t page[PAGE_SIZE];
-	enum status status = HOST_RETRY(
-		initial->host, object_read(initial->space, (object_t){instance->object}, &segment));
-
-	for (uint64_t i = 0; i < plan->total_pages && status == STATUS_OK; i++) {
-		if (loader_page_empty(plan, i))
-			continue;
-		memset(page, 0, sizeof(page));
-		status = loader_page(plan, file, segment.first_page * PAGE_SIZE,
-				     made->message_page * PAGE_SIZE, start, i, page);
-		if (status == STATUS_OK)
-			status = content_write_page(initial->host, &segment, i, page);
-	}
-	return status;
-}
-
+/* The program's image, stack and arguments, page by page; *base: where it lies. */
 static enum status initial_instance(const struct initial *initial,
 				    const struct initial_machine *made,
 				    const struct loader_plan *plan,
@@ -371,23 +326,25 @@ static enum status initial_instance(const struct initial *initial,
 					 .size = plan->total_pages * PAGE_SIZE,
 					 .size_max = plan->max_pages * PAGE_SIZE};
 	struct disk_capability capability;
-	struct disk_object segment = {0};
-	enum status status = initial_create(initial, &request, &capability);
+	struct disk_object segment;
+	uint8_t page[PAGE_SIZE];
 
-	if (status == STATUS_OK)
-		status = initial_instance_fill(initial, made, plan, file, start, &capability);
-	/* The machine owns the segment from its first attachment on. */
-	for (unsigned i = 0; i < plan->runs && status == STATUS_OK; i++)
-		status = initial_attach(initial, made, &capability, plan->run[i].first,
-					plan->run[i].pages, plan->run[i].rights, i == 0);
-	if (status == STATUS_OK)
-		status = initial_slot(initial, made, SLOT_INSTANCE, &capability);
-	if (status == STATUS_OK)
-		status = HOST_RETRY(
-			initial->host,
-			object_read(initial->space, (object_t){capability.object}, &segment));
+	TRY(initial_create(initial, &request, &capability));
+	HOST_TRY(initial->host,
+		 object_read(initial->space, (object_t){capability.object}, &segment));
 	*base = segment.first_page * PAGE_SIZE;
-	return status;
+	for (uint64_t i = 0; i < plan->total_pages; i++) {
+		if (loader_page_empty(plan, i))
+			continue;
+		memset(page, 0, sizeof(page));
+		TRY(loader_page(plan, file, *base, made->message_page * PAGE_SIZE, start, i, page));
+		TRY(content_write_page(initial->host, &segment, i, page));
+	}
+	/* The machine owns the segment from its first attachment on. */
+	for (unsigned i = 0; i < plan->runs; i++)
+		TRY(initial_attach(initial, made, &capability, plan->run[i].first,
+				   plan->run[i].pages, plan->run[i].rights, i == 0));
+	return initial_slot(initial, made, SLOT_INSTANCE, &capability);
 }
 
 /* Empty, with room: the library resizes it as the program asks for memory. */
@@ -395,15 +352,12 @@ static enum status initial_heap(const struct initial *initial, const struct init
 {
 	struct object_request request = {.type = OBJECT_SEGMENT, .size_max = made->described->heap};
 	struct disk_capability capability;
-	enum status status;
 
 	if (made->described->heap == 0)
 		return STATUS_OK;
-	status = initial_create(initial, &request, &capability);
-	if (status == STATUS_OK)
-		status = initial_attach(initial, made, &capability, 0, 0, RIGHT_READ | RIGHT_WRITE,
-					true);
-	return status == STATUS_OK ? initial_slot(initial, made, SLOT_HEAP, &capability) : status;
+	TRY(initial_create(initial, &request, &capability));
+	TRY(initial_attach(initial, made, &capability, 0, 0, RIGHT_READ | RIGHT_WRITE, true));
+	return initial_slot(initial, made, SLOT_HEAP, &capability);
 }
 
 /* ---- machines: the first instruction
@@ -412,9 +366,8 @@ static enum status initial_heap(const struct initial *initial, const struct init
 static enum status initial_start_prepare(struct space *space, object_t object,
 					 struct disk_machine **machine)
 {
-	enum status status = machine_prepare(space, object, machine);
-
-	return status == STATUS_OK ? machine_ready_prepare(space, object) : status;
+	TRY(machine_prepare(space, object, machine));
+	return machine_ready_prepare(space, object);
 }
 
 static enum status initial_start(const struct initial *initial, const struct initial_machine *made,
@@ -422,11 +375,8 @@ static enum status initial_start(const struct initial *initial, const struct ini
 {
 	object_t object = {made->machine.object};
 	struct disk_machine *machine;
-	enum status status =
-		HOST_RETRY(initial->host, initial_start_prepare(initial->space, object, &machine));
 
-	if (status != STATUS_OK)
-		return status;
+	HOST_TRY(initial->host, initial_start_prepare(initial->space, object, &machine));
 	machine->registers.rip = base + plan->entry_offset;
 	machine->registers.gpr[REGISTER_RSP] = base + plan->stack_top_offset;
 	machine->registers.gpr[REGISTER_RDI] = base + plan->start_offset;
@@ -438,16 +388,32 @@ static enum status initial_start(const struct initial *initial, const struct ini
 static enum status initial_arguments(const struct manifest_machine *described,
 				     struct abi_start *start)
 {
-	enum status status;
-
 	memset(start, 0, sizeof(*start));
-	status = loader_argument_add(start, described->name);
-	for (unsigned i = 0; i < described->arguments && status == STATUS_OK; i++)
-		status = loader_argument_add(start, described->argument[i]);
-	return status;
+	TRY(loader_argument_add(start, described->name));
+	for (unsigned i = 0; i < described->arguments; i++)
+		TRY(loader_argument_add(start, described->argument[i]));
+	return STATUS_OK;
 }
 
 /* Everything of a machine but itself and its port, which others may be granted. */
+static enum status initial_machine_fill(const struct initial *initial,
+					const struct initial_machine *made,
+					const struct loader_plan *plan,
+					const struct loader_source *file)
+{
+	const struct manifest_machine *described = made->described;
+	struct abi_start start;
+	uint64_t base;
+
+	TRY(initial_arguments(described, &start));
+	TRY(initial_instance(initial, made, plan, file, &start, &base));
+	TRY(initial_heap(initial, made));
+	TRY(initial_standard(initial, made));
+	for (unsigned i = 0; i < described->grants; i++)
+		TRY(initial_grant(initial, made, &described->grant[i]));
+	return initial_start(initial, made, plan, base);
+}
+
 static enum command_exit initial_machine_finish(const struct initial *initial,
 						const struct initial_machine *made)
 {
@@ -457,35 +423,20 @@ static enum command_exit initial_machine_finish(const struct initial *initial,
 	struct initial_file file;
 	struct loader_source source;
 	struct loader_plan plan;
-	struct abi_start start;
-	uint64_t base = 0;
-	enum status status;
+	enum command_exit result;
 
 	if (!initial_file_read(initial, program->line, program->source, &file))
 		return COMMAND_FAILED;
 	source = (struct loader_source){.bytes = file.bytes, .data = file.data};
-	status = loader_plan(&source, &plan);
-	if (status != STATUS_OK) {
-		command_error("%s:%u: '%s' cannot be loaded: %s", initial->manifest_name,
-			      program->line, program->source, plan.error);
-		free(file.data);
-		return COMMAND_FAILED;
-	}
-	status = initial_arguments(described, &start);
-	if (status == STATUS_OK)
-		status = initial_instance(initial, made, &plan, &source, &start, &base);
+	if (loader_plan(&source, &plan) != STATUS_OK)
+		result = command_error("%s:%u: '%s' cannot be loaded: %s", initial->manifest_name,
+				       program->line, program->source, plan.error);
+	else
+		result = initial_result(initial, described->line,
+					initial_machine_fill(initial, made, &plan, &source),
+					"set up the machine", described->name);
 	free(file.data);
-	if (status == STATUS_OK)
-		status = initial_heap(initial, made);
-	if (status == STATUS_OK)
-		status = initial_standard(initial, made);
-	for (unsigned i = 0; i < described->grants && status == STATUS_OK; i++)
-		status = initial_grant(initial, made, &described->grant[i]);
-	if (status == STATUS_OK)
-		status = initial_start(initial, made, &plan, base);
-	return status == STATUS_OK ? COMMAND_OK
-				   : initial_error(initial, described->line, status,
-						   "set up the machine", described->name);
+	return result;
 }
 
 /* ---- the whole
@@ -494,11 +445,10 @@ static enum command_exit initial_machine_finish(const struct initial *initial,
 static enum status initial_interval(const struct initial *initial)
 {
 	struct disk_system *system;
-	enum status status = HOST_RETRY(initial->host, system_prepare(initial->space, &system));
 
-	if (status == STATUS_OK)
-		system->checkpoint_ns = initial->manifest->interval_ns;
-	return status;
+	HOST_TRY(initial->host, system_prepare(initial->space, &system));
+	system->checkpoint_ns = initial->manifest->interval_ns;
+	return STATUS_OK;
 }
 
 /* The kernel finds them by the system page. */
@@ -506,10 +456,10 @@ static enum status initial_essential(const struct initial *initial)
 {
 	const struct manifest *manifest = initial->manifest;
 	struct disk_system *system;
-	enum status status = HOST_RETRY(initial->host, system_prepare(initial->space, &system));
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < manifest->machines && status == STATUS_OK; i++) {
+	HOST_TRY(initial->host, system_prepare(initial->space, &system));
+	for (unsigned i = 0; i < manifest->machines; i++) {
 		const struct disk_capability *machine = &initial->machine[i].machine;
 
 		if (!manifest->machine[i].essential)
@@ -519,34 +469,26 @@ static enum status initial_essential(const struct initial *initial)
 		system->essential[count].version = machine->version;
 		system->essential[count++].object = machine->object;
 	}
-	return status;
+	return STATUS_OK;
 }
 
 static enum command_exit initial_machines(const struct initial *initial)
 {
 	const struct manifest *manifest = initial->manifest;
-	enum command_exit result = COMMAND_OK;
 
 	/* First all machines and ports, because each may be granted to any other. */
 	for (unsigned i = 0; i < manifest->machines; i++) {
 		struct initial_machine *made = &initial->machine[i];
-		enum status status;
-		made->described = &manifest->machine[i];
-		status = initial_machine_create(initial, made);
-		if (status != STATUS_OK)
-			return initial_error(initial, made->described->line, status,
-					     "create the machine", made->described->name);
-	}
-	for (unsigned i = 0; i < manifest->machines && result == COMMAND_OK; i++)
-		result = initial_machine_finish(initial, &initial->machine[i]);
-	if (result == COMMAND_OK) {
-		enum status status = initial_essential(initial);
 
-		if (status != STATUS_OK)
-			return host_error(initial->host, status,
-					  "cannot name the essential machines");
+		made->described = &manifest->machine[i];
+		TRY(initial_result(initial, made->described->line,
+				   initial_machine_create(initial, made), "create the machine",
+				   made->described->name));
 	}
-	return result;
+	for (unsigned i = 0; i < manifest->machines; i++)
+		TRY(initial_machine_finish(initial, &initial->machine[i]));
+	return host_result(initial->host, initial_essential(initial),
+			   "cannot name the essential machines");
 }
 
 enum command_exit initial_lay(struct host *host, const struct manifest *manifest,
@@ -558,13 +500,11 @@ enum command_exit initial_lay(struct host *host, const struct manifest *manifest
 				  .manifest_name = manifest_name,
 				  .files = files};
 	enum command_exit result = COMMAND_OK;
-	enum status status = initial_interval(&initial);
 
-	if (status != STATUS_OK)
-		return host_error(host, status, "cannot write the system page");
+	TRY(host_result(host, initial_interval(&initial), "cannot write the system page"));
 	initial.machine = calloc(manifest->machines + 1, sizeof(*initial.machine));
 	if (!initial.machine)
-		return host_error(host, STATUS_NO_MEMORY, "cannot lay down the machines");
+		return host_result(host, STATUS_NO_MEMORY, "cannot lay down the machines");
 	for (unsigned i = 0; i < manifest->objects && result == COMMAND_OK; i++)
 		result = initial_object(&initial, &manifest->object[i]);
 	if (result == COMMAND_OK)

@@ -52,15 +52,12 @@ enum command_exit inspect_open(struct inspect *inspect, const struct command_inv
 		.context = inspect, .report = inspect_report, .skip_slot_tails = true};
 	struct verify_reader reader;
 	bool live = command_value(invocation, "live") != NULL;
-	enum command_exit result;
 
 	*inspect = (struct inspect){.host = invocation->host, .status = STATUS_NO_MEMORY};
 	if (mount)
-		result = host_open_read(inspect->host, invocation);
+		TRY(host_open_read(inspect->host, invocation));
 	else
-		result = host_open(inspect->host, invocation, live ? HOST_RAW_LIVE : HOST_RAW);
-	if (result != COMMAND_OK)
-		return result;
+		TRY(host_open(inspect->host, invocation, live ? HOST_RAW_LIVE : HOST_RAW));
 	reader = inspect_reader(inspect->host);
 	inspect->verify = verify_open(&reader, &options);
 	if (inspect->verify)
@@ -104,20 +101,35 @@ enum command_exit inspect_close(struct inspect *inspect, enum command_exit resul
 
 const struct disk_snapshot *inspect_snapshot(const struct inspect *inspect, const char *name)
 {
-	const struct disk_snapshot *snapshot;
+	const struct disk_snapshot *snapshot, *found = NULL;
 	uint64_t number = 0;
 	bool number_only = name[0] == '#';
 	bool numbered = quantity_parse(name + number_only, QUANTITY_NUMBER, &number);
 
-	for (uint64_t i = 0;
-	     !number_only && (snapshot = verify_snapshot_at(inspect->verify, i)) != NULL; i++)
-		if (strncmp(snapshot->name, name, sizeof(snapshot->name)) == 0 && name[0])
+	for (uint64_t i = 0; (snapshot = verify_snapshot_at(inspect->verify, i)) != NULL; i++) {
+		if (!number_only && name[0] &&
+		    strncmp(snapshot->name, name, sizeof(snapshot->name)) == 0)
 			return snapshot;
-	for (uint64_t i = 0; (snapshot = verify_snapshot_at(inspect->verify, i)) != NULL; i++)
 		if (numbered && snapshot->number == number)
-			return snapshot;
-	command_error("%s: there is no snapshot '%s'", inspect->host->path, name);
-	return NULL;
+			found = snapshot;
+	}
+	if (!found)
+		command_error("%s: there is no snapshot '%s'", inspect->host->path, name);
+	return found;
+}
+
+const struct disk_record *inspect_record_below(const struct verify *verify, uint64_t generation)
+{
+	const struct disk_record *newest = NULL;
+	struct verify_slot slot;
+
+	for (uint32_t i = 0; i < DISK_RING_SLOTS; i++) {
+		verify_slot_get(verify, i, &slot);
+		if (slot.record && slot.record->generation < generation &&
+		    (!newest || slot.record->generation > newest->generation))
+			newest = slot.record;
+	}
+	return newest;
 }
 
 const char *inspect_codec_text(unsigned codec)

@@ -44,6 +44,9 @@ enum command_exit inspect_close(struct inspect *inspect, enum command_exit resul
 /* By number ("7", "#7") or by name.  Null: there is none, which was said. */
 const struct disk_snapshot *inspect_snapshot(const struct inspect *inspect, const char *name);
 
+/* The record of the newest generation in the ring below this one; null: there is none. */
+const struct disk_record *inspect_record_below(const struct verify *verify, uint64_t generation);
+
 /* "raw", "lz4" ... */
 const char *inspect_codec_text(unsigned codec);
 

@@ -73,9 +73,11 @@ static void json_quoted(FILE *out, const void *data, size_t length)
 	fputc('"', out);
 }
 
-/* What stands before a value: comma, line, indentation, name. */
-static void json_value(struct json *json, const char *name)
+/* What stands before a value: comma, line, indentation, name.  False: none is written. */
+static bool json_value(struct json *json, const char *name)
 {
+	if (!json)
+		return false;
 	if (json->filled[json->depth])
 		fputc(',', json->out);
 	json->filled[json->depth] = true;
@@ -88,11 +90,13 @@ static void json_value(struct json *json, const char *name)
 		json_quoted(json->out, name, strlen(name));
 		fputs(": ", json->out);
 	}
+	return true;
 }
 
 static void json_open(struct json *json, const char *name, char bracket)
 {
-	json_value(json, name);
+	if (!json_value(json, name))
+		return;
 	fputc(bracket, json->out);
 	assert(json->depth < JSON_DEPTH_MAX);
 	json->filled[++json->depth] = false;
@@ -100,6 +104,8 @@ static void json_open(struct json *json, const char *name, char bracket)
 
 static void json_close(struct json *json, char bracket)
 {
+	if (!json)
+		return;
 	assert(json->depth > 0);
 	bool filled = json->filled[json->depth--];
 	if (filled) {
@@ -143,20 +149,20 @@ void json_array_end(struct json *json)
 
 void json_number(struct json *json, const char *name, uint64_t value)
 {
-	json_value(json, name);
-	fprintf(json->out, "%" PRIu64, value);
+	if (json_value(json, name))
+		fprintf(json->out, "%" PRIu64, value);
 }
 
 void json_boolean(struct json *json, const char *name, bool value)
 {
-	json_value(json, name);
-	fputs(value ? "true" : "false", json->out);
+	if (json_value(json, name))
+		fputs(value ? "true" : "false", json->out);
 }
 
 void json_null(struct json *json, const char *name)
 {
-	json_value(json, name);
-	fputs("null", json->out);
+	if (json_value(json, name))
+		fputs("null", json->out);
 }
 
 void json_text(struct json *json, const char *name, const char *text)
@@ -166,6 +172,6 @@ void json_text(struct json *json, const char *name, const char *text)
 
 void json_bytes(struct json *json, const char *name, const void *bytes, size_t length)
 {
-	json_value(json, name);
-	json_quoted(json->out, bytes, length);
+	if (json_value(json, name))
+		json_quoted(json->out, bytes, length);
 }

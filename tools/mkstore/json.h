@@ -6,7 +6,8 @@
  * that is not part of valid UTF-8 (names are plain bytes) becomes the escape
  * \udcXX, as Python's "surrogateescape" has it, so that nothing is lost.
  *
- * A name is null inside an array and for the outermost value.
+ * A name is null inside an array and for the outermost value.  Where the writer is null the
+ * result is for people: nothing is written here, and what TEXT_LINE says is.
  */
 #ifndef TOOLS_MKSTORE_JSON_H
 #define TOOLS_MKSTORE_JSON_H
@@ -37,5 +38,12 @@ void json_boolean(struct json *json, const char *name, bool value);
 void json_null(struct json *json, const char *name);
 void json_text(struct json *json, const char *name, const char *text);
 void json_bytes(struct json *json, const char *name, const void *bytes, size_t length);
+#define TEXT_LINE(json, ...)                                                                       \
+	do {                                                                                       \
+		if (!(json))                                                                       \
+			printf(__VA_ARGS__);                                                       \
+	} while (0)
+/* An array that may end with zeros. */
+#define JSON_FIELD(json, name, field) json_bytes(json, name, field, strnlen(field, sizeof(field)))
 
 #endif

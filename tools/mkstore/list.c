@@ -15,9 +15,8 @@
 #include "tools/mkstore/path.h"
 #include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
-#include "tools/mkstore/walk.h"
 
-static const struct show_column list_ls_columns[] = {
+static const struct show_column list_columns[] = {
 	{"type", "", -10},
 	{"rights", "", -9},
 	{"object", NULL, 0},
@@ -29,20 +28,7 @@ static const struct show_column list_ls_columns[] = {
 	{NULL, "", 14}, /* size_bytes or entries */
 	SHOW_GAP,
 	{"name", "", 0},
-	{0},
-};
-
-static const struct show_column list_tree_columns[] = {
-	{"type", NULL, 0},
-	{"rights", NULL, 0},
-	{"object", NULL, 0},
-	{"alive", NULL, 0},
-	{"size_bytes", NULL, 0},
-	{"most_bytes", NULL, 0},
-	{"address", NULL, 0},
-	{"entries", NULL, 0},
-	{NULL, "", 14},
-	{"path", NULL, 0},
+	{"path", NULL, 0}, /* of `tree`, instead */
 	{0},
 };
 
@@ -81,10 +67,11 @@ static void list_extent(struct show *show, const struct walk_item *item)
 		show_skip(show);
 }
 
-/* Under its name, or its path in `tree`. */
+/* Under its name, or where that is null its path. */
 static void list_show(struct show *show, const struct walk_item *item, const char *name,
 		      size_t length)
 {
+	const char *behind = item->capability.type == OBJECT_DIRECTORY ? "/" : "";
 	char rights[KIND_RIGHTS], size[40];
 	const char *member;
 
@@ -98,41 +85,21 @@ static void list_show(struct show *show, const struct walk_item *item, const cha
 	show_boolean(show, item->alive);
 	list_extent(show, item);
 	show_member(show, size);
-	show_name(show, name, length, item->capability.type == OBJECT_DIRECTORY ? "/" : "");
-}
-
-/* Is the object still there?  A name may outlive it. */
-static enum status list_resolve(struct host *host, struct walk_item *item)
-{
-	enum status status = HOST_RETRY(host, object_resolve(&host->space, &item->capability,
-							     OBJECT_NONE, 0, &item->record));
-
-	item->alive = status == STATUS_OK;
-	if (status != STATUS_DEAD)
-		return status;
-	item->record = (struct disk_object){0};
-	return STATUS_OK;
+	if (name) {
+		show_name(show, name, length, behind);
+		show_skip(show);
+	} else {
+		show_skip(show);
+		show_name(show, item->path, item->length, behind);
+	}
 }
 
 /* ---- ls ------------------------------------------------------------------------ */
 
-static enum status list_directory(struct host *host, object_t directory, struct show *show)
+static enum status list_ls_visit(void *context, const struct walk_item *item)
 {
-	struct directory_entry entry = {0};
-	enum status status;
-
-	for (;;) {
-		status = HOST_RETRY(host, directory_next(&host->space, directory, entry.name,
-							 entry.length, &entry));
-		if (status != STATUS_OK)
-			break;
-		struct walk_item item = {.capability = entry.capability};
-		status = list_resolve(host, &item);
-		if (status != STATUS_OK)
-			break;
-		list_show(show, &item, entry.name, entry.length);
-	}
-	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	list_show(context, item, item->name, item->name_length);
+	return STATUS_OK;
 }
 
 /* The last part of a path, as the name of an object listed by itself. */
@@ -155,7 +122,7 @@ static enum status list_path(struct host *host, const struct walk_item *start, s
 	size_t length;
 
 	if (start->record.type == OBJECT_DIRECTORY)
-		return list_directory(host, (object_t){start->capability.object}, show);
+		return walk_names(host, (object_t){start->capability.object}, list_ls_visit, show);
 	name = list_last(start->path, &length);
 	list_show(show, start, name, length);
 	return STATUS_OK;
@@ -165,8 +132,7 @@ static enum status list_path(struct host *host, const struct walk_item *start, s
  * before that is found. */
 static enum command_exit list_run(const struct command_invocation *invocation, bool directory,
 				  enum status (*list)(struct host *, const struct walk_item *,
-						      struct show *),
-				  const struct show_column *columns)
+						      struct show *))
 {
 	const char *path = invocation->operands > 1 ? invocation->operand[1] : "/";
 	struct walk_item start = {.path = path, .alive = true};
@@ -178,7 +144,7 @@ static enum command_exit list_run(const struct command_invocation *invocation, b
 		status = STATUS_WRONG_TYPE;
 	if (status == STATUS_OK) {
 		fact_text(show, "path", NULL, path);
-		show_list(show, "entries", columns);
+		show_list(show, "entries", list_columns);
 		status = list(host, &start, show);
 		show_list_end(show);
 	}
@@ -187,7 +153,7 @@ static enum command_exit list_run(const struct command_invocation *invocation, b
 
 static enum command_exit list_ls(const struct command_invocation *invocation)
 {
-	return list_run(invocation, false, list_path, list_ls_columns);
+	return list_run(invocation, false, list_path);
 }
 
 /* ---- tree ------------------------------------------------------------------------ */
@@ -209,7 +175,7 @@ static enum status list_tree_visit(void *context, const struct walk_item *item)
 	struct show *show = context;
 
 	if (show->as_json)
-		list_show(show, item, item->path, item->length);
+		list_show(show, item, NULL, 0);
 	else
 		list_tree_text(item);
 	return STATUS_OK;
@@ -224,7 +190,7 @@ static enum status list_tree_path(struct host *host, const struct walk_item *sta
 
 static enum command_exit list_tree(const struct command_invocation *invocation)
 {
-	return list_run(invocation, true, list_tree_path, list_tree_columns);
+	return list_run(invocation, true, list_tree_path);
 }
 
 const struct command command_ls = {

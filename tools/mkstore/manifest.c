@@ -425,6 +425,8 @@ static bool manifest_retention(struct manifest_parser *parser)
 
 static bool manifest_statement(struct manifest_parser *parser)
 {
+	static const char *const kinds[] = {"directory", "program", "file", "text", "segment"};
+
 	if (parser->words == 0)
 		return true;
 	if (parser->in_machine)
@@ -435,16 +437,9 @@ static bool manifest_statement(struct manifest_parser *parser)
 		return manifest_interval(parser);
 	if (manifest_accept(parser, "retention"))
 		return manifest_retention(parser);
-	if (manifest_accept(parser, "directory"))
-		return manifest_object_add(parser, MANIFEST_DIRECTORY);
-	if (manifest_accept(parser, "program"))
-		return manifest_object_add(parser, MANIFEST_PROGRAM);
-	if (manifest_accept(parser, "file"))
-		return manifest_object_add(parser, MANIFEST_FILE);
-	if (manifest_accept(parser, "text"))
-		return manifest_object_add(parser, MANIFEST_TEXT);
-	if (manifest_accept(parser, "segment"))
-		return manifest_object_add(parser, MANIFEST_SEGMENT);
+	for (unsigned i = MANIFEST_DIRECTORY; i <= MANIFEST_SEGMENT; i++)
+		if (manifest_accept(parser, kinds[i]))
+			return manifest_object_add(parser, (enum manifest_kind)i);
 	if (manifest_accept(parser, "machine"))
 		return manifest_machine_add(parser);
 	return manifest_fail(parser, "'%.60s' is no statement", parser->word[0]);

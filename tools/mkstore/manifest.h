@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include "disk/format.h"
 #include "disk/object.h"
+#include "tools/mkstore/command.h"
 
 #define MANIFEST_BYTES_MAX     (1024u * 1024u)
 #define MANIFEST_OBJECTS_MAX   4096u
@@ -95,5 +96,17 @@ const struct manifest_object *manifest_object_find(const struct manifest *manife
 						   const char *path);
 const struct manifest_machine *manifest_machine_find(const struct manifest *manifest,
 						     const char *name);
+
+/* ---- initial.c ------------------------------------------------------------------ */
+
+struct host;
+/*
+ * Creates the objects of the manifest in a space that objects_format has just
+ * prepared: directories, segments with the bytes of files below `files`, and
+ * machines that are about to execute their first instruction.  Does not commit
+ * (but for want of memory).  What goes wrong was printed.
+ */
+enum command_exit initial_lay(struct host *host, const struct manifest *manifest,
+			      const char *manifest_name, const char *files);
 
 #endif

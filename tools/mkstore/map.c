@@ -80,45 +80,29 @@ static void map_row(struct map *map, const char *in, const struct verify_space *
 	else
 		show_none(show);
 	if (snapshot)
-		show_name(show, snapshot->name, strnlen(snapshot->name, sizeof(snapshot->name)),
-			  "");
+		SHOW_FIELD(show, snapshot->name);
 	else
 		show_skip(show);
 }
 
 /* ---- the generations ------------------------------------------------------------- */
 
-/* The newest generation of the ring below this one. */
-static generation_t map_ring_before(const struct verify *verify, generation_t limit)
-{
-	generation_t newest = {0};
-	struct verify_slot slot;
-
-	for (uint32_t i = 0; i < DISK_RING_SLOTS; i++) {
-		verify_slot_get(verify, i, &slot);
-		if (slot.record && slot.record->generation < limit.n &&
-		    slot.record->generation > newest.n)
-			newest.n = slot.record->generation;
-	}
-	return newest;
-}
-
 /* Of those before the predecessor, parts may be anything by now. */
 static void map_ring(struct map *map, uint64_t limit)
 {
 	const struct verify *verify = map->inspect.verify;
 	uint64_t whole = verify_record(verify)->predecessor;
-	generation_t generation = {verify_record(verify)->generation};
+	const struct disk_record *record = verify_record(verify);
 	struct verify_space space;
 
 	for (uint64_t i = 0; i < limit; i++) {
-		generation = map_ring_before(verify, generation);
-		if (verify_space_generation(verify, generation, DISK_TREE_SPACE, &space) !=
-		    STATUS_OK)
+		record = inspect_record_below(verify, record->generation);
+		if (!record || verify_space_generation(verify, (generation_t){record->generation},
+						       DISK_TREE_SPACE, &space) != STATUS_OK)
 			return;
-		map->inspect.quiet = generation.n != whole;
-		map_row(map, "ring", &space, generation.n == whole ? "damaged" : "overwritten",
-			NULL);
+		map->inspect.quiet = record->generation != whole;
+		map_row(map, "ring", &space,
+			record->generation == whole ? "damaged" : "overwritten", NULL);
 		map->inspect.quiet = false;
 	}
 }
@@ -163,10 +147,9 @@ static enum command_exit map_resolve(struct map *map, uint64_t offset)
 	struct disk_capability capability;
 	struct disk_object record;
 	struct host *host = map->inspect.host;
-	enum status status = path_find(host, map->path, &capability, &record);
 
-	if (status != STATUS_OK)
-		return host_error(host, status, "cannot find '%s'", map->path);
+	TRY(host_result(host, path_find(host, map->path, &capability, &record), "cannot find '%s'",
+			map->path));
 	if (!record.first_page)
 		return command_error("%s: '%s' has no pages of its own", host->path, map->path);
 	if (offset / PAGE_SIZE >= record.range_pages)

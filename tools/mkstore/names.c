@@ -20,7 +20,7 @@ static enum command_exit names_finish(struct host *host, enum status status, con
 {
 	if (status == STATUS_OK)
 		status = host_finish(host);
-	return status == STATUS_OK ? COMMAND_OK : path_error(host, status, what, path);
+	return path_result(host, status, what, path);
 }
 
 /* Only in JSON: without it what was done needs no words. */
@@ -37,31 +37,15 @@ static enum command_exit names_result(const struct command_invocation *invocatio
 
 /* ---- mkdir ------------------------------------------------------------------------ */
 
-static enum status names_create(struct host *host, const char *path)
-{
-	const struct object_request request = {.type = OBJECT_DIRECTORY};
-	struct disk_capability capability;
-	struct path_place place;
-	object_t made;
-	enum status status = path_place_find(host, path, &place);
-
-	if (status != STATUS_OK)
-		return status;
-	status = HOST_RETRY(host, directory_lookup(&host->space, place.directory, place.name,
-						   place.length, &capability));
-	if (status != STATUS_NOT_FOUND)
-		return status == STATUS_OK ? STATUS_EXISTS : status;
-	return path_create(host, &place, &request, &made);
-}
-
 static enum command_exit names_mkdir(const struct command_invocation *invocation)
 {
+	static const struct object_request request = {.type = OBJECT_DIRECTORY};
 	const char *path = invocation->operand[1];
 	struct host *host = invocation->host;
-	enum command_exit result =
-		names_finish(host, names_create(host, path), "make the directory", path);
+	object_t made;
 
-	return result == COMMAND_OK ? names_result(invocation, NULL) : result;
+	TRY(names_finish(host, path_make(host, path, &request, &made), "make the directory", path));
+	return names_result(invocation, NULL);
 }
 
 /* Does it lead to SYSTEM_SHELL, if there is that?  Nothing but names is read. */
@@ -95,13 +79,11 @@ static enum command_exit names_shell_error(const struct host *host, const char *
 static enum status names_destroy(struct host *host, const struct disk_capability *capability)
 {
 	struct disk_object record;
-	enum status status =
-		HOST_RETRY(host, object_resolve(&host->space, capability, OBJECT_NONE, 0, &record));
+	enum status status = path_resolve(host, capability, &record);
 
 	if (status == STATUS_DEAD)
 		return STATUS_OK;
-	if (status != STATUS_OK)
-		return status;
+	TRY(status);
 	if (record.type != OBJECT_SEGMENT && record.type != OBJECT_DIRECTORY)
 		return STATUS_OK;
 	return HOST_RETRY(host, object_destroy(&host->space, (object_t){capability->object}));
@@ -113,23 +95,17 @@ static enum status names_rename(struct host *host, const struct path_place *from
 				const struct path_place *to, bool force)
 {
 	struct disk_capability moved, replaced;
-	enum status status = HOST_RETRY(host, directory_lookup(&host->space, from->directory,
-							       from->name, from->length, &moved));
-	bool taken;
+	enum status found;
 
-	if (status == STATUS_OK && !force && names_lead_to_shell(host, &moved))
-		status = STATUS_BUSY;
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, directory_lookup(&host->space, to->directory, to->name,
-							   to->length, &replaced));
-	taken = status == STATUS_OK;
-	if (status == STATUS_OK || status == STATUS_NOT_FOUND)
-		status = HOST_RETRY(host, directory_rename(&host->space, from->directory,
-							   from->name, from->length, to->directory,
-							   to->name, to->length, force));
-	if (status == STATUS_OK && taken && replaced.version != moved.version)
-		status = names_destroy(host, &replaced);
-	return status;
+	TRY(path_lookup(host, from, &moved));
+	if (!force && names_lead_to_shell(host, &moved))
+		return STATUS_BUSY;
+	found = path_lookup(host, to, &replaced);
+	TRY(found == STATUS_NOT_FOUND ? STATUS_OK : found);
+	TRY(path_rename(host, from, to, force));
+	return found == STATUS_OK && replaced.version != moved.version
+		       ? names_destroy(host, &replaced)
+		       : STATUS_OK;
 }
 
 static enum status names_move(struct host *host, const char *from, const char *to, bool force)
@@ -137,41 +113,38 @@ static enum status names_move(struct host *host, const char *from, const char *t
 	struct disk_capability capability;
 	struct disk_object record;
 	struct path_place old_place, new_place;
-	enum status status = path_place_find(host, from, &old_place);
 
-	if (status == STATUS_OK)
-		status = host_places(host);
-	if (status != STATUS_OK)
-		return status;
+	TRY(path_place_find(host, from, &old_place));
+	TRY(host_places(host));
 	if (path_find(host, to, &capability, &record) == STATUS_OK &&
 	    record.type == OBJECT_DIRECTORY) {
 		/* Into that directory, under the old name. */
 		new_place = old_place;
 		new_place.directory = (object_t){capability.object};
 	} else {
-		status = path_place_find(host, to, &new_place);
+		TRY(path_place_find(host, to, &new_place));
 	}
-	return status == STATUS_OK ? names_rename(host, &old_place, &new_place, force) : status;
+	return names_rename(host, &old_place, &new_place, force);
 }
 
 /* One of the two paths is at fault, or both together. */
-static enum command_exit names_move_error(struct host *host, enum status status, const char *from,
-					  const char *to)
+static enum command_exit names_move_result(struct host *host, enum status status, const char *from,
+					   const char *to)
 {
 	char text[PATH_FAULT];
 
 	if (status == STATUS_INVALID && path_fault(text, from))
-		command_error("%s: cannot move '%s': it %s", host->path, from, text);
-	else if (status == STATUS_INVALID && path_fault(text, to))
-		command_error("%s: cannot move '%s' to '%s': that %s", host->path, from, to, text);
-	else if (status == STATUS_BUSY)
-		names_shell_error(host, "move", from);
-	else if (status == STATUS_NOT_EMPTY)
-		command_error("%s: cannot move '%s' to '%s': a directory with names has the name",
-			      host->path, from, to);
-	else
-		host_error(host, status, "cannot move '%s' to '%s'", from, to);
-	return COMMAND_FAILED;
+		return command_error("%s: cannot move '%s': it %s", host->path, from, text);
+	if (status == STATUS_INVALID && path_fault(text, to))
+		return command_error("%s: cannot move '%s' to '%s': that %s", host->path, from, to,
+				     text);
+	if (status == STATUS_BUSY)
+		return names_shell_error(host, "move", from);
+	if (status == STATUS_NOT_EMPTY)
+		return command_error(
+			"%s: cannot move '%s' to '%s': a directory with names has the name",
+			host->path, from, to);
+	return host_result(host, status, "cannot move '%s' to '%s'", from, to);
 }
 
 static enum command_exit names_mv(const struct command_invocation *invocation)
@@ -182,8 +155,8 @@ static enum command_exit names_mv(const struct command_invocation *invocation)
 
 	if (status == STATUS_OK)
 		status = host_finish(host);
-	return status == STATUS_OK ? names_result(invocation, to)
-				   : names_move_error(host, status, from, to);
+	TRY(names_move_result(host, status, from, to));
+	return names_result(invocation, to);
 }
 
 /* ---- rm ---------------------------------------------------------------------------- */
@@ -241,11 +214,10 @@ static enum status names_below_step(struct host *host, struct names_below *below
 		return status;
 	if (below->stays && entry->capability.version == below->stays)
 		return STATUS_BUSY;
-	status = elsewhere ? STATUS_OK : names_destroy(host, &entry->capability);
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, directory_unlink(&host->space, level->directory,
-							   entry->name, entry->length));
-	return status == STATUS_OK ? host_relieve(host) : status;
+	if (!elsewhere)
+		TRY(names_destroy(host, &entry->capability));
+	TRY(path_unlink(host, &(struct path_place){level->directory, entry->name, entry->length}));
+	return host_relieve(host);
 }
 
 enum status names_empty(struct host *host, object_t directory, uint64_t stays)
@@ -265,16 +237,16 @@ static enum status names_remove_below(struct host *host, const struct disk_capab
 {
 	struct disk_capability shell = {0};
 	struct disk_object record;
-	enum status status = host_places(host);
+	enum status status;
 
+	TRY(host_places(host));
 	if (!force && path_find(host, SYSTEM_SHELL, &shell, NULL) != STATUS_OK)
 		shell.version = 0;
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, object_resolve(&host->space, capability, OBJECT_DIRECTORY,
-							 0, &record));
-	if (status == STATUS_OK)
-		return names_empty(host, (object_t){capability->object}, shell.version);
-	return status == STATUS_WRONG_TYPE || status == STATUS_DEAD ? STATUS_OK : status;
+	status = path_resolve(host, capability, &record);
+	if (status == STATUS_DEAD || (status == STATUS_OK && record.type != OBJECT_DIRECTORY))
+		return STATUS_OK;
+	TRY(status);
+	return names_empty(host, (object_t){capability->object}, shell.version);
 }
 
 static enum status names_remove(const struct command_invocation *invocation)
@@ -284,21 +256,16 @@ static enum status names_remove(const struct command_invocation *invocation)
 	struct host *host = invocation->host;
 	struct disk_capability capability;
 	struct path_place place;
-	enum status status = path_place_find(host, path, &place);
 
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, directory_lookup(&host->space, place.directory,
-							   place.name, place.length, &capability));
-	if (status == STATUS_OK && !force && names_lead_to_shell(host, &capability))
-		status = STATUS_BUSY;
-	if (status == STATUS_OK && command_value(invocation, "recursive"))
-		status = names_remove_below(host, &capability, force);
-	if (status == STATUS_OK && !command_value(invocation, "keep"))
-		status = names_destroy(host, &capability);
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, directory_unlink(&host->space, place.directory,
-							   place.name, place.length));
-	return status;
+	TRY(path_place_find(host, path, &place));
+	TRY(path_lookup(host, &place, &capability));
+	if (!force && names_lead_to_shell(host, &capability))
+		return STATUS_BUSY;
+	if (command_value(invocation, "recursive"))
+		TRY(names_remove_below(host, &capability, force));
+	if (!command_value(invocation, "keep"))
+		TRY(names_destroy(host, &capability));
+	return path_unlink(host, &place);
 }
 
 static bool names_rm_check(const struct command_invocation *invocation)
@@ -315,16 +282,12 @@ static enum command_exit names_rm(const struct command_invocation *invocation)
 	struct host *host = invocation->host;
 	uint64_t bytes;
 	enum status status = names_remove(invocation);
-	enum command_exit result = status == STATUS_BUSY
-					   ? names_shell_error(host, "remove", path)
-					   : names_finish(host, status, "remove", path);
 
-	if (result == COMMAND_OK && command_value(invocation, "discard")) {
-		status = host_discard(host, &bytes);
-		if (status != STATUS_OK)
-			return host_error(host, status, "cannot give free space back");
-	}
-	return result == COMMAND_OK ? names_result(invocation, NULL) : result;
+	TRY(status == STATUS_BUSY ? names_shell_error(host, "remove", path)
+				  : names_finish(host, status, "remove", path));
+	if (command_value(invocation, "discard"))
+		TRY(host_result(host, host_discard(host, &bytes), "cannot give free space back"));
+	return names_result(invocation, NULL);
 }
 
 static const struct command_option names_mv_options[] = {

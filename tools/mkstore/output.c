@@ -190,21 +190,10 @@ enum command_exit output_open(struct output *output, const char *file, bool forc
 
 bool output_write(struct output *output, const void *data, size_t bytes)
 {
-	const uint8_t *at = data;
-
-	while (bytes) {
-		ssize_t done = write(output->descriptor, at, bytes);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0) {
-			output->error = done < 0 ? errno : ENOSPC;
-			return false;
-		}
-		at += done;
-		bytes -= (size_t)done;
-	}
-	return true;
+	if (file_write(output->descriptor, data, bytes, -1))
+		return true;
+	output->error = errno;
+	return false;
 }
 
 /* ---- the end -------------------------------------------------------------------------- */

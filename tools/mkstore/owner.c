@@ -25,12 +25,20 @@ struct owner {
 	char *name;
 };
 
+struct owner_range {
+	uint64_t first, pages;
+	uint32_t object;
+};
+
 struct owners {
 	struct verify *verify;
+	bool own; /* opened here */
 	struct verify_space space;
 	bool gathered;
 	struct owner *owner; /* by index */
 	uint32_t count, root;
+	struct owner_range *range; /* by first page */
+	uint32_t ranges;
 	char text[OWNER_TEXT];
 };
 
@@ -41,16 +49,18 @@ static void owners_quiet(void *context, const struct verify_finding *finding)
 	(void)finding;
 }
 
-struct owners *owners_open(struct host *host)
+struct owners *owners_open(struct host *host, struct verify *verify)
 {
 	struct verify_options options = {.report = owners_quiet, .skip_slot_tails = true};
 	struct verify_reader reader = inspect_reader(host);
 	struct owners *owners = calloc(1, sizeof(*owners));
 
-	if (owners)
-		owners->verify = verify_open(&reader, &options);
-	if (owners && owners->verify && verify_choose(owners->verify) != STATUS_NO_MEMORY &&
-	    verify_record(owners->verify))
+	if (!owners)
+		return NULL;
+	owners->own = !verify;
+	owners->verify = verify ? verify : verify_open(&reader, &options);
+	if (verify || (owners->verify && verify_choose(owners->verify) != STATUS_NO_MEMORY &&
+		       verify_record(owners->verify)))
 		return owners;
 	owners_close(owners);
 	return NULL;
@@ -61,8 +71,10 @@ static void owners_forget(struct owners *owners)
 	for (uint32_t i = 0; i < owners->count; i++)
 		free(owners->owner[i].name);
 	free(owners->owner);
+	free(owners->range);
 	owners->owner = NULL;
-	owners->count = 0;
+	owners->range = NULL;
+	owners->count = owners->ranges = 0;
 	owners->gathered = false;
 }
 
@@ -71,7 +83,7 @@ void owners_close(struct owners *owners)
 	if (!owners)
 		return;
 	owners_forget(owners);
-	if (owners->verify)
+	if (owners->own)
 		verify_close(owners->verify);
 	free(owners);
 }
@@ -157,6 +169,33 @@ static void owners_directory(struct owners *owners, uint32_t directory)
 	free(level);
 }
 
+static int range_order(const void *one, const void *other)
+{
+	const struct owner_range *a = one, *b = other;
+
+	if (a->first != b->first)
+		return a->first < b->first ? -1 : 1;
+	return (a->object > b->object) - (a->object < b->object);
+}
+
+static void owners_range(struct owners *owners, uint32_t object, uint64_t first, uint64_t pages)
+{
+	if (first && pages)
+		owners->range[owners->ranges++] = (struct owner_range){first, pages, object};
+}
+
+/* A machine has its own page and its message page. */
+static void owners_record(struct owners *owners, uint32_t object, const struct disk_object *record)
+{
+	owners->owner[object].record = *record;
+	if (!record->version)
+		return;
+	owners_range(owners, object, record->first_page, record->range_pages);
+	if (record->type == OBJECT_MACHINE)
+		owners_range(owners, object, record->machine.message_page,
+			     record->machine.message_pages);
+}
+
 static void owners_gather(struct owners *owners, uint64_t snapshot)
 {
 	struct disk_object records[OBJECTS_PER_PAGE];
@@ -174,7 +213,8 @@ static void owners_gather(struct owners *owners, uint64_t snapshot)
 	    system.next_object > OBJECT_MAX)
 		return;
 	owners->owner = calloc(system.next_object + 1u, sizeof(*owners->owner));
-	if (!owners->owner)
+	owners->range = calloc(2 * (system.next_object + 1u), sizeof(*owners->range));
+	if (!owners->owner || !owners->range)
 		return;
 	owners->count = system.next_object;
 	owners->root = system.root_directory;
@@ -183,8 +223,9 @@ static void owners_gather(struct owners *owners, uint64_t snapshot)
 		    !owners_read(owners, OBJECT_TABLE_PAGE + i / OBJECTS_PER_PAGE, records))
 			memset(records, 0, sizeof(records));
 		if (i)
-			owners->owner[i].record = records[i % OBJECTS_PER_PAGE];
+			owners_record(owners, i, &records[i % OBJECTS_PER_PAGE]);
 	}
+	qsort(owners->range, owners->ranges, sizeof(*owners->range), range_order);
 	for (uint32_t i = 1; i < owners->count; i++)
 		if (owners->owner[i].record.version &&
 		    owners->owner[i].record.type == OBJECT_DIRECTORY)
@@ -193,21 +234,43 @@ static void owners_gather(struct owners *owners, uint64_t snapshot)
 
 /* ---- what was asked for ------------------------------------------------------------------- */
 
-static bool owner_has(const struct disk_object *record, uint64_t page)
+uint32_t owners_object(struct owners *owners, uint64_t snapshot, uint64_t page)
 {
-	bool own = record->first_page && page - record->first_page < record->range_pages;
+	uint32_t low = 0, high;
 
-	return record->version &&
-	       (own || (record->type == OBJECT_MACHINE &&
-			page - record->machine.message_page < record->machine.message_pages));
+	owners_gather(owners, snapshot);
+	for (high = owners->ranges; low < high;) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (owners->range[middle].first <= page)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || page - owners->range[low - 1].first >= owners->range[low - 1].pages)
+		return 0;
+	return owners->range[low - 1].object;
 }
 
-/* From the end of `text` to its front; where it begins. */
-static char *owner_path(const struct owners *owners, uint32_t object, char *text, size_t size)
+uint32_t owners_end(struct owners *owners)
+{
+	owners_gather(owners, 0);
+	return owners->count;
+}
+
+const char *owners_type(const struct owners *owners, uint32_t object)
+{
+	return kind_type_text(owners->owner[object].record.type);
+}
+
+/* From the end of `text` to its front. */
+const char *owners_path(const struct owners *owners, uint32_t object, char *text, size_t size)
 {
 	char *at = text + size - 1;
 
 	*at = 0;
+	if (object == owners->root)
+		*--at = '/';
 	for (unsigned depth = 0; object && object != owners->root; depth++) {
 		const struct owner *owner = &owners->owner[object];
 		size_t length = owner->name ? strlen(owner->name) : 0;
@@ -225,32 +288,29 @@ static char *owner_path(const struct owners *owners, uint32_t object, char *text
 static void owner_text(struct owners *owners, uint32_t object)
 {
 	const struct disk_object *record = &owners->owner[object].record;
-	const char *type = kind_type_text(record->type);
+	const char *type = owners_type(owners, object);
 	char path[OWNER_TEXT / 8], shown[OWNER_TEXT / 2], name[TEXT_NAME(MACHINE_NAME)];
 	struct disk_machine machine;
-	char *at = owner_path(owners, object, path, sizeof(path));
+	const char *at = owners_path(owners, object, path, sizeof(path));
 
 	text_name(shown, sizeof(shown), at, strlen(at));
-	if (*shown)
+	if (*shown && object != owners->root)
 		snprintf(owners->text, OWNER_TEXT, "%s (%s %" PRIu32 ")", shown, type, object);
 	else if (record->type == OBJECT_MACHINE &&
 		 owners_read(owners, record->first_page, &machine) && machine.name[0])
 		snprintf(owners->text, OWNER_TEXT, "%s %" PRIu32 " (%s)", type, object,
-			 text_name(name, sizeof(name), machine.name,
-				   strnlen(machine.name, MACHINE_NAME)));
+			 TEXT_FIELD(name, machine.name));
 	else
 		snprintf(owners->text, OWNER_TEXT, "%s %" PRIu32, type, object);
 }
 
 const char *owners_name(struct owners *owners, uint64_t snapshot, uint64_t page)
 {
-	if (!owners)
+	uint32_t object = owners ? owners_object(owners, snapshot, page) : 0;
+
+	if (!object)
 		return "";
-	owners->text[0] = 0;
-	owners_gather(owners, snapshot);
-	for (uint32_t i = 1; i < owners->count && !owners->text[0]; i++)
-		if (owner_has(&owners->owner[i].record, page))
-			owner_text(owners, i);
+	owner_text(owners, object);
 	return owners->text;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ps.c - `ps`: the machines of a store, as the last generation has them.
+ * ps.c - `ps` and `log`: the machines of a store, as the last generation has them, and what
+ * programs have said last.
  *
  * The state by name is what the program itself keeps in its message page
  * (struct abi_message_page); it is shown, never relied on.
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/abi.h"
@@ -78,11 +80,11 @@ static void ps_show(struct show *show, const struct ps_machine *found)
 
 	show_row(show);
 	show_number(show, found->object.n);
-	show_name(show, machine->name, strnlen(machine->name, sizeof(machine->name)), "");
+	SHOW_FIELD(show, machine->name);
 	show_text_as(show, state, machine->stopped ? "held" : state);
 	show_boolean(show, machine->stopped);
 	if (found->has_state)
-		show_name(show, found->state, strnlen(found->state, sizeof(found->state)), "");
+		SHOW_FIELD(show, found->state);
 	else
 		show_none(show);
 	show_number(show, found->moves);
@@ -106,20 +108,15 @@ static void ps_show(struct show *show, const struct ps_machine *found)
 static enum status ps_list(struct host *host, struct show *show)
 {
 	struct ps_machine found;
-	object_t from = {0}, object;
-	enum status status;
 
-	for (;;) {
-		status = HOST_RETRY(host, machine_next(&host->space, from, &object));
+	for (object_t object = {0};; object.n++) {
+		enum status status = HOST_RETRY(host, machine_next(&host->space, object, &object));
+
 		if (status != STATUS_OK)
-			break;
-		status = ps_read(host, object, &found);
-		if (status != STATUS_OK)
-			break;
+			return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+		TRY(ps_read(host, object, &found));
 		ps_show(show, &found);
-		from = (object_t){object.n + 1};
 	}
-	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static enum command_exit ps_run(const struct command_invocation *invocation)
@@ -146,4 +143,51 @@ const struct command command_ps = {
 	.options = host_look_options,
 	.opens = COMMAND_READS,
 	.run = ps_run,
+};
+
+/* ---- log ------------------------------------------------------------------------------- */
+
+#define LOG_TEXT_BYTES (LOG_PAGES * PAGE_SIZE)
+
+static enum command_exit log_run(const struct command_invocation *invocation)
+{
+	char *text = malloc(LOG_TEXT_BYTES);
+	size_t length = 0, piece = 0;
+	uint64_t from = 0;
+	struct host *host = invocation->host;
+	struct json *json;
+	enum status status = text ? STATUS_OK : STATUS_NO_MEMORY;
+	enum command_exit result = COMMAND_OK;
+
+	/* Nobody writes meanwhile, so it fits. */
+	while (status == STATUS_OK && length < LOG_TEXT_BYTES) {
+		status = HOST_RETRY(host, log_read(&host->space, &from, text + length,
+						   LOG_TEXT_BYTES - length, &piece));
+		if (status == STATUS_OK) {
+			length += piece;
+			from += piece;
+		}
+	}
+	if (status != STATUS_OK && status != STATUS_EMPTY) {
+		result = host_result(host, status, "cannot read the log");
+	} else if ((json = show_json(invocation->show)) != NULL) {
+		json_number(json, "generation", host->recovery.generation.n);
+		json_number(json, "end_bytes", from);
+		json_bytes(json, "text", text, length);
+	} else {
+		fwrite(text, 1, length, stdout);
+	}
+	free(text);
+	return result;
+}
+
+const struct command command_log = {
+	.name = "log",
+	.usage = "IMAGE",
+	.summary = "Prints the system's log",
+	.details = "What programs have written to it, as far as it goes back, byte for byte.  In\n"
+		   "JSON, end_bytes is how much was ever written.\n",
+	.options = host_look_options,
+	.opens = COMMAND_READS,
+	.run = log_run,
 };

@@ -63,8 +63,7 @@ static enum status reattach_find(struct reattach *reattach)
 	struct verify *verify = verify_open(&reader, &options);
 	enum status status = verify ? verify_run(verify) : STATUS_NO_MEMORY;
 
-	if (verify)
-		verify_close(verify);
+	verify_close(verify);
 	return reattach->out_of_memory ? STATUS_NO_MEMORY : status;
 }
 
@@ -76,7 +75,6 @@ static enum status reattach_directory(struct reattach *reattach)
 	const struct object_request request = {.type = OBJECT_DIRECTORY};
 	struct disk_capability capability;
 	struct disk_object record;
-	struct path_place place;
 	enum status status = path_find(host, REATTACH_PATH, &capability, &record);
 
 	if (status == STATUS_OK && record.type == OBJECT_DIRECTORY) {
@@ -85,24 +83,18 @@ static enum status reattach_directory(struct reattach *reattach)
 	}
 	if (status != STATUS_NOT_FOUND)
 		return status == STATUS_OK || status == STATUS_DEAD ? STATUS_EXISTS : status;
-	status = path_place_find(host, REATTACH_PATH, &place);
-	return status == STATUS_OK ? path_create(host, &place, &request, &reattach->directory)
-				   : status;
+	return path_make(host, REATTACH_PATH, &request, &reattach->directory);
 }
 
 /* The name that leads from its place to a directory in a ring. */
 static enum status reattach_old_name(struct host *host, object_t place, object_t object,
 				     struct directory_entry *entry)
 {
-	enum status status;
-
 	entry->length = 0;
 	do
-		status = HOST_RETRY(host, directory_next(&host->space, place, entry->name,
-							 entry->length, entry));
-	while (status == STATUS_OK && (entry->capability.type != OBJECT_DIRECTORY ||
-				       entry->capability.object != object.n));
-	return status;
+		TRY(path_next(host, place, entry));
+	while (entry->capability.type != OBJECT_DIRECTORY || entry->capability.object != object.n);
+	return STATUS_OK;
 }
 
 /* Under that name: by renaming what opens the ring, or else by a new name. */
@@ -113,24 +105,17 @@ static enum status reattach_name(struct reattach *reattach, object_t object, con
 	struct disk_capability capability;
 	struct disk_object record;
 	object_t place;
-	enum status status = HOST_RETRY(host, object_read(&host->space, object, &record));
 
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host,
-				    object_capability(&host->space, object,
-						      object_rights(record.type), &capability));
+	HOST_TRY(host, object_read(&host->space, object, &record));
+	HOST_TRY(host,
+		 object_capability(&host->space, object, object_rights(record.type), &capability));
 	place = (object_t){record.type == OBJECT_DIRECTORY ? (uint32_t)record.directory.place : 0};
-	if (status != STATUS_OK)
-		return status;
 	if (!place.n)
 		return HOST_RETRY(host, directory_link(&host->space, reattach->directory, name,
 						       strlen(name), &capability, false));
-	status = reattach_old_name(host, place, object, &old);
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, directory_rename(&host->space, place, old.name,
-							   old.length, reattach->directory, name,
-							   strlen(name), false));
-	return status;
+	TRY(reattach_old_name(host, place, object, &old));
+	return path_rename(host, &(struct path_place){place, old.name, old.length},
+			   &(struct path_place){reattach->directory, name, strlen(name)}, false);
 }
 
 static enum status reattach_one(struct reattach *reattach, struct reattach_found *found)
@@ -150,13 +135,11 @@ static enum status reattach_one(struct reattach *reattach, struct reattach_found
 
 static enum status reattach_all(struct reattach *reattach)
 {
-	enum status status = host_places(reattach->host);
-
-	if (status == STATUS_OK)
-		status = reattach_directory(reattach);
-	for (uint64_t i = 0; status == STATUS_OK && i < reattach->count; i++)
-		status = reattach_one(reattach, &reattach->found[i]);
-	return status == STATUS_OK ? host_finish(reattach->host) : status;
+	TRY(host_places(reattach->host));
+	TRY(reattach_directory(reattach));
+	for (uint64_t i = 0; i < reattach->count; i++)
+		TRY(reattach_one(reattach, &reattach->found[i]));
+	return host_finish(reattach->host);
 }
 
 /* ---- the command ----------------------------------------------------------------------- */
@@ -185,14 +168,13 @@ static void reattach_show(struct reattach *reattach, struct show *show)
 	fact_number(show, "generation", NULL, store_durable(reattach->host->store).n);
 }
 
-static enum command_exit reattach_error(struct reattach *reattach, enum status status)
+static enum command_exit reattach_result(struct reattach *reattach, enum status status)
 {
 	if (status == STATUS_EXISTS)
-		command_error("%s: '%s' is there and is no directory: give it another name first",
-			      reattach->host->path, REATTACH_PATH);
-	else
-		host_error(reattach->host, status, "cannot reattach");
-	return COMMAND_FAILED;
+		return command_error(
+			"%s: '%s' is there and is no directory: give it another name first",
+			reattach->host->path, REATTACH_PATH);
+	return host_result(reattach->host, status, "cannot reattach");
 }
 
 static enum command_exit reattach_store(struct reattach *reattach, struct show *show)
@@ -206,8 +188,7 @@ static enum command_exit reattach_store(struct reattach *reattach, struct show *
 			reattach->host->path);
 	if (status == STATUS_OK && reattach->count)
 		status = reattach_all(reattach);
-	if (status != STATUS_OK)
-		return reattach_error(reattach, status);
+	TRY(reattach_result(reattach, status));
 	if (!reattach->count && !show->as_json)
 		printf("names or capabilities lead to all objects\n");
 	else

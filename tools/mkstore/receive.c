@@ -66,7 +66,7 @@ static enum command_exit receive_apply(const struct command_invocation *invocati
 
 	receive.reader = calloc(1, sizeof(*receive.reader));
 	if (!receive.reader)
-		return host_error(host, STATUS_NO_MEMORY, "cannot receive");
+		return host_result(host, STATUS_NO_MEMORY, "cannot receive");
 	receive.reader->read = input_read;
 	receive.reader->context = &descriptor;
 	result = receive_stream(&receive);
@@ -76,30 +76,24 @@ static enum command_exit receive_apply(const struct command_invocation *invocati
 	return result;
 }
 
-static void status_json(struct json *json, const struct disk_receiving *state)
+static void status_show(struct json *json, const struct disk_receiving *state)
 {
 	char identity[TEXT_IDENTITY];
 
 	json_boolean(json, "receiving", state->generation != 0);
-	if (!state->generation)
+	if (!state->generation) {
+		TEXT_LINE(json, "not receiving anything\n");
 		return;
-	json_text(json, "source", text_identity(identity, state->source));
+	}
+	text_identity(identity, state->source);
+	json_text(json, "source", identity);
 	json_number(json, "generation", state->generation);
 	json_number(json, "base", state->base);
 	json_number(json, "from_page", state->position);
 	json_number(json, "replaced", state->replaced);
-}
-
-static void status_text_print(const struct disk_receiving *state)
-{
-	char identity[TEXT_IDENTITY];
-
-	if (!state->generation) {
-		printf("not receiving anything\n");
+	if (json)
 		return;
-	}
-	printf("receiving    generation %" PRIu64 " of store %s\n", state->generation,
-	       text_identity(identity, state->source));
+	printf("receiving    generation %" PRIu64 " of store %s\n", state->generation, identity);
 	if (state->base)
 		printf("builds on    generation %" PRIu64 "\n", state->base);
 	else
@@ -111,15 +105,10 @@ static enum command_exit receive_status(const struct command_invocation *invocat
 {
 	struct host *host = invocation->host;
 	struct disk_receiving state;
-	enum command_exit result = host_open(host, invocation, HOST_READ);
 
-	if (result != COMMAND_OK)
-		return result;
+	TRY(host_open(host, invocation, HOST_READ));
 	store_receiving_get(host->store, &state);
-	if (invocation->json)
-		status_json(show_json(invocation->show), &state);
-	else
-		status_text_print(&state);
+	status_show(show_json(invocation->show), &state);
 	return COMMAND_OK;
 }
 

@@ -43,7 +43,6 @@ static enum status snapshot_is(struct host *host, const struct stream_header *he
 {
 	struct store_statistics statistics;
 	struct store_view view;
-	enum status status;
 
 	*is = false;
 	if (!generation || snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
@@ -54,17 +53,16 @@ static enum status snapshot_is(struct host *host, const struct stream_header *he
 	if (snapshot->generation.n != generation ||
 	    memcmp(statistics.identity, header->identity, 16) != 0)
 		return STATUS_OK;
-	status = snapshot_view(host, snapshot->number, &view);
-	if (status == STATUS_OK)
-		*is |= store_view_digest(host->store, &view) == digest;
-	return status;
+	TRY(snapshot_view(host, snapshot->number, &view));
+	*is |= store_view_digest(host->store, &view) == digest;
+	return STATUS_OK;
 }
 
 static enum command_exit apply_known(struct apply *apply, const struct store_snapshot *snapshot)
 {
 	char name[TEXT_NAME(DISK_SNAPSHOT_NAME)];
 
-	text_name(name, sizeof(name), snapshot->name, strnlen(snapshot->name, DISK_SNAPSHOT_NAME));
+	TEXT_FIELD(name, snapshot->name);
 	return command_error(
 		"%s: it has that generation already, as the snapshot '%s'; 'mkstore restore' "
 		"makes it the live state",
@@ -80,10 +78,7 @@ static enum command_exit apply_look(struct apply *apply)
 	enum status status;
 	bool is;
 
-	for (;;) {
-		status = host_snapshot_next(host, &snapshot);
-		if (status != STATUS_OK)
-			break;
+	while ((status = host_snapshot_next(host, &snapshot)) == STATUS_OK) {
 		status = snapshot_is(host, header, &snapshot, header->generation, header->digest,
 				     &is);
 		if (status == STATUS_OK && is)
@@ -97,7 +92,7 @@ static enum command_exit apply_look(struct apply *apply)
 			apply->base = snapshot;
 	}
 	return status == STATUS_NOT_FOUND ? COMMAND_OK
-					  : host_error(host, status, "cannot read the snapshots");
+					  : host_result(host, status, "cannot read the snapshots");
 }
 
 /* Which generation of the stream's store this snapshot is by its number, received from it or
@@ -122,8 +117,7 @@ static enum command_exit apply_base_missing(const struct apply *apply)
 
 	store_statistics_get(host->store, &statistics);
 	copy = memcmp(statistics.identity, header->identity, 16) == 0;
-	text_name(name, sizeof(name), header->base_name,
-		  strnlen(header->base_name, DISK_SNAPSHOT_NAME));
+	TEXT_FIELD(name, header->base_name);
 	command_error("%s: the stream builds on generation %" PRIu64 " ('%s') of store %s, which "
 		      "is not there: receive that first, or send without -i",
 		      host->path, header->base, name, text_identity(identity, header->identity));
@@ -133,8 +127,7 @@ static enum command_exit apply_base_missing(const struct apply *apply)
 		if (!generation)
 			continue;
 		there = true;
-		text_name(name, sizeof(name), snapshot.name,
-			  strnlen(snapshot.name, DISK_SNAPSHOT_NAME));
+		TEXT_FIELD(name, snapshot.name);
 		if (generation == header->base)
 			command_note("%s: its '%s' has that number, but is another state: the "
 				     "histories differ, %s",
@@ -185,8 +178,7 @@ static enum command_exit apply_name(struct apply *apply)
 			    store_snapshot_find(apply->host->store, receive->snapshot, &other));
 	if (status == STATUS_NOT_FOUND)
 		return COMMAND_OK;
-	if (status != STATUS_OK)
-		return host_error(apply->host, status, "cannot read the snapshots");
+	TRY(host_result(apply->host, status, "cannot read the snapshots"));
 	return command_error("%s: it has another snapshot '%s': choose a name with --name",
 			     apply->host->path, shown);
 }
@@ -266,14 +258,11 @@ static enum status begin_commit(struct apply *apply)
 	struct store_statistics statistics;
 	struct store_commit_request request = {.receiving_set = true, .receiving = apply->state};
 	bool kept = false, based = true;
-	enum status status;
 
 	store_statistics_get(host->store, &statistics);
-	status = live_is(host, statistics.origin, &kept);
-	if (status == STATUS_OK && apply->base.number.n)
-		status = live_is(host, apply->base.number, &based);
-	if (status != STATUS_OK)
-		return status;
+	TRY(live_is(host, statistics.origin, &kept));
+	if (apply->base.number.n)
+		TRY(live_is(host, apply->base.number, &based));
 	snprintf(request.name, sizeof(request.name), "%s%" PRIu64, keeping_prefix(KEEPING_RECEIVED),
 		 store_generation(host->store).n);
 	if (!based) {
@@ -291,27 +280,21 @@ static enum command_exit apply_begin(struct apply *apply)
 {
 	const struct stream_header *header = apply->header;
 	struct host *host = apply->host;
-	enum command_exit result = apply_fits(apply);
-	enum status status;
 
+	TRY(apply_fits(apply));
 	apply->fresh = host->recovery.stop == STORE_STOP_FRESH;
-	if (result == COMMAND_OK)
-		result = apply_look(apply);
-	if (result == COMMAND_OK && header->base && !apply->base.number.n)
-		result = apply_base_missing(apply);
-	if (result == COMMAND_OK)
-		result = apply_name(apply);
-	if (result == COMMAND_OK && !apply->resumed)
-		result = apply_room(apply);
-	if (result != COMMAND_OK || apply->resumed)
-		return result;
+	TRY(apply_look(apply));
+	if (header->base && !apply->base.number.n)
+		TRY(apply_base_missing(apply));
+	TRY(apply_name(apply));
+	if (apply->resumed)
+		return COMMAND_OK;
+	TRY(apply_room(apply));
 	memcpy(apply->state.source, header->identity, sizeof(apply->state.source));
 	apply->state.generation = header->generation;
 	apply->state.base = header->base;
 	apply->state.digest = header->digest;
-	status = begin_commit(apply);
-	if (status != STATUS_OK)
-		return host_error(host, status, "cannot begin to receive");
+	TRY(host_result(host, begin_commit(apply), "cannot begin to receive"));
 	store_receiving_get(host->store, &apply->state);
 	return COMMAND_OK;
 }
@@ -322,23 +305,19 @@ static enum status item_apply(struct apply *apply, const struct stream_item *ite
 {
 	struct host *host = apply->host;
 	uint64_t position = apply->state.position;
-	enum status status = STATUS_OK;
 	void *page;
 
 	/* What the generation does not have goes: all between the pages of a whole
 	 * stream, and what an increment names. */
 	if (!apply->header->base)
-		status = host_clear(host, position, item->page);
+		TRY(host_clear(host, position, item->page));
 	else if (item->codec == DISK_CODEC_NONE)
-		status = host_clear(host, item->page > position ? item->page : position,
-				    item->page + item->count);
-	if (status == STATUS_OK && item->codec != DISK_CODEC_NONE) {
-		status = HOST_RETRY(host, space_write(&host->space, (page_t){item->page}, &page));
-		if (status == STATUS_OK)
-			stream_item_unpack(item, data, page);
+		TRY(host_clear(host, item->page > position ? item->page : position,
+			       item->page + item->count));
+	if (item->codec != DISK_CODEC_NONE) {
+		HOST_TRY(host, space_write(&host->space, (page_t){item->page}, &page));
+		stream_item_unpack(item, data, page);
 	}
-	if (status != STATUS_OK)
-		return status;
 	apply->state.position = item->page + item->count;
 	return host_relieve(host);
 }
@@ -370,8 +349,7 @@ static enum command_exit apply_stop(struct apply *apply, const char *why)
 	enum status status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
 
 	progress_clear(&apply->progress);
-	if (status != STATUS_OK)
-		return host_error(host, status, "%s; and what was received cannot be kept", why);
+	TRY(host_result(host, status, "%s; and what was received cannot be kept", why));
 	return command_error(
 		"%s: %s; nothing of that part was used.  Pages before %" PRIu64
 		" are safe: receive the stream again, or one made with --from-page %" PRIu64
@@ -379,10 +357,12 @@ static enum command_exit apply_stop(struct apply *apply, const char *why)
 		host->path, why, apply->state.position, apply->state.position);
 }
 
-static enum command_exit apply_fail(struct apply *apply, enum status status)
+static enum command_exit apply_result(struct apply *apply, enum status status)
 {
+	if (status == STATUS_OK)
+		return COMMAND_OK;
 	progress_clear(&apply->progress);
-	host_error(apply->host, status, "cannot write page %" PRIu64, apply->state.position);
+	host_result(apply->host, status, "cannot write page %" PRIu64, apply->state.position);
 	command_note("%s: the pages before it are safe; 'mkstore receive' goes on there, "
 		     "'mkstore receive --abort' gives it up",
 		     apply->host->path);
@@ -416,26 +396,23 @@ static enum status end_replaced(struct apply *apply)
 	struct host *host = apply->host;
 	struct store_snapshot snapshot;
 	snapshot_t before = {apply->state.replaced - 1};
-	enum status status;
 
 	if (!apply->fresh || !apply->state.replaced)
 		return STATUS_OK;
-	status = HOST_RETRY(host, store_snapshot_next(host->store, before, &snapshot));
-	if (status != STATUS_OK || snapshot.generation.n > RECEIVE_FRESH_GENERATION ||
+	HOST_TRY(host, store_snapshot_next(host->store, before, &snapshot));
+	if (snapshot.generation.n > RECEIVE_FRESH_GENERATION ||
 	    !(snapshot.flags & DISK_SNAPSHOT_AUTOMATIC))
-		return status;
-	status = host_commit(host, STORE_ACTION_DELETE, snapshot.number, "");
-	return status == STATUS_OK ? host_reclaim(host) : status;
+		return STATUS_OK;
+	TRY(host_commit(host, STORE_ACTION_DELETE, snapshot.number, ""));
+	return host_reclaim(host);
 }
 
 static enum status live_pages(struct host *host, uint64_t *pages)
 {
 	struct store_view live;
-	enum status status = snapshot_view(host, (snapshot_t){0}, &live);
 
-	if (status == STATUS_OK)
-		status = HOST_RETRY(host, store_view_pages(host->store, &live, pages));
-	return status;
+	TRY(snapshot_view(host, (snapshot_t){0}, &live));
+	return HOST_RETRY(host, store_view_pages(host->store, &live, pages));
 }
 
 static enum command_exit apply_end(struct apply *apply)
@@ -446,15 +423,13 @@ static enum command_exit apply_end(struct apply *apply)
 
 	if (!apply->header->base)
 		status = host_clear(host, apply->state.position, DISK_PAGE_MAX);
-	if (status != STATUS_OK)
-		return apply_fail(apply, status);
+	TRY(apply_result(apply, status));
 	/* Written first, so that the pages can be counted before it is said. */
 	apply->state.position = DISK_PAGE_MAX;
 	status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
 	if (status == STATUS_OK)
 		status = live_pages(host, &pages);
-	if (status != STATUS_OK)
-		return apply_fail(apply, status);
+	TRY(apply_result(apply, status));
 	if (pages != apply->header->space_pages) {
 		apply->state.position = 0;
 		return apply_stop(apply, "the pages do not add up to the generation");
@@ -471,15 +446,12 @@ static enum command_exit apply_frames(struct apply *apply)
 
 	for (;;) {
 		enum stream_result result = stream_read_frame(reader);
-		enum status status;
 
 		if (result == STREAM_END)
 			return apply_end(apply);
 		if (result != STREAM_OK)
 			return apply_stop(apply, reader->why);
-		status = frame_apply(apply);
-		if (status != STATUS_OK)
-			return apply_fail(apply, status);
+		TRY(apply_result(apply, frame_apply(apply)));
 	}
 }
 
@@ -515,7 +487,8 @@ static enum status abort_empty(struct host *host, struct disk_receiving *state)
 	host->receiving = state;
 	status = host_clear(host, 0, DISK_PAGE_MAX);
 	host->receiving = NULL;
-	return status == STATUS_OK ? host_commit_request(host, &request) : status;
+	TRY(status);
+	return host_commit_request(host, &request);
 }
 
 enum command_exit receive_abort(struct host *host)

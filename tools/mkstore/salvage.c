@@ -9,8 +9,6 @@
 #include "tools/mkstore/salvage.h"
 #include "base/quantity.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,8 +32,7 @@ struct salvage {
 	struct salvage_state *state;
 	size_t states;
 	struct salvage_state live;
-	uint64_t snapshots_lost, objects_hit;
-	bool names_known;
+	uint64_t snapshots_lost;
 	struct progress progress;
 	struct json *json; /* null: text */
 };
@@ -69,22 +66,18 @@ static enum status states_list(struct salvage *salvage)
 	struct host *from = &salvage->source.host;
 	struct store_statistics statistics;
 	struct store_snapshot snapshot = {0};
-	snapshot_t after = {0};
 	enum status status;
 
-	for (;;) {
+	do {
+		snapshot_t after = snapshot.number;
+
 		status = HOST_RETRY(from, store_snapshot_next(from->store, after, &snapshot));
-		if (status == STATUS_OK) {
-			after = snapshot.number;
+		if (status == STATUS_OK)
 			status = state_add(salvage, &snapshot);
-		} else if ((status == STATUS_IO || status == STATUS_CORRUPT) &&
-			   snapshot.number.n > after.n) {
-			after = snapshot.number;
+		else if ((status == STATUS_IO || status == STATUS_CORRUPT) &&
+			 snapshot.number.n > after.n)
 			status = STATUS_OK;
-		}
-		if (status != STATUS_OK)
-			break;
-	}
+	} while (status == STATUS_OK);
 	store_statistics_get(from->store, &statistics);
 	salvage->snapshots_lost =
 		statistics.snapshots > salvage->states ? statistics.snapshots - salvage->states : 0;
@@ -108,29 +101,18 @@ static struct salvage_state *state_nearest(struct salvage *salvage, uint64_t num
 
 /* ---- the new store --------------------------------------------------------------------- */
 
-/* Makes the file, or takes one that is there with --force. */
-static bool target_file(struct salvage *salvage)
+/* A file that is there is only taken with --force. */
+static bool target_free(const struct salvage *salvage)
 {
 	const char *path = salvage->invocation->operand[1];
-	bool force = command_value(salvage->invocation, "force") != NULL;
 	struct stat information;
-	int descriptor, error;
 
 	if (stat(path, &information) == 0 &&
 	    file_device_is(salvage->source.host.file, &information))
 		return command_refuse("%s: is the store that is to be salvaged", path);
-	descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	error = errno;
-	salvage->made = descriptor >= 0;
-	if (salvage->made)
-		close(descriptor);
-	if (salvage->made || (error == EEXIST && force))
-		return true;
-	if (error == EEXIST)
-		command_error("%s: exists; --force overwrites it", path);
-	else
-		command_error("cannot create '%s': %s", path, strerror(error));
-	return false;
+	if (lstat(path, &information) == 0 && !command_value(salvage->invocation, "force"))
+		return command_refuse("%s: exists; --force overwrites it", path);
+	return true;
 }
 
 /* As large as the old one; larger where that was nearly full, because the new one
@@ -157,18 +139,14 @@ static enum command_exit target_open(struct salvage *salvage)
 	struct store_format_options options = {.created_ns = host_now_ns(), .deltas = true};
 	struct store_statistics statistics;
 	struct host *to = salvage->to;
-	enum command_exit result;
 	uint64_t bytes;
-	enum status status;
 
 	if (!target_size(salvage, &bytes))
 		return COMMAND_USAGE;
-	if (!target_file(salvage))
+	if (!target_free(salvage))
 		return COMMAND_FAILED;
 	invocation.operand[0] = invocation.operand[1];
-	result = host_open_format(to, &invocation, bytes, bytes);
-	if (result != COMMAND_OK)
-		return result;
+	TRY(host_open_format(to, &invocation, bytes, bytes, &salvage->made));
 	store_statistics_get(salvage->source.host.store, &statistics);
 	options.sectors = bytes / SECTOR_SIZE;
 	if (options.sectors > to->device->sectors)
@@ -176,10 +154,8 @@ static enum command_exit target_open(struct salvage *salvage)
 	options.write_unit = to->device->write_unit;
 	memcpy(options.label, statistics.label, sizeof(options.label));
 	if (host_identity(options.identity) != STATUS_OK)
-		return host_error(to, STATUS_IO, "cannot make an identity");
-	status = store_format(to->store, &options);
-	if (status != STATUS_OK)
-		return host_error(to, status, "cannot format the new store");
+		return host_result(to, STATUS_IO, "cannot make an identity");
+	TRY(host_result(to, store_format(to->store, &options), "cannot format the new store"));
 	/* Counters that never go back, from the beginning. */
 	to->recovery.counters = salvage->source.host.recovery.counters;
 	to->recovery.counters.uptime_ns = 0;
@@ -200,16 +176,13 @@ static enum status target_snapshot(struct host *to, struct salvage_state *state)
 	struct store_commit_request request = {.action = STORE_ACTION_SNAPSHOT,
 					       .wall_ns = state->snapshot.wall_ns};
 	struct store_snapshot saved;
-	enum status status;
 
 	request.counters.uptime_ns = state->snapshot.uptime_ns;
 	memcpy(request.name, state->snapshot.name, sizeof(request.name));
-	status = host_commit_request(to, &request);
-	if (status == STATUS_OK)
-		status = HOST_RETRY(to, store_snapshot_find(to->store, request.name, &saved));
-	if (status == STATUS_OK)
-		state->saved = saved.number;
-	return status;
+	TRY(host_commit_request(to, &request));
+	HOST_TRY(to, store_snapshot_find(to->store, request.name, &saved));
+	state->saved = saved.number;
+	return STATUS_OK;
 }
 
 /* The live state as its store was stopped, which no other commit of a tool says. */
@@ -226,25 +199,26 @@ static enum status target_finish(struct host *from, struct host *to)
 	};
 	struct store_statistics statistics;
 	generation_t generation;
-	enum status status;
 
 	/* Whatever a restore has left behind goes first. */
-	status = host_reclaim(to);
+	TRY(host_reclaim(to));
 	/* Not before: half of a state is not to be kept by itself. */
 	store_statistics_get(from->store, &statistics);
 	retain.retention = statistics.retention;
 	retain.wall_ns = recovery->wall_ns;
-	if (status == STATUS_OK && statistics.retention.interval_s)
-		status = host_commit_request(to, &retain);
-	for (unsigned tries = 0; status == STATUS_OK && tries < SALVAGE_COMMIT_TRIES; tries++) {
+	if (statistics.retention.interval_s)
+		TRY(host_commit_request(to, &retain));
+	for (unsigned tries = 0; tries < SALVAGE_COMMIT_TRIES; tries++) {
+		enum status status;
+
 		store_operation_begin(to->store);
 		status = store_commit(to->store, &request, &generation);
 		if (status == STATUS_OK)
 			return store_settle(to->store);
-		if (status == STATUS_WAIT && store_wait(to->store))
-			status = STATUS_OK;
+		if (status != STATUS_WAIT || !store_wait(to->store))
+			return status;
 	}
-	return status == STATUS_OK ? STATUS_BUSY : status;
+	return STATUS_BUSY;
 }
 
 /* ---- saving -------------------------------------------------------------------------------- */
@@ -253,16 +227,13 @@ static enum status target_finish(struct host *from, struct host *to)
 static enum status state_save(struct salvage *salvage, struct salvage_state **current,
 			      struct salvage_state *parent, struct salvage_state *state)
 {
-	enum status status = STATUS_OK;
-
 	if (parent && parent != *current && parent->saved.n) {
-		status = target_restore(salvage->to, parent);
+		TRY(target_restore(salvage->to, parent));
 		*current = parent;
 	}
-	if (status == STATUS_OK)
-		status = salvage_copy(&salvage->source.host, salvage->to, *current, state);
+	TRY(salvage_copy(&salvage->source.host, salvage->to, *current, state));
 	*current = state;
-	return status;
+	return STATUS_OK;
 }
 
 static enum status states_save(struct salvage *salvage)
@@ -270,28 +241,23 @@ static enum status states_save(struct salvage *salvage)
 	struct host *from = &salvage->source.host;
 	struct salvage_state *current = NULL;
 	struct store_statistics statistics;
-	enum status status = STATUS_OK;
 
 	store_statistics_get(from->store, &statistics);
-	for (size_t i = 0; i < salvage->states && status == STATUS_OK; i++) {
+	for (size_t i = 0; i < salvage->states; i++) {
 		struct salvage_state *state = &salvage->state[i];
 
 		progress_update(&salvage->progress, i, salvage->states + 1);
 		if (!state_lives(state))
 			continue;
-		status = state_save(salvage, &current,
-				    state_nearest(salvage, state->snapshot.parent.n), state);
-		if (status == STATUS_OK)
-			status = target_snapshot(salvage->to, state);
+		TRY(state_save(salvage, &current, state_nearest(salvage, state->snapshot.parent.n),
+			       state));
+		TRY(target_snapshot(salvage->to, state));
 	}
-	if (status != STATUS_OK || salvage->source.live_lost)
-		return status;
-	status = HOST_RETRY(from,
-			    store_view_open(from->store, (snapshot_t){0}, &salvage->live.view));
-	if (status == STATUS_OK)
-		status = state_save(salvage, &current, state_nearest(salvage, statistics.origin.n),
-				    &salvage->live);
-	return status;
+	if (salvage->source.live_lost)
+		return STATUS_OK;
+	HOST_TRY(from, store_view_open(from->store, (snapshot_t){0}, &salvage->live.view));
+	return state_save(salvage, &current, state_nearest(salvage, statistics.origin.n),
+			  &salvage->live);
 }
 
 /* ---- telling ----------------------------------------------------------------------------------
@@ -305,8 +271,7 @@ static void state_name(const struct salvage_state *state, char *text, size_t siz
 		snprintf(text, size, "the present state");
 	else
 		snprintf(text, size, "snapshot %" PRIu64 " %s", state->snapshot.number.n,
-			 text_name(name, sizeof(name), state->snapshot.name,
-				   strnlen(state->snapshot.name, DISK_SNAPSHOT_NAME)));
+			 TEXT_FIELD(name, state->snapshot.name));
 }
 
 /* The end of a run of pages lost side by side; *i: its first loss, then the next run's. */
@@ -319,32 +284,25 @@ static uint64_t run_end(const struct salvage_state *state, size_t *i)
 	return end;
 }
 
-static void state_text(const struct salvage_state *state)
+static void state_tell(struct json *json, const struct salvage_state *state)
 {
 	char name[TEXT_NAME(DISK_SNAPSHOT_NAME) + 40];
 
 	state_name(state, name, sizeof(name));
-	for (size_t i = 0; i < state->losses;) {
-		uint64_t first = state->loss[i].first;
-
-		printf("lost: pages 0x%" PRIx64 " to 0x%" PRIx64 " of %s\n", first,
-		       run_end(state, &i) - 1, name);
-	}
-}
-
-static void state_json(struct json *json, const struct salvage_state *state)
-{
 	json_object(json, NULL);
 	json_number(json, "number", state->snapshot.number.n);
-	json_bytes(json, "name", state->snapshot.name,
-		   strnlen(state->snapshot.name, DISK_SNAPSHOT_NAME));
+	JSON_FIELD(json, "name", state->snapshot.name);
 	json_number(json, "pages_written", state->pages);
 	json_array(json, "lost");
 	for (size_t i = 0; i < state->losses;) {
+		uint64_t first = state->loss[i].first, end = run_end(state, &i);
+
 		json_object(json, NULL);
-		json_number(json, "first_page", state->loss[i].first);
-		json_number(json, "end_page", run_end(state, &i));
+		json_number(json, "first_page", first);
+		json_number(json, "end_page", end);
 		json_object_end(json);
+		TEXT_LINE(json, "lost: pages 0x%" PRIx64 " to 0x%" PRIx64 " of %s\n", first,
+			  end - 1, name);
 	}
 	json_array_end(json);
 	json_object_end(json);
@@ -354,20 +312,16 @@ static void object_tell(void *context, const char *path, size_t length, uint64_t
 			uint64_t pages)
 {
 	struct salvage *salvage = context;
-	char *name;
+	char *name = malloc(TEXT_NAME(length));
 
-	salvage->objects_hit++;
-	if (salvage->json) {
-		json_object(salvage->json, NULL);
-		json_bytes(salvage->json, "path", path, length);
-		json_number(salvage->json, "offset", first * PAGE_SIZE);
-		json_number(salvage->json, "pages", pages);
-		json_object_end(salvage->json);
-		return;
-	}
-	name = malloc(TEXT_NAME(length));
-	printf("lost: %" PRIu64 " pages of %s, the first at byte %" PRIu64 "\n", pages,
-	       name ? text_name(name, TEXT_NAME(length), path, length) : "?", first * PAGE_SIZE);
+	json_object(salvage->json, NULL);
+	json_bytes(salvage->json, "path", path, length);
+	json_number(salvage->json, "offset", first * PAGE_SIZE);
+	json_number(salvage->json, "pages", pages);
+	json_object_end(salvage->json);
+	TEXT_LINE(salvage->json, "lost: %" PRIu64 " pages of %s, the first at byte %" PRIu64 "\n",
+		  pages, name ? text_name(name, TEXT_NAME(length), path, length) : "?",
+		  first * PAGE_SIZE);
 	free(name);
 }
 
@@ -383,44 +337,11 @@ static bool salvage_whole(const struct salvage *salvage)
 	       salvage->source.host.recovery.generation.n == salvage->source.newest;
 }
 
-static void report_json(struct salvage *salvage)
-{
-	struct json *json = salvage->json;
-
-	json_text(json, "source", salvage->invocation->operand[0]);
-	json_text(json, "target", salvage->invocation->operand[1]);
-	json_number(json, "generation", salvage->source.host.recovery.generation.n);
-	json_number(json, "newest_generation", salvage->source.newest);
-	json_number(json, "torn_generation", salvage->source.host.recovery.torn.n);
-	json_boolean(json, "live_lost", salvage->source.live_lost);
-	json_number(json, "snapshots_lost", salvage->snapshots_lost);
-	json_array(json, "states");
-	for (size_t i = 0; i < salvage->states; i++)
-		if (state_lives(&salvage->state[i]))
-			state_json(json, &salvage->state[i]);
-	if (!salvage->source.live_lost)
-		state_json(json, &salvage->live);
-	json_array_end(json);
-	json_array(json, "objects");
-	salvage->names_known = salvage_objects(salvage->to, &salvage->live, object_tell, salvage);
-	json_array_end(json);
-	json_boolean(json, "names_complete", salvage->names_known);
-	json_boolean(json, "whole", salvage_whole(salvage));
-}
-
-static void report_text(struct salvage *salvage)
+static void report_text(const struct salvage *salvage, bool named, uint64_t pages, uint64_t saved)
 {
 	const struct salvage_source *source = &salvage->source;
-	uint64_t pages = salvage->live.pages, saved = 0;
 
-	for (size_t i = 0; i < salvage->states; i++) {
-		pages += salvage->state[i].pages;
-		saved += salvage->state[i].saved.n != 0;
-		state_text(&salvage->state[i]);
-	}
-	state_text(&salvage->live);
-	salvage->names_known = salvage_objects(salvage->to, &salvage->live, object_tell, salvage);
-	if (!salvage->names_known)
+	if (!named)
 		printf("lost: some names: not all directories can be read\n");
 	if (salvage->snapshots_lost)
 		printf("lost: %" PRIu64 " snapshots, their entries cannot be read\n",
@@ -439,6 +360,39 @@ static void report_text(struct salvage *salvage)
 	       salvage_whole(salvage) ? "; nothing is lost" : "");
 }
 
+static void report(struct salvage *salvage)
+{
+	const struct salvage_source *source = &salvage->source;
+	uint64_t pages = salvage->live.pages, saved = 0;
+	struct json *json = salvage->json;
+	bool named;
+
+	json_text(json, "source", salvage->invocation->operand[0]);
+	json_text(json, "target", salvage->invocation->operand[1]);
+	json_number(json, "generation", source->host.recovery.generation.n);
+	json_number(json, "newest_generation", source->newest);
+	json_number(json, "torn_generation", source->host.recovery.torn.n);
+	json_boolean(json, "live_lost", source->live_lost);
+	json_number(json, "snapshots_lost", salvage->snapshots_lost);
+	json_array(json, "states");
+	for (size_t i = 0; i < salvage->states; i++) {
+		pages += salvage->state[i].pages;
+		saved += salvage->state[i].saved.n != 0;
+		if (state_lives(&salvage->state[i]))
+			state_tell(json, &salvage->state[i]);
+	}
+	if (!source->live_lost)
+		state_tell(json, &salvage->live);
+	json_array_end(json);
+	json_array(json, "objects");
+	named = salvage_objects(salvage->to, &salvage->live, object_tell, salvage);
+	json_array_end(json);
+	json_boolean(json, "names_complete", named);
+	json_boolean(json, "whole", salvage_whole(salvage));
+	if (!json)
+		report_text(salvage, named, pages, saved);
+}
+
 /* ---- the command -------------------------------------------------------------------------------
  */
 
@@ -454,15 +408,11 @@ static enum command_exit salvage_store(struct salvage *salvage)
 		status = target_finish(&salvage->source.host, to);
 	progress_end(&salvage->progress);
 	if (status == STATUS_NO_SPACE)
-		return host_error(to, status, "cannot take all of it; make it larger by --size");
-	if (status != STATUS_OK)
-		return host_error(to, status, "cannot be filled");
+		return host_result(to, status, "cannot take all of it; make it larger by --size");
+	TRY(host_result(to, status, "cannot be filled"));
 	salvage->filled = true;
 	salvage->json = show_json(salvage->invocation->show);
-	if (salvage->json)
-		report_json(salvage);
-	else
-		report_text(salvage);
+	report(salvage);
 	return salvage_whole(salvage) ? COMMAND_OK : COMMAND_FAILED;
 }
 

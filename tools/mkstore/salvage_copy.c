@@ -6,12 +6,12 @@
  * once.  A page that cannot be read becomes absent: it reads as zeros, takes no
  * space, and no older content of it stays in its place.
  */
-#include "tools/mkstore/salvage.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/mkstore/salvage.h"
 #include "tools/mkstore/array.h"
+#include "tools/mkstore/path.h"
 
 static bool status_damage(enum status status)
 {
@@ -39,10 +39,8 @@ static enum status loss_add(struct salvage_state *state, uint64_t first, uint64_
 static enum status target_write(struct host *to, uint64_t page, const uint8_t *data)
 {
 	frame_t frame;
-	enum status status = HOST_RETRY(to, store_page_write(to->store, (page_t){page}, &frame));
 
-	if (status != STATUS_OK)
-		return status;
+	HOST_TRY(to, store_page_write(to->store, (page_t){page}, &frame));
 	memcpy(store_frame_data(to->frames, frame), data, PAGE_SIZE);
 	return host_relieve(to);
 }
@@ -67,8 +65,8 @@ static enum status page_copy(struct host *from, struct host *to, struct salvage_
 		return status;
 	status = HOST_RETRY(from,
 			    store_view_find(from->store, &state->view, (page_t){page}, &reference));
-	status = loss_add(state, page, page + 1, status == STATUS_OK ? &reference : NULL);
-	return status == STATUS_OK ? host_clear(to, page, page + 1) : status;
+	TRY(loss_add(state, page, page + 1, status == STATUS_OK ? &reference : NULL));
+	return host_clear(to, page, page + 1);
 }
 
 /* A node of the state's tree is lost: so is all below it but what a delta says. */
@@ -76,21 +74,20 @@ static enum status gap_pass(struct host *from, struct host *to, struct salvage_s
 			    uint64_t first, uint64_t end)
 {
 	const struct store_view *view = &state->view;
-	enum status status = host_clear(to, first, end);
 	uint64_t at = first;
 
-	for (uint32_t i = 0; i < view->changes && status == STATUS_OK; i++) {
+	TRY(host_clear(to, first, end));
+	for (uint32_t i = 0; i < view->changes; i++) {
 		uint64_t page = view->change[i].page;
 
 		if (page < first || page >= end)
 			continue;
 		if (page > at)
-			status = loss_add(state, at, page, NULL);
-		if (status == STATUS_OK)
-			status = page_copy(from, to, state, page);
+			TRY(loss_add(state, at, page, NULL));
+		TRY(page_copy(from, to, state, page));
 		at = page + 1;
 	}
-	return status == STATUS_OK && at < end ? loss_add(state, at, end, NULL) : status;
+	return at < end ? loss_add(state, at, end, NULL) : STATUS_OK;
 }
 
 /* From *page to `end` without regard to the state before, of which nothing is in
@@ -226,4 +223,102 @@ enum status salvage_copy(struct host *from, struct host *to, struct salvage_stat
 	}
 	losses_sort(state);
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* ---- named segments ------------------------------------------------------------------------ */
+
+/*
+ * Goes through the directories of the new store, whose live state has zeros where
+ * the damaged one's pages are lost.  A directory that is lost itself hides what
+ * it names.
+ */
+
+/* A segment with a name that has lost pages. */
+struct hit {
+	char *path;
+	size_t length;
+	unsigned depth;
+	uint64_t first, pages;
+};
+
+struct hits {
+	const struct salvage_state *live;
+	struct hit *hit;
+	size_t count, room;
+	unsigned deepest;
+};
+
+/* The first lost page of the range, and how many there are. */
+static uint64_t range_lost(const struct salvage_state *live, const struct disk_object *record,
+			   uint64_t *first)
+{
+	uint64_t end = record->first_page + record->range_pages, pages = 0;
+
+	for (size_t i = 0; i < live->losses; i++) {
+		uint64_t from = live->loss[i].first, to = live->loss[i].end;
+
+		if (from < record->first_page)
+			from = record->first_page;
+		if (to > end)
+			to = end;
+		if (from >= to)
+			continue;
+		if (!pages)
+			*first = from - record->first_page;
+		pages += to - from;
+	}
+	return pages;
+}
+
+static enum status hits_visit(void *context, const struct walk_item *item)
+{
+	struct hits *hits = context;
+	struct disk_object record = item->record;
+	uint64_t first = 0, pages;
+	struct hit *hit;
+
+	if (!item->alive || record.type != OBJECT_SEGMENT)
+		return STATUS_OK;
+	/* Beyond its end a segment has no pages to lose. */
+	record.range_pages = (record.size + PAGE_SIZE - 1) / PAGE_SIZE;
+	pages = range_lost(hits->live, &record, &first);
+	if (!pages)
+		return STATUS_OK;
+	hit = array_grow(hits->hit, sizeof(*hit), hits->count, &hits->room);
+	if (!hit)
+		return STATUS_NO_MEMORY;
+	hits->hit = hit;
+	hit += hits->count;
+	*hit = (struct hit){strdup(item->path), item->length, item->depth, first, pages};
+	if (!hit->path)
+		return STATUS_NO_MEMORY;
+	hits->count++;
+	hits->deepest = item->depth > hits->deepest ? item->depth : hits->deepest;
+	return STATUS_OK;
+}
+
+bool salvage_objects(struct host *host, const struct salvage_state *live, salvage_object_told told,
+		     void *context)
+{
+	struct hits hits = {.live = live};
+	const struct disk_system *system;
+	bool whole = true;
+	enum status status = HOST_RETRY(host, system_read(&host->space, &system));
+
+	if (status == STATUS_OK)
+		status = walk_readable(host, (object_t){system->root_directory}, hits_visit, &hits,
+				       &whole);
+	/* Without a system page there are no names, unless it is among what is lost. */
+	else if (status == STATUS_ABSENT && !live->losses)
+		status = STATUS_OK;
+	/* Those nearest to the root first. */
+	for (unsigned depth = 0; depth <= hits.deepest; depth++)
+		for (size_t i = 0; i < hits.count; i++)
+			if (hits.hit[i].depth == depth)
+				told(context, hits.hit[i].path, hits.hit[i].length,
+				     hits.hit[i].first, hits.hit[i].pages);
+	for (size_t i = 0; i < hits.count; i++)
+		free(hits.hit[i].path);
+	free(hits.hit);
+	return whole && status == STATUS_OK;
 }

@@ -126,7 +126,7 @@ static const char *scrub_owner(struct scrub *scrub, const struct store_damage *d
 	if (damage->tree != DISK_TREE_SPACE || damage->level)
 		return "";
 	if (!scrub->owners)
-		scrub->owners = owners_open(scrub->host);
+		scrub->owners = owners_open(scrub->host, NULL);
 	return owners_name_anywhere(scrub->owners, damage->key);
 }
 
@@ -152,17 +152,16 @@ static enum status scrub_viewers(struct scrub *scrub, const struct store_damage 
 {
 	struct store_snapshot snapshot = {.number = {0}};
 	struct host *host = scrub->host;
+	struct json *json = scrub->json;
 	char name[TEXT_NAME(DISK_SNAPSHOT_NAME)];
 	enum status status;
 	bool sees;
 
 	status = HOST_RETRY(host, store_damage_live(host->store, damage, &sees));
-	if (scrub->json) {
-		json_boolean(scrub->json, "live", status == STATUS_OK && sees);
-		json_array(scrub->json, "snapshots");
-	} else if (status == STATUS_OK && sees) {
-		printf("  seen by the present state\n");
-	}
+	json_boolean(json, "live", status == STATUS_OK && sees);
+	json_array(json, "snapshots");
+	if (status == STATUS_OK && sees)
+		TEXT_LINE(json, "  seen by the present state\n");
 	while (status == STATUS_OK) {
 		snapshot_t after = snapshot.number;
 
@@ -174,67 +173,49 @@ static enum status scrub_viewers(struct scrub *scrub, const struct store_damage 
 			status = STATUS_OK;
 		if (status != STATUS_OK || !sees)
 			continue;
-		if (scrub->json)
-			json_number(scrub->json, NULL, snapshot.number.n);
-		else
-			printf("  seen by snapshot %" PRIu64 " %s\n", snapshot.number.n,
-			       text_name(name, sizeof(name), snapshot.name,
-					 strnlen(snapshot.name, sizeof(snapshot.name))));
+		json_number(json, NULL, snapshot.number.n);
+		TEXT_LINE(json, "  seen by snapshot %" PRIu64 " %s\n", snapshot.number.n,
+			  TEXT_FIELD(name, snapshot.name));
 	}
-	if (scrub->json)
-		json_array_end(scrub->json);
+	json_array_end(json);
 	/* Snapshots that cannot be read are told as damage of their own. */
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-static void scrub_damage_json(struct json *json, const struct store_damage *damage,
-			      const char *owner)
+static void scrub_damage(struct scrub *scrub, const struct store_damage *damage)
 {
-	bool space = damage->tree == DISK_TREE_SPACE;
+	const struct disk_reference *reference = &damage->reference;
+	const char *owner = scrub_owner(scrub, damage);
 	unsigned shift = DISK_NODE_SHIFT * damage->level;
+	char place[160], generation[48] = "";
+	struct json *json = scrub->json;
 
+	progress_clear(&scrub->progress);
+	json_object(json, NULL);
 	json_text(json, "problem", damage->status == STATUS_IO ? "read" : "checksum");
 	json_text(json, "tree", scrub_tree_text(damage->tree));
 	json_number(json, "level", damage->level);
 	json_number(json, "key", damage->key);
-	if (space) {
+	if (damage->tree == DISK_TREE_SPACE) {
 		json_number(json, "page", damage->key << shift);
 		json_number(json, "pages", UINT64_C(1) << shift);
 		owners_json(json, owner);
 	}
-	json_number(json, "sector", disk_reference_sector(&damage->reference).n);
-	json_number(json, "sectors", damage->reference.sectors);
-	json_number(json, "generation", damage->reference.birth);
+	json_number(json, "sector", disk_reference_sector(reference).n);
+	json_number(json, "sectors", reference->sectors);
+	json_number(json, "generation", reference->birth);
 	json_boolean(json, "repaired", damage->repaired);
-}
-
-static void scrub_damage_text(const struct store_damage *damage, const char *owner)
-{
-	char place[160], generation[48] = "";
-
 	scrub_place_text(damage, place, sizeof(place));
-	if (damage->reference.birth)
+	if (reference->birth)
 		snprintf(generation, sizeof(generation), ", of generation %" PRIu64,
-			 damage->reference.birth);
-	printf("damaged: %s%s%s: %u sectors from %" PRIu64 "%s: %s%s\n", place,
-	       *owner ? " of " : "", owner, damage->reference.sectors,
-	       disk_reference_sector(&damage->reference).n, generation, status_text(damage->status),
-	       damage->repaired ? "; written anew" : "");
-}
-
-static void scrub_damage(struct scrub *scrub, const struct store_damage *damage)
-{
-	progress_clear(&scrub->progress);
-	if (scrub->json) {
-		json_object(scrub->json, NULL);
-		scrub_damage_json(scrub->json, damage, scrub_owner(scrub, damage));
-	} else {
-		scrub_damage_text(damage, scrub_owner(scrub, damage));
-	}
+			 reference->birth);
+	TEXT_LINE(json, "damaged: %s%s%s: %u sectors from %" PRIu64 "%s: %s%s\n", place,
+		  *owner ? " of " : "", owner, reference->sectors,
+		  disk_reference_sector(reference).n, generation, status_text(damage->status),
+		  damage->repaired ? "; written anew" : "");
 	if (damage->tree == DISK_TREE_SPACE)
 		scrub_viewers(scrub, damage);
-	if (scrub->json)
-		json_object_end(scrub->json);
+	json_object_end(json);
 }
 
 /* ---- the run ---------------------------------------------------------------------------- */
@@ -303,13 +284,11 @@ static void scrub_totals(const struct scrub *scrub, bool complete)
 	uint64_t errors = totals->read_errors + totals->checksum_errors;
 	char size[TEXT_SIZE];
 
-	if (!scrub->json) {
-		printf("%" PRIu64 " extents, %s, %" PRIu64 " pages, %" PRIu64 " snapshots: %" PRIu64
-		       " damaged places%s\n",
-		       totals->extents, text_size(size, totals->sectors * SECTOR_SIZE),
-		       totals->pages, totals->snapshots, errors, complete ? "" : "; not finished");
-		return;
-	}
+	TEXT_LINE(scrub->json,
+		  "%" PRIu64 " extents, %s, %" PRIu64 " pages, %" PRIu64 " snapshots: %" PRIu64
+		  " damaged places%s\n",
+		  totals->extents, text_size(size, totals->sectors * SECTOR_SIZE), totals->pages,
+		  totals->snapshots, errors, complete ? "" : "; not finished");
 	json_object(scrub->json, "totals");
 	json_number(scrub->json, "generation", totals->generation);
 	json_number(scrub->json, "extents", totals->extents);
@@ -339,7 +318,7 @@ static enum command_exit scrub_end(struct scrub *scrub, enum status status)
 	if (scrub->unsaved)
 		return COMMAND_FAILED;
 	if (status != STATUS_NOT_FOUND && status != STATUS_OK)
-		return host_error(scrub->host, status, "cannot go on reading");
+		return host_result(scrub->host, status, "cannot go on reading");
 	if (status == STATUS_OK)
 		return command_error("stopped; the same command goes on from there%s",
 				     scrub->state ? "" : " only with --state FILE");
@@ -361,8 +340,7 @@ static enum command_exit scrub_store(struct scrub *scrub)
 	progress_begin(&scrub->progress, "reading", true);
 	status = scrub_loop(scrub);
 	progress_end(&scrub->progress);
-	if (scrub->json)
-		json_array_end(scrub->json);
+	json_array_end(scrub->json);
 	scrub_totals(scrub, status == STATUS_NOT_FOUND);
 	return scrub_end(scrub, status);
 }
@@ -394,10 +372,8 @@ static enum command_exit scrub_run(const struct command_invocation *invocation)
 	if (result != COMMAND_OK)
 		return result;
 	scrub.json = show_json(invocation->show);
-	if (scrub.json) {
-		json_text(scrub.json, "image", scrub.host->path);
-		json_array(scrub.json, "damage");
-	}
+	json_text(scrub.json, "image", scrub.host->path);
+	json_array(scrub.json, "damage");
 	result = scrub_store(&scrub);
 	owners_close(scrub.owners);
 	return result;

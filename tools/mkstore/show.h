@@ -89,6 +89,7 @@ void show_text(struct show *show, const char *text);
 void show_text_as(struct show *show, const char *value, const char *text);
 /* Bytes of anybody's choosing, as names are; `behind` is added for people. */
 void show_name(struct show *show, const void *name, size_t length, const char *behind);
+#define SHOW_FIELD(show, field) show_name(show, field, strnlen(field, sizeof(field)), "")
 /* A cell of another form: prints the text for people and returns null; in JSON
  * returns the name of the member that the caller writes to show->json. */
 const char *show_member(struct show *show, const char *text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snapshot.c - `snapshot`, `snapshots`, `restore` and `delete`.
+ * snapshot.c - `snapshot`, `snapshots`, `restore`, `delete`, `rename` and
+ * `retention`.
  *
  * The same operations as the shell's, on a store that is not running.
  */
@@ -8,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/keeping.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/lookup.h"
 #include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
@@ -41,11 +42,10 @@ static enum command_exit snapshot_take(const struct command_invocation *invocati
 {
 	const char *name = invocation->operand[1];
 	struct host *host = invocation->host;
-	enum status status = host_commit(host, STORE_ACTION_SNAPSHOT, (snapshot_t){0}, name);
 
-	return status == STATUS_OK
-		       ? snapshot_result(invocation, name)
-		       : host_error(host, status, "cannot take the snapshot '%s'", name);
+	TRY(host_result(host, host_commit(host, STORE_ACTION_SNAPSHOT, (snapshot_t){0}, name),
+			"cannot take the snapshot '%s'", name));
+	return snapshot_result(invocation, name);
 }
 
 /* ---- snapshots ---------------------------------------------------------------------- */
@@ -156,10 +156,10 @@ static enum command_exit snapshot_show(const struct command_invocation *invocati
 		status = STATUS_CORRUPT;
 	if (status == STATUS_OK)
 		return COMMAND_OK;
-	return host_error(host, status,
-			  damaged ? "not all snapshots can be read; the others can be "
-				    "restored, salvage saves what is whole"
-				  : "cannot list the snapshots");
+	return host_result(host, status,
+			   damaged ? "not all snapshots can be read; the others can be "
+				     "restored, salvage saves what is whole"
+				   : "cannot list the snapshots");
 }
 
 /* ---- deletion steps ------------------------------------------------------------------ */
@@ -167,45 +167,29 @@ static enum command_exit snapshot_show(const struct command_invocation *invocati
 static enum status snapshot_delete_number(struct host *host, snapshot_t number)
 {
 	/* One dies at a time, so one that was begun before goes first. */
-	enum status status = host_reclaim(host);
-
-	if (status == STATUS_OK)
-		status = host_commit(host, STORE_ACTION_DELETE, number, "");
-	if (status == STATUS_OK)
-		status = host_reclaim(host);
-	return status;
+	TRY(host_reclaim(host));
+	TRY(host_commit(host, STORE_ACTION_DELETE, number, ""));
+	return host_reclaim(host);
 }
 
 static enum status snapshot_delete_one(struct host *host, const char *name)
 {
 	struct store_snapshot snapshot;
-	enum status status = lookup_snapshot(host, name, &snapshot);
 
-	return status == STATUS_OK ? snapshot_delete_number(host, snapshot.number) : status;
+	TRY(lookup_snapshot(host, name, &snapshot));
+	return snapshot_delete_number(host, snapshot.number);
 }
 
 static enum status snapshot_delete_all(struct host *host)
 {
 	struct store_snapshot snapshot = {0};
-	snapshot_t after = {0};
 	enum status status;
 
-	for (;;) {
-		snapshot.number = after;
-		status = host_snapshot_next(host, &snapshot);
-		if (status != STATUS_OK)
-			break;
-		after = snapshot.number;
-		/* A branch point goes by itself when the last but one descendant does. */
-		if (snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
-			continue;
-		status = snapshot_delete_number(host, snapshot.number);
-		if (status != STATUS_OK)
-			break;
-	}
-	if (status == STATUS_NOT_FOUND)
-		status = host_reclaim(host);
-	return status;
+	/* A branch point goes by itself when the last but one descendant does. */
+	while ((status = host_snapshot_next(host, &snapshot)) == STATUS_OK)
+		if (!(snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)))
+			TRY(snapshot_delete_number(host, snapshot.number));
+	return status == STATUS_NOT_FOUND ? host_reclaim(host) : status;
 }
 
 static bool snapshot_delete_check(const struct command_invocation *invocation)
@@ -228,10 +212,10 @@ static enum command_exit snapshot_delete(const struct command_invocation *invoca
 	if (status == STATUS_OK)
 		return snapshot_result(invocation, name);
 	if (status != STATUS_CORRUPT && !all)
-		return lookup_error(host, status, "delete the snapshot", name);
-	return host_error(host, status, "cannot delete %s%s%s",
-			  all ? "all snapshots" : "the snapshot ", name,
-			  status == STATUS_CORRUPT ? "; salvage saves what is whole" : "");
+		return lookup_result(host, status, "delete the snapshot", name);
+	return host_result(host, status, "cannot delete %s%s%s",
+			   all ? "all snapshots" : "the snapshot ", name,
+			   status == STATUS_CORRUPT ? "; salvage saves what is whole" : "");
 }
 
 /* ---- restore -------------------------------------------------------------------------- */
@@ -243,9 +227,7 @@ static void snapshot_chosen(const struct store_snapshot *snapshot, const char *a
 
 	if (as_json || strcmp(asked, snapshot->name) == 0)
 		return;
-	printf("restored '%s', generation %" PRIu64 " of %s\n",
-	       text_name(name, sizeof(name), snapshot->name,
-			 strnlen(snapshot->name, sizeof(snapshot->name))),
+	printf("restored '%s', generation %" PRIu64 " of %s\n", TEXT_FIELD(name, snapshot->name),
 	       snapshot->generation.n, text_time(time, snapshot->wall_ns));
 }
 
@@ -265,10 +247,92 @@ static enum command_exit snapshot_restore(const struct command_invocation *invoc
 
 	if (status == STATUS_OK)
 		status = host_commit(host, STORE_ACTION_RESTORE, snapshot.number, keep ? keep : "");
-	if (status != STATUS_OK)
-		return lookup_error(host, status, "restore the snapshot", name);
+	TRY(lookup_result(host, status, "restore the snapshot", name));
 	snapshot_chosen(&snapshot, name, invocation->json);
 	return snapshot_result(invocation, snapshot.name);
+}
+
+/* ---- rename -------------------------------------------------------------------------- */
+
+static bool rename_check(const struct command_invocation *invocation)
+{
+	return text_snapshot_name_check(invocation->operand[2]);
+}
+
+static enum command_exit rename_run(const struct command_invocation *invocation)
+{
+	const char *from = invocation->operand[1], *to = invocation->operand[2];
+	struct host *host = invocation->host;
+	struct show *show = invocation->show;
+	struct store_snapshot snapshot;
+	enum status status = lookup_snapshot(host, from, &snapshot);
+
+	if (status == STATUS_OK)
+		status = host_commit(host, STORE_ACTION_RENAME, snapshot.number, to);
+	if (status == STATUS_EXISTS)
+		return command_error("%s: there is a snapshot '%s' already", host->path, to);
+	TRY(lookup_result(host, status, "rename the snapshot", from));
+	fact_number(show, "number", NULL, snapshot.number.n);
+	fact_text(show, "name", NULL, to);
+	fact_number(show, "generation", NULL, store_durable(host->store).n);
+	return COMMAND_OK;
+}
+
+/* ---- retention ------------------------------------------------------------------------- */
+
+/* Automatic snapshots there are, and sectors that all of them hold. */
+static enum status retention_count(struct host *host, uint64_t *count, uint64_t *held)
+{
+	struct store_snapshot snapshot = {0};
+	struct store_statistics statistics;
+	enum keeping_giver keeper;
+	enum status status;
+
+	store_statistics_get(host->store, &statistics);
+	*count = *held = 0;
+	while ((status = host_snapshot_next(host, &snapshot)) == STATUS_OK) {
+		keeper = keeping_keeper(snapshot.flags, snapshot.name, snapshot.generation.n);
+		if (keeper != KEEPING_TAKEN && keeper != KEEPING_RESTORED)
+			continue;
+		++*count;
+		*held += snapshot.held_sectors;
+		if (snapshot.number.n == statistics.origin.n)
+			*held += statistics.held_sectors;
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum command_exit retention_show(struct host *host, struct show *show)
+{
+	struct store_statistics statistics;
+	char text[KEEPING_RULE_TEXT];
+	uint64_t count, held;
+
+	TRY(host_result(host, retention_count(host, &count, &held), "cannot list the snapshots"));
+	store_statistics_get(host->store, &statistics);
+	fact_text(show, "rule", "rule", keeping_rule_text(&statistics.retention, text));
+	fact_number(show, "automatic", "automatic", count);
+	fact_sectors(show, "held_sectors", "they hold", held);
+	return COMMAND_OK;
+}
+
+static enum command_exit retention_run(const struct command_invocation *invocation)
+{
+	struct store_commit_request request = {.action = STORE_ACTION_RETAIN};
+	bool set = invocation->operands > 1;
+	struct host *host = invocation->host;
+
+	if (set && !text_retention_parse(invocation->operand[1], &request.retention))
+		return COMMAND_USAGE;
+	if (set && command_value(invocation, "live"))
+		return command_misuse("a rule cannot be set with --live: stop the system, or say "
+				      "'retention %s' to it",
+				      invocation->operand[1]);
+	TRY(set ? host_open(host, invocation, HOST_WRITE) : host_open_read(host, invocation));
+	if (set)
+		TRY(host_result(host, host_commit_request(host, &request),
+				"cannot change the rule"));
+	return retention_show(host, invocation->show);
 }
 
 static const struct command_option snapshot_restore_options[] = {
@@ -330,4 +394,29 @@ const struct command command_delete = {
 	.option_instead = true,
 	.check = snapshot_delete_check,
 	.run = snapshot_delete,
+};
+
+const struct command command_rename = {
+	.name = "rename",
+	.usage = "IMAGE SNAPSHOT NAME",
+	.summary = "Gives a snapshot another name",
+	.details =
+		LOOKUP_HELP "An automatic snapshot that is renamed is kept until it is deleted.\n",
+	.opens = COMMAND_WRITES,
+	.check = rename_check,
+	.run = rename_run,
+};
+
+const struct command command_retention = {
+	.name = "retention",
+	.usage = "IMAGE [RULE]",
+	.summary = "Shows or sets which generations are kept automatically",
+	.details =
+		"RULE is like 10s,60m,24h,7d,20%: while the system runs and changes anything, one\n"
+		"snapshot at most every 10 seconds; of those older than a minute one for each of "
+		"60\n"
+		"minutes, then 24 hours, then 7 days; all within 20 % of the store.  What a rule\n"
+		"does not name is 0, the space 20 %.  'off' takes none and deletes none.\n",
+	.options = host_live_options,
+	.run = retention_run,
 };

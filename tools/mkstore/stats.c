@@ -7,12 +7,184 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "tools/mkstore/command.h"
 #include "base/quantity.h"
-#include "tools/mkstore/stats_priv.h"
+#include "tools/mkstore/command.h"
+#include "tools/mkstore/owner.h"
 #include "tools/mkstore/text.h"
+#include "tools/mkstore/show.h"
+#include "tools/mkstore/survey.h"
+
+/* ---- where things lie ------------------------------------------------------------ */
+
+/*
+ * Free space is looked at in blocks, because that is what a page that does not
+ * compress needs.  Pages count as lying together when the next begins near the
+ * end of the last: short extents fill gaps in a write, so that the order within
+ * it is not that of the pages, but one read has them all.
+ */
+struct stats_layout {
+	uint64_t free_sectors;
+	uint64_t free_blocks;	/* blocks without any used sector */
+	uint64_t free_runs;	/* of such blocks, side by side */
+	uint64_t largest_run;	/* blocks */
+	uint64_t slack_sectors; /* free ones in blocks that are used in part */
+	uint64_t data_extents;	/* of live pages */
+	uint64_t data_runs;	/* in the order of pages, so many begin far from the last */
+};
+
+#define NEAR_SECTORS 128u /* 64 KiB: the largest write */
+#define MAP_BLOCKS   (DISK_FREE_MAP_SECTORS / BLOCK_SECTORS)
+
+struct free_scan {
+	const struct survey *survey;
+	struct stats_layout *layout;
+	uint64_t block, end; /* the next one; behind the last of the store */
+	uint64_t run;	     /* free blocks up to here */
+};
+
+static void scan_run_end(struct free_scan *scan)
+{
+	if (scan->run > scan->layout->largest_run)
+		scan->layout->largest_run = scan->run;
+	scan->layout->free_runs += scan->run != 0;
+	scan->run = 0;
+}
+
+static void scan_block(struct free_scan *scan, uint8_t used)
+{
+	unsigned count = (unsigned)__builtin_popcount(used);
+
+	if (!used) {
+		scan->layout->free_blocks++;
+		scan->run++;
+		return;
+	}
+	scan->layout->slack_sectors += BLOCK_SECTORS - count;
+	scan_run_end(scan);
+}
+
+/* Blocks of pages of the free map that do not exist, up to before `end`. */
+static void scan_gap(struct free_scan *scan, uint64_t end)
+{
+	if (end > scan->end)
+		end = scan->end;
+	if (end <= scan->block)
+		return;
+	scan->layout->free_blocks += end - scan->block;
+	scan->run += end - scan->block;
+	scan->block = end;
+}
+
+/* The delta's sectors are used, though the map calls them free. */
+static void scan_delta(const struct free_scan *scan, uint64_t key, uint8_t *bits)
+{
+	const struct verify_space *live = &scan->survey->live;
+
+	for (uint32_t i = 0; i < live->entries; i++) {
+		const struct disk_reference *reference = &live->delta[i].reference;
+		uint64_t sector = disk_reference_sector(reference).n;
+
+		for (unsigned s = 0; s < reference->sectors; s++, sector++)
+			if (sector / DISK_FREE_MAP_SECTORS == key)
+				bits[sector % DISK_FREE_MAP_SECTORS / 8] |=
+					(uint8_t)(1u << sector % 8);
+	}
+}
+
+/* The first page of the free map at or after `key` that the delta has sectors in. */
+static uint64_t scan_delta_next(const struct free_scan *scan, uint64_t key)
+{
+	const struct verify_space *live = &scan->survey->live;
+	uint64_t next = UINT64_MAX;
+
+	for (uint32_t i = 0; i < live->entries; i++) {
+		const struct disk_reference *reference = &live->delta[i].reference;
+		uint64_t there = disk_reference_sector(reference).n / DISK_FREE_MAP_SECTORS;
+
+		if (reference->sectors && there >= key && there < next)
+			next = there;
+	}
+	return next;
+}
+
+static void scan_page(struct free_scan *scan, uint64_t key, uint8_t *bits)
+{
+	uint64_t first = key * MAP_BLOCKS;
+
+	scan_delta(scan, key, bits);
+	scan_gap(scan, first);
+	for (uint64_t block = scan->block; block < first + MAP_BLOCKS && block < scan->end; block++)
+		scan_block(scan, bits[block - first]);
+	if (scan->block < first + MAP_BLOCKS)
+		scan->block = first + MAP_BLOCKS;
+}
+
+static enum status free_scan(const struct survey *survey, struct stats_layout *layout)
+{
+	struct free_scan scan = {.survey = survey,
+				 .layout = layout,
+				 .block = DISK_DATA_SECTOR / BLOCK_SECTORS,
+				 .end = verify_record(survey->verify)->sectors / BLOCK_SECTORS};
+	struct verify_space map;
+	uint8_t bits[PAGE_SIZE];
+	uint64_t key = 0;
+	enum status status = verify_space_generation(survey->verify, survey->live.generation,
+						     DISK_TREE_FREE_MAP, &map);
+
+	while (status == STATUS_OK) {
+		uint64_t found = key, delta = scan_delta_next(&scan, key);
+
+		status = verify_tree_next(survey->verify, DISK_TREE_FREE_MAP, &map, &found, bits);
+		if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+			return status;
+		if (status == STATUS_NOT_FOUND || delta < found) {
+			if (delta == UINT64_MAX)
+				break;
+			found = delta;
+			memset(bits, 0, sizeof(bits));
+			status = STATUS_OK;
+		}
+		scan_page(&scan, found, bits);
+		key = found + 1;
+	}
+	scan_gap(&scan, scan.end);
+	scan_run_end(&scan);
+	layout->free_sectors = layout->free_blocks * BLOCK_SECTORS + layout->slack_sectors;
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+struct data_scan {
+	struct stats_layout *layout;
+	uint64_t end; /* sector behind the last extent */
+};
+
+static void data_page(void *context, uint64_t page, const struct disk_reference *reference)
+{
+	struct data_scan *scan = context;
+	uint64_t sector = disk_reference_sector(reference).n;
+	uint64_t distance = sector > scan->end ? sector - scan->end : scan->end - sector;
+
+	(void)page;
+	if (!reference->sectors)
+		return;
+	scan->layout->data_extents++;
+	if (distance > NEAR_SECTORS)
+		scan->layout->data_runs++;
+	scan->end = sector + reference->sectors;
+}
+
+/* OK; NO_MEMORY, CORRUPT, IO: the free map could not be read to its end. */
+static enum status stats_layout(const struct survey *survey, struct stats_layout *layout)
+{
+	struct data_scan scan = {.layout = layout};
+
+	*layout = (struct stats_layout){.free_sectors = 0};
+	survey_pages(survey, &scan, data_page);
+	return free_scan(survey, layout);
+}
 
 struct stats {
 	struct inspect inspect;
@@ -127,8 +299,7 @@ static void stats_owners(struct stats *stats)
 		show_sectors(show, owner->exclusive);
 		show_sectors(show, owner->reached - owner->exclusive);
 		if (snapshot)
-			show_name(show, snapshot->name,
-				  strnlen(snapshot->name, sizeof(snapshot->name)), "");
+			SHOW_FIELD(show, snapshot->name);
 		else
 			show_name(show, "", 0, "");
 	}
@@ -164,13 +335,97 @@ static void stats_commits(struct stats *stats, uint64_t most)
 	show_list_end(show);
 }
 
+/* ---- objects --------------------------------------------------------------------- */
+
+/* owner.c knows which pages belong to whom, the survey where they lie.  Pages of nobody are
+ * those of the system itself: object table, trees, the ranges of what was destroyed. */
+struct object {
+	uint64_t pages, sectors, shared;
+};
+
+struct objects {
+	const struct survey *survey;
+	struct owners *owners;
+	struct object *object; /* [0]: what belongs to nobody */
+};
+
+static void page_count(void *context, uint64_t page, const struct disk_reference *reference)
+{
+	struct objects *objects = context;
+	struct object *object = &objects->object[owners_object(objects->owners, 0, page)];
+
+	object->pages++;
+	object->sectors += reference->sectors;
+	if (reference->sectors && survey_is_shared(objects->survey, reference))
+		object->shared += reference->sectors;
+}
+
+static void object_show(const struct objects *objects, struct show *show, uint32_t index)
+{
+	const struct object *object = &objects->object[index];
+	char text[8192];
+	const char *path = owners_path(objects->owners, index, text, sizeof(text));
+
+	show_row(show);
+	if (index)
+		show_number(show, index);
+	else
+		show_none(show);
+	show_text(show, index ? owners_type(objects->owners, index) : "system");
+	show_number(show, object->pages);
+	show_sectors(show, object->sectors);
+	show_sectors(show, object->sectors - object->shared);
+	show_sectors(show, object->shared);
+	if (index && *path)
+		show_name(show, path, strlen(path), "");
+	else
+		show_none(show);
+}
+
+static void list_show(const struct objects *objects, struct show *show)
+{
+	static const struct show_column columns[] = {
+		{"object", "OBJECT", 6},
+		{"type", "TYPE", -9},
+		{"pages", "PAGES", 9},
+		{"sectors", "STORED", 10},
+		{"exclusive_sectors", "EXCLUSIVE", 10},
+		{"shared_sectors", "SHARED", 10},
+		SHOW_GAP,
+		{"path", "PATH", 0},
+		{0},
+	};
+
+	show_list(show, "objects", columns);
+	for (uint32_t i = 0; i < owners_end(objects->owners); i++)
+		if (objects->object[i].pages)
+			object_show(objects, show, i);
+	show_list_end(show);
+}
+
+/* Shows the list of objects.  ABSENT: there is no system in it. */
+static enum status stats_objects(struct survey *survey, struct host *host, struct show *show)
+{
+	struct objects objects = {.survey = survey, .owners = owners_open(host, survey->verify)};
+	enum status status = objects.owners ? STATUS_ABSENT : STATUS_NO_MEMORY;
+
+	if (objects.owners && owners_end(objects.owners)) {
+		objects.object = calloc(owners_end(objects.owners), sizeof(*objects.object));
+		status = objects.object ? STATUS_OK : STATUS_NO_MEMORY;
+	}
+	if (status == STATUS_OK) {
+		survey_pages(survey, &objects, page_count);
+		list_show(&objects, show);
+	}
+	free(objects.object);
+	owners_close(objects.owners);
+	return status;
+}
+
 /* ---- the command ----------------------------------------------------------------- */
 
 static enum command_exit stats_show(struct stats *stats, bool objects, uint64_t commits)
 {
-	enum command_exit result = COMMAND_OK;
-	enum status status = STATUS_OK;
-
 	stats_space(stats);
 	stats_compression(stats);
 	stats_fragmentation(stats);
@@ -179,10 +434,10 @@ static enum command_exit stats_show(struct stats *stats, bool objects, uint64_t 
 	stats_owners(stats);
 	stats_commits(stats, commits);
 	if (objects)
-		status = stats_objects(&stats->survey, stats->inspect.host, stats->show);
-	if (status != STATUS_OK)
-		result = host_error(stats->inspect.host, status, "cannot list the objects");
-	return result;
+		return host_result(stats->inspect.host,
+				   stats_objects(&stats->survey, stats->inspect.host, stats->show),
+				   "cannot list the objects");
+	return COMMAND_OK;
 }
 
 static enum command_exit stats_run(const struct command_invocation *invocation)
@@ -196,7 +451,7 @@ static enum command_exit stats_run(const struct command_invocation *invocation)
 
 	if (most && !quantity_parse(most, QUANTITY_NUMBER, &commits))
 		return command_misuse("--commits is a number of commits");
-	result = inspect_open(&stats.inspect, invocation, objects);
+	result = inspect_open(&stats.inspect, invocation, false);
 	if (result != COMMAND_OK)
 		return result;
 	if (!inspect_chosen(&stats.inspect))

@@ -324,26 +324,14 @@ static uint64_t walk_plain(struct survey *survey, enum disk_tree tree)
 /* The records of the ring up to the chosen one, newest first. */
 static void commits_list(struct survey *survey)
 {
-	uint64_t below = verify_record(survey->verify)->generation + 1;
+	const struct disk_record *record = verify_record(survey->verify);
 
-	for (;;) {
-		const struct disk_record *newest = NULL;
-		struct verify_slot slot;
-
-		for (uint32_t i = 0; i < DISK_RING_SLOTS; i++) {
-			verify_slot_get(survey->verify, i, &slot);
-			if (slot.record && slot.record->generation < below &&
-			    (!newest || slot.record->generation > newest->generation))
-				newest = slot.record;
-		}
-		if (!newest || survey->commits == DISK_RING_SLOTS)
-			return;
-		below = newest->generation;
+	for (; record && survey->commits < DISK_RING_SLOTS;
+	     record = inspect_record_below(survey->verify, record->generation))
 		survey->commit[survey->commits++] = (struct survey_commit){
-			.generation = newest->generation,
-			.delta = newest->kind == DISK_RECORD_DELTA,
-			.record_sectors = (newest->length + SECTOR_SIZE - 1) / SECTOR_SIZE};
-	}
+			.generation = record->generation,
+			.delta = record->kind == DISK_RECORD_DELTA,
+			.record_sectors = (record->length + SECTOR_SIZE - 1) / SECTOR_SIZE};
 }
 
 static bool survey_begin(struct survey *survey, struct inspect *inspect)

@@ -17,7 +17,7 @@
 
 #include "tools/mkstore/output.h"
 #include "tools/mkstore/tree.h"
-#include "tools/mkstore/walk.h"
+#include "tools/mkstore/path.h"
 
 #define TAR_BLOCK      512u
 #define TAR_EXTRAS_MAX (1024u * 1024u) /* bytes of names and pax lines before a member */
@@ -234,12 +234,11 @@ static enum command_exit tar_file(struct tar *tar, const char *path, uint64_t si
 	uint8_t padding[TAR_BLOCK];
 	struct content_source source = {
 		.context = tar, .read = tar_read, .name = path, .bytes = size, .wall_ns = wall_ns};
-	enum command_exit result = tree_file(tar->tree, path, &source);
 
-	if (result == COMMAND_OK && size % TAR_BLOCK &&
-	    !tar_read(tar, padding, TAR_BLOCK - size % TAR_BLOCK))
+	TRY(tree_file(tar->tree, path, &source));
+	if (size % TAR_BLOCK && !tar_read(tar, padding, TAR_BLOCK - size % TAR_BLOCK))
 		return tar_cut(tar);
-	return result;
+	return COMMAND_OK;
 }
 
 static enum command_exit tar_member(struct tar *tar, const struct tar_header *header)
@@ -405,12 +404,9 @@ static enum status tar_write_file(struct tree_sink *sink, const struct walk_item
 {
 	struct content_sink content = {.descriptor = sink->output->descriptor, .name = item->path};
 	uint64_t wall_ns = content_time(sink->tree->host, &item->record);
-	enum status status =
-		tar_write_member(sink, item->path + 1, '0', item->record.size,
-				 wall_ns ? wall_ns : sink->tree->host->recovery.wall_ns);
 
-	if (status != STATUS_OK)
-		return status;
+	TRY(tar_write_member(sink, item->path + 1, '0', item->record.size,
+			     wall_ns ? wall_ns : sink->tree->host->recovery.wall_ns));
 	tree_read(sink, item, &content);
 	return content.complete ? tar_pad(sink, item->record.size) : STATUS_IO;
 }
@@ -440,7 +436,7 @@ enum command_exit tar_get(struct tree *tree, struct output *output)
 	if (status == STATUS_OK)
 		status = tar_write(&sink, end, sizeof(end));
 	if (status != STATUS_OK && sink.result == COMMAND_OK)
-		sink.result = host_error(tree->host, status, "cannot write '%s'", tree->name);
+		sink.result = host_result(tree->host, status, "cannot write '%s'", tree->name);
 	if (status != STATUS_OK) {
 		output_drop(output);
 		return COMMAND_FAILED;

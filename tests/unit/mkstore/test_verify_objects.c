@@ -64,11 +64,9 @@ static void link_name(struct host *host, object_t directory, const char *name,
 static enum status wait_prepare(struct host *host, object_t object, uint64_t deadline,
 				struct disk_machine **machine)
 {
-	enum status status = machine_prepare(&host->space, object, machine);
-
-	if (status == STATUS_OK)
-		status = deadline_insert_prepare(&host->space, deadline, object);
-	return status == STATUS_OK ? machine_ready_prepare(&host->space, object) : status;
+	TRY(machine_prepare(&host->space, object, machine));
+	TRY(deadline_insert_prepare(&host->space, deadline, object));
+	return machine_ready_prepare(&host->space, object);
 }
 
 /* One machine that is ready, one that sleeps. */
@@ -107,14 +105,19 @@ static void make_messages(struct host *host, const struct disk_capability *segme
 	log_write(&host->space, "hello", 5);
 }
 
+static bool sample_read(void *context, void *data, size_t length)
+{
+	(void)context;
+	return memset(data, 7, length) != NULL;
+}
+
 static void sample_make(struct host *host)
 {
+	struct content_source from = {.read = sample_read, .name = "", .bytes = 12388};
 	struct disk_capability directory, segment, port, gone;
-	uint8_t bytes[3 * PAGE_SIZE + 100];
 	char name[40];
 	bool more;
 
-	memset(bytes, 7, sizeof(bytes));
 	directory = create(host, OBJECT_DIRECTORY, 0, 0);
 	segment = create(host, OBJECT_SEGMENT, 0, 16 * PAGE_SIZE);
 	port = create(host, OBJECT_PORT, 8, 0);
@@ -122,7 +125,7 @@ static void sample_make(struct host *host)
 	made.segment = (object_t){segment.object};
 	made.port = (object_t){port.object};
 	made.table = (object_t){create(host, OBJECT_TABLE, 100, 0).object};
-	expect_ok(content_write_bytes(host, made.segment, bytes, sizeof(bytes)));
+	assert_int_equal(content_write(host, made.segment, &from), COMMAND_OK);
 	link_name(host, (object_t){OBJECT_ROOT_DIRECTORY}, "directory", &directory);
 	link_name(host, (object_t){OBJECT_ROOT_DIRECTORY}, "segment", &segment);
 	/* Enough names for a tree of several pages. */
