@@ -32,10 +32,11 @@ static struct {
 	object_t search;	      /* looked at last for that */
 	struct failing failing;	      /* what these two cannot read */
 	uint64_t look_ns;	      /* not before this: the disk fails */
-	bool returned;		      /* the next machine that reads is told RESTARTED */
-	uint64_t served;	      /* version of the terminal's machine, as far as it is known */
-	uint32_t full;		      /* how often in a row it has found the store full */
-	uint64_t stuck; /* version of a machine that was found unable to run, and why */
+	bool returned;		      /* it was the kernel's until now; nobody has read since */
+	uint64_t told;	 /* version of the machine told RESTARTED since it was taken, 0: none */
+	uint64_t served; /* version of the terminal's machine, as far as it is known */
+	uint32_t full;	 /* how often in a row it has found the store full */
+	uint64_t stuck;	 /* version of a machine that was found unable to run, and why */
 	enum status stuck_status;
 	uint64_t reader; /* version of the machine that has read last, 0: none since the resume */
 	bool noted;	 /* in the system page */
@@ -117,6 +118,7 @@ static void console_take(bool asked)
 	if (console.owns)
 		return;
 	console.owns = true;
+	console.told = 0;
 	console.taken_ns = arch_time_ns();
 	console.question = NULL;
 	console.run.step = NULL;
@@ -198,7 +200,8 @@ enum status console_claim(const struct disk_machine *machine)
 		console_give_back();
 	if (console.returned) {
 		console.returned = false;
-		return STATUS_RESTARTED;
+		if (console.told != machine->version)
+			return STATUS_RESTARTED;
 	}
 	console.stuck = 0;
 	console.full = 0;
@@ -227,9 +230,9 @@ bool console_restarts(void)
 	return console.owns && console.run.step == console_restart;
 }
 
-void console_told(void)
+void console_told(const struct disk_machine *machine)
 {
-	console.returned = false;
+	console.told = machine->version;
 }
 
 /* Is somebody about to put the faulted machine on its feet: is its fault still to be

@@ -41,10 +41,10 @@ void console_typed(void);
 void console_asked(void);
 
 /* The machine is about to read: BUSY while the terminal is the kernel's; RESTARTED once
- * after it was; WAIT. */
+ * after it was, unless the machine was told so since then; WAIT. */
 enum status console_claim(const struct disk_machine *machine);
-/* It was told so anyway. */
-void console_told(void);
+/* The machine was told RESTARTED: what it shows comes after what is on the terminal. */
+void console_told(const struct disk_machine *machine);
 /* Must a machine that writes wait (on CHANNEL_CONSOLE_OUTPUT)? */
 bool console_holds_output(void);
 

@@ -516,7 +516,6 @@ static enum console_progress restart_done(void)
 		console_print("a new shell is made; `continue` lets it run, and all others\n");
 	else
 		console_give_back();
-	console_told(); /* what is new has nothing on the terminal to show again */
 	return CONSOLE_FINISHED;
 }
 

@@ -70,7 +70,7 @@ static enum status console_epoch(struct service *service)
 	/* COMMIT POINT */
 	capability.aux = kernel.epoch;
 	table_put(&kernel.space, &service->call->table, slot, &capability);
-	console_told();
+	console_told(service->call->machine);
 	return STATUS_RESTARTED;
 }
 

@@ -39,10 +39,14 @@ def until(condition):
         assert time.monotonic() < deadline
 
 
+def throttle(machine, **limits):
+    names = ("bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr")
+    machine.qmp("block_set_io_throttle", device="disk", **dict.fromkeys(names, 0) | limits)
+
+
 def stall(machine, stalled=True):
     """The disk answers one more request; from then on, none."""
-    limits = {"bps": int(stalled), "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0}
-    machine.qmp("block_set_io_throttle", device="disk", **limits)
+    throttle(machine, bps=int(stalled))
 
 
 def give_up(machine, line):

@@ -178,8 +178,7 @@ def test_catalogue_entry(image):
         machine.command("snapshot four")
         machine.command("rename one first")
         machine.type("restore first\r")
-        machine.wait_resumed()
-        machine.wait(r"^perdure> ")
+        machine.wait_prompt()
         assert machine.command("cat /notes/state").strip() == "state one"
         listed = machine.command("snapshots")
         assert " first" in listed and " four" in listed and " three" in listed

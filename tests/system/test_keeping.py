@@ -394,8 +394,7 @@ def test_kept_by_default():
             machine.command("echo x > /notes/x")
             machine.command("rm /notes/x")
         machine.type("restore -1s\r")
-        machine.wait_resumed()
-        machine.wait(r"^perdure> ")
+        machine.wait_prompt()
         # How it came to be is never cut off.
         assert re.search(r" automatic +before-restore", machine.command("snapshots"))
         machine.cut()

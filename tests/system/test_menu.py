@@ -10,7 +10,7 @@ import pytest
 from conftest import compiled, mkstore, verify
 from test_screen import HINT, wait_screen
 
-from console import KERNEL, choose_entry, from_menu, kernel_command, power_off, send_break, until
+from console import KERNEL, choose_entry, from_menu, kernel_command, power_off, send_break, throttle, until
 from machine import Machine
 
 
@@ -123,14 +123,12 @@ def test_choose_fits_the_screen(used_image):
         # One of the first page is meant all the same, with Enter none is.
         machine.type("12\r")
         machine.wait(r"^restore: snapshot 12, 12 n+, generation")
-        machine.wait_resumed()
-        machine.wait(r"^perdure> ")
+        machine.wait_prompt()
         send_break(machine)
         machine.wait(rf"^{KERNEL}")
         machine.type("restore '12 " + "n" * 55 + "'\r")
         machine.wait(r"^restore: snapshot 12, ")
-        machine.wait_resumed()
-        machine.wait(r"^perdure> ")
+        machine.wait_prompt()
         power_off(machine)
     verify(used_image)
 
@@ -201,13 +199,12 @@ def test_typed_before_the_shell_reads(used_image, tmp_path):
     nameless(used_image, tmp_path)
     with from_menu(used_image, "console") as machine:
         machine.wait(rf"^{KERNEL}")
-        slow = {"bps": 0, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 10, "iops_wr": 0}
-        machine.qmp("block_set_io_throttle", device="disk", **slow)
+        throttle(machine, iops_rd=10)
         machine.type("continue\r")
         start = machine.wait(r"continue\n").end()
         until(lambda: machine.type("#") or time.sleep(0.05) or "perdure> " in machine.text[start:])
         assert KERNEL not in machine.text[start:]
-        machine.qmp("block_set_io_throttle", device="disk", **slow | {"iops_rd": 0})
+        throttle(machine)
         machine.type("\x03")
         machine.wait(r"^perdure> ")
         power_off(machine)

@@ -162,8 +162,7 @@ def test_what_a_new_shell_is_made_of(used_image):
         machine.wait(rf"^{KERNEL}")
         assert "/bin/shell: no such name; nothing was changed" in kernel_command(machine, "restart")
         machine.type("restore before\r")
-        machine.wait_resumed()
-        machine.wait(r"^perdure> ")
+        machine.wait_prompt()
         assert machine.command("force rm /bin/shell") == ""
         assert machine.command("ls /bin/shell") == "ls: /bin/shell: no such name\n"
         machine.type("poweroff\r")

@@ -29,9 +29,7 @@ def used_sectors(image):
 def restore(machine, name):
     """Types restore; the whole system goes on from the snapshot, the shell included."""
     machine.type(f"restore {name}\r")
-    boot = machine.wait_resumed()
-    machine.wait(r"^perdure> ")
-    return boot
+    return machine.wait_prompt()
 
 
 def text(machine, path="/notes/text"):

@@ -59,8 +59,7 @@ def test_restore_happens_once(image):
         machine.command("snapshot here")
         machine.command("echo gone > /notes/gone")
         machine.type("restore here\r")
-        machine.wait_resumed()
-        machine.wait(r"^perdure> ")
+        machine.wait_prompt()
         settled(machine)
         assert machine.text.count("resumed in") == 2
         machine.command("checkpoint")
