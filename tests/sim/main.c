@@ -76,6 +76,7 @@ static const struct {
 	{"verify_runs", FIGURE(verify_runs)},
 	{"verify_whole", FIGURE(verify_whole)},
 	{"verdicts_shared", FIGURE(verdicts_shared)},
+	{"mounts_shared", FIGURE(mounts_shared)},
 	{"pages_compared", FIGURE(pages_compared)},
 };
 

@@ -36,6 +36,7 @@ struct oracle_level {
 	struct expectation expectation; /* while this level's recovery runs */
 	struct model_state after;	/* what its aftermath commits */
 	generation_t torn;		/* fallen back from; 0: none */
+	bool mounted;			/* an image like this one, and that is enough */
 	generation_t largest;		/* number spent in the ring */
 };
 

@@ -61,6 +61,7 @@ struct sim_totals {
 	uint64_t verify_runs, mounts, pages_compared;
 	uint64_t verify_whole;	  /* of these, without what was kept of other images */
 	uint64_t verdicts_shared; /* images that the verifier would read as it read another */
+	uint64_t mounts_shared;	  /* of these, not mounted: the other one was */
 	uint64_t failures;
 };
 extern struct sim_totals sim_totals;

@@ -426,6 +426,7 @@ static void verdict_make(struct verdict *verdict, const struct image *image, boo
 
 	verdict->totals = totals_get(verify);
 	verdict->everything = everything;
+	verdict->mounted = false;
 	verdict->compared = 0;
 	if (verify_record(verify)) {
 		verdict->retention = verify_record(verify)->retention;
@@ -445,8 +446,8 @@ static bool verdict_suits(const struct verdict *verdict, const struct expectatio
 	return state && verdict->compared == expectation_print(expectation, state);
 }
 
-const struct verdict *verdict_get(struct verdicts *verdicts, const struct image *image,
-				  bool everything, const struct expectation *expectation)
+struct verdict *verdict_get(struct verdicts *verdicts, const struct image *image, bool everything,
+			    const struct expectation *expectation)
 {
 	struct verdict *verdict;
 

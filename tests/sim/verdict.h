@@ -75,6 +75,7 @@ struct verdict {
 	struct verify_totals totals;
 	struct disk_retention retention;
 	bool everything;
+	bool mounted; /* the engine has recovered from such an image */
 	/* Print of the state with which all pages and snapshots were found equal; 0:
 	 * they were not looked at. */
 	uint64_t compared;
@@ -99,7 +100,7 @@ void verdicts_free(struct verdicts *verdicts);
  * generation on the disk, if there is one and nothing is wrong.  Valid until the next
  * call.
  */
-const struct verdict *verdict_get(struct verdicts *verdicts, const struct image *image,
-				  bool everything, const struct expectation *expectation);
+struct verdict *verdict_get(struct verdicts *verdicts, const struct image *image, bool everything,
+			    const struct expectation *expectation);
 
 #endif
