@@ -35,6 +35,39 @@ def make_image(path, size="1G", *options, manifest="disk/system.manifest"):
     subprocess.run(command, check=True)
 
 
+def set_menu(image, words="", timeout=0, without=None, more="", files=()):
+    """The same image with other words behind the kernel's name in GRUB's menu, which
+    waits for so many seconds (-1: for ever), without what matches, and with further commands
+    when all is loaded and files beside the kernel."""
+    with open("disk/grub.cfg", encoding="ascii") as file:
+        config = file.read()
+    assert "kernel.elf\n" in config and "set timeout=1\n" in config
+    config = config.replace("kernel.elf\n", f"kernel.elf {words}".rstrip() + "\n", 1)
+    config = config.replace("set timeout=1\n", f"set timeout={timeout}\n")
+    if without:
+        assert re.search(without, config)
+        config = re.sub(without, "true", config)
+    if more:
+        loaded = 'module2 "$store" store; fi\n'
+        assert loaded in config
+        config = config.replace(loaded, loaded + more + "\n", 1)
+    path = image + ".grub.cfg"
+    esp = image + ".esp"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(config)
+    script = "tools/build/image.py"
+    parts = [f"{PARTS}/bootx64.efi=/EFI/BOOT/BOOTX64.EFI", f"{path}=/perdure/grub.cfg"]
+    parts += [f"{PARTS}/kernel.elf=/perdure/kernel.elf"]
+    parts += files
+    subprocess.run(["/usr/bin/python3", script, "fat", esp, *parts], check=True)
+    command = ["/usr/bin/python3", script, "ensure", image, "--esp", esp]
+    command += ["--core", f"{PARTS}/core.img", "--mkstore", MKSTORE]
+    command += ["--manifest", "disk/system.manifest", "--files", "build/user"]
+    subprocess.run(command, check=True)
+    os.unlink(path)
+    os.unlink(esp)
+
+
 def compiled(kind, *folders, without=()):
     """Objects of the sources in these folders; what is left of others is not among them."""
     sources = [source for folder in folders for source in sorted(pathlib.Path(folder).rglob("*.[cS]"))
@@ -134,6 +167,8 @@ def base_image():
             if os.path.exists(path):
                 os.unlink(path)
             make_image(path, manifest=manifest)
+            # Nobody is there who would choose from the menu.
+            set_menu(path)
         # A test that wrote to it would spoil all others.
         os.chmod(path, 0o444)
     return path

@@ -5,8 +5,7 @@ import json
 import re
 import time
 
-from conftest import STORE_OFFSET, mkstore, mkstore_json
-from test_boot import set_menu
+from conftest import STORE_OFFSET, mkstore, mkstore_json, set_menu
 
 from machine import LIMIT_S, Machine
 

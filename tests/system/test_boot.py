@@ -6,44 +6,11 @@ import re
 import subprocess
 
 import pytest
-from conftest import MKSTORE, PARTS, mkstore_json, verify
+from conftest import mkstore_json, set_menu, verify
 
 from machine import Machine
 
 MACHINES = ["shell", "counter", "primes", "exchange", "traffic"]
-
-
-def set_menu(image, words="", timeout=1, without=None, more="", files=()):
-    """The same image with other words behind the kernel's name in GRUB's menu, which
-    waits for so many seconds, without what matches, and with further commands when all
-    is loaded and files beside the kernel."""
-    with open("disk/grub.cfg", encoding="ascii") as file:
-        config = file.read()
-    assert "kernel.elf\n" in config and "set timeout=1\n" in config
-    config = config.replace("kernel.elf\n", f"kernel.elf {words}".rstrip() + "\n", 1)
-    config = config.replace("set timeout=1\n", f"set timeout={timeout}\n")
-    if without:
-        assert re.search(without, config)
-        config = re.sub(without, "true", config)
-    if more:
-        loaded = 'module2 "$store" store; fi\n'
-        assert loaded in config
-        config = config.replace(loaded, loaded + more + "\n", 1)
-    path = image + ".grub.cfg"
-    esp = image + ".esp"
-    with open(path, "w", encoding="ascii") as file:
-        file.write(config)
-    script = "tools/build/image.py"
-    parts = [f"{PARTS}/bootx64.efi=/EFI/BOOT/BOOTX64.EFI", f"{path}=/perdure/grub.cfg"]
-    parts += [f"{PARTS}/kernel.elf=/perdure/kernel.elf"]
-    parts += files
-    subprocess.run(["/usr/bin/python3", script, "fat", esp, *parts], check=True)
-    command = ["/usr/bin/python3", script, "ensure", image, "--esp", esp]
-    command += ["--core", f"{PARTS}/core.img", "--mkstore", MKSTORE]
-    command += ["--manifest", "disk/system.manifest", "--files", "build/user"]
-    subprocess.run(command, check=True)
-    os.unlink(path)
-    os.unlink(esp)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +18,9 @@ def set_menu(image, words="", timeout=1, without=None, more="", files=()):
     [("bios", 32), ("bios", 512), ("bios", 8192), ("uefi", 64), ("uefi", 512), ("uefi", 8192)],
 )
 def test_boots_and_goes_on(image, firmware, memory):
+    """With the menu as it is shipped, which waits for a second."""
     uefi = firmware == "uefi"
+    set_menu(image, timeout=1)
     with Machine(image, memory=memory, uefi=uefi) as machine:
         first = machine.wait_prompt()
         assert first.reason == "fresh"

@@ -6,8 +6,7 @@ import re
 import signal
 
 import pytest
-from conftest import STORE_OFFSET, copy_sparse, make_image, mkstore, mkstore_json, verify
-from test_boot import set_menu
+from conftest import STORE_OFFSET, copy_sparse, make_image, mkstore, mkstore_json, set_menu, verify
 from test_refusals import store_digest
 
 from away import Away
@@ -121,7 +120,7 @@ def test_started_from_a_disk_without_driver(image, other):
 
 def test_menu_that_does_not_say(image, other):
     """A menu of somebody's own: one store is resumed, two are refused."""
-    set_menu(image, timeout=1, without="module2 [^;]*")
+    set_menu(image, without="module2 [^;]*")
     with Machine(image) as machine:
         machine.wait_prompt()
     before = store_digest(image), store_digest(other)

@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from test_boot import set_menu
+from conftest import set_menu
 
 from machine import LIMIT_S, Machine
 
