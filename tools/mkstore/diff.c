@@ -296,7 +296,7 @@ static enum status items_compare(struct diff_side *before, struct diff_side *aft
 static enum command_exit diff_objects(struct diff_side *before, struct diff_side *after,
 				      struct json *json)
 {
-	struct items old = {NULL}, new = {NULL};
+	struct items old = {.count = 0}, new = {.count = 0};
 	enum command_exit result = host_result(&before->host, items_gather(&before->host, &old),
 					       "cannot list the objects before");
 	enum status status;
