@@ -99,37 +99,16 @@ bool command_flush(void);
 
 /* ---- the subcommands -------------------------------------------------------- */
 
-extern const struct command command_create;    /* create.c */
-extern const struct command command_info;      /* info.c */
-extern const struct command command_ls;	       /* list.c */
-extern const struct command command_tree;      /* list.c */
-extern const struct command command_cat;       /* transfer.c */
-extern const struct command command_get;       /* transfer.c */
-extern const struct command command_put;       /* transfer.c */
-extern const struct command command_mkdir;     /* names.c */
-extern const struct command command_rm;	       /* names.c */
-extern const struct command command_reattach;  /* reattach.c */
-extern const struct command command_mv;	       /* names.c */
-extern const struct command command_ps;	       /* ps.c */
-extern const struct command command_log;       /* ps.c */
-extern const struct command command_snapshot;  /* snapshot.c */
-extern const struct command command_snapshots; /* snapshot.c */
-extern const struct command command_restore;   /* snapshot.c */
-extern const struct command command_delete;    /* snapshot.c */
-extern const struct command command_diff;      /* diff.c */
-extern const struct command command_send;      /* send.c */
-extern const struct command command_receive;   /* receive.c */
-extern const struct command command_rename;    /* snapshot.c */
-extern const struct command command_retention; /* snapshot.c */
-extern const struct command command_grow;      /* convert.c */
-extern const struct command command_convert;   /* convert.c */
-extern const struct command command_identity;  /* convert.c */
-extern const struct command command_verify;    /* check.c */
-extern const struct command command_scrub;     /* scrub.c */
-extern const struct command command_map;       /* map.c */
-extern const struct command command_stats;     /* stats.c */
-extern const struct command command_dump;      /* dump.c */
-extern const struct command command_discard;   /* convert.c */
-extern const struct command command_salvage;   /* salvage.c */
+/* As `mkstore --help` lists them.  Each is in the file of its name, or of its kind. */
+/* clang-format off */
+#define COMMAND_LIST(X)                                                                            \
+	X(create) X(info) X(ls) X(tree) X(cat) X(get) X(put) X(mkdir) X(mv) X(rm) X(reattach)      \
+	X(ps) X(log) X(snapshot) X(snapshots) X(restore) X(rename) X(retention) X(grow) X(convert) \
+	X(identity) X(delete) X(diff) X(send) X(receive) X(verify) X(scrub) X(discard) X(salvage)  \
+	X(map) X(stats) X(dump)
+/* clang-format on */
+#define COMMAND_DECLARE(name) extern const struct command command_##name;
+COMMAND_LIST(COMMAND_DECLARE)
+#undef COMMAND_DECLARE
 
 #endif

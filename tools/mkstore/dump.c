@@ -115,8 +115,7 @@ static enum command_exit dump_superblock_at(struct dump *dump, uint64_t sector)
 	block.checksum = 0;
 	sound = XXH3_64bits(&block, sizeof(block)) == checksum;
 	block.checksum = checksum;
-	show_fact(dump->show, "checksum_matches", "checksum matches");
-	show_boolean(dump->show, sound);
+	fact_boolean(dump->show, "checksum_matches", "checksum matches", sound);
 	dump_superblock(dump->show, &block);
 	return COMMAND_OK;
 }

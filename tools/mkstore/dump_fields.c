@@ -15,15 +15,9 @@
 
 /* ---- single fields --------------------------------------------------------------- */
 
-static void field_number(struct show *show, const char *name, uint64_t value)
-{
-	fact_number(show, name, name, value);
-}
-
-static void field_hexadecimal(struct show *show, const char *name, uint64_t value)
-{
-	fact_hexadecimal(show, name, name, value);
-}
+#define field_number(show, name, value)	     fact_number(show, name, name, value)
+#define field_hexadecimal(show, name, value) fact_hexadecimal(show, name, name, value)
+#define field_identity(show, name, identity) fact_identity(show, name, name, identity)
 
 static void field_bytes(struct show *show, const char *name, const char *text, uint64_t size)
 {
@@ -43,11 +37,6 @@ static void field_duration(struct show *show, const char *name, uint64_t ns)
 	char text[TEXT_SIZE];
 
 	fact_number_as(show, name, name, ns, text_duration(text, ns));
-}
-
-static void field_identity(struct show *show, const char *name, const uint8_t identity[16])
-{
-	fact_identity(show, name, name, identity);
 }
 
 /* "3 (CLEAN FRESH)"; the words are those of the bits, from the lowest. */

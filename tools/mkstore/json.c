@@ -93,7 +93,7 @@ static bool json_value(struct json *json, const char *name)
 	return true;
 }
 
-static void json_open(struct json *json, const char *name, char bracket)
+void json_open(struct json *json, const char *name, char bracket)
 {
 	if (!json_value(json, name))
 		return;
@@ -102,7 +102,7 @@ static void json_open(struct json *json, const char *name, char bracket)
 	json->filled[++json->depth] = false;
 }
 
-static void json_close(struct json *json, char bracket)
+void json_close(struct json *json, char bracket)
 {
 	if (!json)
 		return;
@@ -125,26 +125,6 @@ void json_end(struct json *json)
 {
 	assert(json->depth == 0);
 	fputc('\n', json->out);
-}
-
-void json_object(struct json *json, const char *name)
-{
-	json_open(json, name, '{');
-}
-
-void json_object_end(struct json *json)
-{
-	json_close(json, '}');
-}
-
-void json_array(struct json *json, const char *name)
-{
-	json_open(json, name, '[');
-}
-
-void json_array_end(struct json *json)
-{
-	json_close(json, ']');
 }
 
 void json_number(struct json *json, const char *name, uint64_t value)

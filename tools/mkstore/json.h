@@ -29,10 +29,12 @@ void json_begin(struct json *json, FILE *out);
 /* All that was opened must be closed again. */
 void json_end(struct json *json);
 
-void json_object(struct json *json, const char *name);
-void json_object_end(struct json *json);
-void json_array(struct json *json, const char *name);
-void json_array_end(struct json *json);
+void json_open(struct json *json, const char *name, char bracket);
+void json_close(struct json *json, char bracket);
+#define json_object(json, name) json_open(json, name, '{')
+#define json_object_end(json)	json_close(json, '}')
+#define json_array(json, name)	json_open(json, name, '[')
+#define json_array_end(json)	json_close(json, ']')
 void json_number(struct json *json, const char *name, uint64_t value);
 void json_boolean(struct json *json, const char *name, bool value);
 void json_null(struct json *json, const char *name);

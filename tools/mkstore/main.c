@@ -20,42 +20,8 @@
 #define PERDURE_VERSION "0.1"
 #endif
 
-/* clang-format off */
-static const struct command *const main_commands[] = {
-	&command_create,
-	&command_info,
-	&command_ls,
-	&command_tree,
-	&command_cat,
-	&command_get,
-	&command_put,
-	&command_mkdir,
-	&command_mv,
-	&command_rm,
-	&command_reattach,
-	&command_ps,
-	&command_log,
-	&command_snapshot,
-	&command_snapshots,
-	&command_restore,
-	&command_rename,
-	&command_retention,
-	&command_grow,
-	&command_convert,
-	&command_identity,
-	&command_delete,
-	&command_diff,
-	&command_send,
-	&command_receive,
-	&command_verify,
-	&command_scrub,
-	&command_discard,
-	&command_salvage,
-	&command_map,
-	&command_stats,
-	&command_dump,
-};
-/* clang-format on */
+#define MAIN_COMMAND(name) &command_##name,
+static const struct command *const main_commands[] = {COMMAND_LIST(MAIN_COMMAND)};
 #define MAIN_COMMANDS (sizeof(main_commands) / sizeof(main_commands[0]))
 
 static void main_help(FILE *out)

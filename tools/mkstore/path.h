@@ -107,7 +107,7 @@ enum status walk_tree(struct host *host, object_t directory, const char *path, w
 		      void *context);
 /* Only the names in it. */
 enum status walk_names(struct host *host, object_t directory, walk_visit *visit, void *context);
-/* The same past all that cannot be read; *whole: nothing was passed over. */
+/* As walk_tree, past all that cannot be read; *whole: nothing was passed over. */
 enum status walk_readable(struct host *host, object_t directory, walk_visit *visit, void *context,
 			  bool *whole);
 

@@ -54,8 +54,6 @@ struct salvage_state {
 enum status salvage_copy(struct host *from, struct host *to, struct salvage_state *before,
 			 struct salvage_state *state);
 
-/* ---- salvage_objects.c ------------------------------------------------------------- */
-
 /* Called for each segment with a name that has lost pages. */
 typedef void (*salvage_object_told)(void *context, const char *path, size_t length, uint64_t first,
 				    uint64_t pages);

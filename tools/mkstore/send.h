@@ -15,7 +15,7 @@ struct send_view {
 	uint64_t wall_ns, uptime_ns;
 };
 
-/* The snapshot that is meant (lookup.h), or the newest generation for "live".  Otherwise the
+/* The snapshot that is meant (host.h), or the newest generation for "live".  Otherwise the
  * reason was printed. */
 enum command_exit send_view_open(struct host *host, const char *name, struct send_view *view);
 

@@ -276,43 +276,9 @@ void show_skip(struct show *show)
 	show_member(show, "");
 }
 
-/* ---- facts with their cells -------------------------------------------------------- */
-
-void fact_number(struct show *show, const char *key, const char *label, uint64_t value)
-{
-	show_fact(show, key, label);
-	show_number(show, value);
-}
-
-void fact_number_as(struct show *show, const char *key, const char *label, uint64_t value,
-		    const char *text)
-{
-	show_fact(show, key, label);
-	show_number_as(show, value, text);
-}
-
-void fact_sectors(struct show *show, const char *key, const char *label, uint64_t sectors)
-{
-	show_fact(show, key, label);
-	show_sectors(show, sectors);
-}
-
-void fact_hexadecimal(struct show *show, const char *key, const char *label, uint64_t value)
-{
-	show_fact(show, key, label);
-	show_hexadecimal(show, value);
-}
-
-void fact_text(struct show *show, const char *key, const char *label, const char *text)
-{
-	show_fact(show, key, label);
-	show_text(show, text);
-}
-
-void fact_identity(struct show *show, const char *key, const char *label,
-		   const uint8_t identity[16])
+void show_identity(struct show *show, const uint8_t identity[16])
 {
 	char text[TEXT_IDENTITY];
 
-	fact_text(show, key, label, text_identity(text, identity));
+	show_text(show, text_identity(text, identity));
 }

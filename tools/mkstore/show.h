@@ -55,14 +55,15 @@ struct json *show_json(struct show *show);
  * people. */
 void show_fact(struct show *show, const char *key, const char *label);
 /* A fact with its cell. */
-void fact_number(struct show *show, const char *key, const char *label, uint64_t value);
-void fact_number_as(struct show *show, const char *key, const char *label, uint64_t value,
-		    const char *text);
-void fact_sectors(struct show *show, const char *key, const char *label, uint64_t sectors);
-void fact_hexadecimal(struct show *show, const char *key, const char *label, uint64_t value);
-void fact_text(struct show *show, const char *key, const char *label, const char *text);
-void fact_identity(struct show *show, const char *key, const char *label,
-		   const uint8_t identity[16]);
+#define fact_number(show, ...)	    SHOW_FACT(show, show_number, __VA_ARGS__)
+#define fact_number_as(show, ...)   SHOW_FACT(show, show_number_as, __VA_ARGS__)
+#define fact_sectors(show, ...)	    SHOW_FACT(show, show_sectors, __VA_ARGS__)
+#define fact_hexadecimal(show, ...) SHOW_FACT(show, show_hexadecimal, __VA_ARGS__)
+#define fact_boolean(show, ...)	    SHOW_FACT(show, show_boolean, __VA_ARGS__)
+#define fact_text(show, ...)	    SHOW_FACT(show, show_text, __VA_ARGS__)
+#define fact_identity(show, ...)    SHOW_FACT(show, show_identity, __VA_ARGS__)
+#define SHOW_FACT(show, cell, key, label, ...)                                                     \
+	(show_fact(show, key, label), (cell)(show, __VA_ARGS__))
 /* Facts that belong together: an object in JSON. */
 void show_group(struct show *show, const char *key);
 void show_group_end(struct show *show);
@@ -86,6 +87,7 @@ void show_sectors(struct show *show, uint64_t sectors);
 void show_hexadecimal(struct show *show, uint64_t value);
 void show_boolean(struct show *show, bool value);
 void show_text(struct show *show, const char *text);
+void show_identity(struct show *show, const uint8_t identity[16]);
 void show_text_as(struct show *show, const char *value, const char *text);
 /* Bytes of anybody's choosing, as names are; `behind` is added for people. */
 void show_name(struct show *show, const void *name, size_t length, const char *behind);

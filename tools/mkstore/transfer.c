@@ -389,8 +389,7 @@ static void put_show(const struct command_invocation *invocation, const struct p
 	fact_text(show, "path", NULL, put->path);
 	fact_number(show, "object", NULL, put->object.n);
 	fact_number(show, "size_bytes", NULL, put->bytes);
-	show_fact(show, "created", NULL);
-	show_boolean(show, put->created);
+	fact_boolean(show, "created", NULL, put->created);
 	fact_number(show, "generation", NULL, store_durable(invocation->host->store).n);
 }
 
