@@ -6,10 +6,11 @@
  * once.  A page that cannot be read becomes absent: it reads as zeros, takes no
  * space, and no older content of it stays in its place.
  */
+#include "tools/mkstore/salvage.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/mkstore/salvage.h"
 #include "tools/mkstore/array.h"
 #include "tools/mkstore/path.h"
 

@@ -5,6 +5,8 @@
  * Two passes over what differs: the first looks at references only and tells
  * the header how much is coming, the second reads the pages.
  */
+#include "tools/mkstore/send.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +18,6 @@
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/output.h"
 #include "tools/mkstore/progress.h"
-#include "tools/mkstore/send.h"
 #include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
