@@ -36,6 +36,7 @@ def until(condition):
     deadline = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def throttle(machine, **limits):
