@@ -78,7 +78,7 @@ static uint64_t log_lines(uint64_t from)
 	char text[256];
 	uint32_t length;
 
-	while ((length = kernel_log_read(&from, text, sizeof(text)))) {
+	while ((length = print_log_read(&from, text, sizeof(text)))) {
 		for (uint32_t i = 0; i < length; i++)
 			lines += text[i] == '\n';
 		from += length;
@@ -101,7 +101,7 @@ static enum console_progress console_log(struct console_run *run)
 		}
 		run->left = lines > wanted ? lines - wanted : 0; /* to be passed over */
 	}
-	length = kernel_log_read(&run->at, text, sizeof(text));
+	length = print_log_read(&run->at, text, sizeof(text));
 	for (; begin < length && run->left; begin++)
 		run->left -= text[begin] == '\n';
 	console_text(text + begin, length - begin);

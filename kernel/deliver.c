@@ -77,7 +77,7 @@ static void lost_commit(const struct disk_capability *capability, enum status an
 }
 
 /* Any capability of the message may turn out to be refused. */
-static enum status deliver_lost_prepare(const struct message *message)
+static enum status deliver_lost_prepare(const struct transit *message)
 {
 	enum status status = STATUS_OK;
 
@@ -110,7 +110,7 @@ refuse:
 	return STATUS_OK;
 }
 
-enum status deliver_prepare(struct disk_machine *to, const struct message *message)
+enum status deliver_prepare(struct disk_machine *to, const struct transit *message)
 {
 	struct disk_object table;
 	enum status status;
@@ -148,7 +148,7 @@ enum status deliver_prepare(struct disk_machine *to, const struct message *messa
 }
 
 /* Puts the capabilities where the receiver wants them; which arrived, as bits. */
-static unsigned deliver_capabilities(struct disk_machine *to, const struct message *message)
+static unsigned deliver_capabilities(struct disk_machine *to, const struct transit *message)
 {
 	struct disk_object table;
 	unsigned got = 0;
@@ -168,7 +168,7 @@ static unsigned deliver_capabilities(struct disk_machine *to, const struct messa
 	return got;
 }
 
-void deliver_commit(struct disk_machine *to, const struct message *message)
+void deliver_commit(struct disk_machine *to, const struct transit *message)
 {
 	uint64_t *gpr = to->registers.gpr;
 	object_t object = {to->object};
@@ -247,7 +247,7 @@ enum status reply_target(const struct disk_capability *reply, struct disk_machin
 	return STATUS_OK;
 }
 
-enum status reply_prepare(struct disk_machine *target, const struct message *message)
+enum status reply_prepare(struct disk_machine *target, const struct transit *message)
 {
 	enum status status;
 
@@ -262,7 +262,7 @@ enum status reply_prepare(struct disk_machine *target, const struct message *mes
 /* An answer to a faulted machine comes from its keeper: OK lets it try again
  * with registers untouched, anything else leaves it where it is.  It takes no
  * capabilities. */
-void reply_commit(struct disk_machine *target, const struct message *message)
+void reply_commit(struct disk_machine *target, const struct transit *message)
 {
 	object_t object = {target->object};
 

@@ -159,7 +159,7 @@ enum status fault_keeper(const struct disk_machine *machine, struct disk_object 
 }
 
 /* Tells the keeper, by the same way as any call.  OK, WAIT, or why not. */
-static enum status fault_tell(struct disk_machine *machine, const struct message *message)
+static enum status fault_tell(struct disk_machine *machine, const struct transit *message)
 {
 	struct disk_machine *receiver;
 	struct disk_message queued = {0};
@@ -191,10 +191,10 @@ static enum status fault_tell(struct disk_machine *machine, const struct message
 	return STATUS_OK;
 }
 
-static struct message fault_message(const struct disk_machine *machine, enum machine_fault fault,
+static struct transit fault_message(const struct disk_machine *machine, enum machine_fault fault,
 				    uint64_t address, uint64_t code)
 {
-	return (struct message){
+	return (struct transit){
 		.badge = machine->keeper.badge,
 		.label = EVENT_FAULT,
 		.word = {fault, address, machine->registers.rip, code, machine->object, 0},
@@ -234,7 +234,7 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 {
 	struct task *task = cpu_this()->running;
 	struct disk_machine *machine;
-	struct message message;
+	struct transit message;
 	enum status status;
 	bool told;
 

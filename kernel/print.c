@@ -22,7 +22,7 @@ static void log_append(const char *text, size_t length)
 		kernel_log.text[kernel_log.written++ % KERNEL_LOG_BYTES] = text[i];
 }
 
-uint32_t kernel_log_read(uint64_t *from, void *text, uint32_t size)
+uint32_t print_log_read(uint64_t *from, void *text, uint32_t size)
 {
 	uint64_t oldest =
 		kernel_log.written > KERNEL_LOG_BYTES ? kernel_log.written - KERNEL_LOG_BYTES : 0;

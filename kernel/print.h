@@ -31,7 +31,7 @@ void kernel_print_verbose(bool on); /* at first: off */
 /* Text of the log from byte number *from on (all ever written are counted), at most
  * `size` bytes; *from becomes where it began, later than asked if that has been
  * overwritten.  Returns the bytes; the next call goes on at *from + that. */
-uint32_t kernel_log_read(uint64_t *from, void *text, uint32_t size);
+uint32_t print_log_read(uint64_t *from, void *text, uint32_t size);
 
 /* kernel/panic.c: reboot instead of stopping after a panic (panic=reboot). */
 extern bool kernel_panic_reboot;

@@ -78,8 +78,7 @@ static enum status restart_find(void)
 		name++;
 	while (name[length] && name[length] != '/')
 		length++;
-	status = directory_lookup(&kernel.space, restart.directory, name, length,
-				  &restart.capability);
+	status = entry_lookup(&kernel.space, restart.directory, name, length, &restart.capability);
 	if (status != STATUS_OK)
 		return status;
 	restart.at = name + length;
@@ -384,7 +383,7 @@ static enum status restart_start(void)
 	for (unsigned i = 0; i < restart.plan.runs; i++) {
 		const struct loader_run *run = &restart.plan.run[i];
 
-		status = machine_attach(machine, &restart.segment, &restart.instance, run->first,
+		status = attachment_add(machine, &restart.segment, &restart.instance, run->first,
 					run->pages, run->rights, i == 0);
 		ASSERT(status == STATUS_OK);
 	}

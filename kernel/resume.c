@@ -274,7 +274,7 @@ static enum status resume_send(const struct disk_machine *machine)
 		.type = OBJECT_PORT,
 		.rights = RIGHT_SEND,
 	};
-	struct message message = {
+	struct transit message = {
 		.label = EVENT_RESUMED,
 		.word = {kernel.recovery.generation.n, kernel.reason, resume.away_ns, 0, 0, 0},
 	};

@@ -208,6 +208,6 @@ void service_log_line(const char *format, ...)
 	length += text_vformat_shown(line + length, sizeof(line) - 1 - length, format, arguments);
 	va_end(arguments);
 	line[length++] = '\n';
-	log_write(&kernel.space, line, length);
+	log_add(&kernel.space, line, length);
 	task_wake_channel(CHANNEL_LOG);
 }

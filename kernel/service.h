@@ -17,7 +17,7 @@ struct service {
 	struct call *call;
 	const struct disk_capability *target; /* what was invoked */
 	struct disk_object record;	      /* its object */
-	struct message message;		      /* what was said; data never null if length */
+	struct transit message;		      /* what was said; data never null if length */
 	/* the answer */
 	uint64_t word[MESSAGE_WORDS];
 	struct disk_capability capability; /* goes to the first receive slot */

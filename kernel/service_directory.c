@@ -11,9 +11,8 @@ static enum status directory_op_lookup(struct service *service)
 
 	if (!directory_name_valid(service->message.data, service->message.length))
 		return STATUS_INVALID;
-	status = directory_lookup(&kernel.space, (object_t){service->target->object},
-				  service->message.data, service->message.length,
-				  &service->capability);
+	status = entry_lookup(&kernel.space, (object_t){service->target->object},
+			      service->message.data, service->message.length, &service->capability);
 	if (status == STATUS_OK)
 		service->word[0] = service->capability.type;
 	return status;
@@ -28,9 +27,9 @@ static enum status directory_op_link(struct service *service)
 		return STATUS_INVALID;
 	if (!capability->version)
 		return STATUS_NO_CAPABILITY;
-	status = directory_link(&kernel.space, (object_t){service->target->object},
-				service->message.data, service->message.length, capability,
-				service->message.word[0] == 1);
+	status = entry_link(&kernel.space, (object_t){service->target->object},
+			    service->message.data, service->message.length, capability,
+			    service->message.word[0] == 1);
 	return status == STATUS_BUSY ? service_survey_wait() : status;
 }
 
@@ -38,8 +37,8 @@ static enum status directory_op_unlink(struct service *service)
 {
 	if (!directory_name_valid(service->message.data, service->message.length))
 		return STATUS_INVALID;
-	return directory_unlink(&kernel.space, (object_t){service->target->object},
-				service->message.data, service->message.length);
+	return entry_unlink(&kernel.space, (object_t){service->target->object},
+			    service->message.data, service->message.length);
 }
 
 static enum status directory_op_rename(struct service *service)
@@ -59,10 +58,9 @@ static enum status directory_op_rename(struct service *service)
 			return status;
 		to = other->object;
 	}
-	status = directory_rename(&kernel.space, (object_t){service->target->object}, name,
-				  old_length, (object_t){to}, name + old_length,
-				  service->message.length - old_length,
-				  service->message.word[1] == 1);
+	status = entry_rename(&kernel.space, (object_t){service->target->object}, name, old_length,
+			      (object_t){to}, name + old_length,
+			      service->message.length - old_length, service->message.word[1] == 1);
 	return status == STATUS_BUSY ? service_survey_wait() : status;
 }
 
@@ -93,8 +91,8 @@ static enum status directory_op_next(struct service *service)
 
 	if (service->message.length > TREE_KEY_MAX)
 		return STATUS_INVALID;
-	status = directory_next(&kernel.space, (object_t){service->target->object},
-				service->message.data, service->message.length, &entry);
+	status = entry_next(&kernel.space, (object_t){service->target->object},
+			    service->message.data, service->message.length, &entry);
 	return status == STATUS_OK ? service_answer_entry(service, &kernel.space, &entry) : status;
 }
 

@@ -245,7 +245,7 @@ static enum status machine_set_priority(struct service *service)
 
 static enum status machine_request(const struct service *service, struct object_request *request)
 {
-	const struct message *message = &service->message;
+	const struct transit *message = &service->message;
 	enum status status;
 
 	if (!message->length || message->length >= MACHINE_NAME)
@@ -456,7 +456,7 @@ static enum status machine_op_attach(struct service *service)
 	if (status == STATUS_OK)
 		status = machine_attachments_prune(&kernel.space, machine);
 	if (status == STATUS_OK)
-		status = machine_attach(machine, &record, segment, word[0], word[1], rights,
+		status = attachment_add(machine, &record, segment, word[0], word[1], rights,
 					word[3] != 0);
 	return status;
 }
@@ -477,7 +477,7 @@ static enum status machine_op_detach(struct service *service)
 		return STATUS_NOT_FOUND;
 	first = (page_t){attachment->first_page};
 	pages = attachment->pages;
-	status = machine_detach(machine, page);
+	status = attachment_remove(machine, page);
 	task = task_find((object_t){service->target->object});
 	if (status == STATUS_OK && task && task->root)
 		arch_unmap_range(task->root, first, pages);

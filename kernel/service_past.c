@@ -47,7 +47,7 @@ static enum status past_open(const struct service *service, enum object_type typ
 
 enum status store_op_past_name(struct service *service)
 {
-	const struct message *message = &service->message;
+	const struct transit *message = &service->message;
 	struct directory_entry entry = {.length = 0};
 	struct disk_object record;
 	object_t directory;
@@ -58,10 +58,10 @@ enum status store_op_past_name(struct service *service)
 	if (status != STATUS_OK)
 		return status;
 	if (message->word[2] != 1) {
-		status = directory_next(&past, directory, message->data, message->length, &entry);
+		status = entry_next(&past, directory, message->data, message->length, &entry);
 	} else if (directory_name_valid(message->data, message->length)) {
-		status = directory_lookup(&past, directory, message->data, message->length,
-					  &entry.capability);
+		status = entry_lookup(&past, directory, message->data, message->length,
+				      &entry.capability);
 		entry.length = (uint8_t)message->length;
 		memcpy(entry.name, message->data, entry.length);
 	} else {

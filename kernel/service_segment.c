@@ -28,8 +28,8 @@ static enum status segment_set_size(struct service *service)
 				 service->record.range_pages - kept);
 	do {
 		store_operation_begin(kernel.space.store);
-		status = segment_resize(&kernel.space, (object_t){service->target->object}, bytes,
-					&more);
+		status = segment_size_set(&kernel.space, (object_t){service->target->object}, bytes,
+					  &more);
 	} while (status == STATUS_OK && more);
 	return status;
 }

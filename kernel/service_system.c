@@ -138,7 +138,7 @@ static enum status log_op_write(struct service *service)
 	}
 	line[prefix++] = '\n';
 	/* COMMIT POINT */
-	log_write(&kernel.space, line, prefix);
+	log_add(&kernel.space, line, prefix);
 	task_wake_channel(CHANNEL_LOG);
 	return STATUS_OK;
 }
@@ -148,7 +148,7 @@ static enum status log_op_read(struct service *service)
 	uint64_t from = service->message.word[0], deadline = service->message.word[1];
 	size_t length;
 	enum status status =
-		log_read(&kernel.space, &from, service->data, sizeof(service->data), &length);
+		log_copy(&kernel.space, &from, service->data, sizeof(service->data), &length);
 
 	if (status == STATUS_EMPTY && deadline) {
 		if (deadline <= time_uptime_ns())
@@ -511,7 +511,7 @@ static enum status system_op_kernel_log(struct service *service)
 {
 	uint64_t from = service->message.word[0];
 
-	service->length = kernel_log_read(&from, service->data, sizeof(service->data));
+	service->length = print_log_read(&from, service->data, sizeof(service->data));
 	service->word[0] = from;
 	service->word[1] = from + service->length;
 	return service->length ? STATUS_OK : STATUS_EMPTY;

@@ -46,7 +46,7 @@ enum status call_capability(struct call *call, uint32_t slot, struct disk_capabi
 }
 
 enum status call_message(struct call *call, const struct disk_capability *target,
-			 struct message *message)
+			 struct transit *message)
 {
 	uint64_t slots = call->gpr[REGISTER_R14];
 	enum status status;
@@ -119,7 +119,7 @@ void call_moves_commit(struct call *call)
 
 /* ---- send and call to a port ------------------------------------------------ */
 
-static void message_to_disk(const struct message *message, struct disk_message *disk)
+static void message_to_disk(const struct transit *message, struct disk_message *disk)
 {
 	memset(disk, 0, sizeof(*disk));
 	disk->badge = message->badge;
@@ -159,7 +159,7 @@ port_send(struct call *call, const struct disk_capability *port)
 {
 	struct disk_machine *receiver;
 	struct disk_object record;
-	struct message message;
+	struct transit message;
 	enum status status;
 
 	status = object_resolve(&kernel.space, port, OBJECT_PORT, RIGHT_SEND, &record);
@@ -217,7 +217,7 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 			      enum status *outcome)
 {
 	struct disk_machine *target;
-	struct message message;
+	struct transit message;
 	enum status status;
 
 	status = call_message(call, reply, &message);
@@ -251,7 +251,7 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 
 /* ---- receive -------------------------------------------------------------------- */
 
-static void message_from_disk(const struct disk_message *disk, struct message *message)
+static void message_from_disk(const struct disk_message *disk, struct transit *message)
 {
 	message->badge = disk->badge;
 	message->label = disk->label;
@@ -268,7 +268,7 @@ static void message_from_disk(const struct disk_message *disk, struct message *m
 static enum status receive_from(struct call *call, object_t port, const struct disk_object *record)
 {
 	const struct disk_message *queued;
-	struct message message;
+	struct transit message;
 	enum status status;
 
 	status = port_peek_prepare(&kernel.space, record, &queued);

@@ -10,7 +10,7 @@
 
 /* A message between its sender and its receiver: lives on the kernel stack
  * during one trap, or as a struct disk_message in a port's queue. */
-struct message {
+struct transit {
 	uint64_t badge, label;
 	uint64_t word[MESSAGE_WORDS];
 	uint32_t length;
@@ -58,7 +58,7 @@ enum status call_capability(struct call *call, uint32_t slot, struct disk_capabi
 
 /* Reads label, words, data and passed capabilities into a message. */
 enum status call_message(struct call *call, const struct disk_capability *target,
-			 struct message *message);
+			 struct transit *message);
 /* Makes the machine, whose page is prepared, the receiver of the port: one at a time may
  * wait on it.  BUSY, LIMIT. */
 enum status receiver_bind(struct disk_machine *machine, object_t port,
@@ -70,17 +70,17 @@ void call_moves_commit(struct call *call);
 /* ---- deliver.c ------------------------------------------------------------------- */
 
 /* Prepares `to` (a prepared machine page) for this message. */
-enum status deliver_prepare(struct disk_machine *to, const struct message *message);
+enum status deliver_prepare(struct disk_machine *to, const struct transit *message);
 /* COMMIT: writes the message into its registers, message page and table, and
  * makes it READY.  Its reply slot, if the message carries a reply, is empty. */
-void deliver_commit(struct disk_machine *to, const struct message *message);
+void deliver_commit(struct disk_machine *to, const struct transit *message);
 
 /* The machine behind a reply capability: prepared, waiting for exactly this
  * call; DEAD if nobody waits any more. */
 enum status reply_target(const struct disk_capability *reply, struct disk_machine **target);
 /* Prepares the answer to `target`; then COMMIT. */
-enum status reply_prepare(struct disk_machine *target, const struct message *message);
-void reply_commit(struct disk_machine *target, const struct message *message);
+enum status reply_prepare(struct disk_machine *target, const struct transit *message);
+void reply_commit(struct disk_machine *target, const struct transit *message);
 
 /* A reply capability is about to be lost: its caller is told why, mostly GONE.  A commit
  * of its own; the slot itself is the caller's business.  OK also if nobody waits. */

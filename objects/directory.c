@@ -212,8 +212,8 @@ static void placing_commit(struct space *space, const struct placing *placing, o
 
 /* ---- names ------------------------------------------------------------------------- */
 
-enum status directory_lookup(struct space *space, object_t directory, const char *name,
-			     size_t length, struct disk_capability *capability)
+enum status entry_lookup(struct space *space, object_t directory, const char *name, size_t length,
+			 struct disk_capability *capability)
 {
 	struct disk_object record;
 	enum status status = object_read_typed(space, directory, OBJECT_DIRECTORY, &record);
@@ -226,13 +226,13 @@ enum status directory_lookup(struct space *space, object_t directory, const char
 			  sizeof(*capability));
 }
 
-enum status directory_link(struct space *space, object_t directory, const char *name, size_t length,
-			   const struct disk_capability *capability, bool replace)
+enum status entry_link(struct space *space, object_t directory, const char *name, size_t length,
+		       const struct disk_capability *capability, bool replace)
 {
 	struct disk_capability old;
 	struct disk_object *record;
 	struct placing placing;
-	enum status status = directory_lookup(space, directory, name, length, &old);
+	enum status status = entry_lookup(space, directory, name, length, &old);
 	bool exists = status == STATUS_OK;
 
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
@@ -259,13 +259,12 @@ enum status directory_link(struct space *space, object_t directory, const char *
 	return STATUS_OK;
 }
 
-enum status directory_unlink(struct space *space, object_t directory, const char *name,
-			     size_t length)
+enum status entry_unlink(struct space *space, object_t directory, const char *name, size_t length)
 {
 	struct disk_capability old;
 	struct disk_object *record;
 	struct placing placing;
-	enum status status = directory_lookup(space, directory, name, length, &old);
+	enum status status = entry_lookup(space, directory, name, length, &old);
 
 	if (status == STATUS_OK)
 		status = placing_prepare(space, &placing, directory, &old, NULL, false);
@@ -284,19 +283,19 @@ enum status directory_unlink(struct space *space, object_t directory, const char
 	return STATUS_OK;
 }
 
-enum status directory_rename(struct space *space, object_t from, const char *old_name,
-			     size_t old_length, object_t to, const char *new_name,
-			     size_t new_length, bool replace)
+enum status entry_rename(struct space *space, object_t from, const char *old_name,
+			 size_t old_length, object_t to, const char *new_name, size_t new_length,
+			 bool replace)
 {
 	struct disk_capability moved, replaced;
 	struct disk_object *source, *target;
 	struct placing placing;
 	bool same = from.n == to.n, exists;
-	enum status status = directory_lookup(space, from, old_name, old_length, &moved);
+	enum status status = entry_lookup(space, from, old_name, old_length, &moved);
 
 	if (status != STATUS_OK)
 		return status;
-	status = directory_lookup(space, to, new_name, new_length, &replaced);
+	status = entry_lookup(space, to, new_name, new_length, &replaced);
 	exists = status == STATUS_OK;
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
 		return status;
@@ -332,8 +331,8 @@ enum status directory_rename(struct space *space, object_t from, const char *old
 	return STATUS_OK;
 }
 
-enum status directory_next(struct space *space, object_t directory, const char *name, size_t length,
-			   struct directory_entry *entry)
+enum status entry_next(struct space *space, object_t directory, const char *name, size_t length,
+		       struct directory_entry *entry)
 {
 	struct disk_object record;
 	size_t found;
@@ -395,7 +394,7 @@ enum status directory_survey_step(struct space *space, struct directory_survey *
 		return status;
 	if (survey->directory.n >= system->next_object)
 		return survey_end(space);
-	status = directory_next(space, survey->directory, survey->name, survey->length, &entry);
+	status = entry_next(space, survey->directory, survey->name, survey->length, &entry);
 	if (status == STATUS_OK)
 		status = survey_entry(space, survey, &entry);
 	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)

@@ -85,7 +85,7 @@ enum status log_prepare(struct space *space, size_t length)
 	return status;
 }
 
-void log_write(struct space *space, const void *text, size_t length)
+void log_add(struct space *space, const void *text, size_t length)
 {
 	const uint8_t *from = text;
 	object_t object = {OBJECT_THE_LOG};
@@ -109,7 +109,7 @@ void log_write(struct space *space, const void *text, size_t length)
 	}
 }
 
-enum status log_read(struct space *space, uint64_t *from, void *text, size_t size, size_t *length)
+enum status log_copy(struct space *space, uint64_t *from, void *text, size_t size, size_t *length)
 {
 	const struct disk_log *header;
 	struct disk_object log;

@@ -67,7 +67,7 @@ static bool overlap(uint64_t first, uint64_t pages, uint64_t other_first, uint64
 				   : first - other_first < other_pages;
 }
 
-enum status machine_attach(struct disk_machine *machine, const struct disk_object *segment,
+enum status attachment_add(struct disk_machine *machine, const struct disk_object *segment,
 			   const struct disk_capability *capability, uint64_t first, uint64_t pages,
 			   uint16_t rights, bool owned)
 {
@@ -120,7 +120,7 @@ const struct disk_attachment *machine_attachment(const struct disk_machine *mach
 	return NULL;
 }
 
-enum status machine_detach(struct disk_machine *machine, page_t page)
+enum status attachment_remove(struct disk_machine *machine, page_t page)
 {
 	const struct disk_attachment *found = machine_attachment(machine, page);
 

@@ -164,7 +164,7 @@ enum status transient_forget(struct space *space, uint32_t at);
  * an operation of its own: OK with *more means call again with the same size.
  * Until the last call the segment keeps its old size, and some of what is to be
  * cut off reads as zeros already.  Executing the whole anew is harmless. */
-enum status segment_resize(struct space *space, object_t segment, uint64_t bytes, bool *more);
+enum status segment_size_set(struct space *space, object_t segment, uint64_t bytes, bool *more);
 
 /* ---- table.c ---------------------------------------------------------------- */
 
@@ -198,15 +198,14 @@ bool directory_name_valid(const char *name, size_t length);
  * LIMIT: this is for a place with more than DIRECTORY_DEPTH_MAX directories above it,
  * and for directories with names only.  BUSY: directory_survey_step comes first. */
 #define DIRECTORY_DEPTH_MAX 128u
-enum status directory_lookup(struct space *space, object_t directory, const char *name,
-			     size_t length, struct disk_capability *capability);
-enum status directory_link(struct space *space, object_t directory, const char *name, size_t length,
-			   const struct disk_capability *capability, bool replace);
-enum status directory_unlink(struct space *space, object_t directory, const char *name,
-			     size_t length);
-enum status directory_rename(struct space *space, object_t from, const char *old_name,
-			     size_t old_length, object_t to, const char *new_name,
-			     size_t new_length, bool replace);
+enum status entry_lookup(struct space *space, object_t directory, const char *name, size_t length,
+			 struct disk_capability *capability);
+enum status entry_link(struct space *space, object_t directory, const char *name, size_t length,
+		       const struct disk_capability *capability, bool replace);
+enum status entry_unlink(struct space *space, object_t directory, const char *name, size_t length);
+enum status entry_rename(struct space *space, object_t from, const char *old_name,
+			 size_t old_length, object_t to, const char *new_name, size_t new_length,
+			 bool replace);
 /* Notes the places of directories in a space of which disk_system.places says that
  * they are not known: one made before there were places.  One bounded step, in an
  * operation of its own; *more: call again.  From object 1 on in a new life. */
@@ -217,8 +216,8 @@ struct directory_survey {
 };
 enum status directory_survey_step(struct space *space, struct directory_survey *survey, bool *more);
 /* The first entry behind `name` in byte order (length 0: the first of all). */
-enum status directory_next(struct space *space, object_t directory, const char *name, size_t length,
-			   struct directory_entry *entry);
+enum status entry_next(struct space *space, object_t directory, const char *name, size_t length,
+		       struct directory_entry *entry);
 
 /* ---- port.c ----------------------------------------------------------------- */
 
@@ -241,11 +240,11 @@ enum status machine_prepare(struct space *space, object_t machine, struct disk_m
  * it can grow to).  INVALID outside the segment's range or for no rights,
  * NO_RIGHT beyond the capability's (owned needs DESTROY), ATTACHED on overlap,
  * LIMIT. */
-enum status machine_attach(struct disk_machine *machine, const struct disk_object *segment,
+enum status attachment_add(struct disk_machine *machine, const struct disk_object *segment,
 			   const struct disk_capability *capability, uint64_t first, uint64_t pages,
 			   uint16_t rights, bool owned);
 /* The attachment that covers the page goes; INVALID if none does. */
-enum status machine_detach(struct disk_machine *machine, page_t page);
+enum status attachment_remove(struct disk_machine *machine, page_t page);
 /* Removes attachments of destroyed segments, so that they neither use up entries
  * nor overlap with what has their range now.  Changes nothing unless OK. */
 enum status machine_attachments_prune(struct space *space, struct disk_machine *machine);
@@ -298,8 +297,8 @@ void btree_remove(struct space *space, uint64_t *root, struct btree_key key);
 /* Up to LOG_PREPARE_MAX bytes in one operation, in one or several pieces; LIMIT. */
 #define LOG_PREPARE_MAX 8192u
 enum status log_prepare(struct space *space, size_t length);
-void log_write(struct space *space, const void *text, size_t length);
+void log_add(struct space *space, const void *text, size_t length);
 /* Up to `size` bytes from position *from, which moves up if overwritten; EMPTY. */
-enum status log_read(struct space *space, uint64_t *from, void *text, size_t size, size_t *length);
+enum status log_copy(struct space *space, uint64_t *from, void *text, size_t size, size_t *length);
 
 #endif

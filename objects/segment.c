@@ -101,7 +101,7 @@ static enum status segment_cut_finish(struct space *space, object_t segment, uin
 	return STATUS_OK;
 }
 
-enum status segment_resize(struct space *space, object_t segment, uint64_t bytes, bool *more)
+enum status segment_size_set(struct space *space, object_t segment, uint64_t bytes, bool *more)
 {
 	struct disk_object record;
 	uint64_t kept = pages_of(bytes);

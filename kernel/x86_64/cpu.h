@@ -26,8 +26,8 @@ struct __attribute__((packed)) task_state { /* SDM volume 3, figure 7-11 */
 };
 static_assert(sizeof(struct task_state) == 104, "the processor's layout");
 
-struct cpu {
-	struct cpu *self;
+struct cpu_local {
+	struct cpu_local *self;
 	struct disk_registers *registers; /* where the next trap from user mode saves */
 	uint64_t stack_top;
 	uint64_t user_rsp; /* scratch of the SYSCALL entry */
@@ -36,13 +36,13 @@ struct cpu {
 	uint64_t descriptors[7];
 	struct task_state task;
 };
-static_assert(offsetof(struct cpu, registers) == CPU_REGISTERS, "layout.h");
-static_assert(offsetof(struct cpu, stack_top) == CPU_STACK_TOP, "layout.h");
-static_assert(offsetof(struct cpu, user_rsp) == CPU_USER_RSP, "layout.h");
+static_assert(offsetof(struct cpu_local, registers) == CPU_REGISTERS, "layout.h");
+static_assert(offsetof(struct cpu_local, stack_top) == CPU_STACK_TOP, "layout.h");
+static_assert(offsetof(struct cpu_local, user_rsp) == CPU_USER_RSP, "layout.h");
 
-static inline struct cpu *cpu_current(void)
+static inline struct cpu_local *cpu_current(void)
 {
-	struct cpu *cpu;
+	struct cpu_local *cpu;
 
 	__asm__ volatile("mov %%gs:0, %0" : "=r"(cpu));
 	return cpu;

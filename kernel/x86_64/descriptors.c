@@ -27,7 +27,7 @@ struct __attribute__((packed)) table_pointer {
 	uint64_t base;
 };
 
-static struct cpu cpu_first;
+static struct cpu_local cpu_first;
 static struct gate gates[256];
 
 static uint8_t gate_stack(unsigned vector)
@@ -65,7 +65,7 @@ static void gates_init(void)
 	}
 }
 
-static void segments_init(struct cpu *cpu)
+static void segments_init(struct cpu_local *cpu)
 {
 	uint64_t task = (uint64_t)&cpu->task;
 
@@ -78,7 +78,7 @@ static void segments_init(struct cpu *cpu)
 	cpu->descriptors[6] = task >> 32;
 }
 
-static void task_init(struct cpu *cpu)
+static void task_init(struct cpu_local *cpu)
 {
 	uint8_t *stack = kernel_exception_stacks;
 
@@ -90,7 +90,7 @@ static void task_init(struct cpu *cpu)
 	cpu->task.io_map = sizeof cpu->task;
 }
 
-static void descriptors_load(struct cpu *cpu)
+static void descriptors_load(struct cpu_local *cpu)
 {
 	struct table_pointer segments = {sizeof cpu->descriptors - 1, (uint64_t)cpu->descriptors};
 	struct table_pointer interrupts = {sizeof gates - 1, (uint64_t)gates};
@@ -118,7 +118,7 @@ static void descriptors_load(struct cpu *cpu)
 
 void cpu_descriptors_init(void)
 {
-	struct cpu *cpu = &cpu_first;
+	struct cpu_local *cpu = &cpu_first;
 
 	cpu->self = cpu;
 	cpu->stack_top = (uint64_t)kernel_stack_top;

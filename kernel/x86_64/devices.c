@@ -159,7 +159,7 @@ void interrupt_dispatch(uint8_t vector)
 
 uint32_t arch_events_take(void)
 {
-	struct cpu *cpu = cpu_current();
+	struct cpu_local *cpu = cpu_current();
 	uint32_t events = cpu->events;
 
 	cpu->events = 0;

@@ -31,7 +31,7 @@
 #define SELECTOR_USER_CODE   0x23
 #define SELECTOR_TASK	     0x28
 
-/* Offsets in struct cpu, for assembly. */
+/* Offsets in struct cpu_local, for assembly. */
 #define CPU_REGISTERS 8
 #define CPU_STACK_TOP 16
 #define CPU_USER_RSP  24

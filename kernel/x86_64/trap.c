@@ -148,7 +148,7 @@ static void segments_reset(void)
 
 void arch_user_enter(struct disk_registers *registers, uint64_t root)
 {
-	struct cpu *cpu = cpu_current();
+	struct cpu_local *cpu = cpu_current();
 	uint64_t flags = (registers->rflags & USER_FLAGS) | FLAG_IF | FLAG_ONE;
 
 	registers->rflags = flags;

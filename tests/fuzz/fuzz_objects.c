@@ -58,8 +58,7 @@ static struct disk_capability sample_create(enum object_type type, uint64_t size
 static void sample_link(object_t directory, const char *name,
 			const struct disk_capability *capability)
 {
-	expect(RETRY(directory_link(&space, directory, name, strlen(name), capability, false)),
-	       "link");
+	expect(RETRY(entry_link(&space, directory, name, strlen(name), capability, false)), "link");
 }
 
 static enum status sleep_prepare(object_t object, struct disk_machine **machine)
@@ -101,7 +100,7 @@ static void sample_make(void)
 	expect(RETRY(port_put_prepare(&space, &record)), "put");
 	port_put(&space, &record, &message);
 	expect(RETRY(log_prepare(&space, 5)), "log");
-	log_write(&space, "hello", 5);
+	log_add(&space, "hello", 5);
 	expect(RETRY(object_destroy(&space, (object_t){table.object})), "destroy");
 }
 
@@ -141,7 +140,7 @@ static void read_directory(bool sound, object_t directory)
 	for (unsigned i = 0; status == STATUS_OK && i < ENTRIES_READ; i++) {
 		struct disk_capability found;
 
-		status = RETRY(directory_next(&space, directory, entry.name, entry.length, &next));
+		status = RETRY(entry_next(&space, directory, entry.name, entry.length, &next));
 		tell(sound, status, "directory", directory.n);
 		if (status != STATUS_OK)
 			break;
@@ -150,7 +149,7 @@ static void read_directory(bool sound, object_t directory)
 			   "a name comes again");
 		entry = next;
 		tell(sound,
-		     RETRY(directory_lookup(&space, directory, entry.name, entry.length, &found)),
+		     RETRY(entry_lookup(&space, directory, entry.name, entry.length, &found)),
 		     "name in directory", directory.n);
 	}
 }
@@ -189,7 +188,7 @@ static void read_all(bool sound)
 		read_object(sound, (object_t){n});
 	tell(sound, RETRY(deadline_next(&space, &deadline, &machine)), "deadline", 0);
 	tell(sound, RETRY(machine_ready_next(&space, (object_t){0}, &machine)), "ready", 0);
-	tell(sound, RETRY(log_read(&space, &from, text, sizeof(text), &length)), "log", 0);
+	tell(sound, RETRY(log_copy(&space, &from, text, sizeof(text), &length)), "log", 0);
 }
 
 static void destroy_all(bool sound)
@@ -226,20 +225,20 @@ static void change(bool sound, const struct fuzz_edit *edit)
 	case 2:
 		if (RETRY(object_capability(&space, object, RIGHT_ALL, &capability)) == STATUS_OK)
 			tell(sound,
-			     RETRY(directory_link(&space, (object_t){OBJECT_ROOT_DIRECTORY}, name,
-						  strlen(name), &capability, true)),
+			     RETRY(entry_link(&space, (object_t){OBJECT_ROOT_DIRECTORY}, name,
+					      strlen(name), &capability, true)),
 			     "linking", object.n);
 		break;
 	case 3:
 		tell(sound,
-		     RETRY(directory_unlink(&space, (object_t){OBJECT_ROOT_DIRECTORY},
-					    edit->from & 1 ? name : "segment",
-					    edit->from & 1 ? strlen(name) : 7)),
+		     RETRY(entry_unlink(&space, (object_t){OBJECT_ROOT_DIRECTORY},
+					edit->from & 1 ? name : "segment",
+					edit->from & 1 ? strlen(name) : 7)),
 		     "unlinking", 0);
 		break;
 	case 4:
 		tell(sound,
-		     RETRY(segment_resize(&space, object, edit->value % (8 * PAGE_SIZE), &more)),
+		     RETRY(segment_size_set(&space, object, edit->value % (8 * PAGE_SIZE), &more)),
 		     "resizing", object.n);
 		break;
 	default:

@@ -180,7 +180,7 @@ static void command_help_option(const char *name, const char *value, const char 
 	printf("  %-22s %s\n", left, help);
 }
 
-void command_help(const struct command *command)
+void command_help_print(const struct command *command)
 {
 	printf("usage: mkstore %s [OPTION]... %s\n\n%s.\n\n%s\noptions:\n", command->name,
 	       command->usage, command->summary, command->details);

@@ -81,7 +81,7 @@ void command_operands(const struct command *command, unsigned *least, unsigned *
 /* Has the command declared it? */
 bool command_takes(const struct command *command, const char *option);
 
-void command_help(const struct command *command);
+void command_help_print(const struct command *command);
 /* The same as one JSON value. */
 struct json;
 void command_help_json(struct json *json, const struct command *command);

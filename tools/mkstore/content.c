@@ -207,7 +207,7 @@ static enum status content_resize(struct host *host, object_t segment, uint64_t 
 
 	/* A large cut is made in bounded steps, the size changing with the last. */
 	while (more) {
-		HOST_TRY(host, segment_resize(&host->space, segment, bytes, &more));
+		HOST_TRY(host, segment_size_set(&host->space, segment, bytes, &more));
 		TRY(host_relieve(host));
 	}
 	return STATUS_OK;

@@ -312,7 +312,7 @@ static enum status initial_attach(const struct initial *initial, const struct in
 		 object_read(initial->space, (object_t){capability->object}, &segment));
 	HOST_TRY(initial->host,
 		 machine_prepare(initial->space, (object_t){made->machine.object}, &machine));
-	return machine_attach(machine, &segment, capability, first, pages, rights, owned);
+	return attachment_add(machine, &segment, capability, first, pages, rights, owned);
 }
 
 /* The program's image, stack and arguments, page by page; *base: where it lies. */

@@ -77,7 +77,7 @@ static enum command_exit main_run(const struct command *command, int count, char
 	if (invocation.json)
 		main_help_json(command);
 	else
-		command_help(command);
+		command_help_print(command);
 	return COMMAND_OK;
 }
 
@@ -101,7 +101,7 @@ static enum command_exit main_explain(int count, char **words)
 	if (as_json)
 		main_help_json(command);
 	else if (command)
-		command_help(command);
+		command_help_print(command);
 	else
 		main_help(stdout);
 	return COMMAND_OK;

@@ -97,10 +97,10 @@ static enum status names_rename(struct host *host, const struct path_place *from
 	struct disk_capability moved, replaced;
 	enum status found;
 
-	TRY(path_lookup(host, from, &moved));
+	TRY(path_place_lookup(host, from, &moved));
 	if (!force && names_lead_to_shell(host, &moved))
 		return STATUS_BUSY;
-	found = path_lookup(host, to, &replaced);
+	found = path_place_lookup(host, to, &replaced);
 	TRY(found == STATUS_NOT_FOUND ? STATUS_OK : found);
 	TRY(path_rename(host, from, to, force));
 	return found == STATUS_OK && replaced.version != moved.version
@@ -194,7 +194,7 @@ static enum status names_below_step(struct host *host, struct names_below *below
 	struct disk_object record = {0};
 	bool elsewhere = false;
 	enum status status =
-		HOST_RETRY(host, directory_next(&host->space, level->directory, "", 0, entry));
+		HOST_RETRY(host, entry_next(&host->space, level->directory, "", 0, entry));
 
 	if (status == STATUS_NOT_FOUND) {
 		if (!--below->depth)
@@ -258,7 +258,7 @@ static enum status names_remove(const struct command_invocation *invocation)
 	struct path_place place;
 
 	TRY(path_place_find(host, path, &place));
-	TRY(path_lookup(host, &place, &capability));
+	TRY(path_place_lookup(host, &place, &capability));
 	if (!force && names_lead_to_shell(host, &capability))
 		return STATUS_BUSY;
 	if (command_value(invocation, "recursive"))

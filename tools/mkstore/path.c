@@ -36,17 +36,17 @@ static enum status path_root(struct host *host, struct disk_capability *capabili
 	return HOST_RETRY(host, object_read(&host->space, root, record));
 }
 
-enum status path_lookup(struct host *host, const struct path_place *place,
-			struct disk_capability *capability)
+enum status path_place_lookup(struct host *host, const struct path_place *place,
+			      struct disk_capability *capability)
 {
-	return HOST_RETRY(host, directory_lookup(&host->space, place->directory, place->name,
-						 place->length, capability));
+	return HOST_RETRY(host, entry_lookup(&host->space, place->directory, place->name,
+					     place->length, capability));
 }
 
 enum status path_free(struct host *host, const struct path_place *place)
 {
 	struct disk_capability capability;
-	enum status status = path_lookup(host, place, &capability);
+	enum status status = path_place_lookup(host, place, &capability);
 
 	if (status == STATUS_OK)
 		return STATUS_EXISTS;
@@ -61,22 +61,22 @@ enum status path_resolve(struct host *host, const struct disk_capability *capabi
 
 enum status path_next(struct host *host, object_t directory, struct directory_entry *entry)
 {
-	return HOST_RETRY(
-		host, directory_next(&host->space, directory, entry->name, entry->length, entry));
+	return HOST_RETRY(host,
+			  entry_next(&host->space, directory, entry->name, entry->length, entry));
 }
 
 enum status path_unlink(struct host *host, const struct path_place *place)
 {
-	return HOST_RETRY(
-		host, directory_unlink(&host->space, place->directory, place->name, place->length));
+	return HOST_RETRY(host,
+			  entry_unlink(&host->space, place->directory, place->name, place->length));
 }
 
 enum status path_rename(struct host *host, const struct path_place *from,
 			const struct path_place *to, bool replace)
 {
 	return HOST_RETRY(host,
-			  directory_rename(&host->space, from->directory, from->name, from->length,
-					   to->directory, to->name, to->length, replace));
+			  entry_rename(&host->space, from->directory, from->name, from->length,
+				       to->directory, to->name, to->length, replace));
 }
 
 /* One step down.  DEAD is the outcome for a name whose object is gone. */
@@ -89,7 +89,7 @@ static enum status path_step(struct host *host, const char *name, size_t length,
 		return STATUS_WRONG_TYPE;
 	if (!directory_name_valid(name, length))
 		return STATUS_NOT_FOUND;
-	TRY(path_lookup(host, &place, capability));
+	TRY(path_place_lookup(host, &place, capability));
 	return path_resolve(host, capability, record);
 }
 
@@ -145,8 +145,8 @@ enum status path_create(struct host *host, const struct path_place *place,
 	bank = (object_t){system->root_bank};
 	HOST_TRY(host, object_create(&host->space, bank, request, &capability));
 	*object = (object_t){capability.object};
-	return HOST_RETRY(host, directory_link(&host->space, place->directory, place->name,
-					       place->length, &capability, false));
+	return HOST_RETRY(host, entry_link(&host->space, place->directory, place->name,
+					   place->length, &capability, false));
 }
 
 enum status path_make(struct host *host, const char *path, const struct object_request *request,

@@ -36,8 +36,8 @@ enum status path_place_find(struct host *host, const char *path, struct path_pla
 const char *path_fault(char text[PATH_FAULT], const char *path);
 
 /* What has the name; NOT_FOUND. */
-enum status path_lookup(struct host *host, const struct path_place *place,
-			struct disk_capability *capability);
+enum status path_place_lookup(struct host *host, const struct path_place *place,
+			      struct disk_capability *capability);
 /* OK: nothing has the name; EXISTS. */
 enum status path_free(struct host *host, const struct path_place *place);
 /* The record of an object that lives; DEAD. */

@@ -161,7 +161,7 @@ static enum command_exit log_run(const struct command_invocation *invocation)
 
 	/* Nobody writes meanwhile, so it fits. */
 	while (status == STATUS_OK && length < LOG_TEXT_BYTES) {
-		status = HOST_RETRY(host, log_read(&host->space, &from, text + length,
+		status = HOST_RETRY(host, log_copy(&host->space, &from, text + length,
 						   LOG_TEXT_BYTES - length, &piece));
 		if (status == STATUS_OK) {
 			length += piece;

@@ -111,8 +111,8 @@ static enum status reattach_name(struct reattach *reattach, object_t object, con
 		 object_capability(&host->space, object, object_rights(record.type), &capability));
 	place = (object_t){record.type == OBJECT_DIRECTORY ? (uint32_t)record.directory.place : 0};
 	if (!place.n)
-		return HOST_RETRY(host, directory_link(&host->space, reattach->directory, name,
-						       strlen(name), &capability, false));
+		return HOST_RETRY(host, entry_link(&host->space, reattach->directory, name,
+						   strlen(name), &capability, false));
 	TRY(reattach_old_name(host, place, object, &old));
 	return path_rename(host, &(struct path_place){place, old.name, old.length},
 			   &(struct path_place){reattach->directory, name, strlen(name)}, false);

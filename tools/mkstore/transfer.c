@@ -332,7 +332,7 @@ static enum command_exit put_store(struct host *host, struct put *put)
 	enum status status;
 
 	TRY(path_result(host, path_place_find(host, put->path, &place), "write", put->path));
-	status = path_lookup(host, &place, &capability);
+	status = path_place_lookup(host, &place, &capability);
 	put->created = status == STATUS_NOT_FOUND;
 	if (put->created) {
 		request.size_max = request.size_max ? request.size_max : PAGE_SIZE;

@@ -77,7 +77,7 @@ static enum command_exit tree_result(struct tree *tree, enum status status, cons
 static enum status tree_down(struct tree *tree, const struct path_place *place, object_t *directory)
 {
 	struct disk_capability found;
-	enum status status = path_lookup(tree->host, place, &found);
+	enum status status = path_place_lookup(tree->host, place, &found);
 
 	if (status == STATUS_NOT_FOUND) {
 		tree->directories++;
@@ -157,7 +157,7 @@ enum command_exit tree_file(struct tree *tree, const char *path,
 	enum status status;
 
 	TRY(tree_place(tree, path, &place));
-	status = place.length ? path_lookup(host, &place, &old) : STATUS_WRONG_TYPE;
+	status = place.length ? path_place_lookup(host, &place, &old) : STATUS_WRONG_TYPE;
 	/* Of two in one stream the later one counts. */
 	if (status == STATUS_OK)
 		status = old.type == OBJECT_SEGMENT

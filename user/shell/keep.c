@@ -33,7 +33,7 @@ static enum status keep_search(struct keeping_search *search, struct abi_snapsho
 	for (uint64_t last = 0;; last = snapshot.number) {
 		struct keeping_snapshot met;
 
-		status = store_snapshot_next(last, &snapshot);
+		status = store_snapshot_after(last, &snapshot);
 		if (status != STATUS_OK)
 			break;
 		met = (struct keeping_snapshot){snapshot.number, snapshot.generation,
@@ -75,7 +75,7 @@ static bool keep_nearest(const char *name, char nearest[DISK_SNAPSHOT_NAME + 1])
 	struct abi_snapshot snapshot = {.number = 0};
 	uint32_t best = SUGGEST_LENGTH;
 
-	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK) {
+	while (store_snapshot_after(snapshot.number, &snapshot) == STATUS_OK) {
 		char known[DISK_SNAPSHOT_NAME + 1] = {0};
 
 		memcpy(known, snapshot.name, DISK_SNAPSHOT_NAME);
@@ -92,7 +92,7 @@ static bool keep_unknown_age(const char *command, const char *text)
 	struct abi_snapshot snapshot = {.number = 0}, oldest = {.number = 0};
 	char date[PRINT_SIZE];
 
-	while (store_snapshot_next(snapshot.number, &snapshot) == STATUS_OK)
+	while (store_snapshot_after(snapshot.number, &snapshot) == STATUS_OK)
 		if (!(snapshot.flags & KEEP_GONE) &&
 		    (!oldest.number || snapshot.wall_ns < oldest.wall_ns))
 			oldest = snapshot;

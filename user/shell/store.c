@@ -146,7 +146,7 @@ bool command_snapshots(int argc, char **argv)
 	(void)argv;
 	if (status != STATUS_OK)
 		return shell_error("snapshots", "statistics", status);
-	while ((status = store_snapshot_next(snapshot.number, &snapshot)) == STATUS_OK) {
+	while ((status = store_snapshot_after(snapshot.number, &snapshot)) == STATUS_OK) {
 		if (count++ == 0)
 			terminal_table(&table, store_column,
 				       sizeof(store_column) / sizeof(store_column[0]));

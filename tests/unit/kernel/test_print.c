@@ -52,14 +52,14 @@ static void test_lines(void **state)
 	print_loud("given up: %d", 7);
 	kernel_print_serial(true);
 	assert_string_equal(shown, "one 1\ntwo\nloud\ngiven up: 7\n");
-	uint32_t got = kernel_log_read(&from, read, sizeof read);
+	uint32_t got = print_log_read(&from, read, sizeof read);
 	assert_int_equal(from, 0);
 	read[got] = '\0';
 	assert_string_equal(read, "one 1\ntwo\nquiet\nloud\nhidden\nhidden too\ngiven up: 7\n");
 	from += got;
-	assert_int_equal(kernel_log_read(&from, read, sizeof read), 0);
+	assert_int_equal(print_log_read(&from, read, sizeof read), 0);
 	from = UINT64_MAX;
-	assert_int_equal(kernel_log_read(&from, read, sizeof read), 0);
+	assert_int_equal(print_log_read(&from, read, sizeof read), 0);
 	assert_int_equal(from, got);
 }
 
@@ -74,7 +74,7 @@ static void test_log_wraps(void **state)
 	for (int i = 0; i < 3000; i++)
 		kernel_print("line %08d", i);
 	kernel_print_serial(true);
-	uint32_t got = kernel_log_read(&from, all, sizeof all - 1);
+	uint32_t got = print_log_read(&from, all, sizeof all - 1);
 	assert_int_equal(got, KERNEL_LOG_BYTES);
 	assert_true(from > 0);
 	all[got] = '\0';

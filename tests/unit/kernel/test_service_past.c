@@ -66,8 +66,8 @@ bool directory_name_valid(const char *name, size_t length)
 	return length > 0 && !memchr(name, '/', length);
 }
 
-enum status directory_next(struct space *space, object_t directory, const char *name, size_t length,
-			   struct directory_entry *entry)
+enum status entry_next(struct space *space, object_t directory, const char *name, size_t length,
+		       struct directory_entry *entry)
 {
 	assert_int_equal(space->kept_pages, 0);
 	assert_int_equal(directory.n, OBJECT_ROOT_DIRECTORY);
@@ -77,8 +77,8 @@ enum status directory_next(struct space *space, object_t directory, const char *
 	return STATUS_OK;
 }
 
-enum status directory_lookup(struct space *space, object_t directory, const char *name,
-			     size_t length, struct disk_capability *capability)
+enum status entry_lookup(struct space *space, object_t directory, const char *name, size_t length,
+			 struct disk_capability *capability)
 {
 	assert_int_equal(space->kept_pages, 0);
 	assert_int_equal(directory.n, OBJECT_ROOT_DIRECTORY);
@@ -110,7 +110,7 @@ static enum status bytes(uint64_t snapshot, uint64_t object, uint64_t offset)
 {
 	memset(&service, 0, sizeof(service));
 	memset(service.data, 0xaa, sizeof(service.data));
-	service.message = (struct message){.word = {snapshot, object, offset}};
+	service.message = (struct transit){.word = {snapshot, object, offset}};
 	return store_op_past_bytes(&service);
 }
 
@@ -119,7 +119,7 @@ static enum status name(const char *text, size_t length, uint64_t exact)
 	memset(&service, 0, sizeof(service));
 	memset(&fake, 0, sizeof(fake));
 	service.message =
-		(struct message){.word = {SNAPSHOT, 0, exact}, .data = text, .length = length};
+		(struct transit){.word = {SNAPSHOT, 0, exact}, .data = text, .length = length};
 	return store_op_past_name(&service);
 }
 

@@ -78,13 +78,13 @@ static object_t of(struct disk_capability capability)
 
 static void name(object_t directory, const char *text, struct disk_capability capability)
 {
-	expect_ok(HOST_RETRY(&host, directory_link(&host.space, directory, text, strlen(text),
-						   &capability, false)));
+	expect_ok(HOST_RETRY(
+		&host, entry_link(&host.space, directory, text, strlen(text), &capability, false)));
 }
 
 static void unname(object_t directory, const char *text)
 {
-	expect_ok(HOST_RETRY(&host, directory_unlink(&host.space, directory, text, strlen(text))));
+	expect_ok(HOST_RETRY(&host, entry_unlink(&host.space, directory, text, strlen(text))));
 }
 
 static void *page_of(uint64_t page)
@@ -134,8 +134,7 @@ static void put_below_itself(object_t from, const char *text, object_t to)
 	struct disk_capability moved;
 	struct disk_object *records;
 
-	expect_ok(
-		HOST_RETRY(&host, directory_lookup(&host.space, from, text, strlen(text), &moved)));
+	expect_ok(HOST_RETRY(&host, entry_lookup(&host.space, from, text, strlen(text), &moved)));
 	records = page_of(OBJECT_TABLE_PAGE + moved.object / OBJECTS_PER_PAGE);
 	unname(from, text);
 	/* As something else, it may go anywhere. */
@@ -261,7 +260,7 @@ static void test_held(void **state)
 	page->resume_port = told.object;
 	page->resume_port_version = told.version;
 	expect_ok(HOST_RETRY(&host, object_read(&host.space, of(segment), &record)));
-	expect_ok(machine_attach(page, &record, &segment, 0, 1, RIGHT_READ, false));
+	expect_ok(attachment_add(page, &record, &segment, 0, 1, RIGHT_READ, false));
 	name(root, "table", table);
 	place_in_table(table, directory);
 	name(of(directory), "port", port);

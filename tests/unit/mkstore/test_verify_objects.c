@@ -57,8 +57,8 @@ static struct disk_capability create(struct host *host, enum object_type type, u
 static void link_name(struct host *host, object_t directory, const char *name,
 		      const struct disk_capability *capability)
 {
-	expect_ok(HOST_RETRY(host, directory_link(&host->space, directory, name, strlen(name),
-						  capability, false)));
+	expect_ok(HOST_RETRY(
+		host, entry_link(&host->space, directory, name, strlen(name), capability, false)));
 }
 
 static enum status wait_prepare(struct host *host, object_t object, uint64_t deadline,
@@ -83,8 +83,8 @@ static void make_machines(struct host *host, const struct disk_capability *segme
 	machine->ports[0].object = made.port.n;
 	machine->ports[0].version = 1;
 	machine_ready_set(&host->space, made.machine, true);
-	expect_ok(machine_attach(machine, &record, segment, 0, 2, RIGHT_READ, false));
-	expect_ok(machine_attach(machine, &record, segment, 4, 4, RIGHT_READ | RIGHT_WRITE, true));
+	expect_ok(attachment_add(machine, &record, segment, 0, 2, RIGHT_READ, false));
+	expect_ok(attachment_add(machine, &record, segment, 4, 4, RIGHT_READ | RIGHT_WRITE, true));
 	expect_ok(HOST_RETRY(host, wait_prepare(host, made.sleeper, 5000, &machine)));
 	machine->state = MACHINE_SLEEP;
 	machine->deadline = 5000;
@@ -102,7 +102,7 @@ static void make_messages(struct host *host, const struct disk_capability *segme
 		port_put(&host->space, &record, &message);
 	}
 	expect_ok(HOST_RETRY(host, log_prepare(&host->space, 5)));
-	log_write(&host->space, "hello", 5);
+	log_add(&host->space, "hello", 5);
 }
 
 static bool sample_read(void *context, void *data, size_t length)

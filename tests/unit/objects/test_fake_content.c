@@ -38,7 +38,7 @@ static enum status resize_call(struct space *space, void *context)
 {
 	struct resize *resize = context;
 
-	return segment_resize(space, resize->segment, resize->bytes, &resize->more);
+	return segment_size_set(space, resize->segment, resize->bytes, &resize->more);
 }
 
 static void resize(struct space *space, object_t segment, uint64_t bytes)
@@ -96,12 +96,12 @@ static void test_resize_refused(void **state)
 	bool more;
 
 	(void)state;
-	assert_int_equal(segment_resize(&space, segment, 256 * 4096 + 1, &more), STATUS_LIMIT);
-	assert_int_equal(segment_resize(&space, segment, UINT64_MAX, &more), STATUS_LIMIT);
-	assert_int_equal(segment_resize(&space, segment, 200 * 4096, &more), STATUS_ALLOWANCE);
-	assert_int_equal(segment_resize(&space, root_directory, 4096, &more), STATUS_WRONG_TYPE);
-	assert_int_equal(segment_resize(&space, (object_t){900}, 4096, &more), STATUS_DEAD);
-	assert_int_equal(segment_resize(&space, segment, 100, &more), STATUS_OK);
+	assert_int_equal(segment_size_set(&space, segment, 256 * 4096 + 1, &more), STATUS_LIMIT);
+	assert_int_equal(segment_size_set(&space, segment, UINT64_MAX, &more), STATUS_LIMIT);
+	assert_int_equal(segment_size_set(&space, segment, 200 * 4096, &more), STATUS_ALLOWANCE);
+	assert_int_equal(segment_size_set(&space, root_directory, 4096, &more), STATUS_WRONG_TYPE);
+	assert_int_equal(segment_size_set(&space, (object_t){900}, 4096, &more), STATUS_DEAD);
+	assert_int_equal(segment_size_set(&space, segment, 100, &more), STATUS_OK);
 }
 
 /* A large cut keeps the size until the last step, and is the same executed anew. */
@@ -121,7 +121,7 @@ static void test_large_cut(void **state)
 		struct disk_object now;
 
 		fake_begin();
-		assert_int_equal(segment_resize(&space, segment, 4096, &more), STATUS_OK);
+		assert_int_equal(segment_size_set(&space, segment, 4096, &more), STATUS_OK);
 		fake_begin();
 		assert_int_equal(object_read(&space, segment, &now), STATUS_OK);
 		assert_int_equal(now.size, more ? bytes : 4096);
@@ -306,13 +306,13 @@ static enum status link_call(struct space *space, void *context)
 	struct link *link = context;
 
 	if (link->old_name && link->new_name)
-		return directory_rename(space, link->from, link->old_name, strlen(link->old_name),
-					link->to, link->new_name, strlen(link->new_name),
-					link->replace);
+		return entry_rename(space, link->from, link->old_name, strlen(link->old_name),
+				    link->to, link->new_name, strlen(link->new_name),
+				    link->replace);
 	if (link->new_name)
-		return directory_link(space, link->to, link->new_name, strlen(link->new_name),
-				      &link->capability, link->replace);
-	return directory_unlink(space, link->from, link->old_name, strlen(link->old_name));
+		return entry_link(space, link->to, link->new_name, strlen(link->new_name),
+				  &link->capability, link->replace);
+	return entry_unlink(space, link->from, link->old_name, strlen(link->old_name));
 }
 
 /* Two directories of named tokens. */
@@ -334,15 +334,14 @@ static void directories_verify(struct space *space, const object_t directory[2])
 				continue;
 			count++;
 			fake_begin();
-			assert_int_equal(directory_next(space, directory[d], entry.name,
-							entry.length, &entry),
-					 STATUS_OK);
+			assert_int_equal(
+				entry_next(space, directory[d], entry.name, entry.length, &entry),
+				STATUS_OK);
 			assert_string_equal(entry.name, name);
 			assert_int_equal(entry.capability.badge, named[d][i]);
 		}
-		assert_int_equal(
-			directory_next(space, directory[d], entry.name, entry.length, &entry),
-			STATUS_NOT_FOUND);
+		assert_int_equal(entry_next(space, directory[d], entry.name, entry.length, &entry),
+				 STATUS_NOT_FOUND);
 		assert_int_equal(object_read(space, directory[d], &record), STATUS_OK);
 		assert_int_equal(record.size, count);
 	}
@@ -418,19 +417,17 @@ static void test_directory_refused(void **state)
 	uint32_t links = 0;
 
 	(void)state;
-	assert_int_equal(directory_link(&space, root_directory, "a/b", 3, &capability, false),
+	assert_int_equal(entry_link(&space, root_directory, "a/b", 3, &capability, false),
 			 STATUS_INVALID);
-	assert_int_equal(directory_lookup(&space, root_directory, "", 0, &capability),
-			 STATUS_INVALID);
-	assert_int_equal(directory_link(&space, root_bank, "a", 1, &capability, false),
+	assert_int_equal(entry_lookup(&space, root_directory, "", 0, &capability), STATUS_INVALID);
+	assert_int_equal(entry_link(&space, root_bank, "a", 1, &capability, false),
 			 STATUS_WRONG_TYPE);
-	assert_int_equal(directory_unlink(&space, root_directory, "a", 1), STATUS_NOT_FOUND);
+	assert_int_equal(entry_unlink(&space, root_directory, "a", 1), STATUS_NOT_FOUND);
 	/* The allowance has room for one page of entries. */
 	for (; status == STATUS_OK; links++) {
 		snprintf(name, sizeof(name), "%u", links);
 		fake_begin();
-		status = directory_link(&space, root_directory, name, strlen(name), &capability,
-					false);
+		status = entry_link(&space, root_directory, name, strlen(name), &capability, false);
 	}
 	assert_int_equal(status, STATUS_ALLOWANCE);
 	assert_int_equal(links - 1, 31);
@@ -456,8 +453,8 @@ static enum status log_call(struct space *space, void *context)
 		return status;
 	for (uint32_t i = 0; i < 300; i++)
 		text[i] = log_byte(written + i);
-	log_write(space, text, 100);
-	log_write(space, text + 100, 200);
+	log_add(space, text, 100);
+	log_add(space, text + 100, 200);
 	return STATUS_OK;
 }
 
@@ -471,7 +468,7 @@ static void test_log(void **state)
 
 	(void)state;
 	assert_int_equal(object_read(&space, (object_t){OBJECT_THE_LOG}, &record), STATUS_OK);
-	assert_int_equal(log_read(&space, &position, text, sizeof(text), &length), STATUS_EMPTY);
+	assert_int_equal(log_copy(&space, &position, text, sizeof(text), &length), STATUS_EMPTY);
 	for (uint32_t round = 0; round < 2000; round++) {
 		if (round % 50 == 0) {
 			assert_int_equal(fake_try_all(log_call, &space, &record.first_page),
@@ -489,7 +486,7 @@ static void test_log(void **state)
 			enum status status;
 
 			fake_begin();
-			status = log_read(&space, &position, text,
+			status = log_copy(&space, &position, text,
 					  1 + fake_random(&random) % sizeof(text), &length);
 			if (status == STATUS_EMPTY)
 				break;
@@ -504,7 +501,7 @@ static void test_log(void **state)
 		assert_int_equal(position, written);
 	}
 	position = written + 12345;
-	assert_int_equal(log_read(&space, &position, text, sizeof(text), &length), STATUS_EMPTY);
+	assert_int_equal(log_copy(&space, &position, text, sizeof(text), &length), STATUS_EMPTY);
 	assert_int_equal(position, written);
 	fake_begin();
 	assert_int_equal(log_prepare(&space, LOG_PREPARE_MAX), STATUS_OK);

@@ -56,20 +56,20 @@ static void world_build(struct world *world)
 	for (uint32_t i = 0; i < 60; i++) {
 		name[0] = (char)('0' + i);
 		fake_begin();
-		assert_int_equal(directory_link(space, (object_t){world->directory.object}, name, 1,
-						&world->segment, true),
+		assert_int_equal(entry_link(space, (object_t){world->directory.object}, name, 1,
+					    &world->segment, true),
 				 name[0] == '/' ? STATUS_INVALID : STATUS_OK);
 	}
 	world_messages(world);
 	fake_begin();
 	assert_int_equal(log_prepare(space, 4000), STATUS_OK);
-	log_write(space, "x", 1);
+	log_add(space, "x", 1);
 	fake_begin();
 	assert_int_equal(object_read(space, (object_t){world->segment.object}, &segment),
 			 STATUS_OK);
 	assert_int_equal(machine_prepare(space, (object_t){world->machine.object}, &machine),
 			 STATUS_OK);
-	assert_int_equal(machine_attach(machine, &segment, &world->segment, 0, 0, RIGHT_READ, true),
+	assert_int_equal(attachment_add(machine, &segment, &world->segment, 0, 0, RIGHT_READ, true),
 			 STATUS_OK);
 	assert_int_equal(deadline_insert_prepare(space, 99, (object_t){world->machine.object}),
 			 STATUS_OK);
@@ -124,8 +124,8 @@ static enum status call_objects(struct world *world, uint32_t pick)
 	case 2:
 		return object_destroy_step(space, &more);
 	case 3:
-		return segment_resize(space, (object_t){world->segment.object}, pick % 8 * 4000,
-				      &more);
+		return segment_size_set(space, (object_t){world->segment.object}, pick % 8 * 4000,
+					&more);
 	default:
 		return object_read(space, (object_t){1 + pick % 8}, &record);
 	}
@@ -143,15 +143,15 @@ static enum status call_directories(struct world *world, uint32_t pick)
 		entry.name[0] = '_';
 	switch (pick / 1024 % 5) {
 	case 0:
-		return directory_lookup(space, directory, entry.name, 1, &found);
+		return entry_lookup(space, directory, entry.name, 1, &found);
 	case 1:
-		return directory_link(space, directory, entry.name, 1, &world->port, pick & 4);
+		return entry_link(space, directory, entry.name, 1, &world->port, pick & 4);
 	case 2:
-		return directory_unlink(space, directory, entry.name, 1);
+		return entry_unlink(space, directory, entry.name, 1);
 	case 3:
-		return directory_rename(space, directory, entry.name, 1, other, "new", 3, pick & 4);
+		return entry_rename(space, directory, entry.name, 1, other, "new", 3, pick & 4);
 	default:
-		return directory_next(space, directory, entry.name, entry.length, &entry);
+		return entry_next(space, directory, entry.name, entry.length, &entry);
 	}
 }
 
@@ -235,9 +235,9 @@ static enum status call_log(struct world *world, uint32_t pick)
 
 	memset(text, 'x', sizeof(text));
 	if (status == STATUS_OK)
-		log_write(space, text, 500);
+		log_add(space, text, 500);
 	if (pick & 1)
-		status = log_read(space, &from, text, sizeof(text), &length);
+		status = log_copy(space, &from, text, sizeof(text), &length);
 	return status;
 }
 

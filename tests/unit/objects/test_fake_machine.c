@@ -68,28 +68,28 @@ static void test_attach(void **state)
 	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
 	first = segment.first_page;
 	capability.rights = RIGHT_READ | RIGHT_WRITE;
-	assert_int_equal(machine_attach(machine, &segment, &capability, 8, 1, RIGHT_READ, false),
+	assert_int_equal(attachment_add(machine, &segment, &capability, 8, 1, RIGHT_READ, false),
 			 STATUS_INVALID);
-	assert_int_equal(machine_attach(machine, &segment, &capability, 7, 2, RIGHT_READ, false),
+	assert_int_equal(attachment_add(machine, &segment, &capability, 7, 2, RIGHT_READ, false),
 			 STATUS_INVALID);
 	assert_int_equal(
-		machine_attach(machine, &segment, &capability, 1, UINT64_MAX, RIGHT_READ, false),
+		attachment_add(machine, &segment, &capability, 1, UINT64_MAX, RIGHT_READ, false),
 		STATUS_INVALID);
-	assert_int_equal(machine_attach(machine, &segment, &capability, 0, 1, 0, false),
+	assert_int_equal(attachment_add(machine, &segment, &capability, 0, 1, 0, false),
 			 STATUS_INVALID);
-	assert_int_equal(machine_attach(machine, &segment, &capability, 0, 1, RIGHT_SEND, false),
+	assert_int_equal(attachment_add(machine, &segment, &capability, 0, 1, RIGHT_SEND, false),
 			 STATUS_INVALID);
-	assert_int_equal(machine_attach(machine, &segment, &capability, 0, 1, RIGHT_EXECUTE, false),
+	assert_int_equal(attachment_add(machine, &segment, &capability, 0, 1, RIGHT_EXECUTE, false),
 			 STATUS_NO_RIGHT);
-	assert_int_equal(machine_attach(machine, &segment, &capability, 0, 1, RIGHT_READ, true),
+	assert_int_equal(attachment_add(machine, &segment, &capability, 0, 1, RIGHT_READ, true),
 			 STATUS_NO_RIGHT);
-	assert_int_equal(machine_attach(machine, &segment, &capability, 2, 3, RIGHT_READ, false),
+	assert_int_equal(attachment_add(machine, &segment, &capability, 2, 3, RIGHT_READ, false),
 			 STATUS_OK);
-	assert_int_equal(machine_attach(machine, &segment, &capability, 4, 1, RIGHT_WRITE, false),
+	assert_int_equal(attachment_add(machine, &segment, &capability, 4, 1, RIGHT_WRITE, false),
 			 STATUS_ATTACHED);
-	assert_int_equal(machine_attach(machine, &segment, &capability, 0, 0, RIGHT_WRITE, false),
+	assert_int_equal(attachment_add(machine, &segment, &capability, 0, 0, RIGHT_WRITE, false),
 			 STATUS_ATTACHED);
-	assert_int_equal(machine_attach(machine, &segment, &capability, 5, 0, RIGHT_WRITE, false),
+	assert_int_equal(attachment_add(machine, &segment, &capability, 5, 0, RIGHT_WRITE, false),
 			 STATUS_OK);
 	assert_null(machine_attachment(machine, (page_t){first + 1}));
 	assert_int_equal(machine_attachment(machine, (page_t){first + 2})->rights, RIGHT_READ);
@@ -97,8 +97,8 @@ static void test_attach(void **state)
 	assert_int_equal(machine_attachment(machine, (page_t){first + 5})->rights, RIGHT_WRITE);
 	assert_int_equal(machine_attachment(machine, (page_t){first + 5})->pages, 3);
 	assert_null(machine_attachment(machine, (page_t){first + 8}));
-	assert_int_equal(machine_detach(machine, (page_t){first + 8}), STATUS_INVALID);
-	assert_int_equal(machine_detach(machine, (page_t){first + 3}), STATUS_OK);
+	assert_int_equal(attachment_remove(machine, (page_t){first + 8}), STATUS_INVALID);
+	assert_int_equal(attachment_remove(machine, (page_t){first + 3}), STATUS_OK);
 	assert_null(machine_attachment(machine, (page_t){first + 2}));
 	assert_non_null(machine_attachment(machine, (page_t){first + 6}));
 }
@@ -135,7 +135,7 @@ static void test_attachments_full_and_pruned(void **state)
 		assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine),
 				 STATUS_OK);
 		assert_int_equal(
-			machine_attach(machine, &segment, &capability[i], 0, 0, RIGHT_READ, false),
+			attachment_add(machine, &segment, &capability[i], 0, 0, RIGHT_READ, false),
 			i < MACHINE_ATTACHMENTS ? STATUS_OK : STATUS_LIMIT);
 	}
 	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS; i += 2) {

@@ -328,10 +328,10 @@ static void test_destroy_refused(void **state)
 	for (uint32_t i = 1; i < OBJECT_FIRST_FREE; i++)
 		assert_int_equal(object_destroy(&space, (object_t){i}), STATUS_NO_OPERATION);
 	assert_int_equal(object_destroy(&space, (object_t){1000}), STATUS_DEAD);
-	assert_int_equal(directory_link(&space, object_of(&directory), "x", 1, &other, false),
+	assert_int_equal(entry_link(&space, object_of(&directory), "x", 1, &other, false),
 			 STATUS_OK);
 	assert_int_equal(object_destroy(&space, object_of(&directory)), STATUS_NOT_EMPTY);
-	assert_int_equal(directory_unlink(&space, object_of(&directory), "x", 1), STATUS_OK);
+	assert_int_equal(entry_unlink(&space, object_of(&directory), "x", 1), STATUS_OK);
 	assert_int_equal(object_destroy(&space, object_of(&directory)), STATUS_OK);
 }
 
@@ -359,14 +359,14 @@ static struct disk_capability machine_full(struct space *space, struct disk_capa
 	fake_begin();
 	assert_int_equal(machine_prepare(space, object_of(&self), &machine), STATUS_OK);
 	assert_int_equal(object_read(space, object_of(owned), &segment), STATUS_OK);
-	assert_int_equal(machine_attach(machine, &segment, owned, 0, 1, RIGHT_READ, true),
+	assert_int_equal(attachment_add(machine, &segment, owned, 0, 1, RIGHT_READ, true),
 			 STATUS_OK);
-	assert_int_equal(machine_attach(machine, &segment, owned, 1, 1, RIGHT_WRITE, true),
+	assert_int_equal(attachment_add(machine, &segment, owned, 1, 1, RIGHT_WRITE, true),
 			 STATUS_OK);
 	assert_int_equal(space_write(space, (page_t){segment.first_page}, &page), STATUS_OK);
 	memset(page, 1, PAGE_SIZE);
 	assert_int_equal(object_read(space, object_of(borrowed), &segment), STATUS_OK);
-	assert_int_equal(machine_attach(machine, &segment, borrowed, 0, 0, RIGHT_READ, false),
+	assert_int_equal(attachment_add(machine, &segment, borrowed, 0, 0, RIGHT_READ, false),
 			 STATUS_OK);
 	assert_int_equal(space_write(space, (page_t){machine->message_page}, &page), STATUS_OK);
 	memset(page, 2, PAGE_SIZE);
@@ -527,12 +527,12 @@ static void test_allowance(void **state)
 	request.size = 0;
 	assert_int_equal(object_create(&space, root_bank, &request, &other), STATUS_ALLOWANCE);
 	fake_begin();
-	assert_int_equal(segment_resize(&space, object_of(&capability), 4096 * 7, &more),
+	assert_int_equal(segment_size_set(&space, object_of(&capability), 4096 * 7, &more),
 			 STATUS_OK);
 	fake_begin();
 	other = create(&space, &request);
 	fake_begin();
-	assert_int_equal(segment_resize(&space, object_of(&capability), 4096 * 8, &more),
+	assert_int_equal(segment_size_set(&space, object_of(&capability), 4096 * 8, &more),
 			 STATUS_ALLOWANCE);
 	fake_invariants(&space);
 }

@@ -62,13 +62,12 @@ static enum status change_call(struct space *space, void *context)
 	object_t from = of(&made[change->from]), to = of(&made[change->to]);
 
 	if (change->old_name && change->new_name)
-		return directory_rename(space, from, change->old_name, strlen(change->old_name), to,
-					change->new_name, strlen(change->new_name),
-					change->replace);
+		return entry_rename(space, from, change->old_name, strlen(change->old_name), to,
+				    change->new_name, strlen(change->new_name), change->replace);
 	if (change->new_name)
-		return directory_link(space, to, change->new_name, strlen(change->new_name),
-				      &change->capability, change->replace);
-	return directory_unlink(space, from, change->old_name, strlen(change->old_name));
+		return entry_link(space, to, change->new_name, strlen(change->new_name),
+				  &change->capability, change->replace);
+	return entry_unlink(space, from, change->old_name, strlen(change->old_name));
 }
 
 static enum status give(struct space *space, unsigned place, const char *name,
@@ -193,8 +192,7 @@ static void test_depth(void **state)
 		above = deep;
 		deep = create(&space);
 		fake_begin();
-		assert_int_equal(directory_link(&space, of(&above), "x", 1, &deep, false),
-				 STATUS_OK);
+		assert_int_equal(entry_link(&space, of(&above), "x", 1, &deep, false), STATUS_OK);
 	}
 	made[7] = above;
 	made[8] = deep;
@@ -485,23 +483,23 @@ static void test_view(void **state)
 			STATUS_OK);
 		snprintf(name, sizeof(name), "%03u a name that fills the pages of a tree", i);
 		fake_begin();
-		assert_int_equal(directory_link(&space, root_directory, name, strlen(name),
-						&capability, false),
-				 STATUS_OK);
+		assert_int_equal(
+			entry_link(&space, root_directory, name, strlen(name), &capability, false),
+			STATUS_OK);
 	}
 	past.view = &view;
 	past.kept = kept;
 	for (;; count++) {
 		fake_begin();
 		past.kept_pages = 0;
-		if (directory_next(&past, root_directory, entry.name, entry.length, &found) !=
+		if (entry_next(&past, root_directory, entry.name, entry.length, &found) !=
 		    STATUS_OK)
 			break;
 		entry = found;
 		past.kept_pages = 0;
-		assert_int_equal(directory_lookup(&past, root_directory, entry.name, entry.length,
-						  &capability),
-				 STATUS_OK);
+		assert_int_equal(
+			entry_lookup(&past, root_directory, entry.name, entry.length, &capability),
+			STATUS_OK);
 		assert_memory_equal(&capability, &entry.capability, sizeof(capability));
 		past.kept_pages = 0;
 		assert_int_equal(object_resolve(&past, &capability, OBJECT_SEGMENT, 0, &record),
@@ -513,7 +511,7 @@ static void test_view(void **state)
 	assert_int_equal(count, 300);
 	fake_begin();
 	past.kept_pages = 0;
-	assert_int_equal(directory_unlink(&past, root_directory, entry.name, entry.length),
+	assert_int_equal(entry_unlink(&past, root_directory, entry.name, entry.length),
 			 STATUS_READ_ONLY);
 }
 

@@ -207,10 +207,9 @@ static void step_create(struct engine *engine)
 	engine->now.version = capability.version + (request.type == OBJECT_MACHINE);
 	engine->now.alive[engine->now.count++] = capability;
 	length = name_of(name, &capability);
-	assert_int_equal(
-		RETRY(engine, directory_link(&engine->space, (object_t){OBJECT_ROOT_DIRECTORY},
-					     name, length, &capability, false)),
-		STATUS_OK);
+	assert_int_equal(RETRY(engine, entry_link(&engine->space, (object_t){OBJECT_ROOT_DIRECTORY},
+						  name, length, &capability, false)),
+			 STATUS_OK);
 	if (request.type == OBJECT_SEGMENT)
 		for (uint32_t i = 0; i < 8; i++)
 			assert_int_equal(
@@ -232,8 +231,8 @@ static void step_destroy(struct engine *engine)
 	capability = engine->now.alive[pick];
 	length = name_of(name, &capability);
 	assert_int_equal(
-		RETRY(engine, directory_unlink(&engine->space, (object_t){OBJECT_ROOT_DIRECTORY},
-					       name, length)),
+		RETRY(engine, entry_unlink(&engine->space, (object_t){OBJECT_ROOT_DIRECTORY}, name,
+					   length)),
 		STATUS_OK);
 	assert_int_equal(
 		RETRY(engine, object_destroy(&engine->space, (object_t){capability.object})),
@@ -302,10 +301,10 @@ static void step_use(struct engine *engine)
 		assert_int_equal(RETRY(engine, machine_use(engine, &capability, number)),
 				 STATUS_OK);
 	while (more && capability.type == OBJECT_SEGMENT)
-		assert_int_equal(
-			RETRY(engine, segment_resize(&engine->space, (object_t){capability.object},
-						     number % PAGE_SIZE, &more)),
-			STATUS_OK);
+		assert_int_equal(RETRY(engine, segment_size_set(&engine->space,
+								(object_t){capability.object},
+								number % PAGE_SIZE, &more)),
+				 STATUS_OK);
 }
 
 static void step_reclaim(struct engine *engine)
@@ -330,14 +329,14 @@ static void model_verify(struct engine *engine)
 		assert_int_equal(RETRY(engine, object_resolve(&engine->space, capability,
 							      OBJECT_NONE, 0, NULL)),
 				 STATUS_OK);
-		assert_int_equal(RETRY(engine, directory_lookup(&engine->space,
-								(object_t){OBJECT_ROOT_DIRECTORY},
-								name, length, &found)),
+		assert_int_equal(RETRY(engine, entry_lookup(&engine->space,
+							    (object_t){OBJECT_ROOT_DIRECTORY}, name,
+							    length, &found)),
 				 STATUS_OK);
 		assert_memory_equal(&found, capability, sizeof(found));
 	}
-	while (RETRY(engine, directory_next(&engine->space, (object_t){OBJECT_ROOT_DIRECTORY},
-					    entry.name, entry.length, &entry)) == STATUS_OK)
+	while (RETRY(engine, entry_next(&engine->space, (object_t){OBJECT_ROOT_DIRECTORY},
+					entry.name, entry.length, &entry)) == STATUS_OK)
 		names++;
 	assert_int_equal(names, engine->now.count);
 }
