@@ -343,6 +343,33 @@ def architecture(tree):
     return bad
 
 
+GLOSSARY = "docs/glossary.md"
+# What each program has one of its own.
+OF_A_PROGRAM = {"main", "assert_failed"}
+DEFINED = re.compile(r"^(?!static\b|typedef\b)\w[\w *]*?\b(\w+)\([^;{}]*\)\n\{", re.M)
+TAGGED = re.compile(r"^(?:struct|union|enum) (\w+) \{", re.M)
+
+
+def names(tree):
+    """What a glossary says is where it says, and a name that several files see is given once:
+    a function's, and in headers a structure's."""
+    bad = []
+    text = tree.get(GLOSSARY, "")
+    for match in re.finditer(r"`([\w./]+)`: `(\w+)`", text):
+        if not re.search(rf"\b{match[2]}\b", tree.get(match[1], "")):
+            bad.append(f"{GLOSSARY}:{line_of(text, match.start())}: no {match[2]} in {match[1]}")
+    given = {}
+    for path, text in sorted(c_files(tree).items()):
+        if path.startswith(("tests/", "bench/")):
+            continue
+        kind = TAGGED if path.endswith(".h") else DEFINED
+        for match in kind.finditer(text):
+            first = given.setdefault((kind, match[1]), path)
+            if first != path and match[1] not in OF_A_PROGRAM:
+                bad.append(f"{path}:{line_of(text, match.start(1))}: {match[1]} is defined in {first}, too")
+    return bad
+
+
 def seeded_faults(tree):
     """Each fault names a text that occurs once in its file, and a test that there is."""
     bad = []
@@ -407,6 +434,7 @@ RULES = [
     readme_folders,
     links,
     architecture,
+    names,
     seeded_faults,
     structures,
 ]
