@@ -10,6 +10,9 @@ from conftest import STORE_OFFSET, mkstore, mkstore_json, set_menu
 from machine import LIMIT_S, Machine
 
 KERNEL = "kernel> "
+# Where the shell goes on after it: what it was about to show when the console came may be
+# shown before that.
+BACK = r"^\[back from the kernel's console\]\n(?:.*\n)*?perdure> "
 SECTOR = 512
 RECORDS = 64  # of objects, in a page
 OBJECT_TABLE_PAGE = 0x200000

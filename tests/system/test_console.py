@@ -14,8 +14,8 @@ import time
 import pytest
 from conftest import make_image, mkstore, mkstore_json, verify
 
-from console import (KERNEL, attached, from_menu, give_up, kernel_command, machine_number, object_range, power_off,
-                     send_break, spoil, stall, until)
+from console import (BACK, KERNEL, attached, from_menu, give_up, kernel_command, machine_number, object_range,
+                     power_off, send_break, spoil, stall, until)
 from machine import Machine
 
 SYSTEM_PAGE = 0x100000
@@ -323,7 +323,7 @@ def test_program_of_shell_damaged(used_image):
 
 def goes_on(machine):
     """The disk answers again, and the machine has not been turned off by the next commits."""
-    kernel_command(machine, "continue", r"^perdure> ")
+    kernel_command(machine, "continue", BACK)
     for _ in range(2):
         assert "checkpoint" in machine.command("checkpoint")
 

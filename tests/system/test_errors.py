@@ -14,7 +14,7 @@ import pytest
 from conftest import STORE_OFFSET, cat, mkstore, mkstore_json, numbers, verify
 
 from away import modern
-from console import KERNEL, SECTOR, kernel_command, machine_number, object_range, power_off, send_break
+from console import BACK, KERNEL, SECTOR, kernel_command, machine_number, object_range, power_off, send_break
 from faults import FAILING, UNSAVED, attach, blkdebug, failing, requests
 from machine import Machine
 from test_disk import works
@@ -190,7 +190,7 @@ def test_snapshot_behind_a_bad_sector(image):
         for named in ("three", "missing", "@9999", "-0s"):
             assert f"{named}: the disk reported an error" in kernel_command(machine, f"delete {named}")
         assert "one: done" in kernel_command(machine, "delete one")
-        kernel_command(machine, "continue", r"^perdure> ")
+        kernel_command(machine, "continue", BACK)
         assert "two is deleted" in machine.command(f"delete @{generation}")
         power_off(machine)
     assert [s["name"] for s in mkstore_json("snapshots", image)["snapshots"] if not s["dying"]] == ["three"]

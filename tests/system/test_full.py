@@ -33,7 +33,8 @@ def look(machine):
     for command in LOOK:
         said = machine.command(command)
         assert said.strip() or command == "log", command
-        assert "given up" not in said and "cannot" not in said, (command, said)
+        # A program that found no room may have said so in the log.
+        assert "given up" not in said and (command == "log" or "cannot" not in said), (command, said)
 
 
 def rounds(machine):

@@ -7,10 +7,10 @@ import subprocess
 import time
 
 import pytest
-from conftest import compiled, mkstore, verify
+from conftest import compiled, mkstore, set_menu, verify
 from test_screen import HINT, wait_screen
 
-from console import KERNEL, choose_entry, from_menu, kernel_command, power_off, send_break, throttle, until
+from console import BACK, KERNEL, choose_entry, from_menu, kernel_command, power_off, send_break, throttle, until
 from machine import Machine
 
 
@@ -157,7 +157,7 @@ def test_menu_safe(used_image):
         machine.wait(rf"^{KERNEL}")
         assert "safe mode: only the shell runs" in kernel_command(machine, "status")
         assert re.search("stopped +primes", kernel_command(machine, "machines"))
-        kernel_command(machine, "continue", r"^perdure> ")
+        kernel_command(machine, "continue", BACK)
         before, counted = primes(), count()
         # A program of one's own runs, and the shell's commands work.
         machine.command("run spin 20")
@@ -171,6 +171,7 @@ def test_menu_safe(used_image):
         power_off(machine)
     verify(used_image)
     # Only that boot was safe.
+    set_menu(used_image)
     with Machine(used_image) as machine:
         machine.wait_prompt()
         assert "stopped" not in machine.command("ps")
