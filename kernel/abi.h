@@ -227,7 +227,7 @@ enum abi_operation {
 	CONSOLE_WRITE = LABEL(OBJECT_CONSOLE, 1), /* data [SEND] */
 	/* w0 deadline (uptime ns, 0: none) -> data of at least one byte; TIMEOUT;
 	 * RESTARTED first after every resume, for WRITE too, and READ after the kernel's own
-	 * console has had the terminal [RECEIVE] */
+	 * console has had the terminal, unless it was said since then [RECEIVE] */
 	CONSOLE_READ = LABEL(OBJECT_CONSOLE, 2),
 
 	/* data: one line, without newline, at most LOG_LINE_MAX bytes [SEND] */
