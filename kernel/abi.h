@@ -33,6 +33,7 @@
 #include <stdint.h>
 #include "disk/object.h"
 #include "base/status.h"
+#include "store/counts.h"
 
 enum abi_entry {
 	ENTRY_CALL = 0,		 /* send to rdi, wait for the answer */
@@ -345,6 +346,7 @@ struct abi_snapshot {
 struct abi_store {
 	uint64_t generation, durable, sectors, used_sectors, pages;
 	uint64_t dirty_pages, frozen_pages, snapshots, origin, dying;
+/* Programs of older systems know the beginning of it: append. */
 	uint64_t commits, pages_written, bytes_written, extent_sectors;
 	uint64_t reads, read_bytes, evictions, flushes, staged_early;
 	uint64_t commit_wall_ns, interval_ns, health;
@@ -362,6 +364,7 @@ struct abi_store {
 };
 
 /* How far a scrub has come; it stays good over power cuts and restores. */
+	STORE_COUNTS(STORE_COUNT_FIELD)
 struct abi_scrub {
 	uint8_t cursor[160];		       /* the kernel's, to be given back as it is */
 	uint64_t extents, sectors, pages;      /* verified so far */

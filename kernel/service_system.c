@@ -285,6 +285,7 @@ static void text_copy(char *to, size_t size, const char *from)
 	to[length] = 0;
 }
 
+#define STATISTICS_COUNT(name, text) answer->name = s.name;
 static enum status store_op_statistics(struct service *service)
 {
 	struct checkpoint_figures figures = checkpoint_figures();
@@ -323,6 +324,7 @@ static enum status store_op_statistics(struct service *service)
 		.retention = s.retention,
 		.room_blocks = s.room_blocks,
 	};
+	STORE_COUNTS(STATISTICS_COUNT)
 	memcpy(answer->label, s.label, sizeof(answer->label));
 	memcpy(answer->identity, s.identity, sizeof(answer->identity));
 	if (unsaved.why) {

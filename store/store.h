@@ -33,6 +33,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "drivers/block.h"
+#include "store/counts.h"
 
 struct store;
 
@@ -563,15 +564,10 @@ struct store_statistics {
 	snapshot_t origin, dying;
 	bool deletion_rests; /* of `dying`: damage is in the way, until the next mount */
 	uint64_t commits, pages_written, bytes_written; /* since mount */
-	uint64_t abandoned;				/* attempts that failed, since mount */
-	uint64_t deltas;				/* of the commits */
-	uint64_t discarded_sectors;			/* since mount */
 	uint64_t extent_sectors; /* written since mount, for the compression figure */
-	/* The same in bytes, by what it is: pages and nodes of the space; pages and
-	 * nodes of the free map; the catalogue. */
-	uint64_t page_bytes, node_bytes, map_bytes, catalogue_bytes;
 	uint64_t reads, read_bytes, evictions, flushes;
-	uint64_t staged_early;	 /* pages written before their turn */
+	uint64_t staged_early; /* pages written before their turn */
+	STORE_COUNTS(STORE_COUNT_FIELD)
 	uint64_t commit_wall_ns; /* wall_ns of the last durable commit */
 	char label[64];
 	uint8_t identity[16];

@@ -228,6 +228,10 @@ def test_checkpoint_and_store(shell):
     said = shell.command("store")
     for word in ("generation", "free", "dirty"):
         assert word in said.lower()
+    commits = int(re.search(r"(\d+) since the start", said)[1])
+    count = {text: int(number) for number, text in re.findall(r"^ +(\d+) (\D+)$", said, re.M)}
+    assert count["commits that failed"] == 0 and count["commits that were deltas"] <= commits
+    assert count["bytes of pages written"] > 0
 
 
 def test_one_grammar_of_times_and_names(shell):

@@ -293,6 +293,7 @@ static void store_print_unsaved(const struct abi_store *store)
 			       print_duration(store->unsaved_retry_ns, pause));
 }
 
+#define STORE_PRINT_COUNT(name, text) terminal_print("             %lu " text "\n", store.name);
 bool command_store(int argc, char **argv)
 {
 	struct abi_store store;
@@ -312,6 +313,7 @@ bool command_store(int argc, char **argv)
 	terminal_print("disk         %lu reads, %lu flushes, %lu bytes written since the "
 		       "start\n",
 		       store.reads, store.flushes, store.bytes_written);
+	STORE_COUNTS(STORE_PRINT_COUNT)
 	return true;
 }
 
