@@ -188,9 +188,11 @@ $(S)/%.o: %.c Makefile | need-build need-test
 $(S)/host.a: $(ARCHIVED_C:%.c=$(S)/%.o)
 $(S)/user.a: $(RING3_C:%.c=$(S)/%.o)
 $(S)/drivers.a: $(patsubst %.c,$(S)/%.o,$(call tree,drivers,%.c))
-# What the kernel does for machines, for calls over the fake store.
-CALLS := syscall deliver park task time fault service service_end service_machine service_machine_end service_segment service_port service_table service_bank print safe terminal essential
-$(S)/calls.a: $(CALLS:%=$(S)/kernel/%.o)
+# What the kernel does for machines, for calls over the fake store: these, and all objects but some.
+CALLS  := syscall deliver park task time fault print safe terminal essential
+FAKED  := service_directory service_past service_system
+$(S)/calls.a: $(CALLS:%=$(S)/kernel/%.o) $(patsubst %.c,$(S)/%.o, \
+		$(filter-out $(FAKED:%=kernel/%.c),$(wildcard kernel/service*.c)))
 $(S)/fake.a: $(patsubst %.c,$(S)/%.o,$(OBJECTS_C) $(BASE_C)) $(S)/tests/unit/objects/fake_store.o
 $(S)/%.a:
 	$(SAY) ar $@ && rm -f $@ && ar rcsT $@ $^ 2>/dev/null

@@ -63,22 +63,39 @@ static inline bool system_shell_next(char path[sizeof(SYSTEM_SHELL)])
 
 /* ---- types and rights -------------------------------------------------- */
 
+/* X(NAME, number, word): every type of objects.  The word is what it is called; WORD_type is
+ * its descriptor in objects/, WORD_service that in kernel/.  Never renumber; append. */
+#define OBJECT_LIST(X)                                                                             \
+	X(OBJECT_SEGMENT, 1, segment)                                                              \
+	X(OBJECT_MACHINE, 2, machine)                                                              \
+	X(OBJECT_PORT, 3, port)                                                                    \
+	X(OBJECT_TABLE, 4, table)                                                                  \
+	X(OBJECT_DIRECTORY, 5, directory)                                                          \
+	X(OBJECT_BANK, 6, bank)                                                                    \
+	X(OBJECT_CLOCK, 8, clock)                                                                  \
+	X(OBJECT_CONSOLE, 9, console)                                                              \
+	X(OBJECT_STORE, 10, store)                                                                 \
+	X(OBJECT_SYSTEM, 11, system)                                                               \
+	X(OBJECT_LOG, 12, log)
+
+#define OBJECT_ENUMERATOR(name, number, word) name = number,
 enum object_type {
 	OBJECT_NONE = 0,
-	OBJECT_SEGMENT = 1,
-	OBJECT_MACHINE = 2,
-	OBJECT_PORT = 3,
-	OBJECT_TABLE = 4,
-	OBJECT_DIRECTORY = 5,
-	OBJECT_BANK = 6,
-	OBJECT_REPLY = 7, /* one-shot: machine (object, version) and call number in `aux` */
-	OBJECT_CLOCK = 8,
-	OBJECT_CONSOLE = 9,
-	OBJECT_STORE = 10,
-	OBJECT_SYSTEM = 11,
-	OBJECT_LOG = 12,
-	OBJECT_TYPES = 13,
+	/* No object, but a right used once: machine (object, version) and call number in `aux`. */
+	OBJECT_REPLY = 7,
+	OBJECT_LIST(OBJECT_ENUMERATOR) OBJECT_TYPES
 };
+#undef OBJECT_ENUMERATOR
+
+#define OBJECT_WORD(name, number, word) [number] = #word,
+static inline const char *object_type_name(unsigned type)
+{
+	static const char *const names[OBJECT_TYPES] = {"none", [OBJECT_REPLY] = "reply",
+							OBJECT_LIST(OBJECT_WORD)};
+
+	return type < OBJECT_TYPES && names[type] ? names[type] : "unknown";
+}
+#undef OBJECT_WORD
 
 /* Rights, 16 bits; the meaning of some depends on the type. */
 enum object_right {

@@ -212,15 +212,18 @@ enum abi_operation {
 	DIRECTORY_NEXT = LABEL(OBJECT_DIRECTORY, 5),
 	DIRECTORY_INFO = LABEL(OBJECT_DIRECTORY, 6), /* -> w0 entries [READ] */
 
-	BANK_SEGMENT = LABEL(OBJECT_BANK, 1), /* w0 bytes, w1 most bytes -> c0 [CREATE] */
+	/* What makes an object of a type has the type's number.  w0 bytes, w1 most bytes -> c0
+	 * [CREATE] */
+	BANK_SEGMENT = LABEL(OBJECT_BANK, OBJECT_SEGMENT),
 	/* data name (visible characters), w0 priority as above -> c0 machine (stopped, with a new
 	 * table in which SLOT_SELF and SLOT_TABLE are set), w0 address of its message page [CREATE]
 	 */
-	BANK_MACHINE = LABEL(OBJECT_BANK, 2),
-	BANK_PORT = LABEL(OBJECT_BANK, 3),	/* w0 messages it can queue -> c0 [CREATE] */
-	BANK_TABLE = LABEL(OBJECT_BANK, 4),	/* w0 slots -> c0 [CREATE] */
-	BANK_DIRECTORY = LABEL(OBJECT_BANK, 5), /* -> c0 [CREATE] */
-	BANK_USAGE = LABEL(OBJECT_BANK, 6),	/* -> w0 pages used, w1 limit, w2 objects [READ] */
+	BANK_MACHINE = LABEL(OBJECT_BANK, OBJECT_MACHINE),
+	BANK_PORT = LABEL(OBJECT_BANK, OBJECT_PORT),   /* w0 messages it can queue -> c0 [CREATE] */
+	BANK_TABLE = LABEL(OBJECT_BANK, OBJECT_TABLE), /* w0 slots -> c0 [CREATE] */
+	BANK_DIRECTORY = LABEL(OBJECT_BANK, OBJECT_DIRECTORY), /* -> c0 [CREATE] */
+	BANK_USAGE =
+		LABEL(OBJECT_BANK, OBJECT_BANK), /* -> w0 pages used, w1 limit, w2 objects [READ] */
 
 	CLOCK_NOW = LABEL(OBJECT_CLOCK, 1),   /* -> w0 uptime ns, w1 wall ns since 1970 [READ] */
 	CLOCK_SLEEP = LABEL(OBJECT_CLOCK, 2), /* w0 uptime ns [READ] */
@@ -343,10 +346,10 @@ struct abi_snapshot {
  * room there was for new pages (room_blocks) is so much less. */
 #define ESSENTIAL_BLOCKS_MAX 384u
 
+/* Programs of older systems know the beginning of it: append. */
 struct abi_store {
 	uint64_t generation, durable, sectors, used_sectors, pages;
 	uint64_t dirty_pages, frozen_pages, snapshots, origin, dying;
-/* Programs of older systems know the beginning of it: append. */
 	uint64_t commits, pages_written, bytes_written, extent_sectors;
 	uint64_t reads, read_bytes, evictions, flushes, staged_early;
 	uint64_t commit_wall_ns, interval_ns, health;
@@ -361,10 +364,11 @@ struct abi_store {
 	uint64_t unsaved_retry_ns; /* until the next */
 	char unsaved_why[96];
 	uint64_t room_blocks; /* of 4 KiB, that new pages may take now */
+	STORE_COUNTS(STORE_COUNT_FIELD)
 };
+static_assert(sizeof(struct abi_store) <= MESSAGE_DATA, "one answer");
 
 /* How far a scrub has come; it stays good over power cuts and restores. */
-	STORE_COUNTS(STORE_COUNT_FIELD)
 struct abi_scrub {
 	uint8_t cursor[160];		       /* the kernel's, to be given back as it is */
 	uint64_t extents, sectors, pages;      /* verified so far */

@@ -7,20 +7,8 @@
 #include "base/assert.h"
 #include <string.h>
 
-/* Adding a type is one line here, and its descriptor. */
-static const struct service_type *const types[OBJECT_TYPES] = {
-	[OBJECT_SEGMENT] = &segment_service,
-	[OBJECT_MACHINE] = &machine_service,
-	[OBJECT_PORT] = &port_service,
-	[OBJECT_TABLE] = &table_service,
-	[OBJECT_DIRECTORY] = &directory_service,
-	[OBJECT_BANK] = &bank_service,
-	[OBJECT_CLOCK] = &clock_service,
-	[OBJECT_CONSOLE] = &console_service,
-	[OBJECT_STORE] = &store_service,
-	[OBJECT_SYSTEM] = &system_service,
-	[OBJECT_LOG] = &log_service,
-};
+#define SERVICE_ENTRY(name, number, word) [number] = &word##_service,
+static const struct service_type *const types[OBJECT_TYPES] = {OBJECT_LIST(SERVICE_ENTRY)};
 
 const struct service_type *service_type(unsigned type)
 {

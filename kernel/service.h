@@ -42,12 +42,12 @@ struct operation {
 #define SERVICE_OPERATIONS_MAX 16u
 
 /*
- * What a type of objects is to the kernel: one descriptor, in the file of the type, and one
- * line of the table in service.c.  Where a function is null there is nothing to do; without
- * `request` a bank does not make it.  What it is to the space is its descriptor in objects/.
+ * What a type of objects is to the kernel: one descriptor, in the file of the type,
+ * WORD_service as disk/object.h lists it.  Where a function is null there is nothing to do;
+ * without `request` a bank does not make it.  What it is to the space is its descriptor in
+ * objects/.
  */
 struct service_type {
-	const char *name;
 	const struct operation *operations; /* null: it has none */
 
 	/* What the caller of a bank asks for; the type is filled in. */
@@ -64,9 +64,9 @@ struct service_type {
 /* Null: there is nothing of that type that the kernel answers for. */
 const struct service_type *service_type(unsigned type);
 
-extern const struct service_type segment_service, machine_service, port_service, table_service,
-	directory_service, bank_service, clock_service, console_service, store_service,
-	system_service, log_service;
+#define SERVICE_DECLARE(name, number, word) extern const struct service_type word##_service;
+OBJECT_LIST(SERVICE_DECLARE)
+#undef SERVICE_DECLARE
 
 /* service_machine_end.c */
 enum status machine_before_end(object_t object);

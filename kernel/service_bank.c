@@ -2,15 +2,7 @@
 /*
  * service_bank.c - banks, from which all objects are made.
  */
-#include "base/assert.h"
 #include "kernel/service.h"
-
-/* Operation n of a bank makes an object of type n. */
-static_assert((BANK_SEGMENT & 0xff) == OBJECT_SEGMENT, "operations are types");
-static_assert((BANK_MACHINE & 0xff) == OBJECT_MACHINE, "operations are types");
-static_assert((BANK_PORT & 0xff) == OBJECT_PORT, "operations are types");
-static_assert((BANK_TABLE & 0xff) == OBJECT_TABLE, "operations are types");
-static_assert((BANK_DIRECTORY & 0xff) == OBJECT_DIRECTORY, "operations are types");
 
 static enum status bank_create(struct service *service)
 {
@@ -18,7 +10,8 @@ static enum status bank_create(struct service *service)
 	const struct service_type *made = service_type(request.type);
 	enum status status;
 
-	ASSERT(made && made->request);
+	if (!made || !made->request)
+		return STATUS_NO_OPERATION;
 	status = made->request(service, &request);
 	if (status != STATUS_OK)
 		return status;
@@ -41,13 +34,12 @@ static enum status bank_usage(struct service *service)
 	return STATUS_OK;
 }
 
+/* Operation n makes an object of type n; a bank itself is nothing that it makes. */
 static const struct operation bank_operations[SERVICE_OPERATIONS_MAX] = {
-	[BANK_SEGMENT & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_MACHINE & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_PORT & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_TABLE & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_DIRECTORY & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
+	[1 ... OBJECT_BANK - 1] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
 	[BANK_USAGE & 0xff] = {bank_usage, RIGHT_READ, 0},
+	[OBJECT_BANK + 1 ... SERVICE_OPERATIONS_MAX - 1] = {bank_create, RIGHT_CREATE,
+							    SERVICE_CAPABILITY},
 };
 
-const struct service_type bank_service = {.name = "bank", .operations = bank_operations};
+const struct service_type bank_service = {.operations = bank_operations};

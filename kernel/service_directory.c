@@ -120,7 +120,6 @@ static enum status directory_request(const struct service *service, struct objec
 }
 
 const struct service_type directory_service = {
-	.name = "directory",
 	.operations = directory_operations,
 	.request = directory_request,
 };

@@ -56,7 +56,6 @@ bool service_destroying(void)
 static enum status transient_end(struct transient_walk *walk)
 {
 	struct disk_object record = {0};
-	const struct service_type *type;
 	object_t object;
 	enum status status, forgotten;
 
@@ -70,11 +69,11 @@ static enum status transient_end(struct transient_walk *walk)
 	    status == STATUS_IO)
 		return status;
 	store_operation_begin(kernel.space.store);
-	type = service_type(record.type);
 	forgotten = transient_forget(&kernel.space, walk->at);
 	if (forgotten == STATUS_OK && status != STATUS_DEAD)
 		kernel_print_loud("perdure: %s %u, which was to go, cannot be destroyed: %s",
-				  type ? type->name : "object", object.n, status_text(status));
+				  record.type ? object_type_name(record.type) : "object", object.n,
+				  status_text(status));
 	return forgotten;
 }
 

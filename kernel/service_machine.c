@@ -503,7 +503,6 @@ static const struct operation machine_operations[SERVICE_OPERATIONS_MAX] = {
 };
 
 const struct service_type machine_service = {
-	.name = "machine",
 	.operations = machine_operations,
 	.request = machine_request,
 	.created = machine_created,

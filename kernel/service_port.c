@@ -18,7 +18,6 @@ static void port_after_end(object_t object, const struct disk_object *record)
 }
 
 const struct service_type port_service = {
-	.name = "port",
 	.request = port_request,
 	.before_end = reply_abandon_port,
 	.after_end = port_after_end,

@@ -53,7 +53,6 @@ static void segment_after_end(object_t object, const struct disk_object *record)
 }
 
 const struct service_type segment_service = {
-	.name = "segment",
 	.operations = segment_operations,
 	.request = segment_request,
 	.after_end = segment_after_end,

@@ -50,7 +50,7 @@ static const struct operation clock_operations[SERVICE_OPERATIONS_MAX] = {
 	[CLOCK_SLEEP & 0xff] = {clock_sleep, RIGHT_READ, 0},
 };
 
-const struct service_type clock_service = {.name = "clock", .operations = clock_operations};
+const struct service_type clock_service = {.operations = clock_operations};
 
 /* ---- console ------------------------------------------------------------------- */
 
@@ -112,7 +112,7 @@ static const struct operation console_operations[SERVICE_OPERATIONS_MAX] = {
 	[CONSOLE_READ & 0xff] = {console_read, RIGHT_RECEIVE, SERVICE_DATA},
 };
 
-const struct service_type console_service = {.name = "console", .operations = console_operations};
+const struct service_type console_service = {.operations = console_operations};
 
 /* ---- log ---------------------------------------------------------------------------- */
 
@@ -169,7 +169,7 @@ static const struct operation log_operations[SERVICE_OPERATIONS_MAX] = {
 	[LOG_READ & 0xff] = {log_op_read, RIGHT_READ, SERVICE_DATA},
 };
 
-const struct service_type log_service = {.name = "log", .operations = log_operations};
+const struct service_type log_service = {.operations = log_operations};
 
 /* ---- store ---------------------------------------------------------------------------- */
 
@@ -451,7 +451,7 @@ static const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
 	[STORE_SCRUB & 0xff] = {store_op_scrub, RIGHT_CONTROL, SERVICE_DATA},
 };
 
-const struct service_type store_service = {.name = "store", .operations = store_operations};
+const struct service_type store_service = {.operations = store_operations};
 
 /* ---- system ------------------------------------------------------------------------------ */
 
@@ -567,4 +567,4 @@ static const struct operation system_operations[SERVICE_OPERATIONS_MAX] = {
 					SERVICE_DATA | SERVICE_CAPABILITY},
 };
 
-const struct service_type system_service = {.name = "system", .operations = system_operations};
+const struct service_type system_service = {.operations = system_operations};

@@ -197,7 +197,6 @@ static enum status table_request(const struct service *service, struct object_re
 }
 
 const struct service_type table_service = {
-	.name = "table",
 	.operations = table_operations,
 	.request = table_request,
 	.before_end = reply_abandon_table,

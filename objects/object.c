@@ -101,22 +101,14 @@ enum status object_prepare_typed(struct space *space, object_t object, enum obje
 
 /* ---- types ----------------------------------------------------------------------- */
 
-/* The clock, the console, the store and the system: all there is of them is a version. */
-static const struct type_descriptor device_type = {.arena = RANGE_NONE};
+/* All there is of these is a version. */
+const struct type_descriptor clock_type = {.arena = RANGE_NONE};
+const struct type_descriptor console_type = {.arena = RANGE_NONE};
+const struct type_descriptor store_type = {.arena = RANGE_NONE};
+const struct type_descriptor system_type = {.arena = RANGE_NONE};
 
-static const struct type_descriptor *const types[OBJECT_TYPES] = {
-	[OBJECT_SEGMENT] = &segment_type,
-	[OBJECT_MACHINE] = &machine_type,
-	[OBJECT_PORT] = &port_type,
-	[OBJECT_TABLE] = &table_type,
-	[OBJECT_DIRECTORY] = &directory_type,
-	[OBJECT_BANK] = &bank_type,
-	[OBJECT_LOG] = &log_type,
-	[OBJECT_CLOCK] = &device_type,
-	[OBJECT_CONSOLE] = &device_type,
-	[OBJECT_STORE] = &device_type,
-	[OBJECT_SYSTEM] = &device_type,
-};
+#define TYPE_ENTRY(name, number, word) [number] = &word##_type,
+static const struct type_descriptor *const types[OBJECT_TYPES] = {OBJECT_LIST(TYPE_ENTRY)};
 
 const struct type_descriptor *type_find(unsigned type)
 {

@@ -101,7 +101,7 @@ enum status object_resolve(struct space *space, const struct disk_capability *ca
 			   enum object_type type, uint16_t rights, struct disk_object *record);
 
 struct object_request {
-	enum object_type type;	 /* SEGMENT, MACHINE, PORT, TABLE, DIRECTORY */
+	enum object_type type;	 /* one that has a `check` (objects_priv.h) */
 	uint64_t size;		 /* segment: bytes; port: messages; table: slots */
 	uint64_t size_max;	 /* segment: most bytes, rounded up to a power of two of pages */
 	char name[MACHINE_NAME]; /* machine; with its own new table, priority below */

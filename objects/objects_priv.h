@@ -165,7 +165,7 @@ enum status destruction_add_owned(struct space *space, struct destruction *destr
 
 /*
  * What a type is, beside the operations on its objects: one descriptor, in the file of
- * the type, and one line of the table in object.c.  Where a function is null there is
+ * the type, WORD_type as disk/object.h lists it.  Where a function is null there is
  * nothing to do, or nothing to pay; without `check` programs can neither create nor
  * destroy it.
  */
@@ -195,8 +195,9 @@ const struct type_descriptor *type_find(unsigned type);
 /* Pages of its range that an object of that size takes. */
 uint64_t type_room(const struct type_descriptor *type, uint64_t size);
 
-extern const struct type_descriptor segment_type, machine_type, port_type, table_type,
-	directory_type, bank_type, log_type;
+#define TYPE_DECLARE(name, number, word) extern const struct type_descriptor word##_type;
+OBJECT_LIST(TYPE_DECLARE)
+#undef TYPE_DECLARE
 
 /* ---- machine_index.c ------------------------------------------------------------ */
 

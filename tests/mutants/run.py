@@ -45,8 +45,10 @@ CASES = {"crash": 40, "recovery": 20, "errors": 10, "outages": 160, "flip": 20, 
 TEST_SECONDS = 30  # of processor time; a unit test takes at most ten
 DRIVER = "drivers/virtio/"
 FAKES = [f"tests/unit/{name}.c" for name in ("objects/fake_store", "kernel/fake_kernel")]
-CALLS = [f"kernel/{name}.c" for name in
-         re.search(r"^CALLS := (.*)", (ROOT / "Makefile").read_text(), re.M)[1].split()]
+NAMED = {key: {f"kernel/{name}.c" for name in names.split()} for key, names in
+         re.findall(r"^(CALLS|FAKED) +:= (.*)", (ROOT / "Makefile").read_text(), re.M)}
+SERVICES = {f"kernel/{path.name}" for path in ROOT.glob("kernel/service*.c")}
+CALLS = sorted(NAMED["CALLS"] | SERVICES - NAMED["FAKED"])
 COMPILED = set()  # objects of unit tests
 # Tests that bring all along that lies below the file they test, by its names.
 ALONE = {f"kernel/{name}": f"kernel/{name}.c" for name in ("checkpoint", "console", "service_past")}

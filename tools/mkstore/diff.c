@@ -187,7 +187,7 @@ static void change_print(struct json *json, const struct change *change)
 {
 	const struct disk_object *before = change->before, *after = change->after;
 	const struct walk_item *item = change->item;
-	const char *type = kind_type_text(item->capability.type);
+	const char *type = object_type_name(item->capability.type);
 	char *name = malloc(TEXT_NAME(item->length));
 
 	json_object(json, NULL);

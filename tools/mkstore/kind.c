@@ -6,11 +6,6 @@
 
 #define KIND_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const kind_types[OBJECT_TYPES] = {
-	"none",	 "segment", "machine", "port",	"table",  "directory", "bank",
-	"reply", "clock",   "console", "store", "system", "log",
-};
-
 static const char *const kind_states[MACHINE_STATES] = {
 	"stopped", "ready", "await-reply", "receive", "sleep", "faulted", "exited",
 };
@@ -36,11 +31,6 @@ _Static_assert(KIND_COUNT(kind_rights) + 1 == KIND_RIGHTS, "letters and a NUL");
 static const char *kind_text(const char *const *words, size_t count, unsigned number)
 {
 	return number < count ? words[number] : "unknown";
-}
-
-const char *kind_type_text(unsigned type)
-{
-	return kind_text(kind_types, KIND_COUNT(kind_types), type);
 }
 
 const char *kind_state_text(unsigned state)

@@ -9,8 +9,6 @@
 #include "disk/object.h"
 #include "tools/mkstore/json.h"
 
-/* "segment", "machine" ...; "unknown" for a number that is none. */
-const char *kind_type_text(unsigned type);
 /* "ready", "receive" ... */
 const char *kind_state_text(unsigned state);
 /* "none", "page" ... */

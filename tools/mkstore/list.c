@@ -77,7 +77,7 @@ static void list_show(struct show *show, const struct walk_item *item, const cha
 
 	list_size_text(size, sizeof(size), item);
 	show_row(show);
-	show_text(show, kind_type_text(item->capability.type));
+	show_text(show, object_type_name(item->capability.type));
 	member = show_member(show, kind_rights_text(rights, item->capability.rights));
 	if (member)
 		kind_rights_json(&show->json, member, item->capability.rights);
@@ -166,7 +166,7 @@ static void list_tree_text(const struct walk_item *item)
 	list_size_text(size, sizeof(size), item);
 	printf("%*s%s%s  [%s %s]%s\n", (int)(4 * item->depth), "",
 	       text_name(name, sizeof(name), item->name, item->name_length), directory ? "/" : "",
-	       kind_type_text(item->capability.type), size,
+	       object_type_name(item->capability.type), size,
 	       directory && item->alive && !item->entered ? " (shown above)" : "");
 }
 

@@ -260,7 +260,7 @@ uint32_t owners_end(struct owners *owners)
 
 const char *owners_type(const struct owners *owners, uint32_t object)
 {
-	return kind_type_text(owners->owner[object].record.type);
+	return object_type_name(owners->owner[object].record.type);
 }
 
 /* From the end of `text` to its front. */

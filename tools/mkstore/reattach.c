@@ -120,7 +120,7 @@ static enum status reattach_name(struct reattach *reattach, object_t object, con
 
 static enum status reattach_one(struct reattach *reattach, struct reattach_found *found)
 {
-	const char *type = kind_type_text(found->what.type);
+	const char *type = object_type_name(found->what.type);
 	const uint32_t object = found->what.object;
 	enum status status = STATUS_EXISTS;
 
@@ -159,7 +159,7 @@ static void reattach_show(struct reattach *reattach, struct show *show)
 		snprintf(path, sizeof(path), "%s/%s", REATTACH_PATH, found->name);
 		show_row(show);
 		show_text(show, path);
-		show_text(show, kind_type_text(found->what.type));
+		show_text(show, object_type_name(found->what.type));
 		show_number(show, found->what.object);
 		show_number(show, found->what.objects);
 		show_number(show, found->what.pages);

@@ -42,7 +42,7 @@ static enum command_exit transfer_find(struct host *host, const char *path,
 	if (record->type == OBJECT_SEGMENT)
 		return COMMAND_OK;
 	return command_error("%s: '%s' is a %s: only segments have bytes", host->path, path,
-			     kind_type_text(record->type));
+			     object_type_name(record->type));
 }
 
 /* ---- cat -------------------------------------------------------------------------- */
@@ -301,7 +301,7 @@ static enum command_exit put_existing(struct host *host, struct put *put,
 			"cannot write '%s' (rm removes the name)", put->path));
 	if (record.type != OBJECT_SEGMENT)
 		return command_error("%s: '%s' is a %s: only segments have bytes", host->path,
-				     put->path, kind_type_text(record.type));
+				     put->path, object_type_name(record.type));
 	if (put->bytes > record.range_pages * PAGE_SIZE)
 		return command_error("%s: '%s' can grow to %s only, '%s' has %" PRIu64
 				     " bytes: rm it first, or give the new object another name",

@@ -27,8 +27,8 @@ enum command_exit tree_other(struct tree *tree, const char *path, const char *wh
 enum status tree_visit(void *context, const struct walk_item *item)
 {
 	struct tree_sink *sink = context;
-	const char *what =
-		item->alive ? kind_type_text(item->capability.type) : "a name whose object is gone";
+	const char *what = item->alive ? object_type_name(item->capability.type)
+				       : "a name whose object is gone";
 
 	if (item->dots)
 		what = "a name that a folder of the host cannot have";

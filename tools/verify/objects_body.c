@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * objects_body.c - capabilities, and the pages of tables, directories,
- * ports and the log.
+ * objects_body.c - capabilities, the pages of tables, directories, ports and the log,
+ * and what each type is judged by.
  */
 #include "tools/verify/objects_priv.h"
 
@@ -182,26 +182,113 @@ static void body_log(struct verify_objects *objects, uint32_t object)
 				      "log %" PRIu32 ": its first page is not well-formed", object);
 }
 
+/* ---- types -------------------------------------------------------------------------------- */
+
+static uint64_t parts(uint64_t whole, uint64_t part)
+{
+	return whole / part + (whole % part != 0);
+}
+
+static uint64_t charge_segment(uint64_t size)
+{
+	return size ? parts(size, PAGE_SIZE) : 1;
+}
+
+static uint64_t charge_machine(uint64_t size)
+{
+	return size + 2;
+}
+
+static uint64_t charge_port(uint64_t size)
+{
+	return 1 + parts(size, 2);
+}
+
+static uint64_t charge_table(uint64_t size)
+{
+	return parts(size, TABLE_SLOTS_PER_PAGE);
+}
+
+static uint64_t charge_directory(uint64_t size)
+{
+	return 1 + size / 16;
+}
+
+static uint64_t charge_log(uint64_t size)
+{
+	(void)size;
+	return 1 + LOG_PAGES;
+}
+
+#define SIZE_ANY UINT64_MAX
+
+/* All that the verifier knows of a type, beside what others refer to it by. */
+static const struct verify_type {
+	bool known;
+	enum verify_objects_arena arena; /* of its range */
+	uint64_t size_least, size_most;
+	bool led;	  /* is lost when neither name nor capability leads to it */
+	uint64_t message; /* of its charge: pages of a second, user range */
+	uint64_t (*charge)(uint64_t size); /* null: nothing */
+	/* The pages of a living one; null: they are its own business, or it has none. */
+	void (*body)(struct verify_objects *objects, uint32_t object);
+} types[OBJECT_TYPES] = {
+	[OBJECT_SEGMENT] = {true, VERIFY_ARENA_USER, 0, SIZE_ANY, true, 0, charge_segment, NULL},
+	[OBJECT_MACHINE] = {true, VERIFY_ARENA_KERNEL, 0, 0, false, 1, charge_machine,
+			    verify_objects_machine},
+	[OBJECT_PORT] = {true, VERIFY_ARENA_KERNEL, 1, PORT_CAPACITY_MAX, true, 0, charge_port,
+			 body_port},
+	[OBJECT_TABLE] = {true, VERIFY_ARENA_KERNEL, 1, TABLE_SLOTS_MAX, true, 0, charge_table,
+			  body_table},
+	[OBJECT_DIRECTORY] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, true, 0, charge_directory,
+			      body_directory},
+	[OBJECT_BANK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY},
+	[OBJECT_CLOCK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY},
+	[OBJECT_CONSOLE] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY},
+	[OBJECT_STORE] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY},
+	[OBJECT_SYSTEM] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY},
+	[OBJECT_LOG] = {true, VERIFY_ARENA_KERNEL, 0, SIZE_ANY, false, 0, charge_log, body_log},
+};
+
+static const struct verify_type *type_of(const struct disk_object *record)
+{
+	return &types[record->type < OBJECT_TYPES ? record->type : OBJECT_NONE];
+}
+
+uint64_t verify_objects_charge(const struct disk_object *record)
+{
+	const struct verify_type *type = type_of(record);
+
+	return type->charge ? type->charge(record->size) : 0;
+}
+
+bool verify_objects_shape(const struct verify_objects *objects, const struct disk_object *record)
+{
+	const struct verify_type *type = type_of(record);
+
+	if (!type->known || record->size < type->size_least || record->size > type->size_most)
+		return false;
+	if (type->arena == VERIFY_ARENA_NONE)
+		return record->first_page == 0 && record->range_pages == 0;
+	if (type->message &&
+	    !verify_objects_range_sound(objects, VERIFY_ARENA_USER, record->machine.message_page,
+					record->machine.message_pages))
+		return false;
+	return verify_objects_range_sound(objects, type->arena, record->first_page,
+					  record->range_pages) &&
+	       verify_objects_charge(record) - type->message <= record->range_pages;
+}
+
+bool verify_objects_led(const struct disk_object *record)
+{
+	return type_of(record)->led;
+}
+
 void verify_objects_body(struct verify_objects *objects, uint32_t object)
 {
+	const struct verify_type *type = type_of(&objects->record[object]);
+
 	objects->source = object;
-	switch (objects->record[object].type) {
-	case OBJECT_TABLE:
-		body_table(objects, object);
-		break;
-	case OBJECT_DIRECTORY:
-		body_directory(objects, object);
-		break;
-	case OBJECT_PORT:
-		body_port(objects, object);
-		break;
-	case OBJECT_LOG:
-		body_log(objects, object);
-		break;
-	case OBJECT_MACHINE:
-		verify_objects_machine(objects, object);
-		break;
-	default:
-		break;
-	}
+	if (type->body)
+		type->body(objects, object);
 }

@@ -16,7 +16,12 @@
 #define VERIFY_OBJECTS_REPORTS 1000u /* findings reported for one space */
 #define VERIFY_OBJECTS_NOWHERE UINT64_MAX
 
-enum verify_objects_arena { VERIFY_ARENA_KERNEL = 0, VERIFY_ARENA_USER = 1 };
+/* The numbers are those in the keys of the quarantine. */
+enum verify_objects_arena {
+	VERIFY_ARENA_KERNEL = 0,
+	VERIFY_ARENA_USER = 1,
+	VERIFY_ARENA_NONE = 2,
+};
 
 /* Pages that somebody has. */
 struct verify_objects_range {
@@ -69,9 +74,6 @@ bool verify_objects_zero(const void *data, size_t size);
 const struct disk_object *verify_objects_record(const struct verify_objects *objects,
 						uint32_t object);
 
-/* Pages that an object of that type and size is charged for. */
-uint64_t verify_objects_charge(const struct disk_object *record);
-
 static inline bool verify_objects_bit(const uint8_t *bits, uint64_t index)
 {
 	return bits[index / 8] >> index % 8 & 1;
@@ -117,6 +119,12 @@ void verify_objects_tree_pages(struct verify_objects *objects);
 /* Is the capability well-formed?  Dead ones are; `where` names the place. */
 void verify_objects_capability(struct verify_objects *objects, uint64_t page,
 			       const struct disk_capability *capability, const char *where);
+/* Pages that an object of that type and size is charged for. */
+uint64_t verify_objects_charge(const struct disk_object *record);
+/* Do size and range make sense for the type?  Of living and dying ones. */
+bool verify_objects_shape(const struct verify_objects *objects, const struct disk_object *record);
+/* Is it lost when nothing leads to it? */
+bool verify_objects_led(const struct disk_object *record);
 /* The pages of one living object. */
 void verify_objects_body(struct verify_objects *objects, uint32_t object);
 

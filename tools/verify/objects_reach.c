@@ -145,33 +145,20 @@ static bool reach_transient(const struct verify_objects *objects, uint32_t objec
  * machine, or as what pays for the rest. */
 static bool reach_root(const struct verify_objects *objects, uint32_t object)
 {
-	if (reach_transient(objects, object))
-		return true;
-	switch (objects->record[object].type) {
-	case OBJECT_SEGMENT:
-	case OBJECT_PORT:
-	case OBJECT_TABLE:
-		return false;
-	case OBJECT_DIRECTORY:
-		return object == objects->system.root_directory;
-	default:
-		return true;
-	}
+	return reach_transient(objects, object) || object == objects->system.root_directory ||
+	       !verify_objects_led(&objects->record[object]);
 }
 
 static void reach_report(struct reach *reach, uint32_t object)
 {
-	static const char *const names[] = {[OBJECT_SEGMENT] = "segment",
-					    [OBJECT_PORT] = "port",
-					    [OBJECT_TABLE] = "table",
-					    [OBJECT_DIRECTORY] = "directory"};
 	struct verify_objects *objects = reach->objects;
 	struct verify_unreached found = {.object = object};
 
 	reach_from(reach, object, &found.objects, &found.pages);
 	found.objects--;
 	found.type = objects->record[object].type;
-	verify_report_unreached(objects->verify, &objects->space, &found, names[found.type]);
+	verify_report_unreached(objects->verify, &objects->space, &found,
+				object_type_name(found.type));
 }
 
 /* From an object that others lead to upwards, until one comes again. */

@@ -17,17 +17,7 @@
 
 const char *objects_type_name(enum object_type type)
 {
-	static const char *const names[OBJECT_TYPES] = {
-		[OBJECT_NONE] = "nothing",    [OBJECT_SEGMENT] = "object",
-		[OBJECT_MACHINE] = "machine", [OBJECT_PORT] = "port",
-		[OBJECT_TABLE] = "table",     [OBJECT_DIRECTORY] = "directory",
-		[OBJECT_BANK] = "bank",	      [OBJECT_REPLY] = "reply",
-		[OBJECT_CLOCK] = "clock",     [OBJECT_CONSOLE] = "console",
-		[OBJECT_STORE] = "store",     [OBJECT_SYSTEM] = "system",
-		[OBJECT_LOG] = "log",
-	};
-
-	return type < OBJECT_TYPES ? names[type] : "unknown";
+	return type == OBJECT_SEGMENT ? "object" : object_type_name(type);
 }
 
 static void objects_print_rights(uint16_t rights, char text[8])

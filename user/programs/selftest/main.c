@@ -12,6 +12,7 @@
 
 #include "user/lib/directory.h"
 #include "user/lib/file.h"
+#include "user/lib/message.h"
 #include "user/lib/program.h"
 #include "user/lib/service.h"
 #include "user/lib/table.h"
@@ -47,8 +48,13 @@ bool selftest_expect(enum status status, enum status wanted, const char *text, c
 
 static void selftest_bank(void)
 {
+	struct message message = {.take = {SLOT_B}};
 	struct bank_usage usage;
 
+	EXPECT(message_request(SLOT_BANK, LABEL(OBJECT_BANK, OBJECT_REPLY), &message),
+	       NO_OPERATION);
+	EXPECT(message_request(SLOT_BANK, LABEL(OBJECT_BANK, OBJECT_CLOCK), &message),
+	       NO_OPERATION);
 	EXPECT(bank_usage(OWN_BANK, &usage), OK);
 	CHECK(usage.objects > 0 && usage.pages > 0 && usage.pages <= usage.limit);
 	EXPECT(table_reduce(OWN_TABLE, SLOT_BANK, SLOT_A, RIGHT_READ), OK);
