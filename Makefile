@@ -16,6 +16,7 @@ PYTHON  := /usr/bin/python3
 IMAGE   := $(B)/perdure.img
 SIZE    := 1G
 SECTOR  := 512
+MANIFEST := disk/system.manifest
 VERSION := 0.1
 
 LZ4_VERSION := 1.9.4-1
@@ -237,7 +238,7 @@ $(P)/esp.img: $(P)/bootx64.efi $(P)/kernel.elf disk/grub.cfg tools/build/image.p
 
 IMAGE_INPUTS  := $(P)/esp.img $(P)/core.img $(P)/boot-4096.img $(B)/mkstore programs
 IMAGE_OPTIONS := --size $(SIZE) --esp $(P)/esp.img --core $(P)/core.img --mkstore $(B)/mkstore \
-	--manifest disk/system.manifest --files $(B)/user --sector $(SECTOR) \
+	--manifest $(MANIFEST) --files $(B)/user --sector $(SECTOR) \
 	$(if $(IDENTITY),--identity $(IDENTITY))
 
 # An image that is there is kept; only its kernel is replaced by a newer one.
@@ -291,6 +292,7 @@ bench-store: $(B)/store-bench
 #:   SIZE=1G           size of a new image (make fresh SIZE=64G)
 #:   SECTOR=4096       for a disk with sectors of 4096 bytes (make fresh; boots by UEFI only)
 #:   IMAGE=FILE        another image than build/perdure.img
+#:   MANIFEST=FILE     another initial system of a new image than disk/system.manifest
 #:   QEMU_ARGS='...'   more arguments for QEMU, in every run target
 #:   ACCEL=tcg|kvm     instead of what is found to work
 #:   MEMORY=512        MiB of memory in the run targets

@@ -343,7 +343,7 @@ def architecture(tree):
     return bad
 
 
-GLOSSARY = "docs/glossary.md"
+WHERE = ("docs/glossary.md", "docs/extending.md")
 # What each program has one of its own.
 OF_A_PROGRAM = {"main", "assert_failed"}
 DEFINED = re.compile(r"^(?!static\b|typedef\b)\w[\w *]*?\b(\w+)\([^;{}]*\)\n\{", re.M)
@@ -351,13 +351,14 @@ TAGGED = re.compile(r"^(?:struct|union|enum) (\w+) \{", re.M)
 
 
 def names(tree):
-    """What a glossary says is where it says, and a name that several files see is given once:
-    a function's, and in headers a structure's."""
+    """What a page says of where things are is so, and a name that several files see is given
+    once: a function's, and in headers a structure's."""
     bad = []
-    text = tree.get(GLOSSARY, "")
-    for match in re.finditer(r"`([\w./]+)`: `(\w+)`", text):
-        if not re.search(rf"\b{match[2]}\b", tree.get(match[1], "")):
-            bad.append(f"{GLOSSARY}:{line_of(text, match.start())}: no {match[2]} in {match[1]}")
+    for page in WHERE:
+        text = tree.get(page, "")
+        for match in re.finditer(r"`([\w./]+)`:\s+`(\w+)`", text):
+            if not re.search(rf"\b{match[2]}\b", tree.get(match[1], "")):
+                bad.append(f"{page}:{line_of(text, match.start())}: no {match[2]} in {match[1]}")
     given = {}
     for path, text in sorted(c_files(tree).items()):
         if path.startswith(("tests/", "bench/")):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * press.c - presses the button of the traffic light.
+ * press.c - presses the button of the traffic light, or sends an event to another machine.
  *
- *	press [TIMES]
+ *	press [TIMES [PATH EVENT]]
  *
  * Shows how a program finds a port by its name, sends and calls.
  */
@@ -17,14 +17,19 @@
 int main(int argc, char **argv)
 {
 	struct message press = {.label = TRAFFIC_PRESS}, ask = {.label = TRAFFIC_ASK};
+	const char *path = argc > 3 ? argv[2] : TRAFFIC_PATH;
 	uint64_t times = 1;
 	struct port port;
 
 	if (argc > 1 && (!quantity_parse(argv[1], QUANTITY_ANY, &times) || times > 1000))
 		program_fail("%s: not a number up to 1000", argv[1]);
-	program_check(path_port(TRAFFIC_PATH, &port), "find " TRAFFIC_PATH);
+	if (argc > 3 && !quantity_parse(argv[3], QUANTITY_ANY, &press.label))
+		program_fail("%s: not the number of an event", argv[3]);
+	program_check(path_port(path, &port), path);
 	for (; times > 0; times--)
 		program_check(message_send(port, &press, true), "press the button");
+	if (argc > 3)
+		return 0;
 	program_check(message_call(port, &ask), "ask the traffic light");
 	log_print("%lu wait, %lu have crossed", ask.word[0], ask.word[1]);
 	return 0;
