@@ -37,7 +37,11 @@ void bank_charge(struct space *space, object_t bank, uint64_t pages, uint64_t ob
 {
 	struct disk_object *record = record_writable(space, bank);
 
+	ASSERT(record->version); /* living, as it was when it was prepared */
 	ASSERT(record->type == OBJECT_BANK);
+	/* A charge never goes beyond the limit: that was looked at. */
+	ASSERT(record->size <= record->allowance.limit);
+	ASSERT(pages <= record->allowance.limit - record->size);
 	record->size += pages;
 	record->allowance.objects += objects;
 }

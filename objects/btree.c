@@ -101,6 +101,7 @@ static enum status btree_descend(struct space *space, enum btree_access access, 
 static enum status btree_descend_edge(struct space *space, struct btree_path *path, uint32_t level,
 				      bool last)
 {
+	ASSERT(level < path->height && path->height <= TREE_DEPTH_MAX);
 	while (level > 0) {
 		const struct btree_step *above = &path->step[level];
 		struct btree_step step = {.page = btree_node_child(above->node, above->index)};
@@ -149,6 +150,8 @@ enum status btree_find(struct space *space, uint64_t root, struct btree_key key,
 	struct btree_entry entry;
 	enum status status;
 
+	ASSERT(key.length >= 1 && key.length <= TREE_KEY_MAX);
+	ASSERT(value_length <= TREE_VALUE_MAX);
 	if (!root)
 		return STATUS_NOT_FOUND;
 	status = btree_descend(space, TREE_READ, root, key, &path);
@@ -195,6 +198,7 @@ enum status btree_next(struct space *space, uint64_t root, struct btree_key afte
 	struct btree_entry entry;
 	enum status status;
 
+	ASSERT(after.length <= TREE_KEY_MAX && value_length <= TREE_VALUE_MAX);
 	if (!root)
 		return STATUS_NOT_FOUND;
 	status = btree_descend_after(space, root, after, &path);
@@ -219,6 +223,7 @@ enum status btree_next(struct space *space, uint64_t root, struct btree_key afte
 static enum status btree_path_prepare(struct space *space, const struct btree_path *path,
 				      uint32_t first, uint32_t last)
 {
+	ASSERT(path->height >= 1 && path->height <= TREE_DEPTH_MAX);
 	for (uint32_t level = first; level <= last && level < path->height; level++) {
 		enum status status;
 		void *data;
@@ -293,6 +298,7 @@ enum status btree_insert_prepare(struct space *space, uint64_t root, struct btre
 	uint32_t before, splits = 0, spares = 1;
 	enum status status = STATUS_OK;
 
+	ASSERT(key.length >= 1 && key.length <= TREE_KEY_MAX);
 	btree_change_note(space, &before);
 	if (root) {
 		status = btree_descend(space, TREE_READ, root, key, &path);
@@ -338,6 +344,7 @@ enum status btree_remove_prepare(struct space *space, uint64_t root, struct btre
 	uint32_t before, level = 0;
 	enum status status;
 
+	ASSERT(key.length >= 1 && key.length <= TREE_KEY_MAX);
 	btree_change_note(space, &before);
 	if (!root)
 		return btree_change_prepared(space, STATUS_OK);
@@ -427,6 +434,8 @@ static void btree_insert_at(struct space *space, uint64_t *root, const struct bt
 		bool last = btree_path_last(path, level);
 		uint64_t page;
 
+		ASSERT(node->level == level); /* the path leads upwards, level by level */
+
 		if (btree_node_fits(node, entry)) {
 			btree_node_insert(node, index, entry);
 			return;
@@ -477,6 +486,7 @@ static void btree_remove_at(struct space *space, uint64_t *root, const struct bt
 		const struct btree_step *step = &path->step[level];
 
 		node = step_writable(space, step);
+		ASSERT(node->level == level);
 		btree_node_remove(node, step->index);
 		if (node->count)
 			break;
@@ -497,6 +507,7 @@ void btree_remove(struct space *space, uint64_t *root, struct btree_key key)
 	struct btree_path path;
 	enum status status;
 
+	ASSERT(key.length >= 1 && key.length <= TREE_KEY_MAX);
 	btree_change_done(space);
 	if (!*root)
 		return;

@@ -19,6 +19,11 @@
 #define ENTRY_HEADER 2u
 #define OFFSET_SIZE  2u
 
+static_assert(sizeof(((struct disk_tree_page *)0)->bytes) == TREE_NODE_BYTES,
+	      "all of the page behind its header");
+static_assert(TREE_NODE_BYTES / (OFFSET_SIZE + ENTRY_HEADER + TREE_KEY_MAX + TREE_VALUE_MAX) >= 4,
+	      "halves of a page that is split have entries, whatever these are");
+
 static uint32_t offset_get(const struct disk_tree_page *node, uint32_t index)
 {
 	return (uint32_t)node->bytes[index * OFFSET_SIZE] |
@@ -151,6 +156,7 @@ uint32_t btree_node_room(const struct disk_tree_page *node)
 
 void btree_node_initialise(struct disk_tree_page *node, uint32_t level)
 {
+	ASSERT(level < TREE_DEPTH_MAX);
 	memset(node, 0, sizeof(*node));
 	node->magic = TREE_MAGIC;
 	node->level = (uint16_t)level;
@@ -168,6 +174,7 @@ void btree_node_insert(struct disk_tree_page *node, uint32_t index, const struct
 	uint8_t *bytes;
 
 	ASSERT(index <= node->count);
+	ASSERT(entry->key_length && entry->value_length <= TREE_VALUE_MAX);
 	ASSERT(btree_node_fits(node, entry));
 	memmove(offsets + OFFSET_SIZE, offsets, (node->count - index) * OFFSET_SIZE);
 	node->count++;
@@ -201,6 +208,9 @@ void btree_node_remove(struct disk_tree_page *node, uint32_t index)
 	memset(node->bytes + node->heap, 0, size);
 	node->heap += (uint16_t)size;
 	memset(node->bytes + node->count * OFFSET_SIZE, 0, OFFSET_SIZE);
+	/* The page was whole, so what is left is, too. */
+	ASSERT(node->heap <= TREE_NODE_BYTES);
+	ASSERT(node->count || node->heap == TREE_NODE_BYTES);
 }
 
 /* How many entries stay when the page is cut in half by bytes; at least one on
@@ -222,6 +232,7 @@ void btree_node_split(struct disk_tree_page *left, struct disk_tree_page *right,
 {
 	uint32_t stay = last && index == left->count ? left->count : split_point(left);
 
+	ASSERT(left->count > 1 && index <= left->count);
 	btree_node_initialise(right, left->level);
 	for (uint32_t i = stay; i < left->count; i++) {
 		struct btree_entry moved;
@@ -235,4 +246,6 @@ void btree_node_split(struct disk_tree_page *left, struct disk_tree_page *right,
 		btree_node_insert(right, index - stay, entry);
 	else
 		btree_node_insert(left, index, entry);
+	/* A page without entries has no key that leads to it. */
+	ASSERT(left->count && right->count);
 }

@@ -14,6 +14,9 @@
 
 /* TREE_CHANGES_MAX changes, each of which can split every level and add one. */
 #define TREE_SPARES_MAX 112u
+static_assert(TREE_SPARES_MAX >= TREE_CHANGES_MAX * (TREE_DEPTH_MAX + 1) +
+					 TREE_CHANGES_MAX * (TREE_CHANGES_MAX - 1) / 2,
+	      "a tree can be one level higher for each change that is prepared before");
 
 /* A free page must not be met twice, or it would be handed out twice. */
 static bool pool_met(const uint64_t *met, uint32_t count, uint64_t page)
@@ -48,6 +51,7 @@ enum status btree_pool_prepare(struct space *space, uint32_t count)
 	enum status status = system_prepare(space, &system);
 
 	ASSERT(spares <= TREE_SPARES_MAX);
+	ASSERT(count);
 	if (status != STATUS_OK)
 		return status;
 	page = system->tree_free;
@@ -62,6 +66,9 @@ enum status btree_pool_prepare(struct space *space, uint32_t count)
 			status = pool_prepare_free(space, page, &page);
 		} else if (fresh < USER_ARENA_PAGE) {
 			status = space_write(space, (page_t){fresh++}, &data);
+			/* Only damage hands out what is a page of a tree. */
+			if (status == STATUS_OK && ((const struct disk_tree_page *)data)->magic)
+				status = STATUS_CORRUPT;
 		} else {
 			status = STATUS_LIMIT;
 		}
@@ -88,6 +95,7 @@ uint64_t btree_pool_take(struct space *space, struct disk_tree_page **node)
 	}
 	if (space->tree_spares)
 		space->tree_spares--;
+	ASSERT(btree_page_valid(page));
 	return page;
 }
 
@@ -96,6 +104,8 @@ void btree_pool_give(struct space *space, uint64_t page)
 	struct disk_system *system = space_writable(space, (page_t){SYSTEM_PAGE});
 	struct disk_tree_page *node = space_writable(space, (page_t){page});
 
+	ASSERT(btree_page_valid(page));
+	ASSERT(node->magic == TREE_MAGIC); /* given back once */
 	memset(node, 0, sizeof(*node));
 	node->magic = TREE_FREE_MAGIC;
 	node->next = system->tree_free;

@@ -7,6 +7,9 @@
 struct disk_capability capability_make(object_t object, uint64_t version, enum object_type type,
 				       uint16_t rights)
 {
+	ASSERT(object.n && object.n < OBJECT_MAX);
+	ASSERT(version); /* what is free or dying is named by nothing */
+	ASSERT(type_find(type));
 	return (struct disk_capability){
 		.version = version, .object = object.n, .type = (uint8_t)type, .rights = rights};
 }

@@ -19,6 +19,7 @@ enum status request_counts(const struct object_request *request, uint64_t most)
 static void creation_part(struct creation *creation, enum object_type type, uint64_t size)
 {
 	ASSERT(creation->count < CREATION_PARTS);
+	ASSERT(type_find(type));
 	creation->part[creation->count].type = type;
 	creation->part[creation->count++].size = size;
 	creation->charge += object_charge(type, size);
@@ -103,9 +104,11 @@ static void creation_record(struct space *space, struct creation *creation, uint
 	object_t object = creation->part[index].object;
 	struct disk_object *record = record_writable(space, object);
 
+	ASSERT(!record->version && record->type == OBJECT_NONE);
 	memset(record, 0, sizeof(*record));
 	record->version = creation->system->next_version =
 		objects_version(space, creation->system) + 1;
+	ASSERT(record->version > space->version_floor);
 	record->type = (uint8_t)type;
 	record->bank = creation->bank.n;
 	record->size = creation->part[index].size;
@@ -134,6 +137,10 @@ enum status object_create(struct space *space, object_t bank, const struct objec
 		creation_record(space, &creation, i);
 	if (type->create_commit)
 		type->create_commit(space, &creation);
+	for (uint32_t i = 0; i < creation.count; i++)
+		ASSERT(record_valid(record_writable(space, creation.part[i].object)));
+	ASSERT(creation.next_object >= creation.system->next_object);
+	ASSERT(creation.next_object <= OBJECT_MAX);
 	*capability = creation.part[0].capability;
 	range_plan_commit(space, creation.system, &creation.plan);
 	creation.system->next_object = creation.next_object;

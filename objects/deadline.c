@@ -43,6 +43,8 @@ void deadline_insert(struct space *space, uint64_t deadline, object_t machine)
 	struct deadline_key key = deadline_key(deadline, machine);
 	struct disk_system *system = space_writable(space, (page_t){SYSTEM_PAGE});
 
+	/* 0 stands for none, in machines and at the beginning of the queue. */
+	ASSERT(deadline && machine.n);
 	btree_insert(space, &system->deadline_root, (struct btree_key){key.bytes, DEADLINE_KEY},
 		     NULL, 0);
 }

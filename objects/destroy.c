@@ -77,6 +77,8 @@ enum status object_destroy(struct space *space, object_t object)
 	for (uint32_t i = 0; i < destruction.count; i++) {
 		struct disk_object *record = record_writable(space, destruction.object[i]);
 
+		ASSERT(record->version); /* it lives, and dies once */
+
 		record->version = 0;
 		record->next_free = destruction.system->destroying;
 		destruction.system->destroying = destruction.object[i].n;
@@ -130,6 +132,7 @@ static enum status destruction_clear(struct space *space, object_t object,
 	*cleared = true;
 	if (record->passed == OBJECT_PASSED_ALL)
 		return STATUS_OK;
+	ASSERT(!record->version);
 	status = range_clear_step(space, first, end, cleared, &damage);
 	if (status == STATUS_OK && *cleared && second.pages)
 		status = range_clear_step(space, second.first, second.first + second.pages, cleared,
@@ -165,6 +168,9 @@ static enum status destruction_finish(struct space *space, object_t object)
 		status = range_rest_prepare(space, system, second.first, second.pages, 1);
 	if (status != STATUS_OK)
 		return status;
+
+	ASSERT(!record->version && system->destroying == object.n);
+	ASSERT(!second.pages || range.pages);
 
 	/* Commit point. */
 	if (range.pages)

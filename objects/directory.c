@@ -97,6 +97,7 @@ static enum status directory_less_prepare(struct space *space, object_t director
 
 static void directory_more(struct space *space, struct disk_object *record)
 {
+	ASSERT(record->type == OBJECT_DIRECTORY && record->version);
 	if (charge_of_next(record->size))
 		bank_charge(space, (object_t){record->bank}, charge_of_next(record->size), 0);
 	record->size++;
@@ -104,6 +105,8 @@ static void directory_more(struct space *space, struct disk_object *record)
 
 static void directory_less(struct space *space, struct disk_object *record)
 {
+	ASSERT(record->type == OBJECT_DIRECTORY && record->version);
+	ASSERT(record->size); /* something was found in it */
 	record->size--;
 	if (charge_of_next(record->size))
 		bank_credit(space, (object_t){record->bank}, charge_of_next(record->size), 0);
@@ -142,6 +145,7 @@ static enum status placing_check(struct space *space, object_t directory,
 	const struct disk_system *system;
 	enum status status;
 
+	ASSERT(directory.n);
 	if (directory.n == OBJECT_ROOT_DIRECTORY || directory.n == to.n)
 		return STATUS_LOOP;
 	if (!record->size)
@@ -204,6 +208,10 @@ static enum status placing_prepare(struct space *space, struct placing *placing,
 
 static void placing_commit(struct space *space, const struct placing *placing, object_t place)
 {
+	/* It does not come to lie in itself, and what leaves is not what comes. */
+	ASSERT(!placing->comes.n || placing->comes.n != place.n);
+	ASSERT(!placing->comes.n || placing->comes.n != placing->leaves.n);
+	ASSERT(placing->comes.n != OBJECT_ROOT_DIRECTORY);
 	if (placing->leaves.n)
 		record_writable(space, placing->leaves)->directory.place = 0;
 	if (placing->comes.n)

@@ -76,5 +76,7 @@ enum status objects_format(struct space *space, uint64_t bank_limit_pages)
 	system->places = 1;
 	records[OBJECT_ROOT_BANK].allowance.limit = bank_limit_pages;
 	format_records(records, system);
+	for (uint32_t i = 1; i < OBJECT_FIRST_FREE; i++)
+		ASSERT(record_valid(&records[i]));
 	return STATUS_OK;
 }

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define LOG_READ_MAX PAGE_SIZE /* bytes one read gives at most */
+static_assert(LOG_PREPARE_MAX <= (LOG_PAGES - 1) * PAGE_SIZE,
+	      "what is written in one operation does not come around to itself");
 
 static uint64_t log_charge(uint64_t bytes)
 {
@@ -69,6 +71,7 @@ enum status log_prepare(struct space *space, size_t length)
 	enum status status;
 
 	space_operation_note(space);
+	ASSERT(space->log_bytes <= LOG_PREPARE_MAX);
 	if (length > LOG_PREPARE_MAX - space->log_bytes)
 		return STATUS_LIMIT;
 	status = log_find(space, &log, &header);
@@ -93,6 +96,7 @@ void log_add(struct space *space, const void *text, size_t length)
 	struct disk_log *header;
 
 	log += object.n % OBJECTS_PER_PAGE;
+	ASSERT(log->type == OBJECT_LOG && log->version);
 	header = space_writable(space, (page_t){log->first_page});
 	ASSERT(length <= space->log_bytes);
 	space->log_bytes -= (uint32_t)length;

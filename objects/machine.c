@@ -74,6 +74,7 @@ enum status attachment_add(struct disk_machine *machine, const struct disk_objec
 	struct disk_attachment *entry = NULL;
 
 	ASSERT(segment->type == OBJECT_SEGMENT);
+	ASSERT(capability->type == OBJECT_SEGMENT);
 	if (first >= segment->range_pages || pages > segment->range_pages - first)
 		return STATUS_INVALID;
 	if (!rights || (rights & ~(RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)))
@@ -95,6 +96,11 @@ enum status attachment_add(struct disk_machine *machine, const struct disk_objec
 	}
 	if (!entry)
 		return STATUS_LIMIT;
+
+	/* Within the range of the segment, and in the user arena: programs map it. */
+	ASSERT(pages && first >= segment->first_page);
+	ASSERT(first - segment->first_page + pages <= segment->range_pages);
+	ASSERT(first >= USER_ARENA_PAGE && first < USER_ARENA_END);
 
 	/* Commit point. */
 	*entry = (struct disk_attachment){.segment = *capability,
@@ -134,6 +140,7 @@ enum status machine_attachments_prune(struct space *space, struct disk_machine *
 {
 	uint32_t dead = 0;
 
+	static_assert(MACHINE_ATTACHMENTS <= 32, "a bit of `dead` for each");
 	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS; i++) {
 		enum status status = object_resolve(space, &machine->attachments[i].segment,
 						    OBJECT_SEGMENT, 0, NULL);
@@ -187,6 +194,7 @@ static enum status machine_create_prepare(struct space *space, struct creation *
 		range_plan_add(space, creation->system, &creation->plan, RANGE_USER, 1);
 	void *page;
 
+	ASSERT(creation->count == CREATION_PARTS);
 	for (uint32_t i = 0; i < creation->count && status == STATUS_OK; i++)
 		status = space_write(space, (page_t){creation->plan.range[i].first}, &page);
 	if (status == STATUS_OK)
@@ -202,6 +210,8 @@ static void machine_initialise(struct disk_machine *machine, const struct object
 	const uint16_t fpu_control = 0x37f;   /* FCW: all exceptions masked, 64-bit precision */
 	const uint32_t simd_control = 0x1f80; /* MXCSR: all exceptions masked */
 
+	ASSERT(self->type == OBJECT_MACHINE && table->type == OBJECT_TABLE);
+	ASSERT(request->priority < MACHINE_PRIORITIES);
 	memset(machine, 0, sizeof(*machine));
 	machine->magic = MACHINE_MAGIC;
 	machine->object = self->object;
@@ -224,6 +234,10 @@ static void machine_create_commit(struct space *space, struct creation *creation
 	struct disk_capability *slots =
 		space_writable(space, (page_t){creation->plan.range[1].first});
 
+	static_assert(TABLE_SLOT_SELF < TABLE_SLOTS_PER_PAGE &&
+			      TABLE_SLOT_TABLE < TABLE_SLOTS_PER_PAGE,
+		      "in the page of the table that is prepared");
+	ASSERT(creation->plan.count == RANGES_MAX);
 	record->machine.message_page = creation->plan.range[2].first;
 	record->machine.message_pages = creation->plan.range[2].pages;
 	memset(slots, 0, PAGE_SIZE);
@@ -241,6 +255,7 @@ static enum status machine_destroy_prepare(struct space *space, struct destructi
 	struct disk_machine *machine;
 	enum status status = machine_read(space, object, &machine);
 
+	ASSERT(destruction->count == 1);
 	if (status == STATUS_OK) {
 		destruction->deadline = machine->deadline;
 		status = destruction_add_owned(space, destruction, &machine->table, OBJECT_TABLE);

@@ -29,6 +29,7 @@ void machine_ready_set(struct space *space, object_t machine, bool ready)
 	uint8_t *bits = space_writable(space, ready_page(machine));
 	uint32_t bit = machine.n % READY_BITS_PER_PAGE;
 
+	ASSERT(machine.n && machine.n < OBJECT_MAX);
 	if (ready)
 		bits[bit / 8] |= (uint8_t)(1u << bit % 8);
 	else
@@ -40,6 +41,7 @@ static uint32_t ready_scan(const uint64_t *words, uint32_t bit)
 {
 	uint64_t word;
 
+	ASSERT(bit < READY_BITS_PER_PAGE);
 	for (uint32_t i = bit / 64; i < READY_BITS_PER_PAGE / 64; i++) {
 		word = words[i];
 		if (i == bit / 64)
@@ -101,6 +103,7 @@ void machine_register(struct space *space, struct disk_system *system, object_t 
 {
 	struct machine_key key = machine_key(machine.n);
 
+	ASSERT(machine.n && machine.n < OBJECT_MAX);
 	btree_insert(space, &system->machine_root, (struct btree_key){key.bytes, 4}, NULL, 0);
 }
 
@@ -116,6 +119,7 @@ void machine_unregister(struct space *space, struct disk_system *system, object_
 {
 	struct machine_key key = machine_key(machine.n);
 
+	ASSERT(machine.n && machine.n < OBJECT_MAX);
 	btree_remove(space, &system->machine_root, (struct btree_key){key.bytes, 4});
 }
 

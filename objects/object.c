@@ -47,6 +47,7 @@ struct disk_object *record_writable(struct space *space, object_t object)
 {
 	struct disk_object *records = space_writable(space, record_page(object));
 
+	ASSERT(object.n && object.n < OBJECT_MAX);
 	return records + object.n % OBJECTS_PER_PAGE;
 }
 
@@ -133,6 +134,7 @@ bool record_valid(const struct disk_object *record)
 
 uint64_t type_room(const struct type_descriptor *type, uint64_t size)
 {
+	ASSERT(type->arena != RANGE_NONE);
 	return type->room ? type->room(size) : type->charge(size);
 }
 
@@ -145,5 +147,6 @@ uint64_t object_charge(enum object_type type, uint64_t size)
 
 uint16_t object_rights(enum object_type type)
 {
+	ASSERT(type_find(type));
 	return type_find(type)->rights;
 }

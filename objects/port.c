@@ -86,6 +86,8 @@ void port_put(struct space *space, const struct disk_object *port,
 	uint32_t index;
 
 	ASSERT(header->count < port->size);
+	ASSERT(header->head < port->size);
+	ASSERT(message->length <= MESSAGE_DATA);
 	header->magic = PORT_MAGIC;
 	header->capacity = (uint32_t)port->size;
 	index = (header->head + header->count) % header->capacity;
@@ -123,6 +125,7 @@ void port_drop(struct space *space, const struct disk_object *port)
 	struct disk_port *header = space_writable(space, (page_t){port->first_page});
 
 	ASSERT(header->count > 0);
+	ASSERT(header->head < port->size);
 	header->head = (header->head + 1) % (uint32_t)port->size;
 	header->count--;
 }

@@ -20,6 +20,7 @@
 
 static const uint64_t arena_first[2] = {KERNEL_ARENA_PAGE, USER_ARENA_PAGE};
 static const uint64_t arena_end[2] = {TREE_ARENA_PAGE, USER_ARENA_END};
+static_assert(RANGES_MAX == CREATION_PARTS + 1, "one for each part, and that of the messages");
 
 uint64_t range_round(uint64_t pages)
 {
@@ -33,6 +34,7 @@ uint64_t range_round(uint64_t pages)
 
 bool range_valid(enum range_arena arena, uint64_t first, uint64_t pages)
 {
+	ASSERT(arena < RANGE_NONE);
 	return pages && !(pages & (pages - 1)) && !(first & (pages - 1)) &&
 	       first >= arena_first[arena] && first < arena_end[arena] &&
 	       pages <= arena_end[arena] - first;
@@ -41,6 +43,8 @@ bool range_valid(enum range_arena arena, uint64_t first, uint64_t pages)
 static void range_key(uint8_t key[RANGE_KEY], enum range_arena arena, uint64_t pages,
 		      uint64_t sequence)
 {
+	ASSERT(arena < RANGE_NONE);
+	ASSERT(pages && !(pages & (pages - 1)));
 	key[0] = (uint8_t)arena;
 	key[1] = (uint8_t)__builtin_ctzll(pages);
 	for (uint32_t i = 0; i < 8; i++)
@@ -105,6 +109,8 @@ enum status range_plan_add(struct space *space, const struct disk_system *system
 {
 	uint64_t first = (plan->next[arena] + pages - 1) & ~(pages - 1);
 
+	ASSERT(arena < RANGE_NONE);
+	ASSERT(pages && !(pages & (pages - 1)));
 	ASSERT(plan->count < RANGES_MAX);
 	if (!range_valid(arena, first, pages))
 		return range_plan_rested(space, system, plan, arena, pages);
@@ -118,6 +124,9 @@ enum status range_plan_add(struct space *space, const struct disk_system *system
 void range_plan_commit(struct space *space, struct disk_system *system,
 		       const struct range_plan *plan)
 {
+	/* Fresh space is not handed out again. */
+	ASSERT(plan->next[RANGE_KERNEL] >= system->kernel_next);
+	ASSERT(plan->next[RANGE_USER] >= system->user_next);
 	system->kernel_next = plan->next[RANGE_KERNEL];
 	system->user_next = plan->next[RANGE_USER];
 	for (uint32_t i = 0; i < plan->count; i++)
@@ -145,6 +154,7 @@ void range_rest(struct space *space, struct disk_system *system, uint64_t first,
 {
 	uint8_t key[RANGE_KEY];
 
+	ASSERT(range_valid(range_arena_of(first), first, pages));
 	range_key(key, range_arena_of(first), pages, ++system->quarantine_sequence);
 	btree_insert(space, &system->quarantine_root, (struct btree_key){key, RANGE_KEY}, &first,
 		     sizeof(first));
@@ -170,6 +180,7 @@ enum status range_clear_step(struct space *space, uint64_t first, uint64_t end, 
 	if (status != STATUS_OK)
 		return status;
 	ASSERT(page.n >= first);
+	ASSERT(page.n < end);
 	/* What hangs on one node is hidden by damage as a whole; the next node may be
 	 * damaged, and reading it is for the next step. */
 	stop = (page.n | (STORE_NODE_PAGES - 1)) + 1;

@@ -48,6 +48,7 @@ static enum status segment_grow(struct space *space, object_t segment, uint64_t 
 		return status;
 
 	/* Commit point. */
+	ASSERT(bytes > old->size && pages_of(bytes) <= record->range_pages);
 	record->size = bytes;
 	if (charge)
 		bank_charge(space, bank, charge, 0);
@@ -95,6 +96,7 @@ static enum status segment_cut_finish(struct space *space, object_t segment, uin
 	/* Commit point. */
 	if (tail)
 		memset(tail, 0, PAGE_SIZE - bytes % PAGE_SIZE);
+	ASSERT(bytes < old->size && record->size == old->size);
 	record->size = bytes;
 	if (credit)
 		bank_credit(space, bank, credit, 0);

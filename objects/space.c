@@ -18,6 +18,7 @@ static enum status space_read_view(struct space *space, page_t page, void **data
 	const void *found;
 	enum status status;
 
+	ASSERT(space->kept && space->kept_pages <= SPACE_KEPT);
 	if (space->kept_pages == SPACE_KEPT)
 		return STATUS_LIMIT;
 	status = store_view_read(space->store, space->view, page, &found);

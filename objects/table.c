@@ -67,5 +67,6 @@ void table_put(struct space *space, const struct disk_object *table, uint32_t sl
 	struct disk_capability *slots = space_writable(space, table_page(table, slot));
 
 	ASSERT(slot < table->size);
+	ASSERT(table->type == OBJECT_TABLE);
 	slots[slot % TABLE_SLOTS_PER_PAGE] = *capability;
 }

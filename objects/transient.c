@@ -22,6 +22,7 @@ void transient_add(struct disk_system *system, object_t object, uint64_t version
 {
 	unsigned i = 0;
 
+	ASSERT(version); /* 0 is a free entry */
 	for (unsigned j = 0; j < SYSTEM_TRANSIENT_MAX; j++)
 		if (system->transient[j].version == version)
 			return;
@@ -34,6 +35,7 @@ void transient_add(struct disk_system *system, object_t object, uint64_t version
 
 void transient_remove(struct disk_system *system, uint64_t version)
 {
+	ASSERT(version);
 	for (unsigned i = 0; i < SYSTEM_TRANSIENT_MAX; i++)
 		if (system->transient[i].version == version)
 			memset(&system->transient[i], 0, sizeof(system->transient[i]));
@@ -81,6 +83,7 @@ enum status transient_forget(struct space *space, uint32_t at)
 	struct disk_system *system;
 	enum status status = system_prepare(space, &system);
 
+	ASSERT(at < SYSTEM_TRANSIENT_MAX);
 	/* Commit point. */
 	if (status == STATUS_OK)
 		memset(&system->transient[at], 0, sizeof(system->transient[at]));

@@ -220,7 +220,8 @@ static void test_damaged_order(void **state)
 		STATUS_OK);
 }
 
-/* A free list that runs in a circle, leaves the arena, or leads to a page in use. */
+/* A free list that runs in a circle, leaves the arena, or leads to a page in use; a page in
+ * use that counts as never used. */
 static void test_damaged_pool(void **state)
 {
 	struct space space = fake_space_formatted(100);
@@ -246,6 +247,10 @@ static void test_damaged_pool(void **state)
 	assert_int_equal(btree_insert_prepare(&space, 0, key), STATUS_CORRUPT);
 	system->tree_free = circle;
 	node->magic = TREE_MAGIC;
+	fake_adopt();
+	assert_int_equal(btree_insert_prepare(&space, 0, key), STATUS_CORRUPT);
+	system->tree_free = 0;
+	system->tree_next = circle;
 	fake_adopt();
 	assert_int_equal(btree_insert_prepare(&space, 0, key), STATUS_CORRUPT);
 }
