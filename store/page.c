@@ -18,6 +18,7 @@ static_assert(STORE_NODE_PAGES == DISK_NODE_ENTRIES, "pages under one node");
 
 void store_operation_begin(struct store *store)
 {
+	ASSERT(!store->stepping);
 	store->operation++;
 	cache_release_held(store);
 }
@@ -83,6 +84,7 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame)
 	enum status status;
 
 	ASSERT(store->mounted && !store->replaced);
+	ASSERT(!store->stepping); /* what a step tells its host is no time to ask */
 	if (page.n >= DISK_PAGE_MAX)
 		return STATUS_INVALID;
 	status = page_fetch(store, page.n, &slot);
@@ -99,6 +101,9 @@ void page_dirty(struct store *store, uint32_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
+	ASSERT(frame->state == FRAME_CLEAN || frame->state == FRAME_INFLIGHT ||
+	       frame->state == FRAME_DIRTY);
+	ASSERT(frame->key & KEY_SPACE && !frame_is_writable(store, frame));
 	if (frame->state == FRAME_INFLIGHT)
 		cache_list_remove(store, slot);
 	cache_state_set(store, slot, FRAME_DIRTY);
@@ -114,6 +119,7 @@ static enum status page_unfreeze(struct store *store, uint32_t slot)
 	struct reserve mark = reserve_mark(store);
 	enum status status;
 
+	ASSERT(store_committing(store));
 	if (commit_is_abandoned(store)) {
 		abandon_frozen(store, slot);
 		return STATUS_OK;
@@ -171,6 +177,7 @@ enum status store_page_write(struct store *store, page_t page, frame_t *frame)
 	enum status status;
 
 	ASSERT(store->mounted && !store->replaced);
+	ASSERT(!store->stepping);
 	if (page.n >= DISK_PAGE_MAX)
 		return STATUS_INVALID;
 	if (store->sealed)
@@ -210,6 +217,7 @@ static void page_forget(struct store *store, uint32_t slot)
 	struct cache_frame *frame = cache_frame(store, slot);
 
 	ASSERT(!frame->pins);
+	ASSERT(frame->key & KEY_SPACE);
 	switch (frame->state) {
 	case FRAME_READING:
 		reader_orphan(store, slot);
@@ -225,12 +233,14 @@ static void page_forget(struct store *store, uint32_t slot)
 			return;
 		}
 		tree_remove(store, &store->dirty, slot);
+		ASSERT(store->dirty_pages);
 		store->dirty_pages--;
 		break;
 	case FRAME_INFLIGHT:
 		cache_list_remove(store, slot);
 		break;
 	default:
+		ASSERT(frame->state == FRAME_CLEAN || frame->state == FRAME_FAILED);
 		break;
 	}
 	cache_drop(store, slot);
@@ -239,8 +249,10 @@ static void page_forget(struct store *store, uint32_t slot)
 enum status store_pages_clear(struct store *store, page_t first, uint64_t count)
 {
 	enum status status;
+	bool added;
 
 	ASSERT(store->mounted && !store->replaced);
+	ASSERT(!store->stepping);
 	if (!count || count > STORE_CLEAR_PAGES || first.n >= DISK_PAGE_MAX ||
 	    count > DISK_PAGE_MAX - first.n)
 		return STATUS_INVALID;
@@ -257,7 +269,8 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count)
 		status = reserve_clear(store, first.n, count);
 	if (status != STATUS_OK)
 		return status;
-	clears_add(&store->clears[0], first.n, first.n + count);
+	added = clears_add(&store->clears[0], first.n, first.n + count);
+	ASSERT(added);
 	for (uint64_t page = first.n; page < first.n + count; page++) {
 		uint32_t slot = cache_find(store, KEY_SPACE | page);
 
@@ -312,5 +325,6 @@ enum status store_page_next(struct store *store, page_t from, page_t end, page_t
 	}
 	if (status != STATUS_NOT_FOUND)
 		page->n = next;
+	ASSERT(status != STATUS_OK || (next >= from.n && next < end.n));
 	return status;
 }

@@ -38,6 +38,7 @@ static void slot_note(struct store *store, struct ring *ring, uint32_t slot, voi
 	struct disk_record *record = image;
 	enum slot_kind kind = image ? slot_classify(store, slot, image) : SLOT_UNREADABLE;
 
+	ASSERT(slot < DISK_RING_SLOTS);
 	ring->kind[slot] = (uint8_t)kind;
 	ring->generation[slot] = 0;
 	if (kind == SLOT_RECORD)
@@ -116,6 +117,7 @@ static bool record_read(struct store *store, struct ring *ring, uint32_t slot,
 {
 	void *image = overlay_slot(overlay);
 
+	ASSERT(slot < DISK_RING_SLOTS);
 	overlay->count = 0;
 	if (ring->kind[slot] == SLOT_RECORD && !slot_read(store, slot, image))
 		ring->kind[slot] = SLOT_UNREADABLE;
@@ -152,6 +154,8 @@ static bool predecessor_read(struct store *store, struct ring *ring,
 #define WINDOWS	       4u
 
 static_assert(WINDOWS * WINDOW_SECTORS * SECTOR_SIZE <= LIMIT_STAGING_MIN, "they must fit");
+static_assert(WINDOW_SECTORS % BLOCK_SECTORS == 0, "no extent lies in two windows");
+static_assert(LIMIT_STAGING_MIN >= DISK_SLOT_SIZE, "the ring is read slot by slot");
 
 struct windows {
 	uint8_t *data;
@@ -168,6 +172,7 @@ static const uint8_t *window_get(struct store *store, struct windows *windows,
 	uint8_t *data = windows->data + (size_t)place * WINDOW_SECTORS * SECTOR_SIZE;
 	uint8_t *alone = store->scratch;
 
+	ASSERT(reference->sectors && sector + reference->sectors <= store->device->sectors);
 	if (store->device->sectors - first < count)
 		count = (uint32_t)(store->device->sectors - first);
 	if (windows->held[place] != number + 1) {
@@ -288,6 +293,7 @@ static void tombstone_write(struct store *store, uint32_t slot, uint64_t generat
 {
 	void *sector = overlay_slot(&store->next_overlay);
 
+	ASSERT(!store->mounted);
 	if (store->read_only)
 		return;
 	/* Until that is flushed. */

@@ -29,6 +29,7 @@ void *layout_take(struct layout *layout, size_t bytes, size_t alignment)
 {
 	void *at;
 
+	ASSERT(alignment && !(alignment & (alignment - 1)));
 	layout->used = (layout->used + alignment - 1) / alignment * alignment;
 	at = layout->memory + layout->used;
 	layout->used += bytes;
@@ -130,6 +131,7 @@ void store_open(struct store *store)
 {
 	uint32_t room = store->device->request_sectors * SECTOR_SIZE - sizeof(struct disk_record);
 
+	ASSERT(!store->mounted);
 	store->mounted = true;
 	store->delta_max = room / (uint32_t)sizeof(struct disk_delta);
 	if (store->delta_max > DISK_DELTA_MAX)
@@ -142,6 +144,7 @@ void store_open(struct store *store)
 
 void store_wake(struct store *store, store_channel_t channel)
 {
+	ASSERT(channel.n < STORE_CHANNELS_MAX);
 	store->wakes[channel.n]++;
 	if (store->host.wake)
 		store->host.wake(store->host.context, channel);
@@ -151,6 +154,7 @@ bool store_step(struct store *store)
 {
 	bool moved;
 
+	ASSERT(!store->stepping); /* no host calls back from within */
 	if (!store->mounted)
 		return false;
 	cache_release_held(store);
@@ -210,6 +214,7 @@ bool store_wait(struct store *store)
 	uint64_t wakes;
 
 	ASSERT(channel.n < STORE_CHANNEL_FIXED + LIMIT_READS);
+	ASSERT(!store->stepping);
 	wakes = store->wakes[channel.n];
 	while (store->wakes[channel.n] == wakes && !channel_free(store, channel)) {
 		if (store_step(store))
@@ -223,6 +228,7 @@ bool store_wait(struct store *store)
 
 enum status store_settle(struct store *store)
 {
+	ASSERT(store->mounted && !store->stepping);
 	/* What an abandoned commit has asked for is waited for, too. */
 	while (store_committing(store) || !stage_empty(store))
 		if (!store_step(store))

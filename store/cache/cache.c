@@ -15,6 +15,9 @@
 #include "store/cache/cache.h"
 #include "store/store_priv.h"
 
+static_assert(LIMIT_FRAMES_MIN >= LIMIT_FRAMES_RESERVE + LIMIT_FRAMES_COMMIT,
+	      "an owner finds a frame");
+
 static uint32_t *bucket_of(struct store *store, uint64_t key)
 {
 	struct cache *cache = &store->cache;
@@ -78,6 +81,8 @@ void cache_list_remove(struct store *store, uint32_t slot)
 {
 	struct cache_frame *frame = store->cache.frame;
 
+	ASSERT(frame[frame[slot].left].right == slot);
+	ASSERT(frame[frame[slot].right].left == slot);
 	frame[frame[slot].left].right = frame[slot].right;
 	frame[frame[slot].right].left = frame[slot].left;
 }
@@ -93,6 +98,7 @@ static bool lru_holds(const struct store *store, const struct cache_frame *frame
 
 void cache_inflight_add(struct store *store, uint32_t slot)
 {
+	ASSERT(cache_frame(store, slot)->state == FRAME_INFLIGHT);
 	list_add(store, store->cache.inflight, slot);
 }
 
@@ -111,6 +117,7 @@ static void lru_add(struct store *store, uint32_t slot)
 
 static void lru_remove(struct store *store, uint32_t slot)
 {
+	ASSERT(store->cache.lru_count);
 	cache_list_remove(store, slot);
 	store->cache.lru_count--;
 }
@@ -156,6 +163,7 @@ void cache_state_set(struct store *store, uint32_t slot, enum frame_state state)
 
 	if (lru_holds(store, frame))
 		lru_remove(store, slot);
+	ASSERT(store->cache.count[frame->state]);
 	store->cache.count[frame->state]--;
 	frame->state = state;
 	store->cache.count[state]++;
@@ -183,6 +191,8 @@ void cache_insert(struct store *store, uint32_t slot, uint64_t key, enum frame_s
 	uint32_t *bucket = bucket_of(store, key);
 
 	ASSERT(frame->state == FRAME_FREE && !frame->pins);
+	ASSERT(key && state != FRAME_FREE);
+	ASSERT(cache_find(store, key) == NIL); /* one frame for a key */
 	frame->key = key;
 	frame->hash_next = *bucket;
 	frame->tag = 0;
@@ -227,6 +237,7 @@ void cache_drop(struct store *store, uint32_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
+	ASSERT(frame->key && frame->state != FRAME_FREE && frame->state != FRAME_BORROWED);
 	cache_unmap(store, slot);
 	if (cache_find(store, frame->key) == slot)
 		cache_unhash(store, slot);
@@ -294,6 +305,8 @@ uint32_t cache_take(struct store *store)
 	if (cache->free_head == NIL && !cache_evict(store))
 		return NIL;
 	slot = cache->free_head;
+	ASSERT(slot < cache->donated);
+	ASSERT(cache->frame[slot].state == FRAME_FREE && !cache->frame[slot].key);
 	cache->free_head = cache->frame[slot].hash_next;
 	cache->frame[slot].hash_next = NIL;
 	return slot;
@@ -463,6 +476,7 @@ bool cache_durable_step(struct store *store)
 		if (slot == cache->inflight ||
 		    (int32_t)((uint32_t)store->record.generation - frame->tag) < 0)
 			break;
+		ASSERT(frame->state == FRAME_INFLIGHT);
 		cache_list_remove(store, slot);
 		cache_state_set(store, slot, FRAME_CLEAN);
 		released++;

@@ -42,11 +42,14 @@ struct cache_frame {
 	uint32_t serial : 20; /* the operation that holds it */
 };
 static_assert(sizeof(struct cache_frame) == 32, "the bound of the memory use counts on it");
+static_assert(FRAME_STATES <= 16, "the state has four bits");
 
 #define KEY_SPACE  (UINT64_C(1) << 60) /* | page number */
 #define KEY_EXTENT (UINT64_C(2) << 60) /* | 60 bits that stand for the extent */
 #define KEY_STORED (UINT64_C(4) << 60) /* | the same: as it lies on the disk */
 #define KEY_NUMBER ((UINT64_C(1) << 60) - 1)
+static_assert(DISK_PAGE_MAX <= KEY_NUMBER && !((KEY_SPACE | KEY_EXTENT | KEY_STORED) & KEY_NUMBER),
+	      "what a key is of is told apart from its number");
 
 struct frame_range {
 	uint32_t first, slot, count;

@@ -73,6 +73,7 @@ static bool essential_leaf(struct store *store, const struct store_pages *run)
 	enum status status =
 		map_readable(store, &store->record.space, DISK_TREE_SPACE, page, page + 1);
 
+	ASSERT(essential->at_run < essential->count && essential->at_page < run->count);
 	if (status == STATUS_WAIT)
 		return false;
 	essential->at_page += DISK_NODE_ENTRIES - page % DISK_NODE_ENTRIES;
@@ -97,6 +98,7 @@ void essential_nodes_step(struct store *store)
 	if (!essential->count ||
 	    (!essential->at_run && !essential->at_page && !essential_due(store)))
 		return;
+	ASSERT(essential->at_run < essential->count);
 	if (!essential->at_page && store->record.generation < essential->again[essential->at_run])
 		essential->at_page = run->count;
 	if (essential->at_page < run->count && !essential_leaf(store, run))

@@ -12,11 +12,15 @@
  */
 #include "store/store_priv.h"
 
+static_assert((uint32_t)STORE_CHANNEL_FIXED + LIMIT_READS <= STORE_CHANNELS_MAX,
+	      "each read has a channel");
+
 void extent_report(struct store *store, const struct disk_reference *reference, struct place place,
 		   const char *what)
 {
 	static const char *const names[] = {"?", "space", "free map", "catalogue"};
 
+	ASSERT((unsigned)place.tree < sizeof(names) / sizeof(names[0]));
 	store_log(store, "store: %s level %lu key %lu: sector %lu, %lu sectors, generation %lu: %s",
 		  names[place.tree], (uint64_t)place.level, place.key,
 		  disk_reference_sector(reference).n, (uint64_t)reference->sectors,
@@ -43,6 +47,7 @@ static bool node_valid(struct store *store, const struct disk_reference *referen
 	static const struct disk_reference null;
 	struct place child = {place.tree, place.level - 1, 0};
 
+	ASSERT(place.level >= 1 && place.level <= DISK_HEIGHT_MAX);
 	for (unsigned i = 0; i < DISK_NODE_ENTRIES; i++) {
 		if (reference_equal(&node->entry[i], &null))
 			continue;
@@ -100,6 +105,7 @@ static void read_complete(struct block_request *request)
 
 static void read_submit(struct store *store, struct read *read)
 {
+	ASSERT(read->state == READ_QUEUED);
 	if (store->device->operations->submit(store->device, &read->request))
 		read->state = READ_SUBMITTED;
 }
@@ -211,6 +217,8 @@ static enum status read_outcome(struct store *store, uint32_t slot, enum disk_tr
 	enum status status;
 
 	if (frame->state == FRAME_READING) {
+		ASSERT(frame->tag < store->limits.read_requests);
+		ASSERT(store->reader.read[frame->tag].slot == slot);
 		operation_waits(store);
 		return store_wait_for(store, read_channel(store, &store->reader.read[frame->tag]));
 	}
@@ -277,12 +285,14 @@ enum status reader_page(struct store *store, uint64_t page, const struct disk_re
 
 	if (slot != NIL)
 		return read_outcome(store, slot, place.tree);
+	ASSERT(reference); /* who passes none has seen the frame */
 	return read_start(store, KEY_SPACE | page, reference, place);
 }
 
 void reader_orphan(struct store *store, uint32_t slot)
 {
 	ASSERT(cache_frame(store, slot)->state == FRAME_READING);
+	ASSERT(!store->reader.read[cache_frame(store, slot)->tag].orphan);
 	store->reader.read[cache_frame(store, slot)->tag].orphan = true;
 	cache_unhash(store, slot);
 }
@@ -330,6 +340,7 @@ static void read_finish(struct store *store, struct read *read)
 	struct cache_frame *frame = cache_frame(store, read->slot);
 	enum status status = read->orphan ? STATUS_OK : read_decode(store, read);
 
+	ASSERT(read->state == READ_SUBMITTED && frame->state == FRAME_READING);
 	read->state = READ_IDLE;
 	if (read->orphan || (status == STATUS_CORRUPT && read_is_stale(store, read))) {
 		cache_drop(store, read->slot);
@@ -372,6 +383,7 @@ void reader_lay_out(struct store *store, struct layout *layout)
 
 bool reader_is_idle(const struct store *store, uint32_t read)
 {
+	ASSERT(read < LIMIT_READS);
 	return store->reader.read[read].state == READ_IDLE;
 }
 

@@ -46,6 +46,8 @@ void tree_insert(struct store *store, uint32_t *root, uint32_t slot)
 	uint32_t *link = root;
 	uint32_t below;
 
+	ASSERT(new->state == FRAME_DIRTY);
+	ASSERT(cache_frame(store, slot)->key & KEY_SPACE);
 	while (*link != NIL) {
 		struct cache_frame *frame = cache_frame(store, *link);
 
@@ -65,6 +67,7 @@ void tree_remove(struct store *store, uint32_t *root, uint32_t slot)
 	uint32_t *link = root;
 	uint32_t left = old->left, right = old->right;
 
+	ASSERT(old->state == FRAME_DIRTY || old->state == FRAME_HIDDEN);
 	while (*link != slot) {
 		struct cache_frame *frame;
 

@@ -27,10 +27,13 @@
 #include "store/commit/commit_priv.h"
 #include "store/store_priv.h"
 
+static_assert(DISK_RING_SLOTS <= 64, "a bit of `bad_slots` for each");
+
 uint32_t commit_slot_next(struct store *store)
 {
 	uint32_t slot = store->record.slot;
 
+	ASSERT(slot < DISK_RING_SLOTS);
 	if (!store->record.generation)
 		return 0;
 	for (uint32_t i = 1; i < DISK_RING_SLOTS; i++) {
@@ -64,6 +67,8 @@ void abandon_begin(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
+	ASSERT(commit->failed != STATUS_OK);
+	ASSERT(commit->phase != COMMIT_IDLE && commit->phase != COMMIT_ABANDON);
 	stage_discard(store);
 	if (commit->io_state == IO_QUEUED)
 		commit->io_state = IO_NONE;
@@ -77,6 +82,7 @@ void abandon_frozen(struct store *store, uint32_t slot)
 	struct commit *commit = &store->commit;
 
 	ASSERT(commit->phase == COMMIT_ABANDON);
+	ASSERT(commit->frozen_pages);
 	tree_remove(store, &commit->frozen, slot);
 	commit->frozen_pages--;
 	if (cache_frame(store, slot)->state == FRAME_HIDDEN)
@@ -107,6 +113,8 @@ static void recount_begin(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
+	/* All are dirty again. */
+	ASSERT(commit->frozen == NIL && !commit->frozen_pages);
 	clears_join(&store->clears[0], &store->clears[1]);
 	reserve_carry(store);
 	commit->delta = true;
@@ -146,6 +154,9 @@ static void abandon_end(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
+	ASSERT(commit->failed != STATUS_OK && commit->io_state == IO_NONE);
+	/* What was in doubt before was struck out before anything was written. */
+	ASSERT(!commit->recorded || !store->doubt.generation);
 	reserve_lower(store, &commit->recount);
 	snapshot_abandoned(store);
 	if (commit->recorded)
@@ -191,6 +202,7 @@ static void strike_start(struct store *store)
 	void *sector = overlay_slot(&store->next_overlay);
 	enum block_operation operation = doubt->refusals < LIMIT_STRIKES ? BLOCK_WRITE : BLOCK_READ;
 
+	ASSERT(doubt->generation && doubt->slot < DISK_RING_SLOTS);
 	tombstone_make(store, doubt->slot, doubt->generation, sector);
 	commit_io(store, operation, record_sector(doubt->slot), slot_written(store, 1), sector);
 }
@@ -209,6 +221,7 @@ enum status strike_step(struct store *store)
 	struct doubt *doubt = &store->doubt;
 	enum status status;
 
+	ASSERT(commit->phase == COMMIT_STRIKE && !commit->recorded);
 	if (!doubt->generation) {
 		store->next.slot = commit_slot_next(store);
 		commit->phase = COMMIT_PREPARE;

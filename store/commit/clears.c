@@ -22,6 +22,7 @@ bool clears_add(struct clears *clears, uint64_t first, uint64_t end)
 	uint32_t at = run_at(clears, first);
 	uint32_t after = at;
 
+	ASSERT(first < end && clears->count <= LIMIT_CLEARS);
 	while (after < clears->count && clears->run[after].first <= end) {
 		if (clears->run[after].first < first)
 			first = clears->run[after].first;
@@ -36,6 +37,9 @@ bool clears_add(struct clears *clears, uint64_t first, uint64_t end)
 	clears->count = clears->count - (after - at) + 1;
 	clears->run[at].first = first;
 	clears->run[at].end = end;
+	/* In order, and apart. */
+	ASSERT(!at || clears->run[at - 1].end < first);
+	ASSERT(at + 1 == clears->count || end < clears->run[at + 1].first);
 	return true;
 }
 

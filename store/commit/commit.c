@@ -88,6 +88,7 @@ bool commit_read_failed(const struct store *store, enum status status)
 
 void commit_limit_pass(struct store *store, uint64_t generation, uint64_t cursor)
 {
+	ASSERT(commit_is_full(store));
 	store->commit.limit_passed = generation;
 	store->commit.cursor = cursor;
 }
@@ -101,6 +102,7 @@ static void record_prepare(struct store *store, uint64_t generation)
 	struct commit *commit = &store->commit;
 	struct disk_record *record = &store->next;
 
+	ASSERT(generation > last->generation && generation < DISK_GENERATION_END);
 	*record = *last;
 	record->generation = generation;
 	record->predecessor = last->generation;
@@ -160,6 +162,9 @@ static void freeze(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
+	/* What the commit before took along is written, or is dirty again. */
+	ASSERT(commit->frozen == NIL && !commit->frozen_pages && !store->clears[1].count);
+	ASSERT((store->dirty == NIL) == !store->dirty_pages);
 	commit->max_page = max_page(store);
 	commit->frozen = store->dirty;
 	commit->frozen_pages = store->dirty_pages;
@@ -176,6 +181,8 @@ static void commit_begin(struct store *store, uint64_t generation)
 {
 	struct commit *commit = &store->commit;
 
+	ASSERT(commit->phase == COMMIT_IDLE && commit->io_state == IO_NONE);
+	ASSERT(stage_empty(store) && store->mounted && !store->read_only);
 	commit->failed = STATUS_OK;
 	commit->delta = delta_suits(store);
 	allocator_begin(store);
@@ -262,6 +269,7 @@ static enum status commit_prepare(struct store *store)
 	bool dies = last->origin && last->origin == last->dying;
 	enum status status = STATUS_OK;
 
+	ASSERT(commit->phase == COMMIT_PREPARE && !commit->delta);
 	if (dies || (last->origin && !last->origin_generation))
 		status = limit_read(store, last->origin, &origin);
 	if (status == STATUS_OK && dies && origin.parent)
@@ -288,6 +296,8 @@ void commit_io(struct store *store, enum block_operation operation, uint64_t sec
 {
 	struct commit *commit = &store->commit;
 
+	ASSERT(commit->io_state == IO_NONE);
+	ASSERT(operation == BLOCK_FLUSH ? !sectors : sectors && data);
 	commit->io = (struct block_request){.operation = operation,
 					    .sector = {sector},
 					    .sectors = sectors,
@@ -307,6 +317,12 @@ static void record_write(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
+	/* The ring: never over the record that a power cut now would find. */
+	ASSERT(!store->record.generation || store->next.slot != store->record.slot);
+	ASSERT(!commit->recorded && commit->failed == STATUS_OK);
+	ASSERT(store->next_overlay.count <= (commit->delta ? store->delta_max : 0));
+	ASSERT(store->next.durable == store->next.generation ||
+	       store->next.durable == store->next.predecessor);
 	store->next.entries = store->next_overlay.count;
 	record_seal(store, &store->next, &store->next_overlay);
 	commit->recorded = true;
@@ -332,6 +348,7 @@ enum status commit_io_wait(struct store *store)
 	static const char *const names[] = {"reading", "writing", "flushing"};
 	struct commit *commit = &store->commit;
 
+	ASSERT(commit->io_state != IO_NONE);
 	if (commit->io_state == IO_QUEUED) {
 		commit->io_state = IO_SUBMITTED;
 		if (!store->device->operations->submit(store->device, &commit->io))
@@ -372,6 +389,9 @@ static void drain_begin(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
+	/* All that the commit takes along is staged. */
+	ASSERT(commit->frozen == NIL && !commit->frozen_pages && !commit->early_count);
+	ASSERT(commit->phase == (commit->delta ? COMMIT_SPACE : COMMIT_FREEMAP));
 	stage_close(store);
 	predecessor_count(store);
 	commit->joint = allocator_blocks_touched(store) <= DISK_JOINT_COMMIT_BLOCKS &&
@@ -393,6 +413,7 @@ static enum status drain_step(struct store *store)
 		status = STATUS_WAIT;
 	if (status != STATUS_OK)
 		return status;
+	ASSERT(commit->joint == commit->recorded);
 	commit_io(store, BLOCK_FLUSH, 0, 0, NULL);
 	commit->phase = commit->joint ? COMMIT_FLUSH_RECORD : COMMIT_FLUSH_DATA;
 	return STATUS_OK;
@@ -427,6 +448,11 @@ static void commit_complete(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
+	/* S2: all of it is written, and its record; nothing is left over. */
+	ASSERT(commit->phase == COMMIT_FLUSH_RECORD && commit->recorded);
+	ASSERT(stage_empty(store) && commit->io_state == IO_NONE);
+	ASSERT(commit->failed == STATUS_OK && !commit->frozen_pages && !commit->early_count);
+	ASSERT(store->next.generation > store->record.generation);
 	previous_advance(store);
 	store->record = store->next;
 	index_update(store);
@@ -452,6 +478,7 @@ static void commit_complete(struct store *store)
 /* The phases that build the new state. */
 static enum status build_step(struct store *store, bool *done)
 {
+	ASSERT(store->commit.phase >= COMMIT_PREPARE && store->commit.phase <= COMMIT_FREEMAP);
 	*done = true;
 	switch (store->commit.phase) {
 	case COMMIT_PREPARE:

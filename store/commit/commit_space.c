@@ -22,6 +22,7 @@ void commit_free(struct store *store, enum disk_tree tree, const struct disk_ref
 	struct disk_record *record = &store->next;
 	uint64_t limit = 0;
 
+	ASSERT(commit_is_full(store)); /* a delta gives nothing back */
 	/* The free map's own extents are counted when its closure is made. */
 	if (tree == DISK_TREE_FREE_MAP)
 		return;
@@ -39,6 +40,7 @@ static void early_push(struct commit *commit, const struct early *new)
 {
 	uint32_t at = commit->early_count++;
 
+	ASSERT(at < LIMIT_EARLY);
 	while (at && commit->early[(at - 1) / 2].page > new->page) {
 		commit->early[at] = commit->early[(at - 1) / 2];
 		at = (at - 1) / 2;
@@ -85,6 +87,7 @@ static enum status page_stage(struct store *store, uint64_t page, const void *da
 
 static void frozen_remove(struct store *store, uint32_t slot)
 {
+	ASSERT(store->commit.frozen_pages);
 	tree_remove(store, &store->commit.frozen, slot);
 	store->commit.frozen_pages--;
 	store->statistics.pages_written++;
@@ -96,6 +99,8 @@ enum status commit_stage_early(struct store *store, uint32_t slot)
 	struct early early = {.page = cache_frame(store, slot)->key & KEY_NUMBER};
 	enum status status;
 
+	ASSERT(store_committing(store) && cache_frame(store, slot)->state == FRAME_DIRTY);
+	ASSERT(!frame_is_writable(store, cache_frame(store, slot)));
 	if (commit->early_count == LIMIT_EARLY)
 		return stage_wait(store);
 	status = page_stage(store, early.page, cache_data(store, slot), &early.reference);
@@ -134,6 +139,8 @@ static void clear_advance(struct store *store, uint64_t position)
 {
 	struct commit *commit = &store->commit;
 
+	ASSERT(commit->clear_index < store->clears[1].count);
+	ASSERT(position >= commit->clear_position);
 	commit->clear_position = position;
 	if (position >= store->clears[1].run[commit->clear_index].end) {
 		commit->clear_index++;
@@ -169,6 +176,7 @@ static void page_put(struct store *store, uint64_t page, const struct disk_refer
 		return;
 	}
 	ASSERT(next->count < DISK_DELTA_MAX);
+	ASSERT(!next->count || next->entry[next->count - 1].page < page);
 	next->entry[next->count++] = (struct disk_delta){page, *reference};
 }
 
@@ -179,6 +187,7 @@ static enum status frozen_write(struct store *store, uint32_t slot)
 	struct disk_reference reference;
 	enum status status = page_seek(store, page);
 
+	ASSERT(frame->state == FRAME_DIRTY || frame->state == FRAME_HIDDEN);
 	if (status == STATUS_OK)
 		status = page_stage(store, page, cache_data(store, slot), &reference);
 	if (status != STATUS_OK)
@@ -201,6 +210,7 @@ static enum status early_write(struct store *store)
 
 	if (status != STATUS_OK)
 		return status;
+	ASSERT(commit->early_count);
 	page_put(store, commit->early[0].page, &commit->early[0].reference);
 	early_pop(commit);
 	return STATUS_OK;
@@ -233,6 +243,7 @@ static enum status overlay_write(struct store *store)
 	const struct disk_delta *entry = &store->overlay.entry[commit->overlay_index];
 	enum status status = page_seek(store, entry->page);
 
+	ASSERT(commit->overlay_index < store->overlay.count);
 	if (status != STATUS_OK)
 		return status;
 	if (!commit->delta && entry->reference.sectors)
@@ -266,6 +277,7 @@ enum status commit_space_step(struct store *store, bool *done)
 	uint64_t kept = overlay_next(store, page);
 	enum status status;
 
+	ASSERT(page == NIL_KEY || frozen != early); /* it was frozen once */
 	*done = false;
 	if (commit->clear_position < page && commit->clear_position < kept)
 		return clear_step(store, page < kept ? page : kept);

@@ -34,6 +34,7 @@ enum status map_lookup_node(struct store *store, const struct disk_root *root, s
 	uint64_t key = place.key << (DISK_NODE_SHIFT * place.level);
 	unsigned level;
 
+	ASSERT(place.level <= DISK_HEIGHT_MAX && root->height <= DISK_HEIGHT_MAX);
 	memset(reference, 0, sizeof(*reference));
 	if (!key_within(root, key) || place.level > root->height)
 		return STATUS_OK;
@@ -64,6 +65,7 @@ enum status map_readable(struct store *store, const struct disk_root *root, enum
 	struct disk_reference reference;
 	enum status status = STATUS_OK;
 
+	ASSERT(first < end);
 	for (uint64_t key = first; key < end && status == STATUS_OK;
 	     key = (key | (DISK_NODE_ENTRIES - 1)) + 1)
 		status = map_lookup(store, root, tree, key, &reference);
@@ -146,6 +148,7 @@ static enum status map_scan(struct store *store, const struct disk_root *root, e
 	const struct disk_node *node[DISK_HEIGHT_MAX + 1];
 	unsigned level = root->height, index;
 
+	ASSERT(root->height <= DISK_HEIGHT_MAX);
 	while (search->from < search->until && key_within(root, search->from)) {
 		if (reference) {
 			struct place at = {tree, level, search->from >> (DISK_NODE_SHIFT * level)};
@@ -203,6 +206,7 @@ static enum status map_descend_before(struct store *store, const struct disk_roo
 	struct disk_reference reference = root->reference;
 	uint64_t last = below - 1;
 
+	ASSERT(below && root->height && root->height <= DISK_HEIGHT_MAX);
 	*found = false;
 	if (!key_within(root, last))
 		last = (UINT64_C(1) << (DISK_NODE_SHIFT * root->height)) - 1;
@@ -241,6 +245,7 @@ enum status map_before(struct store *store, const struct disk_root *root, enum d
 
 		if (status != STATUS_OK || found)
 			return status;
+		ASSERT(*key < below);
 		below = *key;
 	}
 	return STATUS_NOT_FOUND;

@@ -58,6 +58,7 @@ uint64_t overlay_sectors(const struct overlay *overlay)
 
 void *overlay_slot(const struct overlay *overlay)
 {
+	ASSERT((uintptr_t)overlay->entry % PAGE_SIZE == sizeof(struct disk_record)); /* no view's */
 	return (uint8_t *)overlay->entry - sizeof(struct disk_record);
 }
 
@@ -65,6 +66,8 @@ void overlay_advance(struct store *store)
 {
 	struct overlay spare = store->previous;
 
+	ASSERT(store->overlay.entry != store->next_overlay.entry);
+	ASSERT(store->next_overlay.count <= DISK_DELTA_MAX);
 	store->previous = store->overlay;
 	store->overlay = store->next_overlay;
 	store->next_overlay = spare;

@@ -32,6 +32,7 @@ static struct disk_reference *link_of(struct store *store, unsigned level, uint6
 {
 	struct update *update = &store->update;
 
+	ASSERT(level >= 1 && level <= update->height);
 	if (level == update->height)
 		return &update->root;
 	return &store->node[level + 1]->entry[node_key(key, level) % DISK_NODE_ENTRIES];
@@ -68,6 +69,7 @@ void update_begin(struct store *store, enum disk_tree tree, const struct disk_ro
 {
 	struct update *update = &store->update;
 
+	ASSERT(commit_is_full(store));
 	update->tree = tree;
 	update->old = update->result = *root;
 	update->height = root->height;
@@ -119,6 +121,7 @@ static enum status node_close(struct store *store, unsigned level)
 	struct disk_reference reference = {.codec = DISK_CODEC_NONE};
 	enum status status = STATUS_OK;
 
+	ASSERT(level == 1 || !update->active[level - 1]);
 	if (update->changed[level]) {
 		if (!node_empty(store->node[level], 0))
 			status = node_write(store, level, &reference);
@@ -156,6 +159,7 @@ static enum status node_open(struct store *store, unsigned level, uint64_t key)
 	const void *data;
 	enum status status;
 
+	ASSERT(!update->active[level]);
 	if (reference_is_null(link)) {
 		node_open_empty(store, level, place.key);
 		return STATUS_OK;
@@ -183,6 +187,8 @@ static enum status path_open(struct store *store, uint64_t key, bool create, uns
 
 		if (update->active[level] && update->key[level] == node_key(key, level))
 			continue;
+		/* From the left to the right, never back. */
+		ASSERT(!update->active[level] || update->key[level] < node_key(key, level));
 		status = nodes_close(store, level);
 		if (status != STATUS_OK)
 			return status;
@@ -231,6 +237,7 @@ enum status update_clear(struct store *store, uint64_t *position, uint64_t end)
 	uint64_t stop;
 	enum status status;
 
+	ASSERT(*position < end);
 	if (!store->update.height || *position >> (DISK_NODE_SHIFT * store->update.height)) {
 		*position = end;
 		return STATUS_OK;
@@ -244,6 +251,7 @@ enum status update_clear(struct store *store, uint64_t *position, uint64_t end)
 	if (!absent)
 		for (uint64_t key = *position; key < stop; key++)
 			update_set(store, key, &null);
+	ASSERT(stop > *position);
 	*position = stop;
 	return STATUS_OK;
 }

@@ -21,6 +21,8 @@ uint64_t checksum_with_hole(void *data, size_t size, uint64_t *field, uint64_t s
 	uint64_t saved = *field;
 	uint64_t sum;
 
+	ASSERT((uint8_t *)field >= (uint8_t *)data);
+	ASSERT((uint8_t *)(field + 1) <= (uint8_t *)data + size);
 	*field = 0;
 	sum = checksum(data, size, seed);
 	*field = saved;

@@ -14,11 +14,14 @@
 #include <lz4.h>
 
 static_assert(sizeof(LZ4_stream_t) <= CODEC_STATE_BYTES, "the compressor's state fits");
+static_assert(DISK_NODE_ENTRIES % 8 == 0 && sizeof(struct disk_reference) % 8 == 0,
+	      "tables are turned in squares");
 
 uint32_t codec_compress(void *state, const void *page, void *out, uint32_t room)
 {
 	int size = LZ4_compress_fast_extState(state, page, out, PAGE_SIZE, (int)room, 1);
 
+	ASSERT(room && room < PAGE_SIZE);
 	return size > 0 ? (uint32_t)size : 0;
 }
 

@@ -35,6 +35,7 @@ enum status device_transfer(struct store *store, enum block_operation operation,
 {
 	struct block_device *device = store->device;
 
+	ASSERT(operation == BLOCK_FLUSH ? !sectors && !data : sectors && data);
 	do {
 		struct transfer transfer = {.request = {.operation = operation}};
 		uint32_t count =

@@ -11,6 +11,7 @@ static_assert(sizeof(struct disk_record) == SECTOR_SIZE, "a full record is one s
 
 uint64_t record_sector(uint32_t slot)
 {
+	ASSERT(slot < DISK_RING_SLOTS);
 	return DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS;
 }
 
@@ -24,6 +25,7 @@ uint32_t record_sectors(uint32_t entries)
 	uint32_t bytes =
 		(uint32_t)(sizeof(struct disk_record) + entries * sizeof(struct disk_delta));
 
+	ASSERT(entries <= DISK_DELTA_MAX);
 	return (bytes + SECTOR_SIZE - 1) / SECTOR_SIZE;
 }
 
@@ -31,6 +33,7 @@ uint32_t slot_written(const struct store *store, uint32_t sectors)
 {
 	uint32_t unit = store->write_unit / SECTOR_SIZE;
 
+	ASSERT(unit && sectors && sectors <= DISK_SLOT_SECTORS);
 	return (sectors + unit - 1) / unit * unit;
 }
 
@@ -42,6 +45,8 @@ void record_seal(const struct store *store, const struct disk_record *record,
 	uint8_t *end = (uint8_t *)(overlay->entry + overlay->count);
 	uint8_t *written = (uint8_t *)image + slot_written(store, sectors) * SECTOR_SIZE;
 
+	ASSERT(record->slot < DISK_RING_SLOTS && record->entries == overlay->count);
+	ASSERT(written <= (uint8_t *)image + DISK_SLOT_SIZE);
 	memcpy(image, record, sizeof(*image));
 	memset(end, 0, (size_t)(written - end));
 	image->magic = DISK_MAGIC_RECORD;
@@ -55,6 +60,7 @@ void tombstone_make(const struct store *store, uint32_t slot, uint64_t generatio
 {
 	struct disk_tombstone *tombstone = sectors;
 
+	ASSERT(generation && slot < DISK_RING_SLOTS);
 	memset(sectors, 0, slot_written(store, 1) * SECTOR_SIZE);
 	tombstone->magic = DISK_MAGIC_TOMBSTONE;
 	tombstone->slot = slot;

@@ -173,6 +173,7 @@ void superblock_repair(struct store *store, uint64_t damaged)
 {
 	if (damaged == SUPERBLOCK_NONE || store->read_only)
 		return;
+	ASSERT(damaged == DISK_SUPERBLOCK_SECTOR || damaged == DISK_SUPERBLOCK_COPY_SECTOR);
 	if (device_transfer(store, BLOCK_WRITE, damaged, BLOCK_SECTORS, store->superblock) ==
 	    STATUS_OK)
 		store_log(store,
@@ -192,6 +193,7 @@ static enum status superblock_write(struct store *store)
 	struct disk_superblock *superblock = store->superblock;
 	enum status status;
 
+	ASSERT(!store->read_only);
 	superblock->revision++;
 	superblock->checksum =
 		checksum_with_hole(superblock, sizeof(*superblock), &superblock->checksum, 0);

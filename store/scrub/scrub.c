@@ -61,6 +61,7 @@ static bool scrub_sound(const struct store *store, const struct store_scrub *scr
 
 static void phase_begin(struct store_scrub *scrub, enum store_scrub_phase phase)
 {
+	ASSERT(phase == scrub->phase + 1);
 	scrub->phase = phase;
 	scrub->walking = 0;
 	scrub->position = scrub->passed = 0;
@@ -80,6 +81,7 @@ static enum status damage_tell(struct store_scrub *scrub, struct store_damage *d
 {
 	bool snapshot = scrub->phase == STORE_SCRUB_SNAPSHOTS || scrub->phase == STORE_SCRUB_LATE;
 
+	ASSERT(status == STATUS_IO || status == STATUS_CORRUPT);
 	*damage = (struct store_damage){
 		.status = status,
 		.tree = place.tree,
@@ -238,6 +240,7 @@ static void walk_pass(struct store_scrub *scrub, const struct walk *walk, unsign
 	uint64_t end = ((scrub->position >> shift) + count) << shift;
 	uint32_t i = overlay_at_or_after(walk->overlay, scrub->position + !level);
 
+	ASSERT(level <= DISK_HEIGHT_MAX && count);
 	if (scrub->passed < end)
 		scrub->passed = end;
 	scrub->level = 0;
@@ -344,6 +347,7 @@ static enum status walk_descend(struct store *store, struct store_scrub *scrub,
 	struct disk_reference reference = walk->root.reference;
 	const struct disk_node *node = NULL;
 
+	ASSERT(scrub->level <= walk->root.height);
 	for (unsigned level = walk->root.height;; level--) {
 		unsigned shift = DISK_NODE_SHIFT * level;
 		struct place place = {walk->tree, level, scrub->position >> shift};

@@ -24,6 +24,7 @@ static void scrubber_submit(struct store *store)
 {
 	struct scrubber *scrubber = &store->scrubber;
 
+	ASSERT(scrubber->state == SCRUBBER_QUEUED);
 	if (store->device->operations->submit(store->device, &scrubber->request))
 		scrubber->state = SCRUBBER_SUBMITTED;
 }
@@ -34,6 +35,7 @@ static void scrubber_start(struct store *store, enum block_operation operation, 
 	struct scrubber *scrubber = &store->scrubber;
 
 	ASSERT(scrubber->state == SCRUBBER_IDLE);
+	ASSERT(sectors && (operation == BLOCK_READ || !store->read_only));
 	scrubber->request = (struct block_request){
 		.operation = operation,
 		.sector = {sector},
@@ -59,6 +61,7 @@ static void window_start(struct store *store, uint64_t sector, uint32_t sectors)
 	uint64_t first = sector / BLOCK_SECTORS * BLOCK_SECTORS;
 	uint32_t count = LIMIT_SCRUB_BYTES / SECTOR_SIZE;
 
+	ASSERT(sectors && sectors <= LIMIT_SCRUB_BYTES / SECTOR_SIZE);
 	if (count > store->device->request_sectors)
 		count = store->device->request_sectors;
 	if (count > store->device->sectors - first)

@@ -15,6 +15,9 @@ static void snapshot_pack(const struct snapshot *snapshot, void *page)
 {
 	struct disk_snapshot *disk = page;
 
+	/* What a reading of the entry demands. */
+	ASSERT(snapshot->parent < snapshot->number);
+	ASSERT(!snapshot->name[DISK_SNAPSHOT_NAME - 1]);
 	memset(disk, 0, sizeof(*disk));
 	disk->magic = DISK_MAGIC_SNAPSHOT;
 	disk->number = snapshot->number;
@@ -146,6 +149,7 @@ void catalogue_put(struct store *store, const struct snapshot *snapshot)
 {
 	uint32_t i = change_make(&store->catalogue, snapshot->number);
 
+	ASSERT(commit_is_full(store) && snapshot->number);
 	store->catalogue.change[i].snapshot = *snapshot;
 	store->catalogue.change[i].removed = false;
 }
@@ -154,6 +158,7 @@ void catalogue_remove(struct store *store, uint64_t number)
 {
 	uint32_t i = change_make(&store->catalogue, number);
 
+	ASSERT(commit_is_full(store) && number);
 	store->catalogue.change[i].snapshot.number = number;
 	store->catalogue.change[i].removed = true;
 }

@@ -59,6 +59,7 @@ static void slot_empty(struct index *index, uint32_t gap)
 {
 	uint32_t at = gap;
 
+	ASSERT(index->names && index->name[gap]);
 	index->names--;
 	for (;;) {
 		index->name[gap] = 0;
@@ -107,6 +108,7 @@ static void automatic_insert(struct index *index, const struct snapshot *snapsho
 	}
 	while (at && index->automatic[at - 1].number > snapshot->number)
 		at--;
+	ASSERT(!at || index->automatic[at - 1].number < snapshot->number);
 	memmove(&index->automatic[at + 1], &index->automatic[at],
 		(index->automatics - at) * sizeof(index->automatic[0]));
 	index->automatics++;

@@ -44,6 +44,7 @@ void reclaim_begin(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 
+	ASSERT(commit_is_full(store) && store->commit.phase == COMMIT_PREPARE);
 	reclaim->phase = RECLAIM_LOAD;
 	reclaim->changes_stop = changes_count(store) + LIMIT_RECLAIM_CHANGES -
 				(DISK_NODE_ENTRIES + DISK_HEIGHT_MAX);
@@ -176,6 +177,7 @@ static void path_complete(struct store *store, const struct disk_reference *path
 {
 	struct reclaim *reclaim = &store->reclaim;
 
+	ASSERT(level >= 1);
 	for (; level <= reclaim->snapshot.root.height; level++) {
 		if (reclaim->position & ((UINT64_C(1) << (DISK_NODE_SHIFT * level)) - 1))
 			break;
@@ -194,6 +196,8 @@ static void node_walk(struct store *store, unsigned level, const struct disk_nod
 	struct reclaim *reclaim = &store->reclaim;
 	unsigned shift = DISK_NODE_SHIFT * (level - 1);
 
+	ASSERT(level >= 1 && level <= reclaim->snapshot.root.height);
+	ASSERT(reclaim->position < reclaim->end);
 	*down = false;
 	do {
 		unsigned index = (unsigned)(reclaim->position >> shift) % DISK_NODE_ENTRIES;
@@ -378,6 +382,7 @@ static void next_begin(struct store *store, const struct reclaim_entries *entrie
 	const struct snapshot *known[] = {&entries->parent, &entries->child};
 	struct snapshot next = entries->next;
 
+	ASSERT(next.number == store->reclaim.next);
 	for (unsigned i = 0; i < 2; i++)
 		if (known[i]->number == next.number)
 			next = *known[i];
@@ -394,6 +399,7 @@ static enum status reclaim_end(struct store *store, bool *done)
 	enum status status = entries_get(store, &entries);
 	bool parent_changes;
 
+	ASSERT(dying->number == store->record.dying && reclaim->position >= reclaim->end);
 	if (status != STATUS_OK)
 		return status;
 	catalogue_remove(store, dying->number);
@@ -438,6 +444,7 @@ static void reclaim_rest(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 
+	ASSERT(reclaim->position >= reclaim->snapshot.cursor);
 	held_given_back(store);
 	reclaim->snapshot.cursor = reclaim->position;
 	catalogue_put(store, &reclaim->snapshot);
@@ -477,6 +484,7 @@ static void reclaim_break(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 
+	ASSERT(!reclaim->broken && store->record.dying);
 	store_log(store, "store: the deletion of snapshot %lu rests: damage in the way",
 		  store->record.dying);
 	reclaim->broken = true;

@@ -201,6 +201,7 @@ static enum status automatic_delete(struct store *store, uint32_t i)
 	uint64_t number = store->index.automatic[i].number;
 	enum status status = snapshot_deletable(store, number);
 
+	ASSERT(i < store->index.automatics);
 	if (status == STATUS_OK)
 		status = snapshot_delete(store, number);
 	if (status == STATUS_OK)
@@ -244,6 +245,7 @@ static enum status retention_follow(struct store *store)
 	enum status status;
 	bool more;
 
+	ASSERT(index->complete);
 	if (index->more && index->automatics <= AUTOMATIC_KEPT) {
 		index_drop(store); /* The next ones become known. */
 		return STATUS_OK;

@@ -325,6 +325,8 @@ enum status snapshot_take(struct store *store, uint32_t flags, const char *name)
 	struct snapshot snapshot;
 	enum status status = held_settle(store);
 
+	ASSERT(commit_is_full(store) && record->next_snapshot < DISK_SNAPSHOT_END);
+	ASSERT(name[0]);
 	if (status != STATUS_OK)
 		return status;
 	snapshot = (struct snapshot){
@@ -468,6 +470,7 @@ void snapshot_abandoned(struct store *store)
 	const struct store_commit_request *request = &store->request;
 	uint64_t number;
 
+	ASSERT(commit_is_abandoned(store));
 	if (commit_is_second(store) && !request->discard &&
 	    keeping_giver_of(request->name, &number) != KEEPING_OWNER)
 		store->leftover = store->record.origin;
@@ -478,6 +481,7 @@ void snapshot_abandoned(struct store *store)
 
 void snapshot_begin(struct store *store)
 {
+	ASSERT(!store_committing(store));
 	store->catalogue.count = 0;
 	retention_begin(store);
 }

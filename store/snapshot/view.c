@@ -169,6 +169,7 @@ static void side_move(struct side *side, unsigned level, uint64_t page)
 {
 	uint64_t key = page >> (DISK_NODE_SHIFT * level);
 
+	ASSERT(level >= side->root->height || side->node);
 	side->above = false;
 	if (level > side->root->height) {
 		memset(&side->reference, 0, sizeof(side->reference));

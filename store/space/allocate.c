@@ -20,6 +20,9 @@
  */
 #include "store/store_priv.h"
 
+static_assert(DISK_FREE_MAP_SECTORS == PAGE_SIZE * 8 && BLOCK_SECTORS == 8,
+	      "a bit for a sector, a byte for a block");
+
 uint64_t store_leaves(const struct store *store)
 {
 	return store_leaves_for(store->record.sectors);
@@ -149,6 +152,7 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 	const uint8_t *bits;
 	enum status status;
 
+	ASSERT(!window->loaded && window->leaf < store_leaves(store));
 	if (!window->half_loaded) {
 		status = freemap_get(store, &store->record.free_map, window->leaf, &bits);
 		if (status == STATUS_WAIT)
@@ -181,6 +185,7 @@ static void window_move(struct store *store, struct allocator_window *window, ui
 {
 	uint64_t leaves = store_leaves(store);
 
+	ASSERT(leaf > window->leaf);
 	window->passed += leaf - window->leaf;
 	window->leaf = leaf < leaves ? leaf : 0;
 	window->loaded = window->half_loaded = false;
@@ -236,6 +241,7 @@ static unsigned hole_in(uint8_t bits, uint32_t count)
 	unsigned run = (1u << count) - 1;
 	unsigned at = 0;
 
+	ASSERT(count && count < BLOCK_SECTORS);
 	while (at + count <= BLOCK_SECTORS && (bits & run << at))
 		at++;
 	return at + count <= BLOCK_SECTORS ? at : BLOCK_SECTORS;
@@ -348,6 +354,8 @@ uint64_t allocator_take(struct store *store, uint32_t sectors)
 	struct allocator *allocator = &store->allocator;
 	uint64_t sector;
 
+	ASSERT(store_committing(store));
+	ASSERT(sectors && sectors <= BLOCK_SECTORS);
 	if (sectors < BLOCK_SECTORS && gap_take(store, sectors, &sector)) {
 		/* Its block counts as used already. */
 	} else if (allocator->open_room < sectors && allocator->scarce && sectors < BLOCK_SECTORS &&
@@ -364,6 +372,9 @@ uint64_t allocator_take(struct store *store, uint32_t sectors)
 		allocator->open_sector += sectors;
 		allocator->open_room -= sectors;
 	}
+	/* Within one block of the data area. */
+	ASSERT(sector >= DISK_DATA_SECTOR && sector + sectors <= store->record.sectors);
+	ASSERT(sector % BLOCK_SECTORS + sectors <= BLOCK_SECTORS);
 	changes_push(&store->changes, CHANGE_TAKE, sector, sectors);
 	return sector;
 }

@@ -30,6 +30,7 @@ void changes_push(struct changes *changes, enum change_kind kind, uint64_t secto
 {
 	uint32_t last = changes->last[kind];
 
+	ASSERT(count && sector % DISK_FREE_MAP_SECTORS + count <= DISK_FREE_MAP_SECTORS);
 	if (last != NIL && change_extend(&changes->entry[last], sector, count))
 		return;
 	/* The reservation has counted every change before it could come up. */
@@ -66,6 +67,7 @@ void changes_give_back(struct store *store, const struct disk_reference *referen
 
 void changes_drop(struct changes *changes, uint32_t first, uint32_t end)
 {
+	ASSERT(first <= end && end <= changes->count);
 	memmove(&changes->entry[first], &changes->entry[end],
 		(changes->count - end) * sizeof(changes->entry[0]));
 	changes->count -= end - first;
@@ -95,6 +97,7 @@ static void sift_down(uint64_t *entry, uint32_t at, uint32_t count)
 
 void changes_sort_begin(struct changes *changes, uint32_t first, uint32_t count)
 {
+	ASSERT(first + count <= changes->count);
 	changes->sort_first = first;
 	changes->sort_count = count;
 	changes->sort_build = count / 2;
@@ -106,6 +109,7 @@ bool changes_sort_step(struct changes *changes)
 {
 	uint64_t *entry = changes->entry + changes->sort_first;
 
+	ASSERT(changes->sort_first + changes->sort_count <= changes->count);
 	for (unsigned i = 0; i < LIMIT_SORT_SLICE; i++) {
 		if (changes->sort_build) {
 			sift_down(entry, --changes->sort_build, changes->sort_count);
@@ -128,6 +132,7 @@ bool changes_touches(const struct changes *changes, uint32_t first, uint32_t end
 	uint64_t wanted = leaf >> shift;
 	uint32_t limit = end;
 
+	ASSERT(first <= end && end <= changes->count);
 	while (first < end) {
 		uint32_t middle = first + (end - first) / 2;
 

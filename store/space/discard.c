@@ -56,6 +56,7 @@ void discard_note(struct store *store, uint64_t leaf, const uint8_t *before, con
 {
 	struct discards *discards = &store->discards;
 
+	ASSERT(commit_is_full(store));
 	if (!discards->on)
 		return;
 	for (uint32_t i = 0; i < LEAF_BLOCKS; i++) {
@@ -83,6 +84,7 @@ static void discard_complete(struct block_request *request)
 
 static void discard_submit(struct store *store, struct discard_request *discard)
 {
+	ASSERT(discard->state == DISCARD_QUEUED);
 	if (store->device->operations->submit(store->device, &discard->request))
 		discard->state = DISCARD_SUBMITTED;
 }
@@ -99,6 +101,9 @@ static void discard_start(struct store *store, struct discard_request *discard, 
 			  uint32_t sectors)
 {
 	ASSERT(!store_committing(store) && discard->state == DISCARD_IDLE);
+	ASSERT(!store->read_only && !store->doubt.generation);
+	ASSERT(sectors && sectors % BLOCK_SECTORS == 0 && sector % BLOCK_SECTORS == 0);
+	ASSERT(sector >= DISK_DATA_SECTOR && sector + sectors <= store->record.sectors);
 	discard->request = (struct block_request){
 		.operation = BLOCK_DISCARD,
 		.sector = {sector},
@@ -197,6 +202,7 @@ static void free_discard(struct store *store, struct discard_request *discard, u
 	uint32_t most = store->device->discard_sectors, unit = discard_unit(store);
 	uint32_t first, limit;
 
+	ASSERT(window->loaded && end <= LEAF_BLOCKS);
 	if (!most)
 		most = store->device->request_sectors;
 	limit = most / BLOCK_SECTORS / unit * unit;
@@ -224,6 +230,7 @@ static void round_begin(struct store *store)
 	struct discards *discards = &store->discards;
 	uint32_t rest = discards->count - discards->position;
 
+	ASSERT(discards->kept <= discards->position && discards->position <= discards->count);
 	memmove(&discards->run[discards->kept], &discards->run[discards->position],
 		rest * sizeof(discards->run[0]));
 	discards->count = discards->kept + rest;
@@ -241,6 +248,7 @@ static enum status run_step(struct store *store)
 	uint32_t first = (uint32_t)(run_sector(run) % DISK_FREE_MAP_SECTORS / BLOCK_SECTORS);
 	enum status status;
 
+	ASSERT(discards->position < discards->count);
 	if (!discard)
 		return store_wait_for(store, (store_channel_t){STORE_CHANNEL_DISCARD});
 	status = window_look(store, run_sector(run) / DISK_FREE_MAP_SECTORS);

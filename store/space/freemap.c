@@ -45,6 +45,8 @@ void freemap_begin(struct store *store)
 	freemap->old_height = store->record.free_map.height;
 	if (!freemap->old_height)
 		freemap->old_height = freemap->height;
+	ASSERT(commit_is_full(store));
+	ASSERT(freemap->old_height <= freemap->height && freemap->height <= DISK_HEIGHT_MAX);
 	freemap->blocks_freed = 0;
 	freemap->phase = FREEMAP_GROW;
 	freemap->level = freemap->old_height + 1;
@@ -56,6 +58,7 @@ static void run_push(struct freemap *freemap, uint64_t sector)
 {
 	uint64_t *last = freemap->runs ? &freemap->run[freemap->runs - 1] : NULL;
 
+	ASSERT(sector % BLOCK_SECTORS == 0);
 	if (last && (*last & 0xffff) < 0xffff &&
 	    (*last >> 16) + (*last & 0xffff) * BLOCK_SECTORS == sector) {
 		++*last;
@@ -73,6 +76,7 @@ enum status freemap_stage(struct store *store, const void *data, struct place pl
 	enum status status;
 
 	ASSERT(freemap->run_taken < freemap->runs);
+	ASSERT(freemap->phase == FREEMAP_STREAM || freemap->phase == FREEMAP_FINISH);
 	status = stage_block(store, data, place, *run >> 16, reference);
 	if (status != STATUS_OK)
 		return status;
@@ -174,6 +178,7 @@ static bool leaf_pass(struct store *store, uint64_t leaf)
 	uint32_t *round_end = &freemap->boundary[freemap->boundaries - 1];
 	uint32_t end = freemap->position;
 
+	ASSERT(!freemap->level && freemap->position < *round_end);
 	for (; end < *round_end && change_leaf(changes->entry[end]) == leaf; end++)
 		if (changes->entry[end] & CHANGE_TAKE)
 			return false;
@@ -192,6 +197,7 @@ static enum status change_close(struct store *store)
 	struct freemap *freemap = &store->freemap;
 	uint64_t leaf = change_leaf(store->changes.entry[freemap->position]);
 
+	ASSERT(freemap->position < store->changes.count);
 	if (freemap->level <= freemap->height && !already_touched(store, leaf, freemap->level)) {
 		struct place place = {DISK_TREE_FREE_MAP, freemap->level,
 				      leaf >> (DISK_NODE_SHIFT * freemap->level)};
@@ -219,6 +225,7 @@ static void round_end(struct store *store)
 	struct freemap *freemap = &store->freemap;
 	uint32_t end = freemap->boundary[freemap->boundaries - 1];
 
+	ASSERT(freemap->position == end && end <= store->changes.count);
 	if (store->changes.count == end) {
 		freemap->phase = FREEMAP_ORDER;
 		changes_sort_begin(&store->changes, 0, end);
@@ -325,6 +332,7 @@ static enum status leaf_write(struct store *store)
 	status = freemap_stage(store, store->page, place, used, &reference);
 	if (status != STATUS_OK)
 		return status;
+	ASSERT(end > freemap->position);
 	discard_note(store, leaf, old, store->page);
 	update_set(store, leaf, &reference);
 	store->next.used_sectors = used_sectors;
@@ -349,6 +357,7 @@ static void sorted(struct store *store)
 	struct freemap *freemap = &store->freemap;
 
 	if (freemap->phase == FREEMAP_SORT) {
+		ASSERT(freemap->boundaries < LIMIT_CHANGE_RUNS);
 		freemap->position =
 			freemap->boundaries ? freemap->boundary[freemap->boundaries - 1] : 0;
 		freemap->boundary[freemap->boundaries++] = store->changes.count;
@@ -391,6 +400,7 @@ enum status freemap_step(struct store *store, bool *done)
 	if (status != STATUS_OK)
 		return status;
 	ASSERT(freemap->run_taken == freemap->runs);
+	ASSERT(freemap->position == store->changes.count);
 	store->next.free_map = *update_result(store);
 	*done = true;
 	return STATUS_OK;

@@ -193,6 +193,8 @@ void reserve_freeze(struct store *store, bool full)
 {
 	struct reservation *reservation = &store->reservation;
 
+	/* What the commit before had is given back, or carried over. */
+	ASSERT(!reservation->inflight.blocks && !reservation->inflight.changes);
 	reserve_add(&reservation->carried, &reservation->working);
 	reservation->working = (struct reserve){0, 0, 0};
 	if (!full)
@@ -220,6 +222,7 @@ void reserve_lower(struct store *store, const struct reserve *count)
 {
 	struct reserve *carried = &store->reservation.carried;
 
+	ASSERT(commit_is_abandoned(store) && !store->reservation.inflight.blocks);
 	if (count->blocks < carried->blocks)
 		carried->blocks = count->blocks;
 	if (count->nodes < carried->nodes)
@@ -240,6 +243,8 @@ struct reserve reserve_mark(const struct store *store)
 
 void reserve_undo(struct store *store, const struct reserve *mark)
 {
+	ASSERT(mark->blocks <= store->reservation.working.blocks);
+	ASSERT(mark->changes <= store->reservation.working.changes);
 	store->reservation.working = *mark;
 }
 
@@ -255,6 +260,7 @@ static uint64_t changes_most(const struct store *store, enum reserve_tier tier)
 {
 	bool aside = essential_any(store) && tier < RESERVE_ESSENTIAL;
 
+	ASSERT(store->reservation.changes_limit > LIMIT_ESSENTIAL_CHANGES);
 	return store->reservation.changes_limit - (aside ? LIMIT_ESSENTIAL_CHANGES : 0);
 }
 
@@ -265,8 +271,10 @@ static enum status reserve_take(struct store *store, const struct reserve *wante
 	const struct reservation *reservation = &store->reservation;
 	struct reserve *working = &store->reservation.working;
 	uint64_t promised = reservation->carried.changes + reservation->inflight.changes;
-	uint64_t slop = reserve_kept(store, tier) - more;
+	uint64_t slop = reserve_kept(store, tier);
 
+	ASSERT(more <= slop);
+	slop -= more;
 	/* Nothing will ever be written: memory is the only bound. */
 	if (store->read_only) {
 		reserve_add(working, wanted);
@@ -390,6 +398,7 @@ enum status reserve_page(struct store *store, uint64_t page, bool exists)
 	struct reserve wanted = reserve_of_page(store, &neighbours, page);
 	enum status status = STATUS_OK;
 
+	ASSERT(page < DISK_PAGE_MAX);
 	/* A commit could not write a page below a node that it cannot read.  Where a
 	 * neighbour hangs on the same node, that has been asked. */
 	if (!path_shared(&neighbours, page, DISK_NODE_SHIFT))
@@ -466,6 +475,7 @@ void reserve_begin(struct store *store)
  */
 void reserve_grow(struct store *store, uint64_t sectors)
 {
+	ASSERT(commit_is_full(store) && sectors >= store->record.sectors);
 	store->reservation.changes_limit = changes_limit(store, sectors);
 }
 
@@ -475,6 +485,7 @@ struct reserve reserve_of_clear(const struct store *store, uint64_t first, uint6
 	uint64_t blocks = 2 * (uint64_t)height;
 	uint64_t changes = end - first + blocks;
 
+	ASSERT(first < end);
 	for (unsigned level = 1; level <= height; level++)
 		changes += ((end - 1) >> (DISK_NODE_SHIFT * level)) -
 			   (first >> (DISK_NODE_SHIFT * level)) + 1;

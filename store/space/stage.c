@@ -19,6 +19,9 @@
 
 /* Worst case of one extent: the rest of a block before it, and itself. */
 #define STAGE_NEED (2u * BLOCK_SIZE)
+static_assert(LIMIT_STAGING_MIN >= 4 * LIMIT_STAGE_BYTES && STAGE_NEED <= LIMIT_STAGING_MIN / 4,
+	      "writes go on while others are under way");
+static_assert(LIMIT_GAPS == LIMIT_STAGE_BYTES / BLOCK_SIZE, "an end of each block of a write");
 
 void stage_init(struct store *store, struct layout *layout)
 {
@@ -34,6 +37,7 @@ void stage_init(struct store *store, struct layout *layout)
 	if (stage->request_bytes > most)
 		stage->request_bytes = (uint32_t)most;
 	stage->request_bytes -= stage->request_bytes % BLOCK_SIZE;
+	ASSERT(stage->request_bytes >= BLOCK_SIZE);
 }
 
 void *stage_buffer(struct store *store, uint32_t *bytes)
@@ -56,6 +60,7 @@ bool stage_is_waited(const struct store *store)
 
 static struct stage_request *stage_at(struct stage *stage, uint32_t index)
 {
+	ASSERT(index < LIMIT_STAGE_REQUESTS);
 	return &stage->request[(stage->first + index) % LIMIT_STAGE_REQUESTS];
 }
 
@@ -117,7 +122,10 @@ static void stage_append(struct stage *stage, struct stage_request *request, con
 {
 	uint8_t *to = stage->data + stage->head;
 
+	ASSERT(request->state == STAGE_OPEN);
+	ASSERT(bytes <= padded && padded % SECTOR_SIZE == 0);
 	ASSERT(stage_contiguous(stage) >= padded);
+	ASSERT(stage->used + padded <= stage->size);
 	if (bytes)
 		memcpy(to, data, bytes);
 	memset(to + bytes, 0, padded - bytes);
@@ -152,6 +160,8 @@ static struct stage_request *stage_new(struct store *store, uint64_t sector, uin
 	struct stage_request *request;
 
 	ASSERT(stage->count < LIMIT_STAGE_REQUESTS);
+	ASSERT(!stage_open(stage)); /* one at a time, the last */
+	ASSERT(stage->used + waste + bytes <= stage->size);
 	stage->used += waste;
 	stage->head = (stage->head + waste) % stage->size;
 	request = stage_at(stage, stage->count++);
@@ -268,6 +278,7 @@ enum status stage_extent(struct store *store, const void *data, struct place pla
 	const void *stored = data;
 	uint32_t bytes, sectors;
 
+	ASSERT(store_committing(store) && place.level <= DISK_HEIGHT_MAX);
 	if (status == STATUS_OK)
 		status = allocator_ready(store);
 	if (status != STATUS_OK)
@@ -295,6 +306,7 @@ enum status stage_block(struct store *store, const void *data, struct place plac
 {
 	enum status status = stage_prepare(store);
 
+	ASSERT(store_committing(store) && sector % BLOCK_SECTORS == 0);
 	if (status != STATUS_OK)
 		return status;
 	stage_place(store, data, PAGE_SIZE, BLOCK_SECTORS, sector, place, reference);
@@ -319,6 +331,8 @@ static bool stage_submit(struct store *store)
 		if (request->state != STAGE_QUEUED)
 			continue;
 		request->state = STAGE_SUBMITTED;
+		ASSERT(request->request.sectors &&
+		       request->bytes == request->request.sectors * SECTOR_SIZE);
 		if (!store->device->operations->submit(store->device, &request->request)) {
 			request->state = STAGE_QUEUED;
 			break;
@@ -343,11 +357,13 @@ static bool stage_retire(struct store *store)
 			store_log(store, "store: writing sectors %lu to %lu failed",
 				  request->request.sector.n, stage_end_sector(request) - 1);
 		}
+		ASSERT(stage->used >= request->bytes + request->waste);
 		stage->used -= request->bytes + request->waste;
 		stage->first = (stage->first + 1) % LIMIT_STAGE_REQUESTS;
 		stage->count--;
 		moved = true;
 	}
+	ASSERT(stage->count || !stage->used);
 	return moved;
 }
 
