@@ -39,6 +39,7 @@
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
+#include "base/assert.h"
 #include <string.h>
 
 struct request {
@@ -104,6 +105,7 @@ static struct request *request_add(const struct store_commit_request *commit,
 {
 	struct request *request = &checkpoint.request[checkpoint.count++];
 
+	ASSERT(checkpoint.count <= KERNEL_REQUESTS_MAX);
 	memset(request, 0, sizeof(*request));
 	request->commit = *commit;
 	request->end = end;
@@ -168,6 +170,7 @@ static struct task *request_task(const struct request *request)
 static void request_done(struct request *request, enum status outcome, generation_t generation,
 			 bool advanced)
 {
+	ASSERT(request->stage != REQUEST_DONE); /* an outcome is final */
 	request->stage = REQUEST_DONE;
 	request->outcome = outcome;
 	request->generation = generation;
@@ -181,6 +184,7 @@ static enum status request_answer(struct request *request)
 	struct disk_machine *machine;
 	enum status status;
 
+	ASSERT(request->stage == REQUEST_DONE);
 	if (!request->object.n)
 		console_answered(request->outcome);
 	if (!task)
@@ -358,6 +362,7 @@ static bool checkpoint_begin(void)
 	struct request *actor = checkpoint_actor();
 	enum status status;
 
+	ASSERT(!checkpoint.running);
 	if (actor)
 		commit = actor->commit;
 	status = checkpoint_freeze(&commit);
@@ -451,6 +456,7 @@ static void checkpoint_failed(enum status outcome)
 	uint64_t pause = KERNEL_RETRY_NS << (checkpoint.failures < 5 ? checkpoint.failures : 5);
 	const char *trouble = kernel.device->trouble;
 
+	ASSERT(outcome != STATUS_OK);
 	checkpoint.failures++;
 	checkpoint.outcome = outcome;
 	if (outcome != STATUS_IO)
@@ -502,6 +508,7 @@ static void checkpoint_ended(void)
 {
 	enum status outcome = store_health(kernel.space.store);
 
+	ASSERT(checkpoint.running);
 	checkpoint.running = false;
 	checkpoint.figures.last_commit_ns = time_uptime_ns() - checkpoint.frozen_ns;
 	if (outcome == STATUS_OK)

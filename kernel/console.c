@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
+#include "base/assert.h"
 #include <stdarg.h>
 #include <string.h>
 
@@ -429,6 +430,7 @@ enum console_progress console_commit(struct console_run *run,
 
 void console_answered(enum status outcome)
 {
+	ASSERT(console.outstanding); /* each commit is answered once */
 	console.outstanding = false;
 	console.run.answered = console.run.asked;
 	console.run.outcome = outcome;
@@ -438,6 +440,7 @@ static void console_begin(void)
 {
 	struct console_run *run = &console.run;
 
+	ASSERT(!run->step);
 	memset(run, 0, sizeof(*run));
 	memcpy(console.command, console.line.text, sizeof(console.command));
 	run->words = console_line_split(console.command, run->word);
@@ -460,6 +463,7 @@ static bool console_run_step(void)
 	struct console_run *run = &console.run;
 	enum console_progress progress;
 
+	ASSERT(run->step && console.owns);
 	store_operation_begin(kernel.space.store);
 	progress = time_uptime_ns() < run->retry_ns ? CONSOLE_WAITS : run->step(run);
 	if (progress == CONSOLE_MORE)

@@ -3,6 +3,7 @@
  * console_line.c - editing one line, and its words.  Interface in console_line.h.
  */
 #include "kernel/console_line.h"
+#include "base/assert.h"
 
 enum { KEY_CANCEL = 3, KEY_BACK = 8, KEY_NEWLINE = 10, KEY_RETURN = 13, KEY_KILL = 21 };
 enum { KEY_ESCAPE = 27, KEY_DELETE = 127 };
@@ -16,6 +17,7 @@ void console_line_begin(struct console_line *line)
 
 static void echo_put(struct console_echo *echo, char c)
 {
+	ASSERT(echo->length < sizeof(echo->text));
 	echo->text[echo->length++] = c;
 }
 
@@ -78,6 +80,7 @@ enum console_event console_line_feed(struct console_line *line, uint8_t byte,
 {
 	bool returned = line->returned;
 
+	ASSERT(line->length <= CONSOLE_LINE_MAX);
 	echo->length = 0;
 	line->returned = false;
 	if (line->state == CONSOLE_ESCAPE && byte >= ' ') {

@@ -8,6 +8,7 @@
 #include "kernel/console_priv.h"
 #include "kernel/print.h"
 #include "kernel/service.h"
+#include "base/assert.h"
 #include <string.h>
 
 /* No terminal is asked how large it is: 24 rows are not exceeded by the present state and
@@ -276,6 +277,7 @@ static enum console_progress choose_collect(struct console_run *run)
 	console_store.older = console_store.choices == CHOICES;
 	if (!console_store.older)
 		console_store.choices++;
+	ASSERT(console_store.choices);
 	memmove(choice + 1, choice, (console_store.choices - 1) * sizeof(*choice));
 	choice[0] = snapshot;
 	return CONSOLE_MORE;
@@ -286,6 +288,7 @@ static enum status choose_open(struct space **space)
 {
 	snapshot_t snapshot = {0};
 
+	ASSERT(console_store.shown <= console_store.choices && console_store.choices <= CHOICES);
 	if (console_store.shown)
 		snapshot = console_store.choice[console_store.shown - 1].number;
 	return service_past_open(snapshot, space);

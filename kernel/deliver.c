@@ -9,6 +9,7 @@
 #include "kernel/syscall.h"
 #include "kernel/console.h"
 #include "kernel/print.h"
+#include "base/assert.h"
 #include <string.h>
 
 const uint8_t call_word_register[MESSAGE_WORDS] = {
@@ -20,6 +21,7 @@ void call_registers_done(struct disk_machine *machine, enum status status, uint3
 {
 	struct task *running = cpu_this()->running;
 
+	ASSERT(length <= MESSAGE_DATA && got < 1u << MESSAGE_CAPABILITIES);
 	machine->registers.gpr[REGISTER_RAX] =
 		(uint64_t)status | (uint64_t)length << 16 | (uint64_t)got << 32;
 	machine->registers.rip += ARCH_SYSCALL_LENGTH;
@@ -68,6 +70,7 @@ static void lost_commit(const struct disk_capability *capability, enum status an
 	target->call_number++;
 	if (target->state == MACHINE_FAULTED)
 		return; /* it stays where it is, visibly */
+	ASSERT(target->state == MACHINE_AWAIT_REPLY && answer != STATUS_OK);
 	call_registers_done(target, answer, 0, 0);
 	target->callee = 0;
 	target->callee_version = 0;
@@ -116,6 +119,7 @@ enum status deliver_prepare(struct disk_machine *to, const struct transit *messa
 	enum status status;
 	void *page;
 
+	ASSERT(message->length <= MESSAGE_DATA);
 	if (message->length) {
 		status = space_write(&kernel.space, (page_t){to->message_page}, &page);
 		if (status != STATUS_OK)
@@ -174,6 +178,9 @@ void deliver_commit(struct disk_machine *to, const struct transit *message)
 	object_t object = {to->object};
 	unsigned got;
 
+	/* It waits for a message or an answer, or takes one out of a queue itself. */
+	ASSERT(to->state == MACHINE_RECEIVE || to->state == MACHINE_AWAIT_REPLY ||
+	       (cpu_this()->running && cpu_this()->running->object.n == to->object));
 	/* COMMIT POINT: everything was prepared, nothing below fails or waits. */
 	got = deliver_capabilities(to, message);
 	if (message->length)
@@ -286,6 +293,7 @@ enum status reply_abandon(const struct disk_capability *reply, enum status answe
 {
 	enum status status = lost_prepare(reply);
 
+	ASSERT(answer != STATUS_OK);
 	/* COMMIT POINT */
 	if (status == STATUS_OK)
 		lost_commit(reply, answer);

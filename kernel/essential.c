@@ -10,6 +10,7 @@
  * A store that names none is as it always was: nothing is set aside.
  */
 #include "kernel/kernel.h"
+#include "base/assert.h"
 #include <string.h>
 
 static_assert(STORE_ESSENTIAL_BLOCKS <= ESSENTIAL_BLOCKS_MAX, "programs reckon with it");
@@ -60,6 +61,7 @@ void essential_changed(void)
 /* What would be more than is set aside, like a heap that grows, is left out. */
 static void run_add(uint64_t first, uint64_t count)
 {
+	ASSERT(essential.pages <= STORE_ESSENTIAL_PAGES);
 	if (essential.runs == STORE_ESSENTIAL_RUNS || !count ||
 	    count > STORE_ESSENTIAL_PAGES - essential.pages)
 		return;
@@ -177,6 +179,7 @@ static bool essential_read(void)
 	frame_t frame;
 	enum status status = store_page_read(kernel.space.store, page, &frame);
 
+	ASSERT(essential.read_page < run->count);
 	if (status == STATUS_WAIT)
 		return false;
 	essential.failing |= status == STATUS_IO;

@@ -13,6 +13,7 @@
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
+#include "base/assert.h"
 #include <string.h>
 
 static const char *const fault_names[] = {
@@ -99,6 +100,7 @@ void fault_page(const struct arch_trap_info *info)
 	enum status status;
 	unsigned flags;
 
+	ASSERT(task->place == TASK_RUNNING && task->root);
 	if (info->code & ARCH_FAULT_WRITE)
 		wanted = RIGHT_WRITE;
 	else if (info->code & ARCH_FAULT_FETCH)
@@ -238,6 +240,8 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	enum status status;
 	bool told;
 
+	ASSERT(fault > FAULT_NONE && fault < sizeof(fault_names) / sizeof(fault_names[0]));
+	ASSERT(task->place == TASK_RUNNING);
 	store_operation_begin(kernel.space.store);
 	status = machine_prepare(&kernel.space, task->object, &machine);
 	if (status == STATUS_IO)

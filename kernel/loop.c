@@ -23,6 +23,7 @@ void kernel_fpu_save(void)
 {
 	struct cpu *cpu = cpu_this();
 
+	ASSERT(!cpu->fpu_live || (cpu->fpu && cpu->fpu_image));
 	/* The machine page is where it was, and writable: it has been dirty since the
 	 * machine was entered, and every freeze saves first. */
 	if (cpu->fpu_live)
@@ -34,6 +35,7 @@ void kernel_make_ready(object_t machine, const struct disk_machine *data)
 {
 	struct task *task;
 
+	ASSERT(data->object == machine.n);
 	if (data->state != MACHINE_READY || data->stopped || kernel.hold ||
 	    safe_holds(data->version))
 		return;
@@ -137,6 +139,7 @@ static void loop_first_machine(void)
 	static const char *const reasons[] = {"fresh",	  "clean", "power cut",
 					      "restored", "moved", "copy"};
 
+	ASSERT(!kernel.first_machine && kernel.reason < sizeof(reasons) / sizeof(reasons[0]));
 	kernel.first_machine = true;
 	kernel.resume_us = (arch_time_ns() - kernel.entry_ns - console_waited_ns()) / 1000;
 	kernel_print_loud("perdure: generation %lu resumed in %lu ms (%s)",
@@ -167,6 +170,7 @@ static void loop_enter(struct task *task)
 	struct disk_machine *machine;
 	enum status status;
 
+	ASSERT(task->place == TASK_RUNNING && task == cpu->running);
 	store_operation_begin(kernel.space.store);
 	status = loop_may_run(task);
 	if (status == STATUS_OK)
@@ -201,6 +205,8 @@ static void loop_enter(struct task *task)
 		arch_fpu_load(machine->fpu);
 		cpu->fpu = task;
 	}
+	ASSERT(machine->object == task->object.n && task->root);
+	ASSERT(!kernel.hold && !kernel.failing);
 	cpu->fpu_live = true;
 	cpu->fpu_image = machine->fpu;
 	if (!kernel.first_machine)

@@ -55,6 +55,11 @@ static void boot_take_memory(void)
 	struct store_limits *limits = &boot_memory.config.limits;
 	uint64_t bytes = kernel.boot.memory_bytes;
 
+	static_assert(KERNEL_STAGING_MIN % KERNEL_STAGING_UNIT == 0 &&
+			      KERNEL_STAGING_MAX % KERNEL_STAGING_UNIT == 0,
+		      "whole units, whatever the memory");
+	static_assert(KERNEL_READ_REQUESTS + (unsigned)STORE_CHANNEL_FIXED <= STORE_CHANNELS_MAX,
+		      "each read has a channel");
 	limits->staging_bytes =
 		(uint32_t)clamp(bytes / 64 / KERNEL_STAGING_UNIT * KERNEL_STAGING_UNIT,
 				KERNEL_STAGING_MIN, KERNEL_STAGING_MAX);

@@ -23,6 +23,7 @@ void memory_init(const struct arch_boot *boot)
 {
 	memset(&memory, 0, sizeof(memory));
 	memory.ranges = boot->memory_ranges;
+	ASSERT(boot->memory_ranges <= ARCH_MEMORY_RANGES);
 	for (uint32_t i = 0; i < boot->memory_ranges; i++)
 		memory.range[i] = boot->memory[i];
 	memory.zero_physical = arch_physical(memory_boot_take(PAGE_SIZE));
@@ -35,6 +36,7 @@ void *memory_boot_take_dirty(uint64_t bytes)
 	uint64_t pages = (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
 	struct arch_memory_range *best = NULL;
 
+	ASSERT(bytes);
 	for (uint32_t i = 0; i < memory.ranges; i++) {
 		struct arch_memory_range *range = &memory.range[i];
 
@@ -80,6 +82,7 @@ bool memory_donate(struct store *store, uint64_t frames)
 		const struct arch_memory_range *range = &memory.range[memory.next_range];
 		frame_t frame = {(uint32_t)(range->first / PAGE_SIZE + memory.next_page)};
 
+		ASSERT(memory.next_page <= range->pages);
 		if (memory.next_page == range->pages) {
 			memory.next_range++;
 			memory.next_page = 0;
@@ -111,6 +114,7 @@ static uint64_t table_take(void *context)
 static void table_give(void *context, uint64_t physical)
 {
 	(void)context;
+	ASSERT(physical && physical % PAGE_SIZE == 0 && physical != memory.zero_physical);
 	store_frame_return(kernel.space.store, (frame_t){(uint32_t)(physical / PAGE_SIZE)});
 }
 
@@ -123,6 +127,8 @@ bool memory_root_ensure(struct task *task)
 	task->root = arch_root_create(&tables);
 	if (!task->root)
 		return false;
+	ASSERT(task->place != TASK_FREE && task->object.n);
+	ASSERT(!task->root_next && !task->root_previous);
 	task->root_generation = store_generation(kernel.space.store).n;
 	task->root_previous = NULL;
 	task->root_next = memory.roots;
@@ -136,6 +142,7 @@ void memory_root_destroy(struct task *task)
 {
 	if (!task->root)
 		return;
+	ASSERT(task->root_previous ? task->root_previous->root_next == task : memory.roots == task);
 	if (task->root_previous)
 		task->root_previous->root_next = task->root_next;
 	else
@@ -155,12 +162,17 @@ void memory_roots_destroy(void)
 
 bool memory_map(struct task *task, page_t page, frame_t frame, unsigned flags)
 {
+	/* Nothing else is ever a program's, whatever a page of the store says. */
+	ASSERT(page.n >= USER_ARENA_PAGE && page.n < USER_ARENA_END);
+	ASSERT(task->root);
 	return arch_map(&tables, task->root, page, (uint64_t)frame.n * PAGE_SIZE, flags);
 }
 
 bool memory_map_zero(struct task *task, page_t page, unsigned flags)
 {
 	ASSERT(!(flags & ARCH_MAP_WRITE));
+	ASSERT(page.n >= USER_ARENA_PAGE && page.n < USER_ARENA_END);
+	ASSERT(task->root);
 	return arch_map(&tables, task->root, page, memory.zero_physical, flags);
 }
 
@@ -172,6 +184,8 @@ void memory_unmap(page_t page)
 
 void memory_unmap_run(page_t first, uint64_t pages)
 {
+	ASSERT(first.n >= USER_ARENA_PAGE && first.n < USER_ARENA_END &&
+	       pages <= USER_ARENA_END - first.n);
 	for (struct task *task = memory.roots; task; task = task->root_next)
 		arch_unmap_range(task->root, first, pages);
 }

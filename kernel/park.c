@@ -13,6 +13,9 @@
 #include "kernel/console.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
+#include "base/assert.h"
+
+static_assert((unsigned)CHANNEL_CONSOLE_INPUT == STORE_CHANNELS_MAX, "behind those of the store");
 
 void kernel_park(uint64_t wake_ns)
 {
@@ -20,6 +23,8 @@ void kernel_park(uint64_t wake_ns)
 	struct task *task = cpu->running;
 	uint32_t channel = store_channel(kernel.space.store).n;
 
+	ASSERT(task && task->place == TASK_RUNNING);
+	ASSERT(!kernel.failing); /* work that belongs to no machine does not end so */
 	cpu->running = NULL;
 	/* Memory: give up page tables before anybody waits for a frame. */
 	if (channel == STORE_CHANNEL_FRAMES && memory_tables_reclaim())
@@ -37,6 +42,7 @@ static void __attribute__((noreturn)) park_pause(void)
 
 void kernel_park_for_space(void)
 {
+	ASSERT(cpu_this()->running);
 	console_full(cpu_this()->running->version);
 	park_pause();
 }
@@ -52,6 +58,7 @@ static bool read_failed(struct failing *failing)
 
 void kernel_work_begin(struct failing *failing)
 {
+	ASSERT(!kernel.failing);
 	kernel.failing = failing;
 	kernel.space.failed = (page_t){0};
 }
@@ -61,6 +68,7 @@ bool kernel_work_end(enum status status)
 	struct failing *failing = kernel.failing;
 	bool waits = status == STATUS_WAIT;
 
+	ASSERT(failing);
 	if (status == STATUS_IO) {
 		read_failed(failing);
 		waits = !kernel_read_given_up();
@@ -89,6 +97,7 @@ void kernel_park_for_disk(enum task_reading reading)
 {
 	struct task *task = cpu_this()->running;
 
+	ASSERT(task && reading <= TASK_READS_CALL);
 	/* That a page cannot be read is said once. */
 	if (read_failed(&task->failing))
 		kernel_print_loud(

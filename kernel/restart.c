@@ -31,6 +31,9 @@
 #define RESTART_PRIORITY 8u
 #define RESTART_QUEUE	 16u
 #define RESTART_TRIES	 4u /* commits that may have to give back space */
+static_assert(SLOT_SYSTEM < TABLE_SLOTS_PER_PAGE && SLOT_INSTANCE < TABLE_SLOTS_PER_PAGE &&
+		      SLOT_PORT < TABLE_SLOTS_PER_PAGE,
+	      "what a shell is given lies in the page of its table that is prepared");
 
 enum restart_stage {
 	RESTART_FIND,
@@ -189,6 +192,7 @@ struct old {
 
 static void old_add(struct old *old, object_t object, uint64_t version)
 {
+	ASSERT(old->count < 2 && version);
 	old->object[old->count] = object;
 	old->version[old->count++] = version;
 }
@@ -505,6 +509,7 @@ static enum console_progress restart_failed(const struct console_run *run, enum 
 
 static void restart_stage_set(struct console_run *run, unsigned stage)
 {
+	ASSERT(stage <= RESTART_DONE);
 	run->stage = stage;
 	restart.walk = (struct transient_walk){0};
 }

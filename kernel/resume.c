@@ -10,7 +10,10 @@
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
+#include "base/assert.h"
 #include <string.h>
+
+static_assert(SYSTEM_RESUME_MAX == 64, "a bit of `to_tell` for each");
 
 static struct {
 	object_t cursor; /* next object of the bitmap to look at */
@@ -202,6 +205,7 @@ void kernel_resume(const struct store_config *config)
 {
 	struct store_config store = *config;
 
+	ASSERT(!cpu_this()->running && !kernel.failing);
 	store.host = (struct store_host){NULL, host_wake, host_unmap, host_referenced, host_log};
 	resume_mount(&store);
 	kernel.resumed_ns = arch_time_ns();
@@ -312,6 +316,7 @@ static bool resume_tell(void)
 	struct disk_object record;
 	enum status status;
 
+	ASSERT(resume.to_tell >> index & 1);
 	resume.telling = (index + 1) % SYSTEM_RESUME_MAX;
 	store_operation_begin(kernel.space.store);
 	status = system_read(&kernel.space, &system);
@@ -344,6 +349,7 @@ static bool resume_skip(enum status status)
 {
 	uint32_t next = (resume.cursor.n / READY_BITS_PER_PAGE + 1) * READY_BITS_PER_PAGE;
 
+	ASSERT(next > resume.cursor.n);
 	if (status == STATUS_IO)
 		resume_failing(resume.cursor, status);
 	else if (!resume.damaged)
@@ -417,6 +423,7 @@ bool resume_step(void)
 	}
 	if (status != STATUS_OK)
 		return false;
+	ASSERT(object.n >= resume.cursor.n);
 	resume.cursor = (object_t){object.n + 1};
 	return true;
 }

@@ -67,6 +67,7 @@ static void service_answer(struct service *service, enum status label)
 	uint32_t slot = call_slot(call->gpr[REGISTER_R15], 0);
 	unsigned got = 0;
 
+	ASSERT(label != STATUS_WAIT && service->length <= MESSAGE_DATA);
 	if (label != STATUS_OK)
 		service->length = 0;
 	else if (service->capability.version && slot) {
@@ -118,6 +119,11 @@ enum status service_run(struct call *call, const struct disk_capability *capabil
 		status = service_prepare(service, operation);
 	if (status == STATUS_OK)
 		status = operation->run(service);
+	/* Only what the row says was prepared, and who asked is still there. */
+	ASSERT(status != STATUS_OK || !service->length || operation->flags & SERVICE_DATA);
+	ASSERT(status != STATUS_OK || !service->capability.version ||
+	       operation->flags & SERVICE_CAPABILITY);
+	ASSERT(cpu_this()->running == call->task);
 	if (status == STATUS_WAIT)
 		kernel_park(service->wake_ns);
 	if (status == STATUS_IO && operation && operation->flags & SERVICE_PATIENT &&
@@ -196,6 +202,7 @@ void service_log_line(const char *format, ...)
 	length += text_vformat_shown(line + length, sizeof(line) - 1 - length, format, arguments);
 	va_end(arguments);
 	line[length++] = '\n';
+	ASSERT(length <= sizeof(line));
 	log_add(&kernel.space, line, length);
 	task_wake_channel(CHANNEL_LOG);
 }

@@ -3,6 +3,7 @@
  * service_bank.c - banks, from which all objects are made.
  */
 #include "kernel/service.h"
+#include "base/assert.h"
 
 static enum status bank_create(struct service *service)
 {
@@ -23,6 +24,7 @@ static enum status bank_create(struct service *service)
 	/* What is being taken apart gives its allowance back: wait for that first. */
 	if (status == STATUS_ALLOWANCE && service_destroying())
 		return kernel_wait(CHANNEL_DESTROY);
+	ASSERT(status != STATUS_OK || service->capability.type == request.type);
 	return status == STATUS_OK && made->created ? made->created(service) : status;
 }
 

@@ -40,6 +40,7 @@ enum status service_destroy(object_t object, enum object_type type)
 	store_operation_begin(kernel.space.store);
 	if (status == STATUS_OK)
 		status = object_read(&kernel.space, object, &record);
+	ASSERT(status != STATUS_OK || record.type == type);
 	if (status == STATUS_OK)
 		status = object_destroy(&kernel.space, object);
 	if (status == STATUS_OK && service->after_end)

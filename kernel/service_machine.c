@@ -9,6 +9,7 @@
 #include "kernel/print.h"
 #include "kernel/service.h"
 #include "kernel/console.h"
+#include "base/assert.h"
 #include <string.h>
 
 static enum status target_prepare(struct service *service, struct disk_machine **machine)
@@ -82,6 +83,7 @@ static enum status machine_info(struct service *service)
 	enum status status =
 		service_machine_info(&kernel.space, (object_t){service->target->object}, &info);
 
+	static_assert(sizeof(info) <= sizeof(service->data), "it fits an answer");
 	if (status != STATUS_OK)
 		return status;
 	memcpy(service->data, &info, sizeof(info));
@@ -100,6 +102,7 @@ static enum status start_port(struct disk_machine *machine)
 	enum status status =
 		object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, &table);
 
+	ASSERT(machine->state == MACHINE_STOPPED);
 	if (status == STATUS_OK)
 		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
 	if (status == STATUS_OK)
@@ -197,6 +200,7 @@ static enum status machine_registers(struct service *service)
 	enum status status =
 		machine_read(&kernel.space, (object_t){service->target->object}, &machine);
 
+	static_assert(sizeof(machine->registers) <= sizeof(service->data), "they fit an answer");
 	if (status != STATUS_OK)
 		return status;
 	memcpy(service->data, &machine->registers, sizeof(machine->registers));
@@ -269,6 +273,7 @@ static enum status machine_created(struct service *service)
 	enum status status =
 		object_read(&kernel.space, (object_t){service->capability.object}, &record);
 
+	ASSERT(status == STATUS_OK && record.type == OBJECT_MACHINE);
 	service->word[0] = record.machine.message_page << PAGE_SHIFT;
 	return status;
 }
@@ -302,6 +307,7 @@ static enum status machine_exit(struct service *service)
 		kernel_leave();
 	}
 	/* COMMIT POINT */
+	ASSERT(machine->state == MACHINE_READY && cpu->running);
 	machine->exit_code = (uint32_t)service->message.word[0];
 	machine->state = MACHINE_EXITED;
 	console_examine();

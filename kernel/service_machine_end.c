@@ -5,6 +5,7 @@
 #include "kernel/console.h"
 #include "kernel/memory.h"
 #include "kernel/service.h"
+#include "base/assert.h"
 
 /* What has to be known of a machine after it may have left memory. */
 struct ending {
@@ -125,6 +126,7 @@ void machine_after_end(object_t object, const struct disk_object *record)
 	struct task *task = task_find(object);
 
 	(void)record;
+	ASSERT(record->type == OBJECT_MACHINE);
 	if (task) {
 		essential_ended(task);
 		task_forget(task);

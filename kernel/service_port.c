@@ -3,6 +3,7 @@
  * service_port.c - ports: what is sent to one is a message, so they have no operations.
  */
 #include "kernel/service.h"
+#include "base/assert.h"
 
 static enum status port_request(const struct service *service, struct object_request *request)
 {
@@ -14,6 +15,7 @@ static enum status port_request(const struct service *service, struct object_req
 static void port_after_end(object_t object, const struct disk_object *record)
 {
 	(void)record;
+	ASSERT(record->type == OBJECT_PORT);
 	task_wake_channel(kernel_port_channel(object));
 }
 

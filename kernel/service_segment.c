@@ -4,6 +4,7 @@
  */
 #include "kernel/memory.h"
 #include "kernel/service.h"
+#include "base/assert.h"
 
 static enum status segment_info(struct service *service)
 {
@@ -49,6 +50,7 @@ static enum status segment_request(const struct service *service, struct object_
 static void segment_after_end(object_t object, const struct disk_object *record)
 {
 	(void)object;
+	ASSERT(record->type == OBJECT_SEGMENT && record->range_pages);
 	memory_unmap_run((page_t){record->first_page}, record->range_pages);
 }
 

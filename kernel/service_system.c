@@ -8,6 +8,7 @@
 #include "kernel/print.h"
 #include "kernel/service.h"
 #include "kernel/console.h"
+#include "base/assert.h"
 #include <string.h>
 
 /* ---- clock ------------------------------------------------------------------- */
@@ -37,6 +38,7 @@ static enum status clock_sleep(struct service *service)
 	/* COMMIT POINT */
 	deadline_insert(&kernel.space, deadline, object);
 	time_deadline_added(deadline);
+	ASSERT(machine->state == MACHINE_READY && cpu->running);
 	machine->deadline = deadline;
 	machine->last_ns = time_uptime_ns();
 	machine->state = MACHINE_SLEEP;
@@ -131,6 +133,7 @@ static enum status log_op_write(struct service *service)
 	status = log_prepare(&kernel.space, prefix + service->message.length + 1);
 	if (status != STATUS_OK)
 		return status;
+	ASSERT(prefix + service->message.length + 1 <= sizeof(line));
 	for (uint32_t i = 0; i < service->message.length; i++) {
 		char c = ((const char *)service->message.data)[i];
 
@@ -253,6 +256,7 @@ static enum status store_op_next(struct service *service)
 	enum status status = store_snapshot_next(kernel.space.store,
 						 (snapshot_t){service->message.word[0]}, &snapshot);
 
+	static_assert(sizeof(*answer) <= sizeof(service->data), "it fits an answer");
 	if (status == STATUS_CORRUPT)
 		snapshot.flags = ABI_SNAPSHOT_UNREADABLE;
 	else if (status == STATUS_IO)
@@ -293,6 +297,7 @@ static enum status store_op_statistics(struct service *service)
 	struct abi_store *answer = (struct abi_store *)service->data;
 	struct store_statistics s;
 
+	static_assert(sizeof(*answer) <= sizeof(service->data), "they fit an answer");
 	store_statistics_get(kernel.space.store, &s);
 	*answer = (struct abi_store){
 		.generation = s.generation.n,
@@ -393,6 +398,7 @@ static void scrub_answer(struct service *service, const struct store_scrub *scru
 {
 	struct abi_scrub *answer = (struct abi_scrub *)service->data;
 
+	static_assert(sizeof(*answer) <= sizeof(service->data), "it fits an answer");
 	*answer = (struct abi_scrub){
 		.extents = scrub->extents,
 		.sectors = scrub->sectors,
@@ -460,6 +466,7 @@ static enum status system_op_info(struct service *service)
 	struct abi_system *answer = (struct abi_system *)service->data;
 	struct store_statistics s;
 
+	static_assert(sizeof(*answer) <= sizeof(service->data), "it fits an answer");
 	store_statistics_get(kernel.space.store, &s);
 	*answer = (struct abi_system){
 		.memory_bytes = kernel.boot.memory_bytes,

@@ -8,6 +8,7 @@
  * Each entry prepares all pages it will touch, and commits once.
  */
 #include "kernel/syscall.h"
+#include "base/assert.h"
 #include <string.h>
 
 void call_finish(struct call *call, enum status status)
@@ -52,6 +53,7 @@ enum status call_message(struct call *call, const struct disk_capability *target
 	enum status status;
 	void *page;
 
+	ASSERT(call->length <= MESSAGE_DATA);
 	memset(message, 0, sizeof(*message));
 	message->badge = target->badge;
 	message->label = call->gpr[REGISTER_RSI];
@@ -121,6 +123,7 @@ void call_moves_commit(struct call *call)
 
 static void message_to_disk(const struct transit *message, struct disk_message *disk)
 {
+	ASSERT(message->length <= MESSAGE_DATA);
 	memset(disk, 0, sizeof(*disk));
 	disk->badge = message->badge;
 	disk->label = message->label;
@@ -139,6 +142,8 @@ port_sent(struct call *call, const struct disk_capability *port)
 {
 	struct disk_machine *machine = call->machine;
 
+	ASSERT(call->entry == ENTRY_SEND || call->entry == ENTRY_CALL);
+	ASSERT(machine->state == MACHINE_READY);
 	call_moves_commit(call);
 	machine->messages_sent++;
 	if (call->entry == ENTRY_SEND)
@@ -279,6 +284,7 @@ static enum status receive_from(struct call *call, object_t port, const struct d
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
+	ASSERT(call->machine->state == MACHINE_READY);
 	deliver_commit(call->machine, &message);
 	port_drop(&kernel.space, record);
 	task_wake_channel(kernel_port_channel(port));
@@ -292,6 +298,7 @@ enum status receiver_bind(struct disk_machine *machine, object_t port,
 	unsigned free_entry = MACHINE_PORTS;
 	enum status status;
 
+	ASSERT(record->type == OBJECT_PORT && record->version);
 	if (record->port.receiver && record->port.receiver != machine->object) {
 		status = object_read(&kernel.space, (object_t){(uint32_t)record->port.receiver},
 				     &other);
@@ -406,6 +413,7 @@ static void __attribute__((noreturn)) receive(struct call *call)
 		deadline_insert(&kernel.space, deadline, (object_t){machine->object});
 		time_deadline_added(deadline);
 	}
+	ASSERT(machine->state == MACHINE_READY && call->task->place == TASK_RUNNING);
 	machine->deadline = deadline;
 	machine->callee = port.n;
 	machine->callee_version = version;
@@ -470,6 +478,8 @@ void syscall_run(void)
 	if (status != STATUS_OK)
 		kernel_panic("machine %u runs but its page is not there: %s", call.task->object.n,
 			     status_text(status));
+	ASSERT(call.task->place == TASK_RUNNING && call.machine->version == call.task->version);
+	ASSERT(call.machine->state == MACHINE_READY);
 	call.machine->registers.rip -= ARCH_SYSCALL_LENGTH;
 	call.gpr = call.machine->registers.gpr;
 	rax = call.gpr[REGISTER_RAX];

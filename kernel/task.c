@@ -17,6 +17,8 @@ struct list {
 
 static struct cpu cpus[1];
 
+static_assert(MACHINE_PRIORITIES <= 32, "a bit of `queued` for each");
+
 static struct {
 	struct task *tasks;
 	uint32_t count;
@@ -38,6 +40,8 @@ struct cpu *cpu_this(void)
 
 static void list_append(struct list *list, struct task *task)
 {
+	ASSERT(!task->next && !task->previous);
+	ASSERT(!list->last || !list->last->next);
 	task->next = NULL;
 	task->previous = list->last;
 	if (list->last)
@@ -49,6 +53,9 @@ static void list_append(struct list *list, struct task *task)
 
 static void list_remove(struct list *list, struct task *task)
 {
+	/* Its neighbours, or the ends of this very list, know it. */
+	ASSERT(task->previous ? task->previous->next == task : list->first == task);
+	ASSERT(task->next ? task->next->previous == task : list->last == task);
 	if (task->previous)
 		task->previous->next = task->next;
 	else
@@ -86,6 +93,7 @@ static void task_take(struct task *task)
 	list_remove(task_list(task), task);
 	if (task->place == TASK_QUEUED && !all.run[task->priority].first)
 		all.queued &= ~(1u << task->priority);
+	ASSERT(!task->wake_ns || (task->place == TASK_WAITING && all.timed));
 	if (task->place == TASK_WAITING && task->wake_ns)
 		all.timed--;
 	task->wake_ns = 0;
@@ -93,6 +101,8 @@ static void task_take(struct task *task)
 
 static void task_put(struct task *task, enum task_place place)
 {
+	/* A free one names no machine, all others do. */
+	ASSERT((place == TASK_FREE) == !task->object.n);
 	task->place = (uint8_t)place;
 	list_append(task_list(task), task);
 	if (place == TASK_QUEUED)
@@ -128,6 +138,8 @@ void task_forget(struct task *task)
 {
 	struct cpu *cpu = cpu_this();
 
+	ASSERT(task->place != TASK_FREE);
+	ASSERT(task_find(task->object) == task);
 	for (struct task **link = hash_head(task->object); *link; link = &(*link)->hash_next)
 		if (*link == task) {
 			*link = task->hash_next;
@@ -141,6 +153,7 @@ void task_forget(struct task *task)
 		cpu->running = NULL;
 	task_take(task);
 	memory_root_destroy(task);
+	ASSERT(!task->root && !task->root_next && !task->root_previous);
 	memset(task, 0, sizeof(*task));
 	task_put(task, TASK_FREE);
 }
@@ -149,6 +162,7 @@ struct task *task_get(object_t object, uint64_t version, uint8_t priority)
 {
 	struct task *task = task_find(object);
 
+	ASSERT(object.n && version && priority < MACHINE_PRIORITIES);
 	if (task && task->version == version)
 		return task;
 	if (task)
@@ -164,6 +178,7 @@ struct task *task_get(object_t object, uint64_t version, uint8_t priority)
 		return NULL;
 	}
 	task_take(task);
+	ASSERT(!task->object.n && !task->root);
 	task->object = object;
 	task->version = version;
 	task->priority = priority % MACHINE_PRIORITIES;
@@ -185,6 +200,7 @@ void task_overflow_clear(void)
 
 void task_queue(struct task *task)
 {
+	ASSERT(task->place != TASK_FREE);
 	task_take(task);
 	task->slice = KERNEL_SLICE_TICKS;
 	task_put(task, TASK_QUEUED);
@@ -193,6 +209,7 @@ void task_queue(struct task *task)
 void task_wait(struct task *task, uint32_t channel, uint64_t wake_ns)
 {
 	ASSERT(channel < CHANNELS);
+	ASSERT(task->place == TASK_RUNNING && cpu_this()->running != task);
 	task_take(task);
 	task->channel = channel;
 	task->wake_ns = wake_ns;
@@ -209,6 +226,7 @@ void task_has_read(struct task *task, enum task_reading reading)
 
 void task_idle(struct task *task)
 {
+	ASSERT(task->place != TASK_FREE);
 	task->failing.since_ns = 0;
 	task_take(task);
 	task_put(task, TASK_IDLE);
@@ -216,6 +234,7 @@ void task_idle(struct task *task)
 
 void task_request(struct task *task)
 {
+	ASSERT(task->place == TASK_RUNNING);
 	task->failing.since_ns = 0;
 	task_take(task);
 	task_put(task, TASK_REQUEST);
@@ -225,6 +244,7 @@ void task_set_priority(struct task *task, uint8_t priority)
 {
 	enum task_place place = task->place;
 
+	ASSERT(priority < MACHINE_PRIORITIES && place != TASK_FREE);
 	if (place != TASK_QUEUED) {
 		task->priority = priority;
 		return;
@@ -236,6 +256,7 @@ void task_set_priority(struct task *task, uint8_t priority)
 
 void task_wake_channel(uint32_t channel)
 {
+	ASSERT(channel < CHANNELS);
 	while (all.wait[channel].first)
 		task_queue(all.wait[channel].first);
 }
@@ -248,6 +269,7 @@ void task_wake_timed(uint64_t now_ns)
 		struct task *next;
 
 		for (struct task *task = all.wait[channel].first; task; task = next) {
+			ASSERT(task->place == TASK_WAITING && task->channel == channel);
 			next = task->next;
 			if (task->wake_ns && task->wake_ns <= now_ns)
 				task_queue(task);
@@ -259,10 +281,12 @@ struct task *task_next(void)
 {
 	struct task *task;
 
+	ASSERT(!cpu_this()->running);
 	if (!all.queued)
 		return NULL;
 	task = all.run[31 - __builtin_clz(all.queued)].first;
 	task_take(task);
+	ASSERT(!all.running.first); /* one CPU, one task */
 	task_put(task, TASK_RUNNING);
 	return task;
 }

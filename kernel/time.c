@@ -8,6 +8,7 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/syscall.h"
+#include "base/assert.h"
 #include <string.h>
 
 static struct {
@@ -36,6 +37,7 @@ void time_reset(void)
 /* A sleep is answered OK, a receive TIMEOUT. */
 static void time_wake(struct disk_machine *machine)
 {
+	ASSERT(machine->state == MACHINE_SLEEP || machine->state == MACHINE_RECEIVE);
 	if (machine->state == MACHINE_SLEEP) {
 		machine->registers.gpr[REGISTER_RSI] = STATUS_OK;
 		call_registers_done(machine, STATUS_OK, 0, 0);
@@ -78,6 +80,7 @@ static enum status time_expire(uint64_t deadline, object_t object)
 /* The queue has been gone through: what was passed by is tried again after a pause. */
 static void time_rest(uint64_t now, uint64_t deadline)
 {
+	ASSERT(deadline > now);
 	time.earliest_ns = deadline;
 	if (time.passed_ns && deadline > now + KERNEL_SPACE_RETRY_NS)
 		time.earliest_ns = now + KERNEL_SPACE_RETRY_NS;

@@ -7,11 +7,13 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/syscall.h"
+#include "base/assert.h"
 
 static void trap_charge(struct cpu *cpu)
 {
 	struct disk_machine *machine;
 
+	ASSERT(cpu->running->place == TASK_RUNNING);
 	store_operation_begin(kernel.space.store);
 	if (machine_prepare(&kernel.space, cpu->running->object, &machine) != STATUS_OK)
 		kernel_panic("machine %u ran but its page is not writable", cpu->running->object.n);

@@ -21,6 +21,7 @@ struct gate { /* SDM volume 3, figure 6-8 */
 	uint32_t offset_high, reserved;
 };
 static_assert(sizeof(struct gate) == 16, "the processor's layout");
+static_assert(EXCEPTION_STACKS <= 7, "the processor knows so many");
 
 struct __attribute__((packed)) table_pointer {
 	uint16_t limit;

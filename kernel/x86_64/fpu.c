@@ -6,6 +6,7 @@
  */
 #include <string.h>
 #include "kernel/x86_64/cpu.h"
+#include "base/assert.h"
 
 /* Offsets in the image (SDM volume 1, table 10-2). */
 #define FPU_MXCSR      24u
@@ -39,6 +40,7 @@ void arch_fpu_load(const uint8_t *image)
 	uint8_t copy[FPU_BYTES] __attribute__((aligned(16)));
 	uint32_t mxcsr = image_get32(image, FPU_MXCSR);
 
+	ASSERT((uint64_t)image % 16 == 0);
 	/* Reserved bits of MXCSR are a fault in FXRSTOR, that is, in the kernel. */
 	if (mxcsr & ~mxcsr_mask) {
 		memcpy(copy, image, FPU_BYTES);
@@ -51,5 +53,6 @@ void arch_fpu_load(const uint8_t *image)
 
 void arch_fpu_save(uint8_t *image)
 {
+	ASSERT((uint64_t)image % 16 == 0);
 	__asm__ volatile("fxsave64 %0" : "=m"(*(uint8_t(*)[FPU_BYTES])image));
 }

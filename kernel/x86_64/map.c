@@ -17,6 +17,7 @@
 #include "kernel/x86_64/instructions.h"
 #include "kernel/x86_64/multiboot.h"
 #include "kernel/x86_64/table.h"
+#include "base/assert.h"
 
 #define LARGE_BYTES (UINT64_C(1) << 21)
 #define HUGE_BYTES  (UINT64_C(1) << 30)
@@ -78,6 +79,7 @@ static uint64_t *map_entry(uint64_t address, unsigned level)
 {
 	uint64_t *table = table_at(map.root);
 
+	ASSERT(level >= 1 && level <= 3);
 	for (unsigned at = 4; at > level; at--) {
 		uint64_t *entry = &table[table_index(address, at)];
 		if (!(*entry & ENTRY_PRESENT)) {

@@ -7,6 +7,7 @@
  * usable is taken out again.
  */
 #include "kernel/x86_64/multiboot.h"
+#include "base/assert.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -48,6 +49,7 @@ static uint64_t get64(const uint8_t *at)
 
 static void list_delete(struct memory_list *list, uint32_t index)
 {
+	ASSERT(index < list->count && list->count <= ARCH_MEMORY_RANGES);
 	list->count--;
 	memmove(&list->range[index], &list->range[index + 1],
 		(list->count - index) * sizeof list->range[0]);
@@ -94,6 +96,7 @@ void memory_list_add(struct memory_list *list, uint64_t first, uint64_t end)
 	}
 	if (!list_room(list, (end - first) / PAGE_SIZE, &at))
 		return;
+	ASSERT(at <= list->count && list->count < ARCH_MEMORY_RANGES);
 	memmove(&list->range[at + 1], &list->range[at], (list->count - at) * sizeof list->range[0]);
 	list->range[at] = (struct arch_memory_range){first, (end - first) / PAGE_SIZE};
 	list->count++;

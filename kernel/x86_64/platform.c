@@ -13,6 +13,7 @@
 #include "kernel/print.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/devices.h"
+#include "base/assert.h"
 
 /* Places of the device window that have been handed out: the same registers are
  * asked for again after every reset of the devices. */
@@ -109,6 +110,7 @@ void platform_note(const char *format, ...)
 bool platform_message_interrupt(platform_handler *handler, void *context,
 				struct platform_message *message)
 {
+	ASSERT(handler != NULL);
 	for (uint32_t i = 0; i < APIC_MESSAGES; i++) {
 		if (messages[i].handler != NULL)
 			continue;

@@ -27,6 +27,7 @@
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/table.h"
 #include "kernel/x86_64/tlb.h"
+#include "base/assert.h"
 
 #define LOWER_ENTRIES  (TABLE_ENTRIES / 2)
 #define INVALIDATE_MAX 32u /* pages one by one; above, all is flushed at once */
@@ -75,6 +76,7 @@ void arch_root_destroy(const struct arch_tables *tables, uint64_t root)
 {
 	uint64_t *top = table_of(root);
 
+	ASSERT(root && root % PAGE_SIZE == 0 && root != map_kernel_root());
 	tlb_leave(root);
 	for (unsigned i = 0; i < LOWER_ENTRIES; i++) {
 		if (!(top[i] & ENTRY_PRESENT))
@@ -118,6 +120,8 @@ bool arch_map(const struct arch_tables *tables, uint64_t root, page_t page, uint
 	bool write = flags & ARCH_MAP_WRITE;
 	uint64_t entry = physical | ENTRY_PRESENT | ENTRY_USER;
 
+	ASSERT(root % PAGE_SIZE == 0 && physical % PAGE_SIZE == 0);
+	ASSERT(!(flags & ~(unsigned)(ARCH_MAP_WRITE | ARCH_MAP_EXECUTE)));
 	if (address >= USER_END)
 		kernel_panic("page 0x%lx to be mapped lies outside the lower half",
 			     (unsigned long)page.n);

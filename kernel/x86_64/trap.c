@@ -7,6 +7,7 @@
 #include "kernel/print.h"
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/instructions.h"
+#include "base/assert.h"
 
 #define VECTOR_NMI	     2u
 #define VECTOR_DOUBLE_FAULT  8u
@@ -73,6 +74,7 @@ static void __attribute__((noreturn)) trap_user_exception(uint64_t vector, uint6
 		.code = vector << 32 | error,
 	};
 
+	ASSERT(vector < EXCEPTIONS);
 	if (vector == VECTOR_NMI || vector == VECTOR_DOUBLE_FAULT || vector == VECTOR_MACHINE_CHECK)
 		kernel_panic("%s (vector %lu) in user mode", exception_name(vector),
 			     (unsigned long)vector);
@@ -151,6 +153,7 @@ void arch_user_enter(struct disk_registers *registers, uint64_t root)
 	struct cpu_local *cpu = cpu_current();
 	uint64_t flags = (registers->rflags & USER_FLAGS) | FLAG_IF | FLAG_ONE;
 
+	ASSERT(root && root % PAGE_SIZE == 0);
 	registers->rflags = flags;
 	/* Not canonical: IRET itself would fault, in the kernel.  The machine faults
 	 * instead, in the page that nobody has. */

@@ -202,7 +202,10 @@ static enum fake_end run(object_t object, uint64_t version)
 		return FAKE_GONE;
 	if (kept->place == TASK_WAITING)
 		return FAKE_PARKED;
-	return kept->place == TASK_RUNNING ? FAKE_DONE : FAKE_BLOCKED;
+	if (kept->place != TASK_RUNNING)
+		return FAKE_BLOCKED;
+	task_idle(kept);
+	return FAKE_DONE;
 }
 
 enum fake_end fake_again(const struct disk_capability *machine)
