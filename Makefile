@@ -188,7 +188,7 @@ $(S)/%.o: %.c Makefile | need-build need-test
 	$(SAY) cc $@ && mkdir -p $(@D) && $(CC) $(TEST_FLAGS) -c $< -o $@
 $(S)/host.a: $(ARCHIVED_C:%.c=$(S)/%.o)
 $(S)/user.a: $(RING3_C:%.c=$(S)/%.o)
-$(S)/drivers.a: $(patsubst %.c,$(S)/%.o,$(call tree,drivers,%.c))
+$(S)/drivers.a: $(patsubst %.c,$(S)/%.o,$(call tree,drivers,%.c)) $(S)/tools/mkstore/failure.o
 # What the kernel does for machines, for calls over the fake store: these, and all objects but some.
 CALLS  := syscall deliver park task time fault print safe terminal essential
 FAKED  := service_directory service_past service_system

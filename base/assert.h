@@ -3,8 +3,8 @@
  * assert.h - assertions that stay on in every build.
  *
  * A failed assertion is a bug in the program, never bad input and never a bad
- * disk.  Each home says what happens then: the kernel panics, host programs
- * print the place and abort.
+ * disk.  Each home says what happens then: the kernel panics, a program says the
+ * place in the log and ends, host programs print it and abort.
  */
 #ifndef BASE_ASSERT_H
 #define BASE_ASSERT_H

@@ -16,11 +16,13 @@
 #include <stddef.h>
 #include <string.h>
 #include "drivers/gpt_priv.h"
+#include "base/assert.h"
 
 #define HEADER_BYTES	92u
 #define ENTRIES_MAX	1024u /* eight times what is usual */
 #define ENTRY_BYTES_MIN 128u
 #define READ_TRIES	3u
+static_assert(GPT_BUFFER == BLOCK_SIZE && GPT_BUFFER % ENTRY_BYTES_MIN == 0, "a block at a time");
 
 uint32_t gpt_crc32(uint32_t crc, const void *data, uint32_t bytes)
 {
@@ -43,6 +45,7 @@ uint32_t gpt_crc32(uint32_t crc, const void *data, uint32_t bytes)
 
 struct gpt_table gpt_table(struct gpt_access *access, uint32_t scale)
 {
+	ASSERT(scale == 1 || scale == BLOCK_SECTORS);
 	return (struct gpt_table){
 		.access = access, .scale = scale, .sectors = access->disk->sectors / scale};
 }
@@ -67,6 +70,8 @@ static enum status gpt_request(struct gpt_access *access, enum block_operation o
 {
 	struct block_device *disk = access->disk;
 
+	ASSERT(operation == BLOCK_FLUSH ? !sectors
+					: sectors && sectors <= GPT_BUFFER / SECTOR_SIZE);
 	while (access->pending) /* one that was given up */
 		if (!gpt_wait(access))
 			return STATUS_TIMEOUT;
@@ -164,6 +169,8 @@ enum status gpt_entries(struct gpt_table *table,
 	uint32_t left = table->count * table->entry_bytes, index = 0;
 	uint32_t piece = BLOCK_SECTORS / table->scale;
 
+	ASSERT(table->entries_sectors &&
+	       left <= table->entries_sectors * table->scale * SECTOR_SIZE);
 	*crc = 0;
 	for (uint32_t done = 0; done < table->entries_sectors; done += piece) {
 		uint32_t rest = table->entries_sectors - done;

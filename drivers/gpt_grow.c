@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "drivers/gpt_priv.h"
+#include "base/assert.h"
 
 #define ALIGNMENT  (1024u * 1024u) /* partitions end at whole MiB, as partition tools have it */
 #define MBR_RECORD 446u		   /* the first partition record of the protective MBR */
@@ -152,6 +153,7 @@ static enum status header_write(struct growth *growth, uint64_t own, uint64_t ot
 	struct gpt_table *table = &growth->table;
 	uint8_t *header = table->header;
 
+	ASSERT(own < table->sectors && other < table->sectors && own != other);
 	put64(header + 24, own);
 	put64(header + 32, other);
 	put64(header + 48, table->sectors - table->entries_sectors - 2);

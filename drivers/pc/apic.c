@@ -9,6 +9,7 @@
 #include "drivers/pc/clock.h"
 #include "drivers/pc/port.h"
 #include "drivers/platform.h"
+#include "base/assert.h"
 
 /* Registers by byte offset. */
 enum {
@@ -146,6 +147,7 @@ bool apic_timer_start(uint32_t hz)
 	uint64_t start, end;
 	uint32_t first, ticks;
 
+	ASSERT(hz);
 	apic_set(REGISTER_TIMER_DIVIDE, DIVIDE_BY_16);
 	apic_set(REGISTER_TIMER_INITIAL, UINT32_MAX);
 	first = apic_get(REGISTER_TIMER_CURRENT);
@@ -169,6 +171,7 @@ bool apic_isa_route(uint32_t irq, uint8_t vector)
 	const struct acpi_facts *acpi = acpi_facts();
 	uint32_t entry = acpi->isa_interrupt[irq] - acpi->io_apic_first;
 
+	ASSERT(irq < ACPI_ISA_IRQS && vector >= 32);
 	if (entry >= io_entries)
 		return false;
 	io_set(IO_REDIRECTION + 2 * entry + 1, apic_get(REGISTER_ID) & 0xff000000u);

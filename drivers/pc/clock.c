@@ -11,6 +11,7 @@
  */
 #include "drivers/pc/clock.h"
 #include "drivers/pc/port.h"
+#include "base/assert.h"
 
 #define NS_PER_SECOND 1000000000u
 #define PM_HZ	      3579545u
@@ -88,6 +89,7 @@ static uint64_t clock_measure(const struct reference *reference)
 	struct instant start = clock_instant(reference);
 	uint32_t wanted = reference->hz / 1000 * MEASURE_MS;
 
+	ASSERT(reference->mask && wanted < reference->mask / 2);
 	for (uint32_t i = 0; i < POLLS; i++) {
 		for (uint32_t turn = 0; turn < POLL_TURNS; turn++)
 			__asm__ volatile("");

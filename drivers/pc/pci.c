@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include "drivers/pc/acpi.h"
 #include "drivers/pc/port.h"
+#include "base/assert.h"
 
 #define CONFIG_ADDRESS 0xcf8u
 #define CONFIG_DATA    0xcfcu
@@ -224,6 +225,7 @@ bool pci_msix_enable(const struct pci_function *f, const struct platform_message
 {
 	uint8_t at = pci_capability(f, PCI_CAPABILITY_MSIX, 0);
 
+	ASSERT(message->address % 4 == 0);
 	if (at == 0)
 		return false;
 	uint16_t control = pci_read16(f, at + MSIX_CONTROL);

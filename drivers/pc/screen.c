@@ -5,6 +5,7 @@
  * What is shown is kept here as well: reading a screen's memory is slow.
  */
 #include "drivers/pc/screen.h"
+#include "base/assert.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ static void screen_draw(uint32_t row, uint32_t column)
 {
 	uint8_t c = (uint8_t)screen.shown[row][column] & 0x7f;
 
+	ASSERT(row < screen.rows && column < screen.columns);
 	if (screen.mode.text)
 		*(volatile uint16_t *)(volatile void *)(screen.at + row * screen.mode.pitch +
 							2 * column) = (uint16_t)(TEXT_COLOUR | c);

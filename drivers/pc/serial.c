@@ -14,6 +14,7 @@
 #include "drivers/pc/serial.h"
 #include "drivers/pc/port.h"
 #include "drivers/platform.h"
+#include <assert.h>
 
 #define BASE 0x3f8u
 enum {
@@ -39,6 +40,8 @@ enum {
 
 #define OUTPUT_BYTES (2 * SERIAL_WRITE_MAX)
 #define INPUT_BYTES  4096u /* what is pasted in one go */
+static_assert(!(OUTPUT_BYTES & (OUTPUT_BYTES - 1)) && !(INPUT_BYTES & (INPUT_BYTES - 1)),
+	      "the rings' counters run round");
 
 /* A byte at 115200 baud takes 87 us and a full FIFO 1.4 ms; one poll of a real
  * port takes about 1 us. */

@@ -29,6 +29,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "drivers/virtio/blk_priv.h"
+#include "base/assert.h"
 
 #define STATUS_UNTOUCHED 0xffu
 #define SECOND_NS	 UINT64_C(1000000000)
@@ -65,6 +66,7 @@ static void blk_finish(struct virtio_blk *disk, struct slot *slot, enum status s
 {
 	struct block_request *request = slot->request;
 
+	ASSERT(request && request->complete);
 	slot->request = NULL;
 	slot->next_free = disk->free;
 	disk->free = slot;
@@ -94,6 +96,7 @@ static uint32_t blk_data_parts(const struct virtio_blk *disk, const struct block
 	bool reads = request->operation == BLOCK_READ;
 	const uint8_t *data = request->data;
 
+	ASSERT(unit && disk->segment_bytes % SECTOR_SIZE == 0 && disk->segment_bytes);
 	if (before)
 		count += blk_part(&parts[count], nowhere, before * SECTOR_SIZE, reads);
 	while (left > 0) {
@@ -122,6 +125,7 @@ static void blk_queue(struct virtio_blk *disk, struct slot *slot, struct block_r
 	uint32_t count = 0;
 	bool data = request->operation == BLOCK_READ || request->operation == BLOCK_WRITE;
 
+	ASSERT(!slot->request && request->operation < sizeof(type) / sizeof(type[0]));
 	slot->request = request;
 	slot->since_ns = disk->clock_ns;
 	slot->status = STATUS_UNTOUCHED;
@@ -137,6 +141,7 @@ static void blk_queue(struct virtio_blk *disk, struct slot *slot, struct block_r
 		count += blk_part(&parts[count], &slot->discard, sizeof slot->discard, false);
 	}
 	count += blk_part(&parts[count], &slot->status, 1, true);
+	ASSERT(count <= VIRTQUEUE_PARTS_MAX);
 	virtqueue_add(&disk->queue, parts, count, slot);
 	if (virtqueue_must_notify(&disk->queue))
 		virtio_pci_notify(&disk->pci);
@@ -195,6 +200,7 @@ static bool blk_submit(struct block_device *device, struct block_request *reques
 
 static void blk_break(struct virtio_blk *disk, const char *reason)
 {
+	ASSERT(disk->life != RESETTING);
 	platform_log("perdure: %s " AT "; it is reset and asked again", reason, PLACE(disk));
 	disk->device.trouble = reason;
 	disk->life = RESETTING;
@@ -210,6 +216,7 @@ static void blk_reset_over(struct virtio_blk *disk)
 		disk->resets ? SECOND_NS << (disk->resets - 1 < 5 ? disk->resets - 1 : 5) : 0;
 	struct slot *slot;
 
+	ASSERT(disk->life == RESETTING);
 	disk->resets++;
 	disk->rest_ns = disk->clock_ns + (pause < REST_MAX_NS ? pause : REST_MAX_NS);
 	disk->life = RESTING;
@@ -222,6 +229,7 @@ static void blk_revive(struct virtio_blk *disk)
 {
 	const char *why = NULL;
 
+	ASSERT(disk->life == RESTING && disk->queue.in_flight == 0);
 	if (blk_bring_up(disk, &why)) {
 		disk->life = LIVE;
 		disk->answered_ns = disk->clock_ns;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "drivers/virtio/blk.h"
 #include "drivers/virtio/blk_priv.h"
+#include "base/assert.h"
 
 #define REQUEST_BYTES_MAX (1u << 20) /* as much as the store reads at once */
 /* Header and status; before and after the data of a read, what is too much of it. */
@@ -23,6 +24,9 @@
 #define FEATURES_NEEDED (VIRTIO_F_VERSION_1 | VIRTIO_BLK_F_FLUSH)
 
 static struct virtio_blk disks[VIRTIO_BLK_DISKS];
+static_assert(PARTS_OWN + PARTS_BESIDE < VIRTQUEUE_PARTS_MAX, "there is room for data");
+static_assert(sizeof(struct slot) * VIRTQUEUE_SIZE_MAX % 16 == 0,
+	      "the queue behind the slots is aligned");
 
 bool virtio_blk_matches(const struct pci_function *f)
 {
@@ -291,6 +295,7 @@ struct block_device *virtio_blk_device(struct virtio_blk *disk)
 
 void virtio_blk_narrow(struct virtio_blk *disk, uint64_t first, uint64_t sectors)
 {
+	ASSERT(first + sectors >= first);
 	disk->first = first;
 	disk->device.sectors = sectors;
 }

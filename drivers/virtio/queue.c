@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "drivers/platform.h"
+#include "base/assert.h"
 
 /* 2.7: alignment of the three areas is 16, 2 and 4; more does no harm. */
 #define AREA_ALIGNMENT 64u
@@ -51,6 +52,8 @@ void virtqueue_init(struct virtqueue *queue, void *memory, uint16_t size, uint16
 {
 	uint8_t *at = memory;
 
+	ASSERT(size && size <= VIRTQUEUE_SIZE_MAX && !(size & (size - 1)));
+	ASSERT(parts && parts <= VIRTQUEUE_PARTS_MAX);
 	memset(memory, 0, virtqueue_bytes(size, parts));
 	*queue = (struct virtqueue){
 		.size = size, .parts = parts, .indirect = indirect, .free_count = size};
@@ -116,6 +119,7 @@ bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_part *parts, 
 	uint16_t head = queue->free_head;
 	uint16_t takes = queue->indirect ? 1 : (uint16_t)count;
 
+	ASSERT(token != NULL && count <= VIRTQUEUE_PARTS_MAX);
 	if (count == 0 || count > queue->parts || takes > queue->free_count)
 		return false;
 	struct virtqueue_flight *flight = &queue->flight[head];
@@ -151,9 +155,11 @@ static void chain_free(struct virtqueue *queue, uint16_t head)
 {
 	struct virtqueue_flight *flight = &queue->flight[head];
 
+	ASSERT(head < queue->size && flight->token != NULL && queue->in_flight);
 	queue->next[flight->last] = queue->free_head;
 	queue->free_head = head;
 	queue->free_count += flight->count;
+	ASSERT(queue->free_count <= queue->size);
 	queue->in_flight--;
 	flight->token = NULL;
 }
@@ -187,6 +193,7 @@ void *virtqueue_abandon(struct virtqueue *queue)
 		void *token = queue->flight[i].token;
 		if (token == NULL)
 			continue;
+		ASSERT(queue->in_flight);
 		queue->flight[i].token = NULL;
 		queue->in_flight--;
 		return token;

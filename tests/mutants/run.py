@@ -139,7 +139,7 @@ class Mutant:
         driver = self.test.startswith("drivers/blk")
         tested = [path for name, path in others.items()
                   if not name.startswith("tests/") and name not in [*CALLS, *ALONE.values()]
-                  and name.startswith(DRIVER) == driver]
+                  and (name.startswith(DRIVER) == driver or name == BELOW[0])]
         return [*tested, compile_test(self.test)], libraries
 
     def build(self, objects):

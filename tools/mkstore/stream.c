@@ -3,6 +3,7 @@
  * stream.c - see stream.h.
  */
 #include "tools/mkstore/stream.h"
+#include "base/assert.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -61,6 +62,7 @@ static bool frame_write(struct stream_writer *writer, enum stream_frame_kind kin
 		.position = kind == STREAM_FRAME_END ? DISK_PAGE_MAX : writer->position,
 	};
 
+	ASSERT(writer->used >= sizeof(frame) && writer->used <= sizeof(writer->frame));
 	memcpy(writer->frame, &frame, sizeof(frame));
 	frame.checksum = frame_checksum(writer->frame, frame.length, &writer->header);
 	memcpy(writer->frame, &frame, sizeof(frame));
@@ -83,6 +85,7 @@ static bool item_write(struct stream_writer *writer, const struct stream_item *i
 	if (writer->used + sizeof(*item) + length > most && writer->items &&
 	    !frame_write(writer, STREAM_FRAME_PAGES))
 		return false;
+	ASSERT(writer->used + sizeof(*item) + length <= sizeof(writer->frame));
 	memcpy(writer->frame + writer->used, item, sizeof(*item));
 	writer->used += sizeof(*item);
 	memset(writer->frame + writer->used, 0, length);

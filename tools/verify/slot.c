@@ -8,6 +8,7 @@
  * without sense, and so is what was there before.
  */
 #include "tools/verify/verify_priv.h"
+#include "base/assert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -331,6 +332,7 @@ void verify_slot_read(struct verify *verify, uint32_t slot)
 	sector_t first = {slot_sector(slot)}, rest = {first.n + 1};
 	uint64_t bytes;
 
+	ASSERT(slot < DISK_RING_SLOTS);
 	if (!verify->options.skip_slot_tails)
 		slot_tail_check(verify, slot);
 	if (verify->reader.read(verify->reader.context, first, 1, data) != STATUS_OK) {

@@ -6,6 +6,7 @@
  * most 8.
  */
 #include "tools/verify/verify_priv.h"
+#include "base/assert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,8 @@ static enum claim extent_claim(struct verify *verify, struct verify_pass *pass,
 	const struct verify_pass *other = pass->predecessor ? &verify->chosen : NULL;
 	uint8_t *byte;
 
+	ASSERT(reference->sectors && shift + reference->sectors <= BLOCK_SECTORS);
+	ASSERT(index < verify->chunk_count);
 	if (!chunk_prepare(verify, pass, index))
 		return CLAIM_CLASH;
 	byte = &pass->used[index][offset / BLOCK_SECTORS];
@@ -114,6 +117,7 @@ static struct verify_memo *memo_slot(struct verify_memo *memo, uint64_t room, ui
 {
 	uint64_t i = (sector * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (room - 1);
 
+	ASSERT(room && !(room & (room - 1)));
 	while (memo[i].sector && memo[i].sector != sector)
 		i = (i + 1) & (room - 1);
 	return &memo[i];

@@ -11,6 +11,9 @@
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
 
+static_assert(2 * TREE_KEY_MAX <= MESSAGE_DATA, "a message has room for two names");
+static_assert(DIRECTORY_NAME == TREE_KEY_MAX + 1, "a name and its end");
+
 enum status directory_lookup(struct directory directory, const char *name, uint32_t to,
 			     enum object_type *type)
 {

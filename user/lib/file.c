@@ -12,6 +12,7 @@
 #include "user/lib/segment.h"
 #include "user/lib/slot.h"
 #include "user/lib/table.h"
+#include "base/assert.h"
 
 static enum status file_attach_as(struct file *file, struct segment segment, uint16_t rights,
 				  bool owned)
@@ -110,6 +111,7 @@ static void file_set_head(struct file *file, const void *bytes, uint64_t length)
 	typedef uint8_t vector __attribute__((vector_size(FILE_HEAD)));
 	vector value = {0};
 
+	ASSERT(length && length <= FILE_HEAD && file->size);
 	memcpy(&value, bytes, length);
 	*(volatile vector *)file_data(file) = value;
 }

@@ -4,7 +4,9 @@
  * heap_core.h.
  */
 #include "user/lib/heap_core.h"
+#include "base/assert.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Upper half of a header's first word; the lower half of it is size | in use. */
@@ -19,6 +21,8 @@ struct heap_block {
 };
 #define HEAP_HEADER offsetof(struct heap_block, next)
 #define HEAP_LEAST  sizeof(struct heap_block)
+static_assert(HEAP_HEADER % HEAP_ALIGN == 0 && HEAP_LEAST % HEAP_ALIGN == 0,
+	      "what is handed out is aligned");
 
 static size_t heap_size(const struct heap_block *block)
 {
@@ -49,6 +53,7 @@ static unsigned heap_bin(size_t size)
 {
 	unsigned bin = 63u - (unsigned)__builtin_clzll(size);
 
+	ASSERT(size >= HEAP_LEAST);
 	return bin < HEAP_BINS ? bin : HEAP_BINS - 1;
 }
 
@@ -56,6 +61,7 @@ static void heap_link(struct heap *heap, struct heap_block *block)
 {
 	struct heap_block **bin = &heap->bin[heap_bin(heap_size(block))];
 
+	ASSERT(!heap_is_used(block));
 	block->before = NULL;
 	block->next = *bin;
 	if (*bin)
@@ -65,6 +71,10 @@ static void heap_link(struct heap *heap, struct heap_block *block)
 
 static void heap_unlink(struct heap *heap, struct heap_block *block)
 {
+	/* Its neighbours in the list know it: else somebody has written where he must not. */
+	ASSERT(block->before ? block->before->next == block
+			     : heap->bin[heap_bin(heap_size(block))] == block);
+	ASSERT(!block->next || block->next->before == block);
 	if (block->before)
 		block->before->next = block->next;
 	else
@@ -76,6 +86,7 @@ static void heap_unlink(struct heap *heap, struct heap_block *block)
 /* Sets size and use of a block and tells the one behind it. */
 static void heap_set(struct heap_block *block, size_t size, uint64_t used)
 {
+	ASSERT(size && size % HEAP_ALIGN == 0);
 	block->control = HEAP_MAGIC | size | used;
 	heap_next(block)->previous = size;
 }
@@ -83,6 +94,7 @@ static void heap_set(struct heap_block *block, size_t size, uint64_t used)
 void heap_core_init(struct heap *heap, void *base, size_t limit,
 		    bool (*grow)(struct heap *heap, size_t size))
 {
+	ASSERT((uintptr_t)base % HEAP_ALIGN == 0 && grow);
 	memset(heap, 0, sizeof(*heap));
 	heap->base = base;
 	heap->limit = limit / HEAP_ALIGN * HEAP_ALIGN;
@@ -95,6 +107,7 @@ static void heap_free(struct heap *heap, struct heap_block *block)
 	struct heap_block *next = heap_next(block);
 	size_t size = heap_size(block);
 
+	ASSERT(heap_has_magic(block) && heap_has_magic(next));
 	if (!heap_is_used(next)) {
 		heap_unlink(heap, next);
 		size += heap_size(next);
@@ -169,6 +182,7 @@ static void heap_trim(struct heap *heap, struct heap_block *block, size_t size)
 {
 	size_t rest = heap_size(block) - size;
 
+	ASSERT(size <= heap_size(block));
 	if (rest < HEAP_LEAST)
 		return;
 	heap_set(block, size, HEAP_USED);
@@ -196,6 +210,7 @@ void *heap_core_allocate(struct heap *heap, size_t size)
 			return NULL;
 		block = heap_find(heap, size);
 	}
+	ASSERT(heap_size(block) >= size);
 	heap_unlink(heap, block);
 	heap_set(block, heap_size(block), HEAP_USED);
 	heap_trim(heap, block, size);
@@ -228,6 +243,7 @@ bool heap_core_release(struct heap *heap, void *memory)
 	block = heap_block_of(heap, memory);
 	if (!block)
 		return false;
+	ASSERT(heap->used >= heap_size(block));
 	heap->used -= heap_size(block);
 	heap_free(heap, block);
 	return true;

@@ -7,6 +7,7 @@
 
 #include <string.h>
 #include "user/lib/program.h"
+#include "base/assert.h"
 
 #define MESSAGE_PAUSE_NS UINT64_C(1000000000)
 
@@ -22,6 +23,7 @@ static bool impatient;
  * uses the page. */
 static void message_keep(struct message *message, uint32_t arrived)
 {
+	ASSERT(!message->size || message->buffer);
 	message->data = message->buffer;
 	message->length = arrived < message->size ? arrived : message->size;
 	message->cut = arrived - message->length;

@@ -9,6 +9,7 @@
 #include "user/lib/machine.h"
 #include "user/lib/message.h"
 #include "user/lib/service.h"
+#include "base/assert.h"
 #include "base/text.h"
 
 struct abi_message_page *program_page;
@@ -70,4 +71,10 @@ void program_fail(const char *format, ...)
 	va_end(list);
 	log_print("failed: %s", line);
 	program_exit(127);
+}
+
+/* Of the library, or of the program (base/assert.h). */
+void assert_failed(const char *file, int line, const char *what)
+{
+	program_fail("%s:%d: this must hold and does not: %s", file, line, what);
 }

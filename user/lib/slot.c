@@ -5,11 +5,14 @@
 #include "user/lib/slot.h"
 
 #include "user/lib/table.h"
+#include "base/assert.h"
 
 static struct slot_set taken, new;
+static_assert(sizeof(taken.bits) * 8 >= SLOTS_DEFAULT, "a bit for each slot");
 
 bool slot_set_has(const struct slot_set *set, uint32_t slot)
 {
+	ASSERT(slot < SLOTS_DEFAULT);
 	return set->bits[slot / 64] >> (slot % 64) & 1;
 }
 

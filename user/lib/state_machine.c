@@ -4,6 +4,7 @@
  * the system calls is state_loop.c.  Interface in state_machine.h.
  */
 #include "user/lib/state_machine.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -32,6 +33,7 @@ static void state_enter(struct state_machine *machine, uint32_t next)
 {
 	const struct state *state = &machine->states[next];
 
+	ASSERT(next < machine->table.states);
 	machine->state = next;
 	machine->deadline = state->timer_ns ? machine->now + state->timer_ns : 0;
 	machine->page->state_index = next;
@@ -43,6 +45,7 @@ static void state_enter(struct state_machine *machine, uint32_t next)
 void state_machine_begin(struct state_machine *machine, struct abi_message_page *page,
 			 uint32_t first)
 {
+	ASSERT(page && !state_machine_unsound(machine));
 	machine->table.magic = STATE_TABLE_MAGIC;
 	machine->table.state_list = (uint64_t)(uintptr_t)machine->states;
 	machine->table.transition_list = (uint64_t)(uintptr_t)machine->transitions;
@@ -78,6 +81,7 @@ bool state_machine_dispatch(struct state_machine *machine, const struct message 
 {
 	const struct transition *transition;
 
+	ASSERT(machine->page && machine->state < machine->table.states);
 	machine->message = message;
 	if (!message)
 		machine->deadline = 0;
