@@ -234,8 +234,9 @@ static bool has_steps(const struct fuzz_script *script)
 
 /* Is the store without fault, also where it cannot be read now?  One whose ring says that
  * half of its slots failed one after the other was never written: its newest record's
- * predecessor lies where the next ones come. */
-static bool base_is_sound(struct fuzz_base *base)
+ * predecessor lies where the next ones come.  *generation: the one that recovery chooses
+ * when all can be read. */
+static bool base_is_sound(struct fuzz_base *base, uint64_t *generation)
 {
 	uint64_t bad = base->disk.bad_count;
 	struct opinion opinion;
@@ -244,6 +245,7 @@ static bool base_is_sound(struct fuzz_base *base)
 	base->disk.bad_count = 0;
 	opinion_get(base, &opinion);
 	sound = opinion.status == STATUS_OK && opinion.totals.warnings < DISK_RING_SLOTS / 2;
+	*generation = opinion.totals.generation.n;
 	verify_close(opinion.verify);
 	base->disk.bad_count = bad;
 	return sound;
@@ -251,11 +253,14 @@ static bool base_is_sound(struct fuzz_base *base)
 
 static void run(struct fuzz_base *base, const struct fuzz_script *script)
 {
-	bool sound = has_steps(script) && base_is_sound(base);
+	uint64_t whole = 0;
+	bool sound = has_steps(script) && base_is_sound(base, &whole);
 	struct opinion opinion;
 	enum status mounted;
 
 	opinion_get(base, &opinion);
+	/* What cannot be read is no sign of a torn commit: one that is torn there goes on. */
+	sound &= opinion.totals.generation.n == whole;
 	mounted = fuzz_engine_mount(&engine, &base->disk, false);
 	if (choice_compare(&opinion, mounted)) {
 		pages_compare(&opinion);
