@@ -36,7 +36,8 @@ static struct {
 	bool returned;		      /* it was the kernel's until now; nobody has read since */
 	uint64_t told;	 /* version of the machine told RESTARTED since it was taken, 0: none */
 	uint64_t served; /* version of the terminal's machine, as far as it is known */
-	uint32_t full;	 /* how often in a row it has found the store full */
+	uint64_t keeper; /* and of its keeper, if that may be at its fault */
+	uint32_t full;	 /* how often in a row one of them has found the store full */
 	uint64_t stuck;	 /* version of a machine that was found unable to run, and why */
 	enum status stuck_status;
 	uint64_t reader; /* version of the machine that has read last, 0: none since the resume */
@@ -174,7 +175,8 @@ void console_stuck(uint64_t version, enum status status)
 
 void console_full(uint64_t version)
 {
-	if (version == console.served && ++console.full == CONSOLE_FULL)
+	if ((version == console.served || version == console.keeper) &&
+	    ++console.full == CONSOLE_FULL)
 		console_stuck(version, STATUS_NO_SPACE);
 }
 
@@ -206,6 +208,7 @@ enum status console_claim(const struct disk_machine *machine)
 	}
 	console.stuck = 0;
 	console.full = 0;
+	console.keeper = 0;
 	console.served = machine->version;
 	if (console.reader == machine->version && console.noted)
 		return STATUS_OK;
@@ -253,8 +256,10 @@ static enum status keeper_is_at_it(const struct disk_machine *machine, bool *at_
 	status = machine_read(&kernel.space, object, &keeper);
 	if (status != STATUS_OK)
 		return status;
-	if (keeper->version != version || keeper->stopped || keeper->state == MACHINE_FAULTED ||
-	    keeper->state == MACHINE_EXITED || keeper->state == MACHINE_STOPPED)
+	console.keeper = version;
+	if (keeper->version != version || version == console.stuck || keeper->stopped ||
+	    keeper->state == MACHINE_FAULTED || keeper->state == MACHINE_EXITED ||
+	    keeper->state == MACHINE_STOPPED)
 		return STATUS_OK;
 	*at_it = keeper->reply.object == machine->object &&
 		 keeper->reply.aux == machine->call_number;

@@ -18,18 +18,23 @@ static_assert(STORE_ESSENTIAL_BLOCKS <= ESSENTIAL_BLOCKS_MAX, "programs reckon w
 /* With keepers. */
 #define ESSENTIAL_MACHINES (2 * SYSTEM_ESSENTIAL_MAX)
 
-static struct {
-	bool looking; /* the list may have changed */
-	bool failing; /* something of them cannot be read now: once more, after a pause */
-	uint64_t look_ns;
+struct essential_list {
 	uint32_t machines, runs;
 	struct {
 		object_t object;
 		uint64_t version;
 	} machine[ESSENTIAL_MACHINES];
 	struct store_pages run[STORE_ESSENTIAL_RUNS];
-	uint64_t pages;	   /* of all runs */
-	uint32_t read_run; /* which of their pages is read in next */
+	uint64_t pages; /* of all runs */
+};
+
+static struct {
+	bool looking; /* the list may have changed */
+	bool failing; /* something of them cannot be read now: once more, after a pause */
+	bool unread;  /* a page of theirs */
+	uint64_t look_ns;
+	struct essential_list list, next; /* in force, and what a look has found so far */
+	uint32_t read_run;		  /* which of their pages is read in next */
 	uint64_t read_page;
 } essential;
 
@@ -39,18 +44,22 @@ void essential_reset(void)
 	essential.looking = true;
 }
 
-bool essential_machine(const struct task *task)
+static bool list_has(const struct essential_list *list, object_t object, uint64_t version)
 {
-	for (uint32_t i = 0; i < essential.machines; i++)
-		if (essential.machine[i].object.n == task->object.n &&
-		    essential.machine[i].version == task->version)
+	for (uint32_t i = 0; i < list->machines; i++)
+		if (list->machine[i].object.n == object.n && list->machine[i].version == version)
 			return true;
 	return false;
 }
 
-void essential_ended(const struct task *task)
+bool essential_machine(const struct task *task)
 {
-	essential.looking |= essential_machine(task);
+	return list_has(&essential.list, task->object, task->version);
+}
+
+void essential_examine(object_t object, uint64_t version)
+{
+	essential.looking |= list_has(&essential.list, object, version);
 }
 
 void essential_changed(void)
@@ -58,18 +67,21 @@ void essential_changed(void)
 	essential.looking = true;
 }
 
-/* What would be more than is set aside, like a heap that grows, is left out. */
+/* What would be more than is set aside, like the end of a heap that grows, is left out. */
 static void run_add(uint64_t first, uint64_t count)
 {
-	ASSERT(essential.pages <= STORE_ESSENTIAL_PAGES);
-	if (essential.runs == STORE_ESSENTIAL_RUNS || !count ||
-	    count > STORE_ESSENTIAL_PAGES - essential.pages)
+	struct essential_list *next = &essential.next;
+
+	ASSERT(next->pages <= STORE_ESSENTIAL_PAGES);
+	if (count > STORE_ESSENTIAL_PAGES - next->pages)
+		count = STORE_ESSENTIAL_PAGES - next->pages;
+	if (next->runs == STORE_ESSENTIAL_RUNS || !count)
 		return;
-	for (uint32_t i = 0; i < essential.runs; i++)
-		if (first - essential.run[i].first.n < essential.run[i].count)
+	for (uint32_t i = 0; i < next->runs; i++)
+		if (first - next->run[i].first.n < next->run[i].count)
 			return;
-	essential.run[essential.runs++] = (struct store_pages){{first}, count};
-	essential.pages += count;
+	next->run[next->runs++] = (struct store_pages){{first}, count};
+	next->pages += count;
 }
 
 /* What is damaged or gone is not essential any more, what cannot be read now is looked for
@@ -113,23 +125,16 @@ static enum status parts_add(const struct disk_machine *machine)
 
 static enum status machine_add(object_t object, uint64_t version)
 {
-	struct disk_machine *machine;
+	struct essential_list *next = &essential.next;
 	struct disk_object record;
 	enum status status = object_read(&kernel.space, object, &record);
 
-	for (uint32_t i = 0; i < essential.machines; i++)
-		if (essential.machine[i].version == version)
-			return STATUS_OK;
-	if (status == STATUS_OK && record.version == version)
-		status = machine_read(&kernel.space, object, &machine);
-	else if (status == STATUS_OK)
-		status = STATUS_DEAD;
-	if (status != STATUS_OK || essential.machines == ESSENTIAL_MACHINES)
-		return look_goes_on(status);
-	essential.machine[essential.machines].object = object;
-	essential.machine[essential.machines++].version = version;
-	status = object_add(object, version);
-	return status == STATUS_OK ? parts_add(machine) : status;
+	if (status == STATUS_OK && record.version == version && !list_has(next, object, version) &&
+	    next->machines < ESSENTIAL_MACHINES) {
+		next->machine[next->machines].object = object;
+		next->machine[next->machines++].version = version;
+	}
+	return look_goes_on(status);
 }
 
 /* Whoever is told of its faults. */
@@ -148,13 +153,26 @@ static enum status keeper_add(object_t object)
 	return look_goes_on(status);
 }
 
-static enum status essential_look(void)
+static enum status pages_add(object_t object, uint64_t version)
 {
+	struct disk_machine *machine;
+	enum status status = object_add(object, version);
+
+	if (status == STATUS_OK)
+		status = machine_read(&kernel.space, object, &machine);
+	if (status == STATUS_OK)
+		status = parts_add(machine);
+	return look_goes_on(status);
+}
+
+/* Those that are named, then their keepers. */
+static enum status machines_look(uint32_t *named)
+{
+	struct essential_list *next = &essential.next;
 	const struct disk_system *system;
 	enum status status = system_read(&kernel.space, &system);
 
-	essential.machines = essential.runs = 0;
-	essential.pages = 0;
+	*next = (struct essential_list){0};
 	essential.failing = status == STATUS_IO;
 	if (status == STATUS_OK && system->terminal.version)
 		status = machine_add((object_t){system->terminal.object}, system->terminal.version);
@@ -162,19 +180,35 @@ static enum status essential_look(void)
 		if (system->essential[i].version)
 			status = machine_add((object_t){system->essential[i].object},
 					     system->essential[i].version);
-	if (status != STATUS_OK || !essential.machines)
+	*named = next->machines;
+	for (uint32_t i = 0; i < *named && status == STATUS_OK; i++)
+		status = keeper_add(next->machine[i].object);
+	return status;
+}
+
+/* The keepers' pages first: they are few, and a machine that is kept gets by without some. */
+static enum status essential_look(void)
+{
+	struct essential_list *next = &essential.next;
+	uint32_t named;
+	enum status status = machines_look(&named);
+
+	if (status != STATUS_OK || !next->machines)
 		return status;
 	run_add(SYSTEM_PAGE, 1);
 	status = object_add((object_t){OBJECT_THE_LOG}, 0);
-	for (uint32_t i = 0; i < essential.machines && status == STATUS_OK; i++)
-		status = keeper_add(essential.machine[i].object);
+	for (uint32_t i = 0; i < next->machines && status == STATUS_OK; i++) {
+		uint32_t at = (named + i) % next->machines;
+
+		status = pages_add(next->machine[at].object, next->machine[at].version);
+	}
 	return status;
 }
 
 /* Reads them in, one at a time. */
 static bool essential_read(void)
 {
-	const struct store_pages *run = &essential.run[essential.read_run];
+	const struct store_pages *run = &essential.list.run[essential.read_run];
 	page_t page = {run->first.n + essential.read_page};
 	frame_t frame;
 	enum status status = store_page_read(kernel.space.store, page, &frame);
@@ -182,7 +216,8 @@ static bool essential_read(void)
 	ASSERT(essential.read_page < run->count);
 	if (status == STATUS_WAIT)
 		return false;
-	essential.failing |= status == STATUS_IO;
+	if (status == STATUS_IO)
+		essential.failing = essential.unread = true;
 	if (++essential.read_page == run->count) {
 		essential.read_run++;
 		essential.read_page = 0;
@@ -193,15 +228,18 @@ static bool essential_read(void)
 bool essential_step(void)
 {
 	store_operation_begin(kernel.space.store);
-	if (!essential.looking && essential.read_run < essential.runs)
+	if (!essential.looking && essential.read_run < essential.list.runs)
 		return essential_read();
 	essential.looking |= essential.failing && time_uptime_ns() >= essential.look_ns;
 	if (!essential.looking || essential_look() == STATUS_WAIT)
 		return false;
 	essential.looking = false;
 	essential.look_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
-	essential.read_run = 0;
-	essential.read_page = 0;
-	store_essential_set(kernel.space.store, essential.run, essential.runs);
+	essential.list = essential.next;
+	if (store_essential_set(kernel.space.store, essential.list.run, essential.list.runs))
+		essential.unread = true;
+	if (essential.unread)
+		essential.read_run = essential.read_page = 0;
+	essential.unread = false;
 	return true;
 }

@@ -120,8 +120,8 @@ bool kernel_work_end(enum status status);
 bool essential_machine(const struct task *task);
 /* The system page names others, or what one of them owns has changed. */
 void essential_changed(void);
-/* The task's machine ends. */
-void essential_ended(const struct task *task);
+/* The machine has ended, or is about to be changed: its keeper, what is attached to it. */
+void essential_examine(object_t object, uint64_t version);
 /* Tells the store of their pages, then reads them in.  True: call again. */
 bool essential_step(void);
 void essential_reset(void);

@@ -14,7 +14,10 @@
 
 static enum status target_prepare(struct service *service, struct disk_machine **machine)
 {
-	return machine_prepare(&kernel.space, (object_t){service->target->object}, machine);
+	object_t object = {service->target->object};
+
+	essential_examine(object, service->target->version);
+	return machine_prepare(&kernel.space, object, machine);
 }
 
 /* Nobody can put a machine above itself: it could keep all others from running. */

@@ -128,7 +128,7 @@ void machine_after_end(object_t object, const struct disk_object *record)
 	(void)record;
 	ASSERT(record->type == OBJECT_MACHINE);
 	if (task) {
-		essential_ended(task);
+		essential_examine(task->object, task->version);
 		task_forget(task);
 	}
 	console_examine();

@@ -46,7 +46,7 @@ uint64_t essential_blocks(const struct store *store, uint64_t total)
 {
 	if (!store->essential.count)
 		return 0;
-	return total / 20 < LIMIT_ESSENTIAL_BLOCKS ? total / 20 : LIMIT_ESSENTIAL_BLOCKS;
+	return total / 14 < LIMIT_ESSENTIAL_BLOCKS ? total / 14 : LIMIT_ESSENTIAL_BLOCKS;
 }
 
 /*
@@ -125,16 +125,17 @@ static bool essential_same(const struct essential *essential, const struct store
 	return true;
 }
 
-void store_essential_set(struct store *store, const struct store_pages *run, uint32_t count)
+bool store_essential_set(struct store *store, const struct store_pages *run, uint32_t count)
 {
 	ASSERT(count <= STORE_ESSENTIAL_RUNS);
 	/* The owner looks again and again while the disk fails: the pauses go on. */
 	if (essential_same(&store->essential, run, count))
-		return;
+		return false;
 	/* Resident already: frames change between evictable and not. */
 	cache_essential_change(store, false);
 	store->essential = (struct essential){.count = count};
 	for (uint32_t i = 0; i < count; i++)
 		store->essential.run[i] = run[i];
 	cache_essential_change(store, true);
+	return true;
 }

@@ -2,6 +2,7 @@
 """console.py - at the kernel's own console, in GRUB's menu, and a disk that is damaged."""
 
 import json
+import random
 import re
 import time
 
@@ -103,6 +104,14 @@ def spoil(image, page):
         file.seek(STORE_OFFSET + live["sector"] * SECTOR + 20)
         file.write(bytes([byte ^ 0x10]))
     return True
+
+
+def damaged_file(image, tmp_path, path):
+    """An object whose page cannot be read; not in the last commit, which would not count then."""
+    (tmp_path / "page").write_bytes(random.Random(5).randbytes(4000))
+    mkstore("put", image, tmp_path / "page", path)
+    mkstore("mkdir", image, path + "-later")
+    assert spoil(image, mkstore_json("map", image, path)["page"])
 
 
 def machine_number(image, name):

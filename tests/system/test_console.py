@@ -14,8 +14,8 @@ import time
 import pytest
 from conftest import make_image, mkstore, mkstore_json, verify
 
-from console import (BACK, KERNEL, attached, from_menu, give_up, kernel_command, machine_number, object_range,
-                     power_off, send_break, spoil, stall, until)
+from console import (BACK, KERNEL, attached, damaged_file, from_menu, give_up, kernel_command, machine_number,
+                     object_range, power_off, send_break, spoil, stall, until)
 from machine import Machine
 
 SYSTEM_PAGE = 0x100000
@@ -316,6 +316,29 @@ def test_program_of_shell_damaged(used_image):
         machine.type("restore before\r")
         machine.wait_resumed()
         works_again(machine)
+
+
+def test_without_a_guard(image, tmp_path):
+    """A shell that has no keeper says so, once; what it faults on ends it, and a new one is made."""
+    damaged_file(image, tmp_path, "/notes/damaged")
+    missing = "shell: runs without its guard: /bin/guard: no such name"
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        assert "given up" in machine.command("cat /notes/damaged")
+        assert "without" not in machine.command("rm /bin/guard")
+        for _ in range(2):
+            send_break(machine)
+            machine.wait(rf"^{KERNEL}")
+            machine.type("restart\r")
+            machine.wait(missing)
+            machine.wait(r"^perdure> ")
+            assert missing not in machine.command("ps")
+            machine.type("cat /notes/damaged\r")
+            machine.wait("the shell has faulted")
+            machine.wait(rf"^{KERNEL}")
+            machine.type("restart\r")
+            machine.wait(r"^perdure> ")
+        power_off(machine)
 
 
 # ---- the disk is away ------------------------------------------------------------------

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from console import damaged_file
 from conftest import cat, copy_sparse, make_image, mkstore, mkstore_json, verify
 from machine import Machine
 
@@ -28,9 +29,9 @@ def machine_numbers(machine, name):
     return [row[0] for row in rows if len(row) > 1 and row[1] == name]
 
 
-def look(machine):
+def look(machine, commands=LOOK):
     """All that shows something does."""
-    for command in LOOK:
+    for command in commands:
         said = machine.command(command)
         assert said.strip() or command == "log", command
         # A program that found no room may have said so in the log.
@@ -84,14 +85,14 @@ def use_up(machine):
     return names
 
 
-def get_out(machine, names):
+def get_out(machine, names, commands=LOOK):
     """Ends the program, deletes the snapshots, and then there is room again."""
     for number in machine_numbers(machine, "fill"):
         assert "destroyed" in machine.command(f"kill {number}")
-    look(machine)
+    look(machine, commands)
     for name in names:
         assert "given up" not in machine.command(f"delete {name}")
-        look(machine)
+        look(machine, commands)
 
     def writes():
         machine.command("echo room > /notes/x")
@@ -123,6 +124,20 @@ def test_a_full_store(tmp_path, manifest, how):
         machine.wait_off(LIMIT_S)
     verify(image)
     assert cat(image, "/notes/x") == "room\n"
+
+
+def test_a_fault_on_a_full_store(tmp_path, manifest):
+    """In the system's first life: the shell's guard runs when others do not, and finds room for
+    what it writes."""
+    image = tmp_path / "disk.img"
+    make_image(image, "64M", manifest=manifest)
+    damaged_file(image, tmp_path, "/notes/damaged")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        names = use_up(machine)
+        for _ in range(20):
+            assert "given up" in machine.command("cat /notes/damaged")
+        get_out(machine, names, ("ps", "snapshots", "store"))
 
 
 def test_a_bank_that_is_used_up(tmp_path, manifest):

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard.c - the shell's keeper, both sides.  Interface in guard.h.
+ * guard.c - the shell and its keeper.  Interface in guard.h.
  *
  *   shell                           kernel               guard
  *   touches a bad page  --fault-->  EVENT_FAULT  ------> registers: rip, rsp
  *   guard_recover       <-----------------------------  answers OK
  *   back in guard_run or guard_for_ever
  *
- * The guard is the shell's own program, started with the addresses that the
- * shell's registers are to be set to.
+ * The guard is started with what the shell's registers are to be set to.
  *
  * Somewhere to go back to there always is.  What cannot be recovered from (the recovery
  * itself faults, or the shell faults again and again without reading a key) ends with
@@ -16,24 +15,23 @@
  * where it is and takes the terminal over.
  */
 #include "user/shell/guard.h"
-#include "base/quantity.h"
 
 #include <string.h>
 #include "user/lib/directory.h"
 #include "user/lib/machine.h"
-#include "user/lib/message.h"
-#include "user/lib/program.h"
 #include "user/lib/segment.h"
 #include "user/lib/service.h"
 #include "user/lib/slot.h"
 #include "user/lib/spawn.h"
 #include "user/lib/table.h"
+#include "user/shell/shell.h"
 #include "base/text.h"
 
+#define GUARD_PROGRAM  "/bin/guard"
 #define GUARD_PRIORITY 8u /* the shell's own: nobody starts what is above itself */
 #define GUARD_STACK    4096u
 #define GUARD_PATIENCE 8u   /* faults without a key between them */
-#define GUARD_MEMORY   384u /* blocks, at most */
+#define GUARD_MEMORY   128u /* blocks, at most */
 /* The kernel may be about to set some aside. */
 #define GUARD_ROOM (GUARD_MEMORY + ESSENTIAL_BLOCKS_MAX)
 
@@ -46,52 +44,6 @@ static guard_point base_point, command_point;
 static bool in_command;
 static struct guard_fault recovery_fault;
 static uint32_t faults; /* since a key was read */
-
-/* ---- the guard's side --------------------------------------------------------- */
-
-/* Sets the shell's registers so that it goes on at rip with rsp. */
-static enum status guard_redirect(const struct message *fault, uint64_t rip, uint64_t rsp)
-{
-	struct disk_registers registers;
-	enum status status = machine_registers(MACHINE(GUARD_HELD), &registers);
-
-	if (status != STATUS_OK)
-		return status;
-	/* It is recovering already: it tries again, without a keeper. */
-	if (rsp - registers.gpr[REGISTER_RSP] < GUARD_STACK)
-		return machine_set_keeper(MACHINE(GUARD_HELD), NO_PORT);
-	memset(registers.gpr, 0, sizeof(registers.gpr));
-	registers.gpr[REGISTER_RSP] = rsp;
-	registers.gpr[REGISTER_RDI] = fault->word[0];
-	registers.gpr[REGISTER_RSI] = fault->word[1];
-	registers.gpr[REGISTER_RDX] = fault->word[3];
-	registers.rip = rip;
-	return machine_set_registers(MACHINE(GUARD_HELD), &registers);
-}
-
-int guard_main(int argc, char **argv)
-{
-	struct disk_registers registers;
-	struct message message = {0};
-	uint64_t rip, rsp;
-
-	if (argc != 4 || !quantity_parse(argv[2], QUANTITY_ANY, &rip) ||
-	    !quantity_parse(argv[3], QUANTITY_ANY, &rsp))
-		return 1;
-	/* Done once for nothing: a full store makes no new pages, and so all that it
-	 * needs exist before. */
-	if (machine_registers(MACHINE(GUARD_HELD), &registers) != STATUS_OK)
-		return 2;
-	for (;;) {
-		if (message_reply_receive(OWN_PORT, &message) != STATUS_OK)
-			return 2;
-		message.label = message.label == EVENT_FAULT ? guard_redirect(&message, rip, rsp)
-							     : STATUS_NO_OPERATION;
-		message.length = 0;
-	}
-}
-
-/* ---- the shell's side ----------------------------------------------------------- */
 
 /* Here the shell goes on after a fault, on the recovery stack. */
 static void __attribute__((noreturn)) guard_recover(uint64_t fault, uint64_t address, uint64_t code)
@@ -123,8 +75,8 @@ static bool guard_has_room(void)
 
 static enum status guard_make(struct spawned *spawned)
 {
-	static char rip[24], rsp[24];
-	char *arguments[] = {"guard", rip, rsp, NULL};
+	static char rip[24], rsp[24], bytes[24];
+	char *arguments[] = {rip, rsp, bytes, NULL};
 	struct spawn_request request = {
 		.name = GUARD_NAME,
 		.priority = GUARD_PRIORITY,
@@ -134,7 +86,7 @@ static enum status guard_make(struct spawned *spawned)
 		.grant = {{SLOT_SELF, GUARD_HELD}},
 		.grants = 1,
 	};
-	enum status status = path_segment(SYSTEM_SHELL, &request.program);
+	enum status status = path_segment(GUARD_PROGRAM, &request.program);
 
 	if (status != STATUS_OK)
 		return status;
@@ -143,9 +95,21 @@ static enum status guard_make(struct spawned *spawned)
 	/* As after a call: 8 bytes below a multiple of 16. */
 	text_format(rsp, sizeof(rsp), "%lu", (uintptr_t)(recovery_stack + GUARD_STACK - 8));
 	text_format(rip, sizeof(rip), "%lu", (uintptr_t)guard_recover);
+	text_format(bytes, sizeof(bytes), "%u", GUARD_STACK);
 	status = spawn_machine(&request, spawned);
 	slot_give(request.program.slot);
 	return status;
+}
+
+/* Once: a fault would leave the terminal to the kernel's console. */
+static void guard_missing(enum status status)
+{
+	static bool said;
+
+	if (!said)
+		shell_complain("shell", "runs without its guard: " GUARD_PROGRAM ": %s",
+			       status_text(status));
+	said = true;
 }
 
 /* Makes the guard's port the shell's keeper. */
@@ -188,8 +152,13 @@ static void guard_start(void)
 
 	if (status == STATUS_OK || status == STATUS_IO)
 		return;
-	if (!guard_has_room() || guard_make(&spawned) != STATUS_OK)
+	if (!guard_has_room())
 		return;
+	status = guard_make(&spawned);
+	if (status != STATUS_OK) {
+		guard_missing(status);
+		return;
+	}
 	guard = spawned.machine;
 	status = guard_appoint(guard);
 	if (status == STATUS_OK || status == STATUS_IO)

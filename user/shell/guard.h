@@ -6,7 +6,7 @@
  * somebody else shows as a fault of whoever touches it.  The shell has a second
  * machine, `guard`, as its keeper.  When the shell faults, the guard sends it to
  * guard_recover, which goes back to where guard_run was called or, outside of a command,
- * to guard_for_ever.  Without a guard (no room for it, /bin/shell removed) everything
+ * to guard_for_ever.  Without a guard (no room for it, /bin/guard removed) everything
  * works but that.
  */
 #ifndef USER_SHELL_GUARD_H
@@ -29,8 +29,5 @@ void guard_key(void);
 /* Runs function(argument).  False: it faulted; the slots that it had taken and the
  * segments in them that it had attached are given back. */
 bool guard_run(void (*function)(void *argument), void *argument, struct guard_fault *fault);
-
-/* The guard's own program: never returns unless its arguments are wrong. */
-int guard_main(int argc, char **argv);
 
 #endif

@@ -96,10 +96,8 @@ static void shell_turn(const struct guard_fault *fault)
 	shell_execute(line.text);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	if (argc > 1 && text_equal(argv[1], "guard"))
-		return guard_main(argc, argv);
 	message_impatient();
 	store_patience(SHELL_PATIENCE_NS);
 	line_init(&line, SHELL_PROMPT);

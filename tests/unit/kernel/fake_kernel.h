@@ -12,11 +12,13 @@
 
 /* What the test decides. */
 extern uint64_t fake_now_ns;
-extern bool fake_disk_fails;	     /* as far as commits know */
-extern uint32_t fake_fails_at;	     /* the nth store call of each call says NO_SPACE; 0: none */
-extern uint32_t fake_essential_runs; /* of pages, as the store was told last */
-extern uint32_t fake_full;	     /* how often a machine has waited for space */
-extern bool fake_restarts;	     /* a new shell is being made */
+extern bool fake_disk_fails;   /* as far as commits know */
+extern uint32_t fake_fails_at; /* the nth store call of each call says NO_SPACE; 0: none */
+/* Of pages, as the store was told last. */
+extern struct store_pages fake_essential[STORE_ESSENTIAL_RUNS];
+extern uint32_t fake_essential_runs;
+extern uint32_t fake_full; /* how often a machine has waited for space */
+extern bool fake_restarts; /* a new shell is being made */
 
 /* A new system with an empty store. */
 void fake_kernel_new(void);

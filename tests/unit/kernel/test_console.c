@@ -13,8 +13,9 @@
 
 #include <cmocka.h>
 
-#define OLD 7u
-#define NEW 9u
+#define OLD    7u
+#define NEW    9u
+#define KEEPER 11u
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
@@ -36,9 +37,30 @@ enum status system_prepare(struct space *space, struct disk_system **system)
 	return STATUS_OK;
 }
 
+static bool has_ended;
+static struct disk_machine machines[] = {
+	{.object = OLD, .version = OLD},
+	{.object = KEEPER, .version = KEEPER, .state = MACHINE_READY},
+};
+
 enum status object_read(struct space *space, object_t object, struct disk_object *record)
 {
-	return STATUS_DEAD;
+	*record = (struct disk_object){.version = object.n};
+	return has_ended ? STATUS_DEAD : STATUS_OK;
+}
+
+enum status machine_read(struct space *space, object_t object, struct disk_machine **machine)
+{
+	*machine = &machines[object.n == KEEPER];
+	return STATUS_OK;
+}
+
+enum status fault_keeper(const struct disk_machine *machine, struct disk_object *port,
+			 object_t *keeper, uint64_t *version)
+{
+	*keeper = (object_t){KEEPER};
+	*version = KEEPER;
+	return machine->keeper.version ? STATUS_OK : STATUS_DEAD;
 }
 
 enum status terminal_search(object_t *at)
@@ -107,10 +129,7 @@ void kernel_print_serial(bool on)
 	{                                                                                          \
 		abort();                                                                           \
 	}
-NEVER(enum status machine_read(struct space *space, object_t object, struct disk_machine **machine))
 NEVER(enum status space_read(struct space *space, page_t page, void **data))
-NEVER(enum status fault_keeper(const struct disk_machine *machine, struct disk_object *port,
-			       object_t *object, uint64_t *version))
 NEVER(bool checkpoint_ask(const struct store_commit_request *commit, enum checkpoint_end end))
 NEVER(bool checkpoint_withdraw(void))
 NEVER(enum console_progress console_choose(struct console_run *run))
@@ -124,7 +143,7 @@ enum console_progress (*console_command_find(const struct console_run *run))(str
 
 static enum status claim(uint64_t version)
 {
-	const struct disk_machine machine = {.version = version};
+	const struct disk_machine machine = {.object = (uint32_t)version, .version = version};
 
 	return console_claim(&machine);
 }
@@ -152,6 +171,8 @@ static int setup(void **state)
 	(void)state;
 	memset(&kernel, 0, sizeof(kernel));
 	memset(&system_page, 0, sizeof(system_page));
+	has_ended = true;
+	machines[0].state = MACHINE_READY;
 	console_reset();
 	/* The first call after a resume. */
 	told(OLD);
@@ -207,6 +228,47 @@ static void test_asked(void **state)
 	assert_int_equal(claim(OLD), STATUS_OK);
 }
 
+/* It has faulted, and its keeper is to put it on its feet. */
+static void faults(void)
+{
+	shown[0] = 0;
+	has_ended = false;
+	machines[0].state = MACHINE_FAULTED;
+	machines[0].keeper.version = 1;
+	machines[1].reply.object = OLD;
+	console_examine();
+	for (int i = 0; i < 5; i++)
+		console_step();
+	assert_string_equal(shown, "");
+}
+
+/* A keeper that finds the store full again and again is of no use, and one that cannot run
+ * at all; one that waits for a while is. */
+static void test_keeper_waits(void **state)
+{
+	(void)state;
+	faults();
+	for (int i = 0; i < 4; i++)
+		console_full(KEEPER);
+	console_full(NEW); /* nobody's business */
+	console_step();
+	assert_string_equal(shown, "");
+	console_full(KEEPER);
+	for (int i = 0; i < 5; i++)
+		console_step();
+	assert_non_null(strstr(shown, "the shell has faulted"));
+}
+
+static void test_keeper_cannot_run(void **state)
+{
+	(void)state;
+	faults();
+	console_stuck(KEEPER, STATUS_CORRUPT);
+	for (int i = 0; i < 5; i++)
+		console_step();
+	assert_non_null(strstr(shown, "the shell has faulted"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +276,8 @@ int main(void)
 		cmocka_unit_test_setup(test_new_shell_is_early, setup),
 		cmocka_unit_test_setup(test_new_shell_is_late, setup),
 		cmocka_unit_test_setup(test_asked, setup),
+		cmocka_unit_test_setup(test_keeper_waits, setup),
+		cmocka_unit_test_setup(test_keeper_cannot_run, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -371,7 +371,7 @@ static void test_essential(void **state)
 	system_page()->terminal.version = shell.version;
 	fake_adopt();
 	essential_reset();
-	fake_unread(fake_machine_page(&shell));
+	fake_unread(record_page_of(&shell));
 	run_seconds(essential_step, 3);
 	assert_false(essential_is(&shell));
 	fake_unread(0);
@@ -391,6 +391,71 @@ static void test_essential(void **state)
 	assert_int_equal(fake_essential_runs, 0);
 }
 
+static bool essential_has(uint64_t page)
+{
+	for (uint32_t i = 0; i < fake_essential_runs; i++)
+		if (page - fake_essential[i].first.n < fake_essential[i].count)
+			return true;
+	return false;
+}
+
+/* It is about to attach so many pages to itself, or takes a keeper. */
+static void essential_calls(const struct disk_capability *machine, uint64_t label,
+			    const struct disk_capability *passed, uint64_t rights, uint64_t owned)
+{
+	uint64_t *gpr;
+
+	fake_place(machine, 20, passed);
+	gpr = fake_machine(machine)->registers.gpr;
+	memset(gpr, 0, sizeof(fake_machine(machine)->registers.gpr));
+	gpr[REGISTER_R8] = rights;
+	gpr[REGISTER_R9] = owned;
+	gpr[REGISTER_R14] = 20;
+	assert_int_equal(fake_call(machine, ENTRY_CALL, SLOT_SELF, label, 0), FAKE_DONE);
+	assert_int_equal(fake_machine(machine)->registers.gpr[REGISTER_RSI], STATUS_OK);
+}
+
+/* Whatever a machine that is essential has from some moment on is so as well: its keeper,
+ * with all that has, and what is attached.  The keeper first: a heap leaves no room. */
+static void test_essential_grows(void **state)
+{
+	struct disk_capability shell, guard, port, heap;
+	struct disk_object record;
+
+	(void)state;
+	fake_kernel_new();
+	shell = create_apart();
+	guard = create_apart();
+	port = fake_create(OBJECT_PORT, 4);
+	heap = fake_create(OBJECT_SEGMENT, 2 * (uint64_t)STORE_ESSENTIAL_PAGES * PAGE_SIZE);
+	system_page()->terminal.object = shell.object;
+	system_page()->terminal.version = shell.version;
+	fake_adopt();
+	essential_reset();
+	run_seconds(essential_step, 1);
+	assert_true(essential_is(&shell) && !essential_is(&guard));
+
+	essential_calls(&shell, MACHINE_ATTACH, &heap, RIGHT_READ | RIGHT_WRITE, 1);
+	run_seconds(essential_step, 1);
+	fake_begin();
+	assert_int_equal(object_read(&kernel.space, (object_t){heap.object}, &record), STATUS_OK);
+	assert_true(essential_has(record.first_page));
+	assert_false(essential_has(record.first_page + STORE_ESSENTIAL_PAGES));
+
+	/* Who receives from it is the keeper. */
+	fake_place(&guard, SLOT_PORT, &port);
+	memset(fake_machine(&guard)->registers.gpr, 0, sizeof(struct disk_registers));
+	assert_int_equal(fake_call(&guard, ENTRY_RECEIVE, SLOT_PORT, 0, 0), FAKE_BLOCKED);
+	essential_calls(&shell, MACHINE_SET_KEEPER, &port, 0, 0);
+	run_seconds(essential_step, 1);
+	assert_true(essential_is(&shell) && essential_is(&guard));
+	fake_begin();
+	assert_int_equal(object_read(&kernel.space, (object_t){port.object}, &record), STATUS_OK);
+	assert_true(essential_has(record.first_page));
+	assert_true(essential_has(fake_machine_page(&guard)));
+	assert_true(essential_has(fake_machine_page(&shell)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,8 +463,8 @@ int main(void)
 		cmocka_unit_test(test_transient),      cmocka_unit_test(test_transient_unread),
 		cmocka_unit_test(test_transient_anew), cmocka_unit_test(test_on_resume),
 		cmocka_unit_test(test_safe),	       cmocka_unit_test(test_terminal),
-		cmocka_unit_test(test_essential),      cmocka_unit_test(test_work_forgets),
-		cmocka_unit_test(test_not_full),
+		cmocka_unit_test(test_essential),      cmocka_unit_test(test_essential_grows),
+		cmocka_unit_test(test_work_forgets),   cmocka_unit_test(test_not_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

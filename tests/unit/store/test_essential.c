@@ -6,7 +6,7 @@
 #include "tests/unit/store/fixture.h"
 
 #define RUNS	   14u
-#define RUN_PAGES  9u /* 126 pages; with a leaf of its own for each run, some 50 nodes */
+#define RUN_PAGES  16u /* 224 pages; with a leaf of its own for each run, some 50 nodes */
 #define SYSTEM_END UINT64_C(0x100000)
 #define SMALLEST   65536u /* sectors: the smallest store for a system */
 
@@ -73,6 +73,20 @@ static uint32_t use_up(struct fixture *f, uint64_t first, uint64_t step, uint32_
 	return count;
 }
 
+/* Pages below `end` are given back until there is room for a snapshot of all. */
+static void snapshot_at_last(struct fixture *f, uint64_t end)
+{
+	enum status status;
+
+	while (fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "all") == STATUS_NO_SPACE) {
+		end -= 16;
+		while ((status = store_pages_clear(f->store, (page_t){end}, 16)) == STATUS_WAIT)
+			fixture_wait(f);
+		assert_int_equal(status, STATUS_OK);
+		fixture_checkpoint(f);
+	}
+}
+
 /*
  * At every free count down to none: a snapshot keeps all, then new pages, pages that
  * exist and the owner's own ones are written until each of them is refused.
@@ -86,8 +100,7 @@ static void test_nobody_uses_them_up(void **state)
 	(void)state;
 	pages = use_up(f, user, 1, 6000);
 	assert_in_range(pages, 3000, 5999 + 1);
-	while (fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "all") == STATUS_NO_SPACE)
-		fixture_clear(f, (uint32_t)(user - f->base) + (pages -= 16), 16);
+	snapshot_at_last(f, user + pages);
 	pages = use_up(f, user + 0x10000, 1, 6000);
 	assert_in_range(pages, 0, 5999);
 	assert_in_range(use_up(f, user, 1, 6000), 1, 5999);
@@ -349,14 +362,14 @@ static void test_others_are_stopped(void **state)
 {
 	struct fixture *f = fixture_essential();
 	enum status status;
+	uint32_t pages;
 
 	(void)state;
 	assert_int_equal(store_space_check(f->store), STATUS_OK);
-	use_up(f, 2 * SYSTEM_END, 1, 6000);
+	pages = use_up(f, 2 * SYSTEM_END, 1, 6000);
 	assert_int_equal(store_space_check(f->store), STATUS_OK);
-	while (fixture_commit(f, STORE_ACTION_SNAPSHOT, 0, "all") == STATUS_NO_SPACE)
-		fixture_clear(f, (uint32_t)(2 * SYSTEM_END - f->base), 16);
-	use_up(f, 2 * SYSTEM_END + 16, 1, 6000);
+	snapshot_at_last(f, 2 * SYSTEM_END + pages);
+	use_up(f, 2 * SYSTEM_END, 1, 6000);
 	while ((status = store_space_check(f->store)) == STATUS_WAIT)
 		fixture_wait(f);
 	assert_int_equal(status, STATUS_NO_SPACE);
