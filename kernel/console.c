@@ -488,6 +488,13 @@ static bool console_run_step(void)
 	return false;
 }
 
+/* A new shell has shown its prompt while the command that makes it is not through yet: what
+ * is typed is for that. */
+static bool console_is_read(void)
+{
+	return console_restarts() && console.told && console.told != console.served;
+}
+
 /* Ctrl-C while a command runs; what else is typed then is for nobody. */
 static bool console_cancelled(void)
 {
@@ -541,7 +548,7 @@ bool console_step(void)
 	if (!console.owns || !console_flush())
 		return more;
 	if (console.run.step) {
-		if (!console_cancelled())
+		if (console_is_read() || !console_cancelled())
 			return console_run_step();
 		console_cancel();
 		return true;

@@ -74,9 +74,15 @@ uint32_t arch_console_write(const uint8_t *bytes, uint32_t length)
 	return length;
 }
 
+static const char *typed = "";
+
 uint32_t arch_console_read(uint8_t *bytes, uint32_t length)
 {
-	return 0;
+	uint32_t count = (uint32_t)strnlen(typed, length);
+
+	memcpy(bytes, typed, count);
+	typed += count;
+	return count;
 }
 
 bool kernel_work_end(enum status status)
@@ -131,12 +137,21 @@ void kernel_print_serial(bool on)
 	}
 NEVER(enum status space_read(struct space *space, page_t page, void **data))
 NEVER(bool checkpoint_ask(const struct store_commit_request *commit, enum checkpoint_end end))
-NEVER(bool checkpoint_withdraw(void))
 NEVER(enum console_progress console_choose(struct console_run *run))
-NEVER(enum console_progress console_restart(struct console_run *run))
+
+enum console_progress console_restart(struct console_run *run)
+{
+	return CONSOLE_MORE;
+}
+
 enum console_progress (*console_command_find(const struct console_run *run))(struct console_run *)
 {
-	abort();
+	return console_restart;
+}
+
+bool checkpoint_withdraw(void)
+{
+	return true;
 }
 
 /* ---- tests ------------------------------------------------------------------------------ */
@@ -204,6 +219,32 @@ static void test_new_shell_is_early(void **state)
 	console_give_back(); /* the command's end */
 	assert_int_equal(claim(NEW), STATUS_OK);
 	assert_int_equal(system_page.terminal.version, NEW);
+}
+
+/* What is typed at its prompt is not lost, and is not for the command. */
+static void test_new_shell_is_typed_to(void **state)
+{
+	(void)state;
+	taken();
+	typed = "restart\rx";
+	for (int i = 0; i < 20; i++)
+		console_step();
+	assert_string_equal(typed, "");
+	assert_true(console_restarts());
+	told(NEW);
+	typed = "\003ps\r";
+	for (int i = 0; i < 20; i++)
+		console_step();
+	assert_true(console_restarts());
+	assert_string_equal(typed, "\003ps\r");
+	/* One that is not there yet can be given up. */
+	console_give_back();
+	assert_int_equal(claim(NEW), STATUS_OK);
+	taken();
+	typed = "restart\r\003";
+	for (int i = 0; i < 20; i++)
+		console_step();
+	assert_false(console_restarts());
 }
 
 static void test_new_shell_is_late(void **state)
@@ -274,6 +315,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_comes_back, setup),
 		cmocka_unit_test_setup(test_new_shell_is_early, setup),
+		cmocka_unit_test_setup(test_new_shell_is_typed_to, setup),
 		cmocka_unit_test_setup(test_new_shell_is_late, setup),
 		cmocka_unit_test_setup(test_asked, setup),
 		cmocka_unit_test_setup(test_keeper_waits, setup),
