@@ -242,11 +242,11 @@ static const struct verify_type {
 			  body_table},
 	[OBJECT_DIRECTORY] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, true, 0, charge_directory,
 			      body_directory},
-	[OBJECT_BANK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY},
-	[OBJECT_CLOCK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY},
-	[OBJECT_CONSOLE] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY},
-	[OBJECT_STORE] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY},
-	[OBJECT_SYSTEM] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY},
+	[OBJECT_BANK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
+	[OBJECT_CLOCK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
+	[OBJECT_CONSOLE] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
+	[OBJECT_STORE] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
+	[OBJECT_SYSTEM] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
 	[OBJECT_LOG] = {true, VERIFY_ARENA_KERNEL, 0, SIZE_ANY, false, 0, charge_log, body_log},
 };
 
