@@ -344,7 +344,7 @@ struct abi_snapshot {
 
 /* Blocks that the kernel sets aside, at most, when a machine becomes essential: then what
  * room there was for new pages (room_blocks) is so much less. */
-#define ESSENTIAL_BLOCKS_MAX 576u
+#define ESSENTIAL_BLOCKS_MAX 384u
 
 /* Programs of older systems know the beginning of it: append. */
 struct abi_store {

@@ -36,6 +36,7 @@ static struct {
 	bool returned;		      /* it was the kernel's until now; nobody has read since */
 	uint64_t told;	 /* version of the machine told RESTARTED since it was taken, 0: none */
 	uint64_t served; /* version of the terminal's machine, as far as it is known */
+	uint64_t before; /* the same when it was taken */
 	uint64_t keeper; /* and of its keeper, if that may be at its fault */
 	uint32_t full;	 /* how often in a row one of them has found the store full */
 	uint64_t stuck;	 /* version of a machine that was found unable to run, and why */
@@ -121,6 +122,7 @@ static void console_take(bool asked)
 		return;
 	console.owns = true;
 	console.told = 0;
+	console.before = console.served;
 	console.taken_ns = arch_time_ns();
 	console.question = NULL;
 	console.run.step = NULL;
@@ -148,10 +150,26 @@ void console_give_back(void)
 	task_wake_channel(CHANNEL_CONSOLE_OUTPUT);
 }
 
+bool console_restarts(void)
+{
+	return console.owns && console.run.step == console_restart;
+}
+
+/* A new shell has shown its prompt while the command that makes it is not through yet: what
+ * is typed is for that, and who asks for the console is not there yet. */
+static bool console_is_read(void)
+{
+	return console_restarts() && console.told && console.told != console.before;
+}
+
 void console_asked(void)
 {
 	bool had = console.owns;
 
+	if (console_is_read()) {
+		console_give_back();
+		had = false;
+	}
 	console_take(!kernel.hold);
 	if (had)
 		return;
@@ -227,11 +245,6 @@ enum status console_claim(const struct disk_machine *machine)
 	console.reader = machine->version;
 	console.noted = status == STATUS_OK;
 	return STATUS_OK;
-}
-
-bool console_restarts(void)
-{
-	return console.owns && console.run.step == console_restart;
 }
 
 void console_told(const struct disk_machine *machine)
@@ -486,13 +499,6 @@ static bool console_run_step(void)
 			"it\n");
 	}
 	return false;
-}
-
-/* A new shell has shown its prompt while the command that makes it is not through yet: what
- * is typed is for that. */
-static bool console_is_read(void)
-{
-	return console_restarts() && console.told && console.told != console.served;
 }
 
 /* Ctrl-C while a command runs; what else is typed then is for nobody. */

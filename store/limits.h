@@ -54,16 +54,16 @@
 #define LIMIT_SYSTEM_BLOCKS	  256u	 /* blocks kept for the owner's own pages */
 #define LIMIT_ESSENTIAL_NODES	  64u	 /* above the essential pages, see essential.c */
 #define LIMIT_ESSENTIAL_FRAMES	  (STORE_ESSENTIAL_PAGES + LIMIT_ESSENTIAL_NODES)
-#define LIMIT_ESSENTIAL_CHANGES	  (2 * LIMIT_ESSENTIAL_FRAMES) /* taken and given back */
 /* Twice: what the newest snapshot keeps of them, and what the next commit writes. */
-#define LIMIT_ESSENTIAL_BLOCKS (2 * LIMIT_ESSENTIAL_FRAMES)
-#define LIMIT_ESSENTIAL_PAUSE  64u /* commits until a node that cannot be read is tried again */
-#define LIMIT_CLEAR_BLOCKS     32u /* blocks of the slop that clearing may count on */
-#define LIMIT_NODE_SECTORS     6u  /* a node compressed: for an estimate only */
-#define LIMIT_COMMIT_READS     3u  /* tries of a read that a commit cannot do without */
-#define LIMIT_FAILURES	       8u  /* commits in a row until a read error counts as damage */
-#define LIMIT_STRIKES	       3u  /* tombstones that a slot refuses before it is read */
-#define LIMIT_PRESSURE_BLOCKS  64u /* blocks reserved that never press for a checkpoint */
+#define LIMIT_ESSENTIAL_BLOCKS	(2 * (STORE_ESSENTIAL_WRITTEN + LIMIT_ESSENTIAL_NODES))
+#define LIMIT_ESSENTIAL_CHANGES LIMIT_ESSENTIAL_BLOCKS /* taken and given back */
+#define LIMIT_ESSENTIAL_PAUSE	64u /* commits until a node that cannot be read is tried again */
+#define LIMIT_CLEAR_BLOCKS	32u /* blocks of the slop that clearing may count on */
+#define LIMIT_NODE_SECTORS	6u  /* a node compressed: for an estimate only */
+#define LIMIT_COMMIT_READS	3u  /* tries of a read that a commit cannot do without */
+#define LIMIT_FAILURES		8u  /* commits in a row until a read error counts as damage */
+#define LIMIT_STRIKES		3u  /* tombstones that a slot refuses before it is read */
+#define LIMIT_PRESSURE_BLOCKS	64u /* blocks reserved that never press for a checkpoint */
 
 /* Views. */
 #define LIMIT_VIEW_NODES 64u /* pairs of nodes compared by one call */

@@ -216,17 +216,19 @@ void store_frame_unpin(struct store *store, frame_t frame);
 
 /*
  * Pages that stay usable when the store is full: of whoever must be able to look, to
- * end others, to give space back.  At most STORE_ESSENTIAL_PAGES of them should exist:
- * for so many, and the nodes above them, space and memory are set aside.  Replaces
+ * end others, to give space back.  At most STORE_ESSENTIAL_PAGES of them should exist, and
+ * STORE_ESSENTIAL_WRITTEN be written to (the code of programs is not): with the nodes above
+ * them, memory is set aside for the ones and space for the others.  Replaces
  * what was named before; nothing is after a mount.  The same again changes nothing (false).
  */
 struct store_pages {
 	page_t first;
 	uint64_t count;
 };
-#define STORE_ESSENTIAL_RUNS   24u
-#define STORE_ESSENTIAL_PAGES  224u
-#define STORE_ESSENTIAL_BLOCKS 576u /* set aside, at most */
+#define STORE_ESSENTIAL_RUNS	24u
+#define STORE_ESSENTIAL_PAGES	224u
+#define STORE_ESSENTIAL_WRITTEN 128u
+#define STORE_ESSENTIAL_BLOCKS	384u /* set aside, at most */
 bool store_essential_set(struct store *store, const struct store_pages *run, uint32_t count);
 
 /* May others go on?  WAIT and NO_SPACE as of a page that exists already: from then on

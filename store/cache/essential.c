@@ -46,7 +46,7 @@ uint64_t essential_blocks(const struct store *store, uint64_t total)
 {
 	if (!store->essential.count)
 		return 0;
-	return total / 14 < LIMIT_ESSENTIAL_BLOCKS ? total / 14 : LIMIT_ESSENTIAL_BLOCKS;
+	return total / 20 < LIMIT_ESSENTIAL_BLOCKS ? total / 20 : LIMIT_ESSENTIAL_BLOCKS;
 }
 
 /*

@@ -21,7 +21,6 @@ uint32_t codec_compress(void *state, const void *page, void *out, uint32_t room)
 {
 	int size = LZ4_compress_fast_extState(state, page, out, PAGE_SIZE, (int)room, 1);
 
-	ASSERT(room && room < PAGE_SIZE);
 	return size > 0 ? (uint32_t)size : 0;
 }
 

@@ -44,7 +44,7 @@ void reclaim_begin(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 
-	ASSERT(commit_is_full(store) && store->commit.phase == COMMIT_PREPARE);
+	ASSERT(commit_is_full(store));
 	reclaim->phase = RECLAIM_LOAD;
 	reclaim->changes_stop = changes_count(store) + LIMIT_RECLAIM_CHANGES -
 				(DISK_NODE_ENTRIES + DISK_HEIGHT_MAX);

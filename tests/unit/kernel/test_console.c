@@ -237,9 +237,17 @@ static void test_new_shell_is_typed_to(void **state)
 		console_step();
 	assert_true(console_restarts());
 	assert_string_equal(typed, "\003ps\r");
+	/* Who asks for the console now gets it, and what he types is for that. */
+	shown[0] = 0;
+	console_asked();
+	assert_true(console_holds_output());
+	assert_false(console_restarts());
+	for (int i = 0; i < 5; i++)
+		console_step();
+	assert_non_null(strstr(shown, "kernel> "));
 	/* One that is not there yet can be given up. */
 	console_give_back();
-	assert_int_equal(claim(NEW), STATUS_OK);
+	assert_int_equal(claim(NEW), STATUS_RESTARTED);
 	taken();
 	typed = "restart\r\003";
 	for (int i = 0; i < 20; i++)

@@ -6,7 +6,7 @@
 #include "tests/unit/store/fixture.h"
 
 #define RUNS	   14u
-#define RUN_PAGES  16u /* 224 pages; with a leaf of its own for each run, some 50 nodes */
+#define RUN_PAGES  9u /* 126 pages; with a leaf of its own for each run, some 50 nodes */
 #define SYSTEM_END UINT64_C(0x100000)
 #define SMALLEST   65536u /* sectors: the smallest store for a system */
 
