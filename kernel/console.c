@@ -164,12 +164,11 @@ static bool console_is_read(void)
 
 void console_asked(void)
 {
-	bool had = console.owns;
+	bool had;
 
-	if (console_is_read()) {
+	if (console_is_read())
 		console_give_back();
-		had = false;
-	}
+	had = console.owns;
 	console_take(!kernel.hold);
 	if (had)
 		return;

@@ -236,9 +236,8 @@ bool essential_step(void)
 	essential.looking = false;
 	essential.look_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
 	essential.list = essential.next;
-	if (store_essential_set(kernel.space.store, essential.list.run, essential.list.runs))
-		essential.unread = true;
-	if (essential.unread)
+	if (store_essential_set(kernel.space.store, essential.list.run, essential.list.runs) ||
+	    essential.unread)
 		essential.read_run = essential.read_page = 0;
 	essential.unread = false;
 	return true;

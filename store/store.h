@@ -218,8 +218,9 @@ void store_frame_unpin(struct store *store, frame_t frame);
  * Pages that stay usable when the store is full: of whoever must be able to look, to
  * end others, to give space back.  At most STORE_ESSENTIAL_PAGES of them should exist, and
  * STORE_ESSENTIAL_WRITTEN be written to (the code of programs is not): with the nodes above
- * them, memory is set aside for the ones and space for the others.  Replaces
- * what was named before; nothing is after a mount.  The same again changes nothing (false).
+ * them, memory is set aside for the ones and space for the others.  Nobody counts: what is
+ * beyond finds room or is refused, as any page.  Replaces what was named before; nothing is
+ * after a mount.  The same again changes nothing (false).
  */
 struct store_pages {
 	page_t first;

@@ -216,6 +216,8 @@ def test_traffic_light_serves_its_queue(image):
         wait_for(machine, "ls /demo", "traffic")
         machine.command("run press 2 /demo/traffic 1")
         wait_for(machine, "log 20", "press ended, code 0")
+        machine.command("run press 2 /demo/traffic")
+        wait_for(machine, "log 20", r"failed: usage: press \[TIMES \[PATH EVENT\]\]")
         machine.command("run press 5")
         # Some cross while others still press.
         told = wait_for(machine, "log 1000", r"press: (\d+) wait, (\d+) have crossed")

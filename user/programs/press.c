@@ -23,11 +23,13 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && (!quantity_parse(argv[1], QUANTITY_ANY, &times) || times > 1000))
 		program_fail("%s: not a number up to 1000", argv[1]);
+	if (argc == 3 || argc > 4)
+		program_fail("usage: press [TIMES [PATH EVENT]]");
 	if (argc > 3 && !quantity_parse(argv[3], QUANTITY_ANY, &press.label))
 		program_fail("%s: not the number of an event", argv[3]);
 	program_check(path_port(path, &port), path);
 	for (; times > 0; times--)
-		program_check(message_send(port, &press, true), "press the button");
+		program_check(message_send(port, &press, true), "send");
 	if (argc > 3)
 		return 0;
 	program_check(message_call(port, &ask), "ask the traffic light");
