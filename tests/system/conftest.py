@@ -146,6 +146,29 @@ def named_numbers(text):
     return {word: int(number) for word, number in re.findall(r"([a-z]+) (\d+)", text)}
 
 
+DEMO = {
+    "count": r"^\d+$",
+    "exchange": r"^sent \d+ received \d+ lost \d+ repeated \d+$",
+    "primes": r"^found \d+ largest \d+ checked \d+ errors \d+$",
+}
+
+
+def demo(machine, name, limit_s=900):
+    """What the program behind /demo/NAME says of itself: it may not have begun when the
+    prompt is there, or be in the middle of saying it."""
+    deadline = time.monotonic() + limit_s
+    while not re.search(DEMO[name], said := machine.command(f"cat /demo/{name}").strip()):
+        assert time.monotonic() < deadline, said
+    return named_numbers(said) or int(said)
+
+
+def demos_are_exact(machine):
+    """None of the programs that check themselves has seen anything wrong."""
+    exchange, primes = demo(machine, "exchange"), demo(machine, "primes")
+    assert exchange["lost"] == exchange["repeated"] == 0, exchange
+    assert primes["errors"] == 0, primes
+
+
 @pytest.fixture(scope="session")
 def base_image():
     """One fresh image for all tests of this run, shared by the processes."""

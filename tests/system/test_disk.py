@@ -13,7 +13,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import STORE_OFFSET, cat, make_image, mkstore, mkstore_json, numbers, verify
+from conftest import STORE_OFFSET, cat, demo, make_image, mkstore, mkstore_json, verify
 
 from away import FAULTS, Away, Failing, Served, modern
 from machine import Machine
@@ -153,13 +153,13 @@ def test_server_stalls(image):
         machine.wait_prompt()
         machine.command("date")
         machine.command("store")
-        while numbers(machine.command("cat /demo/count"))[-1] < 2:
+        while demo(machine, "count") < 2:
             pass  # the counter is in memory once it counts
         away.signal(signal.SIGSTOP)
         machine.wait(SILENT)
         assert "UTC" in machine.command("date")
-        counted = numbers(machine.command("cat /demo/count"))[-1]
-        while numbers(machine.command("cat /demo/count"))[-1] < counted + 5:
+        counted = demo(machine, "count")
+        while demo(machine, "count") < counted + 5:
             pass
         assert "unsaved      since 20" in machine.command("store")
         away.signal(signal.SIGCONT)

@@ -11,7 +11,7 @@ import json
 import re
 
 import pytest
-from conftest import STORE_OFFSET, cat, mkstore, mkstore_json, numbers, verify
+from conftest import STORE_OFFSET, cat, demo, mkstore, mkstore_json, verify
 
 from away import modern
 from console import BACK, KERNEL, SECTOR, kernel_command, machine_number, object_range, power_off, send_break
@@ -89,7 +89,7 @@ def machine_sector(image, number):
 
 def exchanges_on(machine):
     """exchange has got its answers, and none is missing or came twice."""
-    before = numbers(machine.command("cat /demo/exchange"))[0]
+    before = demo(machine, "exchange")["sent"]
     wait_for(machine, "cat /demo/exchange", rf"sent (?!{before} )\d+ .* lost 0 repeated 0")
 
 

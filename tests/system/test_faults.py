@@ -19,7 +19,7 @@ import re
 import signal
 
 import pytest
-from conftest import STORE_OFFSET, cat, copy_sparse, mkstore, named_numbers, verify
+from conftest import STORE_OFFSET, cat, copy_sparse, demos_are_exact, mkstore, verify
 
 from console import until
 from faults import FAILING, blkdebug, failing, heal, requests, rules
@@ -215,8 +215,7 @@ class System:
         machines = self.machine.command("ps")
         there = sorted(re.findall(r"^ +\d+ +(\w+)", machines, re.M))
         assert there == MACHINES and not re.search("faulted|stopped", machines), machines
-        exchange = named_numbers(self.machine.command("cat /demo/exchange"))
-        assert exchange["lost"] == exchange["repeated"] == 0, exchange
+        demos_are_exact(self.machine)
         copy = self.look()
         snapshots = names(copy)
         assert (f"with-{self.number}" in snapshots) == (operation != "delete")

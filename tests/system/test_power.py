@@ -14,15 +14,11 @@ import os
 import random
 import time
 
-from conftest import cat, named_numbers, numbers, verify
+from conftest import cat, demo, demos_are_exact, named_numbers, numbers, verify
 
 from machine import Machine
 
 CUTS = 10
-
-
-def read_counter(machine):
-    return numbers(machine.command("cat /demo/count"))[0]
 
 
 def load(machine, random_source):
@@ -58,17 +54,18 @@ def test_ten_cuts_under_load(image):
             assert boot.reason == ("fresh" if cuts == 0 else "power cut")
             assert boot.generation > generation
             generation = boot.generation
+            demos_are_exact(machine)
             if words:
                 # The line that was being typed is still there; and the history.
                 assert words in machine.command("history")
-            assert read_counter(machine) >= last_count
+            assert demo(machine, "count") >= last_count
             load(machine, random_source)
             words = f"echo cut number {cuts}"
             machine.command(words)
-            least = read_counter(machine)
+            least = demo(machine, "count")
             machine.command("checkpoint")
             read_at = time.monotonic()
-            before = read_counter(machine)
+            before = demo(machine, "count")
             machine.type("cp /bin/shell /notes/load5\r")
             until = time.monotonic() + random_source.uniform(0, 2.5)
             while time.monotonic() < until:

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import mkstore, mkstore_json, named_numbers, numbers, program_command, verify
+from conftest import demo, demos_are_exact, mkstore, mkstore_json, program_command, verify
 
 from machine import LIMIT_S, Machine
 
@@ -40,10 +40,9 @@ def wait_for(machine, command, pattern, limit_s=900):
 
 def others_are_well(machine):
     """The first machines work, none has seen anything wrong."""
-    before = numbers(machine.command("cat /demo/count"))[0]
+    before = demo(machine, "count")
     wait_for(machine, "cat /demo/count", rf"^(?!{before}$)\d+$")
-    wait_for(machine, "cat /demo/exchange", " lost 0 repeated 0$")
-    assert named_numbers(machine.command("cat /demo/primes"))["errors"] == 0
+    demos_are_exact(machine)
 
 
 def test_selftest(image):

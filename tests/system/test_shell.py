@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from conftest import cat, mkstore, named_numbers, numbers, verify, wait_durable
+from conftest import cat, demo, demos_are_exact, mkstore, verify, wait_durable
 from test_programs import wait_for
 
 from machine import LIMIT_S, Machine, without_asides
@@ -207,14 +207,15 @@ def test_run_stop_continue_kill(shell):
 
 
 def test_stopped_counter_stands_still(shell):
+    demo(shell, "count")
     shell.command("stop counter")
-    first = numbers(shell.command("cat /demo/count"))
+    first = demo(shell, "count")
     uptime = time.monotonic() + 2.5
     while time.monotonic() < uptime:
         shell.command("echo waiting")
-    assert numbers(shell.command("cat /demo/count")) == first
+    assert demo(shell, "count") == first
     shell.command("continue counter")
-    wait_for(shell, "cat /demo/count", rf"^(?!{first[0]}$)\d+$")
+    wait_for(shell, "cat /demo/count", rf"^(?!{first}$)\d+$")
 
 
 def generation(shell):
@@ -490,12 +491,9 @@ def test_demo_objects(shell):
     """The names people rely on."""
     assert re.fullmatch(r"\d+\n?", shell.command("cat /demo/count"))
     wait_for(shell, "cat /demo/exchange", "received [1-9]")
-    exchange = shell.command("cat /demo/exchange")
-    assert exchange.count("\n") <= 1
-    found = named_numbers(exchange)
-    assert found["lost"] == 0 and found["repeated"] == 0
+    found = demo(shell, "exchange")
     assert found["sent"] >= found["received"] > 0
-    assert named_numbers(shell.command("cat /demo/primes"))["errors"] == 0
+    demos_are_exact(shell)
 
 
 def test_inside_and_outside_read_the_same(image):

@@ -11,7 +11,7 @@ import re
 import time
 
 import pytest
-from conftest import cat, mkstore, mkstore_json, named_numbers, numbers, verify
+from conftest import cat, demo, demos_are_exact, mkstore, mkstore_json, named_numbers, verify
 
 from machine import Machine
 
@@ -40,7 +40,7 @@ def test_work_restore_work_restore_delete(image):
     with Machine(image) as machine:
         machine.wait_prompt()
         machine.command("echo first > /notes/text")
-        count = numbers(machine.command("cat /demo/count"))[0]
+        count = demo(machine, "count")
         machine.command("snapshot one")
         machine.command("echo second > /notes/text")
         machine.command("echo more > /notes/more")
@@ -49,7 +49,7 @@ def test_work_restore_work_restore_delete(image):
         assert text(machine) == "first"
         assert "more" not in machine.command("ls /notes")
         # The counter goes on from what it was then.
-        assert numbers(machine.command("cat /demo/count"))[0] >= count
+        assert demo(machine, "count") >= count
         machine.command("echo third > /notes/text")
         machine.command("snapshot two")
         restore(machine, "one")
@@ -58,9 +58,7 @@ def test_work_restore_work_restore_delete(image):
         assert text(machine) == "third"
         listed = machine.command("snapshots")
         assert "one" in listed and "two" in listed
-        exchange = named_numbers(machine.command("cat /demo/exchange"))
-        assert exchange["lost"] == 0 and exchange["repeated"] == 0
-        assert named_numbers(machine.command("cat /demo/primes"))["errors"] == 0
+        demos_are_exact(machine)
         machine.command("checkpoint")
     verify(image)
     for name in names(image):
@@ -101,6 +99,7 @@ def test_cut_inside(image, operation):
     """Cuts spread over the time that the operation takes, and one right after it."""
     with Machine(image) as machine:
         machine.wait_prompt()
+        demos_are_exact(machine)
         machine.command("echo at base > /notes/text")
         machine.command("snapshot base")
         machine.command("cp /bin/shell /notes/shell")
@@ -145,7 +144,7 @@ def test_cut_inside(image, operation):
     assert state is True
     with Machine(image) as machine:
         machine.wait_prompt()
-        assert named_numbers(machine.command("cat /demo/primes"))["errors"] == 0
+        demos_are_exact(machine)
 
 
 def test_restore_keeps_what_it_replaces(image):

@@ -12,7 +12,7 @@ import os
 import random
 import struct
 
-from conftest import WORK, copy_sparse, mkstore, named_numbers, numbers
+from conftest import WORK, copy_sparse, demo, demos_are_exact, mkstore
 
 from machine import Machine
 
@@ -123,10 +123,8 @@ def check_boot(path):
     copy_sparse(path, copy)
     with Machine(copy) as machine:
         machine.wait_prompt()
-        exchange = named_numbers(machine.command("cat /demo/exchange"))
-        assert exchange["lost"] == 0 and exchange["repeated"] == 0
-        assert named_numbers(machine.command("cat /demo/primes"))["errors"] == 0
-        assert len(numbers(machine.command("cat /demo/count"))) == 1
+        demos_are_exact(machine)
+        assert demo(machine, "count") >= 0
         machine.command("checkpoint")
     mkstore("verify", copy)
     os.unlink(copy)
