@@ -215,7 +215,8 @@ void verify_catalogue_list(struct verify *verify, struct verify_pass *pass)
 	struct disk_snapshot snapshot;
 	uint64_t key = 1;
 
-	while (verify_catalogue_next(verify, &space, &key, &snapshot) == STATUS_OK) {
+	while (verify_tree_next(verify, DISK_TREE_CATALOGUE, &space, &key, &snapshot) ==
+	       STATUS_OK) {
 		place.key = key++;
 		if (!snapshot_collect(verify, pass, &place, NULL, &snapshot))
 			return;

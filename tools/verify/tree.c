@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tree.c - which sectors belong to what, and the walk over one tree.
- *
- * A walk keeps one node per level, so its depth is bounded by the height, which is at
- * most 8.
+ * tree.c - which sectors belong to what, and the check of one tree.
  */
 #include "tools/verify/verify_priv.h"
 #include "base/assert.h"
@@ -152,13 +149,7 @@ static uint64_t memo_get(const struct verify_pass *pass, uint64_t sector)
 	return pass->memo_room ? memo_slot(pass->memo, pass->memo_room, sector)->pages : 0;
 }
 
-/* ---- the walk --------------------------------------------------------- */
-
-struct frame {
-	struct verify_node node;
-	uint64_t sector, birth, key, pages;
-	unsigned index;
-};
+/* ---- the check -------------------------------------------------------- */
 
 static void totals_add(struct verify *verify, const struct verify_pass *pass,
 		       const struct verify_place *place, const struct disk_reference *reference)
@@ -194,10 +185,10 @@ static uint64_t key_limit(const struct verify *verify, const struct verify_pass 
 	return (pass->record.sectors + DISK_FREE_MAP_SECTORS - 1) / DISK_FREE_MAP_SECTORS;
 }
 
-/* Checks and takes a reference of level 0.  True when it counts as a page. */
-static bool walk_page(struct verify *verify, struct verify_pass *pass,
-		      const struct verify_walk *walk, const struct verify_place *place,
-		      const struct disk_reference *reference, uint64_t birth_max)
+/* Checks and takes a reference of level 0. */
+static void page_check(struct verify *verify, struct verify_pass *pass,
+		       const struct verify_walk *walk, const struct verify_place *place,
+		       const struct disk_reference *reference, uint64_t birth_max)
 {
 	bool space = place->tree == DISK_TREE_SPACE;
 	bool unpack = !space || !verify->options.skip_unpack;
@@ -208,16 +199,16 @@ static bool walk_page(struct verify *verify, struct verify_pass *pass,
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_REFERENCE, place,
 				 disk_reference_sector(reference).n,
 				 "the key is beyond the end of the map");
-		return true;
+		return;
 	}
 	if (!verify_reference_check(verify, place, reference, birth_max)) {
 		pass->incomplete = true;
-		return true;
+		return;
 	}
 	if (reference->codec == DISK_CODEC_ZERO) {
 		if (walk->page)
 			walk->page(verify, pass, place, reference, NULL);
-		return true;
+		return;
 	}
 	claim = extent_claim(verify, pass, place, reference);
 	if (claim == CLAIM_CLASH)
@@ -227,14 +218,14 @@ static bool walk_page(struct verify *verify, struct verify_pass *pass,
 	if (space && (claim != CLAIM_NEW || verify->options.skip_data)) {
 		if (walk->page)
 			walk->page(verify, pass, place, reference, NULL);
-		return true;
+		return;
 	}
 	if (verify_extent_load(verify, place, reference, unpack ? data : NULL,
 			       claim == CLAIM_KNOWN) != VERIFY_LOAD_OK) {
 		/* A damaged page of the space hides nothing below it. */
 		if (!space)
 			pass->incomplete = true;
-		return true;
+		return;
 	}
 	if (space && unpack && verify_zero(data, sizeof(data)))
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_CONTENT, place,
@@ -242,7 +233,6 @@ static bool walk_page(struct verify *verify, struct verify_pass *pass,
 				 "a page of zeros has an extent");
 	if (walk->page)
 		walk->page(verify, pass, place, reference, space ? NULL : data);
-	return true;
 }
 
 void verify_tree_page(struct verify *verify, struct verify_pass *pass,
@@ -250,47 +240,7 @@ void verify_tree_page(struct verify *verify, struct verify_pass *pass,
 {
 	struct verify_walk walk = {.tree = place->tree};
 
-	walk_page(verify, pass, &walk, place, reference, place->generation);
-}
-
-/* Loads a node into the frame.  False: its subtree is not to be walked;
- * *pages is then what it counts for. */
-static bool walk_enter(struct verify *verify, struct verify_pass *pass, struct frame *frame,
-		       const struct verify_place *place, const struct disk_reference *reference,
-		       uint64_t birth_max, uint64_t *pages)
-{
-	enum claim claim;
-
-	*pages = 0;
-	if (!verify_reference_check(verify, place, reference, birth_max)) {
-		pass->incomplete = true;
-		return false;
-	}
-	claim = extent_claim(verify, pass, place, reference);
-	if (claim == CLAIM_SHARED) {
-		*pages = memo_get(pass, disk_reference_sector(reference).n);
-		return false;
-	}
-	if (claim == CLAIM_CLASH) {
-		pass->incomplete = true;
-		return false;
-	}
-	totals_add(verify, pass, place, reference);
-	if (verify_node_copy(verify, place, reference, &frame->node, claim == CLAIM_KNOWN) !=
-	    VERIFY_LOAD_OK) {
-		pass->incomplete = true;
-		return false;
-	}
-	if (verify_node_next(&frame->node, 0) == DISK_NODE_ENTRIES)
-		verify_report_at(verify, VERIFY_ERROR, VERIFY_NODE, place,
-				 disk_reference_sector(reference).n,
-				 "the node refers to nothing and should not exist");
-	frame->sector = disk_reference_sector(reference).n;
-	frame->birth = reference->birth;
-	frame->key = place->key;
-	frame->pages = 0;
-	frame->index = 0;
-	return true;
+	page_check(verify, pass, &walk, place, reference, place->generation);
 }
 
 /* In the free map the auxiliary word of a node is the sum of its children's. */
@@ -311,74 +261,95 @@ static void node_auxiliary_check(struct verify *verify, const struct verify_plac
 				 (unsigned long long)sum);
 }
 
-static uint64_t key_end(uint64_t key, unsigned level)
+struct check {
+	struct verify_pass *pass;
+	struct verify_walk *walk;
+	uint64_t pages[DISK_HEIGHT_MAX + 2]; /* counted below the node of this level */
+};
+
+static enum verify_step check_node(struct verify *verify, struct verify_walker *walker,
+				   const struct verify_place *place,
+				   const struct disk_reference *reference, uint64_t birth_max,
+				   struct verify_node *node)
 {
-	return (key + 1) << (level * DISK_NODE_SHIFT);
+	struct check *check = walker->context;
+	struct verify_pass *pass = check->pass;
+	uint64_t sector = disk_reference_sector(reference).n;
+	enum claim claim = CLAIM_CLASH;
+
+	if (verify_reference_check(verify, place, reference, birth_max))
+		claim = extent_claim(verify, pass, place, reference);
+	if (claim == CLAIM_SHARED) {
+		check->pages[place->level + 1] += memo_get(pass, sector);
+		return VERIFY_STEP_ON;
+	}
+	if (claim != CLAIM_CLASH)
+		totals_add(verify, pass, place, reference);
+	if (claim == CLAIM_CLASH || verify_node_copy(verify, place, reference, node,
+						     claim == CLAIM_KNOWN) != VERIFY_LOAD_OK) {
+		pass->incomplete = true;
+		return VERIFY_STEP_ON;
+	}
+	if (verify_node_next(node, 0) == DISK_NODE_ENTRIES)
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_NODE, place, sector,
+				 "the node refers to nothing and should not exist");
+	if (place->tree == DISK_TREE_FREE_MAP)
+		node_auxiliary_check(verify, place, reference, node);
+	check->pages[place->level] = 0;
+	return VERIFY_STEP_DOWN;
+}
+
+static enum verify_step check_page(struct verify *verify, struct verify_walker *walker,
+				   const struct verify_place *place,
+				   const struct disk_reference *reference, uint64_t birth_max)
+{
+	struct check *check = walker->context;
+
+	page_check(verify, check->pass, check->walk, place, reference, birth_max);
+	check->pages[1]++;
+	return VERIFY_STEP_ON;
+}
+
+static void check_leave(struct verify *verify, struct verify_walker *walker,
+			const struct verify_place *place, const struct disk_reference *reference)
+{
+	struct check *check = walker->context;
+	unsigned level = place->level;
+
+	/* A node that straddles the cursor was walked in part. */
+	if (walker->from <= place->key << (level * DISK_NODE_SHIFT))
+		memo_put(verify, check->pass, disk_reference_sector(reference).n,
+			 check->pages[level]);
+	check->pages[level + 1] += check->pages[level];
 }
 
 void verify_tree_walk(struct verify *verify, struct verify_pass *pass, struct verify_walk *walk)
 {
-	struct frame frames[DISK_HEIGHT_MAX + 1];
-	struct verify_place place = {
-		.tree = walk->tree, .generation = walk->generation, .snapshot = walk->snapshot};
-	unsigned level = walk->root->height;
-	uint64_t pages;
+	struct check check = {.pass = pass, .walk = walk};
+	struct verify_walker walker = {
+		.place = {.tree = walk->tree,
+			  .generation = walk->generation,
+			  .snapshot = walk->snapshot},
+		.root = walk->root,
+		.from = walk->cursor,
+		.context = &check,
+		.node = check_node,
+		.page = check_page,
+		.leave = check_leave,
+	};
 
-	walk->pages = 0;
-	place.level = level;
-	if (level == 0 || level > DISK_HEIGHT_MAX)
-		return;
-	if (walk->cursor >= key_end(0, level) && walk->cursor)
-		return;
-	if (!walk_enter(verify, pass, &frames[level], &place, &walk->root->reference,
-			walk->generation, &pages)) {
-		walk->pages = pages;
-		return;
-	}
-	if (walk->tree == DISK_TREE_FREE_MAP)
-		node_auxiliary_check(verify, &place, &walk->root->reference, &frames[level].node);
-	while (level <= walk->root->height) {
-		struct frame *frame = &frames[level];
-		const struct disk_reference *reference;
-
-		frame->index = verify_node_next(&frame->node, frame->index);
-		if (frame->index == DISK_NODE_ENTRIES) {
-			/* A node that straddles the cursor was walked in part. */
-			if (walk->cursor <= frame->key << (level * DISK_NODE_SHIFT))
-				memo_put(verify, pass, frame->sector, frame->pages);
-			if (level == walk->root->height)
-				walk->pages = frame->pages;
-			else
-				frames[level + 1].pages += frame->pages;
-			level++;
-			continue;
-		}
-		reference = &frame->node.node.entry[frame->index];
-		place.level = level - 1;
-		place.key = frame->key << DISK_NODE_SHIFT | frame->index++;
-		if (key_end(place.key, place.level) <= walk->cursor)
-			continue;
-		if (place.level == 0) {
-			frame->pages +=
-				walk_page(verify, pass, walk, &place, reference, frame->birth);
-		} else if (walk_enter(verify, pass, &frames[level - 1], &place, reference,
-				      frame->birth, &pages)) {
-			level--;
-			if (walk->tree == DISK_TREE_FREE_MAP)
-				node_auxiliary_check(verify, &place, reference,
-						     &frames[level].node);
-		} else {
-			frame->pages += pages;
-		}
-	}
+	verify_walk(verify, &walker);
+	walk->pages =
+		walk->root->height <= DISK_HEIGHT_MAX ? check.pages[walk->root->height + 1] : 0;
 }
 
 /* ---- was the commit torn? --------------------------------------------- */
 
-struct confirm_frame {
-	struct disk_node node;
-	uint64_t key;
-	unsigned index;
+struct confirm {
+	const struct disk_record *record;
+	struct verify_place place; /* looked at last */
+	struct disk_reference reference;
+	bool torn;
 };
 
 /* What is verified by recovery: is it as much as a joint commit may have? */
@@ -396,90 +367,89 @@ static void confirm_count(struct verify *verify, const struct disk_record *recor
 				 (unsigned long long)record->generation, DISK_JOINT_COMMIT_BLOCKS);
 }
 
-static bool confirm_one(struct verify *verify, const struct disk_record *record,
-			const struct verify_place *place, const struct disk_reference *reference,
-			void *data, bool *descend)
+/* Is it an extent that recovery reads? */
+static bool confirm_wants(struct verify *verify, struct confirm *confirm,
+			  const struct verify_place *place, const struct disk_reference *reference)
 {
-	enum verify_load load;
+	const struct disk_record *record = confirm->record;
 
-	*descend = false;
-	if (reference->codec < DISK_CODEC_RAW || reference->codec > DISK_CODEC_COLUMNS)
-		return true;
-	if (reference->birth <= record->durable ||
+	confirm->place = *place;
+	confirm->reference = *reference;
+	if (reference->codec < DISK_CODEC_RAW || reference->codec > DISK_CODEC_COLUMNS ||
+	    reference->birth <= record->durable ||
 	    verify_reference_fault(place, reference, record->sectors, record->generation) ||
 	    disk_reference_sector(reference).n + reference->sectors > verify->reader.sectors)
-		return true;
-	confirm_count(verify, record, reference);
-	load = verify_extent_load(verify, place, reference, data, true);
-	*descend = load == VERIFY_LOAD_OK;
-	return load != VERIFY_LOAD_CORRUPT;
-}
-
-static bool confirm_tree(struct verify *verify, const struct disk_record *record,
-			 enum disk_tree tree, const struct disk_root *root,
-			 struct verify_place *place, struct disk_reference *reference)
-{
-	struct confirm_frame frames[DISK_HEIGHT_MAX + 1];
-	unsigned level = root->height;
-	uint8_t data[PAGE_SIZE];
-	bool descend;
-
-	*place = (struct verify_place){
-		.tree = tree, .level = level, .generation = record->generation};
-	*reference = root->reference;
-	if (level == 0)
-		return true;
-	if (!confirm_one(verify, record, place, reference, &frames[level].node, &descend))
 		return false;
-	if (!descend)
-		return true;
-	frames[level].key = 0;
-	frames[level].index = 0;
-	while (level <= root->height) {
-		struct confirm_frame *frame = &frames[level];
-
-		if (frame->index == DISK_NODE_ENTRIES) {
-			level++;
-			continue;
-		}
-		*reference = frame->node.entry[frame->index];
-		place->level = level - 1;
-		place->key = frame->key << DISK_NODE_SHIFT | frame->index++;
-		if (!confirm_one(verify, record, place, reference,
-				 place->level ? (void *)&frames[level - 1].node : data, &descend))
-			return false;
-		if (descend && place->level) {
-			level--;
-			frames[level].key = place->key;
-			frames[level].index = 0;
-		}
-	}
+	confirm_count(verify, record, reference);
 	return true;
 }
 
-static bool confirm_delta(struct verify *verify, const struct disk_record *record,
-			  struct verify_place *place, struct disk_reference *reference)
+static enum verify_step confirm_step(struct confirm *confirm, enum verify_load load)
+{
+	confirm->torn = load == VERIFY_LOAD_CORRUPT;
+	if (confirm->torn)
+		return VERIFY_STEP_STOP;
+	return load == VERIFY_LOAD_OK ? VERIFY_STEP_DOWN : VERIFY_STEP_ON;
+}
+
+static enum verify_step confirm_node(struct verify *verify, struct verify_walker *walker,
+				     const struct verify_place *place,
+				     const struct disk_reference *reference, uint64_t birth_max,
+				     struct verify_node *node)
+{
+	(void)birth_max;
+	if (!confirm_wants(verify, walker->context, place, reference))
+		return VERIFY_STEP_ON;
+	return confirm_step(walker->context,
+			    verify_node_copy(verify, place, reference, node, true));
+}
+
+static enum verify_step confirm_page(struct verify *verify, struct verify_walker *walker,
+				     const struct verify_place *place,
+				     const struct disk_reference *reference, uint64_t birth_max)
 {
 	uint8_t data[PAGE_SIZE];
-	bool descend;
+	enum verify_step step = VERIFY_STEP_ON;
 
-	*place = (struct verify_place){.tree = DISK_TREE_SPACE, .generation = record->generation};
-	for (uint32_t i = 0; i < record->entries; i++) {
-		place->key = verify->delta[record->slot][i].page;
-		*reference = verify->delta[record->slot][i].reference;
-		if (!confirm_one(verify, record, place, reference, data, &descend))
-			return false;
-	}
-	return true;
+	(void)birth_max;
+	if (confirm_wants(verify, walker->context, place, reference))
+		step = confirm_step(walker->context,
+				    verify_extent_load(verify, place, reference, data, true));
+	return step == VERIFY_STEP_STOP ? step : VERIFY_STEP_ON;
+}
+
+static void confirm_tree(struct verify *verify, struct verify_walker *walker, enum disk_tree tree,
+			 const struct disk_root *root)
+{
+	const struct confirm *confirm = walker->context;
+
+	walker->place.tree = tree;
+	walker->root = root;
+	if (!confirm->torn)
+		verify_walk(verify, walker);
 }
 
 bool verify_tree_confirm(struct verify *verify, const struct disk_record *record,
 			 struct verify_place *place, struct disk_reference *reference)
 {
-	return confirm_delta(verify, record, place, reference) &&
-	       confirm_tree(verify, record, DISK_TREE_SPACE, &record->space, place, reference) &&
-	       confirm_tree(verify, record, DISK_TREE_FREE_MAP, &record->free_map, place,
-			    reference) &&
-	       confirm_tree(verify, record, DISK_TREE_CATALOGUE, &record->catalogue, place,
-			    reference);
+	const struct disk_delta *delta = verify->delta[record->slot];
+	struct confirm confirm = {.record = record};
+	struct verify_walker walker = {.place = {.generation = record->generation},
+				       .context = &confirm,
+				       .node = confirm_node,
+				       .page = confirm_page};
+
+	for (uint32_t i = 0; i < record->entries && !confirm.torn; i++) {
+		struct verify_place at = {.tree = DISK_TREE_SPACE,
+					  .key = delta[i].page,
+					  .generation = record->generation};
+
+		confirm_page(verify, &walker, &at, &delta[i].reference, record->generation);
+	}
+	confirm_tree(verify, &walker, DISK_TREE_SPACE, &record->space);
+	confirm_tree(verify, &walker, DISK_TREE_FREE_MAP, &record->free_map);
+	confirm_tree(verify, &walker, DISK_TREE_CATALOGUE, &record->catalogue);
+	*place = confirm.place;
+	*reference = confirm.reference;
+	return !confirm.torn;
 }

@@ -172,7 +172,47 @@ static inline unsigned verify_node_next(const struct verify_node *node, unsigned
 	return DISK_NODE_ENTRIES;
 }
 
-/* tree.c: the walk over one tree. */
+/* walk.c: the ways through a tree. */
+enum verify_step { VERIFY_STEP_ON, VERIFY_STEP_DOWN, VERIFY_STEP_STOP };
+/* A walk over all of a tree in rising order of keys. */
+struct verify_walker {
+	struct verify_place place; /* tree, generation, snapshot */
+	const struct disk_root *root;
+	uint64_t from; /* what ends at or below this page is left out */
+	void *context;
+	/* Reads the node, to go down into it; otherwise it is passed over.  A birth may not be
+	 * above birth_max, that of the node which refers to this one. */
+	enum verify_step (*node)(struct verify *verify, struct verify_walker *walker,
+				 const struct verify_place *place,
+				 const struct disk_reference *reference, uint64_t birth_max,
+				 struct verify_node *node);
+	enum verify_step (*page)(struct verify *verify, struct verify_walker *walker,
+				 const struct verify_place *place,
+				 const struct disk_reference *reference, uint64_t birth_max);
+	/* All below a node was visited.  May be null. */
+	void (*leave)(struct verify *verify, struct verify_walker *walker,
+		      const struct verify_place *place, const struct disk_reference *reference);
+};
+void verify_walk(struct verify *verify, struct verify_walker *walker);
+
+/* Where a descent begins: at the root, key 0. */
+struct verify_place verify_space_place(enum disk_tree tree, const struct verify_space *space);
+struct verify_found {
+	struct disk_reference reference;
+	uint64_t birth_max; /* that of the node above it */
+};
+/*
+ * One descent from `place`, the root, to the reference of this level at *key; with next,
+ * towards the first at or after it, and *key is moved there.  The key is known to be within
+ * the tree.  OK; ABSENT; WAIT: nothing was left in a node on the way, *key is behind it;
+ * CORRUPT, IO (reported): the same of a node that cannot be read.
+ */
+enum status verify_seek(struct verify *verify, const struct verify_space *space, unsigned level,
+			bool next, struct verify_place *place, uint64_t *key,
+			struct verify_found *found);
+enum status verify_load_status(enum verify_load load);
+
+/* tree.c: the check of one tree. */
 struct verify_walk {
 	enum disk_tree tree;
 	const struct disk_root *root;
@@ -205,11 +245,12 @@ void verify_catalogue_check(struct verify *verify, struct verify_pass *pass);
 void verify_map_check(struct verify *verify, struct verify_pass *pass);
 
 /* space.c */
+/* Reads what a reference leads to: a page, or a node as it is on the disk. */
+enum status verify_page_load(struct verify *verify, const struct verify_place *place,
+			     const struct disk_reference *reference, uint64_t birth_max,
+			     void *data);
 /* The first key of a tree at or after *key; see verify_space_next. */
 enum status verify_key_next(struct verify *verify, enum disk_tree tree,
 			    const struct verify_space *space, uint64_t *key);
-/* The first catalogue entry at or after *number. */
-enum status verify_catalogue_next(struct verify *verify, const struct verify_space *catalogue,
-				  uint64_t *number, struct disk_snapshot *snapshot);
 
 #endif
