@@ -20,7 +20,7 @@
  *
  *   space      page number            -> page of the address space
  *   free map   sector / 32768         -> 4 KiB of bits, 1 = sector in use
- *   catalogue  snapshot number        -> struct disk_snapshot, padded to a page
+ *   catalogue  snapshot number        -> struct disk_snapshot_page
  */
 #ifndef DISK_FORMAT_H
 #define DISK_FORMAT_H
@@ -288,7 +288,6 @@ enum disk_snapshot_flags {
 
 #define DISK_SNAPSHOT_NAME 64u
 
-/* A catalogue page. */
 struct disk_snapshot {
 	uint64_t magic;
 	uint64_t number;
@@ -305,6 +304,11 @@ struct disk_snapshot {
 	uint64_t source_generation;    /* received: its generation there */
 	uint64_t held_sectors;	       /* replaced in its child and kept for it and those before */
 	uint64_t source_digest;	       /* received: of its generation there */
+};
+
+/* A page of the catalogue. */
+struct disk_snapshot_page {
+	struct disk_snapshot entry;
 	uint8_t reserved[3880];
 };
 

@@ -127,7 +127,7 @@ AT(disk_tombstone, identity, 24);
 AT(disk_tombstone, generation, 40);
 AT(disk_tombstone, reserved, 48);
 
-SIZE(disk_snapshot, 4096);
+SIZE(disk_snapshot, 216);
 AT(disk_snapshot, magic, 0);
 AT(disk_snapshot, number, 8);
 AT(disk_snapshot, parent, 16);
@@ -143,7 +143,10 @@ AT(disk_snapshot, source, 176);
 AT(disk_snapshot, source_generation, 192);
 AT(disk_snapshot, held_sectors, 200);
 AT(disk_snapshot, source_digest, 208);
-AT(disk_snapshot, reserved, 216);
+
+SIZE(disk_snapshot_page, 4096);
+AT(disk_snapshot_page, entry, 0);
+AT(disk_snapshot_page, reserved, 216);
 
 /* ---- objects ------------------------------------------------------------------------ */
 

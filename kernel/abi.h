@@ -34,6 +34,7 @@
 #include "disk/object.h"
 #include "base/status.h"
 #include "store/counts.h"
+#include "store/keeping.h"
 
 enum abi_entry {
 	ENTRY_CALL = 0,		 /* send to rdi, wait for the answer */
@@ -253,9 +254,8 @@ enum abi_operation {
 	 * [CONTROL] */
 	STORE_RESTORE = LABEL(OBJECT_STORE, 3),
 	STORE_DELETE = LABEL(OBJECT_STORE, 4), /* data name [CONTROL] */
-	/* w0 number (0: from the start) -> the next one: data struct abi_snapshot, with the
-	 * flag ABI_SNAPSHOT_UNREADABLE for those up to its number that cannot be read, and
-	 * ABI_SNAPSHOT_FAILED if it was the disk that reported an error, which may pass;
+	/* w0 number (0: from the start) -> the next one: data struct store_snapshot
+	 * (store/keeping.h), those that cannot be read included;
 	 * NOT_FOUND past the last [READ] */
 	STORE_SNAPSHOT_NEXT = LABEL(OBJECT_STORE, 5),
 	STORE_STATISTICS = LABEL(OBJECT_STORE, 6), /* -> data struct abi_store [READ] */
@@ -329,17 +329,6 @@ struct abi_machine_info {
 	uint32_t exit_code, waits_for; /* object of the port called, or 0 */
 	char name[MACHINE_NAME];
 	char state_name[STATE_NAME]; /* empty: not a state machine */
-};
-
-/* In the flags of a snapshot of which nothing but its number is known. */
-#define ABI_SNAPSHOT_UNREADABLE 0x80000000u
-#define ABI_SNAPSHOT_FAILED	0x40000000u
-
-struct abi_snapshot {
-	uint64_t number, parent, generation, pages, wall_ns, uptime_ns;
-	uint32_t flags, children;
-	uint64_t held_sectors; /* replaced since, and kept for it */
-	char name[DISK_SNAPSHOT_NAME];
 };
 
 /* Blocks that the kernel sets aside, at most, when a machine becomes essential: then what

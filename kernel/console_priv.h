@@ -25,7 +25,6 @@ struct console_run {
 	uint32_t words;
 	uint32_t stage;
 	uint64_t at, left;
-	struct store_snapshot snapshot;
 	bool found;
 	struct failing failing;
 	uint64_t retry_ns; /* not before this: the disk fails */

@@ -56,50 +56,47 @@ static void piece_first(const char *format, ...)
 
 /* ---- which snapshot ------------------------------------------------------------------- */
 
-/* The next one that can be gone back to, or that cannot be read: *why is not OK. */
-static enum status snapshot_next(uint64_t *at, struct store_snapshot *snapshot, enum status *why)
+/* The next one that can be gone back to, or that cannot be read. */
+static enum status snapshot_next(uint64_t *at, struct store_snapshot *snapshot)
 {
-
-	for (;;) {
+	do {
 		enum status status =
 			store_snapshot_next(kernel.space.store, (snapshot_t){*at}, snapshot);
 
 		if (status != STATUS_OK && status != STATUS_CORRUPT && status != STATUS_IO)
 			return status;
-		*why = status;
 		*at = snapshot->number.n;
-		if (status != STATUS_OK ||
-		    !(snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)))
-			return STATUS_OK;
-	}
+	} while (snapshot->flags & STORE_SNAPSHOT_GONE);
+	return STATUS_OK;
 }
 
-/* The one that word 1 means, the newest if there are several: run->snapshot, if there is one. */
+/* The one that word 1 means, the newest if there are several: run->search.found. */
 static enum console_progress run_find(struct console_run *run)
 {
 	struct store_snapshot snapshot;
-	struct keeping_snapshot met;
-	uint64_t last = run->at;
-	enum status why, status = snapshot_next(&run->at, &snapshot, &why);
+	enum status status;
 
-	if (!last)
+	if (!run->at)
 		keeping_search_begin(&run->search, run->word[1], arch_wall_ns());
+	status = snapshot_next(&run->at, &snapshot);
 	if (status == STATUS_WAIT)
 		return CONSOLE_WAITS;
 	if (status != STATUS_OK)
 		return CONSOLE_FINISHED;
-	met = (struct keeping_snapshot){snapshot.number.n, snapshot.generation.n, snapshot.wall_ns,
-					snapshot.name};
-	if (why != STATUS_OK)
-		keeping_search_unread(&run->search, last, run->at, why == STATUS_IO);
-	else if (keeping_search_meets(&run->search, &met))
-		run->snapshot = snapshot;
+	keeping_search_look(&run->search, &snapshot);
 	return CONSOLE_MORE;
 }
 
-static void say_unread(uint64_t number, enum status why)
+/* True, and said, if it cannot be read. */
+static bool unread(const struct store_snapshot *snapshot)
 {
-	console_print("up to #%lu: cannot be read: %s\n", (unsigned long)number, status_text(why));
+	bool failed = snapshot->flags & STORE_SNAPSHOT_FAILED;
+
+	if (!(snapshot->flags & STORE_SNAPSHOT_UNREADABLE))
+		return false;
+	console_print("up to #%lu: cannot be read: %s\n", (unsigned long)snapshot->number.n,
+		      status_text(failed ? STATUS_IO : STATUS_CORRUPT));
+	return true;
 }
 
 static const char *age_of(const struct store_snapshot *snapshot, char text[24])
@@ -113,15 +110,13 @@ enum console_progress console_snapshots(struct console_run *run)
 {
 	struct store_snapshot snapshot;
 	char age[24];
-	enum status why = STATUS_OK, status = snapshot_next(&run->at, &snapshot, &why);
+	enum status status = snapshot_next(&run->at, &snapshot);
 
 	if (status == STATUS_WAIT)
 		return CONSOLE_WAITS;
-	if (why != STATUS_OK)
-		say_unread(run->at, why);
-	else if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
 		console_print("snapshots: %s\n", status_text(status));
-	if (status == STATUS_OK && why == STATUS_OK) {
+	if (status == STATUS_OK && !unread(&snapshot)) {
 		piece_first("#%-5lu generation %-8lu %8s old  ", (unsigned long)snapshot.number.n,
 			    (unsigned long)snapshot.generation.n, age_of(&snapshot, age));
 		piece(snapshot.name, 0);
@@ -133,7 +128,7 @@ enum console_progress console_snapshots(struct console_run *run)
 /* As the shell says it. */
 static void say_which(const struct console_run *run)
 {
-	const struct store_snapshot *snapshot = &run->snapshot;
+	const struct store_snapshot *snapshot = &run->search.found;
 	struct calendar_time time = calendar_from_ns(snapshot->wall_ns);
 	char age[24];
 
@@ -159,7 +154,7 @@ static enum console_progress run_action(struct console_run *run, enum store_acti
 				      status_text(STATUS_IO));
 			return CONSOLE_FINISHED;
 		}
-		if (!run->search.found) {
+		if (!run->search.found.number.n) {
 			console_print("%s: %s: no such snapshot; `snapshots` lists them\n",
 				      run->word[0], run->word[1]);
 			return CONSOLE_FINISHED;
@@ -168,15 +163,15 @@ static enum console_progress run_action(struct console_run *run, enum store_acti
 		run->stage = 1;
 		return CONSOLE_MORE;
 	}
-	commit.number = run->snapshot.number;
+	commit.number = run->search.found.number;
 	progress = console_commit(run, &commit, CHECKPOINT_ANSWER);
 	if (progress != CONSOLE_FINISHED)
 		return progress;
 	if (run->outcome != STATUS_OK)
-		console_print("%s %s: %s\n", run->word[0], run->snapshot.name,
+		console_print("%s %s: %s\n", run->word[0], run->search.found.name,
 			      status_text(run->outcome));
 	else
-		console_print("%s: %s: done\n", run->word[0], run->snapshot.name);
+		console_print("%s: %s: done\n", run->word[0], run->search.found.name);
 	return CONSOLE_FINISHED;
 }
 
@@ -234,7 +229,7 @@ static enum console_progress choose_number(struct console_run *run)
 		console_print("%s: %s\n", meant, status_text(STATUS_IO));
 		return CONSOLE_FINISHED;
 	}
-	if (!run->search.found)
+	if (!run->search.found.number.n)
 		return choose_none(run);
 	console_print("the present state is kept as a snapshot, before-restore-...\n");
 	run->word[0] = restore;
@@ -263,17 +258,16 @@ static enum console_progress choose_answer(struct console_run *run)
 static enum console_progress choose_collect(struct console_run *run)
 {
 	struct store_snapshot *choice = console_store.choice, snapshot;
-	enum status why, status = snapshot_next(&run->at, &snapshot, &why);
+	enum status status = snapshot_next(&run->at, &snapshot);
 
 	if (status == STATUS_WAIT)
 		return CONSOLE_WAITS;
-	if (status != STATUS_OK ||
-	    (why == STATUS_OK && console_store.below && snapshot.number.n >= console_store.below))
+	if (status != STATUS_OK)
 		return CONSOLE_FINISHED;
-	if (why != STATUS_OK) {
-		say_unread(run->at, why);
+	if (unread(&snapshot))
 		return CONSOLE_MORE;
-	}
+	if (console_store.below && snapshot.number.n >= console_store.below)
+		return CONSOLE_FINISHED;
 	console_store.older = console_store.choices == CHOICES;
 	if (!console_store.older)
 		console_store.choices++;

@@ -206,75 +206,59 @@ static enum status store_op_checkpoint(struct service *service)
 	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
 }
 
-static enum status store_op_snapshot(struct service *service)
+/* With the name that the message has for a snapshot. */
+static enum status store_naming(struct service *service, struct store_commit_request *commit)
 {
-	struct store_commit_request commit = {.action = STORE_ACTION_SNAPSHOT};
-	enum status status = store_name_new(service, commit.name);
+	enum status status = store_name_new(service, commit->name);
 
 	if (status != STATUS_OK)
 		return status;
-	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
+	checkpoint_request(commit, CHECKPOINT_ANSWER, service->message.word[5]);
 }
 
-static enum status store_by_name(struct service *service, struct store_snapshot *snapshot)
+/* Of the snapshot that has the message's name. */
+static enum status store_named(struct service *service, enum store_action action)
 {
+	struct store_commit_request commit = {.action = action};
+	struct store_snapshot snapshot;
 	char name[DISK_SNAPSHOT_NAME];
 	enum status status = store_name(service, name);
 
-	return status == STATUS_OK ? store_snapshot_find(kernel.space.store, name, snapshot)
-				   : status;
+	if (status == STATUS_OK)
+		status = store_snapshot_find(kernel.space.store, name, &snapshot);
+	if (status != STATUS_OK)
+		return status;
+	commit.number = snapshot.number;
+	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
+}
+
+static enum status store_op_snapshot(struct service *service)
+{
+	struct store_commit_request commit = {.action = STORE_ACTION_SNAPSHOT};
+
+	return store_naming(service, &commit);
 }
 
 static enum status store_op_restore(struct service *service)
 {
-	struct store_commit_request commit = {.action = STORE_ACTION_RESTORE};
-	struct store_snapshot snapshot;
-	enum status status = store_by_name(service, &snapshot);
-
-	if (status != STATUS_OK)
-		return status;
-	commit.number = snapshot.number;
-	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
+	return store_named(service, STORE_ACTION_RESTORE);
 }
 
 static enum status store_op_delete(struct service *service)
 {
-	struct store_commit_request commit = {.action = STORE_ACTION_DELETE};
-	struct store_snapshot snapshot;
-	enum status status = store_by_name(service, &snapshot);
-
-	if (status != STATUS_OK)
-		return status;
-	commit.number = snapshot.number;
-	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
+	return store_named(service, STORE_ACTION_DELETE);
 }
 
 static enum status store_op_next(struct service *service)
 {
-	struct store_snapshot snapshot;
-	struct abi_snapshot *answer = (struct abi_snapshot *)service->data;
+	struct store_snapshot *answer = (struct store_snapshot *)service->data;
 	enum status status = store_snapshot_next(kernel.space.store,
-						 (snapshot_t){service->message.word[0]}, &snapshot);
+						 (snapshot_t){service->message.word[0]}, answer);
 
 	static_assert(sizeof(*answer) <= sizeof(service->data), "it fits an answer");
-	if (status == STATUS_CORRUPT)
-		snapshot.flags = ABI_SNAPSHOT_UNREADABLE;
-	else if (status == STATUS_IO)
-		snapshot.flags = ABI_SNAPSHOT_UNREADABLE | ABI_SNAPSHOT_FAILED;
-	else if (status != STATUS_OK)
+	/* Of what cannot be read it says so itself. */
+	if (status != STATUS_OK && status != STATUS_CORRUPT && status != STATUS_IO)
 		return status;
-	*answer = (struct abi_snapshot){
-		.number = snapshot.number.n,
-		.parent = snapshot.parent.n,
-		.generation = snapshot.generation.n,
-		.pages = snapshot.pages,
-		.wall_ns = snapshot.wall_ns,
-		.uptime_ns = snapshot.uptime_ns,
-		.flags = snapshot.flags,
-		.children = snapshot.children,
-		.held_sectors = snapshot.held_sectors,
-	};
-	memcpy(answer->name, snapshot.name, sizeof(answer->name));
 	service->length = sizeof(*answer);
 	return STATUS_OK;
 }
@@ -359,11 +343,8 @@ static enum status store_op_rename(struct service *service)
 {
 	struct store_commit_request commit = {.action = STORE_ACTION_RENAME,
 					      .number = {service->message.word[0]}};
-	enum status status = store_name_new(service, commit.name);
 
-	if (status != STATUS_OK)
-		return status;
-	checkpoint_request(&commit, CHECKPOINT_ANSWER, service->message.word[5]);
+	return store_naming(service, &commit);
 }
 
 static enum status store_op_retention(struct service *service)

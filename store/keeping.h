@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include "base/quantity.h"
 #include "base/text.h"
+#include "base/types.h"
 #include "disk/format.h"
 
 #define KEEPING_RULE_TEXT 64u /* bytes of a rule as text, at most */
@@ -63,20 +64,47 @@ static inline const char *keeping_form_fault(const char *text)
 	return 0;
 }
 
+/* Where a generation comes from that was received as a stream. */
+struct store_source {
+	uint8_t identity[16]; /* of the store that sent it */
+	uint64_t generation;  /* its number there; 0: it was not received */
+	uint64_t digest;      /* store_view_digest of it there */
+	uint64_t uptime_ns;   /* persistent uptime there; only for a commit */
+};
+
+/* In the flags of a snapshot, besides enum disk_snapshot_flags: nothing but its number is
+ * known, those behind the one before and up to it cannot be read. */
+#define STORE_SNAPSHOT_UNREADABLE 0x80000000u
+#define STORE_SNAPSHOT_FAILED	  0x40000000u /* the disk reports an error, which may pass */
+/* Nobody can go back to it. */
+#define STORE_SNAPSHOT_GONE (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)
+
+/* A snapshot as all see it from the store to the shell.  Programs of older systems know
+ * the beginning of it: append. */
+struct store_snapshot {
+	snapshot_t number;
+	snapshot_t parent;
+	generation_t generation;
+	uint64_t pages;
+	uint64_t wall_ns;
+	uint64_t uptime_ns;
+	uint32_t flags;
+	uint32_t children;
+	uint64_t held_sectors;	       /* replaced in what descends from it and kept for it */
+	char name[DISK_SNAPSHOT_NAME]; /* ends with a zero */
+	struct store_source source;
+};
+
 /* A search through all snapshots, oldest first, for the one that is meant. */
 struct keeping_search {
 	const char *text;
 	enum keeping_form form;
 	uint64_t value, now_ns;
-	uint64_t found, found_generation; /* the newest so far; 0: none */
+	snapshot_t last;	     /* the one looked at last */
+	struct store_snapshot found; /* the newest so far; number 0: none */
 	/* Those up to these numbers cannot be read and may be meant, for the disk fails, or
 	 * are damaged; 0: none. */
 	uint64_t failed, damaged;
-};
-
-struct keeping_snapshot {
-	uint64_t number, generation, wall_ns;
-	const char *name; /* of DISK_SNAPSHOT_NAME bytes */
 };
 
 static inline void keeping_search_begin(struct keeping_search *search, const char *text,
@@ -97,45 +125,45 @@ static inline bool keeping_name_is(const char *name, const char *text)
 	return !text[DISK_SNAPSHOT_NAME];
 }
 
-/* Is it what is meant?  Then it is so rather than those before it. */
-static inline bool keeping_search_meets(struct keeping_search *search,
-					const struct keeping_snapshot *snapshot)
+/* Is it what is meant? */
+static inline bool keeping_search_meets(const struct keeping_search *search,
+					const struct store_snapshot *snapshot)
 {
 	uint64_t now = search->now_ns;
-	bool meant = false;
 
 	switch (search->form) {
 	case KEEPING_NUMBER:
-		meant = snapshot->number == search->value;
-		break;
+		return snapshot->number.n == search->value;
 	case KEEPING_GENERATION:
-		meant = snapshot->generation <= search->value;
-		break;
+		return snapshot->generation.n <= search->value;
 	case KEEPING_AGE:
-		meant = snapshot->wall_ns <= now &&
-			now - snapshot->wall_ns >= search->value * 1000000000;
-		break;
+		return snapshot->wall_ns <= now &&
+		       now - snapshot->wall_ns >= search->value * 1000000000;
 	case KEEPING_NAME:
-		meant = keeping_name_is(snapshot->name, search->text);
-		break;
+		return keeping_name_is(snapshot->name, search->text);
 	}
-	if (meant) {
-		search->found = snapshot->number;
-		search->found_generation = snapshot->generation;
-	}
-	return meant;
+	return false;
 }
 
-/* Those behind number `last`, up to `number`, cannot be read. */
-static inline void keeping_search_unread(struct keeping_search *search, uint64_t last,
-					 uint64_t number, bool failed)
+/* The next one, as store_snapshot_next tells it. */
+static inline void keeping_search_look(struct keeping_search *search,
+				       const struct store_snapshot *snapshot)
 {
-	if (search->form == KEEPING_NUMBER && (search->value <= last || search->value > number))
-		return;
-	if (failed)
-		search->failed = number;
-	else
-		search->damaged = number;
+	uint64_t number = snapshot->number.n;
+	bool passed = search->form == KEEPING_NUMBER &&
+		      (search->value <= search->last.n || search->value > number);
+
+	search->last = snapshot->number;
+	if (!(snapshot->flags & STORE_SNAPSHOT_UNREADABLE)) {
+		if (!(snapshot->flags & STORE_SNAPSHOT_GONE) &&
+		    keeping_search_meets(search, snapshot))
+			search->found = *snapshot;
+	} else if (!passed) {
+		if (snapshot->flags & STORE_SNAPSHOT_FAILED)
+			search->failed = number;
+		else
+			search->damaged = number;
+	}
 }
 
 /* At the end: may what the disk does not read now be meant rather than what was found?  What
@@ -144,9 +172,10 @@ static inline bool keeping_search_doubtful(const struct keeping_search *search)
 {
 	bool sole =
 		search->form == KEEPING_NAME || search->form == KEEPING_NUMBER ||
-		(search->form == KEEPING_GENERATION && search->found_generation == search->value);
+		(search->form == KEEPING_GENERATION && search->found.generation.n == search->value);
 
-	return search->failed && (!search->found || (!sole && search->failed > search->found));
+	return search->failed &&
+	       (!search->found.number.n || (!sole && search->failed > search->found.number.n));
 }
 
 /* Who gave a snapshot its name.  The system's are a word and the number of the generation:

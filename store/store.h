@@ -34,6 +34,7 @@
 #include "base/types.h"
 #include "drivers/block.h"
 #include "store/counts.h"
+#include "store/keeping.h"
 
 struct store;
 
@@ -280,14 +281,6 @@ enum store_action {
 	STORE_ACTION_RETAIN,   /* `retention` is the rule for automatic snapshots */
 };
 
-/* Where a generation comes from that was received as a stream. */
-struct store_source {
-	uint8_t identity[16]; /* of the store that sent it */
-	uint64_t generation;  /* its number there; 0: it was not received */
-	uint64_t digest;      /* store_view_digest of it there */
-	uint64_t uptime_ns;   /* persistent uptime there; only for a commit */
-};
-
 /* A store grows by at least as many sectors: enough for what its larger free
  * map takes. */
 #define STORE_GROW_MIN 128u
@@ -357,25 +350,11 @@ enum status store_settle(struct store *store);
 
 /* ---- snapshots ------------------------------------------------------- */
 
-struct store_snapshot {
-	snapshot_t number;
-	snapshot_t parent;
-	generation_t generation;
-	uint64_t pages;
-	uint64_t wall_ns;
-	uint64_t uptime_ns;
-	uint32_t flags; /* enum disk_snapshot_flags */
-	uint32_t children;
-	uint64_t held_sectors; /* replaced in what descends from it and kept for it */
-	char name[DISK_SNAPSHOT_NAME];
-	struct store_source source;
-};
-
 /*
  * The snapshot with the smallest number above `after`, branch points and dying
  * ones included.  WAIT, NOT_FOUND.  IO, CORRUPT: the snapshots up to
- * snapshot->number, all else of which is zero, cannot be read; ask on from there
- * for the others.
+ * snapshot->number cannot be read, as its flags say; all else is zero.  Ask on from
+ * there for the others.
  */
 enum status store_snapshot_next(struct store *store, snapshot_t after,
 				struct store_snapshot *snapshot);

@@ -245,7 +245,7 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 
 /* ---- birth limits ----------------------------------------------------------------- */
 
-static enum status limit_read(struct store *store, uint64_t number, struct snapshot *snapshot)
+static enum status limit_read(struct store *store, uint64_t number, struct disk_snapshot *snapshot)
 {
 	enum status status = catalogue_read(store, number, snapshot);
 
@@ -264,8 +264,8 @@ static enum status commit_prepare(struct store *store)
 {
 	const struct disk_record *last = &store->record;
 	struct commit *commit = &store->commit;
-	struct snapshot origin = {.generation = last->origin_generation};
-	struct snapshot parent = {.generation = 0};
+	struct disk_snapshot origin = {.generation = last->origin_generation};
+	struct disk_snapshot parent = {.generation = 0};
 	bool dies = last->origin && last->origin == last->dying;
 	enum status status = STATUS_OK;
 

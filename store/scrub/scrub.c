@@ -284,7 +284,7 @@ static uint64_t walk_idle(const struct walk *walk, const struct disk_node *node,
 static enum status extent_scrub(struct store *store, const struct disk_reference *reference,
 				struct place place)
 {
-	struct snapshot snapshot;
+	struct disk_snapshot snapshot;
 	const uint8_t *stored;
 	enum status status = scrubber_read(store, disk_reference_sector(reference).n,
 					   reference->sectors, reference->birth, &stored);
@@ -427,7 +427,7 @@ static enum status tree_scrub(struct store *store, struct store_scrub *scrub, en
 
 /* The entry, or one that says "nothing was seen before" where there is none to
  * be read: then more than needed is read again. */
-static enum status limit_read(struct store *store, uint64_t number, struct snapshot *snapshot)
+static enum status limit_read(struct store *store, uint64_t number, struct disk_snapshot *snapshot)
 {
 	enum status status = STATUS_NOT_FOUND;
 
@@ -445,7 +445,7 @@ static enum status limit_read(struct store *store, uint64_t number, struct snaps
 /* What has been seen of a tree that descends from this snapshot. */
 static enum status walk_limits(struct store *store, uint64_t number, struct walk *walk)
 {
-	struct snapshot parent, before;
+	struct disk_snapshot parent, before;
 	enum status status = limit_read(store, number, &parent);
 
 	if (status != STATUS_OK)
@@ -485,7 +485,7 @@ static enum status snapshots_scrub(struct store *store, struct store_scrub *scru
 				   struct store_damage *damage)
 {
 	struct walk walk = {.tree = DISK_TREE_SPACE, .overlay = &no_overlay};
-	struct snapshot snapshot;
+	struct disk_snapshot snapshot;
 	enum status status;
 
 	if (!scrub->walking) {
@@ -623,7 +623,7 @@ enum status store_damage_live(struct store *store, const struct store_damage *da
 enum status store_damage_next(struct store *store, const struct store_damage *damage,
 			      snapshot_t after, struct store_snapshot *snapshot, bool *sees)
 {
-	struct snapshot found;
+	struct disk_snapshot found;
 	enum status status;
 
 	*sees = false;

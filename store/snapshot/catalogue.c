@@ -9,68 +9,23 @@
  */
 #include "store/store_priv.h"
 
-/* ---- disk and memory form --------------------------------------------------- */
-
-static void snapshot_pack(const struct snapshot *snapshot, void *page)
+static bool entry_valid(const struct store *store, uint64_t number,
+			const struct disk_snapshot *entry)
 {
-	struct disk_snapshot *disk = page;
-
-	/* What a reading of the entry demands. */
-	ASSERT(snapshot->parent < snapshot->number);
-	ASSERT(!snapshot->name[DISK_SNAPSHOT_NAME - 1]);
-	memset(disk, 0, sizeof(*disk));
-	disk->magic = DISK_MAGIC_SNAPSHOT;
-	disk->number = snapshot->number;
-	disk->parent = snapshot->parent;
-	disk->generation = snapshot->generation;
-	disk->root = snapshot->root;
-	disk->wall_ns = snapshot->wall_ns;
-	disk->uptime_ns = snapshot->uptime_ns;
-	disk->flags = snapshot->flags;
-	disk->children = snapshot->children;
-	disk->cursor = snapshot->cursor;
-	disk->held_sectors = snapshot->held_sectors;
-	memcpy(disk->name, snapshot->name, sizeof(disk->name));
-	memcpy(disk->source, snapshot->source.identity, sizeof(disk->source));
-	disk->source_generation = snapshot->source.generation;
-	disk->source_digest = snapshot->source.digest;
-}
-
-static bool snapshot_unpack(const struct store *store, uint64_t number, const void *page,
-			    struct snapshot *snapshot)
-{
-	const struct disk_snapshot *disk = page;
-
-	if (disk->magic != DISK_MAGIC_SNAPSHOT || disk->number != number ||
-	    disk->parent >= number || disk->generation > store->record.generation ||
-	    disk->root.reference.birth > disk->generation ||
-	    !root_valid(&disk->root, DISK_TREE_SPACE, store->record.sectors) ||
-	    disk->name[DISK_SNAPSHOT_NAME - 1])
-		return false;
-	snapshot->number = disk->number;
-	snapshot->parent = disk->parent;
-	snapshot->generation = disk->generation;
-	snapshot->root = disk->root;
-	snapshot->wall_ns = disk->wall_ns;
-	snapshot->uptime_ns = disk->uptime_ns;
-	snapshot->flags = disk->flags;
-	snapshot->children = disk->children;
-	snapshot->cursor = disk->cursor;
-	snapshot->held_sectors = disk->held_sectors;
-	memcpy(snapshot->name, disk->name, sizeof(disk->name));
-	memcpy(snapshot->source.identity, disk->source, sizeof(disk->source));
-	snapshot->source.generation = disk->source_generation;
-	snapshot->source.digest = disk->source_digest;
-	return true;
+	return entry->magic == DISK_MAGIC_SNAPSHOT && entry->number == number &&
+	       entry->parent < number && entry->generation <= store->record.generation &&
+	       entry->root.reference.birth <= entry->generation &&
+	       root_valid(&entry->root, DISK_TREE_SPACE, store->record.sectors) &&
+	       !entry->name[DISK_SNAPSHOT_NAME - 1];
 }
 
 /* ---- reading ------------------------------------------------------------------- */
 
-enum status catalogue_read(struct store *store, uint64_t number, struct snapshot *snapshot)
+enum status catalogue_read(struct store *store, uint64_t number, struct disk_snapshot *snapshot)
 {
 	struct place place = {DISK_TREE_CATALOGUE, 0, number};
 	struct disk_reference reference;
-	const void *data;
+	const void *entry;
 	enum status status = map_lookup(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
 					number, &reference);
 
@@ -78,17 +33,19 @@ enum status catalogue_read(struct store *store, uint64_t number, struct snapshot
 		return status;
 	if (reference_is_null(&reference))
 		return STATUS_NOT_FOUND;
-	status = extent_get(store, &reference, place, &data);
+	status = extent_get(store, &reference, place, &entry);
 	if (status != STATUS_OK)
 		return status;
-	if (snapshot_unpack(store, number, data, snapshot))
+	if (entry_valid(store, number, entry)) {
+		memcpy(snapshot, entry, sizeof(*snapshot));
 		return STATUS_OK;
+	}
 	extent_report(store, &reference, place, "the entry of this snapshot makes no sense");
 	return STATUS_CORRUPT;
 }
 
 enum status catalogue_read_next(struct store *store, uint64_t after, uint64_t *number,
-				struct snapshot *snapshot)
+				struct disk_snapshot *snapshot)
 {
 	enum status status = map_next_past(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
 					   after + 1, number);
@@ -117,7 +74,7 @@ static bool change_is(const struct catalogue *catalogue, uint32_t i, uint64_t nu
 	return i < catalogue->count && catalogue->change[i].snapshot.number == number;
 }
 
-enum status catalogue_get(struct store *store, uint64_t number, struct snapshot *snapshot)
+enum status catalogue_get(struct store *store, uint64_t number, struct disk_snapshot *snapshot)
 {
 	const struct catalogue *catalogue = &store->catalogue;
 	uint32_t i = change_at(catalogue, number);
@@ -145,7 +102,7 @@ static uint32_t change_make(struct catalogue *catalogue, uint64_t number)
 	return i;
 }
 
-void catalogue_put(struct store *store, const struct snapshot *snapshot)
+void catalogue_put(struct store *store, const struct disk_snapshot *snapshot)
 {
 	uint32_t i = change_make(&store->catalogue, snapshot->number);
 
@@ -180,13 +137,18 @@ void catalogue_update_begin(struct store *store)
 static enum status entry_write(struct store *store)
 {
 	struct catalogue *catalogue = &store->catalogue;
-	const struct snapshot *snapshot = &catalogue->change[catalogue->position].snapshot;
+	const struct disk_snapshot *snapshot = &catalogue->change[catalogue->position].snapshot;
 	struct place place = {DISK_TREE_CATALOGUE, 0, snapshot->number};
 	struct disk_reference reference = {.codec = DISK_CODEC_NONE};
 	enum status status = update_seek(store, snapshot->number);
 
 	if (status == STATUS_OK && !catalogue->change[catalogue->position].removed) {
-		snapshot_pack(snapshot, store->page);
+		/* What a reading of the entry demands. */
+		ASSERT(snapshot->magic == DISK_MAGIC_SNAPSHOT);
+		ASSERT(snapshot->parent < snapshot->number);
+		ASSERT(!snapshot->name[DISK_SNAPSHOT_NAME - 1]);
+		memset(store->page, 0, PAGE_SIZE);
+		memcpy(store->page, snapshot, sizeof(*snapshot));
 		status = stage_extent(store, store->page, place, &reference);
 	}
 	if (status != STATUS_OK)

@@ -37,7 +37,7 @@ static uint32_t slot_home(uint64_t slot)
 	return (uint32_t)(slot >> NUMBER_BITS) % LIMIT_NAME_SLOTS;
 }
 
-static void name_insert(struct index *index, const struct snapshot *snapshot)
+static void name_insert(struct index *index, const struct disk_snapshot *snapshot)
 {
 	uint64_t slot = name_tag(snapshot->name) << NUMBER_BITS | snapshot->number;
 	uint32_t at = slot_home(slot);
@@ -98,7 +98,8 @@ static void automatic_remove(struct index *index, uint64_t number)
 		(index->automatics - at) * sizeof(index->automatic[0]));
 }
 
-static void automatic_insert(struct index *index, const struct snapshot *snapshot, bool replaced)
+static void automatic_insert(struct index *index, const struct disk_snapshot *snapshot,
+			     bool replaced)
 {
 	uint32_t at = index->automatics;
 
@@ -128,7 +129,7 @@ void index_forget(struct store *store, uint64_t number)
 	automatic_remove(&store->index, number);
 }
 
-static void index_add(struct index *index, const struct snapshot *snapshot)
+static void index_add(struct index *index, const struct disk_snapshot *snapshot)
 {
 	enum keeping_giver keeper;
 
@@ -145,7 +146,7 @@ enum status index_build(struct store *store, uint32_t *budget)
 	struct index *index = &store->index;
 
 	while (!index->complete) {
-		struct snapshot snapshot;
+		struct disk_snapshot snapshot;
 		uint64_t number;
 		enum status status;
 
@@ -174,7 +175,7 @@ void index_update(struct store *store)
 	struct index *index = &store->index;
 
 	for (uint32_t i = 0; i < catalogue->count; i++) {
-		const struct snapshot *snapshot = &catalogue->change[i].snapshot;
+		const struct disk_snapshot *snapshot = &catalogue->change[i].snapshot;
 
 		/* The pass will come to it. */
 		if (!index->complete && snapshot->number > index->position)
@@ -190,7 +191,7 @@ void index_update(struct store *store)
  */
 
 enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
-		       struct snapshot *snapshot)
+		       struct disk_snapshot *snapshot)
 {
 	const struct index *index = &store->index;
 	uint64_t tag = name_tag(name);

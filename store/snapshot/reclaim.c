@@ -57,8 +57,8 @@ void reclaim_begin(struct store *store)
 static enum status reclaim_load(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
-	struct snapshot *dying = &reclaim->snapshot;
-	struct snapshot parent = {.generation = 0};
+	struct disk_snapshot *dying = &reclaim->snapshot;
+	struct disk_snapshot parent = {.generation = 0};
 	enum status status = catalogue_read(store, store->record.dying, dying);
 
 	reclaim->missed = false;
@@ -84,7 +84,7 @@ static enum status reclaim_load(struct store *store)
 static enum status reclaim_child(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
-	struct snapshot snapshot;
+	struct disk_snapshot snapshot;
 	uint64_t number;
 	enum status status;
 
@@ -288,7 +288,7 @@ static void held_given_back(struct store *store)
 }
 
 /* The rest is the parent's.  True: its entry has changed. */
-static bool held_pass(struct store *store, struct snapshot *parent)
+static bool held_pass(struct store *store, struct disk_snapshot *parent)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct disk_record *record = &store->next;
@@ -316,9 +316,9 @@ static bool held_pass(struct store *store, struct snapshot *parent)
 /* ---- the end -------------------------------------------------------------------------- */
 
 /* Is this a branch point that has one child left once the dying one is gone? */
-static bool next_suits(const struct reclaim *reclaim, const struct snapshot *snapshot)
+static bool next_suits(const struct reclaim *reclaim, const struct disk_snapshot *snapshot)
 {
-	const struct snapshot *dying = &reclaim->snapshot;
+	const struct disk_snapshot *dying = &reclaim->snapshot;
 	bool loses = snapshot->number == dying->parent && !dying->children;
 
 	return snapshot->flags & DISK_SNAPSHOT_BRANCH && snapshot->number != dying->number &&
@@ -334,7 +334,7 @@ static bool next_suits(const struct reclaim *reclaim, const struct snapshot *sna
 static enum status reclaim_next(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
-	struct snapshot snapshot;
+	struct disk_snapshot snapshot;
 	uint64_t number;
 	enum status status = STATUS_NOT_FOUND;
 
@@ -357,13 +357,13 @@ static enum status reclaim_next(struct store *store)
 
 /* The entries that the end of a deletion changes. */
 struct reclaim_entries {
-	struct snapshot parent, child, next;
+	struct disk_snapshot parent, child, next;
 };
 
 static enum status entries_get(struct store *store, struct reclaim_entries *entries)
 {
 	const struct reclaim *reclaim = &store->reclaim;
-	const struct snapshot *dying = &reclaim->snapshot;
+	const struct disk_snapshot *dying = &reclaim->snapshot;
 	enum status status = STATUS_OK;
 
 	memset(entries, 0, sizeof(*entries));
@@ -379,8 +379,8 @@ static enum status entries_get(struct store *store, struct reclaim_entries *entr
 /* The next to die may be the parent or the child, and then has changed already. */
 static void next_begin(struct store *store, const struct reclaim_entries *entries)
 {
-	const struct snapshot *known[] = {&entries->parent, &entries->child};
-	struct snapshot next = entries->next;
+	const struct disk_snapshot *known[] = {&entries->parent, &entries->child};
+	struct disk_snapshot next = entries->next;
 
 	ASSERT(next.number == store->reclaim.next);
 	for (unsigned i = 0; i < 2; i++)
@@ -393,7 +393,7 @@ static void next_begin(struct store *store, const struct reclaim_entries *entrie
 static enum status reclaim_end(struct store *store, bool *done)
 {
 	struct reclaim *reclaim = &store->reclaim;
-	const struct snapshot *dying = &reclaim->snapshot;
+	const struct disk_snapshot *dying = &reclaim->snapshot;
 	struct disk_record *record = &store->next;
 	struct reclaim_entries entries;
 	enum status status = entries_get(store, &entries);

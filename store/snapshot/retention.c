@@ -177,7 +177,7 @@ static bool automatic_due(const struct store *store)
 static enum status automatic_take(struct store *store)
 {
 	char name[DISK_SNAPSHOT_NAME] = {0};
-	struct snapshot other;
+	struct disk_snapshot other;
 	enum status status = STATUS_NOT_FOUND;
 
 	text_format(name, sizeof(name), "%s%lu", keeping_prefix(KEEPING_TAKEN),

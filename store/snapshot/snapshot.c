@@ -27,12 +27,12 @@
 
 #include "store/keeping.h"
 
-static bool snapshot_lives(const struct snapshot *snapshot)
+static bool snapshot_lives(const struct disk_snapshot *snapshot)
 {
-	return !(snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH));
+	return !(snapshot->flags & STORE_SNAPSHOT_GONE);
 }
 
-static void snapshot_show(const struct snapshot *snapshot, struct store_snapshot *shown)
+static void snapshot_show(const struct disk_snapshot *snapshot, struct store_snapshot *shown)
 {
 	*shown = (struct store_snapshot){
 		.number = {snapshot->number},
@@ -44,9 +44,11 @@ static void snapshot_show(const struct snapshot *snapshot, struct store_snapshot
 		.flags = snapshot->flags,
 		.children = snapshot->children,
 		.held_sectors = snapshot->held_sectors,
+		.source = {.generation = snapshot->source_generation,
+			   .digest = snapshot->source_digest},
 	};
 	memcpy(shown->name, snapshot->name, sizeof(shown->name));
-	shown->source = snapshot->source;
+	memcpy(shown->source.identity, snapshot->source, sizeof(snapshot->source));
 }
 
 /* The changes of a commit in flight are not shown until they are durable. */
@@ -54,7 +56,7 @@ enum status store_snapshot_next(struct store *store, snapshot_t after,
 				struct store_snapshot *snapshot)
 {
 	const uint64_t end = store->record.next_snapshot;
-	struct snapshot found;
+	struct disk_snapshot found;
 	uint64_t number;
 	enum status status = catalogue_read_next(store, after.n, &number, &found);
 
@@ -66,7 +68,11 @@ enum status store_snapshot_next(struct store *store, snapshot_t after,
 			return STATUS_NOT_FOUND;
 		if (number >= end)
 			number = end - 1;
-		*snapshot = (struct store_snapshot){.number = {number}};
+		*snapshot = (struct store_snapshot){
+			.number = {number},
+			.flags = STORE_SNAPSHOT_UNREADABLE |
+				 (status == STATUS_IO ? STORE_SNAPSHOT_FAILED : 0),
+		};
 	}
 	return status;
 }
@@ -93,7 +99,6 @@ static uint64_t search_begin(struct store *store, const char *name, size_t lengt
 static enum status search_catalogue(struct store *store, const char *name, size_t length,
 				    struct store_snapshot *snapshot)
 {
-	const uint32_t gone = DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH;
 	enum status status;
 
 	snapshot->number.n = search_begin(store, name, length);
@@ -103,8 +108,8 @@ static enum status search_catalogue(struct store *store, const char *name, size_
 		if (status_is_damage(status))
 			store->search.damage = status;
 	} while (status_is_damage(status) ||
-		 (status == STATUS_OK &&
-		  (snapshot->flags & gone || memcmp(snapshot->name, name, length + 1) != 0)));
+		 (status == STATUS_OK && (snapshot->flags & STORE_SNAPSHOT_GONE ||
+					  memcmp(snapshot->name, name, length + 1) != 0)));
 	if (status != STATUS_WAIT)
 		store->search.name[0] = 0;
 	return status == STATUS_NOT_FOUND && store->search.damage ? store->search.damage : status;
@@ -116,7 +121,7 @@ enum status store_snapshot_find(struct store *store, const char *name,
 	size_t length = strlen(name);
 	char padded[DISK_SNAPSHOT_NAME] = {0};
 	uint32_t budget = UINT32_MAX;
-	struct snapshot found;
+	struct disk_snapshot found;
 	enum status status;
 
 	if (length == 0 || length >= DISK_SNAPSHOT_NAME)
@@ -141,7 +146,7 @@ enum status store_snapshot_find(struct store *store, const char *name,
 enum status store_snapshot_get(struct store *store, snapshot_t number,
 			       struct store_snapshot *snapshot)
 {
-	struct snapshot found;
+	struct disk_snapshot found;
 	enum status status = catalogue_read(store, number.n, &found);
 
 	if (status == STATUS_OK && !snapshot_lives(&found))
@@ -155,7 +160,7 @@ enum status store_snapshot_before(struct store *store, generation_t generation, 
 				  struct store_snapshot *snapshot)
 {
 	struct age_search *search = &store->age_search;
-	struct snapshot found;
+	struct disk_snapshot found;
 	enum status status;
 
 	if (search->record != store->record.generation || search->generation != generation.n ||
@@ -220,7 +225,7 @@ static enum status grow_check(const struct store *store, uint64_t sectors)
 
 static enum status number_check(struct store *store, uint64_t number)
 {
-	struct snapshot snapshot;
+	struct disk_snapshot snapshot;
 	enum status status = catalogue_read(store, number, &snapshot);
 
 	if (status == STATUS_OK && !snapshot_lives(&snapshot))
@@ -251,7 +256,7 @@ static enum status place_check(struct store *store)
 
 enum status snapshot_deletable(struct store *store, uint64_t number)
 {
-	struct snapshot snapshot, parent;
+	struct disk_snapshot snapshot, parent;
 	enum status status = catalogue_get(store, number, &snapshot);
 
 	if (status == STATUS_OK && snapshot.parent)
@@ -303,7 +308,7 @@ static void apply_receiving(struct store *store, uint64_t replaced)
 static enum status held_settle(struct store *store)
 {
 	struct disk_record *record = &store->next;
-	struct snapshot origin;
+	struct disk_snapshot origin;
 	enum status status = STATUS_NOT_FOUND;
 
 	if (record->origin && record->held_sectors)
@@ -321,15 +326,17 @@ static enum status held_settle(struct store *store)
 
 enum status snapshot_take(struct store *store, uint32_t flags, const char *name)
 {
+	const struct store_source *source = &store->request.source;
 	struct disk_record *record = &store->next;
-	struct snapshot snapshot;
+	struct disk_snapshot snapshot;
 	enum status status = held_settle(store);
 
 	ASSERT(commit_is_full(store) && record->next_snapshot < DISK_SNAPSHOT_END);
 	ASSERT(name[0]);
 	if (status != STATUS_OK)
 		return status;
-	snapshot = (struct snapshot){
+	snapshot = (struct disk_snapshot){
+		.magic = DISK_MAGIC_SNAPSHOT,
 		.number = record->next_snapshot++,
 		.parent = record->origin,
 		.generation = record->generation,
@@ -338,11 +345,12 @@ enum status snapshot_take(struct store *store, uint32_t flags, const char *name)
 		.uptime_ns = record->counters.uptime_ns,
 		.flags = flags,
 		.children = 1,
-		.source = store->request.source,
+		.source_generation = source->generation,
+		.source_digest = source->digest,
 	};
-
-	if (snapshot.source.generation)
-		snapshot.uptime_ns = snapshot.source.uptime_ns;
+	memcpy(snapshot.source, source->identity, sizeof(snapshot.source));
+	if (source->generation)
+		snapshot.uptime_ns = source->uptime_ns;
 	for (unsigned i = 0; name[i]; i++)
 		snapshot.name[i] = name[i];
 	record->origin = snapshot.number;
@@ -353,7 +361,7 @@ enum status snapshot_take(struct store *store, uint32_t flags, const char *name)
 	return STATUS_OK;
 }
 
-void snapshot_dying_set(struct snapshot *snapshot)
+void snapshot_dying_set(struct disk_snapshot *snapshot)
 {
 	snapshot->flags &= ~(uint32_t)DISK_SNAPSHOT_BRANCH;
 	snapshot->flags |= DISK_SNAPSHOT_DYING;
@@ -361,7 +369,7 @@ void snapshot_dying_set(struct snapshot *snapshot)
 }
 
 /* It and what descends from it are left: it dies now, or when its turn comes. */
-static void apply_dying(struct store *store, struct snapshot *snapshot)
+static void apply_dying(struct store *store, struct disk_snapshot *snapshot)
 {
 	struct disk_record *record = &store->next;
 
@@ -378,7 +386,7 @@ static void apply_dying(struct store *store, struct snapshot *snapshot)
 
 enum status snapshot_delete(struct store *store, uint64_t number)
 {
-	struct snapshot snapshot;
+	struct disk_snapshot snapshot;
 	enum status status = catalogue_get(store, number, &snapshot);
 
 	if (status != STATUS_OK)
@@ -391,7 +399,7 @@ enum status snapshot_delete(struct store *store, uint64_t number)
 static enum status apply_rename(struct store *store)
 {
 	const struct store_commit_request *request = &store->request;
-	struct snapshot snapshot;
+	struct disk_snapshot snapshot;
 	enum status status = catalogue_get(store, request->number.n, &snapshot);
 
 	if (status != STATUS_OK)
@@ -409,7 +417,7 @@ static enum status apply_rename(struct store *store)
  * damaged meanwhile: that refuses nothing. */
 static enum status apply_leftover(struct store *store)
 {
-	struct snapshot leftover;
+	struct disk_snapshot leftover;
 	enum status status = STATUS_NOT_FOUND;
 
 	if (store->leftover && store->leftover != store->request.number.n)
@@ -447,7 +455,7 @@ static enum status apply_replaced(struct store *store)
 static enum status apply_restore(struct store *store)
 {
 	struct disk_record *record = &store->next;
-	struct snapshot from, to;
+	struct disk_snapshot from, to;
 	enum status status = catalogue_get(store, record->origin, &from);
 
 	if (status == STATUS_OK)

@@ -13,18 +13,6 @@
 
 /* ---- catalogue.c --------------------------------------------------------------- */
 
-/* A snapshot in memory. */
-struct snapshot {
-	uint64_t number, parent, generation;
-	struct disk_root root;
-	uint64_t wall_ns, uptime_ns;
-	uint32_t flags, children;
-	uint64_t cursor;
-	uint64_t held_sectors;
-	char name[DISK_SNAPSHOT_NAME];
-	struct store_source source;
-};
-
 /* A search for a name that waits: where it goes on, if nothing has changed. */
 struct name_search {
 	char name[DISK_SNAPSHOT_NAME]; /* empty: none */
@@ -51,20 +39,20 @@ static inline bool status_is_damage(enum status status)
 struct catalogue {
 	uint32_t count;
 	struct {
-		struct snapshot snapshot;
+		struct disk_snapshot snapshot;
 		bool removed;
 	} change[LIMIT_CATALOGUE];
 	uint32_t position; /* next to be written */
 };
 
 /* The entry as of the last durable generation / with the commit's changes. */
-enum status catalogue_read(struct store *store, uint64_t number, struct snapshot *snapshot);
-enum status catalogue_get(struct store *store, uint64_t number, struct snapshot *snapshot);
+enum status catalogue_read(struct store *store, uint64_t number, struct disk_snapshot *snapshot);
+enum status catalogue_get(struct store *store, uint64_t number, struct disk_snapshot *snapshot);
 /* The next entry with a number above `after`, as of the last durable generation.
  * On IO and CORRUPT those up to *number cannot be read: one, or a node of them. */
 enum status catalogue_read_next(struct store *store, uint64_t after, uint64_t *number,
-				struct snapshot *snapshot);
-void catalogue_put(struct store *store, const struct snapshot *snapshot);
+				struct disk_snapshot *snapshot);
+void catalogue_put(struct store *store, const struct disk_snapshot *snapshot);
 void catalogue_remove(struct store *store, uint64_t number);
 void catalogue_update_begin(struct store *store);
 enum status catalogue_update_step(struct store *store, bool *done);
@@ -79,7 +67,7 @@ void snapshot_begin(struct store *store); /* at the start of a commit */
  * that rest are tried again, names are read again. */
 void snapshot_abandoned(struct store *store);
 /* Its turn has come: from now on steps give back what is its alone. */
-void snapshot_dying_set(struct snapshot *snapshot);
+void snapshot_dying_set(struct disk_snapshot *snapshot);
 /* Is there a place for the next entry that can be read? */
 enum status snapshot_takeable(struct store *store);
 /* What a deletion cannot do without can be read: its entry and its parent's. */
@@ -116,7 +104,7 @@ void index_drop(struct store *store);
 void index_forget(struct store *store, uint64_t number);
 /* In a complete index without overflow: the snapshot of this name. */
 enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
-		       struct snapshot *snapshot);
+		       struct disk_snapshot *snapshot);
 
 /* ---- retention.c: automatic snapshots ------------------------------------------ */
 
@@ -160,8 +148,8 @@ struct reclaim {
 	uint64_t scan;	/* where a search through the catalogue has got to */
 	bool child_is_live;
 	uint64_t parent_generation;
-	uint64_t position, end;	  /* next page; first page behind the tree */
-	struct snapshot snapshot; /* the dying one */
+	uint64_t position, end;	       /* next page; first page behind the tree */
+	struct disk_snapshot snapshot; /* the dying one */
 	struct disk_root child_root;
 	uint32_t changes_stop; /* the list of changes is as long as this: enough */
 	uint32_t visits;

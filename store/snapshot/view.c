@@ -18,7 +18,7 @@
 enum status store_view_open(struct store *store, snapshot_t number, struct store_view *view)
 {
 	const uint32_t gone = DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH;
-	struct snapshot snapshot;
+	struct disk_snapshot snapshot;
 	enum status status;
 
 	ASSERT(store->mounted);

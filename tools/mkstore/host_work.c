@@ -222,7 +222,7 @@ static void lookup_reason_age(struct host *host, char *out, size_t size)
 	char name[4 * DISK_SNAPSHOT_NAME], taken[TEXT_SIZE];
 
 	while (host_snapshot_next(host, &snapshot) == STATUS_OK)
-		if (!(snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)) &&
+		if (!(snapshot.flags & STORE_SNAPSHOT_GONE) &&
 		    (!oldest.number.n || snapshot.wall_ns < oldest.wall_ns))
 			oldest = snapshot;
 	if (!oldest.number.n) {

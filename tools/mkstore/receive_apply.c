@@ -45,7 +45,7 @@ static enum status snapshot_is(struct host *host, const struct stream_header *he
 	struct store_view view;
 
 	*is = false;
-	if (!generation || snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
+	if (!generation || snapshot->flags & STORE_SNAPSHOT_GONE)
 		return STATUS_OK;
 	if (snapshot->source.generation == generation && snapshot->source.digest == digest)
 		*is = memcmp(snapshot->source.identity, header->identity, 16) == 0;

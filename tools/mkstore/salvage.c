@@ -41,7 +41,7 @@ struct salvage {
 
 static bool state_lives(const struct salvage_state *state)
 {
-	return !(state->snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH));
+	return !(state->snapshot.flags & STORE_SNAPSHOT_GONE);
 }
 
 static enum status state_add(struct salvage *salvage, const struct store_snapshot *snapshot)

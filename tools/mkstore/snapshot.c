@@ -187,7 +187,7 @@ static enum status snapshot_delete_all(struct host *host)
 
 	/* A branch point goes by itself when the last but one descendant does. */
 	while ((status = host_snapshot_next(host, &snapshot)) == STATUS_OK)
-		if (!(snapshot.flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH)))
+		if (!(snapshot.flags & STORE_SNAPSHOT_GONE))
 			TRY(snapshot_delete_number(host, snapshot.number));
 	return status == STATUS_NOT_FOUND ? host_reclaim(host) : status;
 }

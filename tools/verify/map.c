@@ -19,9 +19,9 @@ static bool snapshot_collect(struct verify *verify, struct verify_pass *pass,
 			     const struct verify_place *place,
 			     const struct disk_reference *reference, const void *data)
 {
-	struct disk_snapshot *snapshot;
+	const struct disk_snapshot_page *page = data;
+	const struct disk_snapshot *snapshot = &page->entry;
 
-	(void)reference;
 	if (pass->snapshot_count == pass->snapshot_room) {
 		uint64_t room = pass->snapshot_room ? 2 * pass->snapshot_room : 2;
 		struct disk_snapshot *more = verify_allocate(verify, room, sizeof(*more));
@@ -34,8 +34,6 @@ static bool snapshot_collect(struct verify *verify, struct verify_pass *pass,
 		pass->snapshots = more;
 		pass->snapshot_room = room;
 	}
-	snapshot = &pass->snapshots[pass->snapshot_count];
-	memcpy(snapshot, data, sizeof(*snapshot));
 	if (snapshot->magic != DISK_MAGIC_SNAPSHOT || snapshot->number != place->key ||
 	    snapshot->number == 0) {
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_CATALOGUE, place, VERIFY_NOWHERE,
@@ -43,7 +41,11 @@ static bool snapshot_collect(struct verify *verify, struct verify_pass *pass,
 		pass->incomplete = true;
 		return false;
 	}
-	pass->snapshot_count++;
+	/* Without a reference only the entries are listed. */
+	if (reference && !verify_zero(page->reserved, sizeof(page->reserved)))
+		verify_report_at(verify, VERIFY_ERROR, VERIFY_CATALOGUE, place, VERIFY_NOWHERE,
+				 "its reserve is not zero");
+	pass->snapshots[pass->snapshot_count++] = *snapshot;
 	return true;
 }
 
@@ -117,8 +119,6 @@ static const char *snapshot_fault(const struct verify_pass *pass,
 	/* An estimate where several descend from one. */
 	if (snapshot->held_sectors > pass->record.sectors)
 		return "it holds more sectors than the store has";
-	if (!verify_zero(snapshot->reserved, sizeof(snapshot->reserved)))
-		return "its reserve is not zero";
 	return snapshot_root_fault(snapshot);
 }
 
@@ -212,13 +212,12 @@ void verify_catalogue_list(struct verify *verify, struct verify_pass *pass)
 				     .generation = {pass->record.generation}};
 	struct verify_place place = {.tree = DISK_TREE_CATALOGUE,
 				     .generation = pass->record.generation};
-	struct disk_snapshot snapshot;
+	struct disk_snapshot_page page;
 	uint64_t key = 1;
 
-	while (verify_tree_next(verify, DISK_TREE_CATALOGUE, &space, &key, &snapshot) ==
-	       STATUS_OK) {
+	while (verify_tree_next(verify, DISK_TREE_CATALOGUE, &space, &key, &page) == STATUS_OK) {
 		place.key = key++;
-		if (!snapshot_collect(verify, pass, &place, NULL, &snapshot))
+		if (!snapshot_collect(verify, pass, &place, NULL, &page))
 			return;
 	}
 }

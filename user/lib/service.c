@@ -150,7 +150,7 @@ enum status store_delete(const char *name)
 	return service_resumable(SLOT_STORE, STORE_DELETE, name, &ignored);
 }
 
-enum status store_snapshot_after(uint64_t number, struct abi_snapshot *snapshot)
+enum status store_snapshot_after(uint64_t number, struct store_snapshot *snapshot)
 {
 	struct message message = {.word = {number}, MESSAGE_INTO(snapshot)};
 

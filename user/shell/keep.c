@@ -18,49 +18,32 @@
 #include "user/shell/terminal.h"
 
 /* Of a snapshot that nobody can go back to. */
-#define KEEP_GONE (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH | ABI_SNAPSHOT_UNREADABLE)
+#define KEEP_GONE (STORE_SNAPSHOT_GONE | STORE_SNAPSHOT_UNREADABLE)
 
 static bool keep_done(enum status status)
 {
 	return status == STATUS_OK || status == STATUS_RESUMED;
 }
 
-static enum status keep_search(struct keeping_search *search, struct abi_snapshot *found)
+bool keep_snapshot_find(const char *command, const char *text, struct store_snapshot *found)
 {
-	struct abi_snapshot snapshot = {.number = 0};
-	enum status status;
-
-	for (uint64_t last = 0;; last = snapshot.number) {
-		struct keeping_snapshot met;
-
-		status = store_snapshot_after(last, &snapshot);
-		if (status != STATUS_OK)
-			break;
-		met = (struct keeping_snapshot){snapshot.number, snapshot.generation,
-						snapshot.wall_ns, snapshot.name};
-		if (snapshot.flags & ABI_SNAPSHOT_UNREADABLE)
-			keeping_search_unread(search, last, snapshot.number,
-					      snapshot.flags & ABI_SNAPSHOT_FAILED);
-		else if (!(snapshot.flags & KEEP_GONE) && keeping_search_meets(search, &met))
-			*found = snapshot;
-	}
-	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
-bool keep_snapshot_find(const char *command, const char *text, struct abi_snapshot *found)
-{
+	struct store_snapshot snapshot;
 	struct keeping_search search;
 	uint64_t now_ns = 0;
 	enum status status;
 
 	clock_now(NULL, &now_ns);
 	keeping_search_begin(&search, text, now_ns);
-	status = keep_search(&search, found);
+	while ((status = store_snapshot_after(search.last.n, &snapshot)) == STATUS_OK)
+		keeping_search_look(&search, &snapshot);
+	if (status == STATUS_NOT_FOUND)
+		status = STATUS_OK;
+	*found = search.found;
 	if (status == STATUS_OK && keeping_search_doubtful(&search))
 		status = STATUS_IO;
 	if (status != STATUS_OK)
 		return shell_error(command, text, status);
-	if (search.found)
+	if (found->number.n)
 		return true;
 	if (search.damaged)
 		return shell_complain(command,
@@ -72,10 +55,10 @@ bool keep_snapshot_find(const char *command, const char *text, struct abi_snapsh
 /* The nearest name that there is; false: none is near. */
 static bool keep_nearest(const char *name, char nearest[DISK_SNAPSHOT_NAME + 1])
 {
-	struct abi_snapshot snapshot = {.number = 0};
+	struct store_snapshot snapshot = {0};
 	uint32_t best = SUGGEST_LENGTH;
 
-	while (store_snapshot_after(snapshot.number, &snapshot) == STATUS_OK) {
+	while (store_snapshot_after(snapshot.number.n, &snapshot) == STATUS_OK) {
 		char known[DISK_SNAPSHOT_NAME + 1] = {0};
 
 		memcpy(known, snapshot.name, DISK_SNAPSHOT_NAME);
@@ -89,14 +72,14 @@ static bool keep_nearest(const char *name, char nearest[DISK_SNAPSHOT_NAME + 1])
 
 static bool keep_unknown_age(const char *command, const char *text)
 {
-	struct abi_snapshot snapshot = {.number = 0}, oldest = {.number = 0};
+	struct store_snapshot snapshot = {0}, oldest = {0};
 	char date[PRINT_SIZE];
 
-	while (store_snapshot_after(snapshot.number, &snapshot) == STATUS_OK)
+	while (store_snapshot_after(snapshot.number.n, &snapshot) == STATUS_OK)
 		if (!(snapshot.flags & KEEP_GONE) &&
-		    (!oldest.number || snapshot.wall_ns < oldest.wall_ns))
+		    (!oldest.number.n || snapshot.wall_ns < oldest.wall_ns))
 			oldest = snapshot;
-	if (!oldest.number)
+	if (!oldest.number.n)
 		return shell_complain(command, "%s: there are no snapshots", text);
 	return shell_complain(
 		command, "%s: no snapshot is that old; the oldest is '%.*s', taken %s UTC", text,
@@ -140,7 +123,7 @@ bool keep_name_fits(const char *command, const char *name)
 
 bool command_rename(int argc, char **argv)
 {
-	struct abi_snapshot snapshot;
+	struct store_snapshot snapshot;
 	uint64_t generation;
 	enum status status;
 
@@ -149,12 +132,12 @@ bool command_rename(int argc, char **argv)
 		return false;
 	if (!keep_snapshot_find("rename", argv[1], &snapshot))
 		return false;
-	status = store_rename(snapshot.number, argv[2], &generation);
+	status = store_rename(snapshot.number.n, argv[2], &generation);
 	if (status == STATUS_EXISTS)
 		return shell_complain("rename", "%s: there is one with this name", argv[2]);
 	if (!keep_done(status))
 		return shell_error("rename", argv[1], status);
-	terminal_print("rename: snapshot %lu is %s now\n", snapshot.number, argv[2]);
+	terminal_print("rename: snapshot %lu is %s now\n", snapshot.number.n, argv[2]);
 	return true;
 }
 

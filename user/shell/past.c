@@ -20,7 +20,7 @@
 bool past_option(int *argc, char ***argv, uint64_t *snapshot)
 {
 	const char *command = (*argv)[0];
-	struct abi_snapshot found;
+	struct store_snapshot found;
 
 	*snapshot = 0;
 	if (*argc < 2 || !text_equal((*argv)[1], "--snapshot"))
@@ -29,7 +29,7 @@ bool past_option(int *argc, char ***argv, uint64_t *snapshot)
 		return shell_usage(command);
 	if (!keep_snapshot_find(command, (*argv)[2], &found))
 		return false;
-	*snapshot = found.number;
+	*snapshot = found.number.n;
 	(*argv)[2] = (*argv)[0];
 	*argv += 2;
 	*argc -= 2;

@@ -143,10 +143,9 @@ bool command_scrub(int argc, char **argv);
 bool command_rename(int argc, char **argv);
 bool command_retention(int argc, char **argv);
 bool command_grow(int argc, char **argv);
-struct abi_snapshot;
 /* The snapshot that is meant by a name, #NUMBER, @GENERATION or an age like -10m; false: none
  * is, or it cannot be told, and that was said. */
-bool keep_snapshot_find(const char *command, const char *text, struct abi_snapshot *found);
+bool keep_snapshot_find(const char *command, const char *text, struct store_snapshot *found);
 /* Says why there is no such snapshot. */
 bool keep_unknown(const char *command, const char *text);
 /* May a snapshot be called so?  Otherwise says why not. */

@@ -98,9 +98,9 @@ static const struct column store_column[] = {
 /* What it is besides a state that somebody has named; as wide as its column. */
 static const char *store_kind(uint32_t flags)
 {
-	if (flags & ABI_SNAPSHOT_FAILED)
+	if (flags & STORE_SNAPSHOT_FAILED)
 		return "failed";
-	if (flags & ABI_SNAPSHOT_UNREADABLE)
+	if (flags & STORE_SNAPSHOT_UNREADABLE)
 		return "damaged";
 	if (flags & DISK_SNAPSHOT_DYING)
 		return "deleted";
@@ -110,7 +110,7 @@ static const char *store_kind(uint32_t flags)
 }
 
 /* What is held for the live state's origin is counted in the store's statistics. */
-static void store_print_snapshot(const struct columns *table, const struct abi_snapshot *snapshot,
+static void store_print_snapshot(const struct columns *table, const struct store_snapshot *snapshot,
 				 const struct abi_store *store)
 {
 	char number[24], parent[24] = "-", generation[24] = "-", pages[24] = "-";
@@ -119,12 +119,12 @@ static void store_print_snapshot(const struct columns *table, const struct abi_s
 	const char *const cell[] = {
 		number, parent, generation, pages, held, date, store_kind(snapshot->flags), name};
 	uint64_t sectors = snapshot->held_sectors +
-			   (snapshot->number == store->origin ? store->held_sectors : 0);
+			   (snapshot->number.n == store->origin ? store->held_sectors : 0);
 
-	text_format(number, sizeof(number), "%lu", snapshot->number);
-	if (!(snapshot->flags & ABI_SNAPSHOT_UNREADABLE)) {
-		text_format(parent, sizeof(parent), "%lu", snapshot->parent);
-		text_format(generation, sizeof(generation), "%lu", snapshot->generation);
+	text_format(number, sizeof(number), "%lu", snapshot->number.n);
+	if (!(snapshot->flags & STORE_SNAPSHOT_UNREADABLE)) {
+		text_format(parent, sizeof(parent), "%lu", snapshot->parent.n);
+		text_format(generation, sizeof(generation), "%lu", snapshot->generation.n);
 		text_format(pages, sizeof(pages), "%lu", snapshot->pages);
 		print_bytes(sectors * SECTOR_SIZE, held);
 		print_date(snapshot->wall_ns, date);
@@ -135,7 +135,7 @@ static void store_print_snapshot(const struct columns *table, const struct abi_s
 
 bool command_snapshots(int argc, char **argv)
 {
-	struct abi_snapshot snapshot = {.number = 0};
+	struct store_snapshot snapshot = {0};
 	struct columns table;
 	struct abi_store store;
 	enum status status = store_statistics(&store);
@@ -146,14 +146,14 @@ bool command_snapshots(int argc, char **argv)
 	(void)argv;
 	if (status != STATUS_OK)
 		return shell_error("snapshots", "statistics", status);
-	while ((status = store_snapshot_after(snapshot.number, &snapshot)) == STATUS_OK) {
+	while ((status = store_snapshot_after(snapshot.number.n, &snapshot)) == STATUS_OK) {
 		if (count++ == 0)
 			terminal_table(&table, store_column,
 				       sizeof(store_column) / sizeof(store_column[0]));
-		if (snapshot.flags & ABI_SNAPSHOT_FAILED)
+		if (snapshot.flags & STORE_SNAPSHOT_FAILED)
 			failed = true;
-		else if (snapshot.flags & ABI_SNAPSHOT_UNREADABLE)
-			unreadable = snapshot.number;
+		else if (snapshot.flags & STORE_SNAPSHOT_UNREADABLE)
+			unreadable = snapshot.number.n;
 		store_print_snapshot(&table, &snapshot, &store);
 		if (count % 32 == 0 && terminal_interrupted())
 			return false;
@@ -173,7 +173,7 @@ bool command_snapshots(int argc, char **argv)
 }
 
 /* Which one a number, a generation or an age has meant. */
-static void store_say_which(const char *command, const struct abi_snapshot *snapshot)
+static void store_say_which(const char *command, const struct store_snapshot *snapshot)
 {
 	char age[PRINT_SIZE], date[PRINT_SIZE];
 	uint64_t now_ns = 0;
@@ -181,15 +181,15 @@ static void store_say_which(const char *command, const struct abi_snapshot *snap
 	clock_now(NULL, &now_ns);
 	now_ns = now_ns > snapshot->wall_ns ? now_ns - snapshot->wall_ns : 0;
 	terminal_print("%s: snapshot %lu, %.*s, generation %lu, taken %s UTC, %s ago\n", command,
-		       snapshot->number, (int)DISK_SNAPSHOT_NAME, snapshot->name,
-		       snapshot->generation, print_date(snapshot->wall_ns, date),
+		       snapshot->number.n, (int)DISK_SNAPSHOT_NAME, snapshot->name,
+		       snapshot->generation.n, print_date(snapshot->wall_ns, date),
 		       print_duration(now_ns, age));
 	terminal_flush();
 }
 
 bool command_restore(int argc, char **argv)
 {
-	struct abi_snapshot found;
+	struct store_snapshot found;
 	uint64_t generation;
 	enum status status;
 
@@ -209,7 +209,7 @@ bool command_restore(int argc, char **argv)
 
 bool command_delete(int argc, char **argv)
 {
-	struct abi_snapshot found;
+	struct store_snapshot found;
 	enum status status;
 
 	(void)argc;

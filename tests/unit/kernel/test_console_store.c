@@ -39,6 +39,9 @@ enum status store_snapshot_next(struct store *store, snapshot_t after,
 	/* Damage hides all of them. */
 	snapshot->number.n = fake.catalogue == STATUS_OK ? after.n + 1 : SNAPSHOTS;
 	snapshot->generation.n = 10 * snapshot->number.n;
+	if (fake.catalogue != STATUS_OK)
+		snapshot->flags = STORE_SNAPSHOT_UNREADABLE |
+				  (fake.catalogue == STATUS_IO ? STORE_SNAPSHOT_FAILED : 0);
 	text_format(snapshot->name, sizeof(snapshot->name), "s%u", (unsigned)snapshot->number.n);
 	return fake.catalogue;
 }

@@ -242,7 +242,7 @@ static void sealed_changes_of_a_snapshot_are_found(void **state)
 		{offsetof(struct disk_snapshot, source_generation), 1, "received from"},
 		{offsetof(struct disk_snapshot, source_digest), 1, "has a digest"},
 		{offsetof(struct disk_snapshot, held_sectors), UINT64_MAX, "holds more"},
-		{sizeof(struct disk_snapshot) - 8, 1, "reserve is not zero"},
+		{sizeof(struct disk_snapshot_page) - 8, 1, "reserve is not zero"},
 	};
 
 	for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {

@@ -55,6 +55,9 @@ static unsigned list(struct fixture *f, unsigned *unreadable)
 		if (status != STATUS_OK) {
 			assert_true(status_is_damage(status));
 			assert_int_equal(snapshot.generation.n, 0);
+			assert_int_equal(snapshot.flags,
+					 STORE_SNAPSHOT_UNREADABLE |
+						 (status == STATUS_IO ? STORE_SNAPSHOT_FAILED : 0));
 			*unreadable += (unsigned)(snapshot.number.n - after.n);
 			continue;
 		}

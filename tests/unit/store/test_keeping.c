@@ -443,24 +443,27 @@ static uint64_t searched(const char *text, uint64_t failed, uint64_t damaged, bo
 {
 	static const char names[][DISK_SNAPSHOT_NAME] = {"one", "two", "three", "", "five", "six"};
 	struct keeping_search search;
-	uint64_t last = 0;
 
 	keeping_search_begin(&search, text, UINT64_C(1000000000) * 600);
 	for (uint64_t number = 1; number <= 6; number++) {
-		struct keeping_snapshot met = {number, 10 * number,
-					       UINT64_C(60000000000) * (3 + number),
-					       names[number - 1]};
+		struct store_snapshot met = {.number = {number},
+					     .generation = {10 * number},
+					     .wall_ns = UINT64_C(60000000000) * (3 + number)};
 
+		memcpy(met.name, names[number - 1], sizeof(met.name));
 		if (number == 4)
 			continue;
 		if (number == failed || number == damaged)
-			keeping_search_unread(&search, last, number, number == failed);
-		else
-			keeping_search_meets(&search, &met);
-		last = number;
+			met = (struct store_snapshot){.number = {number},
+						      .flags = STORE_SNAPSHOT_UNREADABLE};
+		if (number == failed)
+			met.flags |= STORE_SNAPSHOT_FAILED;
+		keeping_search_look(&search, &met);
 	}
 	*doubtful = keeping_search_doubtful(&search);
-	return search.found ? search.found : search.damaged ? 100 + search.damaged : 0;
+	return search.found.number.n ? search.found.number.n
+	       : search.damaged	     ? 100 + search.damaged
+				     : 0;
 }
 
 /* Which one is meant, and when what cannot be read may be it. */
