@@ -121,7 +121,9 @@ def test_caller_behind_a_bad_sector(image, more):
         if more:
             exchanges_on(machine)
         else:
-            wait_for(machine, "log 50", "peer: failed: cannot reach exchange")
+            # With nothing to send, stopped between a note and the call behind it, it goes on.
+            if not wait_for(machine, "ps", r"peer +receives|\A(?![\s\S]* peer )")[0]:
+                wait_for(machine, "log 50", "peer: failed: cannot reach exchange")
             wait_for(machine, "ps", r"exchange +calls")
             machine.command("kill exchange")
             assert "exchange" not in machine.command("ps")
