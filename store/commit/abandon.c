@@ -215,16 +215,16 @@ static bool strike_needed(const struct store *store)
 	return record->magic == DISK_MAGIC_RECORD && record->generation == store->doubt.generation;
 }
 
-enum status strike_step(struct store *store)
+enum status strike_step(struct store *store, bool *done)
 {
 	struct commit *commit = &store->commit;
 	struct doubt *doubt = &store->doubt;
 	enum status status;
 
 	ASSERT(commit->phase == COMMIT_STRIKE && !commit->recorded);
-	if (!doubt->generation) {
+	*done = !doubt->generation;
+	if (*done) {
 		store->next.slot = commit_slot_next(store);
-		commit->phase = COMMIT_PREPARE;
 		return STATUS_OK;
 	}
 	if (commit->io_state == IO_NONE) {

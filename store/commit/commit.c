@@ -2,15 +2,9 @@
 /*
  * commit.c - the one write path: from the freeze to the flush.
  *
- *   IDLE -> STRIKE -> PREPARE -> RECLAIM -> SPACE -> ACTION -> CATALOGUE -> FREEMAP -> DRAIN
- *     ^        (RECLAIM only in commits without an action;                    |
- *     |         a delta goes from SPACE to DRAIN)                             |
- *     |                                                       joint           | else
- *     |                     record goes out with the last     +---------------+
- *     |                     extents, durable = predecessor    |               v
- *     +-- FLUSH_RECORD <--------------------------------------+   FLUSH_DATA -> RECORD
- *              ^                                                                  |
- *              +------------------------------------------------------------------+
+ * Its phases and their order stand in one table, `phases`.  A delta writes no tree and passes
+ * over what does.  The record of a joint commit goes out with the last extents and has its
+ * predecessor as durable; otherwise a flush comes before it.
  *
  * The freeze takes constant time: the tree of dirty pages becomes the tree of
  * frozen ones, and the generation's number advances, which alone makes every
@@ -282,6 +276,20 @@ static enum status commit_prepare(struct store *store)
 	return STATUS_OK;
 }
 
+static enum status prepare_step(struct store *store, bool *done)
+{
+	(void)done;
+	if (discard_busy(store))
+		return STATUS_WAIT;
+	return store->commit.delta ? STATUS_OK : commit_prepare(store);
+}
+
+static enum status action_step(struct store *store, bool *done)
+{
+	(void)done;
+	return snapshot_apply(store);
+}
+
 /* ---- record and flushes --------------------------------------------------------------- */
 
 static void io_complete(struct block_request *request)
@@ -391,7 +399,7 @@ static void drain_begin(struct store *store)
 
 	/* All that the commit takes along is staged. */
 	ASSERT(commit->frozen == NIL && !commit->frozen_pages && !commit->early_count);
-	ASSERT(commit->phase == (commit->delta ? COMMIT_SPACE : COMMIT_FREEMAP));
+	ASSERT(commit->phase == COMMIT_DRAIN);
 	stage_close(store);
 	predecessor_count(store);
 	commit->joint = allocator_blocks_touched(store) <= DISK_JOINT_COMMIT_BLOCKS &&
@@ -400,23 +408,36 @@ static void drain_begin(struct store *store)
 	store->next.durable = commit->joint ? store->next.predecessor : store->next.generation;
 	if (commit->joint)
 		record_write(store);
-	commit->phase = COMMIT_DRAIN;
 }
 
-static enum status drain_step(struct store *store)
+static enum status drain_step(struct store *store, bool *done)
 {
 	struct commit *commit = &store->commit;
 	enum status status =
 		commit->joint && commit->io_state != IO_NONE ? commit_io_wait(store) : STATUS_OK;
 
+	(void)done;
 	if (status == STATUS_OK && !stage_empty(store))
 		status = STATUS_WAIT;
-	if (status != STATUS_OK)
-		return status;
-	ASSERT(commit->joint == commit->recorded);
+	ASSERT(status != STATUS_OK || commit->joint == commit->recorded);
+	return status;
+}
+
+static void record_begin(struct store *store)
+{
+	store->commit.epoch = store->device->epoch;
+	record_write(store);
+}
+
+static void flush_begin(struct store *store)
+{
 	commit_io(store, BLOCK_FLUSH, 0, 0, NULL);
-	commit->phase = commit->joint ? COMMIT_FLUSH_RECORD : COMMIT_FLUSH_DATA;
-	return STATUS_OK;
+}
+
+static enum status io_step(struct store *store, bool *done)
+{
+	(void)done;
+	return commit_io_wait(store);
 }
 
 /* ---- the end ------------------------------------------------------------------------------ */
@@ -473,101 +494,81 @@ static void commit_complete(struct store *store)
 	commit_wake(store);
 }
 
-/* ---- steps ---------------------------------------------------------------------------------- */
-
-/* The phases that build the new state. */
-static enum status build_step(struct store *store, bool *done)
+static enum status durable_step(struct store *store, bool *done)
 {
-	ASSERT(store->commit.phase >= COMMIT_PREPARE && store->commit.phase <= COMMIT_FREEMAP);
-	*done = true;
-	switch (store->commit.phase) {
-	case COMMIT_PREPARE:
-		if (discard_busy(store))
-			return STATUS_WAIT;
-		return store->commit.delta ? STATUS_OK : commit_prepare(store);
-	case COMMIT_RECLAIM:
-		return reclaim_step(store, done);
-	case COMMIT_SPACE:
-		return commit_space_step(store, done);
-	case COMMIT_ACTION:
-		return snapshot_apply(store);
-	case COMMIT_CATALOGUE:
-		return catalogue_update_step(store, done);
-	default:
-		return freemap_step(store, done);
-	}
+	enum status status = commit_io_wait(store);
+
+	*done = false; /* there is none behind it */
+	if (status == STATUS_OK)
+		commit_complete(store);
+	return status;
 }
 
-static void build_next(struct store *store)
+/* ---- the order ------------------------------------------------------------------------ */
+
+static bool reclaims(const struct store *store)
 {
-	struct commit *commit = &store->commit;
 	enum store_action action = store->request.action;
 
-	switch (commit->phase) {
-	case COMMIT_PREPARE:
-		if (!commit->delta &&
-		    (action == STORE_ACTION_NONE || action == STORE_ACTION_STOP)) {
-			reclaim_begin(store);
-			commit->phase = COMMIT_RECLAIM;
-			return;
-		} /* fall through */
-	case COMMIT_RECLAIM:
-		commit_space_begin(store);
-		commit->phase = COMMIT_SPACE;
-		return;
-	case COMMIT_SPACE:
-		if (commit->delta)
-			drain_begin(store);
-		else
-			commit->phase = COMMIT_ACTION;
-		return;
-	case COMMIT_ACTION:
-		catalogue_update_begin(store);
-		commit->phase = COMMIT_CATALOGUE;
-		return;
-	case COMMIT_CATALOGUE:
-		freemap_begin(store);
-		commit->phase = COMMIT_FREEMAP;
-		return;
-	default:
-		drain_begin(store);
-	}
+	return commit_is_full(store) &&
+	       (action == STORE_ACTION_NONE || action == STORE_ACTION_STOP);
+}
+
+static bool is_separate(const struct store *store)
+{
+	return !store->commit.joint;
+}
+
+/* A phase of a commit. */
+struct phase {
+	bool (*needed)(const struct store *store); /* or it is passed over; null: always */
+	void (*begin)(struct store *store);	   /* may be null */
+	/* A part of it; *done, which is true, stays so if that was the last. */
+	enum status (*step)(struct store *store, bool *done);
+};
+
+/* What one commit is, in its order. */
+static const struct phase phases[COMMIT_ABANDON] = {
+	[COMMIT_STRIKE] = {NULL, NULL, strike_step},
+	[COMMIT_PREPARE] = {NULL, NULL, prepare_step},
+	[COMMIT_RECLAIM] = {reclaims, reclaim_begin, reclaim_step},
+	[COMMIT_SPACE] = {NULL, commit_space_begin, commit_space_step},
+	[COMMIT_ACTION] = {commit_is_full, NULL, action_step},
+	[COMMIT_CATALOGUE] = {commit_is_full, catalogue_update_begin, catalogue_update_step},
+	[COMMIT_FREEMAP] = {commit_is_full, freemap_begin, freemap_step},
+	[COMMIT_DRAIN] = {NULL, drain_begin, drain_step},
+	[COMMIT_FLUSH_DATA] = {is_separate, flush_begin, io_step},
+	[COMMIT_RECORD] = {is_separate, record_begin, io_step},
+	[COMMIT_FLUSH_RECORD] = {NULL, flush_begin, durable_step},
+};
+
+static void phase_next(struct store *store)
+{
+	struct commit *commit = &store->commit;
+	const struct phase *phase;
+
+	do
+		phase = &phases[++commit->phase];
+	while (phase->needed && !phase->needed(store));
+	ASSERT(commit->phase < COMMIT_ABANDON);
+	if (phase->begin)
+		phase->begin(store);
 }
 
 static enum status commit_unit(struct store *store)
 {
 	struct commit *commit = &store->commit;
-	enum status status;
-	bool done;
+	bool builds = commit->phase > COMMIT_STRIKE && commit->phase < COMMIT_DRAIN, done = true;
+	enum status status = phases[commit->phase].step(store, &done);
 
-	if (commit->phase == COMMIT_STRIKE)
-		return strike_step(store);
-	if (commit->phase < COMMIT_DRAIN) {
-		status = build_step(store, &done);
-		if (status == STATUS_OK && done)
-			build_next(store);
-		/* Every step can be repeated, so a read that failed can be. */
-		if (status == STATUS_IO && ++commit->read_errors < LIMIT_COMMIT_READS)
-			return STATUS_OK;
-		if (status == STATUS_OK)
-			commit->read_errors = 0;
-		return status;
-	}
-	if (commit->phase == COMMIT_DRAIN)
-		return drain_step(store);
-	status = commit_io_wait(store);
+	/* What builds the new state can be repeated, so a read that failed can be. */
+	if (builds && status == STATUS_IO && ++commit->read_errors < LIMIT_COMMIT_READS)
+		return STATUS_OK;
 	if (status != STATUS_OK)
 		return status;
-	if (commit->phase == COMMIT_FLUSH_DATA) {
-		commit->epoch = store->device->epoch;
-		record_write(store);
-		commit->phase = COMMIT_RECORD;
-	} else if (commit->phase == COMMIT_RECORD) {
-		commit_io(store, BLOCK_FLUSH, 0, 0, NULL);
-		commit->phase = COMMIT_FLUSH_RECORD;
-	} else {
-		commit_complete(store);
-	}
+	commit->read_errors = 0;
+	if (done)
+		phase_next(store);
 	return STATUS_OK;
 }
 

@@ -20,7 +20,7 @@ enum status commit_io_wait(struct store *store);
 
 void abandon_begin(struct store *store);
 bool abandon_step(struct store *store);
-enum status strike_step(struct store *store);
+enum status strike_step(struct store *store, bool *done);
 uint32_t commit_slot_next(struct store *store); /* of the ring */
 
 /* ---- commit_space.c ---------------------------------------------------------- */
