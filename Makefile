@@ -34,7 +34,9 @@ DISK_C    := disk/layout.c
 STORE_C   := $(call tree,store,%.c)
 OBJECTS_C := $(call tree,objects,%.c)
 MKSTORE_C := $(call tree,tools/mkstore,%.c)
-KERNEL_C  := $(call tree,kernel,%.c) $(call tree,drivers,%.c) $(STORE_C) $(OBJECTS_C) $(DISK_C) \
+# The kernel can send and receive one day: it is compiled for that by `make check`.
+NOT_YET_C := store/stream.c
+KERNEL_C  := $(call tree,kernel,%.c) $(call tree,drivers,%.c) $(filter-out $(NOT_YET_C),$(STORE_C)) $(OBJECTS_C) $(DISK_C) \
 	$(BASE_C) base/string.c
 KERNEL_S  := $(call tree,kernel,%.S) $(call tree,drivers,%.S)
 LIBRARY_C := $(wildcard user/lib/*.c) $(BASE_C) base/string.c kernel/loader.c
@@ -255,7 +257,7 @@ run-window: image | need-run need-window
 
 # ---- tests ---------------------------------------------------------------------------
 
-check: | need-build need-check need-bench
+check: $(NOT_YET_C:%.c=$(B)/kernel/%.o) | need-build need-check need-bench
 	@$(PYTHON) tests/check/run.py
 test: $(UNIT) $(FUZZ) $(B)/sim $(B)/sim-asan $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/run.py

@@ -14,7 +14,7 @@
 #include <xxhash.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tools/mkstore/stream.h"
+#include "store/stream.h"
 
 #define INPUT_MAX 8192u
 #define AGAIN_MAX (4u * INPUT_MAX)

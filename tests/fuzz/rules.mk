@@ -21,7 +21,7 @@ Z := $(B)/fuzzed
 
 $(Z)/tests/fuzz/%.o: tests/fuzz/%.c Makefile | need-build need-fuzz
 	$(SAY) clang $@ && mkdir -p $(@D) && $(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=address -c $< -o $@
-$(Z)/store/checksum.o: store/media/checksum.c Makefile | need-build need-fuzz
+$(Z)/store/media/checksum.o: store/media/checksum.c Makefile | need-build need-fuzz
 	$(SAY) clang $@ && mkdir -p $(@D) && $(FUZZ_CC) $(FUZZ_FLAGS) -c $< -o $@
 $(Z)/%.o: %.c Makefile | need-build need-fuzz
 	$(SAY) clang $@ && mkdir -p $(@D) && $(FUZZ_CC) $(FUZZ_FLAGS) $(FUZZ_SANE) \

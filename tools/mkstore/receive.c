@@ -15,9 +15,23 @@
 #include "tools/mkstore/show.h"
 #include "tools/mkstore/text.h"
 
+struct input {
+	int descriptor;
+	struct stream_reader *reader;
+};
+
 static long input_read(void *context, void *data, size_t bytes)
 {
-	return (long)read(*(const int *)context, data, bytes);
+	const struct input *input = context;
+	ssize_t done;
+
+	do
+		done = read(input->descriptor, data, bytes);
+	while (done < 0 && errno == EINTR);
+	if (done < 0)
+		snprintf(input->reader->why, sizeof(input->reader->why),
+			 "the input cannot be read: %s", strerror(errno));
+	return done;
 }
 
 static void receive_show(struct show *show, const struct receive *receive)
@@ -62,13 +76,15 @@ static enum command_exit receive_apply(const struct command_invocation *invocati
 				       struct host *host, int descriptor)
 {
 	struct receive receive = {.host = host, .name = command_value(invocation, "name")};
+	struct input input = {.descriptor = descriptor};
 	enum command_exit result;
 
 	receive.reader = calloc(1, sizeof(*receive.reader));
 	if (!receive.reader)
 		return host_result(host, STATUS_NO_MEMORY, "cannot receive");
+	input.reader = receive.reader;
 	receive.reader->read = input_read;
-	receive.reader->context = &descriptor;
+	receive.reader->context = &input;
 	result = receive_stream(&receive);
 	if (result == COMMAND_OK)
 		receive_show(invocation->show, &receive);

@@ -20,7 +20,7 @@
 #define TOOLS_MKSTORE_RECEIVE_H
 
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/stream.h"
+#include "store/stream.h"
 
 struct receive {
 	struct host *host; /* open for HOST_RECEIVE */

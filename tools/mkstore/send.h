@@ -6,7 +6,7 @@
 #define TOOLS_MKSTORE_SEND_H
 
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/stream.h"
+#include "store/stream.h"
 
 /* One side of a stream or of a difference. */
 struct send_view {

@@ -2,13 +2,14 @@
 /*
  * stream.h - writes and reads the frames of a stream (disk/stream.h).
  *
- * Nothing here knows a store.  A writer gathers items until a frame is full; a
+ * For the host tool and for a kernel alike: freestanding, and nothing here knows a store
+ * that is mounted.  A writer gathers items until a frame is full; a
  * reader hands out a frame only when all of it has been checked: its checksum,
  * its place in the stream, every item, and that every page decompresses.  What
  * it says of a bad stream names the byte where that part begins.
  */
-#ifndef TOOLS_MKSTORE_STREAM_H
-#define TOOLS_MKSTORE_STREAM_H
+#ifndef STORE_STREAM_H
+#define STORE_STREAM_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,7 +55,7 @@ enum stream_result {
 };
 
 struct stream_reader {
-	/* At most `bytes` bytes; 0: no more come; negative: failed, errno says why. */
+	/* At most `bytes` bytes; 0: no more come; negative: failed, and `why` says it. */
 	long (*read)(void *context, void *data, size_t bytes);
 	void *context;
 	struct stream_header header;

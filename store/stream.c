@@ -2,25 +2,20 @@
 /*
  * stream.c - see stream.h.
  */
-#include "tools/mkstore/stream.h"
+#include "store/stream.h"
 #include "base/assert.h"
+#include "base/text.h"
+#include "store/media/media.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <lz4.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 static uint64_t header_checksum(const struct stream_header *header)
 {
 	struct stream_header copy = *header;
 
 	copy.checksum = 0;
-	return XXH3_64bits(&copy, sizeof(copy));
+	return checksum(&copy, sizeof(copy), 0);
 }
 
 static uint32_t padded(uint32_t length)
@@ -32,7 +27,7 @@ static uint32_t padded(uint32_t length)
 static uint64_t frame_checksum(const void *frame, uint32_t length,
 			       const struct stream_header *header)
 {
-	return XXH3_64bits_withSeed(frame, sizeof(struct stream_frame) + length, header->checksum);
+	return checksum(frame, sizeof(struct stream_frame) + length, header->checksum);
 }
 
 /* ---- writing ------------------------------------------------------------------- */
@@ -145,7 +140,7 @@ stream_fault(struct stream_reader *reader, enum stream_result result, const char
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(reader->why, sizeof(reader->why), format, arguments);
+	text_vformat(reader->why, sizeof(reader->why), format, arguments);
 	va_end(arguments);
 	return result;
 }
@@ -158,11 +153,8 @@ static enum stream_result input_read(struct stream_reader *reader, void *data, s
 	while (*got < bytes) {
 		long done = reader->read(reader->context, (uint8_t *)data + *got, bytes - *got);
 
-		if (done < 0 && errno == EINTR)
-			continue;
 		if (done < 0)
-			return stream_fault(reader, STREAM_FAIL, "the input cannot be read: %s",
-					    strerror(errno));
+			return STREAM_FAIL;
 		if (done == 0)
 			return STREAM_CUT;
 		*got += (size_t)done;
@@ -172,7 +164,10 @@ static enum stream_result input_read(struct stream_reader *reader, void *data, s
 
 static bool text_ends(const char *text, size_t size)
 {
-	return memchr(text, 0, size) != NULL;
+	for (size_t i = 0; i < size; i++)
+		if (!text[i])
+			return true;
+	return false;
 }
 
 static bool bytes_zero(const uint8_t *bytes, size_t count)
@@ -221,7 +216,7 @@ enum stream_result stream_read_begin(struct stream_reader *reader)
 				    "the stream's header does not match its checksum");
 	if (header->features & ~STREAM_FEATURES_KNOWN)
 		return stream_fault(reader, STREAM_BAD,
-				    "the stream uses features 0x%" PRIx64
+				    "the stream uses features 0x%lx"
 				    " that this program does not know: use a newer program",
 				    header->features & ~STREAM_FEATURES_KNOWN);
 	if (header->header_size != sizeof(*header) || !header_sound(header))
@@ -242,14 +237,14 @@ static enum stream_result frame_read(struct stream_reader *reader, struct stream
 	memcpy(frame, reader->frame, sizeof(*frame));
 	if (result == STREAM_OK && (frame->magic != STREAM_FRAME_MAGIC ||
 				    frame->length > STREAM_PAYLOAD_MAX || frame->length % 8))
-		return stream_fault(reader, STREAM_BAD, "at byte %" PRIu64 " there is no frame",
+		return stream_fault(reader, STREAM_BAD, "at byte %lu there is no frame",
 				    reader->totals.bytes);
 	if (result == STREAM_OK)
 		result = input_read(reader, reader->frame + sizeof(*frame), frame->length, &more);
 	if (result == STREAM_CUT)
 		return stream_fault(reader, STREAM_CUT,
-				    "the stream is cut off after %" PRIu64
-				    " bytes, within frame %" PRIu64,
+				    "the stream is cut off after %lu"
+				    " bytes, within frame %lu",
 				    reader->totals.bytes + got + more, reader->totals.frames + 1);
 	if (result != STREAM_OK)
 		return result;
@@ -257,7 +252,7 @@ static enum stream_result frame_read(struct stream_reader *reader, struct stream
 	memset(reader->frame + offsetof(struct stream_frame, checksum), 0, sizeof(checksum));
 	if (checksum != frame_checksum(reader->frame, frame->length, &reader->header))
 		return stream_fault(reader, STREAM_BAD,
-				    "frame %" PRIu64 " at byte %" PRIu64
+				    "frame %lu at byte %lu"
 				    " does not match its checksum",
 				    reader->totals.frames + 1, reader->totals.bytes);
 	return STREAM_OK;
@@ -281,8 +276,7 @@ static bool item_sound(const struct stream_reader *reader, const struct stream_i
 		return item->count == 1 && item->length == PAGE_SIZE;
 	case DISK_CODEC_LZ4:
 		return item->count == 1 && item->length &&
-		       LZ4_decompress_safe((const char *)data, page, item->length, PAGE_SIZE) ==
-			       PAGE_SIZE;
+		       codec_decompress(data, item->length, page);
 	default:
 		return false;
 	}
@@ -346,14 +340,12 @@ enum stream_result stream_read_frame(struct stream_reader *reader)
 	if (result != STREAM_OK)
 		return result;
 	if (frame.sequence != reader->totals.frames + 1 || frame.reserved)
-		return stream_fault(reader, STREAM_BAD,
-				    "at byte %" PRIu64 " frame %" PRIu64 " follows frame %" PRIu64,
+		return stream_fault(reader, STREAM_BAD, "at byte %lu frame %lu follows frame %lu",
 				    reader->totals.bytes, frame.sequence, reader->totals.frames);
 	if (frame.kind == STREAM_FRAME_END)
 		return end_check(reader, &frame);
 	if (frame.kind != STREAM_FRAME_PAGES || !items_sound(reader, &frame))
-		return stream_fault(reader, STREAM_BAD,
-				    "frame %" PRIu64 " at byte %" PRIu64 " says what cannot be",
+		return stream_fault(reader, STREAM_BAD, "frame %lu at byte %lu says what cannot be",
 				    frame.sequence, reader->totals.bytes);
 	reader->totals.frames++;
 	reader->totals.bytes += sizeof(frame) + frame.length;
@@ -378,7 +370,6 @@ void stream_item_unpack(const struct stream_item *item, const void *data, void *
 {
 	if (item->codec == DISK_CODEC_RAW)
 		memcpy(page, data, PAGE_SIZE);
-	else if (item->codec != DISK_CODEC_LZ4 ||
-		 LZ4_decompress_safe(data, page, item->length, PAGE_SIZE) != (int)PAGE_SIZE)
+	else if (item->codec != DISK_CODEC_LZ4 || !codec_decompress(data, item->length, page))
 		memset(page, 0, PAGE_SIZE);
 }
