@@ -42,6 +42,11 @@
 #include "base/assert.h"
 #include <string.h>
 
+static_assert(KERNEL_REQUESTS_MAX >= 2, "one place is the kernel's own console's");
+static_assert(KERNEL_SILENCE_NS <= KERNEL_STALL_NS && KERNEL_STALL_NS < KERNEL_READ_PATIENCE_NS,
+	      "that a whole disk is away is known before one page counts as lost");
+static_assert(KERNEL_RETRY_NS <= KERNEL_RETRY_MAX_NS, "pauses grow");
+
 struct request {
 	enum { REQUEST_WAITING, REQUEST_COMMITTING, REQUEST_TAKEN_BACK, REQUEST_DONE } stage;
 	object_t object; /* 0: the kernel's own console */
@@ -90,6 +95,7 @@ struct checkpoint_figures checkpoint_figures(void)
 /* One commit carries at most one action on the snapshot tree. */
 static bool request_fits(enum store_action action, uint32_t most)
 {
+	ASSERT(most <= KERNEL_REQUESTS_MAX);
 	if (checkpoint.count >= most)
 		return false;
 	for (uint32_t i = 0; i < checkpoint.count; i++)
@@ -171,6 +177,7 @@ static void request_done(struct request *request, enum status outcome, generatio
 			 bool advanced)
 {
 	ASSERT(request->stage != REQUEST_DONE); /* an outcome is final */
+	ASSERT(outcome != STATUS_WAIT);
 	request->stage = REQUEST_DONE;
 	request->outcome = outcome;
 	request->generation = generation;
@@ -262,17 +269,36 @@ static enum status checkpoint_check(const struct disk_system **system)
 	return STATUS_OK;
 }
 
+/* The request whose action this commit carries, or null. */
+static struct request *checkpoint_actor(void)
+{
+	for (uint32_t i = 0; i < checkpoint.count; i++)
+		if (checkpoint.request[i].stage == REQUEST_WAITING &&
+		    checkpoint.request[i].commit.action != STORE_ACTION_NONE)
+			return &checkpoint.request[i];
+	return NULL;
+}
+
+/* Is it answered by this commit?  Another one's action may have come back from a commit that
+ * failed: that waits for the next. */
+static bool request_goes(const struct request *request, const struct request *actor)
+{
+	return request->stage == REQUEST_WAITING &&
+	       (request == actor || request->commit.action == STORE_ACTION_NONE);
+}
+
 /* Writes RESUMED into the registers of all callers; undo puts them back. */
 static enum status checkpoint_callers(generation_t generation, bool undo)
 {
 	struct disk_machine *machine[KERNEL_REQUESTS_MAX];
+	const struct request *actor = checkpoint_actor();
 
 	for (uint32_t i = 0; i < checkpoint.count; i++) {
 		struct request *request = &checkpoint.request[i];
 		enum status status;
 
 		machine[i] = NULL;
-		if (request->stage != REQUEST_WAITING || !request_task(request))
+		if (!request_goes(request, actor) || !request_task(request))
 			continue;
 		status = machine_prepare(&kernel.space, request->object, &machine[i]);
 		if (status != STATUS_OK)
@@ -293,16 +319,6 @@ static enum status checkpoint_callers(generation_t generation, bool undo)
 		call_registers_done(machine[i], STATUS_OK, 0, 0);
 	}
 	return STATUS_OK;
-}
-
-/* The request whose action this commit carries, or null. */
-static struct request *checkpoint_actor(void)
-{
-	for (uint32_t i = 0; i < checkpoint.count; i++)
-		if (checkpoint.request[i].stage == REQUEST_WAITING &&
-		    checkpoint.request[i].commit.action != STORE_ACTION_NONE)
-			return &checkpoint.request[i];
-	return NULL;
 }
 
 static bool checkpoint_asked(void)
@@ -335,6 +351,9 @@ static enum status checkpoint_freeze(struct store_commit_request *commit)
 	status = store_commit(kernel.space.store, commit, &checkpoint.generation);
 	if (status != STATUS_OK)
 		checkpoint_callers(generation, true);
+	/* What stands in the callers' registers is what they are told. */
+	ASSERT(status != STATUS_OK || commit->action == STORE_ACTION_RESTORE ||
+	       checkpoint.generation.n == generation.n);
 	spent = arch_time_ns() - start;
 	if (spent > checkpoint.figures.longest_freeze_ns)
 		checkpoint.figures.longest_freeze_ns = spent;
@@ -382,7 +401,7 @@ static bool checkpoint_begin(void)
 		return false;
 	}
 	for (uint32_t i = 0; i < checkpoint.count; i++)
-		if (checkpoint.request[i].stage == REQUEST_WAITING)
+		if (request_goes(&checkpoint.request[i], actor))
 			checkpoint.request[i].stage = REQUEST_COMMITTING;
 	checkpoint.running = true;
 	return true;
@@ -497,6 +516,7 @@ static void checkpoint_succeeded(void)
 
 		if (request->stage != REQUEST_COMMITTING)
 			continue;
+		ASSERT(request->end == CHECKPOINT_ANSWER || checkpoint.stopping);
 		checkpoint_stop(request->end);
 		request_done(request, STATUS_OK, checkpoint.generation, true);
 	}
@@ -508,7 +528,7 @@ static void checkpoint_ended(void)
 {
 	enum status outcome = store_health(kernel.space.store);
 
-	ASSERT(checkpoint.running);
+	ASSERT(checkpoint.running && !store_committing(kernel.space.store));
 	checkpoint.running = false;
 	checkpoint.figures.last_commit_ns = time_uptime_ns() - checkpoint.frozen_ns;
 	if (outcome == STATUS_OK)
@@ -527,6 +547,7 @@ static bool checkpoint_take_back(void)
 {
 	bool left = false;
 
+	ASSERT(!checkpoint.running);
 	store_operation_begin(kernel.space.store);
 	for (uint32_t i = 0; i < checkpoint.count; i++) {
 		struct request *request = &checkpoint.request[i];
@@ -535,6 +556,7 @@ static bool checkpoint_take_back(void)
 
 		if (request->stage != REQUEST_TAKEN_BACK)
 			continue;
+		ASSERT(request->object.n); /* the console has no registers */
 		if (request_task(request))
 			status = machine_prepare(&kernel.space, request->object, &machine);
 		if (status == STATUS_OK) {

@@ -163,9 +163,7 @@ enum status machine_prepare(struct space *space, object_t object, struct disk_ma
 void call_registers_done(struct disk_machine *machine, enum status status, uint32_t length,
 			 unsigned got)
 {
-	(void)status;
-	(void)length;
-	(void)got;
+	(void)status, (void)length, (void)got;
 	fake.finished[machine - fake.machine]++;
 }
 
@@ -178,8 +176,7 @@ enum status system_read(struct space *space, const struct disk_system **system)
 
 uint64_t objects_version(const struct space *space, const struct disk_system *system)
 {
-	(void)space;
-	return system->next_version;
+	return (void)space, system->next_version;
 }
 
 enum status store_commit(struct store *store, const struct store_commit_request *request,
@@ -203,50 +200,42 @@ void store_commit_abandon(struct store *store)
 
 bool store_commit_blocks(const struct store *store)
 {
-	(void)store;
-	return fake.blocks;
+	return (void)store, fake.blocks;
 }
 
 bool store_committing(const struct store *store)
 {
-	(void)store;
-	return fake.committing;
+	return (void)store, fake.committing;
 }
 
 bool store_dirty(const struct store *store)
 {
-	(void)store;
-	return fake.dirty;
+	return (void)store, fake.dirty;
 }
 
 bool store_pressure(const struct store *store)
 {
-	(void)store;
-	return fake.pressure;
+	return (void)store, fake.pressure;
 }
 
 bool store_replaced(const struct store *store)
 {
-	(void)store;
-	return fake.replaced;
+	return (void)store, fake.replaced;
 }
 
 generation_t store_durable(const struct store *store)
 {
-	(void)store;
-	return (generation_t){fake.generation - 1};
+	return (void)store, (generation_t){fake.generation - 1};
 }
 
 generation_t store_generation(const struct store *store)
 {
-	(void)store;
-	return (generation_t){fake.generation};
+	return (void)store, (generation_t){fake.generation};
 }
 
 enum status store_health(const struct store *store)
 {
-	(void)store;
-	return fake.health;
+	return (void)store, fake.health;
 }
 
 void store_operation_begin(struct store *store)
@@ -597,6 +586,17 @@ static void test_places(void **state)
 	assert_true(checkpoint_withdraw());
 	run();
 	assert_int_equal(fake.console, STATUS_IO);
+	setup(state);
+	ask(0, STORE_ACTION_SNAPSHOT);
+	run();
+	ask(1, STORE_ACTION_DELETE);
+	end(STATUS_IO); /* one comes back, and finds the other */
+	end(STATUS_OK);
+	assert_int_equal(told(0), STATUS_OK);
+	assert_true(waits(1));
+	assert_int_equal(fake.committed.action, STORE_ACTION_DELETE);
+	end(STATUS_OK);
+	assert_int_equal(told(1), STATUS_OK);
 }
 
 /* A caller's page that cannot be written yet, or for want of space. */
