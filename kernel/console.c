@@ -56,6 +56,7 @@ static struct {
 
 void console_text(const char *text, uint32_t length)
 {
+	ASSERT(console.output_length <= sizeof(console.output));
 	for (uint32_t i = 0; i < length; i++) {
 		uint32_t room = (uint32_t)sizeof(console.output) - console.output_length;
 
@@ -185,6 +186,7 @@ void console_examine(void)
 
 void console_stuck(uint64_t version, enum status status)
 {
+	ASSERT(version); /* 0 is nobody */
 	console.stuck = version;
 	console.stuck_status = status;
 	console.look = true;
@@ -214,6 +216,7 @@ enum status console_claim(const struct disk_machine *machine)
 	struct disk_system *system;
 	enum status status;
 
+	ASSERT(machine->version); /* 0 is nobody */
 	if (console.owns && (console.asked || kernel.hold))
 		return STATUS_BUSY;
 	if (console.owns)
@@ -377,6 +380,7 @@ static bool console_search(void)
 	object_t at = console.search;
 	enum status status;
 
+	ASSERT(!console.searched);
 	store_operation_begin(kernel.space.store);
 	kernel_work_begin(&console.failing);
 	status = terminal_search(&at);
@@ -429,6 +433,7 @@ void console_reset(void)
 
 void console_question(enum console_progress (*answer)(struct console_run *run))
 {
+	ASSERT(answer);
 	console.question = answer;
 }
 
@@ -436,6 +441,7 @@ enum console_progress console_commit(struct console_run *run,
 				     const struct store_commit_request *commit,
 				     enum checkpoint_end end)
 {
+	ASSERT(!run->answered || run->asked);
 	if (run->answered)
 		return CONSOLE_FINISHED;
 	/* One that was given up is answered soon, and must not be taken for this one. */
@@ -458,6 +464,7 @@ static void console_begin(void)
 	struct console_run *run = &console.run;
 
 	ASSERT(!run->step);
+	static_assert(sizeof(console.command) == sizeof(console.line.text), "a line with its end");
 	memset(run, 0, sizeof(*run));
 	memcpy(console.command, console.line.text, sizeof(console.command));
 	run->words = console_line_split(console.command, run->word);

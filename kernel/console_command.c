@@ -9,6 +9,7 @@
 #include "kernel/console_priv.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
+#include "base/assert.h"
 
 static enum console_progress console_help(struct console_run *run);
 
@@ -249,6 +250,7 @@ static enum console_progress console_help(struct console_run *run)
 
 enum console_progress (*console_command_find(const struct console_run *run))(struct console_run *)
 {
+	ASSERT(run->words && run->words <= CONSOLE_WORDS);
 	for (uint32_t i = 0; i < COMMANDS; i++) {
 		if (!text_equal(run->word[0], commands[i].name))
 			continue;

@@ -4,6 +4,7 @@
  */
 #include "kernel/console_line.h"
 #include "base/assert.h"
+#include <assert.h>
 
 enum { KEY_CANCEL = 3, KEY_BACK = 8, KEY_NEWLINE = 10, KEY_RETURN = 13, KEY_KILL = 21 };
 enum { KEY_ESCAPE = 27, KEY_DELETE = 127 };
@@ -14,6 +15,9 @@ void console_line_begin(struct console_line *line)
 	line->text[0] = 0;
 	line->state = CONSOLE_TEXT;
 }
+
+static_assert(sizeof(((struct console_echo *)0)->text) > 3 * CONSOLE_LINE_MAX,
+	      "to take back a line");
 
 static void echo_put(struct console_echo *echo, char c)
 {

@@ -12,6 +12,8 @@
 #include "base/assert.h"
 #include <string.h>
 
+static_assert(MESSAGE_DATA <= UINT16_MAX, "how much came is 16 bits of a register");
+
 const uint8_t call_word_register[MESSAGE_WORDS] = {
 	REGISTER_RDX, REGISTER_R10, REGISTER_R8, REGISTER_R9, REGISTER_R12, REGISTER_R13,
 };
@@ -97,6 +99,7 @@ static enum status deliver_slot(struct disk_machine *to, unsigned index, struct 
 	struct disk_capability held;
 	enum status status;
 
+	ASSERT(index < MESSAGE_CAPABILITIES);
 	*slot = call_slot(to->registers.gpr[REGISTER_R15], index);
 	if (*slot == SLOT_NONE || *slot == SLOT_REPLY)
 		goto refuse;
@@ -120,6 +123,7 @@ enum status deliver_prepare(struct disk_machine *to, const struct transit *messa
 	void *page;
 
 	ASSERT(message->length <= MESSAGE_DATA);
+	ASSERT(!message->length || message->data);
 	if (message->length) {
 		status = space_write(&kernel.space, (page_t){to->message_page}, &page);
 		if (status != STATUS_OK)
@@ -212,6 +216,7 @@ enum status deliver_receiver(const struct disk_capability *port, const struct di
 	struct disk_object machine;
 	enum status status;
 
+	ASSERT(record->type == OBJECT_PORT);
 	if (!object.n)
 		return STATUS_EMPTY;
 	status = object_read(&kernel.space, object, &machine);
@@ -258,6 +263,7 @@ enum status reply_prepare(struct disk_machine *target, const struct transit *mes
 {
 	enum status status;
 
+	ASSERT(target->state == MACHINE_FAULTED || target->state == MACHINE_AWAIT_REPLY);
 	if (target->state != MACHINE_FAULTED)
 		return deliver_prepare(target, message);
 	status = deliver_lost_prepare(message);
@@ -273,6 +279,7 @@ void reply_commit(struct disk_machine *target, const struct transit *message)
 {
 	object_t object = {target->object};
 
+	ASSERT(target->state == MACHINE_FAULTED || target->state == MACHINE_AWAIT_REPLY);
 	if (target->state != MACHINE_FAULTED) {
 		deliver_commit(target, message);
 		return;

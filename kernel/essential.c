@@ -17,6 +17,8 @@ static_assert(STORE_ESSENTIAL_BLOCKS <= ESSENTIAL_BLOCKS_MAX, "programs reckon w
 
 /* With keepers. */
 #define ESSENTIAL_MACHINES (2 * SYSTEM_ESSENTIAL_MAX)
+static_assert(ESSENTIAL_MACHINES > SYSTEM_ESSENTIAL_MAX, "whoever serves the terminal is one");
+static_assert(ESSENTIAL_MACHINES < KERNEL_TASKS_MIN, "all of them can run");
 
 struct essential_list {
 	uint32_t machines, runs;
@@ -129,6 +131,7 @@ static enum status machine_add(object_t object, uint64_t version)
 	struct disk_object record;
 	enum status status = object_read(&kernel.space, object, &record);
 
+	ASSERT(next->machines <= ESSENTIAL_MACHINES);
 	if (status == STATUS_OK && record.version == version && !list_has(next, object, version) &&
 	    next->machines < ESSENTIAL_MACHINES) {
 		next->machine[next->machines].object = object;
@@ -213,7 +216,7 @@ static bool essential_read(void)
 	frame_t frame;
 	enum status status = store_page_read(kernel.space.store, page, &frame);
 
-	ASSERT(essential.read_page < run->count);
+	ASSERT(essential.read_run < essential.list.runs && essential.read_page < run->count);
 	if (status == STATUS_WAIT)
 		return false;
 	if (status == STATUS_IO)
@@ -235,6 +238,8 @@ bool essential_step(void)
 		return false;
 	essential.looking = false;
 	essential.look_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	ASSERT(essential.next.runs <= STORE_ESSENTIAL_RUNS);
+	ASSERT(essential.next.pages <= STORE_ESSENTIAL_PAGES);
 	essential.list = essential.next;
 	if (store_essential_set(kernel.space.store, essential.list.run, essential.list.runs) ||
 	    essential.unread)

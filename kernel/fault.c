@@ -20,6 +20,8 @@ static const char *const fault_names[] = {
 	"no fault",   "page fault",	  "bad instruction", "arithmetic fault",
 	"breakpoint", "protection fault", "storage fault",   "bad system call",
 };
+static_assert(sizeof(fault_names) / sizeof(fault_names[0]) == FAULT_SYSTEM_CALL + 1,
+	      "one for each");
 
 /* What the machine may do with the page: rights, or 0 if it is not attached. */
 static enum status fault_rights(struct disk_machine *machine, page_t page, uint16_t *rights)
@@ -79,6 +81,7 @@ static enum status fault_read(struct task *task, page_t page, unsigned flags)
 	frame_t frame;
 	bool mapped;
 
+	ASSERT(!(flags & ARCH_MAP_WRITE));
 	status = store_page_read(kernel.space.store, page, &frame);
 	if (status == STATUS_ABSENT)
 		mapped = memory_map_zero(task, page, flags);
@@ -168,6 +171,7 @@ static enum status fault_tell(struct disk_machine *machine, const struct transit
 	struct disk_object port;
 	enum status status;
 
+	ASSERT(machine->keeper.version);
 	status = object_resolve(&kernel.space, &machine->keeper, OBJECT_PORT, RIGHT_SEND, &port);
 	if (status != STATUS_OK)
 		return status;
@@ -250,6 +254,7 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 		status = log_prepare(&kernel.space, KERNEL_LOG_LINE);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
+	ASSERT(machine->state == MACHINE_READY && machine->version == task->version);
 	told = status == STATUS_OK;
 	message = fault_message(machine, fault, address, code);
 	status = machine->keeper.version ? fault_tell(machine, &message) : STATUS_NO_CAPABILITY;

@@ -10,6 +10,7 @@
  * it checks each entry again.
  */
 #include "kernel/loader.h"
+#include "base/assert.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -38,6 +39,12 @@ enum { ET_DYN = 3, EM_X86_64 = 62, PF_X = 1, PF_W = 2, PF_R = 4 };
 enum { PT_LOAD = 1, PT_DYNAMIC = 2, PT_INTERP = 3, PT_TLS = 7 };
 #define PT_GNU_STACK UINT32_C(0x6474e551)
 #define PT_GNU_RELRO UINT32_C(0x6474e552)
+static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_program) == 56,
+	      "as in the file");
+static_assert(sizeof(struct elf_dynamic) == 16 && sizeof(struct elf_rela) == 24, "as in the file");
+static_assert(LOADER_RUNS >= LOADER_SEGMENTS + 2, "the segments, the relro part, the stack");
+static_assert(LOADER_STACK_PAGES * PAGE_SIZE > 2 * sizeof(struct abi_start),
+	      "the stack begins below what a program is told");
 enum {
 	DT_NULL = 0,
 	DT_NEEDED = 1,
@@ -273,6 +280,7 @@ static enum status loader_relocation(const struct loader_plan *plan,
 				     const struct loader_source *file, uint64_t index,
 				     struct elf_rela *rela)
 {
+	ASSERT(index < plan->relocations);
 	return loader_read(file, plan->relocation_offset + index * sizeof(*rela), rela,
 			   sizeof(*rela));
 }
@@ -316,6 +324,7 @@ static enum status loader_check_relocations(const struct loader_input *in, struc
 static void loader_add_run(struct loader_plan *plan, uint64_t first, uint64_t pages,
 			   uint16_t rights)
 {
+	ASSERT(plan->runs < LOADER_RUNS);
 	if (pages != 0)
 		plan->run[plan->runs++] = (struct loader_run){first, pages, rights};
 }
@@ -336,6 +345,7 @@ static void loader_make_runs(const struct loader_input *in, struct loader_plan *
 		    in->relro.vaddr / PAGE_SIZE == first &&
 		    loader_segment_at(plan, in->relro.vaddr, in->relro.memsz) == segment) {
 			fixed = (in->relro.vaddr + in->relro.memsz) / PAGE_SIZE - first;
+			ASSERT(fixed <= end - first);
 			relro_done = true;
 			loader_add_run(plan, first, fixed, RIGHT_READ);
 		}
@@ -351,6 +361,7 @@ static enum status loader_place_stack(const struct loader_input *in, struct load
 
 	if (!code || !(code->rights & RIGHT_EXECUTE))
 		return loader_refuse(plan, STATUS_FORMAT, "its entry point is not in its code");
+	ASSERT(plan->image_pages && plan->image_pages <= LOADER_IMAGE_PAGES_MAX);
 	plan->entry_offset = in->header.entry;
 	plan->stack_first = plan->image_pages + LOADER_GUARD_PAGES;
 	plan->stack_pages = LOADER_STACK_PAGES;
@@ -361,6 +372,7 @@ static enum status loader_place_stack(const struct loader_input *in, struct load
 	end = plan->total_pages * PAGE_SIZE;
 	plan->start_offset = (end - sizeof(struct abi_start)) & ~UINT64_C(63);
 	plan->stack_top_offset = plan->start_offset - 64;
+	ASSERT(plan->stack_top_offset / PAGE_SIZE >= plan->stack_first);
 	return STATUS_OK;
 }
 
@@ -418,6 +430,7 @@ static uint64_t loader_part(uint64_t begin, uint64_t address, uint64_t length, u
 {
 	uint64_t end = address + length;
 
+	ASSERT(begin % PAGE_SIZE == 0);
 	*from = address > begin ? address : begin;
 	if (end > begin + PAGE_SIZE)
 		end = begin + PAGE_SIZE;
@@ -429,6 +442,7 @@ static void loader_copy_part(uint8_t *page, uint64_t begin, uint64_t address, co
 {
 	uint64_t from, bytes = loader_part(begin, address, length, &from);
 
+	ASSERT(!bytes || (from >= begin && bytes <= PAGE_SIZE - (from - begin)));
 	if (bytes)
 		memcpy(page + (from - begin), (const uint8_t *)source + (from - address), bytes);
 }

@@ -15,6 +15,8 @@
 #include "kernel/syscall.h"
 #include "base/assert.h"
 
+static_assert(KERNEL_STORE_SHARE_NS < 1000000000 / ARCH_TICK_HZ, "machines run in each tick");
+
 static struct {
 	uint64_t store_budget_ns; /* left of this tick's share */
 } loop;
@@ -108,6 +110,7 @@ static bool loop_share(bool idle)
 	do {
 		more = loop_work();
 		spent = arch_time_ns() - start;
+		ASSERT(!kernel.failing); /* each step has ended its own */
 	} while (more && !idle && spent < loop.store_budget_ns);
 	loop.store_budget_ns -= spent < loop.store_budget_ns ? spent : loop.store_budget_ns;
 	return more;
@@ -129,6 +132,7 @@ static struct task *loop_choose(void)
 		cpu->running = task_next();
 	if (cpu->running && !cpu->running->slice)
 		cpu->running->slice = KERNEL_SLICE_TICKS;
+	ASSERT(!cpu->running || cpu->running->place == TASK_RUNNING);
 	return cpu->running;
 }
 
@@ -139,6 +143,7 @@ static void loop_first_machine(void)
 	static const char *const reasons[] = {"fresh",	  "clean", "power cut",
 					      "restored", "moved", "copy"};
 
+	static_assert(sizeof(reasons) / sizeof(reasons[0]) == RESUME_COPY + 1, "one for each");
 	ASSERT(!kernel.first_machine && kernel.reason < sizeof(reasons) / sizeof(reasons[0]));
 	kernel.first_machine = true;
 	kernel.resume_us = (arch_time_ns() - kernel.entry_ns - console_waited_ns()) / 1000;

@@ -9,6 +9,7 @@
 #include "kernel/memory.h"
 #include "kernel/options.h"
 #include "kernel/print.h"
+#include "base/assert.h"
 
 struct kernel kernel;
 
@@ -46,6 +47,7 @@ static void boot_check_memory(void)
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
+	ASSERT(low <= high);
 	return value < low ? low : value > high ? high : value;
 }
 
@@ -103,6 +105,7 @@ void kernel_main(const struct arch_boot *boot)
 
 void kernel_warm_restart(void)
 {
+	ASSERT(kernel.device && boot_memory.tasks); /* it has been booted */
 	kernel.warm = true;
 	kernel_print_serial(true); /* as at a boot, until the first machine runs */
 	kernel.hold = false;

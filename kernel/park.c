@@ -16,6 +16,8 @@
 #include "base/assert.h"
 
 static_assert((unsigned)CHANNEL_CONSOLE_INPUT == STORE_CHANNELS_MAX, "behind those of the store");
+static_assert(2 * KERNEL_SPACE_RETRY_NS < KERNEL_READ_PATIENCE_NS,
+	      "tried again before it is given up");
 
 void kernel_park(uint64_t wake_ns)
 {

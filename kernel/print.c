@@ -14,6 +14,8 @@ static struct {
 	char text[KERNEL_LOG_BYTES];
 } kernel_log;
 
+static_assert(KERNEL_LINE_BYTES + 2 <= KERNEL_LOG_BYTES, "the log keeps the last line");
+
 static bool serial_off, verbose;
 
 static void log_append(const char *text, size_t length)

@@ -34,6 +34,10 @@
 static_assert(SLOT_SYSTEM < TABLE_SLOTS_PER_PAGE && SLOT_INSTANCE < TABLE_SLOTS_PER_PAGE &&
 		      SLOT_PORT < TABLE_SLOTS_PER_PAGE,
 	      "what a shell is given lies in the page of its table that is prepared");
+static_assert(RESTART_PRIORITY < MACHINE_PRIORITIES, "one that there is");
+static_assert(LOADER_RUNS <= MACHINE_ATTACHMENTS, "a new machine takes all of a program");
+static_assert(SYSTEM_TRANSIENT_MAX >= 3 + 2,
+	      "what is made is noted beside the old shell and its guard");
 
 enum restart_stage {
 	RESTART_FIND,
@@ -97,6 +101,7 @@ static enum status restart_find(void)
 static enum status program_read(void *context, uint64_t offset, void *to, uint64_t bytes)
 {
 	(void)context;
+	ASSERT(offset <= restart.program.size && bytes <= restart.program.size - offset);
 	while (bytes) {
 		uint64_t within = offset % PAGE_SIZE;
 		uint64_t part = PAGE_SIZE - within < bytes ? PAGE_SIZE - within : bytes;
@@ -309,6 +314,7 @@ static enum status restart_page(void)
 
 	if (restart.page == restart.plan.total_pages)
 		return STATUS_NOT_FOUND;
+	ASSERT(restart.page < restart.plan.total_pages);
 	status = object_read(&kernel.space, (object_t){restart.instance.object}, &restart.segment);
 	if (status == STATUS_OK)
 		status = machine_read(&kernel.space, (object_t){restart.machine.object}, &machine);
@@ -367,6 +373,7 @@ static enum status restart_start(void)
 	object_t object = {restart.machine.object};
 	enum status status = old_prepare(&old, &system);
 
+	ASSERT(restart.page == restart.plan.total_pages); /* all of it is there */
 	if (status == STATUS_OK)
 		status = machine_prepare(&kernel.space, object, &machine);
 	if (status == STATUS_OK)

@@ -8,6 +8,9 @@
  * task.  Nothing of this is persistent; the next boot without `safe` knows nothing of it.
  */
 #include "kernel/kernel.h"
+#include "base/assert.h"
+
+static_assert(KERNEL_SAFE_ADMITTED > 2, "the shell and its keeper, and others");
 
 static struct {
 	uint64_t newest; /* version handed out last before this resume, as soon as it is known */
@@ -27,6 +30,8 @@ bool safe_holds(uint64_t version)
 
 enum status safe_admit(uint64_t version)
 {
+	ASSERT(version); /* 0 is no machine */
+	ASSERT(safe.count <= KERNEL_SAFE_ADMITTED);
 	if (!safe_holds(version))
 		return STATUS_OK;
 	if (safe.count == KERNEL_SAFE_ADMITTED)
@@ -44,6 +49,7 @@ enum status safe_begin(void)
 	object_t keeper;
 	enum status status = system_read(&kernel.space, &system);
 
+	ASSERT(kernel.safe);
 	if (status != STATUS_OK)
 		return status;
 	safe.newest = system->next_version;

@@ -68,6 +68,8 @@ static void service_answer(struct service *service, enum status label)
 	unsigned got = 0;
 
 	ASSERT(label != STATUS_WAIT && service->length <= MESSAGE_DATA);
+	ASSERT(call->entry == ENTRY_SEND || call->entry == ENTRY_CALL);
+	ASSERT(call->machine->state == MACHINE_READY); /* what asked runs on */
 	if (label != STATUS_OK)
 		service->length = 0;
 	else if (service->capability.version && slot) {
@@ -108,6 +110,8 @@ enum status service_run(struct call *call, const struct disk_capability *capabil
 		status = call_message(call, capability, &service->message);
 	if (status != STATUS_OK)
 		return status;
+	/* An operation takes the record for one of its own type. */
+	ASSERT(service->record.type == capability->type);
 	operation = operation_find(capability, service->message.label);
 	if (!operation)
 		status = STATUS_NO_OPERATION;
@@ -198,6 +202,7 @@ void service_log_line(const char *format, ...)
 	va_list arguments;
 	size_t length = service_log_time(line, sizeof(line));
 
+	static_assert(sizeof(line) <= LOG_PREPARE_MAX, "a line is written in one operation");
 	va_start(arguments, format);
 	length += text_vformat_shown(line + length, sizeof(line) - 1 - length, format, arguments);
 	va_end(arguments);

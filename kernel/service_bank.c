@@ -37,6 +37,8 @@ static enum status bank_usage(struct service *service)
 }
 
 /* Operation n makes an object of type n; a bank itself is nothing that it makes. */
+static_assert(OBJECT_TYPES <= SERVICE_OPERATIONS_MAX, "each type has its operation");
+static_assert((BANK_USAGE & 0xff) == OBJECT_BANK, "it has the number of a bank's own type");
 static const struct operation bank_operations[SERVICE_OPERATIONS_MAX] = {
 	[1 ... OBJECT_BANK - 1] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
 	[BANK_USAGE & 0xff] = {bank_usage, RIGHT_READ, 0},

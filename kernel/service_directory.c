@@ -3,6 +3,7 @@
  * service_directory.c - names to capabilities.
  */
 #include "kernel/service.h"
+#include "base/assert.h"
 #include <string.h>
 
 static enum status directory_op_lookup(struct service *service)
@@ -71,9 +72,11 @@ enum status service_answer_entry(struct service *service, struct space *space,
 	enum status status =
 		object_resolve(space, &entry->capability, entry->capability.type, 0, &record);
 
+	static_assert(TREE_KEY_MAX <= sizeof(service->data), "a name fits an answer");
 	if (status == STATUS_WAIT ||
 	    (status == STATUS_IO && space == &kernel.space && !kernel_read_given_up()))
 		return status;
+	ASSERT(entry->length && entry->length <= TREE_KEY_MAX);
 	memcpy(service->data, entry->name, entry->length);
 	service->length = entry->length;
 	service->word[0] = entry->capability.type;

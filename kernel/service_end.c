@@ -60,6 +60,7 @@ static enum status transient_end(struct transient_walk *walk)
 	object_t object;
 	enum status status, forgotten;
 
+	ASSERT(walk->at <= SYSTEM_TRANSIENT_MAX);
 	store_operation_begin(kernel.space.store);
 	status = transient_find(&kernel.space, &walk->at, &object, &record);
 	if (status == STATUS_OK)

@@ -12,12 +12,19 @@
 #include "base/assert.h"
 #include <string.h>
 
+static_assert((unsigned)TABLE_SLOT_SELF == SLOT_SELF && (unsigned)TABLE_SLOT_TABLE == SLOT_TABLE,
+	      "what objects/ puts where programs look for it");
+static_assert((unsigned)TABLE_MACHINE_SLOTS == SLOTS_DEFAULT, "as many as programs reckon with");
+static_assert((unsigned)SLOT_FIRST_FREE < SLOTS_DEFAULT, "programs have some to hand out");
+
 static enum status target_prepare(struct service *service, struct disk_machine **machine)
 {
 	object_t object = {service->target->object};
+	enum status status = machine_prepare(&kernel.space, object, machine);
 
 	essential_examine(object, service->target->version);
-	return machine_prepare(&kernel.space, object, machine);
+	ASSERT(status != STATUS_OK || (*machine)->version == service->target->version);
+	return status;
 }
 
 /* Nobody can put a machine above itself: it could keep all others from running. */
@@ -52,6 +59,8 @@ enum status service_machine_info(struct space *space, object_t object,
 	enum status status = machine_read(space, object, &machine);
 	void *page;
 
+	static_assert(sizeof(info->name) == MACHINE_NAME && sizeof(info->state_name) == STATE_NAME,
+		      "whole names");
 	if (status != STATUS_OK)
 		return status;
 	memset(info, 0, sizeof(*info));
@@ -487,8 +496,9 @@ static enum status machine_op_detach(struct service *service)
 	first = (page_t){attachment->first_page};
 	pages = attachment->pages;
 	status = attachment_remove(machine, page);
+	ASSERT(status == STATUS_OK); /* it has just been found */
 	task = task_find((object_t){service->target->object});
-	if (status == STATUS_OK && task && task->root)
+	if (task && task->root)
 		arch_unmap_range(task->root, first, pages);
 	return status;
 }

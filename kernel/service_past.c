@@ -7,6 +7,7 @@
  * anew, looks at a few pages, keeps nothing, and is executed anew after a wait.
  */
 #include "kernel/service.h"
+#include "base/assert.h"
 #include <string.h>
 
 /* The one view of the past that the kernel has. */
@@ -53,6 +54,7 @@ enum status store_op_past_name(struct service *service)
 	object_t directory;
 	enum status status = STATUS_INVALID;
 
+	static_assert(TREE_KEY_MAX <= UINT8_MAX, "an entry's length");
 	if (message->length <= TREE_KEY_MAX)
 		status = past_open(service, OBJECT_DIRECTORY, &directory, &record);
 	if (status != STATUS_OK)
@@ -91,6 +93,7 @@ enum status store_op_past_bytes(struct service *service)
 		length = PAGE_SIZE - offset % PAGE_SIZE;
 	if (length > record.size - offset)
 		length = record.size - offset;
+	ASSERT(length && length <= sizeof(service->data));
 	status = space_read(&past, (page_t){record.first_page + offset / PAGE_SIZE}, &data);
 	if (status == STATUS_OK)
 		memcpy(service->data, (uint8_t *)data + offset % PAGE_SIZE, length);

@@ -3,6 +3,7 @@
  * service_table.c - capability tables.
  */
 #include "kernel/service.h"
+#include "base/assert.h"
 
 /* SLOT_REPLY of the caller's own table lies in its machine page. */
 static bool table_is_own(const struct service *service)
@@ -50,6 +51,7 @@ static enum status slot_prepare(struct service *service, uint64_t slot)
 static void slot_put(struct service *service, uint64_t slot,
 		     const struct disk_capability *capability)
 {
+	ASSERT(slot < service->record.size);
 	table_put(&kernel.space, &service->record, (uint32_t)slot, capability);
 }
 

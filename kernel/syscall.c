@@ -11,8 +11,12 @@
 #include "base/assert.h"
 #include <string.h>
 
+static_assert(TABLE_SLOTS_MAX <= UINT16_MAX && MESSAGE_CAPABILITIES * 16 <= 64,
+	      "one register names the slots of a message");
+
 void call_finish(struct call *call, enum status status)
 {
+	ASSERT(cpu_this()->running == call->task);
 	call_registers_done(call->machine, status, 0, 0);
 	kernel_leave();
 }
@@ -24,6 +28,7 @@ static void __attribute__((noreturn)) call_fail(struct call *call, enum status s
 {
 	bool receives = call->entry == ENTRY_RECEIVE || call->entry == ENTRY_REPLY_RECEIVE;
 
+	ASSERT(status != STATUS_OK);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
 	if (status == STATUS_NO_SPACE && receives)
@@ -187,6 +192,7 @@ port_send(struct call *call, const struct disk_capability *port)
 		status = deliver_prepare(receiver, &message);
 		if (status != STATUS_OK)
 			call_fail(call, status);
+		ASSERT(receiver != call->machine);
 		/* COMMIT POINT */
 		deliver_commit(receiver, &message);
 		port_sent(call, port);
@@ -239,6 +245,7 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 	if (status == STATUS_OK) {
 		status = reply_prepare(target, &message);
 		if (status == STATUS_OK) {
+			ASSERT(target != call->machine);
 			/* COMMIT POINT */
 			reply_commit(target, &message);
 			call_moves_commit(call);

@@ -18,6 +18,7 @@ struct list {
 static struct cpu cpus[1];
 
 static_assert(MACHINE_PRIORITIES <= 32, "a bit of `queued` for each");
+static_assert(KERNEL_SLICE_TICKS <= UINT8_MAX, "a task's slice");
 
 static struct {
 	struct task *tasks;
@@ -111,6 +112,7 @@ static void task_put(struct task *task, enum task_place place)
 
 void task_init(struct task *tasks, uint32_t count)
 {
+	ASSERT(tasks && count);
 	memset(&all, 0, sizeof(all));
 	memset(cpus, 0, sizeof(cpus));
 	all.tasks = tasks;
@@ -220,6 +222,7 @@ void task_wait(struct task *task, uint32_t channel, uint64_t wake_ns)
 
 void task_has_read(struct task *task, enum task_reading reading)
 {
+	ASSERT(task->place == TASK_RUNNING);
 	if (task->reading == reading)
 		task->failing.since_ns = 0;
 }
@@ -293,11 +296,13 @@ struct task *task_next(void)
 
 bool task_queued_above(int priority)
 {
+	ASSERT(priority >= 0 && priority < (int)MACHINE_PRIORITIES);
 	return all.queued >> (priority + 1) != 0;
 }
 
 bool task_queued_at(int priority)
 {
+	ASSERT(priority >= 0 && priority < (int)MACHINE_PRIORITIES);
 	return all.queued >> priority != 0;
 }
 

@@ -25,6 +25,7 @@ uint64_t time_uptime_ns(void)
 
 void time_deadline_added(uint64_t deadline_ns)
 {
+	ASSERT(deadline_ns);
 	if (deadline_ns < time.earliest_ns)
 		time.earliest_ns = deadline_ns;
 }

@@ -17,6 +17,7 @@ static void trap_charge(struct cpu *cpu)
 	store_operation_begin(kernel.space.store);
 	if (machine_prepare(&kernel.space, cpu->running->object, &machine) != STATUS_OK)
 		kernel_panic("machine %u ran but its page is not writable", cpu->running->object.n);
+	ASSERT(machine->version == cpu->running->version && machine->state == MACHINE_READY);
 	machine->cpu_ns += arch_time_ns() - cpu->entered_ns;
 }
 

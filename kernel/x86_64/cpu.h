@@ -54,6 +54,7 @@ struct trap_frame {
 	uint64_t vector, error;
 	uint64_t rip, cs, rflags, rsp, ss;
 };
+static_assert(offsetof(struct trap_frame, vector) == 15 * 8, "trap.S");
 
 /* ---- cpu.c, descriptors.c, fpu.c ------------------------------------------------- */
 

@@ -22,6 +22,11 @@ struct gate { /* SDM volume 3, figure 6-8 */
 };
 static_assert(sizeof(struct gate) == 16, "the processor's layout");
 static_assert(EXCEPTION_STACKS <= 7, "the processor knows so many");
+static_assert(SELECTOR_KERNEL_DATA == SELECTOR_KERNEL_CODE + 8 &&
+		      SELECTOR_USER_CODE == SELECTOR_USER_DATA + 8,
+	      "SYSCALL and SYSRET reckon so");
+static_assert(SELECTOR_TASK / 8 + 2 == sizeof(((struct cpu_local *)0)->descriptors) / 8,
+	      "the task state's takes the last two");
 
 struct __attribute__((packed)) table_pointer {
 	uint16_t limit;

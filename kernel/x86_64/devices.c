@@ -19,6 +19,7 @@
 #include "kernel/x86_64/cpu.h"
 #include "kernel/x86_64/search.h"
 #include "kernel/x86_64/start.h"
+#include "base/assert.h"
 
 static struct {
 	struct virtio_blk *disk;    /* the one with the store */
@@ -141,6 +142,7 @@ static void interrupt_serial(void)
 
 void interrupt_dispatch(uint8_t vector)
 {
+	ASSERT(vector >= 32); /* no exception */
 	switch (vector) {
 	case VECTOR_TIMER:
 		event_set(ARCH_EVENT_TICK | (devices.disk_polled ? ARCH_EVENT_BLOCK : 0));
@@ -199,6 +201,7 @@ enum status arch_block_find(struct block_device **device)
 	struct virtio_blk *disk =
 		search_store(&devices.wanted, interrupt_block, &devices.store, &status);
 
+	ASSERT(devices.disk == NULL); /* once */
 	if (disk == NULL)
 		return status;
 	devices.disk = disk;
@@ -209,6 +212,7 @@ enum status arch_block_find(struct block_device **device)
 
 void arch_block_restart(void)
 {
+	ASSERT(devices.disk != NULL);
 	virtio_blk_restart(devices.disk);
 	table.pending = false;
 }
@@ -222,6 +226,7 @@ enum status arch_block_grow(uint64_t *sectors)
 	const char *why = NULL;
 	enum status status;
 
+	ASSERT(disk != NULL);
 	virtio_blk_measure(disk);
 	table_deadline_ns = arch_time_ns() + TABLE_PATIENCE_NS;
 	table.disk = virtio_blk_device(disk);

@@ -13,6 +13,10 @@
 #define FPU_MXCSR_MASK 28u
 #define FPU_BYTES      512u
 
+static_assert(sizeof(((struct disk_machine *)0)->fpu) == FPU_BYTES &&
+		      offsetof(struct disk_machine, fpu) % 16 == 0,
+	      "as it lies in a machine's page");
+
 #define MXCSR_MASK_DEFAULT 0xffbfu
 
 static uint32_t mxcsr_mask;

@@ -22,6 +22,13 @@
 #define LARGE_BYTES (UINT64_C(1) << 21)
 #define HUGE_BYTES  (UINT64_C(1) << 30)
 #define UNCACHED    (ENTRY_WRITE_THROUGH | ENTRY_CACHE_OFF)
+static_assert(DEVICE_BYTES == TABLE_ENTRIES * HUGE_BYTES && DEVICE_BASE % DEVICE_BYTES == 0,
+	      "the window is one entry of the top level");
+static_assert(DIRECT_BASE % DEVICE_BYTES == 0 && DEVICE_BASE + DEVICE_BYTES <= KERNEL_BASE,
+	      "direct map, window and image lie apart");
+static_assert(STACK_BYTES % PAGE_SIZE == 0 && EXCEPTION_STACK_BYTES % PAGE_SIZE == 0 &&
+		      GUARD_BYTES == PAGE_SIZE,
+	      "guards are pages of their own");
 
 static struct {
 	uint64_t root;
@@ -43,6 +50,7 @@ static uint64_t boot_page_take(struct arch_boot *boot)
 		if (range->pages == 0 || range->first >= UINT64_C(1) << 32)
 			continue;
 		uint64_t page = range->first;
+		ASSERT(page % PAGE_SIZE == 0);
 		range->first += PAGE_SIZE;
 		range->pages--;
 		return page;
@@ -151,6 +159,7 @@ static bool range_covers(const struct memory_list *list, uint64_t first, uint64_
  * written through the direct map either. */
 static void map_direct_pages(uint64_t first)
 {
+	ASSERT(first % LARGE_BYTES == 0);
 	for (uint64_t at = first; at < first + LARGE_BYTES; at += PAGE_SIZE)
 		map_boot_entry(DIRECT_BASE + at, 1,
 			       at | (DIRECT_FLAGS & (map_read_only(at) ? ~ENTRY_WRITE : ~0ull)));
@@ -178,6 +187,7 @@ static void map_direct_range(const struct memory_list *list, uint64_t first, uin
 
 void map_init(struct arch_boot *boot, const struct memory_list *kept)
 {
+	ASSERT(!map.direct); /* once */
 	map.boot = boot;
 	map.huge_pages = cpuid(0x80000001, 0).d >> 26 & 1;
 	map.window_next = DEVICE_BASE;
@@ -206,6 +216,7 @@ uint64_t map_table_bytes(void)
 
 void map_scratch(void *(*scratch)(uint64_t bytes))
 {
+	ASSERT(scratch != NULL);
 	map.boot = NULL;
 	map.scratch = scratch;
 }
@@ -219,6 +230,7 @@ uint64_t arch_physical(const void *address)
 {
 	uint64_t at = (uint64_t)address;
 
+	ASSERT(at >= KERNEL_BASE || (at >= DIRECT_BASE && at < DEVICE_BASE));
 	return at >= KERNEL_BASE ? at - KERNEL_BASE : at - DIRECT_BASE;
 }
 
@@ -259,6 +271,7 @@ void *map_window(uint64_t physical, uint64_t bytes, bool cached)
 	uint64_t start = (map.window_next + step - 1) & ~(step - 1), address = start;
 	uint64_t size = (offset + bytes + step - 1) & ~(step - 1);
 
+	ASSERT(map.direct && map.window_next >= DEVICE_BASE);
 	if (size < bytes || size > DEVICE_BASE + DEVICE_BYTES - start)
 		return NULL;
 	for (uint64_t at = physical - offset; at < physical - offset + size; at += step) {

@@ -31,6 +31,7 @@ static struct {
 	bool hpet;
 	uint64_t counter_ns, hpet_ns; /* both counters at the last look */
 } moved;
+static_assert(sizeof(moved.generation_known) == GENERATION_BYTES, "all of the identifier");
 
 static void generation_init(void)
 {

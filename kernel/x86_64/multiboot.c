@@ -7,6 +7,7 @@
  * usable is taken out again.
  */
 #include "kernel/x86_64/multiboot.h"
+#include "kernel/x86_64/layout.h"
 #include "base/assert.h"
 #include <stddef.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 #define MEMORY_NVS    4u
 
 #define ADDRESS_END (UINT64_C(1) << 46) /* as far as the direct map reaches */
+static_assert(ADDRESS_END <= DEVICE_BASE - DIRECT_BASE, "beside the device window");
 
 static uint32_t get32(const uint8_t *at)
 {
@@ -82,6 +84,7 @@ void memory_list_add(struct memory_list *list, uint64_t first, uint64_t end)
 {
 	uint32_t at = 0;
 
+	ASSERT(first % PAGE_SIZE == 0 && end % PAGE_SIZE == 0);
 	if (first >= end)
 		return;
 	while (at < list->count && range_end(&list->range[at]) < first)

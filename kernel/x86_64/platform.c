@@ -24,6 +24,9 @@ static struct window {
 } windows[WINDOWS_MAX];
 
 static void *(*platform_scratch)(uint64_t bytes);
+static_assert(VECTOR_MESSAGE >= 32 && VECTOR_MESSAGE + APIC_MESSAGES <= 256,
+	      "behind the exceptions");
+static_assert(MESSAGE_DATA <= SERIAL_WRITE_MAX, "a message to the console goes as a whole");
 
 static struct {
 	platform_handler *handler;
@@ -43,6 +46,7 @@ uint64_t platform_physical(const void *address)
 
 void *platform_allocate(uint64_t bytes)
 {
+	ASSERT(platform_scratch != NULL);
 	return platform_scratch(bytes);
 }
 
@@ -50,6 +54,7 @@ static void *window_map(uint64_t physical, uint64_t bytes, bool cached)
 {
 	struct window *free = NULL;
 
+	ASSERT(bytes);
 	for (uint32_t i = 0; i < WINDOWS_MAX; i++) {
 		struct window *w = &windows[i];
 		if (w->at == NULL) {

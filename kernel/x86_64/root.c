@@ -31,6 +31,8 @@
 
 #define LOWER_ENTRIES  (TABLE_ENTRIES / 2)
 #define INVALIDATE_MAX 32u /* pages one by one; above, all is flushed at once */
+static_assert(USER_END == USER_ARENA_END << PAGE_SHIFT,
+	      "the user arena is what programs can reach");
 
 static uint64_t *table_of(uint64_t entry)
 {
@@ -46,6 +48,7 @@ static uint64_t table_take(const struct arch_tables *tables)
 {
 	uint64_t physical = tables->take(tables->context);
 
+	ASSERT(physical % PAGE_SIZE == 0);
 	if (physical != 0)
 		memset(arch_direct(physical), 0, PAGE_SIZE);
 	return physical;
@@ -145,6 +148,7 @@ static uint64_t *entry_find(uint64_t root, page_t page, uint64_t *skip)
 {
 	uint64_t address = address_of(page), *table = table_of(root);
 
+	ASSERT(root);
 	for (unsigned level = 4; level > 1; level--) {
 		uint64_t entry = table[table_index(address, level)];
 		if (!(entry & ENTRY_PRESENT)) {
@@ -200,6 +204,7 @@ void arch_root_protect(uint64_t root)
 {
 	uint64_t *top = table_of(root);
 
+	ASSERT(root && root != map_kernel_root());
 	for (unsigned i = 0; i < LOWER_ENTRIES; i++)
 		top[i] &= ~ENTRY_WRITE;
 	tlb_flush(root);

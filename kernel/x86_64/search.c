@@ -13,6 +13,7 @@
  * the answer, for good: a reset would wait for it, too.
  */
 #include "kernel/x86_64/search.h"
+#include "base/assert.h"
 #include "base/text.h"
 #include <stddef.h>
 #include <string.h>
@@ -54,6 +55,8 @@ struct search {
 static struct look looks[VIRTIO_BLK_DISKS];
 static uint8_t buffers[VIRTIO_BLK_DISKS][GPT_BUFFER] __attribute__((aligned(GPT_BUFFER)));
 static uint64_t patience_end_ns;
+static_assert(sizeof(((struct search *)0)->judged) * 8 > (0xff << 8 | 31 << 3 | 7),
+	      "a bit for each place on the bus");
 static_assert(GPT_BUFFER >= sizeof(struct disk_superblock), "a superblock fits");
 
 /* As mkstore writes it: groups of 8, 4, 4, 4 and 12 digits. */
@@ -65,6 +68,7 @@ static const char *identity_text(const uint8_t identity[16], char text[IDENTITY_
 		length += text_format(text + length, IDENTITY_TEXT - length,
 				      i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
 				      identity[i]);
+	ASSERT(length == IDENTITY_TEXT - 1);
 	return text;
 }
 
@@ -343,6 +347,7 @@ struct virtio_blk *search_store(struct arch_store *wanted, platform_handler *int
 	kernel_note("perdure: store partition at sector %lu, %lu sectors, disk at PCI %02x:%02x.%x",
 		    (unsigned long)place->partition.first, (unsigned long)place->partition.sectors,
 		    place->function.bus, place->function.device, place->function.function);
+	ASSERT(search.disk != NULL);
 	*partition = place->partition;
 	if (place->store.known)
 		*wanted = place->store;

@@ -15,6 +15,7 @@
 
 #define FIRST_TABLES_END (UINT64_C(1) << 32) /* what boot.S maps one to one */
 #define LOW_MEMORY	 0x100000u /* left to firmware: its tables and the real-mode area */
+static_assert(LOW_MEMORY <= KERNEL_LOAD, "the image lies above");
 
 /* GRUB's font, which the Makefile compiles: 16 bytes for each character. */
 extern const uint8_t ascii_bitmaps[];
@@ -79,6 +80,9 @@ static void start_memory(void)
 
 	memory_list_remove(usable, 0, LOW_MEMORY);
 	memory_list_remove(usable, image_physical(kernel_start), image_physical(kernel_boot_end));
+	static_assert(sizeof boot.memory == sizeof usable->range &&
+			      sizeof boot.command_line == sizeof multiboot.command_line,
+		      "all of it");
 	memcpy(boot.memory, usable->range, sizeof boot.memory);
 	boot.memory_ranges = usable->count;
 	boot.memory_bytes = multiboot.memory_bytes;

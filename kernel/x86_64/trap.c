@@ -15,6 +15,12 @@
 #define VECTOR_MACHINE_CHECK 18u
 #define EXCEPTIONS	     32u
 
+static_assert(offsetof(struct disk_registers, rip) == 128 &&
+		      offsetof(struct disk_registers, rflags) == 136,
+	      "trap.S");
+static_assert(REGISTER_RAX == 0 && REGISTER_RSP == 7 && REGISTER_R8 == 8 && REGISTER_R15 == 15,
+	      "trap.S saves them in this order");
+
 /* Each exception's name, and what it is for a machine. */
 static const struct {
 	const char *name;
