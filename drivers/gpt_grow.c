@@ -185,8 +185,11 @@ static enum status growth_write(struct growth *growth)
 	struct gpt_table *table = &growth->table;
 	uint64_t end = table->sectors - 1, copy = end - table->entries_sectors;
 	uint32_t crc;
-	enum status status = gpt_entries(table, entry_extend, growth, copy, &growth->crc);
+	enum status status;
 
+	ASSERT(growth->fits && growth->index < table->count);
+	ASSERT(growth->new_last >= growth->last && copy > growth->new_last);
+	status = gpt_entries(table, entry_extend, growth, copy, &growth->crc);
 	if (status == STATUS_OK)
 		status = header_write(growth, end, 1, copy);
 	if (status == STATUS_OK)

@@ -182,5 +182,6 @@ bool apic_isa_route(uint32_t irq, uint8_t vector)
 
 uint64_t apic_message_address(void)
 {
+	ASSERT(local != NULL);
 	return UINT64_C(0xfee00000) | (uint64_t)(apic_get(REGISTER_ID) >> 24) << 12;
 }

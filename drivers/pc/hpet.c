@@ -5,6 +5,7 @@
 #include "drivers/pc/hpet.h"
 #include <stddef.h>
 #include "drivers/platform.h"
+#include "base/assert.h"
 
 /* Registers, in words of 64 bits. */
 #define CAPABILITIES  (0x000 / 8)
@@ -36,8 +37,11 @@ bool hpet_init(uint64_t address)
 
 uint64_t hpet_ns(void)
 {
-	uint64_t period_fs = hpet[CAPABILITIES] >> 32, ticks = hpet[COUNTER];
+	uint64_t period_fs, ticks;
 
+	ASSERT(hpet != NULL);
+	period_fs = hpet[CAPABILITIES] >> 32;
+	ticks = hpet[COUNTER];
 	/* In two parts, so that nothing overflows within a century. */
 	return ticks / FS_PER_NS * period_fs + ticks % FS_PER_NS * period_fs / FS_PER_NS;
 }

@@ -51,6 +51,7 @@ static bool pci_in_ecam(const struct pci_function *f)
 
 static volatile uint8_t *pci_register(const struct pci_function *f, uint32_t offset)
 {
+	ASSERT(f->device < 32 && f->function < 8 && offset < 4096);
 	return ecam + ((uint32_t)(f->bus - ecam_first) << 20 | (uint32_t)f->device << 15 |
 		       (uint32_t)f->function << 12 | offset);
 }
@@ -118,6 +119,7 @@ static void scan_bus_add(struct scan *scan, uint8_t bus)
 	if (scan->known[bus / 64] >> bus % 64 & 1)
 		return;
 	scan->known[bus / 64] |= UINT64_C(1) << bus % 64;
+	ASSERT(scan->tail < sizeof scan->queue);
 	scan->queue[scan->tail++] = bus;
 }
 

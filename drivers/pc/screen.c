@@ -91,6 +91,7 @@ void screen_move(volatile void *at)
 
 static void screen_line(void)
 {
+	ASSERT(screen.row < screen.rows);
 	screen.column = 0;
 	if (screen.row + 1 < screen.rows) {
 		screen.row++;

@@ -14,6 +14,7 @@
 #include "drivers/pc/serial.h"
 #include "drivers/pc/port.h"
 #include "drivers/platform.h"
+#include "base/assert.h"
 #include <assert.h>
 
 #define BASE 0x3f8u
@@ -185,6 +186,7 @@ bool serial_write(const uint8_t *data, uint32_t length)
 {
 	if (!serial.present)
 		return true;
+	ASSERT(serial.out.head - serial.out.tail <= OUTPUT_BYTES);
 	if (length > OUTPUT_BYTES - (serial.out.head - serial.out.tail))
 		return false;
 	for (uint32_t i = 0; i < length; i++)

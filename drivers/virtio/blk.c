@@ -201,6 +201,7 @@ static bool blk_submit(struct block_device *device, struct block_request *reques
 static void blk_break(struct virtio_blk *disk, const char *reason)
 {
 	ASSERT(disk->life != RESETTING);
+	ASSERT(reason);
 	platform_log("perdure: %s " AT "; it is reset and asked again", reason, PLACE(disk));
 	disk->device.trouble = reason;
 	disk->life = RESETTING;

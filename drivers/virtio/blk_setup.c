@@ -290,6 +290,7 @@ struct virtio_blk *virtio_blk_open(const struct pci_function *function, platform
 
 struct block_device *virtio_blk_device(struct virtio_blk *disk)
 {
+	ASSERT(disk->in_use);
 	return &disk->device;
 }
 

@@ -19,6 +19,7 @@
 
 /* 2.7: alignment of the three areas is 16, 2 and 4; more does no harm. */
 #define AREA_ALIGNMENT 64u
+static_assert(!(VIRTQUEUE_SIZE_MAX & (VIRTQUEUE_SIZE_MAX - 1)), "indices run round");
 
 static uint64_t area(uint64_t bytes)
 {
@@ -123,6 +124,7 @@ bool virtqueue_add(struct virtqueue *queue, const struct virtqueue_part *parts, 
 	if (count == 0 || count > queue->parts || takes > queue->free_count)
 		return false;
 	struct virtqueue_flight *flight = &queue->flight[head];
+	ASSERT(head < queue->size && flight->token == NULL);
 	*flight = (struct virtqueue_flight){.token = token, .count = takes};
 	for (uint32_t i = 0; i < count; i++)
 		flight->writable += parts[i].device_writes ? parts[i].bytes : 0;
@@ -198,5 +200,6 @@ void *virtqueue_abandon(struct virtqueue *queue)
 		queue->in_flight--;
 		return token;
 	}
+	ASSERT(queue->in_flight == 0);
 	return NULL;
 }

@@ -126,11 +126,13 @@ struct virtio_blk_req { /* 5.2.6: what precedes the data */
 	uint32_t reserved;
 	uint64_t sector;
 };
+static_assert(sizeof(struct virtio_blk_req) == 16, "5.2.6");
 
 struct virtio_blk_discard_write_zeroes {
 	uint64_t sector;
 	uint32_t num_sectors;
 	uint32_t flags;
 };
+static_assert(sizeof(struct virtio_blk_discard_write_zeroes) == 16, "5.2.6");
 
 #endif
