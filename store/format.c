@@ -59,10 +59,10 @@ static enum status area_clear(struct store *store)
 		uint32_t count =
 			DISK_DATA_SECTOR - sector < batch ? DISK_DATA_SECTOR - sector : batch;
 
-		status = device_transfer(store, BLOCK_WRITE, sector, count, zeros);
+		status = device_transfer(store, BLOCK_WRITE, (sector_t){sector}, count, zeros);
 	}
 	if (status == STATUS_OK)
-		status = device_transfer(store, BLOCK_FLUSH, 0, 0, NULL);
+		status = device_flush(store);
 	return status;
 }
 
@@ -78,13 +78,13 @@ enum status store_format(struct store *store, const struct store_format_options 
 	if (status != STATUS_OK)
 		return status;
 	superblock_make(store->superblock, options);
-	status = device_transfer(store, BLOCK_WRITE, DISK_SUPERBLOCK_COPY_SECTOR, BLOCK_SECTORS,
-				 store->superblock);
+	status = device_transfer(store, BLOCK_WRITE, (sector_t){DISK_SUPERBLOCK_COPY_SECTOR},
+				 BLOCK_SECTORS, store->superblock);
 	if (status == STATUS_OK)
-		status = device_transfer(store, BLOCK_WRITE, DISK_SUPERBLOCK_SECTOR, BLOCK_SECTORS,
-					 store->superblock);
+		status = device_transfer(store, BLOCK_WRITE, (sector_t){DISK_SUPERBLOCK_SECTOR},
+					 BLOCK_SECTORS, store->superblock);
 	if (status == STATUS_OK)
-		status = device_transfer(store, BLOCK_FLUSH, 0, 0, NULL);
+		status = device_flush(store);
 	if (status != STATUS_OK)
 		return status;
 	store->write_unit = options->write_unit;

@@ -31,7 +31,7 @@ uint64_t store_operation(const struct store *store)
 /* ---- finding ------------------------------------------------------------------ */
 
 /* Where the newest durable generation has the page, unless it was cleared. */
-static enum status page_locate(struct store *store, uint64_t page, struct disk_reference *reference)
+static enum status page_locate(struct store *store, page_t page, struct disk_reference *reference)
 {
 	const struct disk_reference *changed = overlay_find(&store->overlay, page);
 
@@ -42,26 +42,26 @@ static enum status page_locate(struct store *store, uint64_t page, struct disk_r
 		*reference = *changed;
 		return STATUS_OK;
 	}
-	return map_lookup(store, &store->record.space, DISK_TREE_SPACE, page, reference);
+	return map_lookup(store, &store->record.space, DISK_TREE_SPACE, page.n, reference);
 }
 
-static enum status page_make_zero(struct store *store, uint64_t page, uint32_t *slot)
+static enum status page_make_zero(struct store *store, page_t page, uint32_t *slot)
 {
 	*slot = cache_take(store);
 	if (*slot == NIL)
 		return cache_wait_frames(store, false);
 	memset(cache_data(store, *slot), 0, PAGE_SIZE);
-	cache_insert(store, *slot, KEY_SPACE | page, FRAME_CLEAN);
+	cache_insert(store, *slot, KEY_SPACE | page.n, FRAME_CLEAN);
 	return STATUS_OK;
 }
 
 /* Makes the page resident; WAIT, ABSENT, IO or CORRUPT if that is not so. */
-static enum status page_fetch(struct store *store, uint64_t page, uint32_t *slot)
+static enum status page_fetch(struct store *store, page_t page, uint32_t *slot)
 {
 	struct disk_reference reference;
 	enum status status;
 
-	*slot = reader_find(store, KEY_SPACE | page);
+	*slot = reader_find(store, KEY_SPACE | page.n);
 	if (*slot != NIL) {
 		status = reader_page(store, page, NULL);
 		if (status == STATUS_OK)
@@ -87,7 +87,7 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame)
 	ASSERT(!store->stepping); /* what a step tells its host is no time to ask */
 	if (page.n >= DISK_PAGE_MAX)
 		return STATUS_INVALID;
-	status = page_fetch(store, page.n, &slot);
+	status = page_fetch(store, page, &slot);
 	if (status != STATUS_OK)
 		return status;
 	cache_hold(store, slot);
@@ -115,7 +115,7 @@ void page_dirty(struct store *store, uint32_t slot)
 /* A frozen page keeps its content for the commit: it is staged now. */
 static enum status page_unfreeze(struct store *store, uint32_t slot)
 {
-	uint64_t page = cache_frame(store, slot)->key & KEY_NUMBER;
+	page_t page = {cache_frame(store, slot)->key & KEY_NUMBER};
 	struct reserve mark = reserve_mark(store);
 	enum status status;
 
@@ -136,7 +136,7 @@ static enum status page_unfreeze(struct store *store, uint32_t slot)
 }
 
 /* A clean page that becomes dirty is one that cannot be evicted any more. */
-static enum status page_take_dirty(struct store *store, uint64_t page, uint32_t slot, bool made)
+static enum status page_take_dirty(struct store *store, page_t page, uint32_t slot, bool made)
 {
 	enum status status;
 
@@ -149,7 +149,7 @@ static enum status page_take_dirty(struct store *store, uint64_t page, uint32_t 
 	return status;
 }
 
-static enum status page_prepare_write(struct store *store, uint64_t page, uint32_t *slot)
+static enum status page_prepare_write(struct store *store, page_t page, uint32_t *slot)
 {
 	struct cache_frame *frame;
 	enum status status = page_fetch(store, page, slot);
@@ -182,7 +182,7 @@ enum status store_page_write(struct store *store, page_t page, frame_t *frame)
 		return STATUS_INVALID;
 	if (store->sealed)
 		return STATUS_READ_ONLY;
-	status = page_prepare_write(store, page.n, &slot);
+	status = page_prepare_write(store, page, &slot);
 	if (status != STATUS_OK)
 		return status;
 	cache_hold(store, slot);

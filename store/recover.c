@@ -58,12 +58,14 @@ static void slot_note(struct store *store, struct ring *ring, uint32_t slot, voi
 static bool slot_read(struct store *store, uint32_t slot, void *image)
 {
 	uint8_t *rest = (uint8_t *)image + SECTOR_SIZE;
+	sector_t sector = record_sector(slot);
 
-	if (device_transfer(store, BLOCK_READ, record_sector(slot), 1, image) != STATUS_OK)
+	if (device_transfer(store, BLOCK_READ, sector, 1, image) != STATUS_OK)
 		return false;
+	sector.n++;
 	return slot_sectors(image) == 1 ||
-	       device_transfer(store, BLOCK_READ, record_sector(slot) + 1, slot_sectors(image) - 1,
-			       rest) == STATUS_OK;
+	       device_transfer(store, BLOCK_READ, sector, slot_sectors(image) - 1, rest) ==
+		       STATUS_OK;
 }
 
 /* Reads many slots at once into the staging buffer; where that fails, one by
@@ -177,13 +179,14 @@ static const uint8_t *window_get(struct store *store, struct windows *windows,
 		count = (uint32_t)(store->device->sectors - first);
 	if (windows->held[place] != number + 1) {
 		windows->held[place] = 0;
-		if (device_transfer(store, BLOCK_READ, first, count, data) == STATUS_OK)
+		if (device_transfer(store, BLOCK_READ, (sector_t){first}, count, data) == STATUS_OK)
 			windows->held[place] = number + 1;
 	}
 	if (windows->held[place])
 		return data + (sector - first) * SECTOR_SIZE;
 	/* A neighbour may be what cannot be read. */
-	return device_transfer(store, BLOCK_READ, sector, reference->sectors, alone) == STATUS_OK
+	return device_transfer(store, BLOCK_READ, (sector_t){sector}, reference->sectors, alone) ==
+			       STATUS_OK
 		       ? alone
 		       : NULL;
 }
@@ -298,8 +301,8 @@ static void tombstone_write(struct store *store, uint32_t slot, uint64_t generat
 		return;
 	/* Until that is flushed. */
 	store->doubt = (struct doubt){.generation = generation, .slot = slot};
-	tombstone_make(store, slot, generation, sector);
-	if (device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK ||
+	tombstone_make(store, slot, (generation_t){generation}, sector);
+	if (device_flush(store) != STATUS_OK ||
 	    device_transfer(store, BLOCK_WRITE, record_sector(slot), slot_written(store, 1),
 			    sector) != STATUS_OK) {
 		store_log(store,
@@ -433,7 +436,7 @@ static enum status recovery_flush(struct store *store, struct store_recovery *re
 {
 	if (store->read_only)
 		return STATUS_OK;
-	if (device_transfer(store, BLOCK_FLUSH, 0, 0, NULL) != STATUS_OK)
+	if (device_flush(store) != STATUS_OK)
 		return explain(recovery, STATUS_IO,
 			       "the disk could not flush what it holds: nothing is changed; try "
 			       "again, or open the store read-only");

@@ -155,7 +155,7 @@ enum status extent_get_stored(struct store *store, const struct disk_reference *
 void extent_forget(struct store *store, const struct disk_reference *reference, struct place place);
 uint32_t reader_find(struct store *store, uint64_t key); /* NIL, too: it is to be read again */
 /* Starts reading the page into a fresh frame; WAIT. */
-enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference);
+enum status reader_page(struct store *store, page_t page, const struct disk_reference *reference);
 /* Verifies and decodes what was read (at `stored`) into `page`. */
 enum status extent_decode(struct store *store, const struct disk_reference *reference,
 			  struct place place, const void *stored, void *page);
@@ -186,7 +186,7 @@ struct essential {
 };
 
 bool essential_any(const struct store *store); /* Is anything set aside? */
-bool essential_page(const struct store *store, uint64_t page);
+bool essential_page(const struct store *store, page_t page);
 bool essential_key(const struct store *store, uint64_t key); /* of a frame */
 /* Set aside for them: evictable frames; blocks of a store of so many. */
 uint32_t essential_frames(const struct store *store);

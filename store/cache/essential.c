@@ -18,19 +18,20 @@ bool essential_any(const struct store *store)
 	return store->essential.count != 0;
 }
 
-bool essential_page(const struct store *store, uint64_t page)
+bool essential_page(const struct store *store, page_t page)
 {
 	const struct store_pages *run = store->essential.run;
 
 	for (uint32_t i = 0; i < store->essential.count; i++)
-		if (page - run[i].first.n < run[i].count)
+		if (page.n - run[i].first.n < run[i].count)
 			return true;
 	return false;
 }
 
 bool essential_key(const struct store *store, uint64_t key)
 {
-	return store->essential.count && key & KEY_SPACE && essential_page(store, key & KEY_NUMBER);
+	return store->essential.count && key & KEY_SPACE &&
+	       essential_page(store, (page_t){key & KEY_NUMBER});
 }
 
 uint32_t essential_frames(const struct store *store)

@@ -278,15 +278,15 @@ void extent_forget(struct store *store, const struct disk_reference *reference, 
 	}
 }
 
-enum status reader_page(struct store *store, uint64_t page, const struct disk_reference *reference)
+enum status reader_page(struct store *store, page_t page, const struct disk_reference *reference)
 {
-	uint32_t slot = reader_find(store, KEY_SPACE | page);
-	struct place place = {DISK_TREE_SPACE, 0, page};
+	uint32_t slot = reader_find(store, KEY_SPACE | page.n);
+	struct place place = {DISK_TREE_SPACE, 0, page.n};
 
 	if (slot != NIL)
 		return read_outcome(store, slot, place.tree);
 	ASSERT(reference); /* who passes none has seen the frame */
-	return read_start(store, KEY_SPACE | page, reference, place);
+	return read_start(store, KEY_SPACE | page.n, reference, place);
 }
 
 void reader_orphan(struct store *store, uint32_t slot)

@@ -203,7 +203,7 @@ static void strike_start(struct store *store)
 	enum block_operation operation = doubt->refusals < LIMIT_STRIKES ? BLOCK_WRITE : BLOCK_READ;
 
 	ASSERT(doubt->generation && doubt->slot < DISK_RING_SLOTS);
-	tombstone_make(store, doubt->slot, doubt->generation, sector);
+	tombstone_make(store, doubt->slot, (generation_t){doubt->generation}, sector);
 	commit_io(store, operation, record_sector(doubt->slot), slot_written(store, 1), sector);
 }
 
@@ -252,6 +252,6 @@ enum status strike_step(struct store *store, bool *done)
 			  (uint64_t)doubt->slot);
 		store->bad_slots |= UINT64_C(1) << doubt->slot;
 	}
-	commit_io(store, BLOCK_FLUSH, 0, 0, NULL);
+	commit_flush(store);
 	return STATUS_OK;
 }

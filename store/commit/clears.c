@@ -61,7 +61,7 @@ uint64_t clears_skip(const struct clears *clears, uint64_t page)
 	return page;
 }
 
-bool clears_contain(const struct clears *clears, uint64_t page)
+bool clears_contain(const struct clears *clears, page_t page)
 {
-	return clears_skip(clears, page) != page;
+	return clears_skip(clears, page.n) != page.n;
 }

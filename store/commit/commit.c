@@ -80,10 +80,10 @@ bool commit_read_failed(const struct store *store, enum status status)
 	       (status == STATUS_IO && store->commit.read_errors + 1 >= LIMIT_COMMIT_READS);
 }
 
-void commit_limit_pass(struct store *store, uint64_t generation, uint64_t cursor)
+void commit_limit_pass(struct store *store, generation_t generation, uint64_t cursor)
 {
 	ASSERT(commit_is_full(store));
-	store->commit.limit_passed = generation;
+	store->commit.limit_passed = generation.n;
 	store->commit.cursor = cursor;
 }
 
@@ -241,7 +241,7 @@ enum status store_commit(struct store *store, const struct store_commit_request 
 
 static enum status limit_read(struct store *store, uint64_t number, struct disk_snapshot *snapshot)
 {
-	enum status status = catalogue_read(store, number, snapshot);
+	enum status status = catalogue_read(store, (snapshot_t){number}, snapshot);
 
 	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND) {
 		/* Whose space it is cannot be told any more: nothing is given back. */
@@ -299,15 +299,15 @@ static void io_complete(struct block_request *request)
 	commit->io_done = true;
 }
 
-void commit_io(struct store *store, enum block_operation operation, uint64_t sector,
+void commit_io(struct store *store, enum block_operation operation, sector_t sector,
 	       uint32_t sectors, void *data)
 {
 	struct commit *commit = &store->commit;
 
 	ASSERT(commit->io_state == IO_NONE);
-	ASSERT(operation == BLOCK_FLUSH ? !sectors : sectors && data);
+	ASSERT((operation == BLOCK_FLUSH) == !sectors && (!sectors || data));
 	commit->io = (struct block_request){.operation = operation,
-					    .sector = {sector},
+					    .sector = sector,
 					    .sectors = sectors,
 					    .data = data,
 					    .complete = io_complete,
@@ -318,6 +318,11 @@ void commit_io(struct store *store, enum block_operation operation, uint64_t sec
 		store->statistics.flushes++;
 	commit->io_done = false;
 	commit->io_state = IO_QUEUED;
+}
+
+void commit_flush(struct store *store)
+{
+	commit_io(store, BLOCK_FLUSH, (sector_t){0}, 0, NULL);
 }
 
 /* This write commits, once flushed.  From now on a power cut may find it. */
@@ -429,11 +434,6 @@ static void record_begin(struct store *store)
 	record_write(store);
 }
 
-static void flush_begin(struct store *store)
-{
-	commit_io(store, BLOCK_FLUSH, 0, 0, NULL);
-}
-
 static enum status io_step(struct store *store, bool *done)
 {
 	(void)done;
@@ -537,9 +537,9 @@ static const struct phase phases[COMMIT_ABANDON] = {
 	[COMMIT_CATALOGUE] = {commit_is_full, catalogue_update_begin, catalogue_update_step},
 	[COMMIT_FREEMAP] = {commit_is_full, freemap_begin, freemap_step},
 	[COMMIT_DRAIN] = {NULL, drain_begin, drain_step},
-	[COMMIT_FLUSH_DATA] = {is_separate, flush_begin, io_step},
+	[COMMIT_FLUSH_DATA] = {is_separate, commit_flush, io_step},
 	[COMMIT_RECORD] = {is_separate, record_begin, io_step},
-	[COMMIT_FLUSH_RECORD] = {NULL, flush_begin, durable_step},
+	[COMMIT_FLUSH_RECORD] = {NULL, commit_flush, durable_step},
 };
 
 static void phase_next(struct store *store)

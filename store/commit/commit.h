@@ -26,7 +26,7 @@ struct clears {
 bool clears_add(struct clears *clears, uint64_t first, uint64_t end);
 /* Adds all runs of `more`, which is empty then.  There must be room. */
 void clears_join(struct clears *clears, struct clears *more);
-bool clears_contain(const struct clears *clears, uint64_t page);
+bool clears_contain(const struct clears *clears, page_t page);
 uint64_t clears_skip(const struct clears *clears, uint64_t page); /* first page not cleared */
 
 /* ---- commit.c ---------------------------------------------------------------- */
@@ -108,7 +108,7 @@ uint64_t commit_frozen_pages(const struct store *store);
  * where somebody says so. */
 bool commit_read_failed(const struct store *store, enum status status);
 /* References of pages before `cursor` are freed when born after this generation. */
-void commit_limit_pass(struct store *store, uint64_t generation, uint64_t cursor);
+void commit_limit_pass(struct store *store, generation_t generation, uint64_t cursor);
 
 /* ---- abandon.c, commit_space.c ------------------------------------------------ */
 

@@ -10,10 +10,11 @@
 /* ---- commit.c ---------------------------------------------------------------- */
 
 void commit_wake(struct store *store);
-/* Starts the one request that a commit has beside its extents; the other answers OK
+/* Start the one request that a commit has beside its extents; the third answers OK
  * when it is over, WAIT or how it failed. */
-void commit_io(struct store *store, enum block_operation operation, uint64_t sector,
+void commit_io(struct store *store, enum block_operation operation, sector_t sector,
 	       uint32_t sectors, void *data);
+void commit_flush(struct store *store);
 enum status commit_io_wait(struct store *store);
 
 /* ---- abandon.c --------------------------------------------------------------- */

@@ -227,7 +227,7 @@ static uint64_t overlay_next(struct store *store, uint64_t written)
 	while (commit->overlay_index < store->overlay.count) {
 		uint64_t page = store->overlay.entry[commit->overlay_index].page;
 
-		if (page != written && !clears_contain(&store->clears[1], page))
+		if (page != written && !clears_contain(&store->clears[1], (page_t){page}))
 			return page;
 		commit->overlay_index++;
 		commit->superseded++;

@@ -77,7 +77,7 @@ struct overlay {
 };
 
 /* The page's reference; null: the page is as the full generation has it. */
-const struct disk_reference *overlay_find(const struct overlay *overlay, uint64_t page);
+const struct disk_reference *overlay_find(const struct overlay *overlay, page_t page);
 /* Index of the first entry at or after `page`; count: there is none. */
 uint32_t overlay_at_or_after(const struct overlay *overlay, uint64_t page);
 /* Sectors of its extents. */

@@ -39,12 +39,12 @@ uint32_t overlay_at_or_after(const struct overlay *overlay, uint64_t page)
 	return first;
 }
 
-const struct disk_reference *overlay_find(const struct overlay *overlay, uint64_t page)
+const struct disk_reference *overlay_find(const struct overlay *overlay, page_t page)
 {
-	uint32_t i = overlay_at_or_after(overlay, page);
+	uint32_t i = overlay_at_or_after(overlay, page.n);
 
-	return i < overlay->count && overlay->entry[i].page == page ? &overlay->entry[i].reference
-								    : NULL;
+	return i < overlay->count && overlay->entry[i].page == page.n ? &overlay->entry[i].reference
+								      : NULL;
 }
 
 uint64_t overlay_sectors(const struct overlay *overlay)

@@ -30,28 +30,32 @@ static enum status transfer_run(struct block_device *device, struct transfer *tr
 	return transfer->request.status;
 }
 
-enum status device_transfer(struct store *store, enum block_operation operation, uint64_t sector,
+enum status device_transfer(struct store *store, enum block_operation operation, sector_t sector,
 			    uint32_t sectors, void *data)
 {
 	struct block_device *device = store->device;
 
-	ASSERT(operation == BLOCK_FLUSH ? !sectors && !data : sectors && data);
-	do {
-		struct transfer transfer = {.request = {.operation = operation}};
+	ASSERT(operation != BLOCK_FLUSH && sectors && data);
+	while (sectors) {
 		uint32_t count =
 			sectors < device->request_sectors ? sectors : device->request_sectors;
-		enum status status;
+		struct transfer transfer = {.request = {.operation = operation,
+							.sector = sector,
+							.sectors = count,
+							.data = data}};
 
-		transfer.request.sector.n = sector;
-		transfer.request.sectors = operation == BLOCK_FLUSH ? 0 : count;
-		transfer.request.data = data;
-		status = transfer_run(device, &transfer);
-		if (status != STATUS_OK)
+		if (transfer_run(device, &transfer) != STATUS_OK)
 			return STATUS_IO;
-		sector += count;
+		sector.n += count;
 		sectors -= count;
-		if (data) /* a flush has none */
-			data = (uint8_t *)data + (uint64_t)count * SECTOR_SIZE;
-	} while (sectors && operation != BLOCK_FLUSH);
+		data = (uint8_t *)data + (uint64_t)count * SECTOR_SIZE;
+	}
 	return STATUS_OK;
+}
+
+enum status device_flush(struct store *store)
+{
+	struct transfer transfer = {.request = {.operation = BLOCK_FLUSH}};
+
+	return transfer_run(store->device, &transfer) == STATUS_OK ? STATUS_OK : STATUS_IO;
 }

@@ -60,10 +60,12 @@ void codec_columns(const struct disk_node *node, void *columns);
 void codec_rows(const void *columns, struct disk_node *node);
 bool codec_is_zero(const void *page);
 
-/* ---- device.c: synchronous requests for format and mount --------------- */
+/* ---- device.c: synchronous, for format and mount ------------------------- */
 
-enum status device_transfer(struct store *store, enum block_operation operation, uint64_t sector,
+/* A read or a write, in as many requests as the device needs. */
+enum status device_transfer(struct store *store, enum block_operation operation, sector_t sector,
 			    uint32_t sectors, void *data);
+enum status device_flush(struct store *store);
 
 /* ---- superblock.c ------------------------------------------------------------ */
 
@@ -77,14 +79,15 @@ void superblock_repair(struct store *store, uint64_t damaged);
 
 /* ---- record.c: the commit ring ------------------------------------------------ */
 
-uint64_t record_sector(uint32_t slot);
+sector_t record_sector(uint32_t slot);
 /* Sectors that a record with this many entries takes. */
 uint32_t record_sectors(uint32_t entries);
 /* Puts the record before the entries in the overlay's slot, as it is written. */
 void record_seal(const struct store *store, const struct disk_record *record,
 		 const struct overlay *overlay);
 /* As many zeros behind it as are written with it. */
-void tombstone_make(const struct store *store, uint32_t slot, uint64_t generation, void *sectors);
+void tombstone_make(const struct store *store, uint32_t slot, generation_t generation,
+		    void *sectors);
 /* Sectors written for so many at the beginning of a slot: whole write units. */
 uint32_t slot_written(const struct store *store, uint32_t sectors);
 

@@ -9,10 +9,10 @@
 
 static_assert(sizeof(struct disk_record) == SECTOR_SIZE, "a full record is one sector");
 
-uint64_t record_sector(uint32_t slot)
+sector_t record_sector(uint32_t slot)
 {
 	ASSERT(slot < DISK_RING_SLOTS);
-	return DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS;
+	return (sector_t){DISK_RING_SECTOR + (uint64_t)slot * DISK_SLOT_SECTORS};
 }
 
 static uint64_t slot_seed(const struct store *store, uint32_t slot)
@@ -56,15 +56,16 @@ void record_seal(const struct store *store, const struct disk_record *record,
 					     slot_seed(store, image->slot));
 }
 
-void tombstone_make(const struct store *store, uint32_t slot, uint64_t generation, void *sectors)
+void tombstone_make(const struct store *store, uint32_t slot, generation_t generation,
+		    void *sectors)
 {
 	struct disk_tombstone *tombstone = sectors;
 
-	ASSERT(generation && slot < DISK_RING_SLOTS);
+	ASSERT(generation.n && slot < DISK_RING_SLOTS);
 	memset(sectors, 0, slot_written(store, 1) * SECTOR_SIZE);
 	tombstone->magic = DISK_MAGIC_TOMBSTONE;
 	tombstone->slot = slot;
-	tombstone->generation = generation;
+	tombstone->generation = generation.n;
 	memcpy(tombstone->identity, store->superblock->identity, sizeof(tombstone->identity));
 	tombstone->checksum = checksum_with_hole(tombstone, sizeof(*tombstone),
 						 &tombstone->checksum, slot_seed(store, slot));

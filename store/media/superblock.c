@@ -35,7 +35,7 @@ bool store_identify(struct disk_superblock *superblock, uint8_t identity[16])
 	return true;
 }
 
-static enum status superblock_read(struct store *store, uint64_t sector,
+static enum status superblock_read(struct store *store, sector_t sector,
 				   struct disk_superblock *superblock)
 {
 	if (device_transfer(store, BLOCK_READ, sector, BLOCK_SECTORS, superblock) != STATUS_OK)
@@ -140,8 +140,8 @@ enum status superblock_find(struct store *store, struct store_recovery *recovery
 	if (store->device->sectors < DISK_RING_SECTOR)
 		return explain(recovery, STATUS_NOT_A_STORE,
 			       "the disk is too small to hold a store: is it the right one?");
-	first = superblock_read(store, DISK_SUPERBLOCK_SECTOR, superblock);
-	copy = superblock_read(store, DISK_SUPERBLOCK_COPY_SECTOR, other);
+	first = superblock_read(store, (sector_t){DISK_SUPERBLOCK_SECTOR}, superblock);
+	copy = superblock_read(store, (sector_t){DISK_SUPERBLOCK_COPY_SECTOR}, other);
 	if (first != STATUS_OK && copy != STATUS_OK)
 		return superblocks_refuse(recovery, first, copy);
 	if (first != STATUS_OK) {
@@ -174,8 +174,8 @@ void superblock_repair(struct store *store, uint64_t damaged)
 	if (damaged == SUPERBLOCK_NONE || store->read_only)
 		return;
 	ASSERT(damaged == DISK_SUPERBLOCK_SECTOR || damaged == DISK_SUPERBLOCK_COPY_SECTOR);
-	if (device_transfer(store, BLOCK_WRITE, damaged, BLOCK_SECTORS, store->superblock) ==
-	    STATUS_OK)
+	if (device_transfer(store, BLOCK_WRITE, (sector_t){damaged}, BLOCK_SECTORS,
+			    store->superblock) == STATUS_OK)
 		store_log(store,
 			  "store: the superblock at sector %lu is written anew from the other",
 			  damaged);
@@ -189,7 +189,7 @@ void superblock_repair(struct store *store, uint64_t damaged)
 /* Makes durable what was changed in store->superblock: one of the two at a time. */
 static enum status superblock_write(struct store *store)
 {
-	static const uint64_t order[] = {DISK_SUPERBLOCK_COPY_SECTOR, DISK_SUPERBLOCK_SECTOR};
+	static const sector_t order[] = {{DISK_SUPERBLOCK_COPY_SECTOR}, {DISK_SUPERBLOCK_SECTOR}};
 	struct disk_superblock *superblock = store->superblock;
 	enum status status;
 
@@ -198,11 +198,11 @@ static enum status superblock_write(struct store *store)
 	superblock->checksum =
 		checksum_with_hole(superblock, sizeof(*superblock), &superblock->checksum, 0);
 	/* What a mount has repaired must be durable before the other one is overwritten. */
-	status = device_transfer(store, BLOCK_FLUSH, 0, 0, NULL);
+	status = device_flush(store);
 	for (unsigned i = 0; i < 2 && status == STATUS_OK; i++) {
 		status = device_transfer(store, BLOCK_WRITE, order[i], BLOCK_SECTORS, superblock);
 		if (status == STATUS_OK)
-			status = device_transfer(store, BLOCK_FLUSH, 0, 0, NULL);
+			status = device_flush(store);
 	}
 	return status;
 }

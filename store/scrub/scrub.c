@@ -126,7 +126,7 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 				    struct store_damage *damage)
 {
 	struct scrubber *scrubber = &store->scrubber;
-	uint64_t sector = scrub->number ? DISK_SUPERBLOCK_COPY_SECTOR : DISK_SUPERBLOCK_SECTOR;
+	sector_t sector = {scrub->number ? DISK_SUPERBLOCK_COPY_SECTOR : DISK_SUPERBLOCK_SECTOR};
 	const uint8_t *data;
 	enum status status;
 
@@ -136,7 +136,7 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 		return STATUS_OK;
 	}
 	/* Perhaps begun by an earlier scrub that nobody went on with: told now. */
-	if (!scrubber_busy(store) && scrubber->repairing == sector + 1) {
+	if (!scrubber_busy(store) && scrubber->repairing == sector.n + 1) {
 		scrubber->repairing = 0;
 		scrubber->repaired = store->record.generation + 1;
 		status = superblock_tell(store, scrub, damage, scrubber->repair_reason);
@@ -155,7 +155,7 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 		status = STATUS_CORRUPT;
 	if (!superblock_repairable(store))
 		return superblock_tell(store, scrub, damage, status);
-	scrubber->repairing = sector + 1;
+	scrubber->repairing = sector.n + 1;
 	scrubber->repaired = UINT64_MAX;
 	scrubber->repair_reason = status;
 	return scrubber_write(store, sector, BLOCK_SECTORS, store->superblock);
@@ -170,12 +170,12 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 static enum status slot_scrub(struct store *store, uint32_t slot, uint64_t generation,
 			      struct disk_reference *reference)
 {
-	uint64_t sector = record_sector(slot);
+	sector_t sector = record_sector(slot);
 	const uint8_t *data;
 	enum status status = scrubber_read(store, sector, 1, generation, &data);
 
 	*reference = (struct disk_reference){
-		.sector_low = (uint32_t)sector, .sectors = 1, .birth = generation};
+		.sector_low = (uint32_t)sector.n, .sectors = 1, .birth = generation};
 	if (status != STATUS_OK)
 		return status;
 	reference->sectors = (uint8_t)slot_sectors(data);
@@ -286,7 +286,7 @@ static enum status extent_scrub(struct store *store, const struct disk_reference
 {
 	struct disk_snapshot snapshot;
 	const uint8_t *stored;
-	enum status status = scrubber_read(store, disk_reference_sector(reference).n,
+	enum status status = scrubber_read(store, disk_reference_sector(reference),
 					   reference->sectors, reference->birth, &stored);
 
 	if (status == STATUS_WAIT)
@@ -302,7 +302,7 @@ static enum status extent_scrub(struct store *store, const struct disk_reference
 	if (place.level || place.tree == DISK_TREE_CATALOGUE)
 		cache_extent_put(store, reference, place, store->page);
 	if (!place.level && place.tree == DISK_TREE_CATALOGUE)
-		status = catalogue_read(store, place.key, &snapshot);
+		status = catalogue_read(store, (snapshot_t){place.key}, &snapshot);
 	return status;
 }
 
@@ -396,7 +396,7 @@ static enum status walk_step(struct store *store, struct store_scrub *scrub,
 	}
 	if (scrub->level > height)
 		scrub->level = height;
-	over = scrub->level ? NULL : overlay_find(overlay, scrub->position);
+	over = scrub->level ? NULL : overlay_find(overlay, (page_t){scrub->position});
 	if (!over)
 		return walk_descend(store, scrub, walk, damage);
 	return walk_visit(store, scrub, walk, over, damage);
@@ -432,7 +432,7 @@ static enum status limit_read(struct store *store, uint64_t number, struct disk_
 	enum status status = STATUS_NOT_FOUND;
 
 	if (number && number != store->scrubber.unreadable)
-		status = catalogue_read(store, number, snapshot);
+		status = catalogue_read(store, (snapshot_t){number}, snapshot);
 	if (status == STATUS_WAIT || status == STATUS_OK)
 		return status;
 	/* It is asked for at each step. */
@@ -496,7 +496,7 @@ static enum status snapshots_scrub(struct store *store, struct store_scrub *scru
 		}
 		return status;
 	}
-	status = catalogue_read(store, scrub->number, &snapshot);
+	status = catalogue_read(store, (snapshot_t){scrub->number}, &snapshot);
 	if (status == STATUS_WAIT)
 		return status;
 	if (status != STATUS_OK) {
@@ -613,7 +613,7 @@ enum status store_damage_live(struct store *store, const struct store_damage *da
 	if (*sees || damage->level > DISK_HEIGHT_MAX)
 		return STATUS_OK;
 	if (!damage->level)
-		over = overlay_find(&store->overlay, damage->key);
+		over = overlay_find(&store->overlay, (page_t){damage->key});
 	if (!over)
 		return place_compare(store, damage, &store->record.space, sees);
 	*sees = reference_equal(over, &damage->reference);
@@ -631,7 +631,7 @@ enum status store_damage_next(struct store *store, const struct store_damage *da
 		return STATUS_NOT_FOUND;
 	status = store_snapshot_next(store, after, snapshot);
 	if (status == STATUS_OK)
-		status = catalogue_read(store, snapshot->number.n, &found);
+		status = catalogue_read(store, snapshot->number, &found);
 	if (status != STATUS_OK)
 		return status;
 	return place_compare(store, damage, &found.root, sees);

@@ -29,7 +29,7 @@ static void scrubber_submit(struct store *store)
 		scrubber->state = SCRUBBER_SUBMITTED;
 }
 
-static void scrubber_start(struct store *store, enum block_operation operation, uint64_t sector,
+static void scrubber_start(struct store *store, enum block_operation operation, sector_t sector,
 			   uint32_t sectors, void *data)
 {
 	struct scrubber *scrubber = &store->scrubber;
@@ -38,7 +38,7 @@ static void scrubber_start(struct store *store, enum block_operation operation, 
 	ASSERT(sectors && (operation == BLOCK_READ || !store->read_only));
 	scrubber->request = (struct block_request){
 		.operation = operation,
-		.sector = {sector},
+		.sector = sector,
 		.sectors = sectors,
 		.data = data,
 		.complete = scrubber_complete,
@@ -56,9 +56,9 @@ static enum status scrubber_wait(struct store *store)
 	return store_wait_for(store, (store_channel_t){STORE_CHANNEL_SCRUB});
 }
 
-static void window_start(struct store *store, uint64_t sector, uint32_t sectors)
+static void window_start(struct store *store, sector_t sector, uint32_t sectors)
 {
-	uint64_t first = sector / BLOCK_SECTORS * BLOCK_SECTORS;
+	uint64_t first = sector.n / BLOCK_SECTORS * BLOCK_SECTORS;
 	uint32_t count = LIMIT_SCRUB_BYTES / SECTOR_SIZE;
 
 	ASSERT(sectors && sectors <= LIMIT_SCRUB_BYTES / SECTOR_SIZE);
@@ -66,16 +66,16 @@ static void window_start(struct store *store, uint64_t sector, uint32_t sectors)
 		count = store->device->request_sectors;
 	if (count > store->device->sectors - first)
 		count = (uint32_t)(store->device->sectors - first);
-	if (first + count < sector + sectors) {
-		first = sector;
+	if (first + count < sector.n + sectors) {
+		first = sector.n;
 		count = sectors;
 	}
 	store->statistics.reads++;
 	store->statistics.read_bytes += (uint64_t)count * SECTOR_SIZE;
-	scrubber_start(store, BLOCK_READ, first, count, store->scrubber.buffer);
+	scrubber_start(store, BLOCK_READ, (sector_t){first}, count, store->scrubber.buffer);
 }
 
-enum status scrubber_read(struct store *store, uint64_t sector, uint32_t sectors, uint64_t birth,
+enum status scrubber_read(struct store *store, sector_t sector, uint32_t sectors, uint64_t birth,
 			  const uint8_t **data)
 {
 	struct scrubber *scrubber = &store->scrubber;
@@ -84,13 +84,13 @@ enum status scrubber_read(struct store *store, uint64_t sector, uint32_t sectors
 
 	if (scrubber->state != SCRUBBER_IDLE)
 		return scrubber_wait(store);
-	if (!scrubber->held || birth > scrubber->durable || sector < first ||
-	    sector + sectors > first + request->sectors) {
+	if (!scrubber->held || birth > scrubber->durable || sector.n < first ||
+	    sector.n + sectors > first + request->sectors) {
 		window_start(store, sector, sectors);
 	} else if (request->status == STATUS_OK) {
-		*data = scrubber->buffer + (sector - first) * SECTOR_SIZE;
+		*data = scrubber->buffer + (sector.n - first) * SECTOR_SIZE;
 		return STATUS_OK;
-	} else if (first == sector && request->sectors == sectors) {
+	} else if (first == sector.n && request->sectors == sectors) {
 		scrubber->held = false;
 		return STATUS_IO;
 	} else {
@@ -99,7 +99,7 @@ enum status scrubber_read(struct store *store, uint64_t sector, uint32_t sectors
 	return scrubber_wait(store);
 }
 
-enum status scrubber_write(struct store *store, uint64_t sector, uint32_t sectors, void *data)
+enum status scrubber_write(struct store *store, sector_t sector, uint32_t sectors, void *data)
 {
 	scrubber_start(store, BLOCK_WRITE, sector, sectors, data);
 	return scrubber_wait(store);

@@ -21,13 +21,13 @@ static bool entry_valid(const struct store *store, uint64_t number,
 
 /* ---- reading ------------------------------------------------------------------- */
 
-enum status catalogue_read(struct store *store, uint64_t number, struct disk_snapshot *snapshot)
+enum status catalogue_read(struct store *store, snapshot_t number, struct disk_snapshot *snapshot)
 {
-	struct place place = {DISK_TREE_CATALOGUE, 0, number};
+	struct place place = {DISK_TREE_CATALOGUE, 0, number.n};
 	struct disk_reference reference;
 	const void *entry;
 	enum status status = map_lookup(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-					number, &reference);
+					number.n, &reference);
 
 	if (status != STATUS_OK)
 		return status;
@@ -36,7 +36,7 @@ enum status catalogue_read(struct store *store, uint64_t number, struct disk_sna
 	status = extent_get(store, &reference, place, &entry);
 	if (status != STATUS_OK)
 		return status;
-	if (entry_valid(store, number, entry)) {
+	if (entry_valid(store, number.n, entry)) {
 		memcpy(snapshot, entry, sizeof(*snapshot));
 		return STATUS_OK;
 	}
@@ -44,37 +44,37 @@ enum status catalogue_read(struct store *store, uint64_t number, struct disk_sna
 	return STATUS_CORRUPT;
 }
 
-enum status catalogue_read_next(struct store *store, uint64_t after, uint64_t *number,
+enum status catalogue_read_next(struct store *store, snapshot_t after, snapshot_t *number,
 				struct disk_snapshot *snapshot)
 {
 	enum status status = map_next_past(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-					   after + 1, number);
+					   after.n + 1, &number->n);
 
 	if (status == STATUS_OK) {
 		status = catalogue_read(store, *number, snapshot);
 		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
 	}
 	if (status_is_damage(status))
-		--*number;
+		number->n--;
 	return status;
 }
 
 /* Index of the first change of a number at or after this one. */
-static uint32_t change_at(const struct catalogue *catalogue, uint64_t number)
+static uint32_t change_at(const struct catalogue *catalogue, snapshot_t number)
 {
 	uint32_t i = 0;
 
-	while (i < catalogue->count && catalogue->change[i].snapshot.number < number)
+	while (i < catalogue->count && catalogue->change[i].snapshot.number < number.n)
 		i++;
 	return i;
 }
 
-static bool change_is(const struct catalogue *catalogue, uint32_t i, uint64_t number)
+static bool change_is(const struct catalogue *catalogue, uint32_t i, snapshot_t number)
 {
-	return i < catalogue->count && catalogue->change[i].snapshot.number == number;
+	return i < catalogue->count && catalogue->change[i].snapshot.number == number.n;
 }
 
-enum status catalogue_get(struct store *store, uint64_t number, struct disk_snapshot *snapshot)
+enum status catalogue_get(struct store *store, snapshot_t number, struct disk_snapshot *snapshot)
 {
 	const struct catalogue *catalogue = &store->catalogue;
 	uint32_t i = change_at(catalogue, number);
@@ -89,7 +89,7 @@ enum status catalogue_get(struct store *store, uint64_t number, struct disk_snap
 
 /* ---- changing -------------------------------------------------------------------- */
 
-static uint32_t change_make(struct catalogue *catalogue, uint64_t number)
+static uint32_t change_make(struct catalogue *catalogue, snapshot_t number)
 {
 	uint32_t i = change_at(catalogue, number);
 
@@ -104,19 +104,19 @@ static uint32_t change_make(struct catalogue *catalogue, uint64_t number)
 
 void catalogue_put(struct store *store, const struct disk_snapshot *snapshot)
 {
-	uint32_t i = change_make(&store->catalogue, snapshot->number);
+	uint32_t i = change_make(&store->catalogue, (snapshot_t){snapshot->number});
 
 	ASSERT(commit_is_full(store) && snapshot->number);
 	store->catalogue.change[i].snapshot = *snapshot;
 	store->catalogue.change[i].removed = false;
 }
 
-void catalogue_remove(struct store *store, uint64_t number)
+void catalogue_remove(struct store *store, snapshot_t number)
 {
 	uint32_t i = change_make(&store->catalogue, number);
 
-	ASSERT(commit_is_full(store) && number);
-	store->catalogue.change[i].snapshot.number = number;
+	ASSERT(commit_is_full(store) && number.n);
+	store->catalogue.change[i].snapshot.number = number.n;
 	store->catalogue.change[i].removed = true;
 }
 

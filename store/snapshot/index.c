@@ -124,9 +124,9 @@ void index_drop(struct store *store)
 	memset(&store->index, 0, offsetof(struct index, name));
 }
 
-void index_forget(struct store *store, uint64_t number)
+void index_forget(struct store *store, snapshot_t number)
 {
-	automatic_remove(&store->index, number);
+	automatic_remove(&store->index, number.n);
 }
 
 static void index_add(struct index *index, const struct disk_snapshot *snapshot)
@@ -147,7 +147,7 @@ enum status index_build(struct store *store, uint32_t *budget)
 
 	while (!index->complete) {
 		struct disk_snapshot snapshot;
-		uint64_t number;
+		snapshot_t number;
 		enum status status;
 
 		if (!*budget)
@@ -178,7 +178,7 @@ void index_update(struct store *store)
 		const struct disk_snapshot *snapshot = &catalogue->change[i].snapshot;
 
 		/* The pass will come to it. */
-		if (!index->complete && snapshot->number > index->position)
+		if (!index->complete && snapshot->number > index->position.n)
 			continue;
 		name_remove(index, snapshot->number);
 		automatic_remove(index, snapshot->number);
@@ -203,7 +203,8 @@ enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
 
 		if (index->name[at] >> NUMBER_BITS != tag)
 			continue;
-		status = catalogue_read(store, index->name[at] & NUMBER_MAX, snapshot);
+		status =
+			catalogue_read(store, (snapshot_t){index->name[at] & NUMBER_MAX}, snapshot);
 		if (status != STATUS_OK || memcmp(snapshot->name, name, DISK_SNAPSHOT_NAME) == 0)
 			return status;
 	}

@@ -59,11 +59,11 @@ static enum status reclaim_load(struct store *store)
 	struct reclaim *reclaim = &store->reclaim;
 	struct disk_snapshot *dying = &reclaim->snapshot;
 	struct disk_snapshot parent = {.generation = 0};
-	enum status status = catalogue_read(store, store->record.dying, dying);
+	enum status status = catalogue_read(store, (snapshot_t){store->record.dying}, dying);
 
 	reclaim->missed = false;
 	if (status == STATUS_OK && dying->parent)
-		status = catalogue_read(store, dying->parent, &parent);
+		status = catalogue_read(store, (snapshot_t){dying->parent}, &parent);
 	if (status != STATUS_OK)
 		return status;
 	reclaim->parent_generation = parent.generation;
@@ -85,7 +85,7 @@ static enum status reclaim_child(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct disk_snapshot snapshot;
-	uint64_t number;
+	snapshot_t number = {reclaim->child};
 	enum status status;
 
 	memset(&reclaim->child_root, 0, sizeof(reclaim->child_root));
@@ -96,13 +96,13 @@ static enum status reclaim_child(struct store *store)
 		reclaim->child_root = store->record.space;
 		return STATUS_OK;
 	}
-	number = reclaim->child;
-	if (number)
+	if (number.n)
 		status = catalogue_read(store, number, &snapshot);
 	else
-		status = catalogue_read_next(store, reclaim->scan, &number, &snapshot);
+		status =
+			catalogue_read_next(store, (snapshot_t){reclaim->scan}, &number, &snapshot);
 	if (status == STATUS_OK && snapshot.parent == reclaim->dying) {
-		reclaim->child = number;
+		reclaim->child = number.n;
 		reclaim->child_root = snapshot.root;
 		return STATUS_OK;
 	}
@@ -113,7 +113,7 @@ static enum status reclaim_child(struct store *store)
 	/* An entry that cannot be read does not end the search for others. */
 	if (status != STATUS_OK && (reclaim->child || !commit_read_failed(store, status)))
 		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
-	reclaim->scan = number;
+	reclaim->scan = number.n;
 	return STATUS_OK;
 }
 
@@ -335,11 +335,12 @@ static enum status reclaim_next(struct store *store)
 {
 	struct reclaim *reclaim = &store->reclaim;
 	struct disk_snapshot snapshot;
-	uint64_t number;
+	snapshot_t number;
 	enum status status = STATUS_NOT_FOUND;
 
 	if (reclaim->waiting || reclaim->parent_waits)
-		status = catalogue_read_next(store, reclaim->next_scan, &number, &snapshot);
+		status = catalogue_read_next(store, (snapshot_t){reclaim->next_scan}, &number,
+					     &snapshot);
 	if (status == STATUS_NOT_FOUND && !reclaim->missed) {
 		reclaim->phase = RECLAIM_END;
 		return STATUS_OK;
@@ -347,9 +348,9 @@ static enum status reclaim_next(struct store *store)
 	if (status != STATUS_OK && !commit_read_failed(store, status))
 		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
 	reclaim->missed |= status == STATUS_IO;
-	reclaim->next_scan = number;
+	reclaim->next_scan = number.n;
 	if (status == STATUS_OK && next_suits(reclaim, &snapshot)) {
-		reclaim->next = number;
+		reclaim->next = number.n;
 		reclaim->phase = RECLAIM_END;
 	}
 	return STATUS_OK;
@@ -368,11 +369,11 @@ static enum status entries_get(struct store *store, struct reclaim_entries *entr
 
 	memset(entries, 0, sizeof(*entries));
 	if (dying->parent)
-		status = catalogue_read(store, dying->parent, &entries->parent);
+		status = catalogue_read(store, (snapshot_t){dying->parent}, &entries->parent);
 	if (status == STATUS_OK && dying->children && !reclaim->child_is_live)
-		status = catalogue_read(store, reclaim->child, &entries->child);
+		status = catalogue_read(store, (snapshot_t){reclaim->child}, &entries->child);
 	if (status == STATUS_OK && reclaim->next)
-		status = catalogue_read(store, reclaim->next, &entries->next);
+		status = catalogue_read(store, (snapshot_t){reclaim->next}, &entries->next);
 	return status;
 }
 
@@ -402,7 +403,7 @@ static enum status reclaim_end(struct store *store, bool *done)
 	ASSERT(dying->number == store->record.dying && reclaim->position >= reclaim->end);
 	if (status != STATUS_OK)
 		return status;
-	catalogue_remove(store, dying->number);
+	catalogue_remove(store, (snapshot_t){dying->number});
 	parent_changes = held_pass(store, &entries.parent);
 	if (dying->parent && !dying->children) {
 		entries.parent.children--;
@@ -435,7 +436,7 @@ static void reclaim_limits(struct store *store)
 
 	if (!reclaim->child_is_live)
 		return;
-	commit_limit_pass(store, reclaim->parent_generation,
+	commit_limit_pass(store, (generation_t){reclaim->parent_generation},
 			  reclaim->position >= reclaim->end ? UINT64_MAX : reclaim->position);
 }
 

@@ -198,14 +198,14 @@ static enum status automatic_take(struct store *store)
 
 static enum status automatic_delete(struct store *store, uint32_t i)
 {
-	uint64_t number = store->index.automatic[i].number;
+	snapshot_t number = {store->index.automatic[i].number};
 	enum status status = snapshot_deletable(store, number);
 
 	ASSERT(i < store->index.automatics);
 	if (status == STATUS_OK)
 		status = snapshot_delete(store, number);
 	if (status == STATUS_OK)
-		store->retention.gone = number;
+		store->retention.gone = number.n;
 	/* Damaged: it cannot be deleted, so it is not counted upon any more. */
 	if (status == STATUS_NOT_FOUND || commit_read_failed(store, status)) {
 		index_forget(store, number);

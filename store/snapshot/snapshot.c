@@ -57,8 +57,8 @@ enum status store_snapshot_next(struct store *store, snapshot_t after,
 {
 	const uint64_t end = store->record.next_snapshot;
 	struct disk_snapshot found;
-	uint64_t number;
-	enum status status = catalogue_read_next(store, after.n, &number, &found);
+	snapshot_t number;
+	enum status status = catalogue_read_next(store, after, &number, &found);
 
 	if (status == STATUS_OK) {
 		snapshot_show(&found, snapshot);
@@ -66,10 +66,10 @@ enum status store_snapshot_next(struct store *store, snapshot_t after,
 		/* A node that cannot be read is of numbers that there are not yet, too. */
 		if (after.n + 1 >= end)
 			return STATUS_NOT_FOUND;
-		if (number >= end)
-			number = end - 1;
+		if (number.n >= end)
+			number.n = end - 1;
 		*snapshot = (struct store_snapshot){
-			.number = {number},
+			.number = number,
 			.flags = STORE_SNAPSHOT_UNREADABLE |
 				 (status == STATUS_IO ? STORE_SNAPSHOT_FAILED : 0),
 		};
@@ -147,7 +147,7 @@ enum status store_snapshot_get(struct store *store, snapshot_t number,
 			       struct store_snapshot *snapshot)
 {
 	struct disk_snapshot found;
-	enum status status = catalogue_read(store, number.n, &found);
+	enum status status = catalogue_read(store, number, &found);
 
 	if (status == STATUS_OK && !snapshot_lives(&found))
 		status = STATUS_NOT_FOUND;
@@ -168,16 +168,16 @@ enum status store_snapshot_before(struct store *store, generation_t generation, 
 		*search = (struct age_search){store->record.generation, generation.n, wall_ns,
 					      store->record.next_snapshot, STATUS_OK};
 	do {
-		uint64_t number;
+		snapshot_t number;
 
 		status = map_before(store, &store->record.catalogue, DISK_TREE_CATALOGUE,
-				    search->below, &number);
+				    search->below, &number.n);
 		if (status == STATUS_OK)
 			status = catalogue_read(store, number, &found);
 		if (status_is_damage(status))
 			search->damage = status;
 		if (status == STATUS_OK || status_is_damage(status))
-			search->below = number;
+			search->below = number.n;
 	} while (status_is_damage(status) ||
 		 (status == STATUS_OK &&
 		  (!snapshot_lives(&found) || found.generation > generation.n ||
@@ -223,7 +223,7 @@ static enum status grow_check(const struct store *store, uint64_t sectors)
 	return STATUS_OK;
 }
 
-static enum status number_check(struct store *store, uint64_t number)
+static enum status number_check(struct store *store, snapshot_t number)
 {
 	struct disk_snapshot snapshot;
 	enum status status = catalogue_read(store, number, &snapshot);
@@ -254,13 +254,13 @@ static enum status place_check(struct store *store)
 	return status;
 }
 
-enum status snapshot_deletable(struct store *store, uint64_t number)
+enum status snapshot_deletable(struct store *store, snapshot_t number)
 {
 	struct disk_snapshot snapshot, parent;
 	enum status status = catalogue_get(store, number, &snapshot);
 
 	if (status == STATUS_OK && snapshot.parent)
-		status = catalogue_get(store, snapshot.parent, &parent);
+		status = catalogue_get(store, (snapshot_t){snapshot.parent}, &parent);
 	return status;
 }
 
@@ -274,9 +274,9 @@ enum status snapshot_check(struct store *store, const struct store_commit_reques
 		return retention_check(&request->retention);
 	if (request->action == STORE_ACTION_RESTORE || request->action == STORE_ACTION_DELETE ||
 	    request->action == STORE_ACTION_RENAME)
-		status = number_check(store, request->number.n);
+		status = number_check(store, request->number);
 	if (status == STATUS_OK && request->action == STORE_ACTION_DELETE)
-		return snapshot_deletable(store, request->number.n);
+		return snapshot_deletable(store, request->number);
 	if (status == STATUS_OK && request->action == STORE_ACTION_RENAME)
 		return name_check(store, request->name, request->number.n);
 	if (status == STATUS_OK &&
@@ -312,7 +312,7 @@ static enum status held_settle(struct store *store)
 	enum status status = STATUS_NOT_FOUND;
 
 	if (record->origin && record->held_sectors)
-		status = catalogue_get(store, record->origin, &origin);
+		status = catalogue_get(store, (snapshot_t){record->origin}, &origin);
 	/* A figure is no reason to refuse a snapshot: it is lost with its entry. */
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND && !commit_read_failed(store, status))
 		return status;
@@ -384,7 +384,7 @@ static void apply_dying(struct store *store, struct disk_snapshot *snapshot)
 	}
 }
 
-enum status snapshot_delete(struct store *store, uint64_t number)
+enum status snapshot_delete(struct store *store, snapshot_t number)
 {
 	struct disk_snapshot snapshot;
 	enum status status = catalogue_get(store, number, &snapshot);
@@ -400,7 +400,7 @@ static enum status apply_rename(struct store *store)
 {
 	const struct store_commit_request *request = &store->request;
 	struct disk_snapshot snapshot;
-	enum status status = catalogue_get(store, request->number.n, &snapshot);
+	enum status status = catalogue_get(store, request->number, &snapshot);
 
 	if (status != STATUS_OK)
 		return status;
@@ -421,7 +421,7 @@ static enum status apply_leftover(struct store *store)
 	enum status status = STATUS_NOT_FOUND;
 
 	if (store->leftover && store->leftover != store->request.number.n)
-		status = catalogue_get(store, store->leftover, &leftover);
+		status = catalogue_get(store, (snapshot_t){store->leftover}, &leftover);
 	if (status == STATUS_OK && snapshot_lives(&leftover) &&
 	    leftover.flags & DISK_SNAPSHOT_AUTOMATIC) {
 		apply_dying(store, &leftover);
@@ -447,7 +447,7 @@ static enum status apply_replaced(struct store *store)
 	if (status == STATUS_OK)
 		status = snapshot_take(store, given ? DISK_SNAPSHOT_AUTOMATIC : 0, request->name);
 	if (status == STATUS_OK && request->discard)
-		status = snapshot_delete(store, store->next.origin);
+		status = snapshot_delete(store, (snapshot_t){store->next.origin});
 	return status;
 }
 
@@ -456,10 +456,10 @@ static enum status apply_restore(struct store *store)
 {
 	struct disk_record *record = &store->next;
 	struct disk_snapshot from, to;
-	enum status status = catalogue_get(store, record->origin, &from);
+	enum status status = catalogue_get(store, (snapshot_t){record->origin}, &from);
 
 	if (status == STATUS_OK)
-		status = catalogue_get(store, store->request.number.n, &to);
+		status = catalogue_get(store, store->request.number, &to);
 	if (status != STATUS_OK)
 		return status;
 	from.children--;
@@ -510,7 +510,7 @@ enum status snapshot_apply(struct store *store)
 			return apply_restore(store);
 		return apply_replaced(store);
 	case STORE_ACTION_DELETE:
-		return snapshot_delete(store, request->number.n);
+		return snapshot_delete(store, request->number);
 	case STORE_ACTION_RENAME:
 		return apply_rename(store);
 	case STORE_ACTION_GROW:

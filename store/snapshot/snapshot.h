@@ -46,14 +46,14 @@ struct catalogue {
 };
 
 /* The entry as of the last durable generation / with the commit's changes. */
-enum status catalogue_read(struct store *store, uint64_t number, struct disk_snapshot *snapshot);
-enum status catalogue_get(struct store *store, uint64_t number, struct disk_snapshot *snapshot);
+enum status catalogue_read(struct store *store, snapshot_t number, struct disk_snapshot *snapshot);
+enum status catalogue_get(struct store *store, snapshot_t number, struct disk_snapshot *snapshot);
 /* The next entry with a number above `after`, as of the last durable generation.
  * On IO and CORRUPT those up to *number cannot be read: one, or a node of them. */
-enum status catalogue_read_next(struct store *store, uint64_t after, uint64_t *number,
+enum status catalogue_read_next(struct store *store, snapshot_t after, snapshot_t *number,
 				struct disk_snapshot *snapshot);
 void catalogue_put(struct store *store, const struct disk_snapshot *snapshot);
-void catalogue_remove(struct store *store, uint64_t number);
+void catalogue_remove(struct store *store, snapshot_t number);
 void catalogue_update_begin(struct store *store);
 enum status catalogue_update_step(struct store *store, bool *done);
 
@@ -71,10 +71,10 @@ void snapshot_dying_set(struct disk_snapshot *snapshot);
 /* Is there a place for the next entry that can be read? */
 enum status snapshot_takeable(struct store *store);
 /* What a deletion cannot do without can be read: its entry and its parent's. */
-enum status snapshot_deletable(struct store *store, uint64_t number);
+enum status snapshot_deletable(struct store *store, snapshot_t number);
 /* In the commit in flight: keeps its state; marks one dying, or a branch point. */
 enum status snapshot_take(struct store *store, uint32_t flags, const char *name);
-enum status snapshot_delete(struct store *store, uint64_t number);
+enum status snapshot_delete(struct store *store, snapshot_t number);
 
 /* ---- index.c: names and automatic snapshots, in memory ---------------------------- */
 
@@ -84,11 +84,11 @@ struct automatic {
 };
 
 struct index {
-	uint64_t position;  /* entries up to this number are known */
-	bool complete;	    /* all are */
-	bool overflow;	    /* there are more names than the table takes */
-	bool more;	    /* there are more automatic snapshots than these */
-	enum status damage; /* of an entry that could not be read */
+	snapshot_t position; /* entries up to this number are known */
+	bool complete;	     /* all are */
+	bool overflow;	     /* there are more names than the table takes */
+	bool more;	     /* there are more automatic snapshots than these */
+	enum status damage;  /* of an entry that could not be read */
 	uint32_t names, automatics;
 	/* From here on without meaning while there are none. */
 	uint64_t name[LIMIT_NAME_SLOTS]; /* part of the hash << 40 | number; 0: empty */
@@ -101,7 +101,7 @@ enum status index_build(struct store *store, uint32_t *budget);
 void index_update(struct store *store);
 void index_drop(struct store *store);
 /* This one cannot be deleted. */
-void index_forget(struct store *store, uint64_t number);
+void index_forget(struct store *store, snapshot_t number);
 /* In a complete index without overflow: the snapshot of this name. */
 enum status index_find(struct store *store, const char name[DISK_SNAPSHOT_NAME],
 		       struct disk_snapshot *snapshot);

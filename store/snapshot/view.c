@@ -29,7 +29,7 @@ enum status store_view_open(struct store *store, snapshot_t number, struct store
 		view->changes = store->overlay.count;
 		view->change = store->overlay.entry;
 	} else {
-		status = catalogue_read(store, number.n, &snapshot);
+		status = catalogue_read(store, number, &snapshot);
 		if (status == STATUS_OK && snapshot.flags & gone)
 			status = STATUS_NOT_FOUND;
 		if (status != STATUS_OK)
@@ -75,14 +75,14 @@ static struct overlay view_overlay(const struct store_view *view)
 	return (struct overlay){view->changes, (struct disk_delta *)view->change};
 }
 
-static enum status view_locate(struct store *store, const struct store_view *view, uint64_t page,
+static enum status view_locate(struct store *store, const struct store_view *view, page_t page,
 			       struct disk_reference *reference)
 {
 	struct overlay overlay = view_overlay(view);
 	const struct disk_reference *changed = overlay_find(&overlay, page);
 
 	if (!changed)
-		return map_lookup(store, &view->root, DISK_TREE_SPACE, page, reference);
+		return map_lookup(store, &view->root, DISK_TREE_SPACE, page.n, reference);
 	*reference = *changed;
 	return STATUS_OK;
 }
@@ -95,7 +95,7 @@ enum status store_view_find(struct store *store, struct store_view *view, page_t
 	if (status == STATUS_OK && page.n >= DISK_PAGE_MAX)
 		status = STATUS_INVALID;
 	if (status == STATUS_OK)
-		status = view_locate(store, view, page.n, reference);
+		status = view_locate(store, view, page, reference);
 	if (status == STATUS_OK && reference_is_null(reference))
 		status = STATUS_ABSENT;
 	return status;
@@ -264,7 +264,7 @@ static uint64_t changes_next(const struct store_view *before, const struct store
 
 /* What became of this page, which differs in the trees or is in a list. */
 static enum status page_compare(struct store *store, const struct store_view *before,
-				const struct store_view *after, uint64_t page,
+				const struct store_view *after, page_t page,
 				enum store_difference *difference)
 {
 	struct disk_reference old, new;
@@ -309,7 +309,7 @@ static enum status differ_step(struct store *store, const struct store_view *bef
 		at = changed;
 		found = true;
 	}
-	status = found ? page_compare(store, before, after, at, difference) : STATUS_OK;
+	status = found ? page_compare(store, before, after, (page_t){at}, difference) : STATUS_OK;
 	if (status != STATUS_OK && status != STATUS_WAIT)
 		page->n = at;
 	if (status == STATUS_OK)
@@ -347,7 +347,7 @@ enum status store_view_gap(struct store *store, struct store_view *view, page_t 
 
 	if (status != STATUS_OK)
 		return status;
-	if (page.n >> (DISK_NODE_SHIFT * level) || overlay_find(&overlay, page.n))
+	if (page.n >> (DISK_NODE_SHIFT * level) || overlay_find(&overlay, page))
 		return STATUS_NOT_FOUND;
 	for (; level && !reference_is_null(&reference); level--) {
 		unsigned shift = DISK_NODE_SHIFT * level;

@@ -323,7 +323,7 @@ static void gap_keep(struct allocator *allocator)
 {
 	if (allocator->open_room && allocator->gaps < LIMIT_GAPS)
 		allocator->gap[allocator->gaps++] = (struct allocator_gap){
-			.sector = allocator->open_sector, .room = allocator->open_room};
+			.sector = {allocator->open_sector}, .room = allocator->open_room};
 }
 
 /* The smallest gap that this short extent fits into. */
@@ -341,15 +341,15 @@ static bool gap_take(struct store *store, uint32_t sectors, uint64_t *sector)
 	}
 	if (!best)
 		return false;
-	*sector = best->sector;
-	best->sector += sectors;
+	*sector = best->sector.n;
+	best->sector.n += sectors;
 	best->room -= sectors;
 	if (!best->room)
 		*best = allocator->gap[--allocator->gaps];
 	return true;
 }
 
-uint64_t allocator_take(struct store *store, uint32_t sectors)
+sector_t allocator_take(struct store *store, uint32_t sectors)
 {
 	struct allocator *allocator = &store->allocator;
 	uint64_t sector;
@@ -375,6 +375,6 @@ uint64_t allocator_take(struct store *store, uint32_t sectors)
 	/* Within one block of the data area. */
 	ASSERT(sector >= DISK_DATA_SECTOR && sector + sectors <= store->record.sectors);
 	ASSERT(sector % BLOCK_SECTORS + sectors <= BLOCK_SECTORS);
-	changes_push(&store->changes, CHANGE_TAKE, sector, sectors);
-	return sector;
+	changes_push(&store->changes, CHANGE_TAKE, (sector_t){sector}, sectors);
+	return (sector_t){sector};
 }

@@ -15,28 +15,28 @@ void changes_reset(struct changes *changes)
 	changes->last[CHANGE_FREE] = changes->last[CHANGE_TAKE] = NIL;
 }
 
-static bool change_extend(uint64_t *entry, uint64_t sector, uint32_t count)
+static bool change_extend(uint64_t *entry, sector_t sector, uint32_t count)
 {
 	uint32_t have = change_count(*entry);
 
-	if (change_sector(*entry) + have != sector || sector % DISK_FREE_MAP_SECTORS == 0 ||
+	if (change_sector(*entry) + have != sector.n || sector.n % DISK_FREE_MAP_SECTORS == 0 ||
 	    have + count > 0x7fff)
 		return false;
 	*entry += (uint64_t)count << 1;
 	return true;
 }
 
-void changes_push(struct changes *changes, enum change_kind kind, uint64_t sector, uint32_t count)
+void changes_push(struct changes *changes, enum change_kind kind, sector_t sector, uint32_t count)
 {
 	uint32_t last = changes->last[kind];
 
-	ASSERT(count && sector % DISK_FREE_MAP_SECTORS + count <= DISK_FREE_MAP_SECTORS);
+	ASSERT(count && sector.n % DISK_FREE_MAP_SECTORS + count <= DISK_FREE_MAP_SECTORS);
 	if (last != NIL && change_extend(&changes->entry[last], sector, count))
 		return;
 	/* The reservation has counted every change before it could come up. */
 	ASSERT(changes->count < changes->capacity);
 	changes->last[kind] = changes->count;
-	changes->entry[changes->count++] = sector << 16 | (uint64_t)count << 1 | kind;
+	changes->entry[changes->count++] = sector.n << 16 | (uint64_t)count << 1 | kind;
 }
 
 void changes_lay_out(struct store *store, struct layout *layout)
@@ -54,14 +54,14 @@ uint32_t changes_count(const struct store *store)
 
 void changes_take(struct store *store, const struct disk_reference *reference)
 {
-	changes_push(&store->changes, CHANGE_TAKE, disk_reference_sector(reference).n,
+	changes_push(&store->changes, CHANGE_TAKE, disk_reference_sector(reference),
 		     reference->sectors);
 }
 
 void changes_give_back(struct store *store, const struct disk_reference *reference)
 {
 	if (reference->sectors)
-		changes_push(&store->changes, CHANGE_FREE, disk_reference_sector(reference).n,
+		changes_push(&store->changes, CHANGE_FREE, disk_reference_sector(reference),
 			     reference->sectors);
 }
 

@@ -54,18 +54,18 @@ void freemap_begin(struct store *store)
 
 /* ---- blocks set aside ------------------------------------------------------- */
 
-static void run_push(struct freemap *freemap, uint64_t sector)
+static void run_push(struct freemap *freemap, sector_t sector)
 {
 	uint64_t *last = freemap->runs ? &freemap->run[freemap->runs - 1] : NULL;
 
-	ASSERT(sector % BLOCK_SECTORS == 0);
+	ASSERT(sector.n % BLOCK_SECTORS == 0);
 	if (last && (*last & 0xffff) < 0xffff &&
-	    (*last >> 16) + (*last & 0xffff) * BLOCK_SECTORS == sector) {
+	    (*last >> 16) + (*last & 0xffff) * BLOCK_SECTORS == sector.n) {
 		++*last;
 		return;
 	}
 	ASSERT(freemap->runs < freemap->run_capacity);
-	freemap->run[freemap->runs++] = sector << 16 | 1;
+	freemap->run[freemap->runs++] = sector.n << 16 | 1;
 }
 
 enum status freemap_stage(struct store *store, const void *data, struct place place,
@@ -77,7 +77,7 @@ enum status freemap_stage(struct store *store, const void *data, struct place pl
 
 	ASSERT(freemap->run_taken < freemap->runs);
 	ASSERT(freemap->phase == FREEMAP_STREAM || freemap->phase == FREEMAP_FINISH);
-	status = stage_block(store, data, place, *run >> 16, reference);
+	status = stage_block(store, data, place, (sector_t){*run >> 16}, reference);
 	if (status != STATUS_OK)
 		return status;
 	reference->auxiliary_low = (uint32_t)auxiliary;
@@ -134,7 +134,7 @@ static bool already_touched(const struct store *store, uint64_t leaf, unsigned l
 static enum status page_claim(struct store *store, struct place place)
 {
 	struct disk_reference old;
-	uint64_t sector;
+	sector_t sector;
 	enum status status = map_lookup_node(store, &store->record.free_map, place, &old);
 
 	if (status == STATUS_OK)

@@ -383,26 +383,27 @@ static struct reserve reserve_of_page(struct store *store, const struct neighbou
 }
 
 /* An essential page that does not exist yet is one more than was reckoned with. */
-static enum reserve_tier tier_of(const struct store *store, uint64_t page, bool exists)
+static enum reserve_tier tier_of(const struct store *store, page_t page, bool exists)
 {
 	if (essential_page(store, page))
 		return exists ? RESERVE_ESSENTIAL : RESERVE_SYSTEM;
-	if (page < store->limits.system_pages_end)
+	if (page.n < store->limits.system_pages_end)
 		return RESERVE_SYSTEM;
 	return exists ? RESERVE_EXISTING : RESERVE_NEW;
 }
 
-enum status reserve_page(struct store *store, uint64_t page, bool exists)
+enum status reserve_page(struct store *store, page_t page, bool exists)
 {
-	struct neighbours neighbours = neighbours_find(store, page);
-	struct reserve wanted = reserve_of_page(store, &neighbours, page);
+	struct neighbours neighbours = neighbours_find(store, page.n);
+	struct reserve wanted = reserve_of_page(store, &neighbours, page.n);
 	enum status status = STATUS_OK;
 
-	ASSERT(page < DISK_PAGE_MAX);
+	ASSERT(page.n < DISK_PAGE_MAX);
 	/* A commit could not write a page below a node that it cannot read.  Where a
 	 * neighbour hangs on the same node, that has been asked. */
-	if (!path_shared(&neighbours, page, DISK_NODE_SHIFT))
-		status = map_readable(store, &store->record.space, DISK_TREE_SPACE, page, page + 1);
+	if (!path_shared(&neighbours, page.n, DISK_NODE_SHIFT))
+		status = map_readable(store, &store->record.space, DISK_TREE_SPACE, page.n,
+				      page.n + 1);
 	if (status != STATUS_OK)
 		return status;
 	return reserve_take(store, &wanted, tier_of(store, page, exists), 0);

@@ -42,7 +42,7 @@ static inline uint64_t change_leaf(uint64_t entry)
 }
 
 void changes_reset(struct changes *changes);
-void changes_push(struct changes *changes, enum change_kind kind, uint64_t sector, uint32_t count);
+void changes_push(struct changes *changes, enum change_kind kind, sector_t sector, uint32_t count);
 void changes_give_back(struct store *store, const struct disk_reference *reference);
 void changes_take(struct store *store, const struct disk_reference *reference);
 uint32_t changes_count(const struct store *store);
@@ -71,7 +71,7 @@ struct allocator_window {
 
 /* The end of a block that a raw extent was too long for. */
 struct allocator_gap {
-	uint64_t sector;
+	sector_t sector;
 	uint32_t room; /* sectors */
 };
 
@@ -91,7 +91,7 @@ void allocator_begin(struct store *store); /* at the start of a commit */
 uint64_t allocator_blocks_touched(const struct store *store);
 /* Makes the next allocator_take of any size succeed at once. */
 enum status allocator_ready(struct store *store);
-uint64_t allocator_take(struct store *store, uint32_t sectors);
+sector_t allocator_take(struct store *store, uint32_t sectors);
 /* Fills the window for its leaf: what is used in either of the two newest
  * generations, or implied to be.  To be repeated while it answers WAIT. */
 enum status allocator_window_load(struct store *store, struct allocator_window *window);
@@ -121,7 +121,7 @@ struct reservation {
 /* Who asks; see reserve.c. */
 enum reserve_tier { RESERVE_NEW, RESERVE_EXISTING, RESERVE_SYSTEM, RESERVE_ESSENTIAL };
 uint64_t reserve_kept(const struct store *store, enum reserve_tier tier);
-enum status reserve_page(struct store *store, uint64_t page, bool exists);
+enum status reserve_page(struct store *store, page_t page, bool exists);
 enum status reserve_clear(struct store *store, uint64_t first, uint64_t count);
 /* What has been reserved for the working generation so far; takes back what was since. */
 struct reserve reserve_mark(const struct store *store);
@@ -192,13 +192,13 @@ bool stage_is_waited(const struct store *store);
 enum status stage_extent(struct store *store, const void *data, struct place place,
 			 struct disk_reference *reference);
 /* The same for a raw block whose place is decided already. */
-enum status stage_block(struct store *store, const void *data, struct place place, uint64_t sector,
+enum status stage_block(struct store *store, const void *data, struct place place, sector_t sector,
 			struct disk_reference *reference);
 bool stage_step(struct store *store); /* submits, retires; true: something moved */
 void stage_close(struct store *store);
 bool stage_empty(const struct store *store);
 /* Do these sectors lie within the write that is being built? */
-bool stage_covers(struct store *store, uint64_t sector, uint32_t sectors);
+bool stage_covers(struct store *store, sector_t sector, uint32_t sectors);
 void stage_discard(struct store *store); /* after a failure: nothing more is submitted */
 
 /* ---- freemap.c ------------------------------------------------------------- */

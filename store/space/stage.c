@@ -109,12 +109,12 @@ static uint64_t stage_end_sector(const struct stage_request *request)
 	return request->request.sector.n + request->bytes / SECTOR_SIZE;
 }
 
-bool stage_covers(struct store *store, uint64_t sector, uint32_t sectors)
+bool stage_covers(struct store *store, sector_t sector, uint32_t sectors)
 {
 	const struct stage_request *open = stage_open(&store->stage);
 
-	return open && sector >= open->request.sector.n &&
-	       sector + sectors <= stage_end_sector(open);
+	return open && sector.n >= open->request.sector.n &&
+	       sector.n + sectors <= stage_end_sector(open);
 }
 
 static void stage_append(struct stage *stage, struct stage_request *request, const void *data,
@@ -152,7 +152,7 @@ void stage_close(struct store *store)
 	open->state = STAGE_QUEUED;
 }
 
-static struct stage_request *stage_new(struct store *store, uint64_t sector, uint32_t bytes)
+static struct stage_request *stage_new(struct store *store, sector_t sector, uint32_t bytes)
 {
 	struct stage *stage = &store->stage;
 	uint32_t here = stage_contiguous(stage);
@@ -167,7 +167,7 @@ static struct stage_request *stage_new(struct store *store, uint64_t sector, uin
 	request = stage_at(stage, stage->count++);
 	*request = (struct stage_request){
 		.request = {.operation = BLOCK_WRITE,
-			    .sector = {sector},
+			    .sector = sector,
 			    .data = stage->data + stage->head,
 			    .complete = stage_complete,
 			    .owner = request},
@@ -179,19 +179,19 @@ static struct stage_request *stage_new(struct store *store, uint64_t sector, uin
 }
 
 /* The open request if this sector can follow in it, else a new one. */
-static struct stage_request *stage_request_for(struct store *store, uint64_t sector, uint32_t bytes)
+static struct stage_request *stage_request_for(struct store *store, sector_t sector, uint32_t bytes)
 {
 	struct stage *stage = &store->stage;
 	struct stage_request *open = stage_open(stage);
 	uint64_t end = open ? stage_end_sector(open) : 0;
-	uint64_t gap = open ? sector - end : 0;
+	uint64_t gap = open ? sector.n - end : 0;
 
 	if (open) {
 		/* A gap within the block in which the run ends, or none. */
-		bool follows =
-			sector >= end && (gap == 0 || (end % BLOCK_SECTORS &&
-						       gap == BLOCK_SECTORS - end % BLOCK_SECTORS &&
-						       !store->allocator.scarce));
+		bool follows = sector.n >= end &&
+			       (gap == 0 || (end % BLOCK_SECTORS &&
+					     gap == BLOCK_SECTORS - end % BLOCK_SECTORS &&
+					     !store->allocator.scarce));
 		uint64_t need = open->bytes + gap * SECTOR_SIZE + bytes;
 
 		/* A request does not go round the end of the ring. */
@@ -217,7 +217,7 @@ static enum status stage_prepare(struct store *store)
 
 /* Copies the extent to its place on the way to the disk: behind what is there, or
  * into a gap, which holds zeros. */
-static uint8_t *stage_copy(struct store *store, const void *data, uint32_t bytes, uint64_t sector,
+static uint8_t *stage_copy(struct store *store, const void *data, uint32_t bytes, sector_t sector,
 			   uint32_t padded)
 {
 	struct stage *stage = &store->stage;
@@ -227,7 +227,7 @@ static uint8_t *stage_copy(struct store *store, const void *data, uint32_t bytes
 	if (stage_covers(store, sector, padded / SECTOR_SIZE)) {
 		request = stage_open(stage);
 		at = stage->data + request->start +
-		     (sector - request->request.sector.n) * SECTOR_SIZE;
+		     (sector.n - request->request.sector.n) * SECTOR_SIZE;
 		memcpy(at, data, bytes);
 		return at;
 	}
@@ -250,14 +250,14 @@ static void stage_count(struct store_statistics *statistics, struct place place,
 }
 
 static void stage_place(struct store *store, const void *data, uint32_t bytes, uint32_t sectors,
-			uint64_t sector, struct place place, struct disk_reference *reference)
+			sector_t sector, struct place place, struct disk_reference *reference)
 {
 	uint32_t padded = sectors * SECTOR_SIZE;
 	uint8_t *at = stage_copy(store, data, bytes, sector, padded);
 
 	*reference = (struct disk_reference){
-		.sector_low = (uint32_t)sector,
-		.sector_high = (uint16_t)(sector >> 32),
+		.sector_low = (uint32_t)sector.n,
+		.sector_high = (uint16_t)(sector.n >> 32),
 		.sectors = (uint8_t)sectors,
 		.codec = bytes == PAGE_SIZE ? DISK_CODEC_RAW : DISK_CODEC_LZ4,
 		.birth = store->next.generation,
@@ -301,12 +301,12 @@ enum status stage_extent(struct store *store, const void *data, struct place pla
 	return STATUS_OK;
 }
 
-enum status stage_block(struct store *store, const void *data, struct place place, uint64_t sector,
+enum status stage_block(struct store *store, const void *data, struct place place, sector_t sector,
 			struct disk_reference *reference)
 {
 	enum status status = stage_prepare(store);
 
-	ASSERT(store_committing(store) && sector % BLOCK_SECTORS == 0);
+	ASSERT(store_committing(store) && sector.n % BLOCK_SECTORS == 0);
 	if (status != STATUS_OK)
 		return status;
 	stage_place(store, data, PAGE_SIZE, BLOCK_SECTORS, sector, place, reference);

@@ -316,16 +316,17 @@ static void test_no_generation_left(void **state)
 	struct disk_tombstone stone;
 
 	(void)state;
-	tombstone_make(f->store, 5, DISK_GENERATION_END - 2, &stone);
-	memcpy(f->disk + record_sector(5) * SECTOR_SIZE, &stone, sizeof(stone));
+	tombstone_make(f->store, 5, (generation_t){DISK_GENERATION_END - 2}, &stone);
+	memcpy(f->disk + record_sector(5).n * SECTOR_SIZE, &stone, sizeof(stone));
 	fixture_remount(f);
 	assert_int_equal(store_generation(f->store).n, DISK_GENERATION_END - 1);
 	assert_int_equal(fixture_write(f, 3, 9), STATUS_OK);
 	assert_int_equal(fixture_commit(f, STORE_ACTION_NONE, 0, ""), STATUS_LIMIT);
 	/* Those behind the end are no numbers. */
 	for (unsigned i = 0; i < 2; i++) {
-		tombstone_make(f->store, 5, i ? UINT64_MAX : DISK_GENERATION_END, &stone);
-		memcpy(f->disk + record_sector(5) * SECTOR_SIZE, &stone, sizeof(stone));
+		tombstone_make(f->store, 5, (generation_t){i ? UINT64_MAX : DISK_GENERATION_END},
+			       &stone);
+		memcpy(f->disk + record_sector(5).n * SECTOR_SIZE, &stone, sizeof(stone));
 		fixture_remount(f);
 		assert_int_equal(store_generation(f->store).n, 2 + i);
 		fixture_compare(f);
@@ -347,7 +348,7 @@ static void test_fall_back_to_too_large(void **state)
 	torn = disk_reference_sector(&record->catalogue.reference).n;
 	assert_int_not_equal(record->durable, record->generation);
 	f->disk[torn * SECTOR_SIZE + 9] ^= 1;
-	record = (void *)(f->disk + record_sector(record->slot - 1) * SECTOR_SIZE);
+	record = (void *)(f->disk + record_sector(record->slot - 1).n * SECTOR_SIZE);
 	assert_int_equal(record->magic, DISK_MAGIC_RECORD);
 	record->sectors = UINT64_C(1) << 47;
 	record->free_map.height = map_height_for(record->sectors / DISK_FREE_MAP_SECTORS - 1);

@@ -158,7 +158,8 @@ static void test_behind_passed_slot(void **state)
 		fixture_checkpoint(f);
 		newest = fixture_record(f)->slot;
 		if (tombstone)
-			tombstone_make(f->store, (uint32_t)newest + 1, 5, slot_at(f, newest + 1));
+			tombstone_make(f->store, (uint32_t)newest + 1, (generation_t){5},
+				       slot_at(f, newest + 1));
 		else
 			slot_at(f, newest + 1)[7] = 1;
 		f->bad_sector = DISK_RING_SECTOR + (newest + 2) * DISK_SLOT_SECTORS;
