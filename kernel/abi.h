@@ -30,6 +30,7 @@
 #ifndef KERNEL_ABI_H
 #define KERNEL_ABI_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include "disk/object.h"
 #include "base/status.h"
@@ -258,7 +259,7 @@ enum abi_operation {
 	 * (store/keeping.h), those that cannot be read included;
 	 * NOT_FOUND past the last [READ] */
 	STORE_SNAPSHOT_NEXT = LABEL(OBJECT_STORE, 5),
-	STORE_STATISTICS = LABEL(OBJECT_STORE, 6), /* -> data struct abi_store [READ] */
+	STORE_STATISTICS = LABEL(OBJECT_STORE, 6), /* -> data struct store_statistics [READ] */
 	STORE_INTERVAL = LABEL(OBJECT_STORE, 7),   /* w0 ns between checkpoints, 0: only on
 						      request [CONTROL] */
 	/* Answered like a checkpoint. */
@@ -335,27 +336,10 @@ struct abi_machine_info {
  * room there was for new pages (room_blocks) is so much less. */
 #define ESSENTIAL_BLOCKS_MAX 384u
 
-/* Programs of older systems know the beginning of it: append. */
-struct abi_store {
-	uint64_t generation, durable, sectors, used_sectors, pages;
-	uint64_t dirty_pages, frozen_pages, snapshots, origin, dying;
-	uint64_t commits, pages_written, bytes_written, extent_sectors;
-	uint64_t reads, read_bytes, evictions, flushes, staged_early;
-	uint64_t commit_wall_ns, interval_ns, health;
-	uint64_t longest_freeze_ns, last_commit_ns;
-	uint64_t device_sectors, held_sectors;
-	struct disk_retention retention;
-	char label[64];
-	uint8_t identity[16];
-	/* When what is new cannot be saved: */
-	uint64_t unsaved_since_ns; /* wall time of the newest durable state; 0: all is well */
-	uint64_t unsaved_attempts; /* that have failed in a row */
-	uint64_t unsaved_retry_ns; /* until the next */
-	char unsaved_why[96];
-	uint64_t room_blocks; /* of 4 KiB, that new pages may take now */
-	STORE_COUNTS(STORE_COUNT_FIELD)
-};
-static_assert(sizeof(struct abi_store) <= MESSAGE_DATA, "one answer");
+static_assert(sizeof(struct store_statistics) <= MESSAGE_DATA, "one answer");
+static_assert(offsetof(struct store_statistics, room_blocks) == 440 &&
+		      offsetof(struct store_snapshot, source) == 128,
+	      "as programs of older systems know them");
 
 /* How far a scrub has come; it stays good over power cuts and restores. */
 struct abi_scrub {

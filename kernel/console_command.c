@@ -19,10 +19,12 @@ static void status_store(void)
 {
 	struct checkpoint_unsaved unsaved = checkpoint_unsaved();
 	struct store_statistics s;
+	struct store_details details;
 	uint64_t now = arch_wall_ns();
 	char age[24];
 
 	store_statistics_get(kernel.space.store, &s);
+	store_details_get(kernel.space.store, &details);
 	console_print("store       generation %lu is durable, %s old; %lu pages are newer\n",
 		      (unsigned long)s.durable.n,
 		      console_duration(now > s.commit_wall_ns ? now - s.commit_wall_ns : 0, age),
@@ -34,12 +36,12 @@ static void status_store(void)
 		      (unsigned long)(s.used_sectors / 2048), (unsigned long)(s.sectors / 2048),
 		      (unsigned long)s.room_blocks, (unsigned long)s.snapshots);
 	console_print("memory      %lu page frames: %lu free, %lu clean, %lu dirty\n",
-		      (unsigned long)s.frames, (unsigned long)s.free_frames,
-		      (unsigned long)s.clean_frames,
+		      (unsigned long)details.frames, (unsigned long)details.free_frames,
+		      (unsigned long)details.clean_frames,
 		      (unsigned long)(s.dirty_pages + s.frozen_pages));
-	if (s.frames < memory_frames())
+	if (details.frames < memory_frames())
 		console_print("            %lu more are taken once machines run\n",
-			      (unsigned long)(memory_frames() - s.frames));
+			      (unsigned long)(memory_frames() - details.frames));
 }
 
 static enum console_progress console_status(struct console_run *run)

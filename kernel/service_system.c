@@ -273,49 +273,18 @@ static void text_copy(char *to, size_t size, const char *from)
 	to[length] = 0;
 }
 
-#define STATISTICS_COUNT(name, text) answer->name = s.name;
 static enum status store_op_statistics(struct service *service)
 {
 	struct checkpoint_figures figures = checkpoint_figures();
 	struct checkpoint_unsaved unsaved = checkpoint_unsaved();
-	struct abi_store *answer = (struct abi_store *)service->data;
-	struct store_statistics s;
+	struct store_statistics *answer = (struct store_statistics *)service->data;
 
 	static_assert(sizeof(*answer) <= sizeof(service->data), "they fit an answer");
-	store_statistics_get(kernel.space.store, &s);
-	*answer = (struct abi_store){
-		.generation = s.generation.n,
-		.durable = s.durable.n,
-		.sectors = s.sectors,
-		.used_sectors = s.used_sectors,
-		.pages = s.pages,
-		.dirty_pages = s.dirty_pages,
-		.frozen_pages = s.frozen_pages,
-		.snapshots = s.snapshots,
-		.origin = s.origin.n,
-		.dying = s.dying.n,
-		.commits = s.commits,
-		.pages_written = s.pages_written,
-		.bytes_written = s.bytes_written,
-		.extent_sectors = s.extent_sectors,
-		.reads = s.reads,
-		.read_bytes = s.read_bytes,
-		.evictions = s.evictions,
-		.flushes = s.flushes,
-		.staged_early = s.staged_early,
-		.commit_wall_ns = s.commit_wall_ns,
-		.interval_ns = kernel.interval_ns,
-		.health = store_health(kernel.space.store),
-		.longest_freeze_ns = figures.longest_freeze_ns,
-		.last_commit_ns = figures.last_commit_ns,
-		.device_sectors = s.device_sectors,
-		.held_sectors = s.held_sectors,
-		.retention = s.retention,
-		.room_blocks = s.room_blocks,
-	};
-	STORE_COUNTS(STATISTICS_COUNT)
-	memcpy(answer->label, s.label, sizeof(answer->label));
-	memcpy(answer->identity, s.identity, sizeof(answer->identity));
+	store_statistics_get(kernel.space.store, answer);
+	answer->interval_ns = kernel.interval_ns;
+	answer->health = store_health(kernel.space.store);
+	answer->longest_freeze_ns = figures.longest_freeze_ns;
+	answer->last_commit_ns = figures.last_commit_ns;
 	if (unsaved.why) {
 		answer->unsaved_since_ns = unsaved.since_wall_ns ? unsaved.since_wall_ns : 1;
 		answer->unsaved_attempts = unsaved.attempts;
@@ -446,17 +415,19 @@ static enum status system_op_info(struct service *service)
 {
 	struct abi_system *answer = (struct abi_system *)service->data;
 	struct store_statistics s;
+	struct store_details details;
 
 	static_assert(sizeof(*answer) <= sizeof(service->data), "it fits an answer");
 	store_statistics_get(kernel.space.store, &s);
+	store_details_get(kernel.space.store, &details);
 	*answer = (struct abi_system){
 		.memory_bytes = kernel.boot.memory_bytes,
 		.kernel_bytes = kernel.boot.kernel_bytes + memory_boot_bytes(),
-		.frames = s.frames,
-		.free_frames = s.free_frames,
-		.clean_frames = s.clean_frames,
+		.frames = details.frames,
+		.free_frames = details.free_frames,
+		.clean_frames = details.clean_frames,
 		.dirty_frames = s.dirty_pages + s.frozen_pages,
-		.borrowed_frames = s.borrowed_frames,
+		.borrowed_frames = details.borrowed_frames,
 		.staging_bytes = kernel.staging_bytes,
 		.uptime_ns = time_uptime_ns(),
 		.since_resume_ns = arch_time_ns() - kernel.resumed_ns,

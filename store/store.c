@@ -281,8 +281,6 @@ void store_statistics_get(const struct store *store, struct store_statistics *st
 	statistics->durable.n = record->generation;
 	statistics->sectors = record->sectors;
 	statistics->room_blocks = reserve_room(store);
-	statistics->free_blocks = reserve_blocks_free(store);
-	statistics->reserve_blocks = reserve_kept(store, RESERVE_NEW);
 	statistics->used_sectors = record->used_sectors + overlay_sectors(&store->overlay);
 	statistics->device_sectors = store->device->sectors;
 	statistics->held_sectors = record->held_sectors;
@@ -290,13 +288,19 @@ void store_statistics_get(const struct store *store, struct store_statistics *st
 	statistics->pages = record->space.pages;
 	statistics->dirty_pages = store->dirty_pages;
 	statistics->frozen_pages = commit_frozen_pages(store);
-	cache_statistics(store, statistics);
 	statistics->snapshots = record->snapshots;
 	statistics->origin.n = record->origin;
 	statistics->dying.n = record->dying;
-	statistics->deletion_rests = record->dying && reclaim_rests(store);
 	statistics->commit_wall_ns = record->wall_ns;
 	memcpy(statistics->label, record->label, sizeof(statistics->label));
 	memcpy(statistics->identity, store->superblock->identity, sizeof(statistics->identity));
-	memcpy(statistics->copy, store->superblock->copy, sizeof(statistics->copy));
+}
+
+void store_details_get(const struct store *store, struct store_details *details)
+{
+	cache_details(store, details);
+	details->free_blocks = reserve_blocks_free(store);
+	details->reserve_blocks = reserve_kept(store, RESERVE_NEW);
+	details->deletion_rests = store->record.dying && reclaim_rests(store);
+	memcpy(details->copy, store->superblock->copy, sizeof(details->copy));
 }

@@ -529,31 +529,13 @@ enum status store_damage_next(struct store *store, const struct store_damage *da
 
 /* ---- statistics ------------------------------------------------------ */
 
-struct store_statistics {
-	generation_t generation; /* working */
-	generation_t durable;
-	uint64_t sectors, used_sectors;
-	uint64_t room_blocks;	 /* that new pages and their nodes may take now */
+/* What interests only whoever drives the store. */
+struct store_details {
 	uint64_t free_blocks;	 /* that the newest generation has no use for */
 	uint64_t reserve_blocks; /* of these: left alone by new pages and snapshots */
-	uint64_t device_sectors; /* the store can grow up to here */
-	uint64_t held_sectors;	 /* replaced since `origin` was taken and kept for it */
-	struct disk_retention retention;
-	uint64_t pages; /* of the live space, at the last full commit */
-	uint64_t dirty_pages, frozen_pages;
 	uint64_t frames, free_frames, clean_frames, borrowed_frames;
-	uint64_t snapshots;
-	snapshot_t origin, dying;
 	bool deletion_rests; /* of `dying`: damage is in the way, until the next mount */
-	uint64_t commits, pages_written, bytes_written; /* since mount */
-	uint64_t extent_sectors; /* written since mount, for the compression figure */
-	uint64_t reads, read_bytes, evictions, flushes;
-	uint64_t staged_early; /* pages written before their turn */
-	STORE_COUNTS(STORE_COUNT_FIELD)
-	uint64_t commit_wall_ns; /* wall_ns of the last durable commit */
-	char label[64];
-	uint8_t identity[16];
-	uint8_t copy[16]; /* tells copies of the store apart; zero: none was given */
+	uint8_t copy[16];    /* tells copies of the store apart; zero: none was given */
 };
 /*
  * Gives this copy of a store an identity of its own; see struct disk_superblock.  Synchronous.
@@ -571,5 +553,6 @@ void store_features_get(const struct store *store, struct store_features *featur
 enum status store_convert(struct store *store);
 
 void store_statistics_get(const struct store *store, struct store_statistics *statistics);
+void store_details_get(const struct store *store, struct store_details *details);
 
 #endif

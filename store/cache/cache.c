@@ -494,12 +494,12 @@ uint32_t cache_frames(const struct store *store)
 	return store->cache.donated;
 }
 
-void cache_statistics(const struct store *store, struct store_statistics *statistics)
+void cache_details(const struct store *store, struct store_details *details)
 {
 	const struct cache *cache = &store->cache;
 
-	statistics->frames = cache->donated;
-	statistics->free_frames = cache->count[FRAME_FREE];
-	statistics->clean_frames = cache->count[FRAME_CLEAN] + cache->count[FRAME_FAILED];
-	statistics->borrowed_frames = cache->count[FRAME_BORROWED];
+	details->frames = cache->donated;
+	details->free_frames = cache->count[FRAME_FREE];
+	details->clean_frames = cache->count[FRAME_CLEAN] + cache->count[FRAME_FAILED];
+	details->borrowed_frames = cache->count[FRAME_BORROWED];
 }

@@ -77,7 +77,7 @@ struct cache {
 /* `base`: where frame number 0 would lie. */
 void cache_init(struct store *store, struct layout *layout, uint8_t *base);
 uint32_t cache_frames(const struct store *store); /* that were donated */
-void cache_statistics(const struct store *store, struct store_statistics *statistics);
+void cache_details(const struct store *store, struct store_details *details);
 struct cache_frame *cache_frame(struct store *store, uint32_t slot);
 void *cache_data(struct store *store, uint32_t slot);
 uint32_t cache_find(struct store *store, uint64_t key);

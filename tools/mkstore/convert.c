@@ -58,6 +58,7 @@ static enum command_exit identity_run(const struct command_invocation *invocatio
 {
 	struct host *host = invocation->host;
 	struct store_statistics statistics;
+	struct store_details details;
 	uint8_t copy[16];
 	enum status status = host_identity(copy);
 
@@ -65,8 +66,9 @@ static enum command_exit identity_run(const struct command_invocation *invocatio
 		status = store_copy_set(host->store, copy);
 	TRY(host_result(host, status, "cannot give it an identity of its own"));
 	store_statistics_get(host->store, &statistics);
+	store_details_get(host->store, &details);
 	fact_identity(invocation->show, "identity", "identity", statistics.identity);
-	fact_identity(invocation->show, "copy", "copy", statistics.copy);
+	fact_identity(invocation->show, "copy", "copy", details.copy);
 	return COMMAND_OK;
 }
 

@@ -48,6 +48,7 @@ enum status host_relieve(struct host *host)
 enum status host_reclaim(struct host *host)
 {
 	struct store_statistics statistics;
+	struct store_details details;
 	struct progress progress;
 	enum status status = STATUS_OK;
 	uint64_t steps = 0;
@@ -57,8 +58,9 @@ enum status host_reclaim(struct host *host)
 	while (status == STATUS_OK && statistics.dying.n) {
 		status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
 		store_statistics_get(host->store, &statistics);
+		store_details_get(host->store, &details);
 		/* No further commit would bring it on. */
-		if (status == STATUS_OK && statistics.dying.n && statistics.deletion_rests)
+		if (status == STATUS_OK && statistics.dying.n && details.deletion_rests)
 			status = STATUS_CORRUPT;
 		progress_update(&progress, ++steps, 0);
 	}

@@ -14,6 +14,7 @@
 struct info {
 	const struct host *host;
 	struct store_statistics statistics;
+	struct store_details details;
 	struct disk_system system;
 	bool has_system; /* objects were laid down */
 	uint64_t bank_used, bank_limit, objects;
@@ -35,6 +36,7 @@ static enum status info_gather(struct host *host, struct info *info)
 
 	*info = (struct info){.host = host};
 	store_statistics_get(host->store, &info->statistics);
+	store_details_get(host->store, &info->details);
 	status = HOST_RETRY(host, system_read(&host->space, &system));
 	if (status == STATUS_ABSENT)
 		return STATUS_OK;
@@ -110,30 +112,31 @@ static void info_objects(struct json *json, const struct info *info)
 }
 
 /* Was it given an identity of its own, beside that of the store it is a copy of? */
-static bool info_is_copy(const struct store_statistics *statistics)
+static bool info_is_copy(const struct store_details *details)
 {
-	static const uint8_t none[sizeof(statistics->copy)];
+	static const uint8_t none[sizeof(details->copy)];
 
-	return memcmp(statistics->copy, none, sizeof(none)) != 0;
+	return memcmp(details->copy, none, sizeof(none)) != 0;
 }
 
 static void info_json(struct json *json, const struct info *info)
 {
 	const struct store_recovery *recovery = &info->host->recovery;
 	const struct store_statistics *statistics = &info->statistics;
+	const struct store_details *details = &info->details;
 	char identity[TEXT_IDENTITY];
 
 	json_number(json, "format_version", DISK_FORMAT_VERSION);
 	json_text(json, "identity", text_identity(identity, statistics->identity));
-	if (info_is_copy(statistics))
-		json_text(json, "copy", text_identity(identity, statistics->copy));
+	if (info_is_copy(details))
+		json_text(json, "copy", text_identity(identity, details->copy));
 	else
 		json_null(json, "copy");
 	JSON_FIELD(json, "label", statistics->label);
 	json_number(json, "sectors", statistics->sectors);
 	json_number(json, "used_sectors", statistics->used_sectors);
-	json_number(json, "free_blocks", statistics->free_blocks);
-	json_number(json, "reserve_blocks", statistics->reserve_blocks);
+	json_number(json, "free_blocks", details->free_blocks);
+	json_number(json, "reserve_blocks", details->reserve_blocks);
 	json_number(json, "generation", recovery->generation.n);
 	json_number(json, "torn_generation", recovery->torn.n);
 	json_text(json, "stop", info_stop[recovery->stop].word);
@@ -150,10 +153,10 @@ static void info_json(struct json *json, const struct info *info)
 	json_number(json, "dying", statistics->dying.n);
 }
 
-static uint64_t info_room_blocks(const struct store_statistics *statistics)
+static uint64_t info_room_blocks(const struct store_details *details)
 {
-	return statistics->free_blocks > statistics->reserve_blocks
-		       ? statistics->free_blocks - statistics->reserve_blocks
+	return details->free_blocks > details->reserve_blocks
+		       ? details->free_blocks - details->reserve_blocks
 		       : 0;
 }
 
@@ -161,18 +164,19 @@ static void info_text(const struct info *info)
 {
 	const struct store_recovery *recovery = &info->host->recovery;
 	const struct store_statistics *statistics = &info->statistics;
+	const struct store_details *details = &info->details;
 	char identity[TEXT_IDENTITY], label[TEXT_NAME(64)], text[TEXT_SIZE], used[TEXT_SIZE];
 
 	printf("label        %s\n", TEXT_FIELD(label, statistics->label));
 	printf("identity     %s\n", text_identity(identity, statistics->identity));
-	if (info_is_copy(statistics))
-		printf("copy         %s\n", text_identity(identity, statistics->copy));
+	if (info_is_copy(details))
+		printf("copy         %s\n", text_identity(identity, details->copy));
 	printf("format       %u\n", DISK_FORMAT_VERSION);
 	printf("size         %s, %s used\n", text_size(text, statistics->sectors * SECTOR_SIZE),
 	       text_size(used, statistics->used_sectors * SECTOR_SIZE));
 	printf("room         at most %s for new pages; %s held in reserve\n",
-	       text_size(text, info_room_blocks(statistics) * BLOCK_SIZE),
-	       text_size(used, statistics->reserve_blocks * BLOCK_SIZE));
+	       text_size(text, info_room_blocks(details) * BLOCK_SIZE),
+	       text_size(used, details->reserve_blocks * BLOCK_SIZE));
 	printf("generation   %" PRIu64 " of %s\n", recovery->generation.n,
 	       text_time(text, recovery->wall_ns));
 	printf("stopped      %s\n", recovery->restored

@@ -157,7 +157,7 @@ enum status store_snapshot_after(uint64_t number, struct store_snapshot *snapsho
 	return message_request(SLOT_STORE, STORE_SNAPSHOT_NEXT, &message);
 }
 
-enum status store_statistics(struct abi_store *statistics)
+enum status store_statistics(struct store_statistics *statistics)
 {
 	struct message message = {MESSAGE_INTO(statistics)};
 

@@ -52,7 +52,7 @@ enum status store_restore(const char *name, uint64_t *generation);
 enum status store_delete(const char *name);
 /* The snapshot after the one with that number (0: the first). */
 enum status store_snapshot_after(uint64_t number, struct store_snapshot *snapshot);
-enum status store_statistics(struct abi_store *statistics);
+enum status store_statistics(struct store_statistics *statistics);
 enum status store_interval(uint64_t interval_ns);
 /* The snapshot of this number is called so from now on. */
 enum status store_rename(uint64_t number, const char *name, uint64_t *generation);

@@ -68,7 +68,7 @@ void guard_key(void)
  * its pages for ever.  It asks again before each command. */
 static bool guard_has_room(void)
 {
-	struct abi_store store;
+	struct store_statistics store;
 
 	return store_statistics(&store) != STATUS_OK || store.room_blocks >= GUARD_ROOM;
 }

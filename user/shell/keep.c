@@ -143,7 +143,7 @@ bool command_rename(int argc, char **argv)
 
 bool command_retention(int argc, char **argv)
 {
-	struct abi_store store;
+	struct store_statistics store;
 	struct disk_retention rule;
 	char text[KEEPING_RULE_TEXT];
 	const char *fault;
@@ -175,7 +175,7 @@ bool command_retention(int argc, char **argv)
 
 bool command_grow(int argc, char **argv)
 {
-	struct abi_store before, after;
+	struct store_statistics before, after;
 	char from[PRINT_SIZE], to[PRINT_SIZE];
 	uint64_t generation;
 	enum status status = store_statistics(&before);

@@ -23,7 +23,7 @@
 enum status store_insist(const char *command, enum status (*ask)(uint64_t *generation),
 			 uint64_t *generation)
 {
-	struct abi_store store;
+	struct store_statistics store;
 	bool said = false;
 	enum status status;
 
@@ -111,7 +111,7 @@ static const char *store_kind(uint32_t flags)
 
 /* What is held for the live state's origin is counted in the store's statistics. */
 static void store_print_snapshot(const struct columns *table, const struct store_snapshot *snapshot,
-				 const struct abi_store *store)
+				 const struct store_statistics *store)
 {
 	char number[24], parent[24] = "-", generation[24] = "-", pages[24] = "-";
 	char held[PRINT_SIZE] = "-", date[PRINT_SIZE] = "-";
@@ -119,7 +119,7 @@ static void store_print_snapshot(const struct columns *table, const struct store
 	const char *const cell[] = {
 		number, parent, generation, pages, held, date, store_kind(snapshot->flags), name};
 	uint64_t sectors = snapshot->held_sectors +
-			   (snapshot->number.n == store->origin ? store->held_sectors : 0);
+			   (snapshot->number.n == store->origin.n ? store->held_sectors : 0);
 
 	text_format(number, sizeof(number), "%lu", snapshot->number.n);
 	if (!(snapshot->flags & STORE_SNAPSHOT_UNREADABLE)) {
@@ -137,7 +137,7 @@ bool command_snapshots(int argc, char **argv)
 {
 	struct store_snapshot snapshot = {0};
 	struct columns table;
-	struct abi_store store;
+	struct store_statistics store;
 	enum status status = store_statistics(&store);
 	uint64_t count = 0, unreadable = 0;
 	bool failed = false;
@@ -226,7 +226,7 @@ bool command_delete(int argc, char **argv)
 	return true;
 }
 
-static void store_print_space(const struct abi_store *store)
+static void store_print_space(const struct store_statistics *store)
 {
 	char size[PRINT_SIZE], used[PRINT_SIZE], free[PRINT_SIZE];
 	uint64_t full = store->pages_written * (PAGE_SIZE / SECTOR_SIZE);
@@ -256,13 +256,13 @@ static void store_print_bank(void)
 		       print_bytes(usage.limit * PAGE_SIZE, limit));
 }
 
-static void store_print_commits(const struct abi_store *store, uint64_t now_ns)
+static void store_print_commits(const struct store_statistics *store, uint64_t now_ns)
 {
 	char age[PRINT_SIZE], freeze[PRINT_SIZE], commit[PRINT_SIZE];
 	uint64_t passed = now_ns > store->commit_wall_ns ? now_ns - store->commit_wall_ns : 0;
 
-	terminal_print("generation   %lu durable, %s ago; %lu in the making\n", store->durable,
-		       print_duration(passed, age), store->generation);
+	terminal_print("generation   %lu durable, %s ago; %lu in the making\n", store->durable.n,
+		       print_duration(passed, age), store->generation.n);
 	terminal_print("dirty        %lu pages, %lu more being written\n", store->dirty_pages,
 		       store->frozen_pages);
 	if (store->interval_ns)
@@ -277,7 +277,7 @@ static void store_print_commits(const struct abi_store *store, uint64_t now_ns)
 	terminal_print("snapshots    %lu\n", store->snapshots);
 }
 
-static void store_print_unsaved(const struct abi_store *store)
+static void store_print_unsaved(const struct store_statistics *store)
 {
 	char date[PRINT_SIZE], pause[PRINT_SIZE];
 
@@ -296,7 +296,7 @@ static void store_print_unsaved(const struct abi_store *store)
 #define STORE_PRINT_COUNT(name, text) terminal_print("             %lu " text "\n", store.name);
 bool command_store(int argc, char **argv)
 {
-	struct abi_store store;
+	struct store_statistics store;
 	uint64_t now_ns = 0;
 	enum status status = store_statistics(&store);
 
@@ -319,7 +319,7 @@ bool command_store(int argc, char **argv)
 
 bool command_interval(int argc, char **argv)
 {
-	struct abi_store store;
+	struct store_statistics store;
 	uint64_t ns;
 	char text[PRINT_SIZE];
 	enum status status;

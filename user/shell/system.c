@@ -108,7 +108,7 @@ static void system_print_part(const char *name, uint32_t used, uint32_t all)
 bool command_about(int argc, char **argv)
 {
 	struct abi_system info;
-	struct abi_store store;
+	struct store_statistics store;
 	char memory[PRINT_SIZE];
 
 	(void)argc;

@@ -333,7 +333,7 @@ static bool superblock_whole(struct fixture *f, uint64_t sector, const uint8_t c
 static void test_superblock_changes(void **state)
 {
 	struct fixture *f = with_generations(2);
-	struct store_statistics statistics;
+	struct store_details details;
 	struct disk_superblock superblock;
 	unsigned olds = 0, news = 0;
 
@@ -343,8 +343,8 @@ static void test_superblock_changes(void **state)
 		uint8_t old, copy[16] = {round};
 		bool fails = round % 4 < 2, whole;
 
-		store_statistics_get(f->store, &statistics);
-		old = statistics.copy[0];
+		store_details_get(f->store, &details);
+		old = details.copy[0];
 		f->fail_operation = round % 2 ? BLOCK_WRITE : BLOCK_FLUSH;
 		f->fail_at = (round % 2 ? f->writes : f->flushes + 1) + 1 + fixture_random(f, 2);
 		f->fail_count = fails ? 1 : 0;
@@ -355,17 +355,16 @@ static void test_superblock_changes(void **state)
 		whole = superblock_whole(f, DISK_SUPERBLOCK_COPY_SECTOR, copy);
 		fixture_remount(f);
 		fixture_compare(f);
-		store_statistics_get(f->store, &statistics);
-		assert_true(statistics.copy[0] == round ||
-			    (fails && !whole && statistics.copy[0] == old));
+		store_details_get(f->store, &details);
+		assert_true(details.copy[0] == round ||
+			    (fails && !whole && details.copy[0] == old));
 		assert_memory_equal(sector_at(f, 0), sector_at(f, 8), BLOCK_SIZE);
 		/* What it goes by. */
 		memcpy(&superblock, sector_at(f, 0), sizeof(superblock));
 		assert_true(store_identify(&superblock, copy));
-		assert_memory_equal(copy,
-				    statistics.copy[0] ? statistics.copy : superblock.identity, 16);
-		news += statistics.copy[0] == round && fails;
-		olds += statistics.copy[0] == old;
+		assert_memory_equal(copy, details.copy[0] ? details.copy : superblock.identity, 16);
+		news += details.copy[0] == round && fails;
+		olds += details.copy[0] == old;
 	}
 	assert_true(olds > 5 && news > 5);
 	/* Of two that differ in more than a change may, none is chosen. */

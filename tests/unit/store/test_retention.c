@@ -382,7 +382,7 @@ static void test_deletions_stopped(void **state)
 	struct fixture *f = fixture_new(65536, 700, 512);
 	struct disk_retention rule = {.interval_s = 1, .minutes = 1, .budget = 300};
 	uint64_t wall = SECOND, oldest;
-	struct store_statistics statistics;
+	struct store_details details;
 	struct store_view view;
 	unsigned count;
 
@@ -404,8 +404,8 @@ static void test_deletions_stopped(void **state)
 		checkpoint_at(f, wall += 61 * SECOND);
 		assert_int_equal(automatics(f, &oldest), i);
 	}
-	store_statistics_get(f->store, &statistics);
-	assert_true(statistics.deletion_rests);
+	store_details_get(f->store, &details);
+	assert_true(details.deletion_rests);
 	/* One pass of what the budget allows, and no more. */
 	for (unsigned round = 0; round < 8; round++) {
 		for (uint32_t i = 0; i < 500; i++)

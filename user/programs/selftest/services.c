@@ -48,7 +48,7 @@ void selftest_services(void)
 {
 	struct abi_machine_info machine = {.object = 0};
 	uint64_t generation;
-	struct abi_store store;
+	struct store_statistics store;
 	struct abi_system system;
 	struct table_info info;
 	unsigned machines = 0;
@@ -56,7 +56,7 @@ void selftest_services(void)
 	if (table_info(OWN_TABLE, SLOT_STORE, &info) != STATUS_OK || info.type != OBJECT_STORE)
 		return;
 	EXPECT(store_checkpoint(&generation), OK);
-	CHECK(store_statistics(&store) == STATUS_OK && store.durable >= generation);
+	CHECK(store_statistics(&store) == STATUS_OK && store.durable.n >= generation);
 	EXPECT(store_restore("no-such-snapshot", &generation), NOT_FOUND);
 	EXPECT(store_delete("no-such-snapshot"), NOT_FOUND);
 	EXPECT(store_snapshot("two\nlines", &generation), INVALID);
