@@ -98,6 +98,7 @@ bool stream_write_page(struct stream_writer *writer, uint64_t page, enum disk_co
 	struct stream_item item = {
 		.page = page, .count = 1, .length = length, .codec = (uint8_t)codec};
 
+	ASSERT(page >= writer->position);
 	writer->totals.pages++;
 	return item_write(writer, &item, data);
 }
@@ -107,6 +108,7 @@ bool stream_write_clear(struct stream_writer *writer, uint64_t page)
 	struct stream_item item = {.page = page, .count = 1}, last;
 	uint8_t *before = writer->frame + writer->used - sizeof(last);
 
+	ASSERT(page >= writer->position);
 	writer->totals.cleared++;
 	if (writer->items && writer->cleared_at == writer->used && writer->position == page) {
 		memcpy(&last, before, sizeof(last));
@@ -360,6 +362,8 @@ bool stream_read_item(struct stream_reader *reader, struct stream_item *item, co
 
 	if (reader->at == reader->length)
 		return false;
+	/* The whole frame was judged. */
+	ASSERT(reader->at + sizeof(*item) <= reader->length);
 	memcpy(item, payload + reader->at, sizeof(*item));
 	*data = payload + reader->at + sizeof(*item);
 	reader->at += (uint32_t)sizeof(*item) + padded(item->length);

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include "base/assert.h"
 
 /* The array of `count` items, moved if it was full, with room for one more.  Null: memory is
  * short, and the array is as it was. */
@@ -15,6 +16,7 @@ static inline void *array_grow(void *array, size_t item_bytes, size_t count, siz
 	size_t more = 2 * *room + 64;
 	void *moved;
 
+	ASSERT(count <= *room);
 	if (count < *room)
 		return array;
 	moved = realloc(array, more * item_bytes);

@@ -6,6 +6,7 @@
  * and `--` ends them.  --json, --verbose and --help belong to every subcommand.
  */
 #include "tools/mkstore/command.h"
+#include "base/assert.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -84,6 +85,7 @@ static bool command_parse_option(const struct command *command, int count, char 
 		value = words[1];
 		*used = 1;
 	}
+	ASSERT(index < (int)COMMAND_OPTIONS_MAX);
 	invocation->value[index] = value;
 	return true;
 }
@@ -98,6 +100,7 @@ void command_operands(const struct command *command, unsigned *least, unsigned *
 		if (word[-1] == '.')
 			*most = COMMAND_OPERANDS_MAX;
 	}
+	ASSERT(*least >= command->option_instead);
 	*least -= command->option_instead;
 }
 

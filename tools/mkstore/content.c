@@ -3,6 +3,7 @@
  * content.c - see content.h.
  */
 #include "tools/mkstore/content.h"
+#include "base/assert.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -110,6 +111,7 @@ static enum command_exit content_read_page(struct host *host, const struct disk_
 	void *data;
 	enum status status = HOST_RETRY(host, space_read(&host->space, page, &data));
 
+	ASSERT(offset < segment->size);
 	if (status == STATUS_ABSENT) {
 		if (sink->seekable)
 			return COMMAND_OK;
@@ -241,6 +243,7 @@ enum status content_write_page(struct host *host, const struct disk_object *segm
 	page_t target = {segment->first_page + index};
 	void *data;
 
+	ASSERT(index < segment->range_pages);
 	if (memcmp(page, content_zeros, PAGE_SIZE) == 0)
 		return STATUS_OK;
 	TRY(content_room(host));

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tools/mkstore/array.h"
+#include "base/assert.h"
 #include "tools/mkstore/json.h"
 #include "tools/mkstore/kind.h"
 #include "tools/mkstore/owner.h"
@@ -22,6 +23,7 @@
 #define DIFF_TRIES 10u /* openings, while a running system commits in between */
 
 static const char *const diff_words[] = {"same", "added", "changed", "removed"};
+static_assert(sizeof(diff_words) / sizeof(diff_words[0]) == STORE_REMOVED + 1, "a word for each");
 
 struct diff_side {
 	struct host host; /* shows this state as its live one */

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE /* OFD locks, fallocate */
 #include "tools/mkstore/file_device.h"
+#include "base/assert.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,6 +125,8 @@ bool file_write(int descriptor, const void *data, size_t bytes, int64_t offset)
 static enum status device_move(struct file_device *device, void *data, size_t bytes,
 			       uint64_t offset, bool writes)
 {
+	/* A negative one would mean where the descriptor stands. */
+	ASSERT(offset <= INT64_MAX && bytes <= INT64_MAX - offset);
 	return file_move(device->descriptor, data, bytes, (int64_t)offset, writes)
 		       ? STATUS_OK
 		       : device_failed(device, errno);

@@ -3,6 +3,7 @@
  * host.c - opens a store in a file and drives its engine; see host.h.
  */
 #include "tools/mkstore/host.h"
+#include "base/assert.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +82,7 @@ static enum status host_engine(struct host *host)
 		.discard = host->mode == HOST_DISCARD,
 	};
 
+	ASSERT(!host->memory && !host->frames && !host->store);
 	host->memory_bytes = store_memory_size(&config.limits);
 	host->memory = host_map(host->memory_bytes);
 	host->frames = host_map((size_t)host->frame_count * PAGE_SIZE);
@@ -357,6 +359,7 @@ static enum command_exit host_show(struct host *host, const char *name)
 	struct store_view view;
 	enum status status = lookup_snapshot(host, name, &snapshot);
 
+	ASSERT(host->mode == HOST_READ || host->mode == HOST_READ_LIVE);
 	if (status == STATUS_OK)
 		status = HOST_RETRY(host, store_view_open(host->store, snapshot.number, &view));
 	if (status != STATUS_OK) {
@@ -437,13 +440,15 @@ enum status host_failure(struct host *host)
 	return health == STATUS_OK ? STATUS_NO_MEMORY : health;
 }
 
+static bool host_writes(const struct host *host)
+{
+	return host->mode == HOST_WRITE || host->mode == HOST_FORMAT || host->mode == HOST_DISCARD;
+}
+
 bool host_wait(struct host *host)
 {
-	bool writes =
-		host->mode == HOST_WRITE || host->mode == HOST_FORMAT || host->mode == HOST_DISCARD;
-
 	/* Memory or reservations come back with a commit, and nobody else starts one. */
-	if (writes && store_channel(host->store).n < STORE_CHANNEL_FIXED &&
+	if (host_writes(host) && store_channel(host->store).n < STORE_CHANNEL_FIXED &&
 	    !store_committing(host->store) && store_dirty(host->store))
 		return host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "") == STATUS_OK;
 	return store_wait(host->store);
@@ -469,6 +474,7 @@ static enum status commit_once(struct host *host, struct store_commit_request *r
 	generation_t generation;
 	enum status status = STATUS_OK;
 
+	ASSERT(host_writes(host));
 	/* What was asked for may be above it. */
 	if (counters.object_version < request->counters.object_version)
 		counters.object_version = request->counters.object_version;

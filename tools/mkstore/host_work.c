@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "store/keeping.h"
+#include "base/assert.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/progress.h"
 #include "tools/mkstore/show.h"
@@ -86,6 +87,7 @@ enum status host_discard(struct host *host, uint64_t *bytes)
 	struct store_statistics before, after;
 	enum status status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
 
+	ASSERT(host->mode == HOST_DISCARD);
 	store_statistics_get(host->store, &before);
 	while (status == STATUS_OK || status == STATUS_WAIT) {
 		status = store_discard_free(host->store, &position);
@@ -109,6 +111,7 @@ enum status host_clear(struct host *host, uint64_t first, uint64_t end)
 
 		if (status != STATUS_OK)
 			return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+		ASSERT(page.n >= first && page.n < end);
 		count = end - page.n < STORE_CLEAR_PAGES ? end - page.n : STORE_CLEAR_PAGES;
 		HOST_TRY(host, store_pages_clear(host->store, page, count));
 		TRY(host_relieve(host));

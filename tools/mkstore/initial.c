@@ -8,6 +8,7 @@
  * the first time is resuming it.
  */
 #include "tools/mkstore/manifest.h"
+#include "base/assert.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -203,6 +204,7 @@ static enum status initial_machine_create(const struct initial *initial,
 	struct object_request machine = {.type = OBJECT_MACHINE, .priority = described->priority};
 	struct object_request port = {.type = OBJECT_PORT, .size = described->queue};
 
+	ASSERT(strlen(described->name) < sizeof(machine.name));
 	memcpy(machine.name, described->name, strlen(described->name));
 	TRY(initial_create(initial, &machine, &made->machine));
 	TRY(initial_create(initial, &port, &made->port));
@@ -282,6 +284,7 @@ static enum status initial_grant(const struct initial *initial, const struct ini
 				     RIGHT_READ | RIGHT_CONTROL);
 	case MANIFEST_GRANT_PORT:
 		peer = manifest_machine_find(initial->manifest, grant->target);
+		ASSERT(peer); /* the parser has found it */
 		capability = initial->machine[peer - initial->manifest->machine].port;
 		capability.badge = grant->badge;
 		break;
@@ -425,6 +428,7 @@ static enum command_exit initial_machine_finish(const struct initial *initial,
 	struct loader_plan plan;
 	enum command_exit result;
 
+	ASSERT(program && program->kind == MANIFEST_PROGRAM);
 	if (!initial_file_read(initial, program->line, program->source, &file))
 		return COMMAND_FAILED;
 	source = (struct loader_source){.bytes = file.bytes, .data = file.data};

@@ -6,8 +6,8 @@
  * depth, so exceeding it is a bug and asserted.
  */
 #include "tools/mkstore/json.h"
+#include "base/assert.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -98,7 +98,7 @@ void json_open(struct json *json, const char *name, char bracket)
 	if (!json_value(json, name))
 		return;
 	fputc(bracket, json->out);
-	assert(json->depth < JSON_DEPTH_MAX);
+	ASSERT(json->depth < JSON_DEPTH_MAX);
 	json->filled[++json->depth] = false;
 }
 
@@ -106,7 +106,7 @@ void json_close(struct json *json, char bracket)
 {
 	if (!json)
 		return;
-	assert(json->depth > 0);
+	ASSERT(json->depth > 0);
 	bool filled = json->filled[json->depth--];
 	if (filled) {
 		fputc('\n', json->out);
@@ -123,7 +123,7 @@ void json_begin(struct json *json, FILE *out)
 
 void json_end(struct json *json)
 {
-	assert(json->depth == 0);
+	ASSERT(json->depth == 0);
 	fputc('\n', json->out);
 }
 

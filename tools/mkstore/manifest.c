@@ -7,6 +7,7 @@
  * something that may follow later in the text is checked at the end.
  */
 #include "tools/mkstore/manifest.h"
+#include "base/assert.h"
 #include "base/quantity.h"
 
 #include <inttypes.h>
@@ -112,6 +113,7 @@ static bool manifest_split(struct manifest_parser *parser, char *line)
 /* The next word, or an error that says what is missing. */
 static bool manifest_take(struct manifest_parser *parser, const char *what, const char **word)
 {
+	ASSERT(parser->next <= parser->words && parser->words <= MANIFEST_WORDS_MAX);
 	if (parser->next == parser->words)
 		return manifest_fail(parser, "%s is missing", what);
 	*word = parser->word[parser->next++];
@@ -373,6 +375,7 @@ static bool manifest_machine_line(struct manifest_parser *parser)
 	struct manifest_machine *machine = &manifest->machine[manifest->machines - 1];
 	uint64_t number;
 
+	ASSERT(parser->in_machine && manifest->machines);
 	if (manifest_accept(parser, "end")) {
 		parser->in_machine = false;
 		return manifest_end(parser);
@@ -427,6 +430,7 @@ static bool manifest_statement(struct manifest_parser *parser)
 {
 	static const char *const kinds[] = {"directory", "program", "file", "text", "segment"};
 
+	static_assert(sizeof(kinds) / sizeof(kinds[0]) == MANIFEST_SEGMENT + 1, "a word for each");
 	if (parser->words == 0)
 		return true;
 	if (parser->in_machine)

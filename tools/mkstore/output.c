@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE /* mkostemp, renameat2, asprintf */
 #include "tools/mkstore/output.h"
+#include "base/assert.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +57,7 @@ static bool output_make(struct output *output)
 	sigset_t all, before;
 	int error;
 
+	ASSERT(!output_unfinished); /* one at a time */
 	output_guard();
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
@@ -106,6 +108,7 @@ static enum command_exit output_open_beside(struct output *output)
 	const char *name = slash ? slash + 1 : output->target;
 	int directory = (int)(name - output->target);
 
+	ASSERT(!output->temporary && output->descriptor < 0);
 	if (!name[0])
 		return output_refused(output, EISDIR);
 	if (asprintf(&output->temporary, "%.*s%.*s.new-XXXXXX", directory, output->target,
@@ -223,6 +226,7 @@ static bool output_name(const struct output *output)
 {
 	struct stat information;
 
+	ASSERT(output->temporary && output->target && output->descriptor < 0);
 	if (output->force)
 		return rename(output->temporary, output->target) == 0;
 	if (renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->target, RENAME_NOREPLACE) == 0)

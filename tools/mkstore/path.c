@@ -3,6 +3,7 @@
  * path.c - walks directories from the root; see path.h.
  */
 #include "tools/mkstore/path.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -171,6 +172,7 @@ enum status path_partial_create(struct host *host, object_t directory,
 {
 	*partial = (struct path_partial){.before = store_durable(host->store),
 					 .directory = request->type == OBJECT_DIRECTORY};
+	static_assert(sizeof(partial->name) >= sizeof(".partial-") + 20, "the largest number fits");
 	snprintf(partial->name, sizeof(partial->name), ".partial-%" PRIu64, partial->before.n);
 	partial->place = (struct path_place){directory, partial->name, strlen(partial->name)};
 	return path_create(host, &partial->place, request, &partial->object);
@@ -298,6 +300,7 @@ static enum status walk_step(struct host *host, struct walk *walk, walk_visit *v
 	item.length = level->path_length + 1 + entry->length;
 	item.name_length = entry->length;
 	item.capability = entry->capability;
+	ASSERT(level->path_length + entry->length + 2 <= walk->path_room);
 	walk->path[level->path_length] = '/';
 	memcpy(walk->path + level->path_length + 1, entry->name, entry->length + 1u);
 	status = path_resolve(host, &item.capability, &item.record);

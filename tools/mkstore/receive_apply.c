@@ -4,6 +4,7 @@
  * that makes it the live state.
  */
 #include "tools/mkstore/receive.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -259,6 +260,7 @@ static enum status begin_commit(struct apply *apply)
 	struct store_commit_request request = {.receiving_set = true, .receiving = apply->state};
 	bool kept = false, based = true;
 
+	ASSERT(!apply->resumed);
 	store_statistics_get(host->store, &statistics);
 	TRY(live_is(host, statistics.origin, &kept));
 	if (apply->base.number.n)
@@ -307,6 +309,7 @@ static enum status item_apply(struct apply *apply, const struct stream_item *ite
 	uint64_t position = apply->state.position;
 	void *page;
 
+	ASSERT(item->page + item->count > position);
 	/* What the generation does not have goes: all between the pages of a whole
 	 * stream, and what an increment names. */
 	if (!apply->header->base)
@@ -384,6 +387,7 @@ static enum status end_commit(struct apply *apply)
 			   .uptime_ns = header->uptime_ns},
 	};
 
+	ASSERT(apply->state.position == DISK_PAGE_MAX);
 	memcpy(request.source.identity, header->identity, sizeof(request.source.identity));
 	memcpy(request.name, apply->receive->snapshot, sizeof(request.name));
 	apply->host->receiving = NULL;
@@ -467,6 +471,7 @@ enum command_exit receive_stream(struct receive *receive)
 	result = apply_begin(&apply);
 	if (result != COMMAND_OK)
 		return result;
+	ASSERT(!receive->host->receiving);
 	receive->host->receiving = &apply.state;
 	progress_begin(&apply.progress, "receiving, pages", false);
 	result = apply_frames(&apply);
@@ -483,6 +488,7 @@ static enum status abort_empty(struct host *host, struct disk_receiving *state)
 	struct store_commit_request request = {.receiving_set = true};
 	enum status status;
 
+	ASSERT(!state->replaced && !host->receiving);
 	state->position = 0;
 	host->receiving = state;
 	status = host_clear(host, 0, DISK_PAGE_MAX);

@@ -7,6 +7,7 @@
  * the parent by a restore.  What is lost is listed at the end.
  */
 #include "tools/mkstore/salvage.h"
+#include "base/assert.h"
 #include "base/quantity.h"
 
 #include <inttypes.h>
@@ -168,6 +169,7 @@ static enum status target_restore(struct host *to, const struct salvage_state *s
 	struct store_commit_request request = {
 		.action = STORE_ACTION_RESTORE, .number = state->saved, .discard = true};
 
+	ASSERT(state->saved.n);
 	return host_commit_request(to, &request);
 }
 
@@ -177,6 +179,7 @@ static enum status target_snapshot(struct host *to, struct salvage_state *state)
 					       .wall_ns = state->snapshot.wall_ns};
 	struct store_snapshot saved;
 
+	ASSERT(!state->saved.n && state_lives(state));
 	request.counters.uptime_ns = state->snapshot.uptime_ns;
 	memcpy(request.name, state->snapshot.name, sizeof(request.name));
 	TRY(host_commit_request(to, &request));

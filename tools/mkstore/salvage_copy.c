@@ -7,6 +7,7 @@
  * space, and no older content of it stays in its place.
  */
 #include "tools/mkstore/salvage.h"
+#include "base/assert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static enum status loss_add(struct salvage_state *state, uint64_t first, uint64_
 	struct salvage_loss *loss =
 		array_grow(state->loss, sizeof(*loss), state->losses, &state->room);
 
+	ASSERT(first < end);
 	if (!loss)
 		return STATUS_NO_MEMORY;
 	state->loss = loss;

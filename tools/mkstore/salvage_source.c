@@ -10,6 +10,7 @@
  *                 the root of the live state can be read
  */
 #include "tools/mkstore/salvage.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -220,6 +221,7 @@ static uint64_t generation_below(const struct salvage_source *source, uint64_t g
 
 static enum status generation_mount(struct salvage_source *source, uint64_t generation)
 {
+	ASSERT(generation && generation <= source->newest);
 	source->shown = generation;
 	return host_mount_device(&source->host, &source->device);
 }
@@ -273,6 +275,7 @@ enum command_exit salvage_source_open(struct salvage_source *source,
 	result = host_open(&source->host, invocation, HOST_SALVAGE);
 	if (result != COMMAND_OK)
 		return result;
+	ASSERT(source->host.device);
 	source->below = source->host.device;
 	source->device = *source->below;
 	source->device.operations = &source_operations;

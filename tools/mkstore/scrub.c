@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
+#include "base/assert.h"
 #include "base/quantity.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/owner.h"
@@ -33,6 +34,8 @@ struct scrub_state {
 	struct store_scrub scrub;
 	uint64_t check; /* all bytes before, summed up: a file that was cut off */
 };
+static_assert(offsetof(struct scrub_state, check) + sizeof(uint64_t) == sizeof(struct scrub_state),
+	      "no byte behind it");
 
 struct scrub {
 	struct host *host;
@@ -117,6 +120,8 @@ static const char *scrub_tree_text(uint32_t tree)
 	static const char *const names[] = {"superblock", "space", "free map", "catalogue",
 					    "commit record"};
 
+	static_assert(sizeof(names) / sizeof(names[0]) == STORE_DAMAGE_RECORD + 1,
+		      "a word for each");
 	return names[tree <= STORE_DAMAGE_RECORD ? tree : STORE_DAMAGE_SUPERBLOCK];
 }
 

@@ -6,6 +6,7 @@
  * the header how much is coming, the second reads the pages.
  */
 #include "tools/mkstore/send.h"
+#include "base/assert.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -130,6 +131,7 @@ static enum status send_page(struct send *send, page_t page, enum store_differen
 	struct disk_reference reference;
 	const void *data;
 
+	ASSERT(difference != STORE_SAME);
 	if (difference == STORE_REMOVED) {
 		*written = stream_write_clear(send->writer, page.n);
 		return STATUS_OK;

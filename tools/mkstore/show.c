@@ -3,8 +3,8 @@
  * show.c - facts and lists, as lines and tables or as JSON; see show.h.
  */
 #include "tools/mkstore/show.h"
+#include "base/assert.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ void show_end(struct show *show)
 
 void show_fact(struct show *show, const char *key, const char *label)
 {
-	assert(!show->in_row);
+	ASSERT(!show->in_row);
 	show_json(show);
 	show->key = key;
 	show->label = label;
@@ -96,6 +96,7 @@ static void titles_print(struct show *show)
 
 void show_list(struct show *show, const char *key, const struct show_column *columns)
 {
+	ASSERT(!show->columns && !show->in_row);
 	show->columns = columns;
 	if (show_json(show))
 		json_array(&show->json, key);
@@ -108,7 +109,7 @@ static void row_end(struct show *show)
 {
 	if (!show->in_row)
 		return;
-	assert(column_is_end(&show->columns[show->column]));
+	ASSERT(column_is_end(&show->columns[show->column]));
 	show->in_row = false;
 	if (show->as_json)
 		json_object_end(&show->json);
@@ -119,6 +120,7 @@ static void row_end(struct show *show)
 
 void show_row(struct show *show)
 {
+	ASSERT(show->columns);
 	row_end(show);
 	show->in_row = true;
 	show->column = 0;
@@ -141,6 +143,7 @@ void show_note(struct show *show, const char *format, ...)
 
 void show_list_end(struct show *show)
 {
+	ASSERT(show->columns);
 	row_end(show);
 	show->columns = NULL;
 	if (show->as_json)
@@ -157,7 +160,7 @@ static const struct show_column *column_next(struct show *show)
 			column_print(show, &show->columns[show->column], "");
 		show->column++;
 	}
-	assert(!column_is_end(&show->columns[show->column]));
+	ASSERT(!column_is_end(&show->columns[show->column]));
 	return &show->columns[show->column++];
 }
 

@@ -10,6 +10,7 @@
  * are gone into each time; those are few.
  */
 #include "tools/mkstore/survey.h"
+#include "base/assert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ static uint32_t *mark_of(struct survey *survey, const struct disk_reference *ref
 	uint64_t sector = disk_reference_sector(reference).n;
 	uint32_t **region = &survey->mark[sector / DISK_FREE_MAP_SECTORS];
 
+	ASSERT(sector / DISK_FREE_MAP_SECTORS < survey->regions);
 	if (!*region)
 		*region = calloc(DISK_FREE_MAP_SECTORS, sizeof(**region));
 	if (!*region) {
@@ -67,6 +69,7 @@ static uint32_t *owner_mark(struct survey *survey, const struct disk_reference *
 	}
 	if (!is_node)
 		return mark;
+	ASSERT(!(*mark & MARK_NODE) || (*mark & ~MARK_NODE) < survey->nodes);
 	if (*mark & MARK_NODE)
 		return &survey->node[*mark & ~MARK_NODE].owner;
 	if (survey->nodes < MARK_SHARED)
@@ -136,6 +139,7 @@ static bool reach(struct survey *survey, uint32_t owner, const struct disk_refer
 {
 	uint32_t *mark = owner_mark(survey, reference, is_node);
 
+	ASSERT(owner < survey->owners && survey->owners < MARK_SHARED);
 	if (!mark || *mark == MARK_SHARED)
 		return false;
 	if (*mark == MARK_NONE) {
@@ -145,6 +149,7 @@ static bool reach(struct survey *survey, uint32_t owner, const struct disk_refer
 			survey->node_sectors += reference->sectors;
 		count_new(survey, reference, !is_node);
 	} else if (*mark != owner + 1) {
+		ASSERT(*mark <= survey->owners);
 		survey->owner[*mark - 1].exclusive -= reference->sectors;
 		survey->shared_sectors += reference->sectors;
 		*mark = MARK_SHARED;
@@ -187,6 +192,7 @@ static bool walk_node(struct verify_visit *visit, const struct verify_extent *ex
 	bool again = !reach(survey, walk->owner, &extent->reference, true);
 	const struct survey_node *node = node_of(survey, &extent->reference);
 
+	ASSERT(extent->level && extent->level <= DISK_HEIGHT_MAX);
 	if (survey->out_of_memory || !node)
 		return false;
 	if (again && node->known && node_is_whole(survey, extent)) {
@@ -219,6 +225,7 @@ static void walk_page(struct verify_visit *visit, const struct verify_extent *ex
 	struct survey *survey = walk->survey;
 
 	if (walk->owner == 0 && delta_touches(survey, extent->key, extent->key + 1)) {
+		ASSERT(survey->replaced_count < survey->live.entries);
 		survey->replaced[survey->replaced_count++] = extent->reference;
 		return;
 	}

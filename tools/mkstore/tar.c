@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "tools/mkstore/output.h"
+#include "base/assert.h"
 #include "tools/mkstore/tree.h"
 #include "tools/mkstore/path.h"
 
@@ -405,6 +406,7 @@ static enum status tar_write_file(struct tree_sink *sink, const struct walk_item
 	struct content_sink content = {.descriptor = sink->output->descriptor, .name = item->path};
 	uint64_t wall_ns = content_time(sink->tree->host, &item->record);
 
+	ASSERT(item->path[0] == '/');
 	TRY(tar_write_member(sink, item->path + 1, '0', item->record.size,
 			     wall_ns ? wall_ns : sink->tree->host->recovery.wall_ns));
 	tree_read(sink, item, &content);
@@ -416,6 +418,7 @@ static enum status tar_write_directory(struct tree_sink *sink, const struct walk
 	char *path = malloc(item->length + 1);
 	enum status status;
 
+	ASSERT(item->path[0] == '/');
 	if (!path)
 		return STATUS_NO_MEMORY;
 	snprintf(path, item->length + 1, "%s/", item->path + 1);

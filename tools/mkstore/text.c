@@ -3,6 +3,7 @@
  * text.c - see text.h.
  */
 #include "tools/mkstore/text.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ const char *text_size(char out[TEXT_SIZE], uint64_t bytes)
 		whole /= 1024;
 		unit++;
 	}
+	ASSERT(unit < sizeof(units) / sizeof(units[0]));
 	snprintf(out, TEXT_SIZE, "%" PRIu64 ".%" PRIu64 " %s", whole, rest * 10 / 1024,
 		 units[unit]);
 	return out;
@@ -99,6 +101,7 @@ const char *text_identity(char out[TEXT_IDENTITY], const uint8_t identity[16])
 			out[at++] = '-';
 		at += (unsigned)snprintf(out + at, TEXT_IDENTITY - at, "%02x", identity[i]);
 	}
+	ASSERT(at == TEXT_IDENTITY - 1);
 	return out;
 }
 
@@ -126,6 +129,7 @@ const char *text_name(char *out, size_t size, const void *name, size_t length)
 	const uint8_t *bytes = name;
 	size_t used = 0;
 
+	ASSERT(size);
 	for (size_t i = 0; i < length;) {
 		size_t shown = text_printable(bytes + i, length - i);
 		/* Room for the longest form, an ellipsis and the final NUL. */

@@ -8,6 +8,7 @@
  * meet then is used twice.
  */
 #include "tools/verify/verify_priv.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -16,6 +17,7 @@ const struct disk_delta *verify_delta_find(const struct disk_delta *delta, uint3
 {
 	uint32_t low = 0, high = entries;
 
+	ASSERT(delta || !entries);
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
@@ -80,6 +82,7 @@ const char *verify_delta_chain_fault(const struct verify *verify, const struct d
 
 	if (later->kind != DISK_RECORD_DELTA)
 		return NULL;
+	ASSERT(earlier->slot < DISK_RING_SLOTS && later->slot < DISK_RING_SLOTS);
 	fault = repeats_fault(earlier, later);
 	return fault ? fault
 		     : entries_fault(earlier, verify->delta[earlier->slot], later,

@@ -6,6 +6,7 @@
  * checked even then.
  */
 #include "tools/verify/verify_priv.h"
+#include "base/assert.h"
 
 #include <lz4.h>
 #include <stdlib.h>
@@ -86,6 +87,9 @@ bool verify_reference_check(struct verify *verify, const struct verify_place *pl
  * bytes of a column are looked at together, and only what is left of them is moved. */
 static void node_from_columns(uint8_t *node, const uint8_t *columns)
 {
+	static_assert(DISK_NODE_ENTRIES * sizeof(struct disk_reference) == BLOCK_SIZE &&
+			      DISK_NODE_ENTRIES % sizeof(uint64_t) == 0,
+		      "a block of whole words");
 	memset(node, 0, BLOCK_SIZE);
 	for (unsigned at = 0; at < BLOCK_SIZE; at += sizeof(uint64_t)) {
 		uint8_t *to = node + at % DISK_NODE_ENTRIES * sizeof(struct disk_reference) +
@@ -165,6 +169,7 @@ struct verify_cache *verify_cache_new(uint32_t extents)
 {
 	struct verify_cache *cache = calloc(1, sizeof(*cache) + extents * sizeof(cache->kept[0]));
 
+	ASSERT(extents);
 	if (cache)
 		cache->room = extents;
 	return cache;

@@ -9,6 +9,7 @@
  *   - a bank's figures are the sums over the objects charged to it.
  */
 #include "tools/verify/objects.h"
+#include "base/assert.h"
 
 #include "tools/verify/objects_priv.h"
 
@@ -56,6 +57,7 @@ bool verify_objects_grow(struct verify_objects *objects, void **array, uint64_t 
 	uint64_t larger = *room ? *room * 2 : 64;
 	void *moved;
 
+	ASSERT(count <= *room);
 	if (count < *room)
 		return true;
 	moved = realloc(*array, larger * size);
@@ -365,6 +367,7 @@ static enum status verify_objects_run(struct verify *verify, const struct verify
 	uint8_t first[PAGE_SIZE];
 	page_t page;
 
+	ASSERT(verify_record(verify)); /* a generation is chosen */
 	objects.version_floor = verify_record(verify)->counters.object_version;
 	/* A store in which nothing was laid down has no objects to check. */
 	if (verify_space_next(verify, space, (page_t){0}, &page) == STATUS_NOT_FOUND)

@@ -3,6 +3,7 @@
  * objects_range.c - who has which pages of the space.
  */
 #include "tools/verify/objects_priv.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ void verify_objects_range_add(struct verify_objects *objects, uint64_t first, ui
 {
 	void *array = objects->range;
 
+	ASSERT(object < objects->objects);
 	if (!verify_objects_grow(objects, &array, objects->ranges, &objects->ranges_room,
 				 sizeof(*objects->range)))
 		return;

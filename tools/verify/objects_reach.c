@@ -12,6 +12,7 @@
  * lies below it: one that no other of them leads to, or any one of a ring.
  */
 #include "tools/verify/objects_priv.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ void verify_objects_edge(struct verify_objects *objects, uint32_t object, uint64
 	const struct disk_object *record = verify_objects_record(objects, object);
 	void *array = objects->edge;
 
+	ASSERT(objects->source && objects->source < objects->objects);
 	if (!record || record->version != version ||
 	    !verify_objects_grow(objects, &array, objects->edges, &objects->edges_room,
 				 sizeof(*objects->edge)))
@@ -124,6 +126,7 @@ static void reach_from(struct reach *reach, uint32_t object, uint64_t *count, ui
 		for (uint64_t i = reach->first[from]; i < reach->first[from + 1]; i++) {
 			uint32_t to = objects->edge[i].to;
 
+			ASSERT(queued < objects->objects);
 			if (!reach->reached[to])
 				reach->queue[queued++] = to;
 			reach->reached[to] = 1;
@@ -167,6 +170,7 @@ static uint32_t reach_top(struct reach *reach, uint32_t object)
 	uint32_t at = object;
 
 	while (reach->walked[at] != object) {
+		ASSERT(reach->holder[at]); /* or it would have been reported */
 		reach->walked[at] = object;
 		at = reach->holder[at];
 	}
@@ -216,6 +220,7 @@ static bool reach_prepare(struct reach *reach)
 			edge++;
 		reach->first[i] = edge;
 	}
+	ASSERT(edge == objects->edges);
 	return true;
 }
 

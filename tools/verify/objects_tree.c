@@ -7,6 +7,7 @@
  * pages say; and because a page is entered once only, it ends.
  */
 #include "tools/verify/objects_priv.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -100,6 +101,7 @@ static bool tree_enter(struct verify_objects *objects, struct verify_objects_tre
 	struct tree_level *level = &walk->level[walk->depth];
 	const char *wrong;
 
+	ASSERT(walk->depth < VERIFY_OBJECTS_DEPTH);
 	tree->damaged = true;
 	if (number < TREE_ARENA_PAGE || number >= objects->system.tree_next) {
 		verify_objects_report(objects, number,

@@ -7,6 +7,7 @@
  * A read error is never a reason to fall back.
  */
 #include "tools/verify/verify_priv.h"
+#include "base/assert.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -237,6 +238,7 @@ static uint64_t tombstone_generation(const struct disk_record *record)
 {
 	struct disk_tombstone stone;
 
+	static_assert(sizeof(stone) <= sizeof(*record), "one lies in the place of the other");
 	memcpy(&stone, record, sizeof(stone));
 	return stone.generation;
 }
@@ -264,6 +266,7 @@ static void passed_slots_find(struct verify *verify, const struct disk_record *n
 	uint32_t between = 0, next = newest->slot + 1;
 	bool this_lap = false;
 
+	ASSERT(newest->slot < DISK_RING_SLOTS);
 	for (uint32_t i = 1; i < DISK_RING_SLOTS && wanted; i++) {
 		uint32_t slot = (newest->slot + DISK_RING_SLOTS - i) % DISK_RING_SLOTS;
 		const struct disk_record *record = ring_at(verify, slot, DISK_MAGIC_RECORD);

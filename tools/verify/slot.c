@@ -47,6 +47,7 @@ static uint32_t free_map_height(uint64_t sectors)
 	uint64_t last = (sectors - 1) / DISK_FREE_MAP_SECTORS;
 	uint32_t height = 1;
 
+	ASSERT(sectors >= DISK_SECTORS_MIN);
 	while (last >>= DISK_NODE_SHIFT)
 		height++;
 	return height;
@@ -318,6 +319,7 @@ static bool slot_checksum_matches(const struct verify *verify, uint8_t *data, ui
 	uint8_t *field = data + offsetof(struct disk_record, checksum);
 	uint64_t said, is;
 
+	ASSERT(bytes && bytes <= DISK_SLOT_SIZE && bytes % SECTOR_SIZE == 0);
 	memcpy(&said, field, sizeof(said));
 	memset(field, 0, sizeof(said));
 	is = XXH3_64bits_withSeed(data, bytes, verify->record_seed ^ slot);
@@ -332,7 +334,7 @@ void verify_slot_read(struct verify *verify, uint32_t slot)
 	sector_t first = {slot_sector(slot)}, rest = {first.n + 1};
 	uint64_t bytes;
 
-	ASSERT(slot < DISK_RING_SLOTS);
+	ASSERT(slot < DISK_RING_SLOTS && !verify->delta[slot]); /* each once */
 	if (!verify->options.skip_slot_tails)
 		slot_tail_check(verify, slot);
 	if (verify->reader.read(verify->reader.context, first, 1, data) != STATUS_OK) {

@@ -7,6 +7,7 @@
  * See verify.h for the interface.
  */
 #include "tools/verify/verify.h"
+#include "base/assert.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ void verify_place_text(const struct verify_place *place, char *text, uint64_t si
 
 static void finding_deliver(struct verify *verify, struct verify_finding *finding)
 {
+	ASSERT(finding->code < VERIFY_CODE_COUNT && finding->text);
 	if (finding->severity == VERIFY_ERROR)
 		verify->totals.errors++;
 	else if (finding->severity == VERIFY_WARNING)
@@ -225,6 +227,7 @@ static bool pass_begin(struct verify *verify, struct verify_pass *pass)
 {
 	uint64_t count = verify->chunk_count;
 
+	ASSERT(!pass->used && !pass->map && !pass->map_count); /* once */
 	pass->used = verify_allocate(verify, count, sizeof(*pass->used));
 	pass->map = verify_allocate(verify, count, sizeof(*pass->map));
 	pass->map_count = verify_allocate(verify, count, sizeof(*pass->map_count));
@@ -358,6 +361,7 @@ static void predecessor_count(struct verify *verify)
 	if (!(chosen->record.flags & DISK_RECORD_COUNTED) || verify->totals.errors ||
 	    verify->out_of_memory)
 		return;
+	ASSERT(chosen->used && before->used);
 	for (uint64_t chunk = 0; chunk < verify->chunk_count; chunk++) {
 		const uint8_t *used = before->used[chunk], *still = chosen->used[chunk];
 

@@ -49,6 +49,7 @@ struct verify_node {
 	uint64_t used[DISK_NODE_ENTRIES / 64];
 	struct disk_node node;
 };
+static_assert(DISK_NODE_ENTRIES % 64 == 0, "whole words of bits");
 
 /*
  * An extent that was read and is sound.  Nodes are needed again and again: by the pass of
