@@ -338,6 +338,7 @@ struct abi_machine_info {
 
 static_assert(sizeof(struct store_statistics) <= MESSAGE_DATA, "one answer");
 static_assert(offsetof(struct store_statistics, room_blocks) == 440 &&
+		      sizeof(struct store_statistics) >= 448 + 8 * STORE_COUNTS_MAX &&
 		      offsetof(struct store_snapshot, source) == 128,
 	      "as programs of older systems know them");
 

@@ -287,11 +287,11 @@ static bool request_goes(const struct request *request, const struct request *ac
 	       (request == actor || request->commit.action == STORE_ACTION_NONE);
 }
 
-/* Writes RESUMED into the registers of all callers; undo puts them back. */
-static enum status checkpoint_callers(generation_t generation, bool undo)
+/* Writes RESUMED into the registers of all whom this commit answers; undo puts them back. */
+static enum status checkpoint_callers(const struct request *actor, generation_t generation,
+				      bool undo)
 {
 	struct disk_machine *machine[KERNEL_REQUESTS_MAX];
-	const struct request *actor = checkpoint_actor();
 
 	for (uint32_t i = 0; i < checkpoint.count; i++) {
 		struct request *request = &checkpoint.request[i];
@@ -329,7 +329,8 @@ static bool checkpoint_asked(void)
 	return false;
 }
 
-static enum status checkpoint_freeze(struct store_commit_request *commit)
+static enum status checkpoint_freeze(const struct request *actor,
+				     struct store_commit_request *commit)
 {
 	uint64_t start = arch_time_ns(), spent;
 	generation_t generation = store_generation(kernel.space.store);
@@ -339,7 +340,7 @@ static enum status checkpoint_freeze(struct store_commit_request *commit)
 	store_operation_begin(kernel.space.store);
 	status = checkpoint_check(&system);
 	if (status == STATUS_OK)
-		status = checkpoint_callers(generation, false);
+		status = checkpoint_callers(actor, generation, false);
 	if (status != STATUS_OK)
 		return STATUS_WAIT;
 	kernel_fpu_save();
@@ -350,7 +351,7 @@ static enum status checkpoint_freeze(struct store_commit_request *commit)
 	/* COMMIT POINT of the freeze: everything dirty belongs to the past now. */
 	status = store_commit(kernel.space.store, commit, &checkpoint.generation);
 	if (status != STATUS_OK)
-		checkpoint_callers(generation, true);
+		checkpoint_callers(actor, generation, true);
 	/* What stands in the callers' registers is what they are told. */
 	ASSERT(status != STATUS_OK || commit->action == STORE_ACTION_RESTORE ||
 	       checkpoint.generation.n == generation.n);
@@ -384,7 +385,7 @@ static bool checkpoint_begin(void)
 	ASSERT(!checkpoint.running);
 	if (actor)
 		commit = actor->commit;
-	status = checkpoint_freeze(&commit);
+	status = checkpoint_freeze(actor, &commit);
 	if (status == STATUS_WAIT || status == STATUS_BUSY)
 		return false;
 	if (status != STATUS_OK && actor) {

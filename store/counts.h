@@ -24,6 +24,8 @@
 	X(catalogue_bytes, "bytes of catalogue written")
 
 #define STORE_COUNT_FIELD(name, text) uint64_t name;
+#define STORE_COUNT_ONE(name, text)   +1
+#define STORE_COUNTS_MAX	      32u /* there will be room for no more */
 
 /* Programs of older systems know the beginning of it: append. */
 struct store_statistics {
@@ -54,6 +56,7 @@ struct store_statistics {
 	char unsaved_why[96];
 	uint64_t room_blocks; /* of 4 KiB, that new pages and their nodes may take now */
 	STORE_COUNTS(STORE_COUNT_FIELD)
+	uint64_t counts_to_come[STORE_COUNTS_MAX - (STORE_COUNTS(STORE_COUNT_ONE))];
 };
 
 #endif

@@ -41,7 +41,7 @@ static void snapshot_show(const struct disk_snapshot *snapshot, struct store_sna
 		.pages = snapshot->root.pages,
 		.wall_ns = snapshot->wall_ns,
 		.uptime_ns = snapshot->uptime_ns,
-		.flags = snapshot->flags,
+		.flags = snapshot->flags & ~(STORE_SNAPSHOT_UNREADABLE | STORE_SNAPSHOT_FAILED),
 		.children = snapshot->children,
 		.held_sectors = snapshot->held_sectors,
 		.source = {.generation = snapshot->source_generation,

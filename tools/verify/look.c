@@ -63,22 +63,6 @@ enum status verify_extent_read(struct verify *verify, enum disk_tree tree,
 	return verify_page_load(verify, &place, reference, space->generation.n, data);
 }
 
-enum status verify_tree_next(struct verify *verify, enum disk_tree tree,
-			     const struct verify_space *space, uint64_t *key, void *data)
-{
-	enum status status = verify_key_next(verify, tree, space, key);
-	struct disk_reference reference;
-
-	if (status != STATUS_OK)
-		return status;
-	status = verify_find(verify, tree, space, 0, *key, &reference);
-	if (status == STATUS_OK)
-		status = verify_extent_read(verify, tree, space, 0, *key, &reference, data);
-	if (status != STATUS_OK)
-		(*key)++;
-	return status;
-}
-
 /* ---- visiting a whole tree --------------------------------------------------------- */
 
 static struct verify_extent visited(const struct verify_place *place,

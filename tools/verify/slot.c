@@ -223,8 +223,10 @@ static void record_take(struct verify *verify, uint32_t slot, const uint8_t *dat
 	if (!fault && record->entries) {
 		struct disk_delta *entry = verify_allocate(verify, 1, size);
 
-		if (!entry)
+		if (!entry) {
+			memset(record, 0, sizeof(*record)); /* nobody looks for its entries */
 			return;
+		}
 		memcpy(entry, data + sizeof(*record), size);
 		verify->delta[slot] = entry;
 		fault = entries_fault(record, entry);

@@ -103,16 +103,35 @@ enum status verify_key_next(struct verify *verify, enum disk_tree tree,
 	return status;
 }
 
-enum status verify_space_read(struct verify *verify, const struct verify_space *space, page_t page,
-			      void *data)
+static enum status tree_read(struct verify *verify, enum disk_tree tree,
+			     const struct verify_space *space, uint64_t key, void *data)
 {
-	struct verify_place place = verify_space_place(DISK_TREE_SPACE, space);
+	struct verify_place place = verify_space_place(tree, space);
 	struct verify_found found;
-	enum status status = find(verify, space, 0, &place, page.n, &found);
+	enum status status = find(verify, space, 0, &place, key, &found);
 
 	return status == STATUS_OK
 		       ? verify_page_load(verify, &place, &found.reference, found.birth_max, data)
 		       : status;
+}
+
+enum status verify_tree_next(struct verify *verify, enum disk_tree tree,
+			     const struct verify_space *space, uint64_t *key, void *data)
+{
+	enum status status = verify_key_next(verify, tree, space, key);
+
+	if (status != STATUS_OK)
+		return status;
+	status = tree_read(verify, tree, space, *key, data);
+	if (status != STATUS_OK)
+		(*key)++;
+	return status;
+}
+
+enum status verify_space_read(struct verify *verify, const struct verify_space *space, page_t page,
+			      void *data)
+{
+	return tree_read(verify, DISK_TREE_SPACE, space, page.n, data);
 }
 
 enum status verify_space_next(struct verify *verify, const struct verify_space *space, page_t from,

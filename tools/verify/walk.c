@@ -20,7 +20,8 @@ static uint64_t key_end(uint64_t key, unsigned level)
 	return (key + 1) << (level * DISK_NODE_SHIFT);
 }
 
-/* The next reference that is not null, at `place`; what is above its page's end is left. */
+/* The next reference that is not null, and where it is.  Nodes that are done are left; what
+ * ends at or before `from` is passed over. */
 static const struct disk_reference *walk_next(struct verify *verify, struct verify_walker *walker,
 					      struct frame *frames, unsigned *level,
 					      struct verify_place *place)

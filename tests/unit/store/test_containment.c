@@ -243,6 +243,27 @@ static void test_own_successor(void **state)
 	fixture_free(f);
 }
 
+/* Bits of a later version's: a snapshot that can be read is never shown as one that cannot. */
+static void test_unknown_flags(void **state)
+{
+	struct place place = {DISK_TREE_CATALOGUE, 0, 1};
+	struct fixture *f = with_line(2);
+	struct disk_reference reference;
+	struct store_snapshot snapshot;
+	const void *data;
+
+	(void)state;
+	while (map_lookup(f->store, &f->store->record.catalogue, DISK_TREE_CATALOGUE, 1,
+			  &reference) == STATUS_WAIT ||
+	       extent_get(f->store, &reference, place, &data) == STATUS_WAIT)
+		fixture_wait(f);
+	((struct disk_snapshot *)(uintptr_t)data)->flags |= 0xc0000000u;
+	assert_int_equal(store_snapshot_next(f->store, (snapshot_t){0}, &snapshot), STATUS_OK);
+	assert_int_equal(snapshot.number.n, 1);
+	assert_int_equal(snapshot.flags, 0);
+	fixture_free(f);
+}
+
 /* ---- pages ------------------------------------------------------------------------------------
  */
 
@@ -455,7 +476,7 @@ int main(void)
 		cmocka_unit_test(test_own_successor), cmocka_unit_test(test_write_below),
 		cmocka_unit_test(test_free_map),      cmocka_unit_test(test_used_sectors),
 		cmocka_unit_test(test_met_again),     cmocka_unit_test(test_error_met_again),
-		cmocka_unit_test(test_many_errors),
+		cmocka_unit_test(test_many_errors),   cmocka_unit_test(test_unknown_flags),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
