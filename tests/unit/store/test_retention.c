@@ -399,6 +399,8 @@ static void test_deletions_stopped(void **state)
 	fixture_remount(f);
 	assert_int_equal(retain(f, &rule), STATUS_OK);
 	assert_int_equal(fixture_commit(f, STORE_ACTION_DELETE, 1, ""), STATUS_OK);
+	store_details_get(f->store, &details);
+	assert_false(details.deletion_rests);
 	for (unsigned i = 1; i <= 10; i++) {
 		assert_int_equal(fixture_write(f, i, 2 * i + 7), STATUS_OK);
 		checkpoint_at(f, wall += 61 * SECOND);
