@@ -3,10 +3,10 @@
  * stream.h - writes and reads the frames of a stream (disk/stream.h).
  *
  * For the host tool and for a kernel alike: freestanding, and nothing here knows a store
- * that is mounted.  A writer gathers items until a frame is full; a
- * reader hands out a frame only when all of it has been checked: its checksum,
- * its place in the stream, every item, and that every page decompresses.  What
- * it says of a bad stream names the byte where that part begins.
+ * that is mounted.  A writer gathers items until a frame is full; a reader hands out a
+ * frame only when all of it has been checked: its checksum, its place in the stream, every
+ * item, and that every page decompresses.  What it says of a bad stream names the byte
+ * where that part begins.
  */
 #ifndef STORE_STREAM_H
 #define STORE_STREAM_H

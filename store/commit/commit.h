@@ -31,6 +31,7 @@ uint64_t clears_skip(const struct clears *clears, uint64_t page); /* first page 
 
 /* ---- commit.c ---------------------------------------------------------------- */
 
+/* In the order in which a commit goes through them; what each is: `phases` in commit.c. */
 enum commit_phase {
 	COMMIT_IDLE,
 	COMMIT_STRIKE,	  /* a failed generation that could come back is struck out */

@@ -133,7 +133,7 @@ static void index_add(struct index *index, const struct disk_snapshot *snapshot)
 {
 	enum keeping_giver keeper;
 
-	if (snapshot->flags & (DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH))
+	if (snapshot->flags & STORE_SNAPSHOT_GONE)
 		return;
 	name_insert(index, snapshot);
 	keeper = keeping_keeper(snapshot->flags, snapshot->name, snapshot->generation);

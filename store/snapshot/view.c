@@ -17,7 +17,6 @@
 
 enum status store_view_open(struct store *store, snapshot_t number, struct store_view *view)
 {
-	const uint32_t gone = DISK_SNAPSHOT_DYING | DISK_SNAPSHOT_BRANCH;
 	struct disk_snapshot snapshot;
 	enum status status;
 
@@ -30,7 +29,7 @@ enum status store_view_open(struct store *store, snapshot_t number, struct store
 		view->change = store->overlay.entry;
 	} else {
 		status = catalogue_read(store, number, &snapshot);
-		if (status == STATUS_OK && snapshot.flags & gone)
+		if (status == STATUS_OK && snapshot.flags & STORE_SNAPSHOT_GONE)
 			status = STATUS_NOT_FOUND;
 		if (status != STATUS_OK)
 			return status;

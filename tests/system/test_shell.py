@@ -489,6 +489,7 @@ def test_programs_do_not_disturb_the_line(shell):
 
 def test_demo_objects(shell):
     """The names people rely on."""
+    demo(shell, "count")
     assert re.fullmatch(r"\d+\n?", shell.command("cat /demo/count"))
     wait_for(shell, "cat /demo/exchange", "received [1-9]")
     found = demo(shell, "exchange")
