@@ -356,8 +356,8 @@ struct disk_machine {
 	struct {
 		uint64_t version;
 		uint32_t object;
-		uint32_t reserved;
-	} ports[MACHINE_PORTS]; /* ports it receives from, for "any of mine" */
+		uint32_t slot;	/* of its table, through which; 0: an older kernel's, any */
+	} ports[MACHINE_PORTS]; /* that it receives from, for "any of mine" too */
 	char name[MACHINE_NAME];
 	/* SLOT_REPLY lies here and not in the table, so that a call touches two
 	 * machine pages only.  Empty whenever the machine is in RECEIVE. */

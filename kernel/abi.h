@@ -40,7 +40,9 @@
 enum abi_entry {
 	ENTRY_CALL = 0,		 /* send to rdi, wait for the answer */
 	ENTRY_SEND = 1,		 /* asynchronous; FULL at once unless FLAG_WAIT */
-	ENTRY_RECEIVE = 2,	 /* from port rdi (0: any of mine), until rbx: TIMEOUT */
+	/* From port rdi (0: any of mine), until rbx: TIMEOUT.  DEAD: it was destroyed meanwhile;
+	 * NO_CAPABILITY: it does not lie in that slot any more. */
+	ENTRY_RECEIVE = 2,
 	ENTRY_REPLY_RECEIVE = 3, /* answer SLOT_REPLY (nothing if it is empty), then receive */
 	ENTRY_YIELD = 4,	 /* let another of the same priority run */
 	ENTRY_COUNT = 5,

@@ -31,6 +31,34 @@ void call_registers_done(struct disk_machine *machine, enum status status, uint3
 		task_has_read(running, TASK_READS_CALL);
 }
 
+/* ---- the end of a wait -------------------------------------------------------- */
+
+enum status wait_end_prepare(const struct disk_machine *machine)
+{
+	object_t object = {machine->object};
+	enum status status = machine_ready_prepare(&kernel.space, object);
+
+	if (status == STATUS_OK && machine->deadline)
+		status = deadline_remove_prepare(&kernel.space, machine->deadline, object);
+	return status;
+}
+
+void wait_end(struct disk_machine *machine)
+{
+	object_t object = {machine->object};
+
+	if (machine->deadline)
+		deadline_remove(&kernel.space, machine->deadline, object);
+	machine->deadline = 0;
+	machine->callee = 0;
+	machine->callee_version = 0;
+	machine->state = MACHINE_READY;
+	machine_ready_set(&kernel.space, object, true);
+	kernel_make_ready(object, machine);
+}
+
+/* ---- what is lost ------------------------------------------------------------- */
+
 static bool is_reply(const struct disk_capability *capability)
 {
 	return capability->version && capability->type == OBJECT_REPLY;
@@ -74,12 +102,25 @@ static void lost_commit(const struct disk_capability *capability, enum status an
 		return; /* it stays where it is, visibly */
 	ASSERT(target->state == MACHINE_AWAIT_REPLY && answer != STATUS_OK);
 	call_registers_done(target, answer, 0, 0);
-	target->callee = 0;
-	target->callee_version = 0;
-	target->state = MACHINE_READY;
-	machine_ready_set(&kernel.space, (object_t){target->object}, true);
-	kernel_make_ready((object_t){target->object}, target);
+	wait_end(target);
 }
+
+enum status slot_lost_prepare(const struct disk_capability *table, uint32_t slot,
+			      const struct disk_capability *held, const struct disk_capability *put)
+{
+	return is_reply(held) ? lost_prepare(held) : bond_lost_prepare(table, slot, held, put);
+}
+
+void slot_lost(const struct disk_capability *table, uint32_t slot,
+	       const struct disk_capability *held, const struct disk_capability *put)
+{
+	if (is_reply(held))
+		lost_commit(held, STATUS_GONE);
+	else
+		bond_lost(table, slot, held, put);
+}
+
+/* ---- messages ------------------------------------------------------------------ */
 
 /* Any capability of the message may turn out to be refused. */
 static enum status deliver_lost_prepare(const struct transit *message)
@@ -129,16 +170,9 @@ enum status deliver_prepare(struct disk_machine *to, const struct transit *messa
 		if (status != STATUS_OK)
 			return status;
 	}
-	status = machine_ready_prepare(&kernel.space, (object_t){to->object});
-	if (status != STATUS_OK)
-		return status;
-	if (to->deadline) {
-		status = deadline_remove_prepare(&kernel.space, to->deadline,
-						 (object_t){to->object});
-		if (status != STATUS_OK)
-			return status;
-	}
-	status = deliver_lost_prepare(message);
+	status = wait_end_prepare(to);
+	if (status == STATUS_OK)
+		status = deliver_lost_prepare(message);
 	if (status != STATUS_OK)
 		return status;
 	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++) {
@@ -179,7 +213,6 @@ static unsigned deliver_capabilities(struct disk_machine *to, const struct trans
 void deliver_commit(struct disk_machine *to, const struct transit *message)
 {
 	uint64_t *gpr = to->registers.gpr;
-	object_t object = {to->object};
 	unsigned got;
 
 	/* It waits for a message or an answer, or takes one out of a queue itself. */
@@ -197,42 +230,9 @@ void deliver_commit(struct disk_machine *to, const struct transit *message)
 	call_registers_done(to, STATUS_OK, message->length, got);
 	if (message->reply.version)
 		to->reply = message->reply;
-	if (to->deadline)
-		deadline_remove(&kernel.space, to->deadline, object);
-	to->deadline = 0;
-	to->callee = 0;
-	to->callee_version = 0;
 	to->messages_received++;
 	to->last_ns = time_uptime_ns();
-	to->state = MACHINE_READY;
-	machine_ready_set(&kernel.space, object, true);
-	kernel_make_ready(object, to);
-}
-
-enum status deliver_receiver(const struct disk_capability *port, const struct disk_object *record,
-			     struct disk_machine **receiver)
-{
-	object_t object = {(uint32_t)record->port.receiver};
-	struct disk_object machine;
-	enum status status;
-
-	ASSERT(record->type == OBJECT_PORT);
-	if (!object.n)
-		return STATUS_EMPTY;
-	status = object_read(&kernel.space, object, &machine);
-	if (status == STATUS_OK && machine.version != record->port.receiver_version)
-		status = STATUS_DEAD;
-	if (status == STATUS_DEAD || status == STATUS_NOT_FOUND)
-		return STATUS_EMPTY;
-	if (status == STATUS_OK)
-		status = machine_read(&kernel.space, object, receiver);
-	if (status != STATUS_OK)
-		return status;
-	if ((*receiver)->state != MACHINE_RECEIVE ||
-	    ((*receiver)->callee &&
-	     ((*receiver)->callee != port->object || (*receiver)->callee_version != port->version)))
-		return STATUS_EMPTY;
-	return machine_prepare(&kernel.space, object, receiver);
+	wait_end(to);
 }
 
 /* ---- replies --------------------------------------------------------------- */

@@ -9,6 +9,7 @@
  *   park.c        a machine waits, for the disk too
  *   fault.c       page faults, keepers                   print.c    lines and the log
  *   syscall.c     the five entries                       deliver.c  messages into machines
+ *   bond.c        who receives from a port
  *   service*.c    kernel objects answer messages
  *   checkpoint.c  when to commit, and who waits for it   time.c     clock and deadlines
  *   resume.c      from a generation to running machines

@@ -406,6 +406,7 @@ static enum status restart_start(void)
 	port->port.receiver_version = machine->version;
 	machine->ports[0].object = restart.port.object;
 	machine->ports[0].version = restart.port.version;
+	machine->ports[0].slot = SLOT_PORT;
 	transient_remove(system, restart.machine.version);
 	transient_remove(system, restart.port.version);
 	transient_remove(system, restart.instance.version);

@@ -58,6 +58,8 @@ struct service_type {
 	/* Operations of its own, each leaving a sound state, executed anew if what follows has to
 	 * wait: nobody is to wait for what will be gone. */
 	enum status (*before_end)(object_t object);
+	/* In the operation in which it ends: what after_end will touch. */
+	enum status (*end_prepare)(object_t object, const struct disk_object *record);
 	/* It has ended; `record` is as it was.  Cannot fail. */
 	void (*after_end)(object_t object, const struct disk_object *record);
 };

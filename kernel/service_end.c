@@ -41,6 +41,8 @@ enum status service_destroy(object_t object, enum object_type type)
 	if (status == STATUS_OK)
 		status = object_read(&kernel.space, object, &record);
 	ASSERT(status != STATUS_OK || record.type == type);
+	if (status == STATUS_OK && service->end_prepare)
+		status = service->end_prepare(object, &record);
 	if (status == STATUS_OK)
 		status = object_destroy(&kernel.space, object);
 	if (status == STATUS_OK && service->after_end)

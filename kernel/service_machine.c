@@ -120,7 +120,7 @@ static enum status start_port(struct disk_machine *machine)
 	if (status == STATUS_OK)
 		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_RECEIVE, &record);
 	if (status == STATUS_OK && !record.port.receiver)
-		status = receiver_bind(machine, (object_t){port.object}, &record);
+		status = bond_make(machine, SLOT_PORT, (object_t){port.object}, &record);
 	return status == STATUS_WAIT || status == STATUS_NO_SPACE ||
 			       (status == STATUS_IO && !kernel_read_given_up())
 		       ? status
@@ -398,7 +398,8 @@ static enum status machine_on_resume(struct service *service)
 	return STATUS_OK;
 }
 
-static enum status target_table(struct service *service, struct disk_object *table)
+static enum status target_table(struct service *service, struct disk_object *table,
+				struct disk_capability *named)
 {
 	struct disk_machine *machine;
 	enum status status =
@@ -406,6 +407,8 @@ static enum status target_table(struct service *service, struct disk_object *tab
 
 	if (status == STATUS_OK)
 		status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, table);
+	if (status == STATUS_OK)
+		*named = machine->table;
 	return status;
 }
 
@@ -413,34 +416,36 @@ static enum status machine_place(struct service *service)
 {
 	const struct disk_capability *capability = &service->message.capability[0];
 	uint64_t slot = service->message.word[0];
-	struct disk_capability held;
+	struct disk_capability held, named;
 	struct disk_object table;
 	enum status status;
 
 	if (slot == SLOT_NONE || slot == SLOT_REPLY || slot >= TABLE_SLOTS_MAX)
 		return STATUS_INVALID;
-	status = target_table(service, &table);
+	status = target_table(service, &table, &named);
 	if (status == STATUS_OK)
 		status = table_prepare(&kernel.space, &table, (uint32_t)slot);
 	if (status == STATUS_OK)
 		status = table_get(&kernel.space, &table, (uint32_t)slot, &held);
-	if (status == STATUS_OK && held.version)
-		status = reply_abandon(&held, STATUS_GONE);
-	if (status != STATUS_OK && status != STATUS_NO_CAPABILITY)
+	if (status == STATUS_OK)
+		status = slot_lost_prepare(&named, (uint32_t)slot, &held, capability);
+	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
+	slot_lost(&named, (uint32_t)slot, &held, capability);
 	table_put(&kernel.space, &table, (uint32_t)slot, capability);
 	return STATUS_OK;
 }
 
 static enum status machine_take(struct service *service)
 {
+	struct disk_capability named;
 	struct disk_object table;
 	enum status status;
 
 	if (service->message.word[0] >= TABLE_SLOTS_MAX)
 		return STATUS_INVALID;
-	status = target_table(service, &table);
+	status = target_table(service, &table, &named);
 	if (status == STATUS_OK)
 		status = table_get(&kernel.space, &table, (uint32_t)service->message.word[0],
 				   &service->capability);

@@ -32,26 +32,27 @@ static bool slot_is_special(uint64_t slot)
 	return slot == SLOT_NONE || slot == SLOT_REPLY;
 }
 
-/* Makes a slot ready to be written: a reply that it holds is given up first. */
-static enum status slot_prepare(struct service *service, uint64_t slot)
+/* Makes a slot ready to be written with `put`.  Who waits for what it holds is told then. */
+static enum status slot_prepare(struct service *service, uint64_t slot,
+				const struct disk_capability *put, struct disk_capability *held)
 {
-	struct disk_capability held;
 	enum status status;
 
 	if (slot_is_special(slot) || slot >= service->record.size)
 		return STATUS_INVALID;
 	status = table_prepare(&kernel.space, &service->record, (uint32_t)slot);
 	if (status == STATUS_OK)
-		status = table_get(&kernel.space, &service->record, (uint32_t)slot, &held);
-	if (status == STATUS_OK && held.version && held.type == OBJECT_REPLY)
-		status = reply_abandon(&held, STATUS_GONE);
-	return status == STATUS_NO_CAPABILITY ? STATUS_OK : status;
+		status = table_get(&kernel.space, &service->record, (uint32_t)slot, held);
+	if (status == STATUS_OK)
+		status = slot_lost_prepare(service->target, (uint32_t)slot, held, put);
+	return status;
 }
 
-static void slot_put(struct service *service, uint64_t slot,
+static void slot_put(struct service *service, uint64_t slot, const struct disk_capability *held,
 		     const struct disk_capability *capability)
 {
 	ASSERT(slot < service->record.size);
+	slot_lost(service->target, (uint32_t)slot, held, capability);
 	table_put(&kernel.space, &service->record, (uint32_t)slot, capability);
 }
 
@@ -59,7 +60,7 @@ static void slot_put(struct service *service, uint64_t slot,
 static enum status table_derive(struct service *service, uint64_t rights, const uint64_t *badge)
 {
 	uint64_t from = service->message.word[0], to = service->message.word[1];
-	struct disk_capability capability;
+	struct disk_capability capability, held;
 	enum status status = slot_get(service, from, &capability);
 
 	if (status != STATUS_OK)
@@ -70,14 +71,14 @@ static enum status table_derive(struct service *service, uint64_t rights, const 
 		return STATUS_WRONG_TYPE;
 	if (badge && !(capability.rights & RIGHT_CONTROL))
 		return STATUS_NO_RIGHT;
-	status = slot_prepare(service, to);
-	if (status != STATUS_OK)
-		return status;
-	/* COMMIT POINT */
 	capability.rights &= (uint16_t)rights;
 	if (badge)
 		capability.badge = *badge;
-	slot_put(service, to, &capability);
+	status = slot_prepare(service, to, &capability, &held);
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	slot_put(service, to, &held, &capability);
 	return STATUS_OK;
 }
 
@@ -96,34 +97,39 @@ static enum status table_op_badge(struct service *service)
 	return table_derive(service, service->message.word[3], &service->message.word[2]);
 }
 
-/* Empties a slot, SLOT_REPLY of the own table included; it was prepared. */
-static void slot_empty(struct service *service, uint64_t slot)
-{
-	static const struct disk_capability none;
+static const struct disk_capability none;
 
-	if (slot == SLOT_REPLY)
-		service->call->machine->reply = none;
-	else
-		slot_put(service, slot, &none);
+/* Empties a slot, SLOT_REPLY of the own table included; it was prepared. */
+static void slot_empty(struct service *service, uint64_t slot, const struct disk_capability *lost)
+{
+	if (slot != SLOT_REPLY) {
+		slot_put(service, slot, lost, &none);
+		return;
+	}
+	slot_lost(service->target, (uint32_t)slot, lost, &none);
+	service->call->machine->reply = none;
 }
 
 static enum status table_op_move(struct service *service)
 {
 	uint64_t from = service->message.word[0], to = service->message.word[1];
-	struct disk_capability capability;
+	struct disk_capability capability, held, moved;
 	enum status status = slot_get(service, from, &capability);
 
-	if (status == STATUS_OK && from == to)
-		return STATUS_OK;
-	if (status == STATUS_OK && from != SLOT_REPLY)
+	if (status != STATUS_OK || from == to)
+		return status;
+	moved = capability.type == OBJECT_REPLY ? none : capability; /* nobody loses a reply */
+	if (from != SLOT_REPLY)
 		status = table_prepare(&kernel.space, &service->record, (uint32_t)from);
 	if (status == STATUS_OK)
-		status = slot_prepare(service, to);
+		status = slot_lost_prepare(service->target, (uint32_t)from, &moved, &none);
+	if (status == STATUS_OK)
+		status = slot_prepare(service, to, &capability, &held);
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
-	slot_put(service, to, &capability);
-	slot_empty(service, from);
+	slot_put(service, to, &held, &capability);
+	slot_empty(service, from, &moved);
 	return STATUS_OK;
 }
 
@@ -138,11 +144,11 @@ static enum status table_op_delete(struct service *service)
 	if (status == STATUS_OK && slot != SLOT_REPLY)
 		status = table_prepare(&kernel.space, &service->record, (uint32_t)slot);
 	if (status == STATUS_OK)
-		status = reply_abandon(&held, STATUS_GONE);
+		status = slot_lost_prepare(service->target, (uint32_t)slot, &held, &none);
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
-	slot_empty(service, slot);
+	slot_empty(service, slot, &held);
 	return STATUS_OK;
 }
 
@@ -192,6 +198,14 @@ static const struct operation table_operations[SERVICE_OPERATIONS_MAX] = {
 	[TABLE_DESTROY & 0xff] = {table_op_destroy, RIGHT_CONTROL, SERVICE_PATIENT},
 };
 
+/* Nobody is to wait for what it holds, nor through it. */
+static enum status table_before_end(object_t table)
+{
+	enum status status = reply_abandon_table(table);
+
+	return status == STATUS_OK ? bond_abandon_table(table) : status;
+}
+
 static enum status table_request(const struct service *service, struct object_request *request)
 {
 	request->size = service->message.word[0];
@@ -201,5 +215,5 @@ static enum status table_request(const struct service *service, struct object_re
 const struct service_type table_service = {
 	.operations = table_operations,
 	.request = table_request,
-	.before_end = reply_abandon_table,
+	.before_end = table_before_end,
 };

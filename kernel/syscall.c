@@ -298,44 +298,6 @@ static enum status receive_from(struct call *call, object_t port, const struct d
 	kernel_leave();
 }
 
-enum status receiver_bind(struct disk_machine *machine, object_t port,
-			  const struct disk_object *record)
-{
-	struct disk_object other, *writable;
-	unsigned free_entry = MACHINE_PORTS;
-	enum status status;
-
-	ASSERT(record->type == OBJECT_PORT && record->version);
-	if (record->port.receiver && record->port.receiver != machine->object) {
-		status = object_read(&kernel.space, (object_t){(uint32_t)record->port.receiver},
-				     &other);
-		if (status == STATUS_WAIT || status == STATUS_IO)
-			return status;
-		if (status == STATUS_OK && other.version == record->port.receiver_version)
-			return STATUS_BUSY;
-	}
-	for (unsigned i = MACHINE_PORTS; i-- > 0;) {
-		if (machine->ports[i].object == port.n &&
-		    machine->ports[i].version == record->version &&
-		    record->port.receiver == machine->object &&
-		    record->port.receiver_version == machine->version)
-			return STATUS_OK;
-		if (!machine->ports[i].object || machine->ports[i].object == port.n)
-			free_entry = i;
-	}
-	if (free_entry == MACHINE_PORTS)
-		return STATUS_LIMIT;
-	status = object_prepare(&kernel.space, port, &writable);
-	if (status != STATUS_OK)
-		return status;
-	/* COMMIT POINT: harmless by itself, so the receive may still wait after it. */
-	writable->port.receiver = machine->object;
-	writable->port.receiver_version = machine->version;
-	machine->ports[free_entry].object = port.n;
-	machine->ports[free_entry].version = record->version;
-	return STATUS_OK;
-}
-
 /* One port by slot. */
 static enum status receive_slot(struct call *call, uint32_t slot, object_t *port, uint64_t *version)
 {
@@ -351,7 +313,7 @@ static enum status receive_slot(struct call *call, uint32_t slot, object_t *port
 		return status;
 	*port = (object_t){capability.object};
 	*version = record.version;
-	status = receiver_bind(call->machine, *port, &record);
+	status = bond_make(call->machine, slot, *port, &record);
 	if (status != STATUS_OK)
 		return status;
 	return receive_from(call, *port, &record);
@@ -368,18 +330,19 @@ static enum status receive_any(struct call *call)
 		object_t port = {machine->ports[i].object};
 		struct disk_object record;
 		enum status status;
+		uint32_t slot;
 
 		if (!port.n)
 			continue;
-		status = object_read(&kernel.space, port, &record);
-		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND ||
-		    (status == STATUS_OK && record.version != machine->ports[i].version)) {
-			machine->ports[i].object = 0;
-			machine->ports[i].version = 0;
+		status = bond_check(machine, i, &slot, &record);
+		if (status == STATUS_DEAD || status == STATUS_NO_CAPABILITY) {
+			memset(&machine->ports[i], 0, sizeof(machine->ports[i]));
 			continue;
 		}
-		if (status == STATUS_OK)
+		if (status == STATUS_OK) {
+			machine->ports[i].slot = slot;
 			status = receive_from(call, port, &record);
+		}
 		if (status != STATUS_EMPTY && status != STATUS_IO)
 			return status;
 		if (result != STATUS_IO)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * syscall.h - messages on their way, shared by syscall.c, deliver.c, fault.c
+ * syscall.h - messages on their way, shared by syscall.c, deliver.c, bond.c, fault.c
  * and the services.
  */
 #ifndef KERNEL_SYSCALL_H
@@ -59,10 +59,6 @@ enum status call_capability(struct call *call, uint32_t slot, struct disk_capabi
 /* Reads label, words, data and passed capabilities into a message. */
 enum status call_message(struct call *call, const struct disk_capability *target,
 			 struct transit *message);
-/* Makes the machine, whose page is prepared, the receiver of the port: one at a time may
- * wait on it.  BUSY, LIMIT. */
-enum status receiver_bind(struct disk_machine *machine, object_t port,
-			  const struct disk_object *record);
 /* Clears the slots of reply capabilities that have moved. */
 enum status call_moves_prepare(struct call *call);
 void call_moves_commit(struct call *call);
@@ -89,9 +85,46 @@ enum status reply_abandon(const struct disk_capability *reply, enum status answe
 enum status reply_abandon_port(object_t port);
 enum status reply_abandon_table(object_t table);
 
+/* The machine, whose page is prepared, does not wait any more.  Its registers are written
+ * by whoever ends the wait. */
+enum status wait_end_prepare(const struct disk_machine *machine);
+void wait_end(struct disk_machine *machine);
+
+/* `put`, null: nothing, is about to take the place of `held` in this slot of the table.  The
+ * caller whose answer it is is told GONE, who waits for messages through it NO_CAPABILITY. */
+enum status slot_lost_prepare(const struct disk_capability *table, uint32_t slot,
+			      const struct disk_capability *held,
+			      const struct disk_capability *put);
+void slot_lost(const struct disk_capability *table, uint32_t slot,
+	       const struct disk_capability *held, const struct disk_capability *put);
+
+/* ---- bond.c ---------------------------------------------------------------------- */
+
+/* Makes the machine, whose page is prepared, the receiver of the port, which its slot holds:
+ * one at a time may wait on it.  BUSY, LIMIT. */
+enum status bond_make(struct disk_machine *machine, uint32_t slot, object_t port,
+		      const struct disk_object *record);
+/* Is the machine still the receiver of its port `index`?  OK: *slot is the one that it
+ * receives through, *record the port's; DEAD, NO_CAPABILITY: no more. */
+enum status bond_check(const struct disk_machine *machine, unsigned index, uint32_t *slot,
+		       struct disk_object *record);
+
 /* Is a machine waiting for a message of this port?  OK: *receiver is its
  * prepared page; EMPTY: nobody waits. */
 enum status deliver_receiver(const struct disk_capability *port, const struct disk_object *record,
 			     struct disk_machine **receiver);
+
+/* The port is about to end, or has in this operation; `record` is as it was.  Who waits for
+ * its messages, and has nothing else to wait for, is told DEAD. */
+enum status bond_dead_prepare(object_t port, const struct disk_object *record);
+void bond_dead(object_t port, const struct disk_object *record);
+/* The table is about to end: its machine, if it waits for messages, is told NO_CAPABILITY. */
+enum status bond_abandon_table(object_t table);
+/* Of slot_lost. */
+enum status bond_lost_prepare(const struct disk_capability *table, uint32_t slot,
+			      const struct disk_capability *held,
+			      const struct disk_capability *put);
+void bond_lost(const struct disk_capability *table, uint32_t slot,
+	       const struct disk_capability *held, const struct disk_capability *put);
 
 #endif

@@ -192,6 +192,7 @@ static enum status initial_bind(const struct initial *initial, struct initial_ma
 	port->port.receiver_version = made->machine.version;
 	machine->ports[0].object = made->port.object;
 	machine->ports[0].version = made->port.version;
+	machine->ports[0].slot = SLOT_PORT;
 	made->message_page = machine->message_page;
 	table = (object_t){machine->table.object};
 	return HOST_RETRY(initial->host, object_read(initial->space, table, &made->table));

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_fake_ends.c - who waits for what comes to an end is told, and nobody receives from a
+ * port without a capability to it.
+ */
+#include "tests/unit/kernel/fake_kernel.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+
+enum { SECOND = 20, OTHER, TABLE, MACHINE, MANY };
+
+/* The server receives; the other one holds its machine, its table and the same ports. */
+static struct disk_capability server, other, port, second;
+
+static void place(const struct disk_capability *machine, uint32_t slot,
+		  const struct disk_capability *capability)
+{
+	fake_place(machine, slot, capability);
+}
+
+static void begin(void)
+{
+	fake_kernel_new();
+	server = fake_create(OBJECT_MACHINE, 0);
+	other = fake_create(OBJECT_MACHINE, 0);
+	port = fake_create(OBJECT_PORT, 4);
+	second = fake_create(OBJECT_PORT, 4);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct disk_capability *machine = i ? &other : &server;
+		struct disk_capability table = fake_machine(&server)->table;
+
+		place(machine, SLOT_PORT, &port);
+		place(machine, SECOND, &second);
+		place(machine, TABLE, &table);
+		place(machine, MACHINE, &server);
+	}
+}
+
+/* An operation with two words, and what it answers. */
+static enum status ask(const struct disk_capability *machine, uint32_t slot, uint64_t label,
+		       uint64_t first, uint64_t then)
+{
+	uint64_t *gpr = fake_machine(machine)->registers.gpr;
+
+	gpr[call_word_register[0]] = first;
+	gpr[call_word_register[1]] = then;
+	gpr[call_word_register[2]] = 0;
+	assert_int_equal(fake_call(machine, ENTRY_CALL, slot, label, 0), FAKE_DONE);
+	assert_int_equal(fake_result(machine), STATUS_OK);
+	return (enum status)fake_machine(machine)->registers.gpr[REGISTER_RSI];
+}
+
+static enum fake_end receive(const struct disk_capability *machine, uint32_t slot,
+			     uint64_t deadline)
+{
+	fake_machine(machine)->registers.gpr[REGISTER_RBX] = deadline;
+	return fake_call(machine, ENTRY_RECEIVE, slot, 0, 0);
+}
+
+static enum status receive_now(const struct disk_capability *machine, uint32_t slot)
+{
+	assert_int_equal(receive(machine, slot, 1), FAKE_DONE);
+	return fake_result(machine);
+}
+
+static void assert_waits(const struct disk_capability *machine)
+{
+	assert_int_equal(fake_machine(machine)->state, MACHINE_RECEIVE);
+}
+
+/* Its wait has ended like a call, and nothing of it is left. */
+static void assert_told(const struct disk_capability *machine, enum status answer)
+{
+	const struct disk_machine *page = fake_machine(machine);
+	uint64_t deadline = 0;
+	object_t object = {0};
+
+	assert_int_equal(page->state, MACHINE_READY);
+	assert_int_equal(fake_result(machine), answer);
+	assert_int_equal(page->deadline, 0);
+	assert_int_equal(page->callee, 0);
+	fake_begin();
+	assert_int_equal(deadline_next(&kernel.space, &deadline, &object), STATUS_NOT_FOUND);
+}
+
+/* Ports come and go: those that are gone, and those that it gave away, take no place. */
+static void test_many_ports(void **state)
+{
+	struct disk_capability next;
+
+	(void)state;
+	for (unsigned deletes = 0; deletes < 2; deletes++) {
+		begin();
+		for (unsigned i = 0; i < 3 * MACHINE_PORTS; i++) {
+			next = fake_create(OBJECT_PORT, 1);
+			place(&server, MANY, &next);
+			assert_int_equal(receive_now(&server, MANY), STATUS_TIMEOUT);
+			assert_int_equal(ask(&server, TABLE, deletes ? TABLE_DELETE : TABLE_DESTROY,
+					     MANY, 0),
+					 STATUS_OK);
+		}
+		for (unsigned i = 0; i <= MACHINE_PORTS; i++) {
+			next = fake_create(OBJECT_PORT, 1);
+			place(&server, MANY + i, &next);
+			assert_int_equal(receive_now(&server, MANY + i),
+					 i < MACHINE_PORTS ? STATUS_TIMEOUT : STATUS_LIMIT);
+		}
+	}
+}
+
+/* A port is destroyed, and who waits for it knows at once, whether it is held or not. */
+static void test_port_ends(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		begin();
+		assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_TIMEOUT);
+		if (i & 4)
+			assert_int_equal(receive_now(&server, SECOND), STATUS_TIMEOUT);
+		assert_int_equal(receive(&server, i & 1 ? SLOT_PORT : 0,
+					 i & 2 ? fake_now_ns + SECOND_NS : 0),
+				 FAKE_BLOCKED);
+		fake_machine(&server)->stopped = i & 1;
+		assert_int_equal(ask(&other, TABLE, TABLE_DESTROY, SLOT_PORT, 0), STATUS_OK);
+		if (i & 4 && !(i & 1)) {
+			assert_waits(&server);
+			assert_int_equal(ask(&other, TABLE, TABLE_DESTROY, SECOND, 0), STATUS_OK);
+		}
+		assert_told(&server, STATUS_DEAD);
+		assert_int_equal(fake_machine(&server)->stopped, i & 1);
+	}
+}
+
+/* What takes the port out of a slot of the server's table. */
+static enum status take_away(unsigned how)
+{
+	static const struct disk_capability none;
+
+	switch (how) {
+	case 0:
+		return ask(&other, TABLE, TABLE_DELETE, SLOT_PORT, 0);
+	case 1:
+		return ask(&other, TABLE, TABLE_MOVE, SLOT_PORT, MANY);
+	case 2:
+		return ask(&other, TABLE, TABLE_MOVE, MACHINE, SLOT_PORT);
+	case 3:
+		return ask(&other, TABLE, TABLE_COPY, TABLE, SLOT_PORT);
+	case 4: /* no right is left */
+		return ask(&other, TABLE, TABLE_REDUCE, SLOT_PORT, SLOT_PORT);
+	case 5:
+		fake_machine(&other)->registers.gpr[REGISTER_R14] = 0;
+		return ask(&other, MACHINE, MACHINE_PLACE, SLOT_PORT, 0);
+	case 6: /* with the table goes all */
+		place(&server, SLOT_TABLE, &none);
+		return ask(&other, TABLE, TABLE_DESTROY, SLOT_TABLE, 0);
+	default:
+		return STATUS_INVALID;
+	}
+}
+
+static void test_taken_away(void **state)
+{
+	struct disk_capability table;
+
+	(void)state;
+	for (unsigned how = 0; how < 6; how++)
+		for (unsigned any = 0; any < 2; any++) {
+			begin();
+			assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_TIMEOUT);
+			assert_int_equal(
+				receive(&server, any ? 0 : SLOT_PORT, fake_now_ns + SECOND_NS),
+				FAKE_BLOCKED);
+			assert_int_equal(take_away(how), STATUS_OK);
+			assert_told(&server, STATUS_NO_CAPABILITY);
+			/* The other one may receive now. */
+			assert_int_equal(receive_now(&other, SLOT_PORT), STATUS_TIMEOUT);
+		}
+	begin();
+	table = fake_machine(&server)->table;
+	table.rights = RIGHT_ALL;
+	place(&other, OTHER, &table);
+	table = fake_machine(&other)->table;
+	place(&other, TABLE, &table);
+	assert_int_equal(receive_now(&server, SECOND), STATUS_TIMEOUT);
+	assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_TIMEOUT);
+	assert_int_equal(receive(&server, 0, 0), FAKE_BLOCKED);
+	assert_int_equal(ask(&other, TABLE, TABLE_DESTROY, OTHER, 0), STATUS_OK);
+	assert_told(&server, STATUS_NO_CAPABILITY);
+}
+
+/* What leaves it its capability ends nothing. */
+static void test_kept(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(receive(&server, SLOT_PORT, 0), FAKE_BLOCKED);
+	assert_int_equal(ask(&other, TABLE, TABLE_COPY, SLOT_PORT, MANY), STATUS_OK);
+	assert_int_equal(ask(&other, TABLE, TABLE_DELETE, MANY, 0), STATUS_OK);
+	assert_int_equal(ask(&other, TABLE, TABLE_DELETE, SECOND, 0), STATUS_OK);
+	fake_machine(&other)->registers.gpr[REGISTER_R14] = SLOT_PORT;
+	assert_int_equal(ask(&other, MACHINE, MACHINE_PLACE, SLOT_PORT, 0), STATUS_OK);
+	fake_machine(&other)->registers.gpr[REGISTER_R14] = 0;
+	assert_waits(&server);
+	assert_int_equal(fake_call(&other, ENTRY_SEND, SLOT_PORT, 5, 0), FAKE_DONE);
+	assert_told(&server, STATUS_OK);
+	/* Through the slot that it used last. */
+	assert_int_equal(ask(&other, TABLE, TABLE_COPY, SLOT_PORT, MANY), STATUS_OK);
+	assert_int_equal(receive(&server, MANY, 0), FAKE_BLOCKED);
+	assert_int_equal(ask(&other, TABLE, TABLE_DELETE, SLOT_PORT, 0), STATUS_OK);
+	assert_waits(&server);
+	assert_int_equal(ask(&other, TABLE, TABLE_DELETE, MANY, 0), STATUS_OK);
+	assert_told(&server, STATUS_NO_CAPABILITY);
+}
+
+/* A message to who has no capability any more waits for who has. */
+static void test_queued(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_TIMEOUT);
+	assert_int_equal(receive_now(&other, SLOT_PORT), STATUS_BUSY);
+	assert_int_equal(ask(&server, TABLE, TABLE_DELETE, SLOT_PORT, 0), STATUS_OK);
+	/* It has none to receive from, and sleeps. */
+	assert_int_equal(receive(&server, 0, fake_now_ns + SECOND_NS), FAKE_BLOCKED);
+	assert_int_equal(fake_call(&other, ENTRY_SEND, SLOT_PORT, 5, 0), FAKE_DONE);
+	assert_waits(&server);
+	assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_NO_CAPABILITY);
+	assert_int_equal(receive_now(&other, SLOT_PORT), STATUS_OK);
+	assert_int_equal(fake_machine(&other)->registers.gpr[REGISTER_RSI], 5);
+}
+
+/* Who gets it back when another one receives by then is not the receiver again. */
+static void test_taken_over(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_TIMEOUT);
+	assert_int_equal(ask(&other, TABLE, TABLE_DELETE, SLOT_PORT, 0), STATUS_OK);
+	assert_int_equal(receive_now(&other, SLOT_PORT), STATUS_TIMEOUT);
+	place(&server, SLOT_PORT, &port);
+	assert_int_equal(fake_call(&other, ENTRY_SEND, SLOT_PORT, 5, 0), FAKE_DONE);
+	assert_int_equal(receive_now(&server, 0), STATUS_TIMEOUT);
+	assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_BUSY);
+	assert_int_equal(receive_now(&other, 0), STATUS_OK);
+	assert_int_equal(fake_machine(&other)->registers.gpr[REGISTER_RSI], 5);
+}
+
+/* A bond of an older kernel names no slot: it is that of the first that holds the port. */
+static void test_older(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		begin();
+		assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_TIMEOUT);
+		assert_int_equal(fake_machine(&server)->ports[0].slot, SLOT_PORT);
+		if (i)
+			assert_int_equal(receive(&server, 0, 0), FAKE_BLOCKED);
+		fake_machine(&server)->ports[0].slot = 0;
+		if (i == 2) {
+			assert_int_equal(ask(&other, TABLE, TABLE_DELETE, SLOT_PORT, 0), STATUS_OK);
+			assert_told(&server, STATUS_NO_CAPABILITY);
+			continue;
+		}
+		assert_int_equal(fake_call(&other, ENTRY_SEND, SLOT_PORT, 5, 0), FAKE_DONE);
+		if (!i) {
+			assert_int_equal(receive_now(&server, 0), STATUS_OK);
+			assert_int_equal(fake_machine(&server)->ports[0].slot, SLOT_PORT);
+		}
+		assert_told(&server, STATUS_OK);
+		assert_int_equal(fake_machine(&server)->registers.gpr[REGISTER_RSI], 5);
+	}
+}
+
+/* On a full store all of it happens or nothing. */
+static void test_full(void **state)
+{
+	(void)state;
+	for (uint32_t nth = 4;; nth++) {
+		struct disk_object record;
+		enum fake_end end;
+
+		begin();
+		assert_int_equal(receive(&server, SLOT_PORT, fake_now_ns + SECOND_NS),
+				 FAKE_BLOCKED);
+		fake_machine(&other)->registers.gpr[call_word_register[0]] = SLOT_PORT;
+		fake_fails_at = nth;
+		end = fake_call(&other, ENTRY_CALL, TABLE, TABLE_DESTROY, 0);
+		fake_fails_at = 0;
+		assert_int_equal(end, FAKE_DONE);
+		if (fake_machine(&other)->registers.gpr[REGISTER_RSI] == STATUS_OK &&
+		    fake_result(&other) == STATUS_OK)
+			break; /* from here on nothing is prepared any more */
+		assert_waits(&server);
+		fake_begin();
+		assert_int_equal(object_read(&kernel.space, (object_t){port.object}, &record),
+				 STATUS_OK);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_many_ports), cmocka_unit_test(test_port_ends),
+		cmocka_unit_test(test_taken_away), cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_queued),	   cmocka_unit_test(test_taken_over),
+		cmocka_unit_test(test_older),	   cmocka_unit_test(test_full),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
