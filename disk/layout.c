@@ -242,7 +242,7 @@ AT(disk_machine, deadline, 896);
 AT(disk_machine, call_number, 904);
 AT(disk_machine, callee_version, 912);
 AT(disk_machine, callee, 920);
-AT(disk_machine, reserved1, 924);
+AT(disk_machine, keeper_wants, 924);
 AT(disk_machine, fault_address, 928);
 AT(disk_machine, fault_code, 936);
 AT(disk_machine, cpu_ns, 944);

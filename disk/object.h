@@ -309,6 +309,11 @@ struct disk_registers {
 	uint64_t rflags;
 };
 
+/* What a keeper is told beside faults. */
+enum keeper_want {
+	KEEPER_EXIT = 1, /* that the machine has exited */
+};
+
 /* A run of pages of a segment that the machine may touch, at the segment's own
  * address.  Attachments of one machine do not overlap. */
 enum attachment_flag {
@@ -343,7 +348,7 @@ struct disk_machine {
 	uint64_t call_number;	       /* of the call in progress or the last one */
 	uint64_t callee_version;       /* AWAIT_REPLY: the port called, for ps */
 	uint32_t callee;
-	uint32_t reserved1;
+	uint32_t keeper_wants; /* enum keeper_want */
 	uint64_t fault_address, fault_code;
 	uint64_t cpu_ns;
 	uint64_t messages_sent, messages_received;

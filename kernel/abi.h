@@ -38,8 +38,8 @@
 #include "store/keeping.h"
 
 enum abi_entry {
-	ENTRY_CALL = 0,		 /* send to rdi, wait for the answer */
-	ENTRY_SEND = 1,		 /* asynchronous; FULL at once unless FLAG_WAIT */
+	ENTRY_CALL = 0, /* send to rdi, wait for the answer */
+	ENTRY_SEND = 1, /* asynchronous; FULL at once unless FLAG_WAIT */
 	/* From port rdi (0: any of mine), until rbx: TIMEOUT.  DEAD: it was destroyed meanwhile;
 	 * NO_CAPABILITY: it does not lie in that slot any more. */
 	ENTRY_RECEIVE = 2,
@@ -159,14 +159,16 @@ enum abi_operation {
 	/* Lets it go on; a faulted one tries anew.  STOPPED if it was never started or
 	 * has exited [CONTROL] */
 	MACHINE_CONTINUE = LABEL(OBJECT_MACHINE, 4),
-	/* w0 code; never answered.  Without a keeper the machine is destroyed,
-	 * with one it stays, exited, until somebody destroys it [CONTROL, self only] */
+	/* w0 code; never answered.  Without a keeper the machine is destroyed, with one it
+	 * stays, exited, until somebody destroys it.  Who waits for its answers is told GONE
+	 * [CONTROL, self only] */
 	MACHINE_EXIT = LABEL(OBJECT_MACHINE, 5),
 	MACHINE_REGISTERS = LABEL(OBJECT_MACHINE, 6), /* -> data struct disk_registers [CONTROL] */
 	/* data; only while it is held, faulted or not started: BUSY [CONTROL] */
 	MACHINE_SET_REGISTERS = LABEL(OBJECT_MACHINE, 7),
-	MACHINE_SET_KEEPER = LABEL(OBJECT_MACHINE, 8), /* c0 port with SEND, none: no keeper
-							  [CONTROL] */
+	/* c0 port with SEND, none: no keeper; w0 enum keeper_want, what it is told beside
+	 * faults [CONTROL] */
+	MACHINE_SET_KEEPER = LABEL(OBJECT_MACHINE, 8),
 	/* w0 0 .. 15, not above the caller's own: NO_RIGHT [CONTROL] */
 	MACHINE_SET_PRIORITY = LABEL(OBJECT_MACHINE, 9),
 	/* c0 (none: the slot is emptied), w0 slot of its table [CONTROL] */
@@ -179,8 +181,9 @@ enum abi_operation {
 	MACHINE_ATTACH = LABEL(OBJECT_MACHINE, 12),
 	/* w0 address inside the run; NOT_FOUND [CONTROL] */
 	MACHINE_DETACH = LABEL(OBJECT_MACHINE, 13),
-	/* Destroys machine, table, message page and owned segments; callers waiting
-	 * for it are answered GONE [DESTROY] */
+	/* Destroys machine, table, message page and owned segments, and the port in SLOT_PORT
+	 * if that capability has DESTROY; callers waiting for its answer are answered GONE.
+	 * What is queued in other ports stays there for the next receiver [DESTROY] */
 	MACHINE_DESTROY = LABEL(OBJECT_MACHINE, 14),
 	/* c0 port with SEND: gets one message after every resume (EVENT_RESUMED) [CONTROL] */
 	MACHINE_ON_RESUME = LABEL(OBJECT_MACHINE, 15),
@@ -310,6 +313,9 @@ enum abi_event {
 	EVENT_FAULT = LABEL(OBJECT_NONE, 1),
 	/* w0 generation, w1 enum abi_resume, w2 ns of wall time away */
 	EVENT_RESUMED = LABEL(OBJECT_NONE, 2),
+	/* To a keeper that wants it (KEEPER_EXIT): w0 code, w4 object of the machine, which has
+	 * exited and can be destroyed */
+	EVENT_EXIT = LABEL(OBJECT_NONE, 3),
 };
 
 enum abi_resume {

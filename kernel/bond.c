@@ -111,7 +111,8 @@ static enum status receiver_check(const struct disk_machine *machine, object_t p
 	enum status status = STATUS_EMPTY;
 	uint32_t slot;
 
-	if (index < MACHINE_PORTS)
+	/* One that has exited will not receive again, whatever it holds. */
+	if (index < MACHINE_PORTS && machine->state != MACHINE_EXITED)
 		status = bond_check(machine, index, &slot, &record);
 	return bond_over(status) ? STATUS_EMPTY : status;
 }

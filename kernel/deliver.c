@@ -59,22 +59,28 @@ void wait_end(struct disk_machine *machine)
 
 /* ---- what is lost ------------------------------------------------------------- */
 
+static const struct disk_capability none;
+
 static bool is_reply(const struct disk_capability *capability)
 {
 	return capability->version && capability->type == OBJECT_REPLY;
 }
 
-/* A capability that is about to be lost: if it is a reply, its caller is told
- * GONE.  Prepare, then COMMIT; OK also if nobody waits.  IO if the page of the one that
- * waits cannot be read, until it is given up: then it does not get to know. */
-static enum status lost_prepare(const struct disk_capability *capability)
+/* IO if the page of the one that waits cannot be read, until it is given up: then it does
+ * not get to know.  One that has faulted is given up by its keeper: it stays where it is,
+ * visibly, and *lost is then the call that it had received. */
+static enum status lost_prepare(struct disk_capability *lost)
 {
+	const struct disk_capability reply = *lost;
 	struct disk_machine *target;
 	enum status status;
 
-	if (!is_reply(capability))
+	*lost = none;
+	if (!is_reply(&reply))
 		return STATUS_OK;
-	status = reply_target(capability, &target);
+	status = reply_target(&reply, &target);
+	if (status == STATUS_OK && target->state == MACHINE_FAULTED)
+		*lost = target->reply;
 	if (status == STATUS_OK)
 		return machine_ready_prepare(&kernel.space, (object_t){target->object});
 	if (status == STATUS_IO)
@@ -82,40 +88,70 @@ static enum status lost_prepare(const struct disk_capability *capability)
 	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
 }
 
-static void lost_commit(const struct disk_capability *capability, enum status answer)
+/* Keepers of keepers: so many of those that are given up answer their callers at once. */
+#define LOST_CHAIN 4u
+
+enum status reply_lost_prepare(const struct disk_capability *capability)
 {
+	struct disk_capability lost = *capability;
+	enum status status = STATUS_OK;
+
+	for (unsigned i = 0; i < LOST_CHAIN && status == STATUS_OK; i++)
+		status = lost_prepare(&lost);
+	return status;
+}
+
+/* `last`: what it had received stays with it. */
+static void lost_commit(struct disk_capability *lost, enum status answer, bool last)
+{
+	const struct disk_capability reply = *lost;
 	struct disk_machine *target;
 	enum status status = STATUS_EMPTY;
 
-	if (is_reply(capability))
-		status = reply_target(capability, &target);
+	*lost = none;
+	if (is_reply(&reply))
+		status = reply_target(&reply, &target);
 	if (status == STATUS_IO)
 		kernel_print_loud("perdure: machine %u waits for an answer that it cannot be "
 				  "given: its page at address 0x%lx: %s",
-				  capability->object,
+				  reply.object,
 				  (unsigned long)(kernel.space.failed.n << PAGE_SHIFT),
 				  status_text(status));
 	if (status != STATUS_OK)
 		return;
 	target->call_number++;
-	if (target->state == MACHINE_FAULTED)
-		return; /* it stays where it is, visibly */
+	if (target->state == MACHINE_FAULTED) {
+		if (!last) {
+			*lost = target->reply;
+			target->reply = none;
+		}
+		return;
+	}
 	ASSERT(target->state == MACHINE_AWAIT_REPLY && answer != STATUS_OK);
 	call_registers_done(target, answer, 0, 0);
 	wait_end(target);
 }
 
+void reply_lost(const struct disk_capability *capability, enum status answer)
+{
+	struct disk_capability lost = *capability;
+
+	for (unsigned i = 0; i < LOST_CHAIN; i++)
+		lost_commit(&lost, i ? STATUS_GONE : answer, i == LOST_CHAIN - 1);
+}
+
 enum status slot_lost_prepare(const struct disk_capability *table, uint32_t slot,
 			      const struct disk_capability *held, const struct disk_capability *put)
 {
-	return is_reply(held) ? lost_prepare(held) : bond_lost_prepare(table, slot, held, put);
+	return is_reply(held) ? reply_lost_prepare(held)
+			      : bond_lost_prepare(table, slot, held, put);
 }
 
 void slot_lost(const struct disk_capability *table, uint32_t slot,
 	       const struct disk_capability *held, const struct disk_capability *put)
 {
 	if (is_reply(held))
-		lost_commit(held, STATUS_GONE);
+		reply_lost(held, STATUS_GONE);
 	else
 		bond_lost(table, slot, held, put);
 }
@@ -128,7 +164,7 @@ static enum status deliver_lost_prepare(const struct transit *message)
 	enum status status = STATUS_OK;
 
 	for (unsigned i = 0; i < MESSAGE_CAPABILITIES && status == STATUS_OK; i++)
-		status = lost_prepare(&message->capability[i]);
+		status = reply_lost_prepare(&message->capability[i]);
 	return status;
 }
 
@@ -201,7 +237,7 @@ static unsigned deliver_capabilities(struct disk_machine *to, const struct trans
 		if (!message->capability[i].version)
 			continue;
 		if (deliver_slot(to, i, &table, &slot) != STATUS_OK || !slot) {
-			lost_commit(&message->capability[i], STATUS_GONE);
+			reply_lost(&message->capability[i], STATUS_GONE);
 			continue;
 		}
 		table_put(&kernel.space, &table, slot, &message->capability[i]);
@@ -267,14 +303,16 @@ enum status reply_prepare(struct disk_machine *target, const struct transit *mes
 	if (target->state != MACHINE_FAULTED)
 		return deliver_prepare(target, message);
 	status = deliver_lost_prepare(message);
+	if (status == STATUS_OK && message->label != STATUS_OK)
+		status = reply_lost_prepare(&target->reply);
 	if (status == STATUS_OK)
 		status = machine_ready_prepare(&kernel.space, (object_t){target->object});
 	return status;
 }
 
 /* An answer to a faulted machine comes from its keeper: OK lets it try again
- * with registers untouched, anything else leaves it where it is.  It takes no
- * capabilities. */
+ * with registers untouched, anything else leaves it where it is, and who had called it
+ * is told GONE.  It takes no capabilities. */
 void reply_commit(struct disk_machine *target, const struct transit *message)
 {
 	object_t object = {target->object};
@@ -285,11 +323,14 @@ void reply_commit(struct disk_machine *target, const struct transit *message)
 		return;
 	}
 	for (unsigned i = 0; i < MESSAGE_CAPABILITIES; i++)
-		lost_commit(&message->capability[i], STATUS_GONE);
+		reply_lost(&message->capability[i], STATUS_GONE);
 	target->call_number++;
 	console_examine();
-	if (message->label != STATUS_OK)
+	if (message->label != STATUS_OK) {
+		reply_lost(&target->reply, STATUS_GONE);
+		target->reply = none;
 		return;
+	}
 	target->fault = FAULT_NONE;
 	target->state = MACHINE_READY;
 	machine_ready_set(&kernel.space, object, true);
@@ -298,12 +339,12 @@ void reply_commit(struct disk_machine *target, const struct transit *message)
 
 enum status reply_abandon(const struct disk_capability *reply, enum status answer)
 {
-	enum status status = lost_prepare(reply);
+	enum status status = reply_lost_prepare(reply);
 
 	ASSERT(answer != STATUS_OK);
 	/* COMMIT POINT */
 	if (status == STATUS_OK)
-		lost_commit(reply, answer);
+		reply_lost(reply, answer);
 	return status;
 }
 
@@ -342,7 +383,6 @@ enum status reply_abandon_table(object_t table)
 	if (status != STATUS_OK)
 		return status == STATUS_DEAD ? STATUS_OK : status;
 	for (uint32_t slot = 0; slot < record.size; slot++) {
-		static const struct disk_capability empty;
 		struct disk_capability held;
 
 		store_operation_begin(kernel.space.store);
@@ -357,7 +397,7 @@ enum status reply_abandon_table(object_t table)
 			continue;
 		if (status != STATUS_OK)
 			return status;
-		table_put(&kernel.space, &record, slot, &empty);
+		table_put(&kernel.space, &record, slot, &none);
 	}
 	return STATUS_OK;
 }

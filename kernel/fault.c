@@ -163,8 +163,8 @@ enum status fault_keeper(const struct disk_machine *machine, struct disk_object 
 	return status;
 }
 
-/* Tells the keeper, by the same way as any call.  OK, WAIT, or why not. */
-static enum status fault_tell(struct disk_machine *machine, const struct transit *message)
+/* By the same way as any call. */
+enum status fault_tell(const struct disk_machine *machine, const struct transit *message)
 {
 	struct disk_machine *receiver;
 	struct disk_message queued = {0};
@@ -257,7 +257,11 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	ASSERT(machine->state == MACHINE_READY && machine->version == task->version);
 	told = status == STATUS_OK;
 	message = fault_message(machine, fault, address, code);
-	status = machine->keeper.version ? fault_tell(machine, &message) : STATUS_NO_CAPABILITY;
+	/* Without a keeper it stops for good, and who has called it is told. */
+	status = reply_lost_prepare(&machine->reply);
+	if (status == STATUS_OK)
+		status = machine->keeper.version ? fault_tell(machine, &message)
+						 : STATUS_NO_CAPABILITY;
 	if (status == STATUS_WAIT)
 		kernel_park(0);
 	/* A keeper must not miss a fault. */
@@ -266,8 +270,12 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	if (status == STATUS_IO)
 		kernel_park_for_disk(TASK_READS_FAULT);
 	/* COMMIT POINT */
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
 		machine->call_number++;
+	} else {
+		reply_lost(&machine->reply, STATUS_GONE);
+		memset(&machine->reply, 0, sizeof(machine->reply));
+	}
 	machine->state = MACHINE_FAULTED;
 	machine->fault = (uint8_t)fault;
 	machine->fault_address = address;

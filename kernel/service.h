@@ -71,6 +71,7 @@ OBJECT_LIST(SERVICE_DECLARE)
 #undef SERVICE_DECLARE
 
 /* service_machine_end.c */
+enum status machine_abandon(object_t object, object_t *table);
 enum status machine_before_end(object_t object);
 void machine_after_end(object_t object, const struct disk_object *record);
 /* service_end.c */

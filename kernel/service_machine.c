@@ -292,35 +292,73 @@ static enum status machine_created(struct service *service)
 
 /* ---- the end ---------------------------------------------------------------------- */
 
-static enum status machine_exit(struct service *service)
+/* Without a keeper nobody is to look at what is left of it. */
+static enum status exit_destroyed(struct service *service)
 {
 	struct disk_machine *machine = service->call->machine;
+	enum status status = log_prepare(&kernel.space, KERNEL_LOG_LINE);
+	bool logged = status == STATUS_OK;
+	char name[MACHINE_NAME];
+
+	if (status == STATUS_WAIT)
+		return status;
+	memcpy(name, machine->name, sizeof(name));
+	name[sizeof(name) - 1] = 0;
+	status = service_destroy((object_t){machine->object}, OBJECT_MACHINE);
+	if (status != STATUS_OK)
+		return status;
+	store_operation_begin(kernel.space.store);
+	if (logged && log_prepare(&kernel.space, KERNEL_LOG_LINE) == STATUS_OK)
+		service_log_line("%s ended, code %lu", name,
+				 (unsigned long)service->message.word[0]);
+	kernel_leave();
+}
+
+/* A keeper must not miss it; one that is gone is told nothing. */
+static enum status exit_tell(const struct disk_machine *machine, uint64_t code)
+{
+	const struct transit message = {
+		.badge = machine->keeper.badge,
+		.label = EVENT_EXIT,
+		.word = {code, 0, 0, 0, machine->object, 0},
+		.sender = machine->object,
+	};
+	enum status status;
+
+	if (!(machine->keeper_wants & KEEPER_EXIT))
+		return STATUS_OK;
+	status = fault_tell(machine, &message);
+	return status == STATUS_WAIT || status == STATUS_NO_SPACE ||
+			       (status == STATUS_IO && !kernel_read_given_up())
+		       ? status
+		       : STATUS_OK;
+}
+
+static enum status machine_exit(struct service *service)
+{
+	uint32_t code = (uint32_t)service->message.word[0];
+	struct disk_machine *machine = service->call->machine;
 	struct cpu *cpu = cpu_this();
+	object_t object = {machine->object}, table;
 	enum status status;
 
 	if (!target_is_self(service))
 		return STATUS_INVALID;
-	status = log_prepare(&kernel.space, KERNEL_LOG_LINE);
-	if (status == STATUS_WAIT)
+	if (!machine->keeper.version)
+		return exit_destroyed(service);
+	status = machine_abandon(object, &table);
+	store_operation_begin(kernel.space.store);
+	if (status == STATUS_OK)
+		status = machine_prepare(&kernel.space, object, &machine);
+	if (status == STATUS_OK)
+		status = exit_tell(machine, code);
+	if (status == STATUS_NO_SPACE)
+		kernel_park_for_space();
+	if (status != STATUS_OK)
 		return status;
-	if (!machine->keeper.version) {
-		char name[MACHINE_NAME];
-		bool logged = status == STATUS_OK;
-
-		memcpy(name, machine->name, sizeof(name));
-		name[sizeof(name) - 1] = 0;
-		status = service_destroy((object_t){machine->object}, OBJECT_MACHINE);
-		if (status != STATUS_OK)
-			return status;
-		store_operation_begin(kernel.space.store);
-		if (logged && log_prepare(&kernel.space, KERNEL_LOG_LINE) == STATUS_OK)
-			service_log_line("%s ended, code %lu", name,
-					 (unsigned long)service->message.word[0]);
-		kernel_leave();
-	}
 	/* COMMIT POINT */
 	ASSERT(machine->state == MACHINE_READY && cpu->running);
-	machine->exit_code = (uint32_t)service->message.word[0];
+	machine->exit_code = code;
 	machine->state = MACHINE_EXITED;
 	console_examine();
 	task_idle(cpu->running);
@@ -345,13 +383,18 @@ static enum status machine_set_keeper(struct service *service)
 	const struct disk_capability *keeper = &service->message.capability[0];
 	enum status status = STATUS_OK;
 
+	if (service->message.word[0] & ~(uint64_t)KEEPER_EXIT)
+		return STATUS_INVALID;
 	if (keeper->version)
 		status = object_resolve(&kernel.space, keeper, OBJECT_PORT, RIGHT_SEND, NULL);
 	if (status == STATUS_OK)
 		status = target_prepare(service, &machine);
-	if (status == STATUS_OK)
-		machine->keeper = *keeper;
-	return status;
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	machine->keeper = *keeper;
+	machine->keeper_wants = (uint32_t)service->message.word[0];
+	return STATUS_OK;
 }
 
 static enum status machine_on_resume(struct service *service)

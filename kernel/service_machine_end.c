@@ -7,43 +7,16 @@
 #include "kernel/service.h"
 #include "base/assert.h"
 
-/* What has to be known of a machine after it may have left memory. */
-struct ending {
-	object_t table, port[MACHINE_PORTS];
-	uint64_t version[MACHINE_PORTS];
-};
-
-/* Nobody may wait for an answer of the machine any more. */
-static enum status ending_replies(const struct ending *ending)
-{
-	enum status status = ending->table.n ? reply_abandon_table(ending->table) : STATUS_OK;
-
-	for (unsigned i = 0; i < MACHINE_PORTS && status == STATUS_OK; i++) {
-		struct disk_object record;
-
-		if (!ending->port[i].n)
-			continue;
-		store_operation_begin(kernel.space.store);
-		status = object_read(&kernel.space, ending->port[i], &record);
-		if (status == STATUS_OK && record.version == ending->version[i])
-			status = reply_abandon_port(ending->port[i]);
-		if (status == STATUS_DEAD || status == STATUS_NOT_FOUND)
-			status = STATUS_OK;
-	}
-	return status;
-}
-
-/* Its own port dies with it, if it may destroy it. */
-static enum status ending_port(const struct ending *ending)
+/* Its own port dies with it, if it may destroy it; what is queued in others stays for the
+ * next receiver. */
+static enum status ending_port(object_t owned)
 {
 	struct disk_capability port;
 	struct disk_object table;
 	enum status status;
 
-	if (!ending->table.n)
-		return STATUS_OK;
 	store_operation_begin(kernel.space.store);
-	status = object_read(&kernel.space, ending->table, &table);
+	status = object_read(&kernel.space, owned, &table);
 	if (status == STATUS_OK)
 		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
 	if (status == STATUS_OK)
@@ -75,11 +48,10 @@ static enum status ending_unmap(const struct disk_machine *machine)
 	return STATUS_OK;
 }
 
-/* Before its end: its callers are answered, its port goes. */
-static enum status ending_begin(object_t object)
+/* Nobody is to wait for its answers any more.  `table` is what it has, 0: none. */
+enum status machine_abandon(object_t object, object_t *table)
 {
 	static const struct disk_capability none;
-	struct ending ending;
 	struct disk_machine *machine;
 	enum status status;
 
@@ -95,13 +67,8 @@ static enum status ending_begin(object_t object)
 	status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, NULL);
 	if (status == STATUS_WAIT || status == STATUS_IO)
 		return status;
-	ending.table = (object_t){status == STATUS_OK ? machine->table.object : 0};
-	for (unsigned i = 0; i < MACHINE_PORTS; i++) {
-		ending.port[i] = (object_t){machine->ports[i].object};
-		ending.version[i] = machine->ports[i].version;
-	}
-	status = ending_replies(&ending);
-	return status == STATUS_OK ? ending_port(&ending) : status;
+	*table = (object_t){status == STATUS_OK ? machine->table.object : 0};
+	return table->n ? reply_abandon_table(*table) : STATUS_OK;
 }
 
 /* In steps that each leave a sound state; the object goes after them, with its table,
@@ -110,8 +77,11 @@ static enum status ending_begin(object_t object)
 enum status machine_before_end(object_t object)
 {
 	struct disk_machine *machine;
-	enum status status = ending_begin(object);
+	object_t table = {0};
+	enum status status = machine_abandon(object, &table);
 
+	if (status == STATUS_OK && table.n)
+		status = ending_port(table);
 	if (status != STATUS_OK && status != STATUS_CORRUPT)
 		return status;
 	store_operation_begin(kernel.space.store);

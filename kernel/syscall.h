@@ -78,8 +78,12 @@ enum status reply_target(const struct disk_capability *reply, struct disk_machin
 enum status reply_prepare(struct disk_machine *target, const struct transit *message);
 void reply_commit(struct disk_machine *target, const struct transit *message);
 
-/* A reply capability is about to be lost: its caller is told why, mostly GONE.  A commit
- * of its own; the slot itself is the caller's business.  OK also if nobody waits. */
+/* A capability is about to be lost: if it is a reply, its caller is told why, mostly GONE,
+ * and so are those who had called a machine that is given up so after a fault.  The slot
+ * itself is the caller's business.  Prepare, then COMMIT; OK also if nobody waits. */
+enum status reply_lost_prepare(const struct disk_capability *capability);
+void reply_lost(const struct disk_capability *capability, enum status answer);
+/* Both, as an operation. */
 enum status reply_abandon(const struct disk_capability *reply, enum status answer);
 /* The same for all calls queued in a port / held in a table. */
 enum status reply_abandon_port(object_t port);
@@ -97,6 +101,12 @@ enum status slot_lost_prepare(const struct disk_capability *table, uint32_t slot
 			      const struct disk_capability *put);
 void slot_lost(const struct disk_capability *table, uint32_t slot,
 	       const struct disk_capability *held, const struct disk_capability *put);
+
+/* ---- fault.c --------------------------------------------------------------------- */
+
+/* Tells the machine's keeper: a commit of its own.  OK, WAIT, NO_SPACE, IO, or why nobody
+ * is told. */
+enum status fault_tell(const struct disk_machine *machine, const struct transit *message);
 
 /* ---- bond.c ---------------------------------------------------------------------- */
 

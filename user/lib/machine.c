@@ -58,7 +58,7 @@ enum status machine_set_registers(struct machine machine, const struct disk_regi
 
 enum status machine_set_keeper(struct machine machine, struct port port)
 {
-	struct message message = {.pass = {(uint16_t)port.slot}};
+	struct message message = {.word = {KEEPER_EXIT}, .pass = {(uint16_t)port.slot}};
 
 	return message_request(machine.slot, MACHINE_SET_KEEPER, &message);
 }

@@ -271,6 +271,200 @@ static void test_older(void **state)
 	}
 }
 
+/* ---- who has called -------------------------------------------------------------------- */
+
+enum { CALLED = 40 };
+
+#define BAD_ENTRY ((enum abi_entry)99)
+
+static struct disk_capability client, keeper;
+
+/* The client has called the server, which has received that; another call and a message are
+ * queued behind. */
+static void called(bool kept)
+{
+	struct disk_capability third;
+
+	begin();
+	client = fake_create(OBJECT_MACHINE, 0);
+	third = fake_create(OBJECT_MACHINE, 0);
+	keeper = fake_create(OBJECT_PORT, 1);
+	place(&client, SECOND, &second);
+	place(&third, SECOND, &second);
+	place(&other, CALLED, &keeper);
+	if (kept)
+		fake_machine(&server)->keeper = keeper;
+	assert_int_equal(fake_call(&client, ENTRY_CALL, SECOND, 5, 0), FAKE_BLOCKED);
+	assert_int_equal(receive(&server, SECOND, 0), FAKE_DONE);
+	assert_int_equal(fake_call(&third, ENTRY_CALL, SECOND, 6, 0), FAKE_BLOCKED);
+	assert_int_equal(fake_call(&other, ENTRY_SEND, SECOND, 7, 0), FAKE_DONE);
+	place(&other, OTHER, &third);
+}
+
+static void assert_gone(void)
+{
+	assert_int_equal(fake_machine(&client)->state, MACHINE_READY);
+	assert_int_equal(fake_result(&client), STATUS_GONE);
+}
+
+/* What the server had not received is still there, for who receives next. */
+static void assert_queued(void)
+{
+	struct disk_capability third = {0};
+	struct disk_object table;
+
+	fake_adopt();
+	assert_int_equal(object_resolve(&kernel.space, &fake_machine(&other)->table, OBJECT_TABLE,
+					0, &table),
+			 STATUS_OK);
+	assert_int_equal(table_get(&kernel.space, &table, OTHER, &third), STATUS_OK);
+	fake_begin();
+	assert_int_equal(fake_machine(&third)->state, MACHINE_AWAIT_REPLY);
+	assert_int_equal(receive_now(&other, SECOND), STATUS_OK);
+	assert_int_equal(fake_machine(&other)->registers.gpr[REGISTER_RSI], 6);
+	assert_int_equal(fake_call(&other, ENTRY_SEND, SLOT_REPLY, 66, 0), FAKE_DONE);
+	assert_int_equal(fake_machine(&third)->registers.gpr[REGISTER_RSI], 66);
+	assert_int_equal(receive_now(&other, SECOND), STATUS_OK);
+	assert_int_equal(fake_machine(&other)->registers.gpr[REGISTER_RSI], 7);
+}
+
+static void test_server_destroyed(void **state)
+{
+	(void)state;
+	called(false);
+	assert_int_equal(ask(&other, MACHINE, MACHINE_DESTROY, 0, 0), STATUS_OK);
+	assert_gone();
+	assert_queued();
+	/* With the port go those that are queued in it. */
+	called(false);
+	assert_int_equal(ask(&other, MACHINE, MACHINE_DESTROY, 0, 0), STATUS_OK);
+	assert_int_equal(fake_call(&client, ENTRY_CALL, SECOND, 5, 0), FAKE_BLOCKED);
+	place(&other, TABLE, &(struct disk_capability){0});
+	server = fake_machine(&other)->table;
+	place(&other, TABLE, &server);
+	assert_int_equal(ask(&other, TABLE, TABLE_DESTROY, SECOND, 0), STATUS_OK);
+	assert_gone();
+}
+
+static enum fake_end server_exits(void)
+{
+	fake_machine(&server)->registers.gpr[call_word_register[0]] = 3;
+	return fake_call(&server, ENTRY_CALL, MACHINE, MACHINE_EXIT, 0);
+}
+
+static void set_keeper(uint64_t wants, enum status expected)
+{
+	fake_machine(&other)->registers.gpr[REGISTER_R14] = CALLED;
+	assert_int_equal(ask(&other, MACHINE, MACHINE_SET_KEEPER, wants, 0), expected);
+	fake_machine(&other)->registers.gpr[REGISTER_R14] = 0;
+}
+
+static void test_server_exits(void **state)
+{
+	const uint64_t *gpr;
+
+	(void)state;
+	for (unsigned moved = 0; moved < 2; moved++) {
+		called(false);
+		set_keeper(KEEPER_EXIT, STATUS_OK);
+		if (moved) /* it has put the call aside */
+			assert_int_equal(ask(&server, TABLE, TABLE_MOVE, SLOT_REPLY, MANY),
+					 STATUS_OK);
+		assert_int_equal(server_exits(), FAKE_BLOCKED);
+		assert_int_equal(fake_machine(&server)->state, MACHINE_EXITED);
+		assert_gone();
+		assert_queued();
+		assert_int_equal(receive_now(&other, CALLED), STATUS_OK);
+		gpr = fake_machine(&other)->registers.gpr;
+		assert_int_equal(gpr[REGISTER_RSI], EVENT_EXIT);
+		assert_int_equal(gpr[call_word_register[0]], 3);
+		assert_int_equal(gpr[call_word_register[4]], server.object);
+		assert_int_equal(fake_machine(&other)->reply.version, 0);
+	}
+}
+
+/* A keeper of an older program hears of faults only; one whose queue is full hears later;
+ * one that is gone holds up nobody. */
+static void test_exit_told(void **state)
+{
+	enum fake_end end;
+
+	(void)state;
+	called(false);
+	set_keeper(2, STATUS_INVALID);
+	set_keeper(0, STATUS_OK);
+	assert_int_equal(server_exits(), FAKE_BLOCKED);
+	assert_int_equal(receive_now(&other, CALLED), STATUS_TIMEOUT);
+
+	called(false);
+	set_keeper(KEEPER_EXIT, STATUS_OK);
+	assert_int_equal(fake_call(&other, ENTRY_SEND, CALLED, 1, 0), FAKE_DONE);
+	assert_int_equal(server_exits(), FAKE_PARKED);
+	assert_int_equal(fake_machine(&server)->state, MACHINE_READY);
+	assert_int_equal(receive_now(&other, CALLED), STATUS_OK);
+	fake_wait(&server, 1, &end);
+	assert_int_equal(end, FAKE_BLOCKED);
+	assert_int_equal(receive_now(&other, CALLED), STATUS_OK);
+	assert_int_equal(fake_machine(&other)->registers.gpr[REGISTER_RSI], EVENT_EXIT);
+
+	called(false);
+	set_keeper(KEEPER_EXIT, STATUS_OK);
+	server = fake_machine(&other)->table;
+	place(&other, TABLE, &server);
+	assert_int_equal(ask(&other, TABLE, TABLE_DESTROY, CALLED, 0), STATUS_OK);
+	fake_begin();
+	assert_int_equal(fake_machine(&client)->state, MACHINE_AWAIT_REPLY);
+}
+
+/* A fault with nobody to tell, one that the keeper does not cure, one with which the keeper
+ * ends; one that it cures, and a machine that is only held, keep their callers. */
+static void test_server_faults(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		called(i != 0);
+		if (i == 4)
+			assert_int_equal(ask(&other, MACHINE, MACHINE_STOP, 0, 0), STATUS_OK);
+		else
+			assert_int_equal(fake_call(&server, BAD_ENTRY, 0, 0, 0), FAKE_BLOCKED);
+		if (i)
+			assert_int_equal(fake_machine(&client)->state, MACHINE_AWAIT_REPLY);
+		if (i && i < 4) {
+			assert_int_equal(receive_now(&other, CALLED), STATUS_OK);
+			assert_int_equal(fake_call(&other, i < 3 ? ENTRY_SEND : ENTRY_RECEIVE,
+						   i < 3 ? SLOT_REPLY : CALLED,
+						   i == 2 ? STATUS_OK : STATUS_INVALID, 0),
+					 FAKE_DONE);
+		}
+		if (i == 2 || i == 4) {
+			assert_int_equal(fake_machine(&client)->state, MACHINE_AWAIT_REPLY);
+			assert_int_equal(fake_machine(&server)->reply.version, client.version);
+			continue;
+		}
+		assert_int_equal(fake_machine(&server)->state, MACHINE_FAULTED);
+		assert_gone();
+		assert_int_equal(fake_machine(&server)->reply.version, 0);
+		assert_int_equal(ask(&other, MACHINE, MACHINE_DESTROY, 0, 0), STATUS_OK);
+		assert_queued();
+	}
+}
+
+/* The keeper of a keeper gives up: who had called the first is told too. */
+static void test_keepers(void **state)
+{
+	(void)state;
+	called(true);
+	fake_machine(&other)->keeper = second;
+	assert_int_equal(fake_call(&server, BAD_ENTRY, 0, 0, 0), FAKE_BLOCKED);
+	assert_int_equal(receive_now(&other, CALLED), STATUS_OK);
+	assert_int_equal(fake_machine(&other)->reply.version, server.version);
+	fake_machine(&other)->keeper = (struct disk_capability){0};
+	assert_int_equal(fake_call(&other, BAD_ENTRY, 0, 0, 0), FAKE_BLOCKED);
+	assert_int_equal(fake_machine(&server)->state, MACHINE_FAULTED);
+	assert_int_equal(fake_machine(&server)->reply.version, 0);
+	assert_gone();
+}
+
 /* On a full store all of it happens or nothing. */
 static void test_full(void **state)
 {
@@ -300,10 +494,13 @@ static void test_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_many_ports), cmocka_unit_test(test_port_ends),
-		cmocka_unit_test(test_taken_away), cmocka_unit_test(test_kept),
-		cmocka_unit_test(test_queued),	   cmocka_unit_test(test_taken_over),
-		cmocka_unit_test(test_older),	   cmocka_unit_test(test_full),
+		cmocka_unit_test(test_many_ports),    cmocka_unit_test(test_port_ends),
+		cmocka_unit_test(test_taken_away),    cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_queued),	      cmocka_unit_test(test_taken_over),
+		cmocka_unit_test(test_older),	      cmocka_unit_test(test_server_destroyed),
+		cmocka_unit_test(test_server_exits),  cmocka_unit_test(test_exit_told),
+		cmocka_unit_test(test_server_faults), cmocka_unit_test(test_keepers),
+		cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,14 @@ static int selftest_call(void)
 	return (int)message_call(PORT(SELFTEST_SECOND), &message);
 }
 
+/* Receives from what it was given; the result is how it ends. */
+static int selftest_receive(void)
+{
+	struct message message = {0};
+
+	return (int)message_receive(PORT(SELFTEST_SECOND), &message);
+}
+
 /* Becomes the receiver of what it was given, and waits elsewhere. */
 static int selftest_bind(void)
 {
@@ -71,6 +79,8 @@ int selftest_child(int argc, char **argv)
 	}
 	if (text_equal(argv[1], "call"))
 		return selftest_call();
+	if (text_equal(argv[1], "receive"))
+		return selftest_receive();
 	if (text_equal(argv[1], "bind"))
 		return selftest_bind();
 	if (text_equal(argv[1], "spin"))

@@ -58,27 +58,18 @@ static bool selftest_await_fault(uint64_t address)
 		     message.word[1] == address);
 }
 
-/* Answers the fault and waits a moment for something that does not come. */
-static void selftest_answer_fault(enum status answer)
-{
-	struct message message = {
-		.label = answer,
-		.deadline = clock_uptime() + 100 * NS_PER_MILLISECOND,
-	};
-
-	EXPECT(message_reply_receive(PORT(SLOT_A), &message), TIMEOUT);
-}
-
-/* The keeper attaches what was missing; the machine goes on and ends. */
+/* The keeper attaches what was missing; the machine goes on and ends, which it is told. */
 static void selftest_repair(const struct file *file, const struct spawned *child)
 {
+	struct message message = {.label = STATUS_OK, .deadline = clock_uptime() + SELFTEST_LIMIT};
 	struct abi_machine_info info;
 
 	EXPECT(machine_set_keeper(child->machine, PORT(SLOT_A)), OK);
 	if (!selftest_go(child) || !selftest_await_fault(file->address))
 		return;
 	EXPECT(machine_attach(child->machine, file->segment, 0, 0, RIGHT_READ, false), OK);
-	selftest_answer_fault(STATUS_OK);
+	EXPECT(message_reply_receive(PORT(SLOT_A), &message), OK);
+	CHECK(message.label == EVENT_EXIT && message.word[0] == 123);
 	CHECK(machine_info(child->machine, &info) == STATUS_OK && info.state == MACHINE_EXITED &&
 	      info.exit_code == 123);
 }
@@ -86,12 +77,13 @@ static void selftest_repair(const struct file *file, const struct spawned *child
 /* The keeper declines; the machine stays faulted until it is destroyed. */
 static void selftest_decline(const struct file *file, const struct spawned *child)
 {
+	struct message message = {.label = STATUS_INVALID, .deadline = 1};
 	struct abi_machine_info info;
 
 	EXPECT(machine_set_keeper(child->machine, PORT(SLOT_A)), OK);
 	if (!selftest_go(child) || !selftest_await_fault(file->address))
 		return;
-	selftest_answer_fault(STATUS_INVALID);
+	EXPECT(message_reply_receive(PORT(SLOT_A), &message), TIMEOUT);
 	CHECK(machine_info(child->machine, &info) == STATUS_OK && info.state == MACHINE_FAULTED &&
 	      info.fault == FAULT_PAGE && info.fault_address == file->address);
 }

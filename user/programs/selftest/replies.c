@@ -45,6 +45,15 @@ static bool replies_called(const char *what, const char *argument, struct spawne
 	       CHECK(message.label == SELFTEST_LABEL);
 }
 
+/* The keeper at SLOT_A is told. */
+static bool replies_exited(uint64_t code)
+{
+	struct message message = {.deadline = clock_uptime() + SELFTEST_LIMIT};
+
+	return EXPECT(message_receive(PORT(SLOT_A), &message), OK) && message.label == EVENT_EXIT &&
+	       message.word[0] == code;
+}
+
 /* A reply capability that is passed on to somebody who has no slot for it. */
 static void replies_refused(void)
 {
@@ -60,6 +69,7 @@ static void replies_refused(void)
 	CHECK(message.got == 0);
 	CHECK(replies_await(child.machine, MACHINE_EXITED, 0, &info) &&
 	      info.exit_code == STATUS_GONE);
+	CHECK(replies_exited(STATUS_GONE));
 	EXPECT(machine_destroy(child.machine), OK);
 	slot_give(child.machine.slot);
 	EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
@@ -86,36 +96,55 @@ static void replies_without_table(void)
 	EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
 }
 
-/* The receiver of a full queue ends; the queue is emptied and the sender goes on. */
+/* The receiver of a full queue ends; what is queued waits for the next one, and the sender
+ * goes on then. */
 static void replies_receiver_ends(void)
 {
-	struct abi_machine_info before = {.messages_sent = 0}, after = before, bound;
+	struct abi_machine_info info;
 	struct message message;
 	struct spawned receiver, sender;
-	enum status status;
-	uint64_t limit;
 
 	if (!EXPECT(bank_port(OWN_BANK, 4, SLOT_B), OK) ||
 	    !selftest_start("bind", NULL, SLOT_B, false, &receiver))
 		return;
-	CHECK(replies_await(receiver.machine, MACHINE_RECEIVE, 0, &bound));
+	CHECK(replies_await(receiver.machine, MACHINE_RECEIVE, 0, &info));
 	if (!selftest_start("fill", NULL, SLOT_B, false, &sender))
 		return;
 	replies_pause();
-	EXPECT(machine_info(sender.machine, &before), OK);
 	EXPECT(machine_destroy(receiver.machine), OK);
-	CHECK(replies_await(sender.machine, MACHINE_READY, before.messages_sent + 1, &after));
-	/* A pause of the whole machine can be longer than one wait. */
-	limit = clock_uptime() + SELFTEST_LIMIT;
-	do {
-		message = (struct message){.deadline = clock_uptime() + REPLIES_WAIT};
-		status = message_receive(PORT(SLOT_B), &message);
-	} while (status == STATUS_OK ||
-		 (clock_uptime() < limit && machine_info(sender.machine, &after) != STATUS_DEAD));
-	EXPECT(machine_info(sender.machine, &after), DEAD);
+	for (uint64_t i = 0; i < 20; i++) {
+		message = (struct message){.deadline = clock_uptime() + SELFTEST_LIMIT};
+		if (!EXPECT(message_receive(PORT(SLOT_B), &message), OK) ||
+		    !CHECK(message.word[0] == i))
+			break;
+	}
 	slot_give(receiver.machine.slot);
 	slot_give(sender.machine.slot);
 	EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
+}
+
+/* Who receives is told that the port is gone, or that it has been taken from it. */
+static void replies_no_port(bool taken)
+{
+	struct abi_machine_info info;
+	struct spawned receiver;
+
+	if (!EXPECT(bank_port(OWN_BANK, 4, SLOT_B), OK) ||
+	    !selftest_start("receive", NULL, SLOT_B, true, &receiver))
+		return;
+	EXPECT(machine_set_keeper(receiver.machine, PORT(SLOT_A)), OK);
+	selftest_go(&receiver);
+	CHECK(replies_await(receiver.machine, MACHINE_RECEIVE, 0, &info));
+	EXPECT(machine_take(receiver.machine, SLOT_TABLE, SLOT_C), OK);
+	if (taken)
+		EXPECT(table_delete(TABLE(SLOT_C), SELFTEST_SECOND), OK);
+	else
+		EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
+	CHECK(replies_exited(taken ? STATUS_NO_CAPABILITY : STATUS_DEAD));
+	if (taken)
+		EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
+	EXPECT(machine_destroy(receiver.machine), OK);
+	slot_give(receiver.machine.slot);
 }
 
 /* A segment goes with its owner, also where others have more of it mapped. */
@@ -201,6 +230,8 @@ void selftest_replies(void)
 	replies_refused();
 	replies_without_table();
 	replies_receiver_ends();
+	replies_no_port(false);
+	replies_no_port(true);
 	replies_owner_ends();
 	replies_number_used_again();
 	replies_registers();
