@@ -164,7 +164,9 @@ enum abi_operation {
 	 * [CONTROL, self only] */
 	MACHINE_EXIT = LABEL(OBJECT_MACHINE, 5),
 	MACHINE_REGISTERS = LABEL(OBJECT_MACHINE, 6), /* -> data struct disk_registers [CONTROL] */
-	/* data; only while it is held, faulted or not started: BUSY [CONTROL] */
+	/* data; only while it is held, faulted or not started: BUSY.  If it waits, for a
+	 * message, an answer or a time, it does not any more: it goes on with these registers,
+	 * and an answer that comes yet is dropped [CONTROL] */
 	MACHINE_SET_REGISTERS = LABEL(OBJECT_MACHINE, 7),
 	/* c0 port with SEND, none: no keeper; w0 enum keeper_want, what it is told beside
 	 * faults [CONTROL] */

@@ -220,9 +220,16 @@ static enum status machine_registers(struct service *service)
 	return STATUS_OK;
 }
 
+static bool machine_waits(const struct disk_machine *machine)
+{
+	return machine->state == MACHINE_RECEIVE || machine->state == MACHINE_AWAIT_REPLY ||
+	       machine->state == MACHINE_SLEEP;
+}
+
+/* With other registers it does something else than to wait for what it waited for. */
 static enum status machine_set_registers(struct service *service)
 {
-	struct disk_machine *machine;
+	struct disk_machine *machine = NULL;
 	struct task *task = task_find((object_t){service->target->object});
 	enum status status;
 
@@ -234,9 +241,17 @@ static enum status machine_set_registers(struct service *service)
 	if (status == STATUS_OK && !machine->stopped && machine->state != MACHINE_FAULTED &&
 	    machine->state != MACHINE_STOPPED)
 		status = STATUS_BUSY;
-	if (status == STATUS_OK)
-		memcpy(&machine->registers, service->message.data, sizeof(machine->registers));
-	return status;
+	if (status == STATUS_OK && machine_waits(machine))
+		status = wait_end_prepare(machine);
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	memcpy(&machine->registers, service->message.data, sizeof(machine->registers));
+	if (machine->state == MACHINE_AWAIT_REPLY)
+		machine->call_number++; /* the answer comes too late now */
+	if (machine_waits(machine))
+		wait_end(machine);
+	return STATUS_OK;
 }
 
 static enum status machine_set_priority(struct service *service)

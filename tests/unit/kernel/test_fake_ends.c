@@ -465,6 +465,63 @@ static void test_keepers(void **state)
 	assert_gone();
 }
 
+/* Other registers end a wait: it goes on with them, and nothing comes late. */
+static void test_registers(void **state)
+{
+	const uint64_t there = UINT64_C(0x123456789);
+	struct disk_capability held;
+	struct disk_registers *set;
+	void *page;
+	uint64_t deadline = 0;
+	object_t object = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		called(false);
+		held = i == 2 ? client : server;
+		place(&other, MACHINE, &held);
+		if (i == 0)
+			receive(&held, SLOT_PORT, fake_now_ns + SECOND_NS);
+		if (i == 1) {
+			fake_machine(&held)->state = MACHINE_SLEEP;
+			fake_machine(&held)->deadline = fake_now_ns + SECOND_NS;
+			fake_begin();
+			assert_int_equal(deadline_insert_prepare(&kernel.space,
+								 fake_now_ns + SECOND_NS,
+								 (object_t){held.object}),
+					 STATUS_OK);
+			deadline_insert(&kernel.space, fake_now_ns + SECOND_NS,
+					(object_t){held.object});
+			fake_begin();
+		}
+		fake_machine(&held)->stopped = 1;
+		fake_begin();
+		assert_int_equal(space_write(&kernel.space,
+					     (page_t){fake_machine(&other)->message_page}, &page),
+				 STATUS_OK);
+		set = page;
+		*set = fake_machine(&held)->registers;
+		set->rip = there;
+		assert_int_equal(
+			fake_call(&other, ENTRY_CALL, MACHINE, MACHINE_SET_REGISTERS, sizeof(*set)),
+			FAKE_DONE);
+		assert_int_equal(fake_machine(&other)->registers.gpr[REGISTER_RSI], STATUS_OK);
+		assert_int_equal(fake_machine(&held)->state, MACHINE_READY);
+		assert_int_equal(fake_machine(&held)->stopped, 1);
+		fake_begin();
+		assert_int_equal(deadline_next(&kernel.space, &deadline, &object),
+				 STATUS_NOT_FOUND);
+		assert_int_equal(fake_machine(&held)->deadline, 0);
+		assert_int_equal(fake_call(&other, ENTRY_SEND, SLOT_PORT, 5, 0), FAKE_DONE);
+		assert_int_equal(fake_machine(&held)->registers.rip, there);
+	}
+	/* The answer to the call that it gave up is none to its fault. */
+	fake_machine(&client)->stopped = 0;
+	assert_int_equal(fake_call(&client, BAD_ENTRY, 0, 0, 0), FAKE_BLOCKED);
+	assert_int_equal(fake_call(&server, ENTRY_SEND, SLOT_REPLY, STATUS_OK, 0), FAKE_DONE);
+	assert_int_equal(fake_machine(&client)->state, MACHINE_FAULTED);
+}
+
 /* On a full store all of it happens or nothing. */
 static void test_full(void **state)
 {
@@ -500,7 +557,7 @@ int main(void)
 		cmocka_unit_test(test_older),	      cmocka_unit_test(test_server_destroyed),
 		cmocka_unit_test(test_server_exits),  cmocka_unit_test(test_exit_told),
 		cmocka_unit_test(test_server_faults), cmocka_unit_test(test_keepers),
-		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_registers),     cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
