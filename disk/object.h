@@ -378,6 +378,10 @@ struct disk_machine {
 #define MESSAGE_DATA	     1024u /* bytes of the message page that travel along */
 #define PORT_CAPACITY_MAX    256u
 
+enum message_flag {
+	MESSAGE_EVENT = 1, /* the kernel itself has sent it */
+};
+
 /* A message in a port's queue: half a page. */
 struct disk_message {
 	uint64_t badge;
@@ -385,7 +389,8 @@ struct disk_message {
 	uint64_t word[MESSAGE_WORDS];
 	uint32_t length; /* bytes of data */
 	uint32_t sender; /* machine, for ps and the log only */
-	uint64_t reserved0[7];
+	uint64_t flags;	 /* enum message_flag */
+	uint64_t reserved0[6];
 	struct disk_capability reply; /* empty: asynchronous */
 	struct disk_capability capability[MESSAGE_CAPABILITIES];
 	uint8_t data[MESSAGE_DATA];

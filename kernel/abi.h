@@ -10,7 +10,8 @@
  * behind a port would.
  *
  *   register  on entry                               on return
- *   rax       entry | flags << 8 | length << 16      status | length << 16 | got << 32
+ *   rax       entry | flags << 8 | length << 16      status | length << 16 | got << 32 |
+ *                                                    event << 40
  *   rdi       slot of the capability or port         badge of the sender (receive)
  *   rsi       label                                  label
  *   rdx r10 r8 r9 r12 r13   words 0 .. 5             words 0 .. 5
@@ -22,7 +23,8 @@
  * `length` bytes of data (at most MESSAGE_DATA) travel from the start of the
  * sender's message page to the start of the receiver's.  `got` has bit i set
  * when a capability arrived in receive slot i.  A passed capability is copied;
- * a reply capability moves.
+ * a reply capability moves.  `event` is 1 when the kernel itself has sent what was
+ * received (enum abi_event): no program can send that, whatever label it chooses.
  *
  * `status` tells whether the message arrived and an answer came.  What the
  * object answered is the reply's label: for kernel objects an enum status.
@@ -52,7 +54,8 @@ enum abi_entry {
 	ENTRY_AWAIT_REPLY = 5,
 };
 
-#define FLAG_WAIT 1u /* send: wait while the queue is full */
+#define FLAG_WAIT      1u		   /* send: wait while the queue is full */
+#define RECEIVED_EVENT (UINT64_C(1) << 40) /* in rax, after a receive */
 
 /* ---- slots every program starts with ------------------------------------- */
 
@@ -308,7 +311,8 @@ enum abi_operation {
 
 #define ABI_POWER_LOSE 1u
 
-/* Messages that the kernel sends. */
+/* Messages that the kernel sends.  The labels alone say nothing, for programs choose their
+ * own; RECEIVED_EVENT in rax does. */
 enum abi_event {
 	/* To a keeper, as a call: w0 enum machine_fault, w1 address, w2 rip, w3 code,
 	 * w4 object of the machine.  Answer OK: it tries again; else it stays faulted. */

@@ -264,6 +264,8 @@ void deliver_commit(struct disk_machine *to, const struct transit *message)
 	for (unsigned i = 0; i < MESSAGE_WORDS; i++)
 		gpr[call_word_register[i]] = message->word[i];
 	call_registers_done(to, STATUS_OK, message->length, got);
+	if (message->flags & MESSAGE_EVENT)
+		gpr[REGISTER_RAX] |= RECEIVED_EVENT;
 	if (message->reply.version)
 		to->reply = message->reply;
 	to->messages_received++;

@@ -192,6 +192,7 @@ enum status fault_tell(const struct disk_machine *machine, const struct transit 
 	queued.label = message->label;
 	memcpy(queued.word, message->word, sizeof(queued.word));
 	queued.sender = message->sender;
+	queued.flags = message->flags;
 	queued.reply = message->reply;
 	port_put(&kernel.space, &port, &queued);
 	return STATUS_OK;
@@ -205,6 +206,7 @@ static struct transit fault_message(const struct disk_machine *machine, enum mac
 		.label = EVENT_FAULT,
 		.word = {fault, address, machine->registers.rip, code, machine->object, 0},
 		.sender = machine->object,
+		.flags = MESSAGE_EVENT,
 		.reply =
 			{
 				.version = machine->version,

@@ -281,8 +281,9 @@ static enum status resume_send(const struct disk_machine *machine)
 	struct transit message = {
 		.label = EVENT_RESUMED,
 		.word = {kernel.recovery.generation.n, kernel.reason, resume.away_ns, 0, 0, 0},
+		.flags = MESSAGE_EVENT,
 	};
-	struct disk_message queued = {.label = EVENT_RESUMED};
+	struct disk_message queued = {.label = EVENT_RESUMED, .flags = MESSAGE_EVENT};
 	struct disk_machine *receiver;
 	struct disk_object record;
 	enum status status;

@@ -337,6 +337,7 @@ static enum status exit_tell(const struct disk_machine *machine, uint64_t code)
 		.label = EVENT_EXIT,
 		.word = {code, 0, 0, 0, machine->object, 0},
 		.sender = machine->object,
+		.flags = MESSAGE_EVENT,
 	};
 	enum status status;
 

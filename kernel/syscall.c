@@ -135,6 +135,7 @@ static void message_to_disk(const struct transit *message, struct disk_message *
 	memcpy(disk->word, message->word, sizeof(disk->word));
 	disk->length = message->length;
 	disk->sender = message->sender;
+	disk->flags = message->flags;
 	disk->reply = message->reply;
 	memcpy(disk->capability, message->capability, sizeof(disk->capability));
 	if (message->length)
@@ -270,6 +271,7 @@ static void message_from_disk(const struct disk_message *disk, struct transit *m
 	memcpy(message->word, disk->word, sizeof(message->word));
 	message->length = disk->length <= MESSAGE_DATA ? disk->length : MESSAGE_DATA;
 	message->sender = disk->sender;
+	message->flags = disk->flags;
 	message->data = disk->data;
 	message->reply = disk->reply;
 	memcpy(message->capability, disk->capability, sizeof(message->capability));

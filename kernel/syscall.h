@@ -15,6 +15,7 @@ struct transit {
 	uint64_t word[MESSAGE_WORDS];
 	uint32_t length;
 	uint32_t sender;
+	uint64_t flags;	  /* enum message_flag; of what a program sends: 0 */
 	const void *data; /* `length` bytes, in a page of this operation */
 	struct disk_capability capability[MESSAGE_CAPABILITIES];
 	struct disk_capability reply;

@@ -58,6 +58,7 @@ static enum status message_enter(uint64_t control, uint64_t slot, struct message
 	message->word[4] = r12;
 	message->word[5] = r13;
 	message->got = (uint32_t)(rax >> 32) & 0xf;
+	message->event = rax & RECEIVED_EVENT;
 	message_keep(message, (uint32_t)(rax >> 16) & 0xffff);
 	return (enum status)(rax & 0xffff);
 }

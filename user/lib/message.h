@@ -31,6 +31,7 @@ struct message {
 	uint32_t length, size; /* bytes of data; of the buffer */
 	uint32_t cut;	       /* bytes that arrived and had no room in the buffer */
 	uint32_t got;	       /* bit i: a capability arrived in take[i] */
+	bool event;	       /* received: from the kernel (enum abi_event), not from a program */
 };
 
 /* In its initializer: a string is its data; what comes back goes into *object. */

@@ -57,8 +57,9 @@ int main(int argc, char **argv)
 		      "look at the machine to be guarded");
 	for (;;) {
 		program_check(message_reply_receive(OWN_PORT, &message), "receive");
-		message.label = message.label == EVENT_FAULT ? guard_redirect(&place, &message)
-							     : STATUS_NO_OPERATION;
+		message.label = message.event && message.label == EVENT_FAULT
+					? guard_redirect(&place, &message)
+					: STATUS_NO_OPERATION;
 		message.length = 0;
 	}
 }

@@ -522,6 +522,54 @@ static void test_registers(void **state)
 	assert_int_equal(fake_machine(&client)->state, MACHINE_FAULTED);
 }
 
+static bool is_event(const struct disk_capability *machine)
+{
+	return fake_machine(machine)->registers.gpr[REGISTER_RAX] & RECEIVED_EVENT;
+}
+
+/* What the kernel sends is marked, in a queue too; what a program sends never is. */
+static void test_events(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		called(true);
+		fake_machine(&server)->keeper_wants = KEEPER_EXIT;
+		if (i & 1)
+			assert_int_equal(receive(&other, CALLED, 0), FAKE_BLOCKED);
+		assert_int_equal(i & 2 ? server_exits() : fake_call(&server, BAD_ENTRY, 0, 0, 0),
+				 FAKE_BLOCKED);
+		if (!(i & 1))
+			assert_int_equal(receive(&other, CALLED, 0), FAKE_DONE);
+		assert_told(&other, STATUS_OK);
+		assert_int_equal(fake_machine(&other)->registers.gpr[REGISTER_RSI],
+				 i & 2 ? EVENT_EXIT : EVENT_FAULT);
+		assert_true(is_event(&other));
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		begin();
+		if (i & 1)
+			assert_int_equal(receive(&server, SLOT_PORT, 0), FAKE_BLOCKED);
+		fake_machine(&other)->state = MACHINE_READY;
+		fake_machine(&other)->registers.gpr[REGISTER_RAX] =
+			(i & 2 ? ENTRY_CALL : ENTRY_SEND) | RECEIVED_EVENT;
+		fake_machine(&other)->registers.gpr[REGISTER_RDI] = SLOT_PORT;
+		fake_machine(&other)->registers.gpr[REGISTER_RSI] = EVENT_FAULT;
+		assert_int_equal(fake_again(&other), i & 2 ? FAKE_BLOCKED : FAKE_DONE);
+		if (!(i & 1))
+			assert_int_equal(receive(&server, SLOT_PORT, 0), FAKE_DONE);
+		assert_told(&server, STATUS_OK);
+		assert_int_equal(fake_machine(&server)->registers.gpr[REGISTER_RSI], EVENT_FAULT);
+		assert_false(is_event(&server));
+		if (!(i & 2))
+			continue;
+		fake_machine(&server)->registers.gpr[REGISTER_RAX] = ENTRY_SEND | RECEIVED_EVENT;
+		fake_machine(&server)->registers.gpr[REGISTER_RDI] = SLOT_REPLY;
+		assert_int_equal(fake_again(&server), FAKE_DONE);
+		assert_told(&other, STATUS_OK);
+		assert_false(is_event(&other));
+	}
+}
+
 /* On a full store all of it happens or nothing. */
 static void test_full(void **state)
 {
@@ -557,7 +605,8 @@ int main(void)
 		cmocka_unit_test(test_older),	      cmocka_unit_test(test_server_destroyed),
 		cmocka_unit_test(test_server_exits),  cmocka_unit_test(test_exit_told),
 		cmocka_unit_test(test_server_faults), cmocka_unit_test(test_keepers),
-		cmocka_unit_test(test_registers),     cmocka_unit_test(test_full),
+		cmocka_unit_test(test_registers),     cmocka_unit_test(test_events),
+		cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

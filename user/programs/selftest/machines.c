@@ -54,8 +54,8 @@ static bool selftest_await_fault(uint64_t address)
 
 	if (!EXPECT(message_receive(PORT(SLOT_A), &message), OK))
 		return false;
-	return CHECK(message.label == EVENT_FAULT && message.word[0] == FAULT_PAGE &&
-		     message.word[1] == address);
+	return CHECK(message.event && message.label == EVENT_FAULT &&
+		     message.word[0] == FAULT_PAGE && message.word[1] == address);
 }
 
 /* The keeper attaches what was missing; the machine goes on and ends, which it is told. */
@@ -69,7 +69,7 @@ static void selftest_repair(const struct file *file, const struct spawned *child
 		return;
 	EXPECT(machine_attach(child->machine, file->segment, 0, 0, RIGHT_READ, false), OK);
 	EXPECT(message_reply_receive(PORT(SLOT_A), &message), OK);
-	CHECK(message.label == EVENT_EXIT && message.word[0] == 123);
+	CHECK(message.event && message.label == EVENT_EXIT && message.word[0] == 123);
 	CHECK(machine_info(child->machine, &info) == STATUS_OK && info.state == MACHINE_EXITED &&
 	      info.exit_code == 123);
 }

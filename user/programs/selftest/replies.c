@@ -50,8 +50,8 @@ static bool replies_exited(uint64_t code)
 {
 	struct message message = {.deadline = clock_uptime() + SELFTEST_LIMIT};
 
-	return EXPECT(message_receive(PORT(SLOT_A), &message), OK) && message.label == EVENT_EXIT &&
-	       message.word[0] == code;
+	return EXPECT(message_receive(PORT(SLOT_A), &message), OK) && message.event &&
+	       message.label == EVENT_EXIT && message.word[0] == code;
 }
 
 /* A reply capability that is passed on to somebody who has no slot for it. */
@@ -170,7 +170,8 @@ static void replies_owner_ends(void)
 	EXPECT(machine_destroy(owner.machine), OK);
 	message = (struct message){.deadline = clock_uptime() + SELFTEST_LIMIT};
 	EXPECT(message_reply_receive(PORT(SLOT_A), &message), OK);
-	CHECK(message.label == EVENT_FAULT && message.word[1] == info.address + PAGE_SIZE);
+	CHECK(message.event && message.label == EVENT_FAULT &&
+	      message.word[1] == info.address + PAGE_SIZE);
 	EXPECT(machine_destroy(reader.machine), OK);
 	slot_give(owner.machine.slot);
 	slot_give(reader.machine.slot);
