@@ -11,7 +11,8 @@
  *   syscall.c     the five entries                       deliver.c  messages into machines
  *   bond.c        who receives from a port
  *   service*.c    kernel objects answer messages
- *   checkpoint.c  when to commit, and who waits for it   time.c     clock and deadlines
+ *   checkpoint.c  when to commit                         request.c  who waits for it
+ *   time.c        clock and deadlines
  *   resume.c      from a generation to running machines
  *   essential.c   who runs on when the store is full
  *   safe.c        which machines may run in safe mode

@@ -478,7 +478,7 @@ enum store_scrub_phase {
 struct store_scrub {
 	uint32_t version;
 	uint32_t phase; /* enum store_scrub_phase */
-	uint32_t level; /* position in a tree, see scrub.c */
+	uint32_t level; /* position in a tree, see scrub_walk.c */
 	uint32_t walking;
 	uint64_t position, passed, number, limit, end;
 	uint8_t identity[16];

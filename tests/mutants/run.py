@@ -51,7 +51,9 @@ SERVICES = {f"kernel/{path.name}" for path in ROOT.glob("kernel/service*.c")}
 CALLS = sorted(NAMED["CALLS"] | SERVICES - NAMED["FAKED"])
 COMPILED = set()  # objects of unit tests
 # Tests that bring all along that lies below the file they test, by its names.
-ALONE = {f"kernel/{name}": f"kernel/{name}.c" for name in ("checkpoint", "console", "service_past")}
+ALONE = {"kernel/checkpoint": ["kernel/checkpoint.c", "kernel/request.c"],
+         "kernel/console": ["kernel/console.c"], "kernel/service_past": ["kernel/service_past.c"]}
+TESTED = {name for names in ALONE.values() for name in names}
 BELOW = ("tools/mkstore/failure.c", "kernel/console_line.c", "base/text.c")
 FLAGS = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused", "-I."]
 
@@ -68,7 +70,7 @@ def sources():
              *ROOT.glob(DRIVER + "blk*.c"), ROOT / DRIVER / "queue.c",
              ROOT / "kernel/console_line.c", ROOT / "kernel/loader.c",
              ROOT / "user/shell/columns.c", ROOT / "user/shell/width.c",
-             *(ROOT / name for name in {*CALLS, *FAKES, *ALONE.values()})]
+             *(ROOT / name for name in {*CALLS, *FAKES, *TESTED})]
     return [path.relative_to(ROOT) for path in sorted(found)
             if path != ROOT / "tools/mkstore/main.c"]
 
@@ -130,7 +132,8 @@ class Mutant:
             return [path for name, path in others.items() if simulated(name)], ["-llz4"]
         libraries = ["-fsanitize=address", "-lcmocka", "-llz4"]
         if self.test in ALONE:
-            return [compile_test(self.test), *(others[name] for name in BELOW)], libraries
+            linked = [*ALONE[self.test], *BELOW]
+            return [compile_test(self.test), *(others[name] for name in linked if name in others)], libraries
         if self.test.startswith("kernel/fake"):
             tested = [path for name, path in others.items()
                       if name in CALLS + FAKES or name.startswith(("base/", "objects/"))]
@@ -138,7 +141,7 @@ class Mutant:
         # The driver needs a bus below it, which only its own tests have.
         driver = self.test.startswith("drivers/blk")
         tested = [path for name, path in others.items()
-                  if not name.startswith("tests/") and name not in [*CALLS, *ALONE.values()]
+                  if not name.startswith("tests/") and name not in [*CALLS, *TESTED]
                   and (name.startswith(DRIVER) == driver or name == BELOW[0])]
         return [*tested, compile_test(self.test)], libraries
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake_checkpoint.h - what kernel/checkpoint.c stands on: a store, machines and a clock that do
- * what the test says.
+ * fake_checkpoint.h - what kernel/checkpoint.c and kernel/request.c stand on: a store, machines and
+ * a clock that do what the test says.
  */
 #ifndef TESTS_UNIT_KERNEL_FAKE_CHECKPOINT_H
 #define TESTS_UNIT_KERNEL_FAKE_CHECKPOINT_H
@@ -49,7 +49,7 @@ static struct {
 static struct block_device device;
 static jmp_buf left;
 
-/* ---- what is below checkpoint.c ------------------------------------------------------- */
+/* ---- what is below them --------------------------------------------------------------- */
 
 uint64_t time_uptime_ns(void)
 {

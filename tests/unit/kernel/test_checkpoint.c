@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_checkpoint.c - kernel/checkpoint.c: when commits begin, and what those are told who
- * wait for one, over a store, machines and a clock that do what the test says.
+ * test_checkpoint.c - kernel/checkpoint.c, kernel/request.c: when commits begin, and what
+ * those are told who wait for one, over a store, machines and a clock that do what the
+ * test says.
  */
 #include "tests/unit/kernel/fake_checkpoint.h"
 
