@@ -278,15 +278,15 @@ static enum status commit_prepare(struct store *store)
 
 static enum status prepare_step(struct store *store, bool *done)
 {
-	(void)done;
 	if (discard_busy(store))
 		return STATUS_WAIT;
+	*done = true;
 	return store->commit.delta ? STATUS_OK : commit_prepare(store);
 }
 
 static enum status action_step(struct store *store, bool *done)
 {
-	(void)done;
+	*done = true;
 	return snapshot_apply(store);
 }
 
@@ -421,7 +421,7 @@ static enum status drain_step(struct store *store, bool *done)
 	enum status status =
 		commit->joint && commit->io_state != IO_NONE ? commit_io_wait(store) : STATUS_OK;
 
-	(void)done;
+	*done = true;
 	if (status == STATUS_OK && !stage_empty(store))
 		status = STATUS_WAIT;
 	ASSERT(status != STATUS_OK || commit->joint == commit->recorded);
@@ -436,7 +436,7 @@ static void record_begin(struct store *store)
 
 static enum status io_step(struct store *store, bool *done)
 {
-	(void)done;
+	*done = true;
 	return commit_io_wait(store);
 }
 
@@ -498,7 +498,7 @@ static enum status durable_step(struct store *store, bool *done)
 {
 	enum status status = commit_io_wait(store);
 
-	*done = false; /* there is none behind it */
+	(void)done; /* there is no phase behind it */
 	if (status == STATUS_OK)
 		commit_complete(store);
 	return status;
@@ -523,7 +523,7 @@ static bool is_separate(const struct store *store)
 struct phase {
 	bool (*needed)(const struct store *store); /* or it is passed over; null: always */
 	void (*begin)(struct store *store);	   /* may be null */
-	/* A part of it; *done, which is true, stays so if that was the last. */
+	/* A part of it; if that was the last, and went well, *done becomes true. */
 	enum status (*step)(struct store *store, bool *done);
 };
 
@@ -558,7 +558,7 @@ static void phase_next(struct store *store)
 static enum status commit_unit(struct store *store)
 {
 	struct commit *commit = &store->commit;
-	bool builds = commit->phase > COMMIT_STRIKE && commit->phase < COMMIT_DRAIN, done = true;
+	bool builds = commit->phase > COMMIT_STRIKE && commit->phase < COMMIT_DRAIN, done = false;
 	enum status status = phases[commit->phase].step(store, &done);
 
 	/* What builds the new state can be repeated, so a read that failed can be. */

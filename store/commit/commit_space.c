@@ -278,7 +278,6 @@ enum status commit_space_step(struct store *store, bool *done)
 	enum status status;
 
 	ASSERT(page == NIL_KEY || frozen != early); /* it was frozen once */
-	*done = false;
 	if (commit->clear_position < page && commit->clear_position < kept)
 		return clear_step(store, page < kept ? page : kept);
 	if (kept < page)

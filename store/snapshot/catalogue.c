@@ -162,7 +162,6 @@ enum status catalogue_update_step(struct store *store, bool *done)
 {
 	enum status status;
 
-	*done = false;
 	if (store->catalogue.position < store->catalogue.count)
 		return entry_write(store);
 	status = update_finish(store);

@@ -379,7 +379,6 @@ enum status freemap_step(struct store *store, bool *done)
 	struct freemap *freemap = &store->freemap;
 	enum status status;
 
-	*done = false;
 	switch (freemap->phase) {
 	case FREEMAP_GROW:
 		return grow_step(store);
