@@ -37,7 +37,7 @@ SIM_COUNTS = {
     "memory": 60,
     "sequences": 200,
 }
-FUZZ_RUNS = {"store": 8000, "decode": 4000}
+FUZZ_RUNS = {"store": 8000, "decode": 4000, "stream": 100_000}
 ENTRY = re.compile(r"^\* `([^`]+)` `([^`]+)`: ``(.+)``$")
 
 

@@ -7,13 +7,11 @@
 
 C := $(B)/coverage
 COVERED_UNIT  := $(patsubst %.c,$(C)/%,$(wildcard tests/unit/store/test_*.c tests/unit/objects/test_store_*.c))
-COVERED_FUZZ  := $(C)/fuzz_store $(C)/fuzz_decode
-# Streams have a fuzzer and tests of their own, which change each byte.
-COVERED_C     := $(filter-out store/stream.c,$(STORE_C))
-COVERED_O     := $(COVERED_C:%.c=$(C)/%.o)
-COVERED_BESIDE_C := $(filter-out %/main.c %/failure.c $(COVERED_C),$(HOST_C))
+COVERED_FUZZ  := $(C)/fuzz_store $(C)/fuzz_decode $(C)/fuzz_stream
+COVERED_O     := $(STORE_C:%.c=$(C)/%.o)
+COVERED_BESIDE_C := $(filter-out %/main.c %/failure.c $(STORE_C),$(HOST_C))
 COVERED_FUZZ_O := $(patsubst %,$(C)/beside/tests/fuzz/%.o,fuzz disk engine base bases edit mutate standalone)
-COVERED_SIM_O := $(patsubst %.c,$(C)/beside/%.o,$(filter-out $(COVERED_C),$(SIM_C)))
+COVERED_SIM_O := $(patsubst %.c,$(C)/beside/%.o,$(filter-out $(STORE_C),$(SIM_C)))
 
 $(C)/store/%.o: store/%.c Makefile | need-build
 	$(SAY) gcov $@ && mkdir -p $(@D) && $(CC) $(COMMON) -O0 --coverage -c $< -o $@

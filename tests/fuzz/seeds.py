@@ -120,6 +120,7 @@ def streams():
     yield stream(0, [], 0, 0)
     yield stream(0, [frame(1, 1, item(5, 1), 6)], 1, 0)
     yield stream(0, [frame(1, 2, item(5, 3, packed) + item(9, 2, b"x" * 4096), 10)], 2, 0)
+    yield stream(3, [frame(1, 1, item(5, 0, count=2), 7)], 0, 2)
     mixed = item(5, 1) + item(6, 0, count=20) + item(40, 3, packed)
     yield stream(3, [frame(1, 3, mixed, 41), frame(1, 1, item(99, 1), 100)], 3, 20)
 

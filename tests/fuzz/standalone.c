@@ -11,13 +11,18 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#define INPUT_BYTES 4098u
-#define INPUTS	    1024u
+#define INPUT_BYTES   8193u
+#define MUTATED_BYTES 4098u /* at most, by a mutator */
+#define INPUTS	      1024u
+#define CHANGES	      4u /* bytes, at most, where a fuzzer brings no mutator */
 
-static struct {
+struct input {
 	size_t size;
 	uint8_t data[INPUT_BYTES];
-} inputs[INPUTS];
+};
+static struct input inputs[INPUTS];
+
+#pragma weak LLVMFuzzerCustomMutator /* a fuzzer may bring one */
 
 static uint64_t random_state = 1;
 
@@ -62,13 +67,20 @@ int main(int count, char **words)
 		used++;
 	}
 	FUZZ_CHECK(used, "no inputs");
-	/* Each changed input takes the place of the one it was made of. */
 	for (unsigned i = 0; i < runs; i++) {
-		unsigned which = random_below(used);
+		struct input *input = &inputs[random_below(used)], changed;
 
-		inputs[which].size = LLVMFuzzerCustomMutator(inputs[which].data, inputs[which].size,
-							     INPUT_BYTES, i);
-		run(inputs[which].data, inputs[which].size);
+		/* What a mutator has changed takes the place of what it was made of. */
+		if (LLVMFuzzerCustomMutator) {
+			input->size =
+				LLVMFuzzerCustomMutator(input->data, input->size, MUTATED_BYTES, i);
+			run(input->data, input->size);
+			continue;
+		}
+		changed = *input;
+		for (unsigned left = 1 + random_below(CHANGES); left; left--)
+			LLVMFuzzerMutate(changed.data, changed.size, INPUT_BYTES);
+		run(changed.data, changed.size);
 	}
 	printf("%u inputs and %u made of them\n", used, runs);
 	return 0;

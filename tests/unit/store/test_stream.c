@@ -23,7 +23,7 @@
 struct bytes {
 	uint8_t *data;
 	size_t count, at;
-	size_t fail_at; /* reading fails here; 0: never */
+	size_t room, sound; /* what can be written, and read, before the disk fails */
 };
 
 static struct stream_writer writer;
@@ -33,7 +33,7 @@ static bool bytes_write(void *context, const void *data, size_t count)
 {
 	struct bytes *bytes = context;
 
-	if (bytes->count + count > BYTES_MAX)
+	if (bytes->count + count > bytes->room)
 		return false;
 	memcpy(bytes->data + bytes->count, data, count);
 	bytes->count += count;
@@ -44,10 +44,12 @@ static long bytes_read(void *context, void *data, size_t count)
 {
 	struct bytes *bytes = context;
 
-	if (bytes->fail_at && bytes->at >= bytes->fail_at) {
+	if (bytes->at >= bytes->sound) {
 		strcpy(reader.why, "this disk is broken");
 		return -1;
 	}
+	if (count > bytes->sound - bytes->at)
+		count = bytes->sound - bytes->at;
 	if (count > bytes->count - bytes->at)
 		count = bytes->count - bytes->at;
 	if (count > 1000)
@@ -67,11 +69,26 @@ static void page_fill(uint8_t *page, unsigned i)
 	}
 }
 
-/* Pages of all codecs in frames of at most `most` bytes; cleared runs with a base. */
-static void stream_make(struct bytes *bytes, uint32_t most, uint64_t base)
+/* One of all codecs in turn. */
+static bool page_write(unsigned i)
+{
+	uint8_t page[PAGE_SIZE], packed[PAGE_SIZE];
+	int length;
+
+	page_fill(page, i);
+	length = LZ4_compress_default((char *)page, (char *)packed, PAGE_SIZE, PAGE_SIZE);
+	if (i % 3 == 0)
+		return stream_write_page(&writer, 10 * i, DISK_CODEC_ZERO, NULL, 0);
+	if (i % 3 == 1)
+		return stream_write_page(&writer, 10 * i, DISK_CODEC_RAW, page, PAGE_SIZE);
+	return stream_write_page(&writer, 10 * i, DISK_CODEC_LZ4, packed, (uint16_t)length);
+}
+
+/* Pages of all codecs in frames of at most `most` bytes; cleared runs with a base.  False
+ * as soon as something is not written. */
+static bool stream_write(struct bytes *bytes, uint32_t most, uint64_t base)
 {
 	struct stream_header header = {.identity = {1}, .generation = 9, .base = base};
-	uint8_t page[PAGE_SIZE], packed[PAGE_SIZE];
 
 	bytes->count = bytes->at = 0;
 	header.pages = header.space_pages = PAGES;
@@ -79,24 +96,22 @@ static void stream_make(struct bytes *bytes, uint32_t most, uint64_t base)
 	writer.write = bytes_write;
 	writer.context = bytes;
 	writer.most = most;
-	assert_true(stream_write_begin(&writer, &header));
+	if (!stream_write_begin(&writer, &header))
+		return false;
 	for (unsigned i = 0; i < PAGES; i++) {
-		int length;
-
-		page_fill(page, i);
-		length = LZ4_compress_default((char *)page, (char *)packed, PAGE_SIZE, PAGE_SIZE);
-		if (i % 3 == 0)
-			assert_true(stream_write_page(&writer, 10 * i, DISK_CODEC_ZERO, NULL, 0));
-		else if (i % 3 == 1)
-			assert_true(stream_write_page(&writer, 10 * i, DISK_CODEC_RAW, page,
-						      PAGE_SIZE));
-		else
-			assert_true(stream_write_page(&writer, 10 * i, DISK_CODEC_LZ4, packed,
-						      (uint16_t)length));
+		if (!page_write(i))
+			return false;
+		/* Two are one run, the third is another. */
 		for (unsigned k = 0; base && i % 10 == 9 && k < 3; k++)
-			assert_true(stream_write_clear(&writer, 10 * i + 1 + k));
+			if (!stream_write_clear(&writer, 10 * i + 1 + k + k / 2))
+				return false;
 	}
-	assert_true(stream_write_end(&writer));
+	return stream_write_end(&writer);
+}
+
+static void stream_make(struct bytes *bytes, uint32_t most, uint64_t base)
+{
+	assert_true(stream_write(bytes, most, base));
 	assert_int_equal(writer.totals.bytes, bytes->count);
 }
 
@@ -137,6 +152,7 @@ static struct bytes *bytes_new(void)
 	struct bytes *bytes = calloc(1, sizeof(*bytes));
 
 	bytes->data = malloc(BYTES_MAX);
+	bytes->room = bytes->sound = BYTES_MAX;
 	return bytes;
 }
 
@@ -152,7 +168,8 @@ static void test_round(void **state)
 	unsigned pages, cleared;
 
 	(void)state;
-	for (uint32_t most = 0; most < 40000; most += 5000) {
+	/* A frame takes one item, at least. */
+	for (uint32_t most = 0; most < 40000; most += most + 1) {
 		for (uint64_t base = 0; base < 6; base += 5) {
 			stream_make(bytes, most, base);
 			assert_int_equal(stream_take(bytes, &pages, &cleared), STREAM_END);
@@ -184,9 +201,30 @@ static void test_cuts(void **state)
 	assert_int_equal(stream_take(bytes, &pages, &cleared), STREAM_BAD);
 	assert_non_null(strstr(reader.why, "behind the stream's end"));
 	bytes->count = whole;
-	bytes->fail_at = whole / 2;
-	assert_int_equal(stream_take(bytes, &pages, &cleared), STREAM_FAIL);
-	assert_non_null(strstr(reader.why, "this disk is broken"));
+	/* The last time is behind the last byte: more may come there. */
+	for (bytes->sound = whole % 7; bytes->sound <= whole; bytes->sound += 7) {
+		assert_int_equal(stream_take(bytes, &pages, &cleared), STREAM_FAIL);
+		assert_string_equal(reader.why, "this disk is broken");
+	}
+	bytes_free(bytes);
+}
+
+/* Who cannot write all of it is told so, and what it has written is its beginning. */
+static void test_no_room(void **state)
+{
+	struct bytes *bytes = bytes_new(), *whole = bytes_new();
+
+	(void)state;
+	for (uint32_t most = 1; most < 40000; most = 6 * most + 1) {
+		stream_make(whole, most, 5);
+		for (bytes->room = 0; bytes->room < whole->count; bytes->room += 131) {
+			assert_false(stream_write(bytes, most, 5));
+			assert_memory_equal(bytes->data, whole->data, bytes->count);
+		}
+		bytes->room = whole->count;
+		assert_true(stream_write(bytes, most, 5));
+	}
+	bytes_free(whole);
 	bytes_free(bytes);
 }
 
@@ -242,11 +280,12 @@ static void test_hostile_frames(void **state)
 	struct bytes *bytes = bytes_new();
 	struct stream_frame frame;
 	struct stream_item item;
+	uint64_t base = 5;
 
 	(void)state;
 #define HOSTILE(change, why)                                                                       \
 	do {                                                                                       \
-		stream_make(bytes, 6000, 5);                                                       \
+		stream_make(bytes, 6000, base);                                                    \
 		memcpy(&frame, bytes->data + at, sizeof(frame));                                   \
 		memcpy(&item, bytes->data + item_at, sizeof(item));                                \
 		change;                                                                            \
@@ -269,6 +308,13 @@ static void test_hostile_frames(void **state)
 	HOSTILE(item.length = 65535, "what cannot be");
 	HOSTILE((item.codec = DISK_CODEC_LZ4, item.length = 8), "what cannot be");
 	HOSTILE(item.codec = DISK_CODEC_RAW, "what cannot be");
+	HOSTILE((item.codec = DISK_CODEC_NONE, item.length = 8), "what cannot be");
+	HOSTILE((item.codec = DISK_CODEC_NONE, item.page = DISK_PAGE_MAX - 1, item.count = 2),
+		"what cannot be");
+	HOSTILE(frame.length = 0, "what cannot be");
+	HOSTILE(frame.length = 8, "what cannot be");
+	base = 0;
+	HOSTILE(item.codec = DISK_CODEC_NONE, "what cannot be");
 	HOSTILE(frame.kind = STREAM_FRAME_END, "does not agree");
 	stream_make(bytes, 6000, 5);
 	memset(bytes->data + at + offsetof(struct stream_frame, length), 0xff, 4);
@@ -336,9 +382,10 @@ static void test_hostile_headers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round),	    cmocka_unit_test(test_cuts),
-		cmocka_unit_test(test_flips),	    cmocka_unit_test(test_hostile_frames),
-		cmocka_unit_test(test_hostile_end), cmocka_unit_test(test_hostile_headers),
+		cmocka_unit_test(test_round),		cmocka_unit_test(test_cuts),
+		cmocka_unit_test(test_no_room),		cmocka_unit_test(test_flips),
+		cmocka_unit_test(test_hostile_frames),	cmocka_unit_test(test_hostile_end),
+		cmocka_unit_test(test_hostile_headers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
