@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "tools/mkstore/array.h"
+#include "base/assert.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
-#include "tools/mkstore/kind.h"
+#include "tools/mkstore/inspect.h"
 #include "tools/mkstore/path.h"
 #include "tools/mkstore/show.h"
+#include "tools/verify/objects.h"
 
 /* Commits, or says what went wrong with WHAT. */
 static enum command_exit names_finish(struct host *host, enum status status, const char *what,
@@ -73,10 +75,90 @@ static enum command_exit names_shell_error(const struct host *host, const char *
 			     host->path, what, path);
 }
 
-/* ---- mv ---------------------------------------------------------------------------- */
+/* ---- objects whose name goes ------------------------------------------------------- */
 
-/* Ends the object too, if it is one that is nothing without its name. */
-static enum status names_destroy(struct host *host, const struct disk_capability *capability)
+struct names_held {
+	object_t object;
+	bool lost; /* nothing leads to it */
+};
+
+/* Those that others may hold: which of them nobody does the verifier knows, once the names
+ * are gone. */
+struct names_left {
+	struct names_held *held;
+	size_t count, room;
+	bool faults; /* what cannot be read might lead there */
+};
+
+static enum status names_leave(struct names_left *left, object_t object)
+{
+	struct names_held *held = array_grow(left->held, sizeof(*held), left->count, &left->room);
+
+	if (!held)
+		return STATUS_NO_MEMORY;
+	left->held = held;
+	ASSERT(object.n);
+	held[left->count++] = (struct names_held){.object = object};
+	return STATUS_OK;
+}
+
+static void names_left_note(void *context, const struct verify_finding *finding)
+{
+	struct names_left *left = context;
+
+	left->faults |= finding->severity == VERIFY_ERROR;
+	for (size_t i = 0; i < left->count && finding->code == VERIFY_UNREACHED; i++)
+		left->held[i].lost |= left->held[i].object.n == finding->unreached.object;
+}
+
+/* In the durable state. */
+static enum status names_left_look(struct host *host, struct names_left *left)
+{
+	struct verify_reader reader = inspect_reader(host);
+	struct verify_options options = {
+		.context = left, .report = names_left_note, .skip_slot_tails = true};
+	struct verify *verify = verify_open(&reader, &options);
+	enum status status = verify ? verify_choose(verify) : STATUS_NO_MEMORY;
+
+	if (status == STATUS_OK)
+		status = verify_objects_live(verify);
+	verify_close(verify);
+	left->faults |= status != STATUS_OK;
+	return status == STATUS_NO_MEMORY ? status : STATUS_OK;
+}
+
+/* If all went well: makes the changes durable, and ends what nobody holds then, in turn, for
+ * one of them may be what leads to another. */
+static enum status names_left_end(struct host *host, struct names_left *left, enum status status)
+{
+	bool more = left->count != 0;
+
+	if (status == STATUS_OK)
+		status = host_finish(host);
+	while (status == STATUS_OK && more) {
+		more = false;
+		status = names_left_look(host, left);
+		for (size_t i = 0; status == STATUS_OK && !left->faults && i < left->count; i++) {
+			struct names_held *held = &left->held[i];
+
+			if (!held->lost)
+				continue;
+			status = HOST_RETRY(host, object_destroy(&host->space, held->object));
+			if (status == STATUS_DEAD) /* it had two names */
+				status = STATUS_OK;
+			held->lost = false;
+			more = true;
+		}
+		if (status == STATUS_OK && more)
+			status = host_finish(host);
+	}
+	free(left->held);
+	return status;
+}
+
+/* Ends the object too, if it is one that is nothing without its name, or leaves it. */
+static enum status names_destroy(struct host *host, const struct disk_capability *capability,
+				 struct names_left *left)
 {
 	struct disk_object record;
 	enum status status = path_resolve(host, capability, &record);
@@ -85,14 +167,16 @@ static enum status names_destroy(struct host *host, const struct disk_capability
 		return STATUS_OK;
 	TRY(status);
 	if (record.type != OBJECT_SEGMENT && record.type != OBJECT_DIRECTORY)
-		return STATUS_OK;
+		return left ? names_leave(left, (object_t){capability->object}) : STATUS_OK;
 	return HOST_RETRY(host, object_destroy(&host->space, (object_t){capability->object}));
 }
+
+/* ---- mv ---------------------------------------------------------------------------- */
 
 /* What had the new name goes with it, as with rm: nameless it would be charged for,
  * and nobody could end it.  A directory with names is not replaced at all. */
 static enum status names_rename(struct host *host, const struct path_place *from,
-				const struct path_place *to, bool force)
+				const struct path_place *to, bool force, struct names_left *left)
 {
 	struct disk_capability moved, replaced;
 	enum status found;
@@ -104,11 +188,12 @@ static enum status names_rename(struct host *host, const struct path_place *from
 	TRY(found == STATUS_NOT_FOUND ? STATUS_OK : found);
 	TRY(path_rename(host, from, to, force));
 	return found == STATUS_OK && replaced.version != moved.version
-		       ? names_destroy(host, &replaced)
+		       ? names_destroy(host, &replaced, left)
 		       : STATUS_OK;
 }
 
-static enum status names_move(struct host *host, const char *from, const char *to, bool force)
+static enum status names_move(struct host *host, const char *from, const char *to, bool force,
+			      struct names_left *left)
 {
 	struct disk_capability capability;
 	struct disk_object record;
@@ -124,7 +209,7 @@ static enum status names_move(struct host *host, const char *from, const char *t
 	} else {
 		TRY(path_place_find(host, to, &new_place));
 	}
-	return names_rename(host, &old_place, &new_place, force);
+	return names_rename(host, &old_place, &new_place, force, left);
 }
 
 /* One of the two paths is at fault, or both together. */
@@ -151,10 +236,11 @@ static enum command_exit names_mv(const struct command_invocation *invocation)
 {
 	const char *from = invocation->operand[1], *to = invocation->operand[2];
 	struct host *host = invocation->host;
-	enum status status = names_move(host, from, to, command_value(invocation, "force") != NULL);
+	bool force = command_value(invocation, "force") != NULL;
+	struct names_left left = {0};
+	enum status status = names_move(host, from, to, force, &left);
 
-	if (status == STATUS_OK)
-		status = host_finish(host);
+	status = names_left_end(host, &left, status);
 	TRY(names_move_result(host, status, from, to));
 	return names_result(invocation, to);
 }
@@ -171,6 +257,7 @@ struct names_below {
 	struct names_level *level;
 	size_t depth, room;
 	uint64_t stays; /* version of what is to stay */
+	struct names_left *left;
 };
 
 static enum status names_enter(struct names_below *below, object_t directory)
@@ -215,14 +302,15 @@ static enum status names_below_step(struct host *host, struct names_below *below
 	if (below->stays && entry->capability.version == below->stays)
 		return STATUS_BUSY;
 	if (!elsewhere)
-		TRY(names_destroy(host, &entry->capability));
+		TRY(names_destroy(host, &entry->capability, below->left));
 	TRY(path_unlink(host, &(struct path_place){level->directory, entry->name, entry->length}));
 	return host_relieve(host);
 }
 
-enum status names_empty(struct host *host, object_t directory, uint64_t stays)
+static enum status names_end_below(struct host *host, object_t directory, uint64_t stays,
+				   struct names_left *left)
 {
-	struct names_below below = {.stays = stays};
+	struct names_below below = {.stays = stays, .left = left};
 	enum status status = names_enter(&below, directory);
 
 	while (status == STATUS_OK && below.depth)
@@ -231,9 +319,14 @@ enum status names_empty(struct host *host, object_t directory, uint64_t stays)
 	return status;
 }
 
+enum status names_empty(struct host *host, object_t directory, uint64_t stays)
+{
+	return names_end_below(host, directory, stays, NULL);
+}
+
 /* All below what has the name, if that is a directory. */
 static enum status names_remove_below(struct host *host, const struct disk_capability *capability,
-				      bool force)
+				      bool force, struct names_left *left)
 {
 	struct disk_capability shell = {0};
 	struct disk_object record;
@@ -246,10 +339,11 @@ static enum status names_remove_below(struct host *host, const struct disk_capab
 	if (status == STATUS_DEAD || (status == STATUS_OK && record.type != OBJECT_DIRECTORY))
 		return STATUS_OK;
 	TRY(status);
-	return names_empty(host, (object_t){capability->object}, shell.version);
+	return names_end_below(host, (object_t){capability->object}, shell.version, left);
 }
 
-static enum status names_remove(const struct command_invocation *invocation)
+static enum status names_remove(const struct command_invocation *invocation,
+				struct names_left *left)
 {
 	bool force = command_value(invocation, "force") != NULL;
 	const char *path = invocation->operand[1];
@@ -262,9 +356,9 @@ static enum status names_remove(const struct command_invocation *invocation)
 	if (!force && names_lead_to_shell(host, &capability))
 		return STATUS_BUSY;
 	if (command_value(invocation, "recursive"))
-		TRY(names_remove_below(host, &capability, force));
+		TRY(names_remove_below(host, &capability, force, left));
 	if (!command_value(invocation, "keep"))
-		TRY(names_destroy(host, &capability));
+		TRY(names_destroy(host, &capability, left));
 	return path_unlink(host, &place);
 }
 
@@ -280,11 +374,13 @@ static enum command_exit names_rm(const struct command_invocation *invocation)
 {
 	const char *path = invocation->operand[1];
 	struct host *host = invocation->host;
+	struct names_left left = {0};
 	uint64_t bytes;
-	enum status status = names_remove(invocation);
+	enum status status = names_remove(invocation, &left);
 
+	status = names_left_end(host, &left, status);
 	TRY(status == STATUS_BUSY ? names_shell_error(host, "remove", path)
-				  : names_finish(host, status, "remove", path));
+				  : path_result(host, status, "remove", path));
 	if (command_value(invocation, "discard"))
 		TRY(host_result(host, host_discard(host, &bytes), "cannot give free space back"));
 	return names_result(invocation, NULL);

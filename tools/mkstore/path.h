@@ -73,8 +73,8 @@ enum status path_partial_create(struct host *host, object_t directory,
 /* Takes back what commits have made durable of it. */
 void path_partial_undo(struct host *host, const struct path_partial *partial);
 
-/* names.c: ends all that is below a directory, each after what is below it; BUSY at what has
- * the version `stays`, 0: nothing has. */
+/* names.c: ends all that is below a directory, each after what is below it; of what others may
+ * hold only the names go.  BUSY at what has the version `stays`, 0: nothing has. */
 enum status names_empty(struct host *host, object_t directory, uint64_t stays);
 
 /* "IMAGE: cannot WHAT 'PATH': why", with the fault of a path that is INVALID.  As

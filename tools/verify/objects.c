@@ -401,14 +401,22 @@ static bool verify_objects_partial(struct verify *verify)
 	return true;
 }
 
-enum status verify_objects(struct verify *verify)
+enum status verify_objects_live(struct verify *verify)
 {
-	const struct disk_snapshot *snapshot;
 	struct verify_space space;
 	enum status status = verify_space_live(verify, &space);
 
 	if (status == STATUS_OK && !verify_objects_partial(verify))
 		status = verify_objects_run(verify, &space);
+	return status;
+}
+
+enum status verify_objects(struct verify *verify)
+{
+	const struct disk_snapshot *snapshot;
+	struct verify_space space;
+	enum status status = verify_objects_live(verify);
+
 	for (uint64_t i = 0; status == STATUS_OK; i++) {
 		snapshot = verify_snapshot_at(verify, i);
 		if (!snapshot)

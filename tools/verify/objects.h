@@ -14,5 +14,7 @@
 /* For struct verify_options.objects.  Findings are reported through `verify`;
  * NO_MEMORY if it could not go on, otherwise OK. */
 enum status verify_objects(struct verify *verify);
+/* The same of the live state alone, of a generation that was chosen. */
+enum status verify_objects_live(struct verify *verify);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_reach.c - what the verifier says of objects that nothing leads to and of the
- * places of directories, and what `reattach` makes of it.
+ * places of directories, and what `reattach` and `rm` make of it.
  */
 #include "tools/verify/objects.h"
 
@@ -367,8 +367,8 @@ static void test_places(void **state)
 
 /* ---- reattaching ---------------------------------------------------------------------------- */
 
-/* Runs the command, its output thrown away. */
-static enum command_exit reattach(void)
+/* Runs the command, of this path and with this option, its output thrown away. */
+static enum command_exit run(const struct command *command, const char *operand, const char *option)
 {
 	int null = open("/dev/null", O_WRONLY), out = dup(1), error = dup(2);
 	enum command_exit result;
@@ -378,8 +378,14 @@ static enum command_exit reattach(void)
 	fflush(stdout);
 	dup2(null, 1);
 	dup2(null, 2);
-	invocation.command = &command_reattach;
+	invocation.command = command;
+	invocation.operand[1] = operand;
+	invocation.operands = operand ? 2 : 1;
+	for (unsigned i = 0; option && command->options[i].name; i++)
+		if (strcmp(command->options[i].name, option) == 0)
+			invocation.value[i] = "";
 	result = host_run(&invocation);
+	memset(invocation.value, 0, sizeof(invocation.value));
 	fflush(stdout);
 	dup2(out, 1);
 	dup2(error, 2);
@@ -388,6 +394,11 @@ static enum command_exit reattach(void)
 	close(error);
 	assert_int_equal(host_open(&host, &invocation, HOST_WRITE), COMMAND_OK);
 	return result;
+}
+
+static enum command_exit reattach(void)
+{
+	return run(&command_reattach, NULL, NULL);
 }
 
 static void expect_path(const char *format, struct disk_capability first, const char *below,
@@ -483,6 +494,111 @@ static void test_reattach_refused(void **state)
 	expect_ok(path_find(&host, "/lost+found", &found_there, NULL));
 }
 
+/* ---- rm ------------------------------------------------------------------------------------- */
+
+static bool lives(struct disk_capability capability)
+{
+	enum status status =
+		HOST_RETRY(&host, object_resolve(&host.space, &capability, OBJECT_NONE, 0, NULL));
+
+	assert_true(status == STATUS_OK || status == STATUS_DEAD);
+	return status == STATUS_OK;
+}
+
+static void expect_gone(const char *text)
+{
+	struct disk_capability capability;
+
+	assert_int_equal(path_find(&host, text, &capability, NULL), STATUS_NOT_FOUND);
+}
+
+/* With its last name goes an object of any type, unless something else leads to it. */
+static void test_rm(void **state)
+{
+	struct disk_capability machine = create(OBJECT_MACHINE), held = create(OBJECT_PORT);
+	struct disk_capability port = create(OBJECT_PORT), kept = create(OBJECT_PORT);
+	struct disk_capability segment = create(OBJECT_SEGMENT);
+
+	(void)state;
+	place_in_table(machine_of(machine)->table, held);
+	name(root, "machine", machine);
+	name(root, "held", held);
+	name(root, "one", port);
+	name(root, "two", port);
+	name(root, "kept", kept);
+	assert_int_equal(run(&command_rm, "/held", NULL), COMMAND_OK);
+	assert_int_equal(run(&command_rm, "/machine", NULL), COMMAND_OK);
+	assert_int_equal(run(&command_rm, "/one", NULL), COMMAND_OK);
+	expect_gone("/held");
+	expect_gone("/one");
+	assert_true(lives(held) && lives(machine) && lives(port));
+	assert_int_equal(run(&command_rm, "/two", NULL), COMMAND_OK);
+	assert_false(lives(port));
+	assert_int_equal(run(&command_rm, "/kept", "keep"), COMMAND_OK);
+	expect_gone("/kept");
+	assert_true(lives(kept));
+	/* As what a new name takes the place of. */
+	name(root, "kept", kept);
+	name(root, "segment", segment);
+	invocation.operand[2] = "/kept";
+	assert_int_equal(run(&command_mv, "/segment", "force"), COMMAND_OK);
+	assert_true(lives(segment) && !lives(kept));
+	verify_now();
+	assert_int_equal(found.errors + found.count, 0);
+}
+
+/* In turn, as one of them leads to another; what has two names ends once. */
+static void test_rm_recursive(void **state)
+{
+	struct disk_capability directory = create(OBJECT_DIRECTORY), table = create(OBJECT_TABLE);
+	struct disk_capability port = create(OBJECT_PORT), queued = create(OBJECT_PORT);
+
+	(void)state;
+	place_in_table(table, port);
+	queue_in_port(port, queued);
+	name(root, "d", directory);
+	name(of(directory), "a", queued);
+	name(of(directory), "b", port);
+	name(of(directory), "c", table);
+	name(of(directory), "d", table);
+	assert_int_equal(run(&command_rm, "/d", "recursive"), COMMAND_OK);
+	assert_false(lives(directory) || lives(table) || lives(port) || lives(queued));
+	verify_now();
+	assert_int_equal(found.errors + found.count, 0);
+}
+
+/* One that no commit of these tests comes to. */
+static void slot_damage(void)
+{
+	const char nothing[] = "no record";
+	int file = open(path, O_WRONLY);
+	off_t slot = (off_t)DISK_RING_SECTOR + (DISK_RING_SLOTS - 1) * (off_t)DISK_SLOT_SECTORS;
+
+	assert_int_equal(pwrite(file, nothing, sizeof(nothing), slot * SECTOR_SIZE),
+			 sizeof(nothing));
+	close(file);
+}
+
+/* What cannot be made sense of might lead there. */
+static void test_rm_faults(void **state)
+{
+	struct disk_capability port = create(OBJECT_PORT), other = create(OBJECT_PORT);
+
+	(void)state;
+	name(root, "port", port);
+	record_of(other)->reserved0 = 1;
+	assert_int_equal(run(&command_rm, "/port", NULL), COMMAND_OK);
+	expect_gone("/port");
+	assert_true(lives(port));
+	record_of(other)->reserved0 = 0;
+	name(root, "port", port);
+	commit();
+	slot_damage();
+	assert_int_equal(run(&command_rm, "/port", NULL), COMMAND_OK);
+	expect_gone("/port");
+	assert_true(lives(port));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_create, store_remove)
 
 int main(void)
@@ -490,7 +606,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_held),	   TEST(test_table_destroyed),	TEST(test_transient),
 		TEST(test_snapshot),	   TEST(test_places),		TEST(test_reattach),
-		TEST(test_reattach_rings), TEST(test_reattach_refused),
+		TEST(test_reattach_rings), TEST(test_reattach_refused), TEST(test_rm),
+		TEST(test_rm_recursive),   TEST(test_rm_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
