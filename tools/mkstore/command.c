@@ -97,6 +97,7 @@ void command_operands(const struct command *command, unsigned *least, unsigned *
 		++*most;
 		*least += *word != '[';
 		word += strcspn(word, " ");
+		ASSERT(word > command->usage);
 		if (word[-1] == '.')
 			*most = COMMAND_OPERANDS_MAX;
 	}
@@ -122,6 +123,7 @@ bool command_parse(const struct command *command, int count, char **words,
 {
 	bool options = true;
 
+	ASSERT(command->usage && count >= 0);
 	*invocation = (struct command_invocation){.command = command};
 	for (int i = 0; i < count; i++) {
 		/* A lone "-" is an operand: the standard input or output; "-10m" is an

@@ -43,6 +43,7 @@ static void content_digest_begin(struct content_digest *digest)
 static void content_digest_page(struct content_digest *digest, uint64_t index, const void *page,
 				size_t length)
 {
+	ASSERT(length && length <= PAGE_SIZE);
 	if (memcmp(page, content_zeros, length) == 0)
 		return;
 	XXH3_64bits_update(&digest->state, &index, sizeof(index));
@@ -91,6 +92,7 @@ static void content_damage_add(struct host *host, const struct content_sink *sin
 			       struct content_damage *damage, enum status status, uint64_t offset,
 			       size_t length)
 {
+	ASSERT(length && damage->end <= offset); /* in their order */
 	if (damage->end != offset || damage->status != status) {
 		content_damage_tell(host, sink, damage);
 		damage->first = offset;
@@ -133,8 +135,10 @@ static uint64_t content_next(struct host *host, const struct disk_object *segmen
 			     uint64_t pages)
 {
 	page_t from = {segment->first_page + index}, next;
-	enum status status =
-		HOST_RETRY(host, store_page_next(host->store, from, STORE_PAGES_END, &next));
+	enum status status;
+
+	ASSERT(index < pages);
+	status = HOST_RETRY(host, store_page_next(host->store, from, STORE_PAGES_END, &next));
 
 	if (status == STATUS_NOT_FOUND)
 		return pages;
@@ -163,6 +167,7 @@ enum command_exit content_read(struct host *host, const struct disk_object *segm
 		progress_update(&progress, index * PAGE_SIZE, segment->size);
 	}
 	progress_end(&progress);
+	ASSERT(result != COMMAND_OK || index >= pages);
 	content_damage_tell(host, sink, &damage);
 	if (result == COMMAND_OK && sink->seekable &&
 	    ftruncate(sink->descriptor, (off_t)segment->size) != 0) {
@@ -261,7 +266,9 @@ static enum status content_prepare(struct host *host, object_t segment, uint64_t
 	if (record->size > 0)
 		TRY(content_resize(host, segment, 0));
 	TRY(content_resize(host, segment, bytes));
-	return HOST_RETRY(host, object_read(&host->space, segment, record));
+	HOST_TRY(host, object_read(&host->space, segment, record));
+	ASSERT(record->size == bytes && bytes <= record->range_pages * PAGE_SIZE);
+	return STATUS_OK;
 }
 
 bool content_read_descriptor(void *context, void *data, size_t length)

@@ -101,6 +101,8 @@ static enum status diff_pages(struct diff_side *before, struct diff_side *after,
 		status = send_next(&before->host, &before->view, &after->view, &page, &difference);
 		if (status != STATUS_OK)
 			break;
+		ASSERT(difference > STORE_SAME && difference <= STORE_REMOVED);
+		ASSERT(!run.count || page.n >= run.first + run.count); /* in their order */
 		totals->pages[difference]++;
 		if (run.count && run.difference == difference && page.n == run.first + run.count) {
 			run.count++;
@@ -192,6 +194,7 @@ static void change_print(struct json *json, const struct change *change)
 	const char *type = object_type_name(item->capability.type);
 	char *name = malloc(TEXT_NAME(item->length));
 
+	ASSERT(change->what);
 	json_object(json, NULL);
 	json_text(json, "what", change->what);
 	json_bytes(json, "path", item->path, item->length);

@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "tools/mkstore/command.h"
+#include "base/assert.h"
 #include "base/quantity.h"
 #include "tools/mkstore/dump_priv.h"
 #include "tools/mkstore/text.h"
@@ -391,6 +392,7 @@ static enum command_exit dump_run(const struct command_invocation *invocation)
 	const struct dump_kind *kind = dump_kind_find(invocation->operand[1], dump.words);
 	enum command_exit result;
 
+	ASSERT(invocation->operands >= 2); /* as its usage says */
 	if (!kind)
 		return COMMAND_USAGE;
 	result = inspect_open(&dump.inspect, invocation, false);

@@ -3,6 +3,7 @@
  * dump_fields.c - prints structures of the store field by field.
  */
 #include "tools/mkstore/dump_priv.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,9 +47,11 @@ static void field_flags(struct show *show, const char *name, uint64_t value,
 	char text[128];
 	int end = snprintf(text, sizeof(text), "0x%" PRIx64, value);
 
+	ASSERT(count <= 64);
 	for (unsigned i = 0; i < count; i++)
 		if (value >> i & 1)
 			end += snprintf(text + end, sizeof(text) - (size_t)end, " %s", words[i]);
+	ASSERT((size_t)end < sizeof(text)); /* the words are ours */
 	fact_number_as(show, name, name, value, text);
 }
 

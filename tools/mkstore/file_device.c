@@ -177,6 +177,7 @@ static enum status device_execute(struct file_device *device, const struct block
 
 static bool device_submit(struct block_device *block, struct block_request *request)
 {
+	ASSERT(request->complete && block->context);
 	request->status = device_execute(block->context, request);
 	request->complete(request);
 	return true;
@@ -279,6 +280,7 @@ enum status file_device_open(struct file_device **device, const char *path,
 	struct file_device *opened = calloc(1, sizeof(*opened));
 	enum status status;
 
+	ASSERT(why_size);
 	*device = NULL;
 	if (!opened) {
 		snprintf(why, why_size, "%s: memory is short", path);

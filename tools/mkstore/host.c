@@ -283,6 +283,7 @@ static enum command_exit host_file_open(struct host *host,
 	char why[512];
 	enum status status;
 
+	ASSERT(invocation->operands && mode < sizeof(modes) / sizeof(modes[0]));
 	*host = (struct host){.path = invocation->operand[0],
 			      .mode = mode,
 			      .verbose = invocation->verbose,
@@ -408,6 +409,7 @@ enum command_exit host_open_device(struct host *host, struct block_device *devic
 {
 	enum command_exit result;
 
+	ASSERT(device && frames);
 	*host = (struct host){.path = name, .mode = mode, .device = device, .frame_count = frames};
 	result = host_mount(host);
 	if (result != COMMAND_OK)
@@ -425,6 +427,7 @@ void host_close(struct host *host)
 
 enum status host_mount_device(struct host *host, struct block_device *device)
 {
+	ASSERT(device);
 	host->device = device;
 	host->mode = HOST_READ;
 	host->last_log[0] = 0;
@@ -529,6 +532,7 @@ enum status host_commit(struct host *host, enum store_action action, snapshot_t 
 {
 	struct store_commit_request request = {.action = action, .number = number};
 
+	ASSERT(strlen(name) < sizeof(request.name));
 	memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
 	return host_commit_request(host, &request);
 }

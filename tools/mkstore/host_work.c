@@ -23,6 +23,7 @@ enum command_exit host_run(const struct command_invocation *asked)
 	struct show show;
 	enum command_exit result = COMMAND_OK;
 
+	ASSERT(command->run);
 	if (command->check && !command->check(asked))
 		return COMMAND_USAGE;
 	invocation.host = &host;
@@ -96,6 +97,7 @@ enum status host_discard(struct host *host, uint64_t *bytes)
 	}
 	store_settle(host->store);
 	store_statistics_get(host->store, &after);
+	ASSERT(after.discarded_sectors >= before.discarded_sectors);
 	*bytes = (after.discarded_sectors - before.discarded_sectors) * SECTOR_SIZE;
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

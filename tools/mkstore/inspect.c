@@ -3,6 +3,7 @@
  * inspect.c - opens a store for looking at its structures; see inspect.h.
  */
 #include "tools/mkstore/inspect.h"
+#include "base/assert.h"
 #include "base/quantity.h"
 
 #include <stdio.h>
@@ -23,6 +24,7 @@ enum status inspect_read(void *context, sector_t sector, uint32_t sectors, void 
 
 struct verify_reader inspect_reader(struct host *host)
 {
+	ASSERT(host->file && host->device); /* it is open */
 	return (struct verify_reader){
 		.context = host, .sectors = host->device->sectors, .read = inspect_read};
 }
@@ -85,6 +87,7 @@ const char *inspect_hint(enum status status)
 
 bool inspect_chosen(struct inspect *inspect)
 {
+	ASSERT(inspect->verify && inspect->aside <= inspect->findings);
 	inspect->findings -= inspect->aside;
 	inspect->aside = 0;
 	if (verify_record(inspect->verify))

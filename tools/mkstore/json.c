@@ -97,6 +97,7 @@ void json_open(struct json *json, const char *name, char bracket)
 {
 	if (!json_value(json, name))
 		return;
+	ASSERT(bracket == '{' || bracket == '[');
 	fputc(bracket, json->out);
 	ASSERT(json->depth < JSON_DEPTH_MAX);
 	json->filled[++json->depth] = false;

@@ -72,6 +72,7 @@ static bool manifest_quoted(struct manifest_parser *parser, char **at)
 			return manifest_fail(parser, "unknown escape: only \\n, \\t, \\\" and \\\\ "
 						     "are known");
 	}
+	ASSERT(out <= in); /* unescaped it is no longer */
 	*at = in + 1;
 	if (**at && !strchr(" \t\r", **at))
 		return manifest_fail(parser, "something follows a closing quote directly");
@@ -123,6 +124,7 @@ static bool manifest_take(struct manifest_parser *parser, const char *what, cons
 /* Takes the next word if it is this one. */
 static bool manifest_accept(struct manifest_parser *parser, const char *keyword)
 {
+	ASSERT(parser->next <= parser->words);
 	if (parser->next == parser->words || parser->quoted[parser->next] ||
 	    strcmp(parser->word[parser->next], keyword) != 0)
 		return false;
@@ -508,6 +510,7 @@ bool manifest_parse(struct manifest *manifest, const char *text, size_t length,
 	struct manifest_parser parser = {.manifest = manifest, .error = error};
 	bool parsed;
 
+	ASSERT(text || !length);
 	*manifest = (struct manifest){.label = "perdure", .interval_ns = MANIFEST_INTERVAL_NS};
 	*error = (struct manifest_error){0};
 	if (length > MANIFEST_BYTES_MAX)

@@ -193,6 +193,7 @@ enum command_exit output_open(struct output *output, const char *file, bool forc
 
 bool output_write(struct output *output, const void *data, size_t bytes)
 {
+	ASSERT(output->descriptor >= 0); /* it is open */
 	if (file_write(output->descriptor, data, bytes, -1))
 		return true;
 	output->error = errno;
@@ -208,6 +209,7 @@ static void output_permit(const struct output *output)
 	struct stat before, now;
 	mode_t mask = umask(0), mode = 0666 & ~mask;
 
+	ASSERT(output->temporary);
 	umask(mask);
 	if (output->replaced >= 0 && fstat(output->replaced, &before) == 0 &&
 	    fstat(output->descriptor, &now) == 0) {
@@ -264,6 +266,7 @@ static bool output_flush(struct output *output)
 	int descriptor = output->descriptor;
 	bool flushed;
 
+	ASSERT(descriptor >= 0);
 	if (descriptor == STDOUT_FILENO)
 		return true;
 	if (output->whole)
@@ -279,6 +282,7 @@ enum command_exit output_finish(struct output *output)
 {
 	enum command_exit result = COMMAND_OK;
 
+	ASSERT(!output->whole || (output->temporary && output->target));
 	if (!output_flush(output) || (output->whole && !output_name(output))) {
 		result = command_error("cannot write '%s': %s", output->file, strerror(errno));
 	} else if (output->whole) {

@@ -6,6 +6,7 @@
  * pages, who is called what.  All of it is gathered for one state at a time.
  */
 #include "tools/mkstore/owner.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -180,6 +181,8 @@ static int range_order(const void *one, const void *other)
 
 static void owners_range(struct owners *owners, uint32_t object, uint64_t first, uint64_t pages)
 {
+	/* There is room for two of each object. */
+	ASSERT(owners->ranges < 2 * (owners->count + 1u));
 	if (first && pages)
 		owners->range[owners->ranges++] = (struct owner_range){first, pages, object};
 }
@@ -187,6 +190,7 @@ static void owners_range(struct owners *owners, uint32_t object, uint64_t first,
 /* A machine has its own page and its message page. */
 static void owners_record(struct owners *owners, uint32_t object, const struct disk_object *record)
 {
+	ASSERT(object && object < owners->count);
 	owners->owner[object].record = *record;
 	if (!record->version)
 		return;
@@ -260,6 +264,7 @@ uint32_t owners_end(struct owners *owners)
 
 const char *owners_type(const struct owners *owners, uint32_t object)
 {
+	ASSERT(object < owners->count);
 	return object_type_name(owners->owner[object].record.type);
 }
 
@@ -268,6 +273,7 @@ const char *owners_path(const struct owners *owners, uint32_t object, char *text
 {
 	char *at = text + size - 1;
 
+	ASSERT(size > 1 && (object < owners->count || !object));
 	*at = 0;
 	if (object == owners->root)
 		*--at = '/';
@@ -275,6 +281,7 @@ const char *owners_path(const struct owners *owners, uint32_t object, char *text
 		const struct owner *owner = &owners->owner[object];
 		size_t length = owner->name ? strlen(owner->name) : 0;
 
+		ASSERT(owner->directory < owners->count);
 		if (!owner->name || depth > DIRECTORY_DEPTH_MAX || (size_t)(at - text) < length + 8)
 			return *at ? memcpy(at - 3, "...", 3) : at;
 		at -= length;

@@ -271,6 +271,7 @@ static enum status walk_enter(struct walk *walk, object_t directory, size_t path
 	if (!walk_room(walk, path_length))
 		return STATUS_NO_MEMORY;
 	walk->seen[directory.n / 8] |= bit;
+	ASSERT(walk->depth < walk->levels_room && path_length < walk->path_room);
 	walk->level[walk->depth++] =
 		(struct walk_level){.directory = directory, .path_length = path_length};
 	return STATUS_OK;

@@ -3,6 +3,7 @@
  * progress.c - see progress.h.
  */
 #include "tools/mkstore/progress.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ void progress_update(struct progress *progress, uint64_t done, uint64_t total)
 	char text[TEXT_SIZE];
 	uint64_t now;
 
+	ASSERT(progress->what); /* it was begun */
 	if (progress->next_ns == UINT64_MAX)
 		return;
 	now = progress_now_ns();

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tools/mkstore/array.h"
+#include "base/assert.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/inspect.h"
@@ -124,6 +125,7 @@ static enum status reattach_one(struct reattach *reattach, struct reattach_found
 	const uint32_t object = found->what.object;
 	enum status status = STATUS_EXISTS;
 
+	ASSERT(object && reattach->directory.n);
 	snprintf(found->name, REATTACH_NAME, "%s-%" PRIu32, type, object);
 	for (unsigned i = 2; status == STATUS_EXISTS && i < REATTACH_MORE; i++) {
 		status = reattach_name(reattach, (object_t){object}, found->name);

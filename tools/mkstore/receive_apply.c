@@ -349,8 +349,10 @@ static enum status frame_apply(struct apply *apply)
 static enum command_exit apply_stop(struct apply *apply, const char *why)
 {
 	struct host *host = apply->host;
-	enum status status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
+	enum status status;
 
+	ASSERT(host->receiving == &apply->state); /* the commit says where to go on */
+	status = host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "");
 	progress_clear(&apply->progress);
 	TRY(host_result(host, status, "%s; and what was received cannot be kept", why));
 	return command_error(

@@ -54,6 +54,8 @@ static enum status state_add(struct salvage *salvage, const struct store_snapsho
 	if (!more)
 		return STATUS_NO_MEMORY;
 	salvage->state = more;
+	ASSERT(!salvage->states ||
+	       more[salvage->states - 1].snapshot.number.n < snapshot->number.n);
 	state = &more[salvage->states++];
 	*state = (struct salvage_state){.snapshot = *snapshot};
 	if (!state_lives(state))

@@ -90,6 +90,7 @@ static enum status gap_pass(struct host *from, struct host *to, struct salvage_s
 		TRY(page_copy(from, to, state, page));
 		at = page + 1;
 	}
+	ASSERT(first <= at && at <= end);
 	return at < end ? loss_add(state, at, end, NULL) : STATUS_OK;
 }
 

@@ -55,6 +55,7 @@ static bool source_submit(struct block_device *device, struct block_request *req
 	bool made = source->superblock_made && request->sector.n < 2 * BLOCK_SECTORS &&
 		    request->sector.n + request->sectors <= 2 * BLOCK_SECTORS;
 
+	ASSERT(request->complete && source->below);
 	below.complete = source_note;
 	below.status = STATUS_OK;
 	if (request->operation != BLOCK_READ ||

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "tools/mkstore/command.h"
-#include "base/assert.h"
 #include "base/quantity.h"
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/owner.h"

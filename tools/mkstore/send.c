@@ -173,6 +173,7 @@ enum command_exit send_stream(struct send *send, bool *write_failed)
 	struct stream_header header;
 	enum status status;
 
+	ASSERT(send->to && send->writer && send->writer->write);
 	*write_failed = false;
 	if (send->from && send->from->view.generation.n >= send->to->view.generation.n)
 		return command_error(

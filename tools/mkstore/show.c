@@ -35,6 +35,7 @@ struct json *show_json(struct show *show)
 
 void show_end(struct show *show)
 {
+	ASSERT(!show->columns); /* what was begun was ended */
 	if (!show->begun)
 		return;
 	json_object_end(&show->json);
@@ -51,6 +52,7 @@ void show_fact(struct show *show, const char *key, const char *label)
 
 void show_group(struct show *show, const char *key)
 {
+	ASSERT(!show->in_row);
 	if (show_json(show))
 		json_object(&show->json, key);
 }

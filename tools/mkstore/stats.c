@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/quantity.h"
+#include "base/assert.h"
 #include "tools/mkstore/command.h"
 #include "tools/mkstore/owner.h"
 #include "tools/mkstore/text.h"
@@ -116,8 +117,11 @@ static void scan_page(struct free_scan *scan, uint64_t key, uint8_t *bits)
 
 	scan_delta(scan, key, bits);
 	scan_gap(scan, first);
-	for (uint64_t block = scan->block; block < first + MAP_BLOCKS && block < scan->end; block++)
+	for (uint64_t block = scan->block; block < first + MAP_BLOCKS && block < scan->end;
+	     block++) {
+		ASSERT(block >= first); /* what is before was a gap */
 		scan_block(scan, bits[block - first]);
+	}
 	if (scan->block < first + MAP_BLOCKS)
 		scan->block = first + MAP_BLOCKS;
 }
@@ -352,8 +356,10 @@ struct objects {
 static void page_count(void *context, uint64_t page, const struct disk_reference *reference)
 {
 	struct objects *objects = context;
-	struct object *object = &objects->object[owners_object(objects->owners, 0, page)];
+	uint32_t index = owners_object(objects->owners, 0, page);
+	struct object *object = &objects->object[index];
 
+	ASSERT(index < owners_end(objects->owners));
 	object->pages++;
 	object->sectors += reference->sectors;
 	if (reference->sectors && survey_is_shared(objects->survey, reference))
@@ -366,6 +372,7 @@ static void object_show(const struct objects *objects, struct show *show, uint32
 	char text[8192];
 	const char *path = owners_path(objects->owners, index, text, sizeof(text));
 
+	ASSERT(object->shared <= object->sectors);
 	show_row(show);
 	if (index)
 		show_number(show, index);

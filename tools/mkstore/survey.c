@@ -210,6 +210,7 @@ static void walk_leave(struct verify_visit *visit, const struct verify_extent *e
 	struct survey_walk *walk = visit->context;
 	struct survey_node *node = node_of(walk->survey, &extent->reference);
 
+	ASSERT(extent->level && extent->level <= DISK_HEIGHT_MAX);
 	if (node && node_is_whole(walk->survey, extent)) {
 		node->known = true;
 		node->sectors = walk->sectors[extent->level];
@@ -346,6 +347,7 @@ static bool survey_begin(struct survey *survey, struct inspect *inspect)
 	const struct disk_snapshot *snapshot;
 	uint32_t owners = 1;
 
+	ASSERT(verify_record(inspect->verify)); /* a generation is chosen */
 	*survey = (struct survey){.verify = inspect->verify};
 	verify_space_live(inspect->verify, &survey->live);
 	survey->regions = (verify_record(inspect->verify)->sectors + DISK_FREE_MAP_SECTORS - 1) /
@@ -402,8 +404,10 @@ void survey_free(struct survey *survey)
 bool survey_is_shared(const struct survey *survey, const struct disk_reference *reference)
 {
 	uint64_t sector = disk_reference_sector(reference).n;
-	const uint32_t *region = survey->mark[sector / DISK_FREE_MAP_SECTORS];
+	const uint32_t *region;
 
+	ASSERT(sector / DISK_FREE_MAP_SECTORS < survey->regions);
+	region = survey->mark[sector / DISK_FREE_MAP_SECTORS];
 	return region && region[sector % DISK_FREE_MAP_SECTORS] == MARK_SHARED;
 }
 
@@ -448,4 +452,5 @@ void survey_pages(const struct survey *survey, void *context, survey_page_t *pag
 
 	verify_visit(survey->verify, &visit);
 	pages_of_delta(&pages, UINT64_MAX);
+	ASSERT(pages.entry == survey->live.entries); /* all were told */
 }

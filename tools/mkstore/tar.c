@@ -280,6 +280,7 @@ static enum command_exit tar_next(struct tar *tar, bool *end)
 	uint64_t sum;
 	enum command_exit result;
 
+	ASSERT(tar->offset % TAR_BLOCK == 0); /* whatever was before was read whole */
 	if (!tar_read(tar, &header, sizeof(header)))
 		return tar_cut(tar);
 	*end = memcmp(&header, &zero, sizeof(header)) == 0;

@@ -147,6 +147,7 @@ const char *text_name(char *out, size_t size, const void *name, size_t length)
 		}
 		i += shown ? shown : 1;
 	}
+	ASSERT(used < size);
 	out[used] = 0;
 	return out;
 }

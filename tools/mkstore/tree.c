@@ -3,6 +3,7 @@
  * tree.c - whole folders into the store; see tree.h.
  */
 #include "tools/mkstore/tree.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ enum status tree_visit(void *context, const struct walk_item *item)
 	const char *what = item->alive ? object_type_name(item->capability.type)
 				       : "a name whose object is gone";
 
+	ASSERT(!item->entered || item->alive);
 	if (item->dots)
 		what = "a name that a folder of the host cannot have";
 	else if (item->alive && item->capability.type == OBJECT_SEGMENT)

@@ -105,6 +105,7 @@ void verify_delta_check(struct verify *verify, struct verify_pass *pass)
 	struct verify_place place = {.tree = DISK_TREE_SPACE,
 				     .generation = pass->record.generation};
 
+	ASSERT(pass->delta || !pass->record.entries);
 	for (uint32_t i = 0; i < pass->record.entries; i++) {
 		const struct disk_reference *reference = &pass->delta[i].reference;
 		uint64_t sector = disk_reference_sector(reference).n;

@@ -109,6 +109,7 @@ static const char *extent_unpack(const struct disk_reference *reference, const u
 	bool columns = reference->codec == DISK_CODEC_COLUMNS;
 	uint8_t unpacked[BLOCK_SIZE];
 
+	ASSERT(reference->length <= size);
 	if (reference->codec == DISK_CODEC_RAW) {
 		memcpy(data, stored, BLOCK_SIZE);
 		return NULL;
@@ -133,9 +134,11 @@ static enum verify_load extent_read(struct verify *verify, const struct verify_p
 	uint64_t size = (uint64_t)reference->sectors * SECTOR_SIZE;
 	uint64_t seed = disk_seed(place->tree, place->level, place->key);
 	const char *fault;
-	enum status status =
-		verify->reader.read(verify->reader.context, sector, reference->sectors, stored);
+	enum status status;
 
+	/* Whoever asks has checked the reference. */
+	ASSERT(reference->sectors && size <= sizeof(stored));
+	status = verify->reader.read(verify->reader.context, sector, reference->sectors, stored);
 	verify->totals.bytes_read += size;
 	if (status != STATUS_OK) {
 		if (!quiet)

@@ -7,6 +7,7 @@
  * cannot be read is reported and left out.
  */
 #include "tools/verify/verify_priv.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -16,6 +17,7 @@ void verify_slot_get(const struct verify *verify, uint32_t slot, struct verify_s
 {
 	const struct disk_record *record = &verify->ring[slot];
 
+	ASSERT(slot < DISK_RING_SLOTS);
 	*found = (struct verify_slot){.damage = verify->damage[slot]};
 	if (record->magic == DISK_MAGIC_RECORD) {
 		found->record = record;
@@ -58,6 +60,7 @@ enum status verify_extent_read(struct verify *verify, enum disk_tree tree,
 {
 	struct verify_place place = verify_space_place(tree, space);
 
+	ASSERT(level <= DISK_HEIGHT_MAX);
 	place.level = level;
 	place.key = key;
 	return verify_page_load(verify, &place, reference, space->generation.n, data);
@@ -124,5 +127,6 @@ void verify_visit(struct verify *verify, struct verify_visit *visit)
 				       .page = visit_page,
 				       .leave = visit_leave};
 
+	ASSERT(visit->page);
 	verify_walk(verify, &walker);
 }

@@ -7,6 +7,7 @@
  * bit only in the bitmap is a sector that would be overwritten.
  */
 #include "tools/verify/verify_priv.h"
+#include "base/assert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@ static bool snapshot_collect(struct verify *verify, struct verify_pass *pass,
 	const struct disk_snapshot_page *page = data;
 	const struct disk_snapshot *snapshot = &page->entry;
 
+	ASSERT(place->tree == DISK_TREE_CATALOGUE && !place->level);
+	ASSERT(pass->snapshot_count <= pass->snapshot_room);
 	if (pass->snapshot_count == pass->snapshot_room) {
 		uint64_t room = pass->snapshot_room ? 2 * pass->snapshot_room : 2;
 		struct disk_snapshot *more = verify_allocate(verify, room, sizeof(*more));
@@ -243,6 +246,8 @@ static bool map_collect(struct verify *verify, struct verify_pass *pass,
 {
 	uint8_t *page = verify_allocate(verify, 1, PAGE_SIZE);
 
+	/* A key beyond the map was reported, and goes no further. */
+	ASSERT(place->key < verify->chunk_count);
 	if (!page)
 		return false;
 	memcpy(page, data, PAGE_SIZE);
@@ -282,6 +287,7 @@ static void map_page_differs(struct verify *verify, struct verify_pass *pass, ui
 {
 	uint64_t base = index * DISK_FREE_MAP_SECTORS, i = 0;
 
+	ASSERT(index < verify->chunk_count);
 	while (i < DISK_FREE_MAP_SECTORS) {
 		bool marked = page_bit(pass->map[index], i);
 		uint64_t first = i;
@@ -335,6 +341,7 @@ void verify_map_check(struct verify *verify, struct verify_pass *pass)
 	bool complete_before = !pass->incomplete;
 	uint64_t bits = 0, blocks = 0;
 
+	ASSERT(pass->map && pass->used && pass->map_count);
 	verify_tree_walk(verify, pass, &walk);
 	if (verify->out_of_memory)
 		return;

@@ -287,6 +287,7 @@ static void verify_objects_versions(struct verify_objects *objects)
 	for (uint32_t i = 1; i < objects->objects; i++)
 		if (objects->record[i].version)
 			version[count++] = objects->record[i].version;
+	ASSERT(count < objects->objects);
 	qsort(version, count, sizeof(*version), verify_objects_version_order);
 	for (uint64_t i = 1; i < count; i++)
 		if (version[i] == version[i - 1])
@@ -329,6 +330,7 @@ static bool verify_objects_allocate(struct verify_objects *objects)
 {
 	uint64_t tree_pages = objects->system.tree_next - TREE_ARENA_PAGE;
 
+	ASSERT(objects->objects && objects->system.tree_next >= TREE_ARENA_PAGE);
 	objects->record = calloc(objects->objects, sizeof(*objects->record));
 	objects->bank_pages = calloc(objects->objects, sizeof(*objects->bank_pages));
 	objects->bank_objects = calloc(objects->objects, sizeof(*objects->bank_objects));

@@ -4,6 +4,7 @@
  * and what each type is judged by.
  */
 #include "tools/verify/objects_priv.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -288,6 +289,7 @@ void verify_objects_body(struct verify_objects *objects, uint32_t object)
 {
 	const struct verify_type *type = type_of(&objects->record[object]);
 
+	ASSERT(verify_objects_record(objects, object)); /* it lives */
 	objects->source = object;
 	if (type->body)
 		type->body(objects, object);

@@ -4,6 +4,7 @@
  * the tree of all machines, the queue of deadlines, the may-be-ready bitmap.
  */
 #include "tools/verify/objects_priv.h"
+#include "base/assert.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ static uint64_t machine_big_endian(const uint8_t *bytes, unsigned count)
 {
 	uint64_t value = 0;
 
+	ASSERT(count <= sizeof(value));
 	for (unsigned i = 0; i < count; i++)
 		value = value << 8 | bytes[i];
 	return value;
@@ -172,6 +174,7 @@ void verify_objects_machine(struct verify_objects *objects, uint32_t object)
 	uint64_t page = record->first_page;
 	struct disk_machine machine;
 
+	ASSERT(record->type == OBJECT_MACHINE);
 	if (!verify_objects_read(objects, page, &machine))
 		return;
 	if (machine.magic != MACHINE_MAGIC || machine.object != object ||
@@ -200,18 +203,19 @@ void verify_objects_machine(struct verify_objects *objects, uint32_t object)
 static void machine_tree_entry(struct verify_objects *objects, struct verify_objects_tree *tree,
 			       uint64_t page, const struct verify_objects_entry *entry)
 {
-	uint64_t object = machine_big_endian(entry->key, 4);
 	const struct disk_object *record;
+	uint32_t object;
 
 	if (entry->key_length != 4 || entry->value_length != 0) {
 		verify_objects_report(objects, page, "%s: an entry has the wrong length",
 				      tree->what);
 		return;
 	}
-	record = verify_objects_record(objects, (uint32_t)object);
+	object = (uint32_t)machine_big_endian(entry->key, 4);
+	record = verify_objects_record(objects, object);
 	if (!record || record->type != OBJECT_MACHINE) {
 		verify_objects_report(objects, page,
-				      "%s names object %" PRIu64 ", which is no machine",
+				      "%s names object %" PRIu32 ", which is no machine",
 				      tree->what, object);
 		return;
 	}

@@ -15,6 +15,7 @@ bool verify_objects_range_sound(const struct verify_objects *objects,
 	uint64_t end = arena == VERIFY_ARENA_KERNEL ? objects->system.kernel_next
 						    : objects->system.user_next;
 
+	ASSERT(arena == VERIFY_ARENA_KERNEL || arena == VERIFY_ARENA_USER);
 	if (pages == 0 || (pages & (pages - 1)) != 0 || first % pages != 0)
 		return false;
 	return first >= begin && first < end && pages <= end - first;
@@ -46,6 +47,7 @@ static void verify_objects_overlaps(struct verify_objects *objects)
 	for (uint64_t i = 1; i < objects->ranges; i++) {
 		const struct verify_objects_range *before = &objects->range[i - 1];
 		const struct verify_objects_range *range = &objects->range[i];
+		ASSERT(before->first <= range->first); /* in their order */
 		if (range->first - before->first < before->pages)
 			verify_objects_report(objects, range->first,
 					      "page 0x%" PRIx64 " belongs to objects %" PRIu32

@@ -71,6 +71,7 @@ static void reach_place_named(struct reach *reach, const struct verify_objects_e
 	struct verify_objects *objects = reach->objects;
 	uint64_t place = objects->record[edge->to].directory.place;
 
+	ASSERT(edge->from < objects->objects && edge->to < objects->objects);
 	if (place == edge->from && !reach->holder[edge->to]) {
 		reach->holder[edge->to] = edge->from;
 	} else if (place) {
@@ -157,6 +158,7 @@ static void reach_report(struct reach *reach, uint32_t object)
 	struct verify_objects *objects = reach->objects;
 	struct verify_unreached found = {.object = object};
 
+	ASSERT(!reach->reached[object]); /* or it and what is below it was told */
 	reach_from(reach, object, &found.objects, &found.pages);
 	found.objects--;
 	found.type = objects->record[object].type;

@@ -57,6 +57,7 @@ static bool tree_entry_get(const struct disk_tree_page *page, unsigned index,
 	uint16_t offset;
 	size_t end;
 
+	ASSERT(index < page->count);
 	memcpy(&offset, page->bytes + 2 * index, sizeof(offset));
 	if (offset < page->heap || (size_t)offset + 2 > TREE_BYTES)
 		return false;
@@ -171,6 +172,7 @@ static void tree_inner_entry(struct verify_objects *objects, struct verify_objec
 	struct verify_objects_entry next;
 	uint64_t child;
 
+	ASSERT(entry->value_length == sizeof(child)); /* or the page was not entered */
 	if (index > 0) {
 		/* All keys before this child's are below its own key. */
 		if (entry->key_length == 0 ||
@@ -209,6 +211,7 @@ static void tree_step(struct verify_objects *objects, struct verify_objects_tree
 	struct verify_objects_entry entry;
 	unsigned index = level->next;
 
+	ASSERT(walk->depth <= VERIFY_OBJECTS_DEPTH && index <= level->page.count);
 	if (index == level->page.count) {
 		walk->depth--;
 		return;
@@ -234,6 +237,7 @@ void verify_objects_tree_walk(struct verify_objects *objects, uint64_t root,
 	static struct tree_walk walk; /* 35 KiB; one walk at a time */
 	static const struct tree_bound none;
 
+	ASSERT(tree->entry);
 	tree->entries = 0;
 	tree->damaged = false;
 	if (root == 0)

@@ -238,6 +238,7 @@ static uint64_t tombstone_generation(const struct disk_record *record)
 {
 	struct disk_tombstone stone;
 
+	ASSERT(record->magic == DISK_MAGIC_TOMBSTONE);
 	static_assert(sizeof(stone) <= sizeof(*record), "one lies in the place of the other");
 	memcpy(&stone, record, sizeof(stone));
 	return stone.generation;
@@ -303,6 +304,7 @@ static bool slot_is_next(const struct verify *verify, uint32_t slot,
 {
 	uint32_t next = (newest->slot + 1) % DISK_RING_SLOTS;
 
+	ASSERT(slot < DISK_RING_SLOTS);
 	while (next != slot && !ring_at(verify, next, DISK_MAGIC_RECORD))
 		next = (next + 1) % DISK_RING_SLOTS;
 	return next == slot;
@@ -514,6 +516,7 @@ static void next_slot_judge(struct verify *verify, const struct disk_record *new
 {
 	uint32_t next = (newest->slot + 1) % DISK_RING_SLOTS;
 
+	ASSERT(!stone_is_newer(verify, newest->slot, newest)); /* so there is an end */
 	while (stone_is_newer(verify, next, newest))
 		next = (next + 1) % DISK_RING_SLOTS;
 	if (verify->damage[next])
@@ -549,6 +552,7 @@ enum status verify_ring_choose(struct verify *verify)
 	verify->totals.generation.n = chosen->generation;
 	verify->totals.slot = chosen->slot;
 	verify->totals.sectors = chosen->sectors;
+	ASSERT(verify->chosen.delta || !chosen->entries);
 	before = chosen->predecessor ? ring_find(verify, chosen->predecessor) : NULL;
 	if (before && size_fits(verify, before)) {
 		verify->before.record = *before;

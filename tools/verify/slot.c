@@ -227,6 +227,7 @@ static void record_take(struct verify *verify, uint32_t slot, const uint8_t *dat
 			memset(record, 0, sizeof(*record)); /* nobody looks for its entries */
 			return;
 		}
+		ASSERT(sizeof(*record) + size <= DISK_SLOT_SIZE); /* kind_fault */
 		memcpy(entry, data + sizeof(*record), size);
 		verify->delta[slot] = entry;
 		fault = entries_fault(record, entry);

@@ -4,6 +4,7 @@
  * and its catalogue.  What a delta says of a page comes before the tree.
  */
 #include "tools/verify/verify_priv.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -143,6 +144,7 @@ enum status verify_space_next(struct verify *verify, const struct verify_space *
 	page->n = from.n;
 	status = verify_key_next(verify, DISK_TREE_SPACE, space, &page->n);
 	verify_delta_find(space->delta, space->entries, from.n, &index);
+	ASSERT(status != STATUS_OK || page->n >= from.n);
 	/* Behind a damaged node the entries of the delta are there all the same. */
 	if (index < space->entries &&
 	    (status == STATUS_NOT_FOUND || space->delta[index].page < page->n)) {

@@ -51,6 +51,7 @@ static void block_birth_check(struct verify *verify, const struct verify_place *
 {
 	uint32_t mark = (uint32_t)reference->birth + 1;
 
+	ASSERT(verify->superblock.write_unit == BLOCK_SIZE);
 	if (*birth && *birth != mark)
 		verify_report_at(verify, VERIFY_ERROR, VERIFY_OVERLAP, place,
 				 disk_reference_sector(reference).n,
@@ -138,6 +139,7 @@ static void memo_put(struct verify *verify, struct verify_pass *pass, uint64_t s
 		pass->memo = memo;
 		pass->memo_room = room;
 	}
+	ASSERT(pass->memo_count < pass->memo_room && sector);
 	slot = memo_slot(pass->memo, pass->memo_room, sector);
 	if (!slot->sector)
 		pass->memo_count++;
@@ -316,6 +318,7 @@ static void check_leave(struct verify *verify, struct verify_walker *walker,
 	struct check *check = walker->context;
 	unsigned level = place->level;
 
+	ASSERT(level && level <= DISK_HEIGHT_MAX);
 	/* A node that straddles the cursor was walked in part. */
 	if (walker->from <= place->key << (level * DISK_NODE_SHIFT))
 		memo_put(verify, check->pass, disk_reference_sector(reference).n,
@@ -439,6 +442,7 @@ bool verify_tree_confirm(struct verify *verify, const struct disk_record *record
 				       .node = confirm_node,
 				       .page = confirm_page};
 
+	ASSERT(record->slot < DISK_RING_SLOTS && (delta || !record->entries));
 	for (uint32_t i = 0; i < record->entries && !confirm.torn; i++) {
 		struct verify_place at = {.tree = DISK_TREE_SPACE,
 					  .key = delta[i].page,

@@ -6,6 +6,7 @@
  * most 8.
  */
 #include "tools/verify/verify_priv.h"
+#include "base/assert.h"
 
 struct frame {
 	struct verify_node node;
@@ -26,6 +27,7 @@ static const struct disk_reference *walk_next(struct verify *verify, struct veri
 					      struct frame *frames, unsigned *level,
 					      struct verify_place *place)
 {
+	ASSERT(*level);
 	while (*level <= walker->root->height) {
 		struct frame *frame = &frames[*level];
 
@@ -54,6 +56,7 @@ void verify_walk(struct verify *verify, struct verify_walker *walker)
 	uint64_t birth_max = place.generation;
 	enum verify_step step;
 
+	ASSERT(walker->node && walker->page);
 	place.level = top;
 	place.key = 0;
 	if (!top || top > DISK_HEIGHT_MAX || key_end(0, top) <= walker->from)
@@ -66,6 +69,8 @@ void verify_walk(struct verify *verify, struct verify_walker *walker)
 				   : walker->page(verify, walker, &place, reference, birth_max);
 		if (step == VERIFY_STEP_STOP)
 			return;
+		/* There is nothing below a page. */
+		ASSERT(step != VERIFY_STEP_DOWN || place.level);
 		if (step == VERIFY_STEP_DOWN) {
 			level = place.level;
 			frame->reference = *reference;
@@ -106,6 +111,8 @@ enum status verify_seek(struct verify *verify, const struct verify_space *space,
 			bool next, struct verify_place *place, uint64_t *key,
 			struct verify_found *found)
 {
+	ASSERT(level <= place->level && place->level <= DISK_HEIGHT_MAX && !place->key);
+	ASSERT(!(*key >> ((place->level - level) * DISK_NODE_SHIFT)));
 	*found = (struct verify_found){space->root.reference, space->generation.n};
 	while (place->level > level) {
 		unsigned shift = (place->level - 1 - level) * DISK_NODE_SHIFT;
@@ -118,6 +125,7 @@ enum status verify_seek(struct verify *verify, const struct verify_space *space,
 			*key = key_end(place->key, place->level - level);
 			return status;
 		}
+		ASSERT(index - first < DISK_NODE_ENTRIES);
 		if (next)
 			index = first + verify_node_next(node, (unsigned)(index - first));
 		if (index != *key >> shift)
