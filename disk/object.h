@@ -9,7 +9,8 @@
  *   0                  0               never used: null pointers fault
  *   4 GiB              0x00100000      the system page (struct disk_system)
  *   8 GiB              0x00200000      object table, 64 records a page
- *   16 GiB             0x00400000      may-be-ready bitmap, 32,768 objects a page
+ *   16 GiB             0x00400000      may-be-ready bitmaps, one for each priority, 2 MiB
+ *                                      of addresses each; 32,768 objects a page
  *   20 GiB ...         0x00500000      kernel arena: bodies of objects
  *   48 GiB ...         0x00c00000      tree arena: pages of the B+trees
 
@@ -37,6 +38,7 @@
 #define OBJECT_MAX	    (1u << 24) /* objects a store can hold */
 #define OBJECTS_PER_PAGE    64u
 #define READY_BITS_PER_PAGE 32768u
+#define READY_BITMAP_PAGES  (OBJECT_MAX / READY_BITS_PER_PAGE) /* of one priority */
 
 /* Of this program a new shell is made where the old one is lost (kernel/restart.c), and
  * the shell's own guard. */

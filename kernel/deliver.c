@@ -36,7 +36,8 @@ void call_registers_done(struct disk_machine *machine, enum status status, uint3
 enum status wait_end_prepare(const struct disk_machine *machine)
 {
 	object_t object = {machine->object};
-	enum status status = machine_ready_prepare(&kernel.space, object);
+	enum status status =
+		machine_ready_prepare(&kernel.space, object, machine->priority);
 
 	if (status == STATUS_OK && machine->deadline)
 		status = deadline_remove_prepare(&kernel.space, machine->deadline, object);
@@ -53,7 +54,7 @@ void wait_end(struct disk_machine *machine)
 	machine->callee = 0;
 	machine->callee_version = 0;
 	machine->state = MACHINE_READY;
-	machine_ready_set(&kernel.space, object, true);
+	machine_ready_set(&kernel.space, object, machine->priority, true);
 	kernel_make_ready(object, machine);
 }
 
@@ -82,7 +83,8 @@ static enum status lost_prepare(struct disk_capability *lost)
 	if (status == STATUS_OK && target->state == MACHINE_FAULTED)
 		*lost = target->reply;
 	if (status == STATUS_OK)
-		return machine_ready_prepare(&kernel.space, (object_t){target->object});
+		return machine_ready_prepare(&kernel.space, (object_t){target->object},
+					     target->priority);
 	if (status == STATUS_IO)
 		return kernel_read_given_up() ? STATUS_OK : status;
 	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
@@ -308,7 +310,8 @@ enum status reply_prepare(struct disk_machine *target, const struct transit *mes
 	if (status == STATUS_OK && message->label != STATUS_OK)
 		status = reply_lost_prepare(&target->reply);
 	if (status == STATUS_OK)
-		status = machine_ready_prepare(&kernel.space, (object_t){target->object});
+		status = machine_ready_prepare(&kernel.space, (object_t){target->object},
+					       target->priority);
 	return status;
 }
 
@@ -335,7 +338,7 @@ void reply_commit(struct disk_machine *target, const struct transit *message)
 	}
 	target->fault = FAULT_NONE;
 	target->state = MACHINE_READY;
-	machine_ready_set(&kernel.space, object, true);
+	machine_ready_set(&kernel.space, object, target->priority, true);
 	kernel_make_ready(object, target);
 }
 
@@ -371,7 +374,7 @@ enum status reply_abandon_port(object_t port)
 			return status;
 		port_drop(&kernel.space, &record);
 		/* The port may live on, and with it who waits for room in its queue. */
-		task_wake_channel(kernel_port_channel(port));
+		task_wake_one(kernel_port_channel(port));
 	}
 }
 

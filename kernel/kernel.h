@@ -63,7 +63,7 @@ static inline enum status kernel_wait(uint32_t channel)
 
 static inline uint32_t kernel_port_channel(object_t port)
 {
-	return CHANNEL_PORT + port.n % (CHANNEL_LAST - CHANNEL_PORT + 1);
+	return CHANNEL_PORT + port.n;
 }
 
 /* ---- main.c, resume.c --------------------------------------------------------- */

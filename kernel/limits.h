@@ -5,6 +5,8 @@
 #ifndef KERNEL_LIMITS_H
 #define KERNEL_LIMITS_H
 
+#include "disk/object.h"
+
 /* Less memory than this cannot hold kernel, staging and a working set; bytes of
  * usable RAM that the firmware reports. */
 #define KERNEL_MEMORY_MIN (UINT64_C(24) << 20)
@@ -16,6 +18,11 @@
 #define KERNEL_TASKS_MAX       8192u
 #define KERNEL_TASK_MEMORY     (UINT64_C(256) << 10)
 #define KERNEL_TASK_HASH_HEADS 1024u
+#define KERNEL_WAIT_HASH_HEADS 1024u
+
+/* Tasks that one choice of the next, or one look at the clock, moves to a run queue: what
+ * was woken together is as many as somebody likes. */
+#define KERNEL_WAKE_STEP 8u
 
 /* Staging buffer of the store: 1/64 of memory within these bounds, bytes. */
 #define KERNEL_STAGING_MIN   (256u << 10)
@@ -72,9 +79,8 @@ enum kernel_channel {
 	CHANNEL_DESTROY, /* an object has been taken apart */
 	CHANNEL_SURVEY,	 /* the places of all directories are known */
 	CHANNEL_SPACE,	 /* the store is full, or the disk fails: woken by time only */
-	CHANNEL_PORT,	 /* a queue has room again; 16 of them, by port */
-	CHANNEL_LAST = CHANNEL_PORT + 15,
-	CHANNELS,
+	CHANNEL_PORT,	 /* a queue has room again: this + the port's object */
+	CHANNELS = CHANNEL_PORT + OBJECT_MAX,
 };
 
 #endif

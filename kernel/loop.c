@@ -19,6 +19,7 @@ static_assert(KERNEL_STORE_SHARE_NS < 1000000000 / ARCH_TICK_HZ, "machines run i
 
 static struct {
 	uint64_t store_budget_ns; /* left of this tick's share */
+	bool waking;		  /* there may be more whose wake time has come */
 } loop;
 
 void kernel_fpu_save(void)
@@ -71,11 +72,13 @@ static void loop_events(void)
 	}
 	if (events & ARCH_EVENT_CONSOLE_OUTPUT)
 		task_wake_channel(CHANNEL_CONSOLE_OUTPUT);
+	if (events & ARCH_EVENT_TICK || loop.waking)
+		loop.waking = task_wake_timed(time_uptime_ns());
 	if (!(events & ARCH_EVENT_TICK))
 		return;
 	loop_moved();
 	loop.store_budget_ns = KERNEL_STORE_SHARE_NS;
-	task_wake_timed(time_uptime_ns());
+	task_tick();
 	if (cpu->running && cpu->running->slice)
 		cpu->running->slice--;
 }
@@ -248,5 +251,7 @@ static void __attribute__((noreturn)) loop_run(void)
 /* Always at the top of the stack, so that a wait within the loop does not nest. */
 void kernel_leave(void)
 {
+	if (cpu_this()->running)
+		task_trap_ended(cpu_this()->running);
 	arch_stack_reset(loop_run);
 }

@@ -16,10 +16,11 @@
 static_assert(SYSTEM_RESUME_MAX == 64, "a bit of `to_tell` for each");
 
 static struct {
-	object_t cursor; /* next object of the bitmap to look at */
-	bool looking;
+	uint32_t looking;		     /* bit p: through the bitmap of priority p, */
+	uint32_t again;			     /* from its middle on, and then from its start */
+	object_t cursor[MACHINE_PRIORITIES]; /* next object to look at */
+	uint32_t rest;	  /* of the priorities, those whose turn it is while tasks are short */
 	bool damaged;	  /* a machine, or where machines are noted, cannot be read */
-	bool again;	  /* this look began in the middle: once more from the start */
 	bool failing;	  /* the disk fails: once more, after a pause */
 	uint64_t look_ns; /* not before this */
 	uint64_t to_tell; /* bit i: subscriber i of the system page gets its message */
@@ -32,13 +33,16 @@ static struct {
 
 void resume_again(void)
 {
-	resume.cursor = (object_t){1};
-	resume.looking = true;
+	for (unsigned priority = 0; priority < MACHINE_PRIORITIES; priority++)
+		resume.cursor[priority] = (object_t){1};
+	resume.looking = UINT32_MAX >> (32 - MACHINE_PRIORITIES);
+	resume.again = 0;
+	resume.rest = 0;
 }
 
 bool resume_looks(void)
 {
-	return resume.looking;
+	return resume.looking != 0;
 }
 
 void resume_reset(void)
@@ -236,9 +240,28 @@ static void resume_failing(object_t from, enum status status)
 	resume.failing = true;
 }
 
+/* Its priority has changed, or it is from before there was a bitmap for each: it is found
+ * where it belongs from now on. */
+static enum status resume_move(object_t object, const struct disk_machine *machine,
+			       unsigned priority)
+{
+	uint32_t bit = 1u << machine->priority;
+	enum status status = machine_ready_prepare(&kernel.space, object, machine->priority);
+
+	if (status == STATUS_OK)
+		status = machine_ready_prepare(&kernel.space, object, priority);
+	if (status != STATUS_OK)
+		return status;
+	machine_ready_set(&kernel.space, object, machine->priority, true);
+	machine_ready_set(&kernel.space, object, priority, false);
+	resume.again |= bit & resume.looking;
+	resume.looking |= bit;
+	return STATUS_OK;
+}
+
 /* A bit of a machine that is not ready after all is cleared here, where it was
  * found, and nowhere else: the bitmap is a superset. */
-static enum status resume_machine(object_t object)
+static enum status resume_machine(object_t object, unsigned priority)
 {
 	struct disk_machine *machine;
 	enum status status;
@@ -251,6 +274,11 @@ static enum status resume_machine(object_t object)
 		return STATUS_OK;
 	}
 	if (status == STATUS_OK && machine->state == MACHINE_READY) {
+		if (machine->priority != priority) {
+			status = resume_move(object, machine, priority);
+			if (status == STATUS_OK || status == STATUS_WAIT)
+				return status;
+		}
 		if (!machine->stopped && !safe_holds(machine->version) &&
 		    !task_get(object, machine->version, machine->priority))
 			return STATUS_FULL;
@@ -262,9 +290,9 @@ static enum status resume_machine(object_t object)
 		kernel_print_loud("perdure: machine %u cannot be resumed: %s", object.n,
 				  status_text(status));
 	}
-	status = machine_ready_prepare(&kernel.space, object);
+	status = machine_ready_prepare(&kernel.space, object, priority);
 	if (status == STATUS_OK)
-		machine_ready_set(&kernel.space, object, false);
+		machine_ready_set(&kernel.space, object, priority, false);
 	return status == STATUS_WAIT ? status : STATUS_OK;
 }
 
@@ -346,17 +374,17 @@ static bool resume_tell(void)
 }
 
 /* A page of the bitmap that cannot be read costs its own machines only. */
-static bool resume_skip(enum status status)
+static bool resume_skip(object_t *cursor, enum status status)
 {
-	uint32_t next = (resume.cursor.n / READY_BITS_PER_PAGE + 1) * READY_BITS_PER_PAGE;
+	uint32_t next = (cursor->n / READY_BITS_PER_PAGE + 1) * READY_BITS_PER_PAGE;
 
-	ASSERT(next > resume.cursor.n);
+	ASSERT(next > cursor->n);
 	if (status == STATUS_IO)
-		resume_failing(resume.cursor, status);
+		resume_failing(*cursor, status);
 	else if (!resume.damaged)
-		kernel_print_loud("perdure: machines from %u on may not be found: %s",
-				  resume.cursor.n, status_text(status));
-	resume.cursor.n = next;
+		kernel_print_loud("perdure: machines from %u on may not be found: %s", cursor->n,
+				  status_text(status));
+	cursor->n = next;
 	resume.damaged |= status != STATUS_IO;
 	console_examine();
 	return true;
@@ -381,50 +409,70 @@ static bool resume_safe(void)
 	return resume.safe;
 }
 
-bool resume_step(void)
+/* The bitmap of this priority has been gone through. */
+static bool resume_ended(unsigned priority)
 {
-	object_t object;
-	enum status status;
+	uint32_t bit = 1u << priority;
 
-	if (!resume.looking && task_overflow()) {
-		/* From where the last look had to stop, so that all get their turn. */
-		task_overflow_clear();
-		resume.looking = true;
-		resume.again = true;
-	}
-	if (kernel.safe && !resume.safe && !resume_safe())
-		return false;
-	if (!resume.looking && resume.failing && time_uptime_ns() >= resume.look_ns) {
-		resume.failing = false;
-		resume.looking = true;
-	}
-	if (!resume.looking)
-		return resume.to_tell && time_uptime_ns() >= resume.tell_ns && resume_tell();
-	store_operation_begin(kernel.space.store);
-	status = resume.cursor.n < OBJECT_MAX
-			 ? machine_ready_next(&kernel.space, resume.cursor, &object)
-			 : STATUS_NOT_FOUND;
-	if (status == STATUS_NOT_FOUND) {
-		resume.cursor = (object_t){1};
-		resume.looking = resume.again;
-		resume.again = false;
-		if (resume.failing)
-			resume.look_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
-		console_examine();
+	resume.cursor[priority] = (object_t){1};
+	if (!(resume.again & bit))
+		resume.looking &= ~bit;
+	resume.again &= ~bit;
+	if (resume.looking)
 		return true;
-	}
+	resume.rest = 0;
+	if (resume.failing)
+		resume.look_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	console_examine();
+	return true;
+}
+
+/* One machine of the highest priority at which it looks; where tasks are short, of the next
+ * below each time that there is none. */
+static bool resume_look(void)
+{
+	uint32_t turn =
+		resume.looking & resume.rest ? resume.looking & resume.rest : resume.looking;
+	unsigned priority = 31 - (unsigned)__builtin_clz(turn);
+	object_t *cursor = &resume.cursor[priority], object;
+	enum status status = STATUS_NOT_FOUND;
+
+	store_operation_begin(kernel.space.store);
+	if (cursor->n < OBJECT_MAX)
+		status = machine_ready_next(&kernel.space, priority, *cursor, &object);
+	if (status == STATUS_NOT_FOUND)
+		return resume_ended(priority);
 	if (status != STATUS_OK && status != STATUS_WAIT)
-		return resume_skip(status);
+		return resume_skip(cursor, status);
 	if (status == STATUS_OK)
-		status = resume_machine(object);
+		status = resume_machine(object, priority);
 	if (status == STATUS_FULL) {
-		/* No task is free: the rest waits for the next look. */
-		resume.looking = false;
+		/* It is one of the lost, until there is a task again. */
+		resume.looking &= ~(1u << priority);
+		resume.rest = (1u << priority) - 1;
 		return false;
 	}
 	if (status != STATUS_OK)
 		return false;
-	ASSERT(object.n >= resume.cursor.n);
-	resume.cursor = (object_t){object.n + 1};
+	ASSERT(object.n >= cursor->n);
+	cursor->n = object.n + 1;
 	return true;
+}
+
+bool resume_step(void)
+{
+	uint32_t lost = task_lost();
+
+	/* Each from where the last look had to stop, so that all get their turn. */
+	resume.looking |= lost;
+	resume.again |= lost;
+	if (kernel.safe && !resume.safe && !resume_safe())
+		return false;
+	if (!resume.looking && resume.failing && time_uptime_ns() >= resume.look_ns) {
+		resume.failing = false;
+		resume_again();
+	}
+	if (resume.looking)
+		return resume_look();
+	return resume.to_tell && time_uptime_ns() >= resume.tell_ns && resume_tell();
 }

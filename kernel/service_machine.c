@@ -136,7 +136,7 @@ static enum status machine_start(struct service *service)
 	if (status == STATUS_OK && machine->state != MACHINE_STOPPED)
 		status = STATUS_BUSY;
 	if (status == STATUS_OK)
-		status = machine_ready_prepare(&kernel.space, object);
+		status = machine_ready_prepare(&kernel.space, object, machine->priority);
 	if (status == STATUS_OK)
 		status = start_port(machine);
 	if (status == STATUS_OK)
@@ -149,7 +149,7 @@ static enum status machine_start(struct service *service)
 	machine->registers.gpr[REGISTER_RDI] = service->message.word[2];
 	machine->state = MACHINE_READY;
 	machine->started_ns = machine->last_ns = time_uptime_ns();
-	machine_ready_set(&kernel.space, object, true);
+	machine_ready_set(&kernel.space, object, machine->priority, true);
 	kernel_make_ready(object, machine);
 	return STATUS_OK;
 }
@@ -179,7 +179,7 @@ enum status service_continue(object_t object)
 	enum status status = machine_prepare(&kernel.space, object, &machine);
 
 	if (status == STATUS_OK)
-		status = machine_ready_prepare(&kernel.space, object);
+		status = machine_ready_prepare(&kernel.space, object, machine->priority);
 	if (status != STATUS_OK)
 		return status;
 	if (machine->state == MACHINE_EXITED || machine->state == MACHINE_STOPPED)
@@ -195,7 +195,7 @@ enum status service_continue(object_t object)
 		machine->call_number++; /* the keeper's answer comes too late now */
 	}
 	if (machine->state == MACHINE_READY)
-		machine_ready_set(&kernel.space, object, true);
+		machine_ready_set(&kernel.space, object, machine->priority, true);
 	kernel_make_ready(object, machine);
 	return STATUS_OK;
 }
@@ -257,16 +257,22 @@ static enum status machine_set_registers(struct service *service)
 static enum status machine_set_priority(struct service *service)
 {
 	struct disk_machine *machine;
-	struct task *task = task_find((object_t){service->target->object});
-	enum status status;
+	object_t object = {service->target->object};
+	struct task *task = task_find(object);
+	uint8_t priority = (uint8_t)service->message.word[0];
+	enum status status = service_priority(service, service->message.word[0]);
 
-	status = service_priority(service, service->message.word[0]);
 	if (status != STATUS_OK)
 		return status;
 	status = target_prepare(service, &machine);
+	if (status == STATUS_OK)
+		status = machine_ready_prepare(&kernel.space, object, priority);
 	if (status != STATUS_OK)
 		return status;
-	machine->priority = (uint8_t)service->message.word[0];
+	/* COMMIT POINT */
+	machine->priority = priority;
+	if (machine->state == MACHINE_READY)
+		machine_ready_set(&kernel.space, object, priority, true);
 	if (task)
 		task_set_priority(task, machine->priority);
 	return STATUS_OK;

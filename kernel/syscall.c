@@ -296,7 +296,7 @@ static enum status receive_from(struct call *call, object_t port, const struct d
 	ASSERT(call->machine->state == MACHINE_READY);
 	deliver_commit(call->machine, &message);
 	port_drop(&kernel.space, record);
-	task_wake_channel(kernel_port_channel(port));
+	task_wake_one(kernel_port_channel(port));
 	kernel_leave();
 }
 

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * task.c - tasks, wait lists and run queues.  See task.h for the states.
- *
- * All lists are doubly linked through the task itself, so that moving one
- * between places is constant time and needs no memory.
+ * task.c - tasks, who gets one, and run queues.  See task.h for the states.
  */
 #include "kernel/task.h"
 #include <string.h>
 #include "kernel/kernel.h"
 #include "kernel/memory.h"
+#include "kernel/task_list.h"
+#include "kernel/wait.h"
 #include "base/assert.h"
-
-struct list {
-	struct task *first, *last;
-};
 
 static struct cpu cpus[1];
 
@@ -23,14 +18,14 @@ static_assert(KERNEL_SLICE_TICKS <= UINT8_MAX, "a task's slice");
 static struct {
 	struct task *tasks;
 	uint32_t count;
-	bool overflow;
+	uint32_t lost;	 /* bit p: a machine of priority p may be without a task */
+	bool exchange;	 /* one of a machine that is not below may be taken, until the next tick */
 	uint32_t queued; /* bit p: run queue p is not empty */
-	struct list run[MACHINE_PRIORITIES];
-	struct list wait[CHANNELS];
-	struct list idle; /* longest idle first */
-	struct list free;
-	struct list running, request;
-	uint32_t timed; /* waiting tasks with a wake time */
+	struct task *spent; /* whose turn was over last; null: unknown */
+	struct task_list run[MACHINE_PRIORITIES];
+	struct task_list idle; /* longest idle first */
+	struct task_list free;
+	struct task_list running, request;
 	struct task *hash[KERNEL_TASK_HASH_HEADS];
 } all;
 
@@ -39,36 +34,7 @@ struct cpu *cpu_this(void)
 	return &cpus[0];
 }
 
-static void list_append(struct list *list, struct task *task)
-{
-	ASSERT(!task->next && !task->previous);
-	ASSERT(!list->last || !list->last->next);
-	task->next = NULL;
-	task->previous = list->last;
-	if (list->last)
-		list->last->next = task;
-	else
-		list->first = task;
-	list->last = task;
-}
-
-static void list_remove(struct list *list, struct task *task)
-{
-	/* Its neighbours, or the ends of this very list, know it. */
-	ASSERT(task->previous ? task->previous->next == task : list->first == task);
-	ASSERT(task->next ? task->next->previous == task : list->last == task);
-	if (task->previous)
-		task->previous->next = task->next;
-	else
-		list->first = task->next;
-	if (task->next)
-		task->next->previous = task->previous;
-	else
-		list->last = task->previous;
-	task->next = task->previous = NULL;
-}
-
-static struct list *task_list(const struct task *task)
+static struct task_list *task_list(const struct task *task)
 {
 	switch ((enum task_place)task->place) {
 	case TASK_FREE:
@@ -79,8 +45,8 @@ static struct list *task_list(const struct task *task)
 		return &all.run[task->priority];
 	case TASK_RUNNING:
 		return &all.running;
-	case TASK_WAITING:
-		return &all.wait[task->channel];
+	case TASK_WAITING: /* in a list of wait.c */
+		break;
 	case TASK_REQUEST:
 		return &all.request;
 	}
@@ -91,13 +57,13 @@ static struct list *task_list(const struct task *task)
 /* Takes the task out of wherever it is. */
 static void task_take(struct task *task)
 {
+	if (task->place == TASK_WAITING) {
+		wait_leave(task);
+		return;
+	}
 	list_remove(task_list(task), task);
 	if (task->place == TASK_QUEUED && !all.run[task->priority].first)
 		all.queued &= ~(1u << task->priority);
-	ASSERT(!task->wake_ns || (task->place == TASK_WAITING && all.timed));
-	if (task->place == TASK_WAITING && task->wake_ns)
-		all.timed--;
-	task->wake_ns = 0;
 }
 
 static void task_put(struct task *task, enum task_place place)
@@ -115,12 +81,22 @@ void task_init(struct task *tasks, uint32_t count)
 	ASSERT(tasks && count);
 	memset(&all, 0, sizeof(all));
 	memset(cpus, 0, sizeof(cpus));
+	memset(tasks, 0, count * sizeof(*tasks));
 	all.tasks = tasks;
 	all.count = count;
-	for (uint32_t i = 0; i < count; i++) {
-		memset(&tasks[i], 0, sizeof(tasks[i]));
+	for (uint32_t i = 0; i < count; i++)
 		list_append(&all.free, &tasks[i]);
-	}
+	wait_reset(tasks, count);
+}
+
+/* What it was woken for alone is for the next, if it does not wait for that again. */
+static void baton_pass(struct task *task, uint32_t channel)
+{
+	uint32_t baton = task->baton;
+
+	task->baton = 0;
+	if (baton && baton != channel)
+		task_wake_one(baton);
 }
 
 static struct task **hash_head(object_t object)
@@ -153,11 +129,66 @@ void task_forget(struct task *task)
 	}
 	if (cpu->running == task)
 		cpu->running = NULL;
+	if (all.spent == task)
+		all.spent = NULL;
 	task_take(task);
+	baton_pass(task, 0);
 	memory_root_destroy(task);
 	ASSERT(!task->root && !task->root_next && !task->root_previous);
-	memset(task, 0, sizeof(*task));
+	/* What others may use stays. */
+	*task = (struct task){.spare = task->spare, .heap = task->heap};
 	task_put(task, TASK_FREE);
+}
+
+/* One of a machine below this priority: that waits, if possible. */
+static struct task *task_below(uint8_t priority)
+{
+	for (unsigned p = 0; p < priority; p++) {
+		struct task *task = wait_asleep(p);
+
+		if (!task)
+			task = wait_woken(p);
+		if (!task)
+			task = all.run[p].last;
+		if (task)
+			return task;
+	}
+	return NULL;
+}
+
+/* One that does not run now, of a machine that is not below. */
+static struct task *task_beside(uint8_t priority)
+{
+	struct task *task = NULL;
+
+	if (!all.exchange)
+		return NULL;
+	for (unsigned p = priority; p < MACHINE_PRIORITIES && !task; p++)
+		task = wait_asleep(p);
+	if (!task && all.spent && all.spent->place == TASK_QUEUED &&
+	    all.spent->priority == priority)
+		task = all.spent;
+	all.exchange = !task;
+	return task;
+}
+
+/* Takes a task away from the machine that needs it least. */
+static void task_free_one(uint8_t priority)
+{
+	struct task *task = all.idle.first;
+
+	if (!task)
+		task = task_below(priority);
+	if (!task)
+		task = task_beside(priority);
+	if (!task)
+		return;
+	/* What is idle is blocked; all others are ready, and to be found again. */
+	if (task->place != TASK_IDLE)
+		all.lost |= 1u << task->priority;
+	if (cpu_this()->fpu == task)
+		kernel_fpu_save();
+	task_forget(task);
 }
 
 struct task *task_get(object_t object, uint64_t version, uint8_t priority)
@@ -169,14 +200,11 @@ struct task *task_get(object_t object, uint64_t version, uint8_t priority)
 		return task;
 	if (task)
 		task_forget(task);
-	if (!all.free.first && all.idle.first) {
-		if (cpu_this()->fpu == all.idle.first)
-			kernel_fpu_save();
-		task_forget(all.idle.first);
-	}
+	if (!all.free.first)
+		task_free_one(priority);
 	task = all.free.first;
 	if (!task) {
-		all.overflow = true;
+		all.lost |= 1u << priority;
 		return NULL;
 	}
 	task_take(task);
@@ -190,34 +218,35 @@ struct task *task_get(object_t object, uint64_t version, uint8_t priority)
 	return task;
 }
 
-bool task_overflow(void)
+uint32_t task_lost(void)
 {
-	return all.overflow && (all.free.first || all.idle.first);
-}
+	uint32_t lost = all.lost;
 
-void task_overflow_clear(void)
-{
-	all.overflow = false;
+	if (!all.free.first && !all.idle.first && !all.exchange)
+		return 0;
+	all.lost = 0;
+	return lost;
 }
 
 void task_queue(struct task *task)
 {
 	ASSERT(task->place != TASK_FREE);
+	if (task->place == TASK_RUNNING && !task->slice)
+		all.spent = task;
 	task_take(task);
 	task->slice = KERNEL_SLICE_TICKS;
 	task_put(task, TASK_QUEUED);
+	baton_pass(task, 0);
 }
 
 void task_wait(struct task *task, uint32_t channel, uint64_t wake_ns)
 {
-	ASSERT(channel < CHANNELS);
 	ASSERT(task->place == TASK_RUNNING && cpu_this()->running != task);
 	task_take(task);
-	task->channel = channel;
+	task->place = TASK_WAITING;
 	task->wake_ns = wake_ns;
-	if (wake_ns)
-		all.timed++;
-	task_put(task, TASK_WAITING);
+	wait_enter(task, channel);
+	baton_pass(task, channel);
 }
 
 void task_has_read(struct task *task, enum task_reading reading)
@@ -233,6 +262,7 @@ void task_idle(struct task *task)
 	task->failing.since_ns = 0;
 	task_take(task);
 	task_put(task, TASK_IDLE);
+	baton_pass(task, 0);
 }
 
 void task_request(struct task *task)
@@ -241,14 +271,16 @@ void task_request(struct task *task)
 	task->failing.since_ns = 0;
 	task_take(task);
 	task_put(task, TASK_REQUEST);
+	baton_pass(task, 0);
 }
 
 void task_set_priority(struct task *task, uint8_t priority)
 {
-	enum task_place place = task->place;
-
-	ASSERT(priority < MACHINE_PRIORITIES && place != TASK_FREE);
-	if (place != TASK_QUEUED) {
+	ASSERT(priority < MACHINE_PRIORITIES && task->place != TASK_FREE);
+	/* Queues and wait lists are by priority.  Who waits just tries anew. */
+	if (task->place == TASK_WAITING)
+		task_queue(task);
+	if (task->place != TASK_QUEUED) {
 		task->priority = priority;
 		return;
 	}
@@ -259,35 +291,62 @@ void task_set_priority(struct task *task, uint8_t priority)
 
 void task_wake_channel(uint32_t channel)
 {
-	ASSERT(channel < CHANNELS);
-	while (all.wait[channel].first)
-		task_queue(all.wait[channel].first);
+	wait_wake(channel);
 }
 
-/* Waiting tasks with a wake time are few (a shell that follows the log, a read
- * with a deadline), and this runs once a tick. */
-void task_wake_timed(uint64_t now_ns)
+void task_wake_one(uint32_t channel)
 {
-	for (uint32_t channel = 0; channel < CHANNELS && all.timed; channel++) {
-		struct task *next;
+	struct task *task = wait_first(channel);
 
-		for (struct task *task = all.wait[channel].first; task; task = next) {
-			ASSERT(task->place == TASK_WAITING && task->channel == channel);
-			next = task->next;
-			if (task->wake_ns && task->wake_ns <= now_ns)
-				task_queue(task);
-		}
+	if (!task)
+		return;
+	task_queue(task);
+	task->baton = channel;
+}
+
+void task_trap_ended(struct task *task)
+{
+	baton_pass(task, 0);
+}
+
+void task_tick(void)
+{
+	all.exchange = true;
+}
+
+bool task_wake_timed(uint64_t now_ns)
+{
+	for (unsigned i = 0; i < KERNEL_WAKE_STEP; i++) {
+		struct task *task = wait_due(now_ns);
+
+		if (!task)
+			return false;
+		task_queue(task);
 	}
+	return true;
+}
+
+/* Bit p: there is one of priority p that could run. */
+static uint32_t runnable(void)
+{
+	return all.queued | wait_woken_priorities();
 }
 
 struct task *task_next(void)
 {
 	struct task *task;
+	unsigned priority;
 
 	ASSERT(!cpu_this()->running);
-	if (!all.queued)
+	if (!runnable())
 		return NULL;
-	task = all.run[31 - __builtin_clz(all.queued)].first;
+	priority = 31 - (unsigned)__builtin_clz(runnable());
+	for (unsigned i = 0; i < KERNEL_WAKE_STEP; i++) {
+		task = wait_woken(priority);
+		if (task)
+			task_queue(task);
+	}
+	task = all.run[priority].first;
 	task_take(task);
 	ASSERT(!all.running.first); /* one CPU, one task */
 	task_put(task, TASK_RUNNING);
@@ -297,13 +356,13 @@ struct task *task_next(void)
 bool task_queued_above(int priority)
 {
 	ASSERT(priority >= 0 && priority < (int)MACHINE_PRIORITIES);
-	return all.queued >> (priority + 1) != 0;
+	return runnable() >> (priority + 1) != 0;
 }
 
 bool task_queued_at(int priority)
 {
 	ASSERT(priority >= 0 && priority < (int)MACHINE_PRIORITIES);
-	return all.queued >> priority != 0;
+	return runnable() >> priority != 0;
 }
 
 uint32_t task_count(void)

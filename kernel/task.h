@@ -16,7 +16,8 @@
  *   IDLE     blocked in its persistent state (or stopped); kept for its tables
  *   QUEUED   in the run queue of its priority
  *   RUNNING  what the CPU goes back to
- *   WAITING  executes its call or fault anew when its channel is woken
+ *   WAITING  executes its call or fault anew when its channel is woken; those of one
+ *            priority that wait for one channel stand in one wait list
  *   REQUEST  waits for the outcome of a commit that it asked for
  *   FREE     names no machine
  */
@@ -42,6 +43,22 @@ struct failing {
 /* What a machine needs pages for: to be entered, for its page fault, for its call. */
 enum task_reading { TASK_READS_OWN, TASK_READS_FAULT, TASK_READS_CALL };
 
+struct task;
+struct task_list {
+	struct task *first, *last;
+};
+
+/* Those of one priority that wait for the same.  There are never more of these than tasks, so
+ * each task brings one along. */
+struct wait_list {
+	struct task_list tasks;
+	struct wait_list *next, *previous; /* all of its priority, woken or not */
+	struct wait_list *hash_next;	   /* not woken; or in the list of free ones */
+	uint32_t channel;
+	uint8_t priority;
+	bool woken; /* its tasks are on their way to the run queue */
+};
+
 struct task {
 	struct task *next, *previous; /* in the list of its place */
 	struct task *hash_next;
@@ -51,10 +68,14 @@ struct task {
 	uint8_t slice;	 /* ticks left */
 	uint8_t reading; /* enum task_reading: what it needs `failing` for */
 	uint64_t version;
-	uint32_t channel; /* WAITING: for what */
+	struct wait_list *wait; /* WAITING: where */
+	struct wait_list spare; /* that it has brought along */
+	uint32_t baton; /* it alone was woken on this channel, and wakes the next; 0: none */
 	struct failing failing;
-	uint64_t wake_ns;			/* WAITING: latest, persistent uptime; 0: none */
-	uint64_t root;				/* top page table, 0: none; kept by memory.c, */
+	uint64_t wake_ns;  /* WAITING: latest, persistent uptime; 0: none */
+	uint32_t timed;	   /* its place in the heap of those with a wake_ns */
+	struct task *heap; /* the heap's entry of the same index as this task */
+	uint64_t root;	   /* top page table, 0: none; kept by memory.c, */
 	struct task *root_next, *root_previous; /* which lists all tasks that have one */
 	uint64_t root_generation; /* under which its write permissions were validated */
 };
@@ -74,12 +95,16 @@ void task_init(struct task *tasks, uint32_t count);
 
 /* The task of a machine, or null. */
 struct task *task_find(object_t object);
-/* The same, made if there is none: takes a free one or the idle one that was
- * idle longest (its tables are given back).  Null when all are busy; then
- * task_overflow() is true until the bitmap has been looked through again. */
+/* The same, made if there is none: takes a free one, the one that was idle longest, or one of
+ * a machine below this priority, whatever that does: it loses nothing by it.  Once a tick
+ * also one that only waits, of any priority, or whose turn has just ended, of this one: so all
+ * get their turn where there are more machines than tasks.
+ * Null: there is none.  Machines that are without a task for this or that reason are looked
+ * for in the may-be-ready bitmap. */
 struct task *task_get(object_t object, uint64_t version, uint8_t priority);
-bool task_overflow(void);
-void task_overflow_clear(void);
+/* The priorities at which machines may be without a task, a bit each, when one could be had;
+ * they are not told again. */
+uint32_t task_lost(void);
 
 /* The machine is gone: forget it, page tables included. */
 void task_forget(struct task *task);
@@ -92,8 +117,16 @@ void task_request(struct task *task);
 void task_has_read(struct task *task, enum task_reading reading);
 void task_set_priority(struct task *task, uint8_t priority);
 
+/* All that wait for it, in constant time. */
 void task_wake_channel(uint32_t channel);
-void task_wake_timed(uint64_t now_ns);
+/* The first of the highest priority, which wakes the next when its trap has ended, unless it
+ * waits for the same again: for what each takes a part of. */
+void task_wake_one(uint32_t channel);
+/* The trap of the running task has ended. */
+void task_trap_ended(struct task *task);
+/* Some of those whose wake time has come.  True: there may be more. */
+bool task_wake_timed(uint64_t now_ns);
+void task_tick(void);
 
 /* Takes the first task of the highest priority out of the queue, or null. */
 struct task *task_next(void);

@@ -271,8 +271,6 @@ static enum status machine_destroy_prepare(struct space *space, struct destructi
 		status = deadline_remove_prepare(space, destruction->deadline, object);
 	if (status == STATUS_OK)
 		status = machine_unregister_prepare(space, destruction->system, object);
-	if (status == STATUS_OK)
-		status = machine_ready_prepare(space, object);
 	return status;
 }
 
@@ -283,7 +281,6 @@ static void machine_destroy_commit(struct space *space, struct destruction *dest
 	if (destruction->deadline)
 		deadline_remove(space, destruction->deadline, object);
 	machine_unregister(space, destruction->system, object);
-	machine_ready_set(space, object, false);
 }
 
 const struct type_descriptor machine_type = {

@@ -8,25 +8,27 @@
  */
 #include "objects/objects_priv.h"
 
-/* ---- may-be-ready bitmap ---------------------------------------------------------------- */
+/* ---- may-be-ready bitmaps --------------------------------------------------------------- */
 
-static page_t ready_page(object_t machine)
+page_t machine_ready_page(object_t machine, unsigned priority)
 {
-	return (page_t){READY_BITMAP_PAGE + machine.n / READY_BITS_PER_PAGE};
+	ASSERT(machine.n < OBJECT_MAX && priority < MACHINE_PRIORITIES);
+	return (page_t){READY_BITMAP_PAGE + priority * READY_BITMAP_PAGES +
+			machine.n / READY_BITS_PER_PAGE};
 }
 
-enum status machine_ready_prepare(struct space *space, object_t machine)
+enum status machine_ready_prepare(struct space *space, object_t machine, unsigned priority)
 {
 	void *data;
 
 	if (!machine.n || machine.n >= OBJECT_MAX)
 		return STATUS_NOT_FOUND;
-	return space_write(space, ready_page(machine), &data);
+	return space_write(space, machine_ready_page(machine, priority), &data);
 }
 
-void machine_ready_set(struct space *space, object_t machine, bool ready)
+void machine_ready_set(struct space *space, object_t machine, unsigned priority, bool ready)
 {
-	uint8_t *bits = space_writable(space, ready_page(machine));
+	uint8_t *bits = space_writable(space, machine_ready_page(machine, priority));
 	uint32_t bit = machine.n % READY_BITS_PER_PAGE;
 
 	ASSERT(machine.n && machine.n < OBJECT_MAX);
@@ -52,7 +54,8 @@ static uint32_t ready_scan(const uint64_t *words, uint32_t bit)
 	return READY_BITS_PER_PAGE;
 }
 
-enum status machine_ready_next(struct space *space, object_t from, object_t *machine)
+enum status machine_ready_next(struct space *space, unsigned priority, object_t from,
+			       object_t *machine)
 {
 	const struct disk_system *system;
 	enum status status = system_read(space, &system);
@@ -64,7 +67,7 @@ enum status machine_ready_next(struct space *space, object_t from, object_t *mac
 		uint32_t first = at - at % READY_BITS_PER_PAGE;
 		void *data;
 
-		status = space_read(space, ready_page((object_t){at}), &data);
+		status = space_read(space, machine_ready_page((object_t){at}, priority), &data);
 		if (status == STATUS_OK) {
 			uint32_t bit = ready_scan(data, at % READY_BITS_PER_PAGE);
 

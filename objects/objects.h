@@ -251,11 +251,14 @@ enum status machine_attachments_prune(struct space *space, struct disk_machine *
 /* The attachment that covers the page, or null. */
 const struct disk_attachment *machine_attachment(const struct disk_machine *machine, page_t page);
 
-/* May-be-ready bitmap: a superset of the machines that can run. */
-enum status machine_ready_prepare(struct space *space, object_t machine);
-void machine_ready_set(struct space *space, object_t machine, bool ready);
-/* The first set bit at or after `from`; NOT_FOUND. */
-enum status machine_ready_next(struct space *space, object_t from, object_t *machine);
+/* May-be-ready bitmaps, one for each priority: a superset of the machines that can run.  In a
+ * state from before there were several, all are in that of priority 0. */
+page_t machine_ready_page(object_t machine, unsigned priority);
+enum status machine_ready_prepare(struct space *space, object_t machine, unsigned priority);
+void machine_ready_set(struct space *space, object_t machine, unsigned priority, bool ready);
+/* The first set bit of this priority at or after `from`; NOT_FOUND. */
+enum status machine_ready_next(struct space *space, unsigned priority, object_t from,
+			       object_t *machine);
 
 /* The first machine in the object table at or after `from`; NOT_FOUND. */
 enum status machine_next(struct space *space, object_t from, object_t *machine);

@@ -87,6 +87,17 @@ def program_command(source, made, *options):
             *compiled("ring3", "user/lib", "base"), "build/ring3/kernel/loader.o"]
 
 
+def wait_for(machine, command, pattern, limit_s=900):
+    """Asks again and again until the answer matches."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        said = machine.command(command)
+        match = re.search(pattern, said)
+        if match:
+            return match
+        assert time.monotonic() < deadline, said
+
+
 MKSTORE_SECONDS = 600  # what takes so long never ends
 
 

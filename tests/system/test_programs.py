@@ -9,7 +9,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import demo, demos_are_exact, mkstore, mkstore_json, program_command, verify
+from conftest import (demo, demos_are_exact, mkstore, mkstore_json, program_command, verify,
+                      wait_for)
 
 from machine import LIMIT_S, Machine
 
@@ -25,17 +26,6 @@ FAULTS = {
     "entry": "system call that does not exist",
     "breakpoint": "breakpoint",
 }
-
-
-def wait_for(machine, command, pattern, limit_s=900):
-    """Asks again and again until the answer matches."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        said = machine.command(command)
-        match = re.search(pattern, said)
-        if match:
-            return match
-        assert time.monotonic() < deadline, said
 
 
 def others_are_well(machine):

@@ -105,14 +105,24 @@ static bool machine_deadline_queued(const struct verify_objects *objects, uint64
 	return false;
 }
 
-static bool machine_may_be_ready(struct verify_objects *objects, uint32_t object)
+static uint64_t machine_bitmap_page(unsigned priority, uint32_t object)
+{
+	return READY_BITMAP_PAGE + priority * READY_BITMAP_PAGES + object / READY_BITS_PER_PAGE;
+}
+
+static bool machine_marked(struct verify_objects *objects, unsigned priority, uint32_t object)
 {
 	uint8_t bits[PAGE_SIZE];
-	uint64_t page = READY_BITMAP_PAGE + object / READY_BITS_PER_PAGE;
 
-	if (!verify_objects_read(objects, page, bits))
+	if (!verify_objects_read(objects, machine_bitmap_page(priority, object), bits))
 		return true;
 	return verify_objects_bit(bits, object % READY_BITS_PER_PAGE);
+}
+
+/* Earlier states have one bitmap, where that of priority 0 is now. */
+static bool machine_may_be_ready(struct verify_objects *objects, unsigned priority, uint32_t object)
+{
+	return machine_marked(objects, priority, object) || machine_marked(objects, 0, object);
 }
 
 /* What the rest of the system must know of this machine. */
@@ -127,7 +137,7 @@ static void machine_known(struct verify_objects *objects, uint32_t object, uint6
 		verify_objects_report(objects, page,
 				      "machine %" PRIu32 " is not in the tree of machines", object);
 	if (machine->state == MACHINE_READY && !machine->stopped &&
-	    !machine_may_be_ready(objects, object))
+	    !machine_may_be_ready(objects, machine->priority, object))
 		verify_objects_report(objects, page,
 				      "machine %" PRIu32 " is ready, but the bitmap says that it "
 				      "cannot be",
@@ -274,9 +284,9 @@ static void machine_quarantine_entry(struct verify_objects *objects,
 }
 
 /* Bits may be set for nothing, but not beyond the last object. */
-static void machine_bitmap(struct verify_objects *objects)
+static void machine_bitmap(struct verify_objects *objects, unsigned priority)
 {
-	uint64_t number = READY_BITMAP_PAGE + objects->objects / READY_BITS_PER_PAGE;
+	uint64_t number = machine_bitmap_page(priority, objects->objects);
 	uint8_t bits[PAGE_SIZE];
 
 	if (!verify_objects_read(objects, number, bits))
@@ -304,5 +314,6 @@ void verify_objects_queues(struct verify_objects *objects)
 	verify_objects_tree_walk(objects, objects->system.machine_root, &machines);
 	verify_objects_tree_walk(objects, objects->system.deadline_root, &deadlines);
 	verify_objects_tree_walk(objects, objects->system.quarantine_root, &quarantine);
-	machine_bitmap(objects);
+	for (unsigned priority = 0; priority < MACHINE_PRIORITIES; priority++)
+		machine_bitmap(objects, priority);
 }

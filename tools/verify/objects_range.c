@@ -112,7 +112,9 @@ static void verify_objects_fixed_page(struct verify_objects *objects, uint64_t p
 
 	if (page == SYSTEM_PAGE ||
 	    (page >= OBJECT_TABLE_PAGE && page < OBJECT_TABLE_PAGE + table) ||
-	    (page >= READY_BITMAP_PAGE && page < READY_BITMAP_PAGE + bitmap))
+	    (page >= READY_BITMAP_PAGE &&
+	     page < READY_BITMAP_PAGE + MACHINE_PRIORITIES * READY_BITMAP_PAGES &&
+	     (page - READY_BITMAP_PAGE) % READY_BITMAP_PAGES < bitmap))
 		return;
 	verify_objects_report(objects, page, "page 0x%" PRIx64 " exists where nothing should be",
 			      page);

@@ -66,7 +66,7 @@ static enum status wait_prepare(struct host *host, object_t object, uint64_t dea
 {
 	TRY(machine_prepare(&host->space, object, machine));
 	TRY(deadline_insert_prepare(&host->space, deadline, object));
-	return machine_ready_prepare(&host->space, object);
+	return machine_ready_prepare(&host->space, object, (*machine)->priority);
 }
 
 /* One machine that is ready, one that sleeps. */
@@ -82,7 +82,7 @@ static void make_machines(struct host *host, const struct disk_capability *segme
 	machine->state = MACHINE_READY;
 	machine->ports[0].object = made.port.n;
 	machine->ports[0].version = 1;
-	machine_ready_set(&host->space, made.machine, true);
+	machine_ready_set(&host->space, made.machine, machine->priority, true);
 	expect_ok(attachment_add(machine, &record, segment, 0, 2, RIGHT_READ, false));
 	expect_ok(attachment_add(machine, &record, segment, 4, 4, RIGHT_READ | RIGHT_WRITE, true));
 	expect_ok(HOST_RETRY(host, wait_prepare(host, made.sleeper, 5000, &machine)));
@@ -429,7 +429,7 @@ FAULT(quarantine_future, system_of(host)->quarantine_sequence = 0)
 FAULT(attach_rights, machine_of(host, made.machine)->attachments[1].rights = RIGHT_CONTROL)
 FAULT(attach_outside, machine_of(host, made.machine)->attachments[1].pages = 17)
 FAULT(attach_flags, machine_of(host, made.machine)->attachments[1].flags = 4)
-FAULT(bitmap, ((uint8_t *)page_of(host, READY_BITMAP_PAGE))[2000] = 1)
+FAULT(bitmap, ((uint8_t *)page_of(host, READY_BITMAP_PAGE + 15 * 512))[2000] = 1)
 FAULT(stray_page, *(uint8_t *)page_of(host, 0x100005) = 1)
 FAULT(stray_kernel, *(uint8_t *)page_of(host, system_of(host)->kernel_next + 3) = 1)
 FAULT(stray_user, *(uint8_t *)page_of(host, system_of(host)->user_next + 3) = 1)

@@ -108,8 +108,6 @@ FAULTS = [
      ''),
     ('machine.c', 'deadline_remove(space, destruction->deadline, object);',
      ';'),
-    ('machine.c', 'machine_ready_set(space, object, false);',
-     ''),
     ('destroy.c', 'bank_credit(space, bank, object_charge(record->type, record->size), 1);',
      ''),
     ('destroy.c', 'if (second.pages)\n\t\trange_rest',

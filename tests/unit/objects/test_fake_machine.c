@@ -150,39 +150,44 @@ static void test_attachments_full_and_pruned(void **state)
 		assert_int_equal(machine->attachments[i].segment.version != 0, i % 2);
 }
 
+#define READY_BITS (3 * READY_BITS_PER_PAGE)
+
 static void test_ready(void **state)
 {
 	struct space space = fake_space_formatted(1000);
-	static bool model[3 * READY_BITS_PER_PAGE];
+	static bool model[MACHINE_PRIORITIES][READY_BITS];
 	struct disk_system *system = (void *)fake_page(SYSTEM_PAGE);
 	uint64_t random = 8;
 	object_t found;
 
 	(void)state;
 	memset(model, 0, sizeof(model));
-	system->next_object = 3 * READY_BITS_PER_PAGE;
+	system->next_object = READY_BITS;
 	fake_adopt();
 	for (uint32_t round = 0; round < 4000; round++) {
-		uint32_t n = 1 + (uint32_t)(fake_random(&random) % (sizeof(model) - 1));
+		uint32_t n = 1 + (uint32_t)(fake_random(&random) % (READY_BITS - 1));
+		unsigned priority = fake_random(&random) % MACHINE_PRIORITIES;
+		bool *marked = model[priority];
 		uint32_t expected;
 
 		/* The middle page is left absent at first. */
 		if (round < 2000 && n / READY_BITS_PER_PAGE == 1)
 			continue;
 		fake_begin();
-		assert_int_equal(machine_ready_prepare(&space, (object_t){n}), STATUS_OK);
-		model[n] = fake_random(&random) % 2;
-		machine_ready_set(&space, (object_t){n}, model[n]);
-		n = (uint32_t)(fake_random(&random) % sizeof(model));
-		for (expected = n; expected < sizeof(model) && !model[expected]; expected++)
+		assert_int_equal(machine_ready_prepare(&space, (object_t){n}, priority), STATUS_OK);
+		marked[n] = fake_random(&random) % 2;
+		machine_ready_set(&space, (object_t){n}, priority, marked[n]);
+		n = (uint32_t)(fake_random(&random) % READY_BITS);
+		for (expected = n; expected < READY_BITS && !marked[expected]; expected++)
 			;
-		assert_int_equal(machine_ready_next(&space, (object_t){n}, &found),
-				 expected < sizeof(model) ? STATUS_OK : STATUS_NOT_FOUND);
-		if (expected < sizeof(model))
+		assert_int_equal(machine_ready_next(&space, priority, (object_t){n}, &found),
+				 expected < READY_BITS ? STATUS_OK : STATUS_NOT_FOUND);
+		if (expected < READY_BITS)
 			assert_int_equal(found.n, expected);
 	}
-	assert_int_equal(machine_ready_prepare(&space, (object_t){0}), STATUS_NOT_FOUND);
-	assert_int_equal(machine_ready_prepare(&space, (object_t){OBJECT_MAX}), STATUS_NOT_FOUND);
+	assert_int_equal(machine_ready_prepare(&space, (object_t){0}, 1), STATUS_NOT_FOUND);
+	assert_int_equal(machine_ready_prepare(&space, (object_t){OBJECT_MAX}, 1),
+			 STATUS_NOT_FOUND);
 }
 
 /* Machines among many other objects are found one after the other. */

@@ -371,9 +371,10 @@ static struct disk_capability machine_full(struct space *space, struct disk_capa
 	assert_int_equal(space_write(space, (page_t){machine->message_page}, &page), STATUS_OK);
 	memset(page, 2, PAGE_SIZE);
 	assert_int_equal(deadline_insert_prepare(space, 1234, object_of(&self)), STATUS_OK);
-	assert_int_equal(machine_ready_prepare(space, object_of(&self)), STATUS_OK);
+	assert_int_equal(machine_ready_prepare(space, object_of(&self), machine->priority),
+			 STATUS_OK);
 	deadline_insert(space, 1234, object_of(&self));
-	machine_ready_set(space, object_of(&self), true);
+	machine_ready_set(space, object_of(&self), machine->priority, true);
 	machine->deadline = 1234;
 	fake_begin();
 	return self;
@@ -399,7 +400,6 @@ static void test_destroy_machine(void **state)
 	assert_int_equal(object_resolve(&space, &borrowed, OBJECT_NONE, 0, NULL), STATUS_OK);
 	assert_int_equal(deadline_next(&space, &deadline, &found), STATUS_NOT_FOUND);
 	assert_int_equal(machine_next(&space, (object_t){0}, &found), STATUS_NOT_FOUND);
-	assert_int_equal(machine_ready_next(&space, (object_t){0}, &found), STATUS_NOT_FOUND);
 	fake_invariants(&space);
 	while (more)
 		assert_int_equal(fake_try_survivor(step_call, &space, &more), STATUS_OK);

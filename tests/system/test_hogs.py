@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""test_hogs.py - programs that use up what others need: nobody stands still for them."""
+
+import re
+import subprocess
+import time
+
+import pytest
+
+from console import power_off
+from conftest import mkstore, program_command, verify, wait_for
+from machine import Machine
+
+MEMORY_MIB = 32  # so much has 128 tasks
+MACHINES = 140
+LIMIT_S = 900
+
+
+@pytest.fixture
+def hog(image, tmp_path):
+    """An image with the program on it."""
+    subprocess.run(program_command("tests/system/hog.c", tmp_path / "hog"), check=True)
+    mkstore("put", image, tmp_path / "hog", "/bin/hog")
+    return image
+
+
+def runs(machine, name, priority):
+    """A program of this priority, started now, runs and goes on running."""
+    machine.command(f"run -n {name} -p {priority} hog turn")
+    for _ in range(2):
+        before = len(re.findall(f"{name}: it runs", machine.command("log 200")))
+        deadline = time.monotonic() + LIMIT_S
+        while len(re.findall(f"{name}: it runs", machine.command("log 200"))) == before:
+            assert time.monotonic() < deadline, machine.command("ps")
+            time.sleep(0.2)
+    machine.command(f"kill {name}")
+
+
+@pytest.mark.parametrize("what, priority", [("spin", 0), ("call", 6), ("spin", 4)])
+def test_tasks(hog, what, priority):
+    """More machines than tasks, that never end: others run beside them, also after a power
+    cut, and those of their own priority take turns with them (at 0 it is never their turn,
+    for a demo program computes at 2)."""
+    def others_run(machine):
+        runs(machine, "above", 7)
+        if priority:
+            runs(machine, "beside", priority)
+        if what == "call":
+            runs(machine, "below", 3)
+
+    with Machine(hog, memory=MEMORY_MIB) as machine:
+        machine.wait_prompt()
+        machine.command(f"run -n farm -p 7 hog {what} {MACHINES} {priority}")
+        wait_for(machine, "log 50", "farm: made", LIMIT_S)
+        others_run(machine)
+        machine.command("checkpoint")
+    with Machine(hog, memory=MEMORY_MIB) as machine:
+        machine.wait_prompt()
+        others_run(machine)
+        power_off(machine)
+    verify(hog)
+
+
+def test_who_waits_costs_others_nothing(hog):
+    """A message costs the same, however many wait for room in another port."""
+    with Machine(hog, arguments=["-icount", "shift=0,sleep=off"]) as machine:
+        machine.wait_prompt()
+        machine.command("interval 0")
+        machine.command("run -n few -p 7 hog measure 3")
+        few = wait_for(machine, "log 50", r"few: .* that wait (\d+) ns", LIMIT_S)
+        machine.command("run -n many -p 7 hog measure 300")
+        many = wait_for(machine, "log 50", r"many: .* that wait (\d+) ns", LIMIT_S)
+        print(f"beside 3: {few[1]}, beside 300: {many[1]} instructions")
+        assert int(many[1]) < 1.1 * int(few[1])
