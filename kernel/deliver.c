@@ -387,13 +387,15 @@ enum status reply_abandon_table(object_t table)
 	status = object_read(&kernel.space, table, &record);
 	if (status != STATUS_OK)
 		return status == STATUS_DEAD ? STATUS_OK : status;
-	for (uint32_t slot = 0; slot < record.size; slot++) {
+	for (uint32_t slot = 0;; slot++) {
 		struct disk_capability held;
 
 		store_operation_begin(kernel.space.store);
-		status = table_get(&kernel.space, &record, slot, &held);
-		if (status == STATUS_OK && !is_reply(&held))
-			continue;
+		status = table_find(&kernel.space, &record, OBJECT_REPLY, &slot);
+		if (status == STATUS_NOT_FOUND)
+			return STATUS_OK;
+		if (status == STATUS_OK)
+			status = table_get(&kernel.space, &record, slot, &held);
 		if (status == STATUS_OK)
 			status = table_prepare(&kernel.space, &record, slot);
 		if (status == STATUS_OK)
@@ -404,5 +406,4 @@ enum status reply_abandon_table(object_t table)
 			return status;
 		table_put(&kernel.space, &record, slot, &none);
 	}
-	return STATUS_OK;
 }

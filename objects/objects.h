@@ -178,6 +178,10 @@ enum {
 /* A slot's capability, empty if the slot is; INVALID outside the table. */
 enum status table_get(struct space *space, const struct disk_object *table, uint32_t slot,
 		      struct disk_capability *capability);
+/* The first slot at or after *slot with a capability to an object of this type, a reply
+ * for one; NOT_FOUND. */
+enum status table_find(struct space *space, const struct disk_object *table, enum object_type type,
+		       uint32_t *slot);
 enum status table_prepare(struct space *space, const struct disk_object *table, uint32_t slot);
 void table_put(struct space *space, const struct disk_object *table, uint32_t slot,
 	       const struct disk_capability *capability);

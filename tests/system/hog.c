@@ -84,13 +84,28 @@ static uint64_t message_ns(struct port port)
 	return least;
 }
 
+/* The same for the end of a large table of which nothing was used. */
+static uint64_t table_ns(void)
+{
+	struct table table = TABLE(slot_take());
+	uint64_t begin;
+
+	if (bank_table(OWN_BANK, TABLE_SLOTS_MAX, table.slot) != STATUS_OK)
+		program_fail("there is no table");
+	begin = clock_uptime();
+	if (table_destroy(OWN_TABLE, table.slot) != STATUS_OK)
+		program_fail("the table stays");
+	return clock_uptime() - begin;
+}
+
 static void measure(uint64_t count)
 {
 	struct port full = port_make(1), other = port_make(4);
 
 	make("call", count, 6, full);
 	clock_sleep_until(clock_uptime() + 3 * NS_PER_SECOND);
-	log_print("a message beside %lu that wait %lu ns", count, message_ns(other));
+	log_print("a message beside %lu that wait %lu ns, the end of a table %lu ns", count,
+		  message_ns(other), table_ns());
 }
 
 int main(int argc, char **argv)

@@ -106,6 +106,8 @@ FAULTS = [
      ''),
     ('machine.c', 'if (machine->attachments[i].flags & ATTACHMENT_OWNED)',
      ''),
+    ('table.c', 'if (page.n != table_page(table, *slot).n)\n\t\t\t*slot =',
+     'if (0)\n\t\t\t*slot ='),
     ('machine.c', 'deadline_remove(space, destruction->deadline, object);',
      ';'),
     ('destroy.c', 'bank_credit(space, bank, object_charge(record->type, record->size), 1);',

@@ -159,6 +159,41 @@ static void test_table(void **state)
 	assert_int_equal(table_prepare(&space, &table, UINT32_MAX), STATUS_INVALID);
 }
 
+/* Slots of a type are found in order, in a table of which much was never used. */
+static void test_table_find(void **state)
+{
+	struct space space = fake_space_formatted(1000);
+	static uint8_t model[TABLE_SLOTS_MAX];
+	const uint32_t slots = TABLE_SLOTS_MAX - 5;
+	struct disk_object table;
+	struct disk_capability held;
+	uint64_t random = 5;
+
+	(void)state;
+	create(&space, OBJECT_TABLE, slots, 0, &table);
+	memset(model, 0, sizeof(model));
+	for (uint32_t round = 0; round < 3000; round++) {
+		uint32_t slot = (uint32_t)(fake_random(&random) % slots), expected, found;
+		enum object_type type = round % 2 ? OBJECT_REPLY : OBJECT_PORT;
+
+		if (slot / TABLE_SLOTS_PER_PAGE % 3 == 0 && fake_random(&random) % 4 == 0) {
+			fake_begin();
+			model[slot] = (uint8_t)(fake_random(&random) % 3 ? 0 : type);
+			held = (struct disk_capability){.version = 1, .type = model[slot]};
+			assert_int_equal(table_prepare(&space, &table, slot), STATUS_OK);
+			table_put(&space, &table, slot, &held);
+		}
+		expected = found = (uint32_t)(fake_random(&random) % (slots + 1));
+		while (expected < slots && model[expected] != type)
+			expected++;
+		fake_begin();
+		assert_int_equal(table_find(&space, &table, type, &found),
+				 expected < slots ? STATUS_OK : STATUS_NOT_FOUND);
+		if (expected < slots)
+			assert_int_equal(found, expected);
+	}
+}
+
 /* ---- ports ------------------------------------------------------------------------------ */
 
 struct port_change {
@@ -512,11 +547,17 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_resize),	     cmocka_unit_test(test_resize_refused),
-		cmocka_unit_test(test_large_cut),    cmocka_unit_test(test_table),
-		cmocka_unit_test(test_port),	     cmocka_unit_test(test_port_full_is_free),
-		cmocka_unit_test(test_port_damaged), cmocka_unit_test(test_names),
-		cmocka_unit_test(test_directories),  cmocka_unit_test(test_directory_refused),
+		cmocka_unit_test(test_resize),
+		cmocka_unit_test(test_resize_refused),
+		cmocka_unit_test(test_large_cut),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_table_find),
+		cmocka_unit_test(test_port),
+		cmocka_unit_test(test_port_full_is_free),
+		cmocka_unit_test(test_port_damaged),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_directories),
+		cmocka_unit_test(test_directory_refused),
 		cmocka_unit_test(test_log),
 	};
 
