@@ -372,7 +372,11 @@ enum status bond_abandon_table(object_t table)
 		enum status found;
 
 		store_operation_begin(kernel.space.store);
-		found = table_get(&kernel.space, &record, slot, &held);
+		found = table_find(&kernel.space, &record, OBJECT_PORT, &slot);
+		if (found == STATUS_NOT_FOUND)
+			return STATUS_OK;
+		if (found == STATUS_OK)
+			found = table_get(&kernel.space, &record, slot, &held);
 		if (found == STATUS_OK)
 			found = table_waiter(table, record.version, &held, &waiter);
 		status = waiter_prepare(found, waiter);

@@ -36,8 +36,7 @@ void call_registers_done(struct disk_machine *machine, enum status status, uint3
 enum status wait_end_prepare(const struct disk_machine *machine)
 {
 	object_t object = {machine->object};
-	enum status status =
-		machine_ready_prepare(&kernel.space, object, machine->priority);
+	enum status status = machine_ready_prepare(&kernel.space, object, machine->priority);
 
 	if (status == STATUS_OK && machine->deadline)
 		status = deadline_remove_prepare(&kernel.space, machine->deadline, object);
