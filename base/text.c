@@ -29,23 +29,22 @@ static void text_pad(struct text_output *out, char character, int count)
 		text_put(out, character);
 }
 
-/* C0, DEL and C1, alone and in UTF-8 (0xc2 0x80 .. 0x9f), steer a terminal. */
-static char text_shown(const char *text, int at)
+bool text_steers(struct text_filter *filter, char character)
 {
-	uint8_t byte = (uint8_t)text[at];
-	int lead = at;
+	uint8_t byte = (uint8_t)character;
 
-	if (byte < 0x20 || byte == 0x7f)
-		return '?';
-	if (byte < 0x80 || byte > 0x9f)
-		return text[at];
-	while (lead > 0 && at - lead < 3 && ((uint8_t)text[lead] & 0xc0) == 0x80)
-		lead--;
-	return (uint8_t)text[lead] > 0xc2 ? text[at] : '?';
+	if (filter->more && (byte & 0xc0) == 0x80) {
+		filter->more--;
+		return filter->lead == 0xc2 && byte < 0xa0;
+	}
+	filter->lead = byte;
+	filter->more = byte < 0xc2 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : byte < 0xf5 ? 3 : 0;
+	return byte < ' ' || (byte >= 0x7f && byte < 0xa0);
 }
 
 static void text_put_string(struct text_output *out, const struct text_spec *spec, const char *text)
 {
+	struct text_filter filter = {0};
 	int length = 0;
 
 	if (!text)
@@ -55,7 +54,7 @@ static void text_put_string(struct text_output *out, const struct text_spec *spe
 	if (!spec->left)
 		text_pad(out, ' ', spec->width - length);
 	for (int i = 0; i < length; i++)
-		text_put(out, out->shown ? text_shown(text, i) : text[i]);
+		text_put(out, out->shown && text_steers(&filter, text[i]) ? '?' : text[i]);
 	if (spec->left)
 		text_pad(out, ' ', spec->width - length);
 }

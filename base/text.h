@@ -31,6 +31,13 @@ size_t text_format_shown(char *buffer, size_t size, const char *format, ...)
 size_t text_vformat_shown(char *buffer, size_t size, const char *format, va_list list)
 	__attribute__((format(printf, 3, 0)));
 
+/* Text of anybody's on its way to a terminal, byte by byte; zeros to begin.  True: this byte
+ * would steer it (C0, DEL, and C1, alone and in UTF-8), and must not get there; UTF-8 does. */
+struct text_filter {
+	uint8_t lead, more; /* of a character in UTF-8, and bytes that it still has to come */
+};
+bool text_steers(struct text_filter *filter, char character);
+
 bool text_equal(const char *left, const char *right);
 bool text_begins(const char *text, const char *beginning);
 /* Where the character occurs first, null if it does not. */

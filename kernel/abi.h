@@ -246,7 +246,9 @@ enum abi_operation {
 	 * console has had the terminal, unless it was said since then [RECEIVE] */
 	CONSOLE_READ = LABEL(OBJECT_CONSOLE, 2),
 
-	/* data: one line, without newline, at most LOG_LINE_MAX bytes [SEND] */
+	/* data: one line, without newline, at most LOG_LINE_MAX bytes.  The kernel puts time,
+	 * number and name of the machine before it; bytes that would steer a terminal become
+	 * dots [SEND] */
 	LOG_WRITE = LABEL(OBJECT_LOG, 1),
 	/* w0 position, w1 deadline (0: do not wait) -> data, w0 where it begins (later
 	 * than asked if that is overwritten), w1 where to go on; EMPTY, TIMEOUT [READ] */

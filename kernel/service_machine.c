@@ -10,6 +10,7 @@
 #include "kernel/service.h"
 #include "kernel/console.h"
 #include "base/assert.h"
+#include "base/text.h"
 #include <string.h>
 
 static_assert((unsigned)TABLE_SLOT_SELF == SLOT_SELF && (unsigned)TABLE_SLOT_TABLE == SLOT_TABLE,
@@ -283,6 +284,7 @@ static enum status machine_set_priority(struct service *service)
 static enum status machine_request(const struct service *service, struct object_request *request)
 {
 	const struct transit *message = &service->message;
+	struct text_filter filter = {0};
 	enum status status;
 
 	if (!message->length || message->length >= MACHINE_NAME)
@@ -292,9 +294,8 @@ static enum status machine_request(const struct service *service, struct object_
 		return status;
 	request->priority = (uint8_t)message->word[0];
 	memcpy(request->name, message->data, message->length);
-	/* It stands in lines of the log, which nobody may forge. */
 	for (uint32_t i = 0; i < message->length; i++)
-		if ((unsigned char)request->name[i] < ' ' || request->name[i] == 0x7f)
+		if (text_steers(&filter, request->name[i]))
 			return STATUS_INVALID;
 	return STATUS_OK;
 }
@@ -319,6 +320,7 @@ static enum status exit_destroyed(struct service *service)
 	struct disk_machine *machine = service->call->machine;
 	enum status status = log_prepare(&kernel.space, KERNEL_LOG_LINE);
 	bool logged = status == STATUS_OK;
+	uint32_t number = machine->object;
 	char name[MACHINE_NAME];
 
 	if (status == STATUS_WAIT)
@@ -330,7 +332,7 @@ static enum status exit_destroyed(struct service *service)
 		return status;
 	store_operation_begin(kernel.space.store);
 	if (logged && log_prepare(&kernel.space, KERNEL_LOG_LINE) == STATUS_OK)
-		service_log_line("%s ended, code %lu", name,
+		service_log_line("%u %s ended, code %lu", number, name,
 				 (unsigned long)service->message.word[0]);
 	kernel_leave();
 }

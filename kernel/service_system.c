@@ -118,18 +118,20 @@ const struct service_type console_service = {.operations = console_operations};
 
 /* ---- log ---------------------------------------------------------------------------- */
 
-/* Lines carry who says them: the log is shared, and a name cannot be forged. */
+/* Lines carry who says them: the log is shared.  Names are anybody's choice, numbers are not. */
 static enum status log_op_write(struct service *service)
 {
 	const struct disk_machine *machine = service->call->machine;
 	char line[MESSAGE_DATA + 2 * MACHINE_NAME];
+	struct text_filter filter = {0};
 	size_t prefix;
 	enum status status;
 
 	if (service->message.length > LOG_LINE_MAX)
 		return STATUS_INVALID;
 	prefix = service_log_time(line, sizeof(line));
-	prefix += text_format_shown(line + prefix, sizeof(line) - prefix, "%s: ", machine->name);
+	prefix += text_format_shown(line + prefix, sizeof(line) - prefix,
+				    "%u %s: ", machine->object, machine->name);
 	status = log_prepare(&kernel.space, prefix + service->message.length + 1);
 	if (status != STATUS_OK)
 		return status;
@@ -137,7 +139,7 @@ static enum status log_op_write(struct service *service)
 	for (uint32_t i = 0; i < service->message.length; i++) {
 		char c = ((const char *)service->message.data)[i];
 
-		line[prefix++] = (unsigned char)c < ' ' && c != '\t' ? '.' : c;
+		line[prefix++] = text_steers(&filter, c) && c != '\t' ? '.' : c;
 	}
 	line[prefix++] = '\n';
 	/* COMMIT POINT */

@@ -139,6 +139,24 @@ def test_nothing_is_lost_with_its_name(image, tmp_path):
     assert mkstore_json("verify", image)["totals"]["unreached_objects"] == 0
 
 
+def test_names_do_not_steer_the_terminal(image, tmp_path):
+    """Whoever may write a directory or a file has no way to the terminal of who looks at it."""
+    evil = os.fsdecode(b"a\x1b[2Jb\xc2\x9b2J\x9bc\xc3\xa9")
+    (tmp_path / "text").write_bytes(b"one\x1b[2J two\xc2\x9b2J three\x9b\x7f\ttab \xc3\xa9\n")
+    mkstore("put", image, tmp_path / "text", f"/notes/{evil}")
+    mkstore("put", image, tmp_path / "text", "/notes/text")
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        for command in ("ls /notes", "tree /notes"):
+            assert "a.[2Jb\ufffd.2J.c\u00e9" in machine.command(command)
+        assert "one.[2J two\ufffd.2J three..\ttab \u00e9" in machine.command("cat /notes/text")
+        # Into an object go the bytes as they are.
+        machine.command("cat /notes/text > /notes/copy")
+        machine.command("checkpoint")
+    assert mkstore("get", image, "/notes/copy", "-").stdout == mkstore(
+        "get", image, "/notes/text", "-").stdout
+
+
 def test_what_a_new_shell_is_made_of(used_image):
     """It stays unless somebody means it, also when nothing of it can be read."""
     program = json.loads(mkstore("map", used_image, "/bin/shell", "--json").stdout)["page"]

@@ -18,13 +18,6 @@
 #include "user/shell/terminal.h"
 #include "user/shell/words.h"
 
-/* Complaints go past the capture: they belong on the terminal. */
-static void shell_say(const char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		terminal_raw(text[i] == '\n' ? "\r\n" : text + i, text[i] == '\n' ? 2 : 1);
-}
-
 bool shell_complain(const char *command, const char *format, ...)
 {
 	char text[LINE_BYTES + 600];
@@ -35,7 +28,7 @@ bool shell_complain(const char *command, const char *format, ...)
 	length += text_vformat(text + length, sizeof(text) - length - 1, format, list);
 	va_end(list);
 	text[length++] = '\n';
-	shell_say(text, length);
+	terminal_show(text, length); /* past the capture: it belongs on the terminal */
 	return false;
 }
 
@@ -55,7 +48,7 @@ bool shell_usage(const char *command)
 	size_t length;
 
 	length = text_format(text, sizeof(text), "usage: %s %s\n", found->name, found->arguments);
-	shell_say(text, length);
+	terminal_show(text, length);
 	return false;
 }
 

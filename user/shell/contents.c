@@ -18,36 +18,6 @@
 #define CONTENTS_ROW	 16u   /* bytes a line of hexdump */
 #define CONTENTS_DEFAULT 512u  /* bytes that hexdump shows */
 
-/* Bytes that would confuse a terminal are shown as dots. */
-static void contents_print(const char *text, size_t length)
-{
-	char shown[256];
-
-	while (length > 0) {
-		size_t part = length < sizeof(shown) ? length : sizeof(shown);
-
-		for (size_t i = 0; i < part; i++) {
-			bool control =
-				((uint8_t)text[i] < ' ' && text[i] != '\n' && text[i] != '\t') ||
-				text[i] == 0x7f;
-
-			shown[i] = control ? '.' : text[i];
-		}
-		terminal_write(shown, part);
-		text += part;
-		length -= part;
-	}
-}
-
-void contents_show(const char *text, size_t length)
-{
-	/* Into an object go the bytes as they are. */
-	if (terminal_captures())
-		terminal_write(text, length);
-	else
-		contents_print(text, length);
-}
-
 bool contents_refuse(const char *path, const char *bytes, size_t length, const char *advice)
 {
 	size_t at = 0;
@@ -67,7 +37,7 @@ static bool contents_cat(const struct file *file)
 
 	for (uint64_t at = 0; at < file->size; at += CONTENTS_STEP) {
 		size_t part = file->size - at < CONTENTS_STEP ? file->size - at : CONTENTS_STEP;
-		contents_show(text + at, part);
+		terminal_write(text + at, part);
 		if (part == CONTENTS_STEP && terminal_interrupted())
 			return false;
 	}

@@ -90,7 +90,7 @@ bool past_cat(uint64_t snapshot, const char *path)
 		if (!at && contents_refuse(path, bytes, length,
 					   "`cp --snapshot` makes an object of it again"))
 			return false;
-		contents_show(bytes, length);
+		terminal_write(bytes, length);
 		if (terminal_interrupted())
 			return false;
 	}

@@ -102,8 +102,6 @@ bool command_hexdump(int argc, char **argv);
 bool command_echo(int argc, char **argv);
 bool command_cp(int argc, char **argv);
 
-/* Prints text so that no byte of it confuses the terminal, or as it is into an object. */
-void contents_show(const char *text, size_t length);
 /* Begins it so that it is no text, and goes to the terminal?  Then that was said. */
 bool contents_refuse(const char *path, const char *bytes, size_t length, const char *advice);
 /* The directory, in a newly taken slot, and the name that a copy of `from` gets: `to` may

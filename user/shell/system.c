@@ -254,7 +254,7 @@ bool command_clear(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	terminal_write("\x1b[2J\x1b[H", 7);
+	terminal_raw("\x1b[2J\x1b[H", 7);
 	return true;
 }
 

@@ -114,23 +114,26 @@ static void terminal_capture_add(const void *bytes, size_t length)
 	capture.length = needed;
 }
 
+void terminal_show(const void *bytes, size_t length)
+{
+	static struct text_filter filter;
+	const char *text = bytes;
+
+	for (size_t i = 0; i < length; i++)
+		if (text_steers(&filter, text[i]) && text[i] != '\n' && text[i] != '\t')
+			terminal_raw(".", 1);
+		else if (text[i] == '\n')
+			terminal_raw("\r\n", 2);
+		else
+			terminal_raw(text + i, 1);
+}
+
 void terminal_write(const void *bytes, size_t length)
 {
-	const char *text = bytes;
-	size_t begin = 0;
-
-	if (capture.on) {
+	if (capture.on)
 		terminal_capture_add(bytes, length);
-		return;
-	}
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] != '\n')
-			continue;
-		terminal_raw(text + begin, i - begin);
-		terminal_raw("\r\n", 2);
-		begin = i + 1;
-	}
-	terminal_raw(text + begin, length - begin);
+	else
+		terminal_show(bytes, length);
 }
 
 void terminal_print(const char *format, ...)

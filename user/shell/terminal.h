@@ -15,7 +15,10 @@
 
 #define TERMINAL_CAPTURE_MAX ((size_t)16 << 20) /* bytes */
 
+/* Text of anybody's: what would steer the terminal is shown as a dot.  Captured, if anything
+ * is (then as it is); or never. */
 void terminal_write(const void *bytes, size_t length);
+void terminal_show(const void *bytes, size_t length);
 void terminal_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same as terminal_write without change of newlines, never captured. */
 void terminal_raw(const void *bytes, size_t length);

@@ -238,5 +238,7 @@ void selftest_replies(void)
 	replies_registers();
 	/* Names stand in the log, one machine a line. */
 	EXPECT(bank_machine(OWN_BANK, "two\nlines", 1, SLOT_C, &message_page), INVALID);
+	EXPECT(bank_machine(OWN_BANK, "steers\x9b", 1, SLOT_C, &message_page), INVALID);
+	EXPECT(bank_machine(OWN_BANK, "steers\xc2\x9b", 1, SLOT_C, &message_page), INVALID);
 	EXPECT(table_destroy(OWN_TABLE, SLOT_A), OK);
 }

@@ -5,6 +5,8 @@
 #include "user/programs/selftest/selftest.h"
 
 #include <string.h>
+#include "base/text.h"
+#include "user/lib/machine.h"
 #include "user/lib/message.h"
 #include "user/lib/service.h"
 #include "user/lib/table.h"
@@ -25,6 +27,33 @@ void selftest_clock(void)
 	CHECK(clock_uptime() >= after);
 }
 
+/* Is this the end of the log? */
+static bool log_ends(const char *wanted)
+{
+	static char part[MESSAGE_DATA];
+	uint64_t position = 0;
+	size_t length, last = 0, size = strlen(wanted);
+
+	while (log_read(&position, part, &length) == STATUS_OK && length)
+		last = length;
+	return last >= size && memcmp(part + last - size, wanted, size) == 0;
+}
+
+/* What would steer the terminal that it is read on does not get into it, and who says
+ * something is told by number. */
+static void log_is_text(void)
+{
+	static const char said[] = "tab\t \x1b \x9b \xc2\x9b \xc3\xa9\x7f";
+	struct abi_machine_info self = {.object = 0};
+	char wanted[64];
+
+	EXPECT(machine_info(OWN_MACHINE, &self), OK);
+	text_format(wanted, sizeof(wanted), " %u %s: tab\t . . \xc2. \xc3\xa9.\n", self.object,
+		    self.name);
+	EXPECT(log_write(said, sizeof(said) - 1), OK);
+	CHECK(log_ends(wanted));
+}
+
 void selftest_log(void)
 {
 	static char text[MESSAGE_DATA];
@@ -41,6 +70,7 @@ void selftest_log(void)
 	position = 0;
 	EXPECT(log_read(&position, text, &length), OK);
 	CHECK(length > 0 && position >= length);
+	log_is_text();
 }
 
 /* With `run -g` only. */
