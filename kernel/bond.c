@@ -210,29 +210,37 @@ enum status deliver_receiver(const struct disk_capability *port, const struct di
 
 /* ---- losing one -------------------------------------------------------------------- */
 
-/* Who waits for this port, or for any and has no other.  EMPTY: nobody. */
-static enum status waiter_find(object_t port, const struct disk_object *record,
+/* Who waits for this port, or for any.  EMPTY: nobody. */
+static enum status waiter_read(object_t port, const struct disk_object *record,
 			       struct disk_machine **waiter)
 {
 	enum status status = receiver_read(record, waiter);
-	unsigned index;
 
 	if (status != STATUS_OK)
 		return status;
-	index = bond_find(*waiter, port, record->version);
-	if (index == MACHINE_PORTS || !waits_for(*waiter, port, record->version))
-		return STATUS_EMPTY;
-	for (unsigned i = 0; i < MACHINE_PORTS && !(*waiter)->callee; i++) {
+	return bond_find(*waiter, port, record->version) < MACHINE_PORTS &&
+			       waits_for(*waiter, port, record->version)
+		       ? STATUS_OK
+		       : STATUS_EMPTY;
+}
+
+/* Of the outcome of a search for one that waits for the port.  EMPTY: it has others, too. */
+static enum status waiter_last(enum status found, const struct disk_machine *waiter, object_t port,
+			       uint64_t version)
+{
+	for (unsigned i = 0; found == STATUS_OK && i < MACHINE_PORTS && !waiter->callee; i++) {
 		struct disk_object other;
 		uint32_t slot;
 
-		if (i == index || !(*waiter)->ports[i].object)
+		if (!waiter->ports[i].object || i == bond_find(waiter, port, version))
 			continue;
-		status = bond_check(*waiter, i, &slot, &other);
-		if (!bond_over(status))
-			return status == STATUS_OK ? STATUS_EMPTY : status;
+		found = bond_check(waiter, i, &slot, &other);
+		if (bond_over(found))
+			found = STATUS_OK;
+		else if (found == STATUS_OK)
+			found = STATUS_EMPTY;
 	}
-	return STATUS_OK;
+	return found;
 }
 
 /* What keeps the end of a wait from being prepared; what cannot be known does not. */
@@ -250,17 +258,29 @@ static enum status waiter_prepare(enum status found, struct disk_machine *waiter
 		       : STATUS_OK;
 }
 
+/* In one operation several can be lost, so each may be the last: the others that there still
+ * are count for nothing here, they are only looked at. */
+static enum status waiter_prepare_any(enum status found, struct disk_machine *waiter, object_t port,
+				      uint64_t version)
+{
+	enum status last = waiter_last(found, waiter, port, version);
+
+	return waiter_prepare(found == STATUS_OK && last == STATUS_EMPTY ? STATUS_OK : last,
+			      waiter);
+}
+
+/* COMMIT.  What could not be prepared is not done by half. */
 static void waiter_end(enum status found, struct disk_machine *waiter, enum status answer)
 {
 	enum status status = found;
 
 	if (status == STATUS_OK)
 		status = machine_prepare(&kernel.space, (object_t){waiter->object}, &waiter);
-	if (status == STATUS_IO)
-		kernel_print_loud(
-			"perdure: who waits for a port that is gone cannot be told: the page at "
-			"address 0x%lx: %s",
-			(unsigned long)(kernel.space.failed.n << PAGE_SHIFT), status_text(status));
+	if (status == STATUS_OK)
+		status = wait_end_prepare(waiter);
+	if (status == STATUS_IO || status == STATUS_CORRUPT)
+		kernel_print_loud("perdure: who waits for a port that is gone cannot be told: %s",
+				  status_text(status));
 	if (status != STATUS_OK)
 		return;
 	ASSERT(waiter->state == MACHINE_RECEIVE);
@@ -271,17 +291,17 @@ static void waiter_end(enum status found, struct disk_machine *waiter, enum stat
 enum status bond_dead_prepare(object_t port, const struct disk_object *record)
 {
 	struct disk_machine *waiter = NULL;
-	enum status status = waiter_find(port, record, &waiter);
+	enum status found = waiter_read(port, record, &waiter);
 
-	return waiter_prepare(status, waiter);
+	return waiter_prepare_any(found, waiter, port, record->version);
 }
 
 void bond_dead(object_t port, const struct disk_object *record)
 {
 	struct disk_machine *waiter = NULL;
-	enum status status = waiter_find(port, record, &waiter);
+	enum status found = waiter_read(port, record, &waiter);
 
-	waiter_end(status, waiter, STATUS_DEAD);
+	waiter_end(waiter_last(found, waiter, port, record->version), waiter, STATUS_DEAD);
 }
 
 /* Who waits and receives through this slot. */
@@ -300,7 +320,7 @@ static enum status waiter_find_slot(const struct disk_capability *table, uint32_
 	if (status == STATUS_OK && record.version != held->version)
 		status = STATUS_DEAD;
 	if (status == STATUS_OK)
-		status = waiter_find(port, &record, waiter);
+		status = waiter_read(port, &record, waiter);
 	if (status != STATUS_OK)
 		return status;
 	if ((*waiter)->table.object != table->object || (*waiter)->table.version != table->version)
@@ -320,22 +340,25 @@ enum status bond_lost_prepare(const struct disk_capability *table, uint32_t slot
 			      const struct disk_capability *held, const struct disk_capability *put)
 {
 	struct disk_machine *waiter = NULL;
-	enum status status = STATUS_EMPTY;
+	enum status found;
 
-	if (!bond_stays(held, put))
-		status = waiter_find_slot(table, slot, held, &waiter);
-	return waiter_prepare(status, waiter);
+	if (bond_stays(held, put))
+		return STATUS_OK;
+	found = waiter_find_slot(table, slot, held, &waiter);
+	return waiter_prepare_any(found, waiter, (object_t){held->object}, held->version);
 }
 
 void bond_lost(const struct disk_capability *table, uint32_t slot,
 	       const struct disk_capability *held, const struct disk_capability *put)
 {
 	struct disk_machine *waiter = NULL;
-	enum status status = STATUS_EMPTY;
+	enum status found;
 
-	if (!bond_stays(held, put))
-		status = waiter_find_slot(table, slot, held, &waiter);
-	waiter_end(status, waiter, STATUS_NO_CAPABILITY);
+	if (bond_stays(held, put))
+		return;
+	found = waiter_find_slot(table, slot, held, &waiter);
+	waiter_end(waiter_last(found, waiter, (object_t){held->object}, held->version), waiter,
+		   STATUS_NO_CAPABILITY);
 }
 
 /* The machine that receives through slots of this table. */

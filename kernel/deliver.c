@@ -79,11 +79,12 @@ static enum status lost_prepare(struct disk_capability *lost)
 	if (!is_reply(&reply))
 		return STATUS_OK;
 	status = reply_target(&reply, &target);
-	if (status == STATUS_OK && target->state == MACHINE_FAULTED)
+	if (status == STATUS_OK && target->state == MACHINE_FAULTED) {
 		*lost = target->reply;
+		return STATUS_OK;
+	}
 	if (status == STATUS_OK)
-		return machine_ready_prepare(&kernel.space, (object_t){target->object},
-					     target->priority);
+		status = wait_end_prepare(target);
 	if (status == STATUS_IO)
 		return kernel_read_given_up() ? STATUS_OK : status;
 	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
@@ -112,12 +113,13 @@ static void lost_commit(struct disk_capability *lost, enum status answer, bool l
 	*lost = none;
 	if (is_reply(&reply))
 		status = reply_target(&reply, &target);
-	if (status == STATUS_IO)
+	/* What could not be prepared is not done by half. */
+	if (status == STATUS_OK && target->state != MACHINE_FAULTED)
+		status = wait_end_prepare(target);
+	if (status == STATUS_IO || status == STATUS_CORRUPT)
 		kernel_print_loud("perdure: machine %u waits for an answer that it cannot be "
-				  "given: its page at address 0x%lx: %s",
-				  reply.object,
-				  (unsigned long)(kernel.space.failed.n << PAGE_SHIFT),
-				  status_text(status));
+				  "given: %s",
+				  reply.object, status_text(status));
 	if (status != STATUS_OK)
 		return;
 	target->call_number++;
@@ -399,8 +401,6 @@ enum status reply_abandon_table(object_t table)
 			status = table_prepare(&kernel.space, &record, slot);
 		if (status == STATUS_OK)
 			status = reply_abandon(&held, STATUS_GONE);
-		if (status == STATUS_NO_CAPABILITY)
-			continue;
 		if (status != STATUS_OK)
 			return status;
 		table_put(&kernel.space, &record, slot, &none);

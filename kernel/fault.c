@@ -284,8 +284,8 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	machine->fault_code = code;
 	if (told)
 		service_log_line("%u %s stopped: %s at address 0x%lx, instruction 0x%lx%s",
-				 machine->object, machine->name, fault_names[fault], (unsigned long)address,
-				 (unsigned long)machine->registers.rip,
+				 machine->object, machine->name, fault_names[fault],
+				 (unsigned long)address, (unsigned long)machine->registers.rip,
 				 status == STATUS_OK ? ", its keeper was told" : "");
 	fault_print(machine);
 	console_examine();

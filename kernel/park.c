@@ -36,9 +36,9 @@ void kernel_park(uint64_t wake_ns)
 	kernel_leave();
 }
 
-static void __attribute__((noreturn)) park_pause(void)
+static void __attribute__((noreturn)) park_pause(enum kernel_channel channel)
 {
-	kernel_wait(CHANNEL_SPACE);
+	kernel_wait(channel);
 	kernel_park(time_uptime_ns() + KERNEL_SPACE_RETRY_NS);
 }
 
@@ -46,7 +46,7 @@ void kernel_park_for_space(void)
 {
 	ASSERT(cpu_this()->running);
 	console_full(cpu_this()->running->version);
-	park_pause();
+	park_pause(CHANNEL_SPACE);
 }
 
 /* True: that is new. */
@@ -108,5 +108,5 @@ void kernel_park_for_disk(enum task_reading reading)
 			task->object.n, (unsigned long)(task->failing.page.n << PAGE_SHIFT),
 			status_text(STATUS_IO));
 	task->reading = (uint8_t)reading;
-	park_pause();
+	park_pause(CHANNEL_DISK);
 }

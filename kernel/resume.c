@@ -278,6 +278,7 @@ static enum status resume_machine(object_t object, unsigned priority)
 			status = resume_move(object, machine, priority);
 			if (status == STATUS_OK || status == STATUS_WAIT)
 				return status;
+			resume.failing = true; /* to be looked for here again */
 		}
 		if (!machine->stopped && !safe_holds(machine->version) &&
 		    !task_get(object, machine->version, machine->priority))
@@ -285,7 +286,9 @@ static enum status resume_machine(object_t object, unsigned priority)
 		kernel_make_ready(object, machine);
 		return STATUS_OK;
 	}
-	if (status != STATUS_OK && status != STATUS_DEAD && status != STATUS_NOT_FOUND) {
+	/* Its number may be that of something else by now. */
+	if (status != STATUS_OK && status != STATUS_DEAD && status != STATUS_NOT_FOUND &&
+	    status != STATUS_WRONG_TYPE) {
 		resume.damaged = true;
 		kernel_print_loud("perdure: machine %u cannot be resumed: %s", object.n,
 				  status_text(status));

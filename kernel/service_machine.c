@@ -120,7 +120,7 @@ static enum status start_port(struct disk_machine *machine)
 		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
 	if (status == STATUS_OK)
 		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_RECEIVE, &record);
-	if (status == STATUS_OK && !record.port.receiver)
+	if (status == STATUS_OK)
 		status = bond_make(machine, SLOT_PORT, (object_t){port.object}, &record);
 	return status == STATUS_WAIT || status == STATUS_NO_SPACE ||
 			       (status == STATUS_IO && !kernel_read_given_up())
@@ -320,19 +320,17 @@ static enum status exit_destroyed(struct service *service)
 	struct disk_machine *machine = service->call->machine;
 	enum status status = log_prepare(&kernel.space, KERNEL_LOG_LINE);
 	bool logged = status == STATUS_OK;
-	uint32_t number = machine->object;
-	char name[MACHINE_NAME];
+	char who[MACHINE_NAME + 12];
 
 	if (status == STATUS_WAIT)
 		return status;
-	memcpy(name, machine->name, sizeof(name));
-	name[sizeof(name) - 1] = 0;
+	text_format(who, sizeof(who), "%u %.*s", machine->object, MACHINE_NAME - 1, machine->name);
 	status = service_destroy((object_t){machine->object}, OBJECT_MACHINE);
 	if (status != STATUS_OK)
 		return status;
 	store_operation_begin(kernel.space.store);
 	if (logged && log_prepare(&kernel.space, KERNEL_LOG_LINE) == STATUS_OK)
-		service_log_line("%u %s ended, code %lu", number, name,
+		service_log_line("%s ended, code %lu", who,
 				 (unsigned long)service->message.word[0]);
 	kernel_leave();
 }

@@ -48,8 +48,7 @@ static enum status ending_unmap(const struct disk_machine *machine)
 	return STATUS_OK;
 }
 
-/* Nobody is to wait for its answers any more.  `table` is what it has, 0: none. */
-enum status machine_abandon(object_t object, object_t *table)
+static enum status abandon(object_t object, object_t *table)
 {
 	static const struct disk_capability none;
 	struct disk_machine *machine;
@@ -69,6 +68,17 @@ enum status machine_abandon(object_t object, object_t *table)
 		return status;
 	*table = (object_t){status == STATUS_OK ? machine->table.object : 0};
 	return table->n ? reply_abandon_table(*table) : STATUS_OK;
+}
+
+/* Nobody is to wait for its answers any more; whom it cannot give one does not keep it.
+ * `table` is what it has, 0: none. */
+enum status machine_abandon(object_t object, object_t *table)
+{
+	enum status status = abandon(object, table);
+
+	return status == STATUS_CORRUPT || (status == STATUS_IO && kernel_read_given_up())
+		       ? STATUS_OK
+		       : status;
 }
 
 /* In steps that each leave a sound state; the object goes after them, with its table,

@@ -150,6 +150,8 @@ static struct task *task_below(uint8_t priority)
 			task = wait_woken(p);
 		if (!task)
 			task = all.run[p].last;
+		if (!task)
+			task = wait_reading(p);
 		if (task)
 			return task;
 	}

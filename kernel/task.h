@@ -6,7 +6,7 @@
  * page tables worth keeping.  It holds nothing that cannot be rebuilt: losing
  * all tasks at any instant loses nothing (P3).
  *
- *            task_wake                 task_next
+ *            task_queue                task_next
  *     IDLE ------------> QUEUED --------------------> RUNNING
  *      ^                   ^  ^                        |  |  |
  *      |                   |  +--- preempted, yield ---+  |  |

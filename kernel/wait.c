@@ -230,5 +230,16 @@ struct task *wait_woken(unsigned priority)
 
 struct task *wait_asleep(unsigned priority)
 {
-	return waits.asleep[priority].first ? waits.asleep[priority].first->tasks.first : NULL;
+	struct wait_list *list = waits.asleep[priority].first;
+
+	if (list && list->channel == CHANNEL_DISK)
+		list = list->next;
+	return list ? list->tasks.first : NULL;
+}
+
+struct task *wait_reading(unsigned priority)
+{
+	struct wait_list *list = list_find(CHANNEL_DISK, priority);
+
+	return list ? list->tasks.first : NULL;
 }

@@ -24,7 +24,9 @@ struct task *wait_first(uint32_t channel);
 /* Bit p: some of priority p are woken.  One of those; one that is not; null: there is none. */
 uint32_t wait_woken_priorities(void);
 struct task *wait_woken(unsigned priority);
+/* (Without those that a page keeps waiting, whose task knows for how long: wait_reading.) */
 struct task *wait_asleep(unsigned priority);
+struct task *wait_reading(unsigned priority);
 
 /* The one with the earliest wake_ns, if that is not later; else null. */
 struct task *wait_due(uint64_t now_ns);

@@ -51,24 +51,16 @@ enum status table_get(struct space *space, const struct disk_object *table, uint
 	return status;
 }
 
-/* Pages that do not exist are not asked for, so that what was never used costs nothing. */
 enum status table_find(struct space *space, const struct disk_object *table, enum object_type type,
 		       uint32_t *slot)
 {
-	page_t end = {table_page(table, (uint32_t)table->size - 1).n + 1}, page;
-
 	ASSERT(table->type == OBJECT_TABLE);
 	while (*slot < table->size) {
-		enum status status =
-			store_page_next(space->store, table_page(table, *slot), end, &page);
 		const void *data;
+		enum status status = space_read_zeros(space, table_page(table, *slot), &data);
 
-		if (status == STATUS_OK)
-			status = space_read_zeros(space, page, &data);
 		if (status != STATUS_OK)
 			return status;
-		if (page.n != table_page(table, *slot).n)
-			*slot = (uint32_t)(page.n - table->first_page) * TABLE_SLOTS_PER_PAGE;
 		do {
 			const struct disk_capability *held = data;
 

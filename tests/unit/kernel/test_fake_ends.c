@@ -188,6 +188,69 @@ static void test_taken_away(void **state)
 	assert_told(&server, STATUS_NO_CAPABILITY);
 }
 
+/* One port moves onto the other: both go in one operation, and each might be the last. */
+static void test_both_at_once(void **state)
+{
+	(void)state;
+	for (unsigned way = 0; way < 2; way++) {
+		begin();
+		assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_TIMEOUT);
+		assert_int_equal(receive_now(&server, SECOND), STATUS_TIMEOUT);
+		assert_int_equal(receive(&server, 0, fake_now_ns + SECOND_NS), FAKE_BLOCKED);
+		assert_int_equal(ask(&other, TABLE, TABLE_MOVE, way ? SECOND : SLOT_PORT,
+				     way ? SLOT_PORT : SECOND),
+				 STATUS_OK);
+		assert_told(&server, STATUS_NO_CAPABILITY);
+	}
+}
+
+#define BITMAP (READY_BITMAP_PAGE + 5 * READY_BITMAP_PAGES) /* of priority 5 */
+
+static void ends_at_last(const struct disk_capability *machine, enum fake_end wanted)
+{
+	enum fake_end end;
+
+	fake_wait(machine, (uint32_t)(2 * KERNEL_READ_PATIENCE_NS / SECOND_NS), &end);
+	assert_int_equal(end, wanted);
+	fake_unread(0);
+}
+
+/* Where it cannot be noted that a wait has ended, it has not; what ended it goes on. */
+static void test_cannot_be_noted(void **state)
+{
+	uint64_t root;
+
+	(void)state;
+	begin();
+	assert_int_equal(receive(&server, SLOT_PORT, fake_now_ns + SECOND_NS), FAKE_BLOCKED);
+	root = ((struct disk_system *)fake_page(SYSTEM_PAGE))->deadline_root;
+	memset(fake_page(root), 0xee, 64);
+	fake_adopt();
+	assert_int_equal(ask(&other, TABLE, TABLE_DESTROY, SLOT_PORT, 0), STATUS_OK);
+	assert_waits(&server);
+
+	begin();
+	fake_machine(&server)->priority = 5;
+	fake_adopt();
+	assert_int_equal(receive(&server, SLOT_PORT, 0), FAKE_BLOCKED);
+	fake_unread(BITMAP);
+	fake_machine(&other)->registers.gpr[call_word_register[0]] = SLOT_PORT;
+	assert_int_equal(fake_call(&other, ENTRY_CALL, TABLE, TABLE_DESTROY, 0), FAKE_PARKED);
+	ends_at_last(&other, FAKE_DONE);
+	assert_waits(&server);
+
+	/* The same for who waits for an answer that is lost. */
+	begin();
+	fake_machine(&other)->priority = 5;
+	fake_adopt();
+	assert_int_equal(fake_call(&other, ENTRY_CALL, SLOT_PORT, 7, 0), FAKE_BLOCKED);
+	assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_OK);
+	fake_unread(BITMAP);
+	assert_int_equal(fake_call(&server, ENTRY_CALL, SLOT_SELF, MACHINE_EXIT, 0), FAKE_PARKED);
+	ends_at_last(&server, FAKE_GONE);
+	assert_int_equal(fake_machine(&other)->state, MACHINE_AWAIT_REPLY);
+}
+
 /* What leaves it its capability ends nothing. */
 static void test_kept(void **state)
 {
@@ -601,6 +664,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_ports),    cmocka_unit_test(test_port_ends),
 		cmocka_unit_test(test_taken_away),    cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_both_at_once),  cmocka_unit_test(test_cannot_be_noted),
 		cmocka_unit_test(test_queued),	      cmocka_unit_test(test_taken_over),
 		cmocka_unit_test(test_older),	      cmocka_unit_test(test_server_destroyed),
 		cmocka_unit_test(test_server_exits),  cmocka_unit_test(test_exit_told),

@@ -31,7 +31,7 @@ static void assert_waits(const struct disk_capability *machine)
 	struct task *task = task_find((object_t){machine->object});
 
 	assert_int_equal(task->place, TASK_WAITING);
-	assert_int_equal(task->wait->channel, CHANNEL_SPACE);
+	assert_int_equal(task->wait->channel, CHANNEL_DISK);
 	assert_true(task->failing.since_ns);
 }
 
