@@ -6,7 +6,7 @@
  *   options.c     the command line                       loader.c   a program's pages
  *   memory.c      frames, page tables                    task.c     run queues
  *   loop.c        the way back to user mode              trap.c     the way in
- *   park.c        a machine waits, for the disk too
+ *   park.c        a machine waits, for the disk too      wait.c     who waits for what
  *   fault.c       page faults, keepers                   print.c    lines and the log
  *   syscall.c     the five entries                       deliver.c  messages into machines
  *   bond.c        who receives from a port

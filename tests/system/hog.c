@@ -4,7 +4,8 @@
  *
  *	hog spin N PRIORITY	N machines that never wait
  *	hog call N PRIORITY	N machines that wait for room in one full port
- *	hog measure N		N more of these; then what a message to another port costs
+ *	hog measure N		N more of these; then what a message to another port costs, and
+ *				the end of a large table
  *	hog turn		says that it runs, each time that it was given 20 million steps
  *
  * The machines are there when `made` is in the log.  All live as long as the system.

@@ -188,6 +188,8 @@ static void test_taken_away(void **state)
 	assert_told(&server, STATUS_NO_CAPABILITY);
 }
 
+#define BITMAP (READY_BITMAP_PAGE + 5 * READY_BITMAP_PAGES) /* of priority 5 */
+
 /* One port moves onto the other: both go in one operation, and each might be the last. */
 static void test_both_at_once(void **state)
 {
@@ -202,9 +204,21 @@ static void test_both_at_once(void **state)
 				 STATUS_OK);
 		assert_told(&server, STATUS_NO_CAPABILITY);
 	}
+	/* What the end of the wait needs is asked for before anything moves. */
+	begin();
+	fake_machine(&server)->priority = 5;
+	fake_adopt();
+	assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_TIMEOUT);
+	assert_int_equal(receive_now(&server, SECOND), STATUS_TIMEOUT);
+	assert_int_equal(receive(&server, 0, 0), FAKE_BLOCKED);
+	fake_unread(BITMAP);
+	fake_machine(&other)->registers.gpr[call_word_register[0]] = SLOT_PORT;
+	fake_machine(&other)->registers.gpr[call_word_register[1]] = SECOND;
+	assert_int_equal(fake_call(&other, ENTRY_CALL, TABLE, TABLE_MOVE, 0), FAKE_PARKED);
+	fake_unread(0);
+	assert_int_equal(fake_again(&other), FAKE_DONE);
+	assert_told(&server, STATUS_NO_CAPABILITY);
 }
-
-#define BITMAP (READY_BITMAP_PAGE + 5 * READY_BITMAP_PAGES) /* of priority 5 */
 
 static void ends_at_last(const struct disk_capability *machine, enum fake_end wanted)
 {
