@@ -252,10 +252,7 @@ static enum status waiter_prepare(enum status found, struct disk_machine *waiter
 		status = machine_prepare(&kernel.space, (object_t){waiter->object}, &waiter);
 	if (status == STATUS_OK)
 		status = wait_end_prepare(waiter);
-	return status == STATUS_WAIT || status == STATUS_NO_SPACE ||
-			       (status == STATUS_IO && !kernel_read_given_up())
-		       ? status
-		       : STATUS_OK;
+	return kernel_tries_again(status) ? status : STATUS_OK;
 }
 
 /* In one operation several can be lost, so each may be the last: the others that there still

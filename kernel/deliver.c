@@ -85,9 +85,7 @@ static enum status lost_prepare(struct disk_capability *lost)
 	}
 	if (status == STATUS_OK)
 		status = wait_end_prepare(target);
-	if (status == STATUS_IO)
-		return kernel_read_given_up() ? STATUS_OK : status;
-	return status == STATUS_WAIT || status == STATUS_NO_SPACE ? status : STATUS_OK;
+	return kernel_tries_again(status) ? status : STATUS_OK;
 }
 
 /* Keepers of keepers: so many of those that are given up answer their callers at once. */

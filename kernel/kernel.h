@@ -112,6 +112,10 @@ void kernel_park_for_disk(enum task_reading reading) __attribute__((noreturn));
 /* After STATUS_IO: has what the running machine does, or the kernel work under way, waited
  * for long enough?  Then it goes on without what it cannot read. */
 bool kernel_read_given_up(void);
+/* A step that ended so is to be tried again: what it lacks may come (WAIT, NO_SPACE, and IO
+ * that is not given up).  Any other status is its outcome, which trying again does not change;
+ * where others' trouble is passed over, it counts as nothing. */
+bool kernel_tries_again(enum status status);
 /* A step of kernel work, of which `failing` says how long it fails, and its outcome.  True:
  * it waits; after IO it is to be tried again after a pause. */
 void kernel_work_begin(struct failing *failing);

@@ -95,6 +95,12 @@ bool kernel_read_given_up(void)
 	return time_uptime_ns() - failing->since_ns >= KERNEL_READ_PATIENCE_NS;
 }
 
+bool kernel_tries_again(enum status status)
+{
+	return status == STATUS_WAIT || status == STATUS_NO_SPACE ||
+	       (status == STATUS_IO && !kernel_read_given_up());
+}
+
 void kernel_park_for_disk(enum task_reading reading)
 {
 	struct task *task = cpu_this()->running;

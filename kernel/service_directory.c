@@ -73,8 +73,8 @@ enum status service_answer_entry(struct service *service, struct space *space,
 		object_resolve(space, &entry->capability, entry->capability.type, 0, &record);
 
 	static_assert(TREE_KEY_MAX <= sizeof(service->data), "a name fits an answer");
-	if (status == STATUS_WAIT ||
-	    (status == STATUS_IO && space == &kernel.space && !kernel_read_given_up()))
+	/* A page of a snapshot is not waited for. */
+	if (status == STATUS_WAIT || (space == &kernel.space && kernel_tries_again(status)))
 		return status;
 	ASSERT(entry->length && entry->length <= TREE_KEY_MAX);
 	memcpy(service->data, entry->name, entry->length);

@@ -122,10 +122,7 @@ static enum status start_port(struct disk_machine *machine)
 		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_RECEIVE, &record);
 	if (status == STATUS_OK)
 		status = bond_make(machine, SLOT_PORT, (object_t){port.object}, &record);
-	return status == STATUS_WAIT || status == STATUS_NO_SPACE ||
-			       (status == STATUS_IO && !kernel_read_given_up())
-		       ? status
-		       : STATUS_OK;
+	return kernel_tries_again(status) ? status : STATUS_OK;
 }
 
 static enum status machine_start(struct service *service)
@@ -350,10 +347,7 @@ static enum status exit_tell(const struct disk_machine *machine, uint64_t code)
 	if (!(machine->keeper_wants & KEEPER_EXIT))
 		return STATUS_OK;
 	status = fault_tell(machine, &message);
-	return status == STATUS_WAIT || status == STATUS_NO_SPACE ||
-			       (status == STATUS_IO && !kernel_read_given_up())
-		       ? status
-		       : STATUS_OK;
+	return kernel_tries_again(status) ? status : STATUS_OK;
 }
 
 static enum status machine_exit(struct service *service)

@@ -21,7 +21,7 @@ static enum status ending_port(object_t owned)
 		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
 	if (status == STATUS_OK)
 		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_DESTROY, NULL);
-	if (status == STATUS_WAIT || (status == STATUS_IO && !kernel_read_given_up()))
+	if (kernel_tries_again(status))
 		return status;
 	return status == STATUS_OK ? service_destroy((object_t){port.object}, OBJECT_PORT)
 				   : STATUS_OK;
@@ -76,9 +76,10 @@ enum status machine_abandon(object_t object, object_t *table)
 {
 	enum status status = abandon(object, table);
 
-	return status == STATUS_CORRUPT || (status == STATUS_IO && kernel_read_given_up())
-		       ? STATUS_OK
-		       : status;
+	/* Only trouble with pages is passed over: that there is no such machine is told. */
+	if (status == STATUS_CORRUPT || status == STATUS_IO)
+		return kernel_tries_again(status) ? status : STATUS_OK;
+	return status;
 }
 
 /* In steps that each leave a sound state; the object goes after them, with its table,

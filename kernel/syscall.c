@@ -214,13 +214,6 @@ port_send(struct call *call, const struct disk_capability *port)
 
 /* ---- replies ------------------------------------------------------------------ */
 
-/* Is it to be tried again? */
-static bool reply_passes(enum status status)
-{
-	return status == STATUS_WAIT || status == STATUS_NO_SPACE ||
-	       (status == STATUS_IO && !kernel_read_given_up());
-}
-
 /* Answers the call behind `reply`, which lies in `slot`.  A caller that is gone
  * is no error: the capability is spent all the same.  So it is when a page of the
  * caller's cannot be had, for its trouble is not the server's: it is told GONE or IO, if
@@ -254,9 +247,9 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 		}
 	}
 	*outcome = status == STATUS_IO ? STATUS_IO : STATUS_OK;
-	if (!reply_passes(status) && status != STATUS_OK && status != STATUS_DEAD)
+	if (!kernel_tries_again(status) && status != STATUS_OK && status != STATUS_DEAD)
 		status = reply_abandon(reply, status == STATUS_IO ? STATUS_IO : STATUS_GONE);
-	if (reply_passes(status))
+	if (kernel_tries_again(status))
 		return status;
 	slot_clear(call, slot);
 	return STATUS_OK;
