@@ -457,17 +457,14 @@ static enum status machine_on_resume(struct service *service)
 	return STATUS_OK;
 }
 
-static enum status target_table(struct service *service, struct disk_object *table,
-				struct disk_capability *named)
+static enum status target_table(const struct service *service, struct disk_capability *table)
 {
 	struct disk_machine *machine;
 	enum status status =
 		machine_read(&kernel.space, (object_t){service->target->object}, &machine);
 
 	if (status == STATUS_OK)
-		status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, table);
-	if (status == STATUS_OK)
-		*named = machine->table;
+		*table = machine->table;
 	return status;
 }
 
@@ -481,7 +478,9 @@ static enum status machine_place(struct service *service)
 
 	if (slot == SLOT_NONE || slot == SLOT_REPLY || slot >= TABLE_SLOTS_MAX)
 		return STATUS_INVALID;
-	status = target_table(service, &table, &named);
+	status = target_table(service, &named);
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &named, OBJECT_TABLE, 0, &table);
 	if (status == STATUS_OK)
 		status = table_prepare(&kernel.space, &table, (uint32_t)slot);
 	if (status == STATUS_OK)
@@ -504,7 +503,9 @@ static enum status machine_take(struct service *service)
 
 	if (service->message.word[0] >= TABLE_SLOTS_MAX)
 		return STATUS_INVALID;
-	status = target_table(service, &table, &named);
+	status = target_table(service, &named);
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &named, OBJECT_TABLE, 0, &table);
 	if (status == STATUS_OK)
 		status = table_get(&kernel.space, &table, (uint32_t)service->message.word[0],
 				   &service->capability);
