@@ -15,7 +15,7 @@ static struct {
 	uint32_t ranges;
 	uint32_t next_range; /* where memory_donate goes on */
 	uint64_t next_page, boot_bytes;
-	struct task *roots; /* all tasks with page tables */
+	struct list roots; /* all tasks with page tables */
 	uint64_t zero_physical;
 } memory;
 
@@ -120,6 +120,11 @@ static void table_give(void *context, uint64_t physical)
 
 static const struct arch_tables tables = {table_take, table_give, NULL};
 
+static struct task *rooted(struct link *link)
+{
+	return (struct task *)link_owner(link, offsetof(struct task, root_link));
+}
+
 bool memory_root_ensure(struct task *task)
 {
 	if (task->root)
@@ -128,13 +133,8 @@ bool memory_root_ensure(struct task *task)
 	if (!task->root)
 		return false;
 	ASSERT(task->place != TASK_FREE && task->object.n);
-	ASSERT(!task->root_next && !task->root_previous);
 	task->root_generation = store_generation(kernel.space.store).n;
-	task->root_previous = NULL;
-	task->root_next = memory.roots;
-	if (memory.roots)
-		memory.roots->root_previous = task;
-	memory.roots = task;
+	list_append(&memory.roots, &task->root_link);
 	return true;
 }
 
@@ -142,22 +142,15 @@ void memory_root_destroy(struct task *task)
 {
 	if (!task->root)
 		return;
-	ASSERT(task->root_previous ? task->root_previous->root_next == task : memory.roots == task);
-	if (task->root_previous)
-		task->root_previous->root_next = task->root_next;
-	else
-		memory.roots = task->root_next;
-	if (task->root_next)
-		task->root_next->root_previous = task->root_previous;
-	task->root_next = task->root_previous = NULL;
+	list_remove(&memory.roots, &task->root_link);
 	arch_root_destroy(&tables, task->root);
 	task->root = 0;
 }
 
 void memory_roots_destroy(void)
 {
-	while (memory.roots)
-		memory_root_destroy(memory.roots);
+	while (memory.roots.first)
+		memory_root_destroy(rooted(memory.roots.first));
 }
 
 bool memory_map(struct task *task, page_t page, frame_t frame, unsigned flags)
@@ -178,32 +171,33 @@ bool memory_map_zero(struct task *task, page_t page, unsigned flags)
 
 void memory_unmap(page_t page)
 {
-	for (struct task *task = memory.roots; task; task = task->root_next)
-		arch_unmap(task->root, page);
+	for (struct link *link = memory.roots.first; link; link = link->next)
+		arch_unmap(rooted(link)->root, page);
 }
 
 void memory_unmap_run(page_t first, uint64_t pages)
 {
 	ASSERT(first.n >= USER_ARENA_PAGE && first.n < USER_ARENA_END &&
 	       pages <= USER_ARENA_END - first.n);
-	for (struct task *task = memory.roots; task; task = task->root_next)
-		arch_unmap_range(task->root, first, pages);
+	for (struct link *link = memory.roots.first; link; link = link->next)
+		arch_unmap_range(rooted(link)->root, first, pages);
 }
 
 bool memory_referenced(page_t page)
 {
 	bool referenced = false;
 
-	for (struct task *task = memory.roots; task; task = task->root_next)
-		referenced |= arch_referenced(task->root, page);
+	for (struct link *link = memory.roots.first; link; link = link->next)
+		referenced |= arch_referenced(rooted(link)->root, page);
 	return referenced;
 }
 
 bool memory_tables_reclaim(void)
 {
-	for (struct task *task = memory.roots; task; task = task->root_next)
-		if (task->place != TASK_RUNNING) {
-			memory_root_destroy(task);
+	/* The newest first. */
+	for (struct link *link = memory.roots.last; link; link = link->previous)
+		if (rooted(link)->place != TASK_RUNNING) {
+			memory_root_destroy(rooted(link));
 			return true;
 		}
 	return false;

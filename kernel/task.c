@@ -6,7 +6,6 @@
 #include <string.h>
 #include "kernel/kernel.h"
 #include "kernel/memory.h"
-#include "kernel/task_list.h"
 #include "kernel/wait.h"
 #include "base/assert.h"
 
@@ -22,10 +21,10 @@ static struct {
 	bool exchange;	 /* one of a machine that is not below may be taken, until the next tick */
 	uint32_t queued; /* bit p: run queue p is not empty */
 	struct task *spent; /* whose turn was over last; null: unknown */
-	struct task_list run[MACHINE_PRIORITIES];
-	struct task_list idle; /* longest idle first */
-	struct task_list free;
-	struct task_list running, request;
+	struct list run[MACHINE_PRIORITIES];
+	struct list idle; /* longest idle first */
+	struct list free;
+	struct list running, request;
 	struct task *hash[KERNEL_TASK_HASH_HEADS];
 } all;
 
@@ -34,7 +33,7 @@ struct cpu *cpu_this(void)
 	return &cpus[0];
 }
 
-static struct task_list *task_list(const struct task *task)
+static struct list *task_list(const struct task *task)
 {
 	switch ((enum task_place)task->place) {
 	case TASK_FREE:
@@ -61,7 +60,7 @@ static void task_take(struct task *task)
 		wait_leave(task);
 		return;
 	}
-	list_remove(task_list(task), task);
+	list_remove(task_list(task), &task->link);
 	if (task->place == TASK_QUEUED && !all.run[task->priority].first)
 		all.queued &= ~(1u << task->priority);
 }
@@ -71,7 +70,7 @@ static void task_put(struct task *task, enum task_place place)
 	/* A free one names no machine, all others do. */
 	ASSERT((place == TASK_FREE) == !task->object.n);
 	task->place = (uint8_t)place;
-	list_append(task_list(task), task);
+	list_append(task_list(task), &task->link);
 	if (place == TASK_QUEUED)
 		all.queued |= 1u << task->priority;
 }
@@ -85,7 +84,7 @@ void task_init(struct task *tasks, uint32_t count)
 	all.tasks = tasks;
 	all.count = count;
 	for (uint32_t i = 0; i < count; i++)
-		list_append(&all.free, &tasks[i]);
+		list_append(&all.free, &tasks[i].link);
 	wait_reset(tasks, count);
 }
 
@@ -134,7 +133,7 @@ void task_forget(struct task *task)
 	task_take(task);
 	baton_pass(task, 0);
 	memory_root_destroy(task);
-	ASSERT(!task->root && !task->root_next && !task->root_previous);
+	ASSERT(!task->root && !task->root_link.next && !task->root_link.previous);
 	/* What others may use stays. */
 	*task = (struct task){.spare = task->spare, .heap = task->heap};
 	task_put(task, TASK_FREE);
@@ -149,7 +148,7 @@ static struct task *task_below(uint8_t priority)
 		if (!task)
 			task = wait_woken(p);
 		if (!task)
-			task = all.run[p].last;
+			task = task_of(all.run[p].last);
 		if (!task)
 			task = wait_reading(p);
 		if (task)
@@ -177,7 +176,7 @@ static struct task *task_beside(uint8_t priority)
 /* Takes a task away from the machine that needs it least. */
 static void task_free_one(uint8_t priority)
 {
-	struct task *task = all.idle.first;
+	struct task *task = task_of(all.idle.first);
 
 	if (!task)
 		task = task_below(priority);
@@ -204,7 +203,7 @@ struct task *task_get(object_t object, uint64_t version, uint8_t priority)
 		task_forget(task);
 	if (!all.free.first)
 		task_free_one(priority);
-	task = all.free.first;
+	task = task_of(all.free.first);
 	if (!task) {
 		all.lost |= 1u << priority;
 		return NULL;
@@ -348,7 +347,7 @@ struct task *task_next(void)
 		if (task)
 			task_queue(task);
 	}
-	task = all.run[priority].first;
+	task = task_of(all.run[priority].first);
 	task_take(task);
 	ASSERT(!all.running.first); /* one CPU, one task */
 	task_put(task, TASK_RUNNING);

@@ -29,6 +29,7 @@
 #include "disk/object.h"
 #include "kernel/arch.h"
 #include "kernel/limits.h"
+#include "kernel/list.h"
 #include "store/store.h"
 
 enum task_place { TASK_FREE, TASK_IDLE, TASK_QUEUED, TASK_RUNNING, TASK_WAITING, TASK_REQUEST };
@@ -43,24 +44,19 @@ struct failing {
 /* What a machine needs pages for: to be entered, for its page fault, for its call. */
 enum task_reading { TASK_READS_OWN, TASK_READS_FAULT, TASK_READS_CALL };
 
-struct task;
-struct task_list {
-	struct task *first, *last;
-};
-
 /* Those of one priority that wait for the same.  There are never more of these than tasks, so
  * each task brings one along. */
 struct wait_list {
-	struct task_list tasks;
-	struct wait_list *next, *previous; /* all of its priority, woken or not */
-	struct wait_list *hash_next;	   /* not woken; or in the list of free ones */
+	struct list tasks;
+	struct link link;	     /* all of its priority, woken or not */
+	struct wait_list *hash_next; /* not woken; or in the list of free ones */
 	uint32_t channel;
 	uint8_t priority;
 	bool woken; /* its tasks are on their way to the run queue */
 };
 
 struct task {
-	struct task *next, *previous; /* in the list of its place */
+	struct link link; /* in the list of its place */
 	struct task *hash_next;
 	object_t object;
 	uint8_t place; /* enum task_place */
@@ -72,13 +68,18 @@ struct task {
 	struct wait_list spare; /* that it has brought along */
 	uint32_t baton; /* it alone was woken on this channel, and wakes the next; 0: none */
 	struct failing failing;
-	uint64_t wake_ns;  /* WAITING: latest, persistent uptime; 0: none */
-	uint32_t timed;	   /* its place in the heap of those with a wake_ns */
-	struct task *heap; /* the heap's entry of the same index as this task */
-	uint64_t root;	   /* top page table, 0: none; kept by memory.c, */
-	struct task *root_next, *root_previous; /* which lists all tasks that have one */
+	uint64_t wake_ns;	  /* WAITING: latest, persistent uptime; 0: none */
+	uint32_t timed;		  /* its place in the heap of those with a wake_ns */
+	struct task *heap;	  /* the heap's entry of the same index as this task */
+	uint64_t root;		  /* top page table, 0: none; kept by memory.c, */
+	struct link root_link;	  /* which lists all tasks that have one */
 	uint64_t root_generation; /* under which its write permissions were validated */
 };
+
+static inline struct task *task_of(struct link *link)
+{
+	return (struct task *)link_owner(link, offsetof(struct task, link));
+}
 
 /* One CPU.  Everything that other code would call "current" is here. */
 struct cpu {

@@ -9,18 +9,17 @@
 #include "kernel/wait.h"
 #include <string.h>
 #include "base/assert.h"
-#include "kernel/task_list.h"
 
-/* Lists of one priority, the oldest first. */
-struct wait_lists {
-	struct wait_list *first, *last;
+/* Wait lists by priority, the oldest of each first. */
+struct ranks {
+	struct list lists[MACHINE_PRIORITIES];
+	uint32_t some; /* bit p: there are some of priority p */
 };
 
 static struct {
 	struct wait_list *free;
 	struct wait_list *hash[KERNEL_WAIT_HASH_HEADS];
-	struct wait_lists asleep[MACHINE_PRIORITIES], woken[MACHINE_PRIORITIES];
-	uint32_t asleep_at, woken_at; /* bit p: some of priority p are */
+	struct ranks asleep, woken;
 	/* Tasks with a wake time, as a binary heap: entry i lies in the i-th task, and
 	 * no entry is earlier than that at (i - 1) / 2. */
 	struct task *tasks;
@@ -95,31 +94,22 @@ struct task *wait_due(uint64_t now_ns)
 
 /* ---- lists ------------------------------------------------------------------------------ */
 
-static void lists_append(struct wait_lists *lists, uint32_t *at, struct wait_list *list)
+static struct wait_list *list_of(struct link *link)
 {
-	list->next = NULL;
-	list->previous = lists->last;
-	if (lists->last)
-		lists->last->next = list;
-	else
-		lists->first = list;
-	lists->last = list;
-	*at |= 1u << list->priority;
+	return (struct wait_list *)link_owner(link, offsetof(struct wait_list, link));
 }
 
-static void lists_remove(struct wait_lists *lists, uint32_t *at, struct wait_list *list)
+static void ranks_append(struct ranks *ranks, struct wait_list *list)
 {
-	ASSERT(list->previous ? list->previous->next == list : lists->first == list);
-	if (list->previous)
-		list->previous->next = list->next;
-	else
-		lists->first = list->next;
-	if (list->next)
-		list->next->previous = list->previous;
-	else
-		lists->last = list->previous;
-	if (!lists->first)
-		*at &= ~(1u << list->priority);
+	list_append(&ranks->lists[list->priority], &list->link);
+	ranks->some |= 1u << list->priority;
+}
+
+static void ranks_remove(struct ranks *ranks, struct wait_list *list)
+{
+	list_remove(&ranks->lists[list->priority], &list->link);
+	if (!ranks->lists[list->priority].first)
+		ranks->some &= ~(1u << list->priority);
 }
 
 static struct wait_list **hash_head(uint32_t channel, unsigned priority)
@@ -160,9 +150,9 @@ void wait_enter(struct task *task, uint32_t channel)
 		*list = (struct wait_list){
 			.hash_next = *head, .channel = channel, .priority = task->priority};
 		*head = list;
-		lists_append(&waits.asleep[list->priority], &waits.asleep_at, list);
+		ranks_append(&waits.asleep, list);
 	}
-	list_append(&list->tasks, task);
+	list_append(&list->tasks, &task->link);
 	task->wait = list;
 	if (task->wake_ns)
 		heap_insert(task);
@@ -176,14 +166,14 @@ void wait_leave(struct task *task)
 	if (task->wake_ns)
 		heap_remove(task);
 	task->wait = NULL;
-	list_remove(&list->tasks, task);
+	list_remove(&list->tasks, &task->link);
 	if (list->tasks.first)
 		return;
 	if (list->woken) {
-		lists_remove(&waits.woken[list->priority], &waits.woken_at, list);
+		ranks_remove(&waits.woken, list);
 	} else {
 		hash_remove(list);
-		lists_remove(&waits.asleep[list->priority], &waits.asleep_at, list);
+		ranks_remove(&waits.asleep, list);
 	}
 	list->hash_next = waits.free;
 	waits.free = list;
@@ -192,27 +182,27 @@ void wait_leave(struct task *task)
 void wait_wake(uint32_t channel)
 {
 	ASSERT(channel < CHANNELS);
-	for (uint32_t left = waits.asleep_at; left; left &= left - 1) {
+	for (uint32_t left = waits.asleep.some; left; left &= left - 1) {
 		struct wait_list *list = list_find(channel, (unsigned)__builtin_ctz(left));
 
 		if (!list)
 			continue;
 		hash_remove(list);
-		lists_remove(&waits.asleep[list->priority], &waits.asleep_at, list);
+		ranks_remove(&waits.asleep, list);
 		list->woken = true;
-		lists_append(&waits.woken[list->priority], &waits.woken_at, list);
+		ranks_append(&waits.woken, list);
 	}
 }
 
 struct task *wait_first(uint32_t channel)
 {
 	ASSERT(channel < CHANNELS);
-	for (uint32_t left = waits.asleep_at; left;) {
+	for (uint32_t left = waits.asleep.some; left;) {
 		unsigned priority = 31 - (unsigned)__builtin_clz(left);
 		struct wait_list *list = list_find(channel, priority);
 
 		if (list)
-			return list->tasks.first;
+			return task_of(list->tasks.first);
 		left &= ~(1u << priority);
 	}
 	return NULL;
@@ -220,26 +210,28 @@ struct task *wait_first(uint32_t channel)
 
 uint32_t wait_woken_priorities(void)
 {
-	return waits.woken_at;
+	return waits.woken.some;
 }
 
 struct task *wait_woken(unsigned priority)
 {
-	return waits.woken[priority].first ? waits.woken[priority].first->tasks.first : NULL;
+	struct wait_list *list = list_of(waits.woken.lists[priority].first);
+
+	return list ? task_of(list->tasks.first) : NULL;
 }
 
 struct task *wait_asleep(unsigned priority)
 {
-	struct wait_list *list = waits.asleep[priority].first;
+	struct wait_list *list = list_of(waits.asleep.lists[priority].first);
 
 	if (list && list->channel == CHANNEL_DISK)
-		list = list->next;
-	return list ? list->tasks.first : NULL;
+		list = list_of(list->link.next);
+	return list ? task_of(list->tasks.first) : NULL;
 }
 
 struct task *wait_reading(unsigned priority)
 {
 	struct wait_list *list = list_find(CHANNEL_DISK, priority);
 
-	return list ? list->tasks.first : NULL;
+	return list ? task_of(list->tasks.first) : NULL;
 }
