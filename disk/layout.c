@@ -293,6 +293,12 @@ AT(disk_tree_page, next, 16);
 AT(disk_tree_page, reserved2, 24);
 AT(disk_tree_page, bytes, 32);
 
+SIZE(disk_range_leaf, 4096);
+AT(disk_range_leaf, free, 0);
+
+SIZE(disk_range_branch, 4096);
+AT(disk_range_branch, largest, 0);
+
 SIZE(disk_log, 4096);
 AT(disk_log, magic, 0);
 AT(disk_log, pages, 4);

@@ -7,7 +7,8 @@
  *
  *   address            page number     what
  *   0                  0               never used: null pointers fault
- *   4 GiB              0x00100000      the system page (struct disk_system)
+ *   4 GiB              0x00100000      the system page (struct disk_system), and behind it
+ *                                      the map of free ranges
  *   8 GiB              0x00200000      object table, 64 records a page
  *   16 GiB             0x00400000      may-be-ready bitmaps, one for each priority, 2 MiB
  *                                      of addresses each; 32,768 objects a page
@@ -204,17 +205,18 @@ struct disk_object {
 #define SYSTEM_ESSENTIAL_MAX 8u
 #define SYSTEM_TRANSIENT_MAX 8u
 #define SYSTEM_MAGIC	     UINT64_C(0x4d4554535953524d)
+#define SYSTEM_VERSION	     2u /* 1: without a map of free ranges */
 
 struct disk_system {
 	uint64_t magic;
-	uint32_t version; /* of the object formats: 1 */
+	uint32_t version; /* of the object formats: SYSTEM_VERSION */
 	uint32_t reserved0;
 	uint64_t next_version;	  /* last object version handed out */
 	uint32_t next_object;	  /* first index never used */
 	uint32_t free_object;	  /* head of the free list */
 	uint64_t kernel_next;	  /* first page of the kernel arena never handed out */
 	uint64_t user_next;	  /* the same for the user arena */
-	uint64_t quarantine_root; /* B+tree of ranges at rest; 0: empty */
+	uint64_t quarantine_root; /* version 1: B+tree of ranges at rest; 0: empty */
 	uint64_t quarantine_sequence;
 	uint64_t deadline_root;	 /* B+tree: deadline, machine -> nothing; 0: empty */
 	uint64_t tree_free;	 /* list of free pages of the tree arena; 0: empty */
@@ -254,6 +256,13 @@ struct disk_system {
 	} transient[SYSTEM_TRANSIENT_MAX];
 	uint8_t reserved[2680];
 };
+
+/* Is it a system page, of a version that is understood? */
+static inline bool system_known(const struct disk_system *system)
+{
+	return system->magic == SYSTEM_MAGIC && system->version >= 1 &&
+	       system->version <= SYSTEM_VERSION;
+}
 
 /* ---- machine ------------------------------------------------------------ */
 
@@ -435,6 +444,50 @@ struct disk_tree_page {
 	uint64_t next; /* free page: the next free one, 0: last; otherwise 0 */
 	uint64_t reserved2;
 	uint8_t bytes[4064]; /* uint16_t offset[count], then free room, then entries */
+};
+
+/* ---- map of free ranges --------------------------------------------------- */
+
+/* A leaf is about 2^15 pages, a bit each.  Above the leaves of the kernel arena is
+ * RANGE_KERNEL_ROOT, of which each cell is a leaf; above those of the user arena are
+ * branches of which each cell is a leaf, and above these RANGE_USER_ROOT, of which each cell
+ * is a branch.  All that is in use at first lies in two nodes of the store's map: a full
+ * store has to find room for few. */
+#define RANGE_LEAF_SHIFT   15u
+#define RANGE_CELLS	   2048u
+#define RANGE_BRANCH_SHIFT 26u
+#define RANGE_USER_ROOT	   (SYSTEM_PAGE + 1)
+#define RANGE_KERNEL_ROOT  (SYSTEM_PAGE + 2)
+#define RANGE_KERNEL_PAGE  (SYSTEM_PAGE + 16)
+#define RANGE_USER_PAGE	   (SYSTEM_PAGE + 240)
+/* The user arena's last cell has a page that must not be used: nothing of it is free. */
+#define RANGE_USER_END (USER_ARENA_END >> RANGE_BRANCH_SHIFT << RANGE_BRANCH_SHIFT)
+
+/* The page of the leaf that is about this page of an arena / of the branch above it. */
+static inline uint64_t range_leaf_page(uint64_t page)
+{
+	uint64_t leaf = (page - USER_ARENA_PAGE) >> RANGE_LEAF_SHIFT;
+
+	if (page < USER_ARENA_PAGE)
+		return RANGE_KERNEL_PAGE + ((page - KERNEL_ARENA_PAGE) >> RANGE_LEAF_SHIFT);
+	return RANGE_USER_PAGE + 1 + leaf + leaf / (RANGE_CELLS - 1);
+}
+
+static inline uint64_t range_branch_page(uint64_t page)
+{
+	return RANGE_USER_PAGE + (page >> RANGE_BRANCH_SHIFT) * RANGE_CELLS;
+}
+
+struct disk_range_leaf {
+	uint64_t free[512]; /* bit n % 64 of word n / 64: page n is free */
+};
+
+/* Codes: 0 nothing is free, otherwise log2 + 1 of the largest naturally aligned block.
+ * largest[1] is that of the whole, 2 * n and 2 * n + 1 are the halves of n, the cells are
+ * from RANGE_CELLS on; [0] is 0.  The page of a cell of which all or nothing is free is
+ * zeros or absent. */
+struct disk_range_branch {
+	uint8_t largest[2 * RANGE_CELLS];
 };
 
 /* ---- log ---------------------------------------------------------------- */

@@ -77,7 +77,7 @@ enum kernel_channel {
 	CHANNEL_CONSOLE_OUTPUT,
 	CHANNEL_LOG,	 /* something was written to the log */
 	CHANNEL_DESTROY, /* an object has been taken apart */
-	CHANNEL_SURVEY,	 /* the places of all directories are known */
+	CHANNEL_SURVEY,	 /* places of directories, or ranges, are known */
 	CHANNEL_SPACE,	 /* the store is full: woken by time only */
 	CHANNEL_DISK,	 /* a page cannot be read: woken by time only */
 	CHANNEL_PORT,	 /* a queue has room again: this + the port's object */

@@ -272,11 +272,16 @@ static enum status restart_create(const struct object_request *request,
 {
 	const struct disk_system *system;
 	enum status status = system_read(&kernel.space, &system);
+	bool more;
 
 	if (status == STATUS_OK)
 		status = transient_create(&kernel.space, (object_t){system->root_bank}, request,
 					  capability);
-	return status;
+	if (status != STATUS_BUSY)
+		return status;
+	/* Also where nothing else is done: the ranges that are free become known. */
+	status = range_survey_step(&kernel.space, &more);
+	return status == STATUS_OK ? STATUS_WAIT : status;
 }
 
 static enum status restart_machine(void)

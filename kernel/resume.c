@@ -183,7 +183,7 @@ static void resume_system(void)
 		resume_fail(status == STATUS_ABSENT
 				    ? "this store holds no system (make one with mkstore create)"
 				    : status_text(status));
-	if (system->magic != SYSTEM_MAGIC || system->version != 1)
+	if (!system_known(system))
 		resume_fail("the system page is damaged or of an unknown version");
 	kernel.space.version_floor = kernel.recovery.counters.object_version;
 	kernel.interval_ns = system->checkpoint_ns;

@@ -142,46 +142,69 @@ enum status service_answer_object(struct service *service, object_t object, uint
 	return object_capability(&kernel.space, object, rights, &service->capability);
 }
 
-/* ---- a state from before directories had places ------------------------------------ */
+/* ---- a state from before there were places, or a map of ranges ---------------------- */
+
+/* What may not be known of the state yet; retry_ns: not before then. */
+struct survey {
+	bool going;
+	uint64_t retry_ns;
+};
 
 static struct {
-	bool surveying; /* the places of directories may not be known */
-	uint64_t survey_ns;
-	struct directory_survey survey;
+	struct survey ranges, places;
+	struct directory_survey place;
 } service_state;
 
 void service_reset(void)
 {
 	memset(&service_state, 0, sizeof(service_state));
-	service_state.surveying = true;
-	service_state.survey.directory = (object_t){1};
+	service_state.ranges.going = service_state.places.going = true;
+	service_state.place.directory = (object_t){1};
 	service_end_reset();
 }
 
-bool service_survey_step(void)
+/* True: more at once.  Who waits is woken when it has come to an end, or does not at once;
+ * each range may be the one that somebody waits for. */
+static bool survey_stepped(struct survey *survey, enum status status, bool more)
 {
-	enum status status;
-	bool more;
-
-	if (!service_state.surveying || time_uptime_ns() < service_state.survey_ns)
-		return false;
-	store_operation_begin(kernel.space.store);
-	status = directory_survey_step(&kernel.space, &service_state.survey, &more);
 	if (status == STATUS_WAIT)
 		return false; /* again when something has completed */
-	service_state.survey_ns =
-		status == STATUS_OK ? 0 : time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	survey->retry_ns = status == STATUS_OK ? 0 : time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
 	if (status == STATUS_OK)
-		service_state.surveying = more;
-	/* Who waits for the end is told if it does not come at once. */
-	if (status != STATUS_OK || !more)
+		survey->going = more;
+	if (status != STATUS_OK || !more || survey == &service_state.ranges)
 		task_wake_channel(CHANNEL_SURVEY);
 	return status == STATUS_OK && more;
 }
 
+static bool survey_due(const struct survey *survey)
+{
+	return survey->going && time_uptime_ns() >= survey->retry_ns;
+}
+
+bool service_survey_step(void)
+{
+	bool again = false, more = false;
+	enum status status;
+
+	if (survey_due(&service_state.ranges)) {
+		store_operation_begin(kernel.space.store);
+		status = range_survey_step(&kernel.space, &more);
+		again |= survey_stepped(&service_state.ranges, status, more);
+	}
+	if (survey_due(&service_state.places)) {
+		store_operation_begin(kernel.space.store);
+		status = directory_survey_step(&kernel.space, &service_state.place, &more);
+		again |= survey_stepped(&service_state.places, status, more);
+	}
+	return again;
+}
+
 enum status service_survey_wait(void)
 {
-	if (service_state.surveying && !service_state.survey_ns)
+	const struct survey *ranges = &service_state.ranges, *places = &service_state.places;
+
+	if ((ranges->going && !ranges->retry_ns) || (places->going && !places->retry_ns))
 		return kernel_wait(CHANNEL_SURVEY);
 	return STATUS_BUSY;
 }

@@ -85,8 +85,8 @@ enum status service_answer_object(struct service *service, object_t object, uint
 enum status service_answer_entry(struct service *service, struct space *space,
 				 const struct directory_entry *entry);
 
-/* For what can only be answered when the places of directories are known: WAIT; BUSY
- * if that cannot be for now, as on a full store. */
+/* For what can only be answered when the places of directories, or the ranges that are
+ * free, are known: WAIT; BUSY if that cannot be for now, as on a full store. */
 enum status service_survey_wait(void);
 
 /* service_past.c: operations of the store that read in a snapshot. */

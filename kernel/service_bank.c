@@ -21,9 +21,11 @@ static enum status bank_create(struct service *service)
 		return STATUS_INVALID;
 	status = object_create(&kernel.space, (object_t){service->target->object}, &request,
 			       &service->capability);
-	/* What is being taken apart gives its allowance back: wait for that first. */
-	if (status == STATUS_ALLOWANCE && service_destroying())
+	/* What is being taken apart gives its allowance and its addresses back: wait for that. */
+	if ((status == STATUS_ALLOWANCE || status == STATUS_LIMIT) && service_destroying())
 		return kernel_wait(CHANNEL_DESTROY);
+	if (status == STATUS_BUSY)
+		return service_survey_wait();
 	ASSERT(status != STATUS_OK || service->capability.type == request.type);
 	return status == STATUS_OK && made->created ? made->created(service) : status;
 }

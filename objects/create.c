@@ -52,25 +52,25 @@ static enum status creation_objects(struct space *space, struct creation *creati
 	return STATUS_OK;
 }
 
-/* Range i is that of part i. */
+/* Range i is that of part i: of the same arena, side by side. */
 static enum status creation_ranges(struct space *space, struct creation *creation)
 {
-	enum status status = STATUS_OK;
+	uint64_t pages[CREATION_PARTS] = {0};
 
-	range_plan_begin(&creation->plan, creation->system);
-	for (uint32_t i = 0; i < creation->count && status == STATUS_OK; i++) {
+	if (creation->type->arena == RANGE_NONE)
+		return STATUS_OK;
+	for (uint32_t i = 0; i < creation->count; i++) {
 		const struct type_descriptor *type = type_find(creation->part[i].type);
 		uint64_t size = creation->part[i].size;
 
-		if (type->arena == RANGE_NONE)
-			continue;
-		ASSERT(creation->plan.count == i);
+		ASSERT(type->arena == creation->type->arena);
 		if (i == 0 && !type->starts_empty && creation->request->size_max > size)
 			size = creation->request->size_max;
-		status = range_plan_add(space, creation->system, &creation->plan, type->arena,
-					range_round(type_room(type, size)));
+		pages[i] = range_round(type_room(type, size));
 	}
-	return status;
+	static_assert(CREATION_PARTS == 2, "one, and one beside it");
+	return range_plan_add(space, creation->system, &creation->plan, creation->type->arena,
+			      pages[0], pages[1]);
 }
 
 static enum status creation_prepare(struct space *space, struct creation *creation)

@@ -9,7 +9,7 @@
  *
  * object_destroy_step works on the first record of the chain: clears what is
  * left of its ranges, a bounded number of pages a step, and when nothing is
- * left puts the ranges to rest, gives the charge back, and frees the record.
+ * left gives the ranges and the charge back, and frees the record.
  * What remains to be cleared is asked of the store, so there is no progress to
  * keep, but for damage that was passed, and every step can be executed anew.
  */
@@ -142,8 +142,22 @@ static enum status destruction_clear(struct space *space, object_t object,
 	return status;
 }
 
-/* Everything of the object is absent: its ranges rest, its record is free.  Ranges
- * of which something was given up do not rest, they are gone. */
+/* What the map of ranges has no place for, because a page of it is damaged, is given up. */
+static enum status destruction_give_prepare(struct space *space, struct range *range)
+{
+	enum status status;
+
+	if (!range->pages)
+		return STATUS_OK;
+	status = range_give_prepare(space, range->first, range->pages);
+	if (status != STATUS_CORRUPT && (status != STATUS_IO || space->patient))
+		return status;
+	range->pages = 0;
+	return STATUS_OK;
+}
+
+/* Everything of the object is absent: its ranges are free, and so is its record.  Ranges
+ * of which something was given up are not, they are gone. */
 static enum status destruction_finish(struct space *space, object_t object)
 {
 	struct disk_system *system;
@@ -162,21 +176,20 @@ static enum status destruction_finish(struct space *space, object_t object)
 		second = second_range(record);
 	}
 	status = bank_credit_prepare(space, bank);
-	if (status == STATUS_OK && range.pages)
-		status = range_rest_prepare(space, system, range.first, range.pages, 0);
-	if (status == STATUS_OK && second.pages)
-		status = range_rest_prepare(space, system, second.first, second.pages, 1);
+	if (status == STATUS_OK)
+		status = destruction_give_prepare(space, &range);
+	if (status == STATUS_OK)
+		status = destruction_give_prepare(space, &second);
 	if (status != STATUS_OK)
 		return status;
 
 	ASSERT(!record->version && system->destroying == object.n);
-	ASSERT(!second.pages || range.pages);
 
 	/* Commit point. */
 	if (range.pages)
-		range_rest(space, system, range.first, range.pages);
+		range_give(space, range.first, range.pages);
 	if (second.pages)
-		range_rest(space, system, second.first, second.pages);
+		range_give(space, second.first, second.pages);
 	bank_credit(space, bank, object_charge(record->type, record->size), 1);
 	system->destroying = record->next_free;
 	memset(record, 0, sizeof(*record));
@@ -204,7 +217,9 @@ enum status object_destroy_step(struct space *space, bool *more)
 		return STATUS_CORRUPT;
 	status = destruction_clear(space, object, record, &cleared);
 	if (status == STATUS_OK && cleared) {
-		status = destruction_finish(space, object);
+		/* There must be a map to give the range back to. */
+		status = system->version < SYSTEM_VERSION ? range_survey_begin(space)
+							  : destruction_finish(space, object);
 		system = space_resident(space, (page_t){SYSTEM_PAGE});
 	}
 	*more = status == STATUS_OK && system->destroying;

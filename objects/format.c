@@ -2,13 +2,16 @@
 /*
  * format.c - the first objects of an empty space.
  *
- * Two pages: the system page, and the page of the object table with the fixed
- * objects.  Everything else comes into being when it is first written.
+ * The system page, the page of the object table with the fixed objects, and the map of
+ * ranges.  Everything else comes into being when it is first written.
  */
 #include "objects/objects_priv.h"
 #include <string.h>
 
 #define CHECKPOINT_DEFAULT_NS UINT64_C(1000000000)
+#define LOG_RANGE_PAGES	      (2 * (uint64_t)LOG_PAGES) /* its first page, and its text */
+
+static_assert(LOG_RANGE_PAGES < 1u << RANGE_LEAF_SHIFT, "the same pages of the map");
 
 static_assert(OBJECT_FIRST_FREE <= OBJECTS_PER_PAGE, "the fixed objects share one page");
 
@@ -30,10 +33,9 @@ static void format_records(struct disk_object *records, struct disk_system *syst
 	struct disk_object *bank = &records[OBJECT_ROOT_BANK];
 	struct disk_object *log = &records[OBJECT_THE_LOG];
 
-	log->range_pages = range_round(1 + LOG_PAGES);
-	log->first_page = (system->kernel_next + log->range_pages - 1) & ~(log->range_pages - 1);
+	log->range_pages = LOG_RANGE_PAGES;
+	log->first_page = KERNEL_ARENA_PAGE;
 	log->size = LOG_BYTES;
-	system->kernel_next = log->first_page + log->range_pages;
 
 	for (uint32_t i = 1; i < OBJECT_FIRST_FREE; i++) {
 		records[i].version = ++system->next_version;
@@ -56,6 +58,10 @@ enum status objects_format(struct space *space, uint64_t bank_limit_pages)
 	if (status == STATUS_OK)
 		status = space_write(space, record_page((object_t){OBJECT_ROOT_BANK}),
 				     &record_page_data);
+	if (status == STATUS_OK)
+		status = range_map_prepare(space, RANGE_KERNEL, KERNEL_ARENA_PAGE);
+	if (status == STATUS_OK)
+		status = range_map_prepare(space, RANGE_USER, USER_ARENA_PAGE);
 	if (status != STATUS_OK)
 		return status;
 
@@ -65,9 +71,9 @@ enum status objects_format(struct space *space, uint64_t bank_limit_pages)
 	memset(system, 0, sizeof(*system));
 	memset(records, 0, PAGE_SIZE);
 	system->magic = SYSTEM_MAGIC;
-	system->version = 1;
+	system->version = SYSTEM_VERSION;
 	system->next_object = OBJECT_FIRST_FREE;
-	system->kernel_next = KERNEL_ARENA_PAGE;
+	system->kernel_next = KERNEL_ARENA_PAGE + LOG_RANGE_PAGES;
 	system->tree_next = TREE_ARENA_PAGE;
 	system->user_next = USER_ARENA_PAGE;
 	system->root_directory = OBJECT_ROOT_DIRECTORY;
@@ -76,6 +82,8 @@ enum status objects_format(struct space *space, uint64_t bank_limit_pages)
 	system->places = 1;
 	records[OBJECT_ROOT_BANK].allowance.limit = bank_limit_pages;
 	format_records(records, system);
+	range_map_begin(space, RANGE_KERNEL, system->kernel_next);
+	range_map_begin(space, RANGE_USER, system->user_next);
 	for (uint32_t i = 1; i < OBJECT_FIRST_FREE; i++)
 		ASSERT(record_valid(&records[i]));
 	return STATUS_OK;

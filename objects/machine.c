@@ -191,7 +191,7 @@ static enum status machine_check(const struct object_request *request)
 static enum status machine_create_prepare(struct space *space, struct creation *creation)
 {
 	enum status status =
-		range_plan_add(space, creation->system, &creation->plan, RANGE_USER, 1);
+		range_plan_add(space, creation->system, &creation->plan, RANGE_USER, 1, 0);
 	void *page;
 
 	ASSERT(creation->count == CREATION_PARTS);

@@ -100,6 +100,11 @@ uint16_t object_rights(enum object_type type);
 enum status object_resolve(struct space *space, const struct disk_capability *capability,
 			   enum object_type type, uint16_t rights, struct disk_object *record);
 
+/* A space of version 1 has no map of the ranges that are free, but a quarantine of those
+ * that were given back.  One bounded step towards the map, in an operation of its own;
+ * *more: call again. */
+enum status range_survey_step(struct space *space, bool *more);
+
 struct object_request {
 	enum object_type type;	 /* one that has a `check` (objects_priv.h) */
 	uint64_t size;		 /* segment: bytes; port: messages; table: slots */
@@ -107,7 +112,8 @@ struct object_request {
 	char name[MACHINE_NAME]; /* machine; with its own new table, priority below */
 	uint8_t priority;
 };
-/* Creates an object charged to the bank: ALLOWANCE, LIMIT, INVALID.  The
+/* Creates an object charged to the bank: ALLOWANCE, LIMIT, INVALID; BUSY:
+ * range_survey_step comes first.  The
  * capability carries all rights that make sense for the type.  A machine comes
  * with a table of SLOTS_DEFAULT slots in which SLOT_SELF and SLOT_TABLE are set,
  * and a message page; it is stopped. */

@@ -12,7 +12,8 @@
  *   transient.c   objects that are to go
  *   machine_index.c  all machines, and which may be ready
  *   deadline.c    queue of deadlines
- *   range.c       address ranges and their quarantine
+ *   range.c       address ranges: taken, given back, cleared
+ *   range_map.c   which of them are free
  *   bank.c        allowances
  *   btree.c       B+trees: descent, insertion, removal, order
  *   btree_node.c  one page of a B+tree
@@ -32,6 +33,8 @@
 enum status space_read_zeros(struct space *space, page_t page, const void **data);
 /* For commit phases: a page that prepare has obtained; a bug if it has not. */
 const void *space_resident(struct space *space, page_t page);
+/* Zeros, as what is absent? */
+bool space_blank(const void *data);
 void *space_writable(struct space *space, page_t page);
 /* Forgets what an earlier operation had prepared. */
 void space_operation_note(struct space *space);
@@ -74,25 +77,20 @@ struct range {
 
 /* Ranges about to be taken. */
 struct range_plan {
-	uint64_t next[2]; /* fresh space, by arena, behind what is planned */
 	uint32_t count;
-	struct {
-		uint64_t first, pages;
-		bool rested; /* from the quarantine, under `key` */
-		uint8_t key[RANGE_KEY];
-	} range[RANGES_MAX];
+	struct range range[RANGES_MAX];
 };
-void range_plan_begin(struct range_plan *plan, const struct disk_system *system);
-/* One more naturally aligned range of at least `pages`, a power of two; what it
- * needs is prepared.  LIMIT when the arena is used up. */
+/* A naturally aligned range of `pages`, a power of two, and if `beside` is not 0 one of so
+ * many, from the same block; what they need is prepared.  Once for each arena: a plan does
+ * not see what it has taken already.  LIMIT when no block is large enough, BUSY when
+ * range_survey_step may find one. */
 enum status range_plan_add(struct space *space, const struct disk_system *system,
-			   struct range_plan *plan, enum range_arena arena, uint64_t pages);
+			   struct range_plan *plan, enum range_arena arena, uint64_t pages,
+			   uint64_t beside);
 void range_plan_commit(struct space *space, struct disk_system *system,
 		       const struct range_plan *plan);
-/* Puts a range to rest at the end of the quarantine. */
-enum status range_rest_prepare(struct space *space, const struct disk_system *system,
-			       uint64_t first, uint64_t pages, uint32_t nth);
-void range_rest(struct space *space, struct disk_system *system, uint64_t first, uint64_t pages);
+/* The first step of range_survey_step: the map. */
+enum status range_survey_begin(struct space *space);
 
 /* Makes some of what exists from `first` to before `end` absent; *cleared: nothing
  * existed.  An operation in which it does something must do nothing else.  CORRUPT
@@ -108,6 +106,25 @@ static inline uint64_t pages_of(uint64_t bytes)
 {
 	return bytes / PAGE_SIZE + (bytes % PAGE_SIZE != 0);
 }
+
+/* ---- range_map.c -------------------------------------------------------------- */
+
+/* Where an aligned block of so many pages, a power of two, is free: LIMIT.  Gives up what
+ * only a damaged page of the map knows of. */
+enum status range_find(struct space *space, enum range_arena arena, uint64_t pages,
+		       uint64_t *first);
+/* A range that is free, and `beside` pages behind it, at most as many / one that is not:
+ * CORRUPT.  Once for each arena in an operation. */
+enum status range_take_prepare(struct space *space, uint64_t first, uint64_t pages,
+			       uint64_t beside);
+void range_take(struct space *space, uint64_t first, uint64_t pages);
+enum status range_give_prepare(struct space *space, uint64_t first, uint64_t pages);
+void range_give(struct space *space, uint64_t first, uint64_t pages);
+/* A range, or cell, that the map leads to and that cannot be used is free no more. */
+enum status range_give_up(struct space *space, uint64_t first, uint64_t pages);
+/* A map in which all of the arena from `next` on is free, and nothing before. */
+enum status range_map_prepare(struct space *space, enum range_arena arena, uint64_t next);
+void range_map_begin(struct space *space, enum range_arena arena, uint64_t next);
 
 /* ---- bank.c ------------------------------------------------------------------ */
 

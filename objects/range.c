@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * range.c - address ranges, and the quarantine where freed ones rest.
+ * range.c - address ranges: taken, given back, cleared.
  *
- * A range is a naturally aligned power of two of pages.  Fresh space is handed
- * out by moving disk_system.kernel_next or user_next upwards.  A freed range,
- * whose pages are all absent by then, goes into the quarantine, a B+tree:
+ * A range is a naturally aligned power of two of pages.  range_map.c knows which are free.
+ *
+ * Spaces of version 1 had no map.  Fresh space was handed out by moving
+ * disk_system.kernel_next or user_next upwards, and what aligning skipped was lost; freed
+ * ranges went whole into the quarantine, a B+tree:
  *
  *   key    u8 arena, u8 log2 of pages, u64 sequence (big-endian)
  *   value  u64 first page
  *
- * so that the ranges of one size lie first in, first out, behind all smaller
- * ones of their arena.  They are taken again only when fresh space does not
- * suffice: the oldest of the smallest sufficient size, whole.
- *
- * What aligning fresh space skips is not handed out.
+ * range_survey_step makes the map, in which what was never handed out is free, and moves
+ * one range after the other over from the quarantine.
  */
 #include "objects/objects_priv.h"
 #include <string.h>
@@ -40,125 +39,150 @@ bool range_valid(enum range_arena arena, uint64_t first, uint64_t pages)
 	       pages <= arena_end[arena] - first;
 }
 
-static void range_key(uint8_t key[RANGE_KEY], enum range_arena arena, uint64_t pages,
-		      uint64_t sequence)
+/* Who gets a range finds nothing in it.  A map that says that the range of a living object
+ * is free is wrong: it is told so, and the next one gets another. */
+static enum status range_unused(struct space *space, uint64_t first, uint64_t pages)
 {
-	ASSERT(arena < RANGE_NONE);
-	ASSERT(pages && !(pages & (pages - 1)));
-	key[0] = (uint8_t)arena;
-	key[1] = (uint8_t)__builtin_ctzll(pages);
-	for (uint32_t i = 0; i < 8; i++)
-		key[2 + i] = (uint8_t)(sequence >> (56 - 8 * i));
-}
+	const void *page;
+	enum status status = space_read_zeros(space, (page_t){first}, &page), given_up;
 
-static bool range_planned(const struct range_plan *plan, const uint8_t key[RANGE_KEY])
-{
-	for (uint32_t i = 0; i < plan->count; i++)
-		if (plan->range[i].rested && memcmp(plan->range[i].key, key, RANGE_KEY) == 0)
-			return true;
-	return false;
-}
-
-void range_plan_begin(struct range_plan *plan, const struct disk_system *system)
-{
-	memset(plan, 0, sizeof(*plan));
-	plan->next[RANGE_KERNEL] = system->kernel_next;
-	plan->next[RANGE_USER] = system->user_next;
-}
-
-/* The oldest range at rest that is large enough and not planned yet. */
-static enum status range_plan_rested(struct space *space, const struct disk_system *system,
-				     struct range_plan *plan, enum range_arena arena,
-				     uint64_t pages)
-{
-	uint8_t after[RANGE_KEY], key[TREE_KEY_MAX];
-	uint64_t first;
-	size_t length;
-
-	range_key(after, arena, pages, 0); /* sequences begin at 1 */
-	for (uint32_t tries = 0; tries <= plan->count; tries++) {
-		enum status status = btree_next(space, system->quarantine_root,
-						(struct btree_key){after, RANGE_KEY}, key, &length,
-						&first, sizeof(first));
-
-		if (status == STATUS_NOT_FOUND)
-			return STATUS_LIMIT;
-		if (status != STATUS_OK)
-			return status;
-		if (length != RANGE_KEY)
-			return STATUS_CORRUPT;
-		if (key[0] != arena)
-			return STATUS_LIMIT;
-		memcpy(after, key, RANGE_KEY);
-		if (!range_planned(plan, key))
-			break;
-	}
-	if (after[1] >= 64 || !range_valid(arena, first, UINT64_C(1) << after[1]))
-		return STATUS_CORRUPT;
-	plan->range[plan->count].first = first;
-	plan->range[plan->count].pages = UINT64_C(1) << after[1];
-	plan->range[plan->count].rested = true;
-	memcpy(plan->range[plan->count].key, after, RANGE_KEY);
-	plan->count++;
-	return btree_remove_prepare(space, system->quarantine_root,
-				    (struct btree_key){after, RANGE_KEY});
+	if (status == STATUS_OK && space_blank(page))
+		return STATUS_OK;
+	if (status != STATUS_OK && status != STATUS_CORRUPT &&
+	    (status != STATUS_IO || space->patient))
+		return status;
+	/* What hangs on one damaged node of the store's map goes at once. */
+	given_up = range_give_up(space, first, pages < STORE_NODE_PAGES ? pages : STORE_NODE_PAGES);
+	return given_up == STATUS_OK ? STATUS_CORRUPT : given_up;
 }
 
 enum status range_plan_add(struct space *space, const struct disk_system *system,
-			   struct range_plan *plan, enum range_arena arena, uint64_t pages)
+			   struct range_plan *plan, enum range_arena arena, uint64_t pages,
+			   uint64_t beside)
 {
-	uint64_t first = (plan->next[arena] + pages - 1) & ~(pages - 1);
+	uint64_t larger = pages > beside ? pages : beside, smaller = pages + beside - larger, first;
+	enum status status;
 
 	ASSERT(arena < RANGE_NONE);
-	ASSERT(pages && !(pages & (pages - 1)));
-	ASSERT(plan->count < RANGES_MAX);
-	if (!range_valid(arena, first, pages))
-		return range_plan_rested(space, system, plan, arena, pages);
-	plan->range[plan->count].first = first;
-	plan->range[plan->count].pages = pages;
-	plan->count++;
-	plan->next[arena] = first + pages;
+	ASSERT(pages && !(pages & (pages - 1)) && !(beside & (beside - 1)));
+	ASSERT(plan->count + 1 + (beside > 0) <= RANGES_MAX);
+	if (system->version < SYSTEM_VERSION)
+		return STATUS_BUSY;
+	status = range_find(space, arena, beside ? 2 * larger : pages, &first);
+	if (status == STATUS_LIMIT && system->quarantine_root)
+		return STATUS_BUSY;
+	/* The smaller one behind the larger one: both are aligned then. */
+	if (status == STATUS_OK)
+		status = range_unused(space, first, larger);
+	if (status == STATUS_OK && beside)
+		status = range_unused(space, first + larger, smaller);
+	if (status == STATUS_OK)
+		status = range_take_prepare(space, first, larger, smaller);
+	if (status != STATUS_OK)
+		return status;
+	plan->range[plan->count++] =
+		(struct range){pages == larger ? first : first + larger, pages};
+	if (beside)
+		plan->range[plan->count++] =
+			(struct range){pages == larger ? first + larger : first, beside};
 	return STATUS_OK;
 }
 
 void range_plan_commit(struct space *space, struct disk_system *system,
 		       const struct range_plan *plan)
 {
-	/* Fresh space is not handed out again. */
-	ASSERT(plan->next[RANGE_KERNEL] >= system->kernel_next);
-	ASSERT(plan->next[RANGE_USER] >= system->user_next);
-	system->kernel_next = plan->next[RANGE_KERNEL];
-	system->user_next = plan->next[RANGE_USER];
-	for (uint32_t i = 0; i < plan->count; i++)
-		if (plan->range[i].rested)
-			btree_remove(space, &system->quarantine_root,
-				     (struct btree_key){plan->range[i].key, RANGE_KEY});
+	for (uint32_t i = 0; i < plan->count; i++) {
+		uint64_t first = plan->range[i].first, end = first + plan->range[i].pages;
+		uint64_t *next =
+			first < USER_ARENA_PAGE ? &system->kernel_next : &system->user_next;
+
+		range_take(space, first, plan->range[i].pages);
+		if (*next < end)
+			*next = end;
+	}
 }
 
-static enum range_arena range_arena_of(uint64_t first)
+/* ---- a space of version 1 --------------------------------------------------------------- */
+
+enum status range_survey_begin(struct space *space)
 {
-	return first < USER_ARENA_PAGE ? RANGE_KERNEL : RANGE_USER;
+	struct disk_system *system;
+	enum status status = system_prepare(space, &system);
+
+	if (status == STATUS_OK)
+		status = range_map_prepare(space, RANGE_KERNEL, system->kernel_next);
+	if (status == STATUS_OK)
+		status = range_map_prepare(space, RANGE_USER, system->user_next);
+	if (status != STATUS_OK)
+		return status;
+	ASSERT(system->version < SYSTEM_VERSION);
+
+	/* Commit point. */
+	range_map_begin(space, RANGE_KERNEL, system->kernel_next);
+	range_map_begin(space, RANGE_USER, system->user_next);
+	system->version = SYSTEM_VERSION;
+	return STATUS_OK;
 }
 
-enum status range_rest_prepare(struct space *space, const struct disk_system *system,
-			       uint64_t first, uint64_t pages, uint32_t nth)
+static bool rested_sound(const uint8_t *key, uint64_t first, uint64_t *pages)
 {
-	uint8_t key[RANGE_KEY];
-
-	range_key(key, range_arena_of(first), pages, system->quarantine_sequence + 1 + nth);
-	return btree_insert_prepare(space, system->quarantine_root,
-				    (struct btree_key){key, RANGE_KEY});
+	if (key[0] >= RANGE_NONE || key[1] > __builtin_ctzll(RANGE_LARGEST))
+		return false;
+	*pages = UINT64_C(1) << key[1];
+	return range_valid(key[0], first, *pages);
 }
 
-void range_rest(struct space *space, struct disk_system *system, uint64_t first, uint64_t pages)
+/* One range leaves the quarantine.  What does not make sense, or is free already, leaves
+ * it for nothing. */
+static enum status range_survey_move(struct space *space)
 {
-	uint8_t key[RANGE_KEY];
+	struct disk_system *system;
+	uint8_t key[TREE_KEY_MAX];
+	uint64_t first, pages = 0;
+	size_t length;
+	enum status status = system_prepare(space, &system), given;
 
-	ASSERT(range_valid(range_arena_of(first), first, pages));
-	range_key(key, range_arena_of(first), pages, ++system->quarantine_sequence);
-	btree_insert(space, &system->quarantine_root, (struct btree_key){key, RANGE_KEY}, &first,
-		     sizeof(first));
+	if (status == STATUS_OK)
+		status = btree_next(space, system->quarantine_root, (struct btree_key){NULL, 0},
+				    key, &length, &first, sizeof(first));
+	if (status == STATUS_OK && length != RANGE_KEY)
+		status = STATUS_CORRUPT;
+	if (status == STATUS_OK)
+		status = btree_remove_prepare(space, system->quarantine_root,
+					      (struct btree_key){key, RANGE_KEY});
+	if (status != STATUS_OK)
+		return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+	given = rested_sound(key, first, &pages) ? range_give_prepare(space, first, pages)
+						 : STATUS_CORRUPT;
+	if (given != STATUS_OK && given != STATUS_CORRUPT)
+		return given;
+
+	/* Commit point. */
+	btree_remove(space, &system->quarantine_root, (struct btree_key){key, RANGE_KEY});
+	if (given == STATUS_OK)
+		range_give(space, first, pages);
+	return STATUS_OK;
 }
+
+enum status range_survey_step(struct space *space, bool *more)
+{
+	const struct disk_system *system;
+	enum status status = system_read(space, &system);
+
+	*more = false;
+	if (status != STATUS_OK)
+		return status;
+	if (system->version < SYSTEM_VERSION)
+		status = range_survey_begin(space);
+	else if (system->quarantine_root)
+		status = range_survey_move(space);
+	else
+		return STATUS_OK;
+	*more = status == STATUS_OK;
+	return status;
+}
+
+/* ---- clearing ----------------------------------------------------------------------------- */
 
 enum status range_clear_step(struct space *space, uint64_t first, uint64_t end, bool *cleared,
 			     uint64_t *damage)

@@ -74,6 +74,11 @@ enum status space_read_zeros(struct space *space, page_t page, const void **data
 	return status;
 }
 
+bool space_blank(const void *data)
+{
+	return data == page_of_zeros || !memcmp(data, page_of_zeros, PAGE_SIZE);
+}
+
 const void *space_resident(struct space *space, page_t page)
 {
 	const void *data = store_page_resident(space->store, page);
@@ -106,7 +111,7 @@ void space_operation_note(struct space *space)
 
 static enum status system_check(const struct disk_system *system)
 {
-	if (system->magic != SYSTEM_MAGIC || system->version != 1)
+	if (!system_known(system))
 		return STATUS_FORMAT;
 	if (system->next_object < OBJECT_FIRST_FREE || system->next_object > OBJECT_MAX ||
 	    system->free_object >= system->next_object || system->destroying >= system->next_object)

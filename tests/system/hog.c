@@ -7,6 +7,8 @@
  *	hog measure N		N more of these; then what a message to another port costs, and
  *				the end of a large table
  *	hog turn		says that it runs, each time that it was given 20 million steps
+ *	hog lives N		N ports, one after the other, and of each size, from small to
+ *				large, as many segments as can be had; none of them stays
  *
  * The machines are there when `made` is in the log.  All live as long as the system.
  */
@@ -21,10 +23,13 @@
 #include "user/lib/spawn.h"
 #include "user/lib/table.h"
 
-#define HOG	  "/bin/hog"
-#define SLOT_FULL 16u /* the port of which all want some */
-#define ROUNDS	  50u
-#define FOR_EVER  (UINT64_C(1) << 62)
+#define HOG	    "/bin/hog"
+#define SLOT_FULL   16u /* the port of which all want some */
+#define ROUNDS	    50u
+#define GONE_TRIES  1000u
+#define LEAST_SHIFT 41u /* of which all the addresses that there are fit in a table */
+#define MOST_SHIFT  45u
+#define FOR_EVER    (UINT64_C(1) << 62)
 
 static void steps(uint64_t count)
 {
@@ -109,6 +114,67 @@ static void measure(uint64_t count)
 		  message_ns(other), table_ns());
 }
 
+static void end(uint32_t slot)
+{
+	if (table_destroy(OWN_TABLE, slot) != STATUS_OK)
+		program_fail("an object stays");
+	slot_give(slot);
+}
+
+/* As many segments as can be had. */
+static unsigned lives_of(uint64_t bytes_max)
+{
+	uint32_t slots[SLOTS_DEFAULT];
+	unsigned count = 0;
+	enum status status = STATUS_OK;
+
+	while ((slots[count] = slot_take()) != SLOT_NONE) {
+		status = bank_segment(OWN_BANK, 1, bytes_max, slots[count]);
+		if (status != STATUS_OK)
+			break;
+		count++;
+	}
+	if (status != STATUS_OK) {
+		slot_give(slots[count]);
+		if (status != STATUS_LIMIT)
+			program_fail("segment %u: %s", count, status_text(status));
+	}
+	for (unsigned i = 0; i < count; i++)
+		end(slots[i]);
+	return count;
+}
+
+/* What the bank has been charged; it falls when an object has been taken apart. */
+static uint64_t charged(void)
+{
+	struct bank_usage usage;
+
+	if (bank_usage(OWN_BANK, &usage) != STATUS_OK)
+		program_fail("the bank does not answer");
+	return usage.pages;
+}
+
+/* Until what was destroyed is gone, unless others have been charged for what stays. */
+static void gone(uint64_t *before)
+{
+	for (unsigned i = 0; i < GONE_TRIES && charged() > *before; i++)
+		clock_sleep_until(clock_uptime() + NS_PER_SECOND / 1000);
+	*before = charged();
+}
+
+static void lives(uint64_t count)
+{
+	uint64_t before = charged();
+
+	for (uint64_t i = 0; i < count; i++) {
+		end(port_make(PORT_CAPACITY_MAX).slot);
+		gone(&before);
+	}
+	for (uint32_t shift = LEAST_SHIFT; shift <= MOST_SHIFT; shift++)
+		log_print("%u segments of 2^%u bytes", lives_of(UINT64_C(1) << shift), shift);
+	log_print("they lived");
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t count = 0, priority = 0;
@@ -121,6 +187,8 @@ int main(int argc, char **argv)
 		program_fail("usage: hog WHAT [N [PRIORITY]]");
 	if (count && text_equal(argv[1], "measure")) {
 		measure(count);
+	} else if (count && text_equal(argv[1], "lives")) {
+		lives(count);
 	} else if (count) {
 		make(argv[1], count, (uint32_t)priority, port_make(1));
 		log_print("made");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""test_convert.py - a system of the oldest format: used as it is, converted, booted again.
+"""test_convert.py - systems of the oldest formats: used as they are, converted, booted again.
 
 A mkstore that makes such stores is built from this tree's: all that it lacks is the line
 for each feature in `create`.
@@ -8,13 +8,16 @@ for each feature in `create`.
 import os
 import pathlib
 import re
+import struct
 import subprocess
 
 import pytest
+from console import page_of
 from conftest import WORK, cat, compiled, make_image, mkstore, mkstore_json, verify
 
 from machine import Machine
 
+SYSTEM_PAGE = 0x100000
 FEATURES = {"incompatible_added": 3, "read_only_added": 1}
 FOLDERS = ("base", "tools/mkstore", "tools/verify", "store", "objects", "drivers", "kernel")
 
@@ -41,6 +44,26 @@ def older_image():
     yield image
     for path in (image, program, changed):
         os.unlink(path)
+
+
+@pytest.fixture(name="rested")
+def rested_image(image):
+    """An image without a map of ranges: whatever is free is at rest."""
+    program = os.path.join(WORK, f"rested-{os.getpid()}")
+    objects = compiled("host", *FOLDERS, without=["tools/mkstore/main.c"])
+    command = ["gcc", "-std=gnu11", "-I.", "-w", "tests/system/rested.c", *objects]
+    subprocess.run([*command, "-llz4", "-o", program], check=True)
+    subprocess.run([program, image], check=True)
+    os.unlink(program)
+    return image
+
+
+def ranges(image):
+    """The version of the objects, and whether something is at rest."""
+    system = page_of(image, SYSTEM_PAGE)
+    version, = struct.unpack_from("<I", system, 8)
+    rest, = struct.unpack_from("<Q", system, 48)
+    return version, rest > 0
 
 
 def features(image):
@@ -85,3 +108,20 @@ def test_older_system(older):
     added = mkstore_json("convert", older)
     assert added["incompatible_added"] == added["read_only_added"] == 0
     session(older, "fourth", "clean")
+
+
+def test_without_map_of_ranges(rested):
+    """What is made waits for the ranges that are at rest, and all of them come back."""
+    verify(rested)
+    assert ranges(rested) == (1, True)
+    session(rested, "first", "fresh")
+    assert ranges(rested) == (2, False)
+    assert cat(rested, "/notes/first").strip() == "first"
+
+
+def test_put_without_map_of_ranges(rested):
+    mkstore("mkdir", rested, "/made")
+    mkstore("put", rested, "README.md", "/made/readme")
+    verify(rested)
+    assert ranges(rested) == (2, False)
+    session(rested, "first", "fresh")

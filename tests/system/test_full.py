@@ -221,6 +221,7 @@ def fill(image, tmp_path, left):
     mkstore("put", image, noise(tmp_path / "noise", size * 4096), "/noise")
     mkstore("snapshot", image, "hold")
     mkstore("rm", image, "/noise")
+    mkstore("put", image, pages, "/room")  # pages that no snapshot holds
     number = 0
     while size:
         done = mkstore("put", image, noise(tmp_path / "noise", size * 4096), f"/noise{number}", code=None)
@@ -264,7 +265,7 @@ def test_into_a_full_store(tmp_path):
     done = []
     for left, name in enumerate(INTO):
         if left:
-            mkstore("rm", image, f"/pages/{left}")
+            mkstore("rm", image, f"/room/{left}")
         for other in INTO:
             copy_sparse(image, copy)
             command = [words.get(word, word) for word in INTO[other]]

@@ -2,18 +2,20 @@
 """test_hogs.py - programs that use up what others need: nobody stands still for them."""
 
 import re
+import struct
 import subprocess
 import time
 
 import pytest
 
-from console import power_off
+from console import page_of, power_off
 from conftest import mkstore, program_command, verify, wait_for
 from machine import Machine
 
 MEMORY_MIB = 32  # so much has 128 tasks
 MACHINES = 140
 LIMIT_S = 900
+SYSTEM_PAGE = 0x100000
 
 
 @pytest.fixture
@@ -72,3 +74,30 @@ def test_who_waits_costs_others_nothing(hog):
         many = wait_for(machine, "log 50", r"many: .* wait (\d+) ns", LIMIT_S)
         print(f"beside 3: {few[1]}, beside 300: {many[1]} instructions; a table: {few[2]}")
         assert int(many[1]) < 2 * int(few[1])
+
+
+def arenas(image):
+    """Up to where addresses were ever handed out."""
+    return struct.unpack_from("<QQ", page_of(image, SYSTEM_PAGE), 32)
+
+
+def test_lives(hog):
+    """However many objects there were, and of what size: when they are gone there is room for
+    any other, and addresses are used again."""
+    def lives(count):
+        with Machine(hog) as machine:
+            machine.wait_prompt()
+            machine.command(f"run -n farm{count} hog lives {count}")
+            found = wait_for(machine, "log 50", rf"(?s)(farm{count}: \d+ segments.*)farm{count}: they lived", LIMIT_S)
+            runs(machine, "next", 5)
+            power_off(machine)
+        verify(hog)
+        return re.findall(r"(\d+) segments of 2\^(\d+)", found[1])
+
+    few = lives(1)
+    assert few == [("62", "41"), ("30", "42"), ("14", "43"), ("6", "44"), ("2", "45")]
+    before = arenas(hog)
+    assert lives(2000) == few
+    kernel, user = arenas(hog)
+    assert user == before[1]
+    assert kernel - before[0] < 2000  # of 64 pages each; a few lived at a time

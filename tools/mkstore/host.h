@@ -165,6 +165,10 @@ enum status host_clear(struct host *host, uint64_t first, uint64_t end);
  * were places: directories with names can be moved. */
 enum status host_places(struct host *host);
 
+/* All ranges that are free can be had from here on, also in a store from before there was
+ * a map of them. */
+enum status host_ranges(struct host *host);
+
 /* The snapshot with the smallest number above snapshot->number that can be read;
  * says which cannot.  NOT_FOUND: there is none. */
 enum status host_snapshot_next(struct host *host, struct store_snapshot *snapshot);

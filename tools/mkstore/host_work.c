@@ -134,6 +134,17 @@ enum status host_places(struct host *host)
 	return STATUS_OK;
 }
 
+enum status host_ranges(struct host *host)
+{
+	bool more = true;
+
+	while (more) {
+		HOST_TRY(host, range_survey_step(&host->space, &more));
+		TRY(host_relieve(host));
+	}
+	return STATUS_OK;
+}
+
 /* ---- errors ------------------------------------------------------------------ */
 
 static void host_unreadable(const struct host *host, snapshot_t after, snapshot_t last)

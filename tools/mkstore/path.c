@@ -142,6 +142,7 @@ enum status path_create(struct host *host, const struct path_place *place,
 	struct disk_capability capability;
 	object_t bank;
 
+	TRY(host_ranges(host));
 	HOST_TRY(host, system_read(&host->space, &system));
 	bank = (object_t){system->root_bank};
 	HOST_TRY(host, object_create(&host->space, bank, request, &capability));

@@ -102,11 +102,12 @@ static bool verify_objects_system(struct verify_objects *objects)
 
 	if (!verify_objects_read(objects, SYSTEM_PAGE, system))
 		return false;
-	if (system->magic != SYSTEM_MAGIC || system->version != 1) {
+	if (system->magic != SYSTEM_MAGIC || system->version < 1 ||
+	    system->version > SYSTEM_VERSION) {
 		verify_objects_report(objects, SYSTEM_PAGE,
 				      "system page: magic 0x%016" PRIx64 ", version %" PRIu32
-				      " instead of 1",
-				      system->magic, system->version);
+				      " instead of at most %u",
+				      system->magic, system->version, SYSTEM_VERSION);
 		return false;
 	}
 	if (system->next_object < 1 || system->next_object > OBJECT_MAX ||
@@ -336,9 +337,10 @@ static bool verify_objects_allocate(struct verify_objects *objects)
 	objects->bank_objects = calloc(objects->objects, sizeof(*objects->bank_objects));
 	objects->machine_listed = calloc(1, objects->objects / 8 + 1);
 	objects->tree_seen = calloc(1, tree_pages / 8 + 1);
+	objects->map_seen = calloc(1, VERIFY_OBJECTS_MAP_PAGES / 8 + 1);
 	objects->out_of_memory = !objects->record || !objects->bank_pages ||
 				 !objects->bank_objects || !objects->machine_listed ||
-				 !objects->tree_seen;
+				 !objects->tree_seen || !objects->map_seen;
 	return !objects->out_of_memory;
 }
 
@@ -359,6 +361,7 @@ static void verify_objects_space(struct verify_objects *objects)
 		if (objects->record[i].version)
 			verify_objects_body(objects, i);
 	verify_objects_tree_pages(objects);
+	verify_objects_free(objects);
 	verify_objects_ranges(objects);
 	verify_objects_reach(objects);
 }
@@ -383,6 +386,7 @@ static enum status verify_objects_run(struct verify *verify, const struct verify
 	free(objects.bank_objects);
 	free(objects.machine_listed);
 	free(objects.tree_seen);
+	free(objects.map_seen);
 	free(objects.range);
 	free(objects.deadline);
 	free(objects.edge);

@@ -26,7 +26,7 @@ enum verify_objects_arena {
 /* Pages that somebody has. */
 struct verify_objects_range {
 	uint64_t first, pages;
-	uint32_t object; /* 0: at rest in the quarantine */
+	uint32_t object; /* 0: free, or at rest in the quarantine */
 	bool message;	 /* the message page of the machine `object` */
 };
 
@@ -54,6 +54,7 @@ struct verify_objects {
 	struct verify_objects_edge *edge;
 	uint64_t edges, edges_room;
 	uint8_t *tree_seen;		     /* bit: page of the tree arena reached */
+	uint8_t *map_seen;		     /* bit: page of the map of ranges reached */
 	uint8_t *machine_listed;	     /* bit: object in the tree of machines */
 	uint64_t *bank_pages, *bank_objects; /* charged to a bank, by object */
 	uint64_t reports;
@@ -93,6 +94,13 @@ void verify_objects_range_add(struct verify_objects *objects, uint64_t first, ui
 			      uint32_t object, bool message);
 /* No page has two owners; none that holds anything has no owner. */
 void verify_objects_ranges(struct verify_objects *objects);
+
+/* ---- objects_free.c ---- */
+
+/* What the map of ranges says is free. */
+void verify_objects_free(struct verify_objects *objects);
+
+#define VERIFY_OBJECTS_MAP_PAGES (OBJECT_TABLE_PAGE - RANGE_USER_ROOT)
 
 /* ---- objects_tree.c ---- */
 

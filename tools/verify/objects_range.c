@@ -51,7 +51,7 @@ static void verify_objects_overlaps(struct verify_objects *objects)
 		if (range->first - before->first < before->pages)
 			verify_objects_report(objects, range->first,
 					      "page 0x%" PRIx64 " belongs to objects %" PRIu32
-					      " and %" PRIu32 " (0: at rest)",
+					      " and %" PRIu32 " (0: free)",
 					      range->first, before->object, range->object);
 	}
 }
@@ -93,7 +93,7 @@ static void verify_objects_owned(struct verify_objects *objects, uint64_t page)
 		if (verify_objects_blank(objects, page))
 			return;
 		verify_objects_report(objects, page, "page 0x%" PRIx64 " exists and belongs to %s",
-				      page, range ? "a range at rest" : "no object");
+				      page, range ? "a free range" : "no object");
 		return;
 	}
 	record = &objects->record[range->object];
@@ -115,6 +115,11 @@ static void verify_objects_fixed_page(struct verify_objects *objects, uint64_t p
 	    (page >= READY_BITMAP_PAGE &&
 	     page < READY_BITMAP_PAGE + MACHINE_PRIORITIES * READY_BITMAP_PAGES &&
 	     (page - READY_BITMAP_PAGE) % READY_BITMAP_PAGES < bitmap))
+		return;
+	/* What lies below a cell that is free as a whole, or not at all, is zeros. */
+	if (page >= RANGE_USER_ROOT && page - RANGE_USER_ROOT < VERIFY_OBJECTS_MAP_PAGES &&
+	    (verify_objects_bit(objects->map_seen, page - RANGE_USER_ROOT) ||
+	     verify_objects_blank(objects, page)))
 		return;
 	verify_objects_report(objects, page, "page 0x%" PRIx64 " exists where nothing should be",
 			      page);

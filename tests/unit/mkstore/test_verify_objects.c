@@ -9,195 +9,9 @@
  */
 #include "tools/verify/objects.h"
 
-#include <setjmp.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
 
-#include "tools/mkstore/content.h"
-#include "tools/mkstore/host.h"
-
-#define STORE_BYTES (16u << 20)
-
-/* The objects of the sample, by number, as sample_make gets them. */
-static struct {
-	object_t directory, segment, port, machine, sleeper, table, dying;
-} made;
-
-static char store_path[64], copy_path[64];
-
-/* ---- the sample -------------------------------------------------------------------- */
-
-static struct command_invocation invocation_of(const char *path)
-{
-	return (struct command_invocation){.operand = {path}, .operands = 1};
-}
-
-static void expect_ok(enum status status)
-{
-	assert_string_equal(status_text(status), status_text(STATUS_OK));
-}
-
-static struct disk_capability create(struct host *host, enum object_type type, uint64_t size,
-				     uint64_t most)
-{
-	struct object_request request = {
-		.type = type, .size = size, .size_max = most, .name = "sample", .priority = 5};
-	struct disk_capability capability;
-
-	expect_ok(HOST_RETRY(host, object_create(&host->space, (object_t){OBJECT_ROOT_BANK},
-						 &request, &capability)));
-	return capability;
-}
-
-static void link_name(struct host *host, object_t directory, const char *name,
-		      const struct disk_capability *capability)
-{
-	expect_ok(HOST_RETRY(
-		host, entry_link(&host->space, directory, name, strlen(name), capability, false)));
-}
-
-static enum status wait_prepare(struct host *host, object_t object, uint64_t deadline,
-				struct disk_machine **machine)
-{
-	TRY(machine_prepare(&host->space, object, machine));
-	TRY(deadline_insert_prepare(&host->space, deadline, object));
-	return machine_ready_prepare(&host->space, object, (*machine)->priority);
-}
-
-/* One machine that is ready, one that sleeps. */
-static void make_machines(struct host *host, const struct disk_capability *segment)
-{
-	struct disk_object record;
-	struct disk_machine *machine;
-
-	made.machine = (object_t){create(host, OBJECT_MACHINE, 0, 0).object};
-	made.sleeper = (object_t){create(host, OBJECT_MACHINE, 0, 0).object};
-	expect_ok(HOST_RETRY(host, object_read(&host->space, made.segment, &record)));
-	expect_ok(HOST_RETRY(host, wait_prepare(host, made.machine, 777, &machine)));
-	machine->state = MACHINE_READY;
-	machine->ports[0].object = made.port.n;
-	machine->ports[0].version = 1;
-	machine_ready_set(&host->space, made.machine, machine->priority, true);
-	expect_ok(attachment_add(machine, &record, segment, 0, 2, RIGHT_READ, false));
-	expect_ok(attachment_add(machine, &record, segment, 4, 4, RIGHT_READ | RIGHT_WRITE, true));
-	expect_ok(HOST_RETRY(host, wait_prepare(host, made.sleeper, 5000, &machine)));
-	machine->state = MACHINE_SLEEP;
-	machine->deadline = 5000;
-	deadline_insert(&host->space, 5000, made.sleeper);
-}
-
-static void make_messages(struct host *host, const struct disk_capability *segment)
-{
-	struct disk_message message = {.length = 5, .capability = {*segment}};
-	struct disk_object record;
-
-	expect_ok(HOST_RETRY(host, object_read(&host->space, made.port, &record)));
-	for (unsigned i = 0; i < 3; i++) {
-		expect_ok(HOST_RETRY(host, port_put_prepare(&host->space, &record)));
-		port_put(&host->space, &record, &message);
-	}
-	expect_ok(HOST_RETRY(host, log_prepare(&host->space, 5)));
-	log_add(&host->space, "hello", 5);
-}
-
-static bool sample_read(void *context, void *data, size_t length)
-{
-	(void)context;
-	return memset(data, 7, length) != NULL;
-}
-
-static void sample_make(struct host *host)
-{
-	struct content_source from = {.read = sample_read, .name = "", .bytes = 12388};
-	struct disk_capability directory, segment, port, gone;
-	char name[40];
-	bool more;
-
-	directory = create(host, OBJECT_DIRECTORY, 0, 0);
-	segment = create(host, OBJECT_SEGMENT, 0, 16 * PAGE_SIZE);
-	port = create(host, OBJECT_PORT, 8, 0);
-	made.directory = (object_t){directory.object};
-	made.segment = (object_t){segment.object};
-	made.port = (object_t){port.object};
-	made.table = (object_t){create(host, OBJECT_TABLE, 100, 0).object};
-	assert_int_equal(content_write(host, made.segment, &from), COMMAND_OK);
-	link_name(host, (object_t){OBJECT_ROOT_DIRECTORY}, "directory", &directory);
-	link_name(host, (object_t){OBJECT_ROOT_DIRECTORY}, "segment", &segment);
-	/* Enough names for a tree of several pages. */
-	for (unsigned i = 0; i < 300; i++) {
-		snprintf(name, sizeof(name), "name number %03u", i * 7 % 300);
-		link_name(host, made.directory, name, &port);
-	}
-	make_machines(host, &segment);
-	make_messages(host, &segment);
-	/* A range at rest, a dead capability, and an object that is being destroyed. */
-	made.dying = (object_t){create(host, OBJECT_TABLE, 10, 0).object};
-	gone = create(host, OBJECT_SEGMENT, PAGE_SIZE, 4 * PAGE_SIZE);
-	link_name(host, made.directory, "dead", &gone);
-	expect_ok(HOST_RETRY(host, object_destroy(&host->space, (object_t){gone.object})));
-	do {
-		expect_ok(HOST_RETRY(host, object_destroy_step(&host->space, &more)));
-	} while (more);
-	expect_ok(HOST_RETRY(host, object_destroy(&host->space, made.dying)));
-}
-
-static void commit(struct host *host)
-{
-	expect_ok(host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, ""));
-}
-
-static int sample_create(void **state)
-{
-	struct store_format_options format = {.identity = {1},
-					      .created_ns = 1,
-					      .sectors = STORE_BYTES / SECTOR_SIZE,
-					      .write_unit = SECTOR_SIZE,
-					      .label = "sample"};
-	const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-	struct command_invocation invocation;
-	struct host host;
-
-	(void)state;
-	/* In memory where that can be had: many commits, each with its flush. */
-	snprintf(store_path, sizeof(store_path), "%s/perdure-objects-%d.img", folder, getpid());
-	snprintf(copy_path, sizeof(copy_path), "%s/perdure-objects-%d.copy", folder, getpid());
-	fclose(fopen(store_path, "w"));
-	assert_int_equal(truncate(store_path, STORE_BYTES), 0);
-	invocation = invocation_of(store_path);
-	assert_int_equal(host_open(&host, &invocation, HOST_FORMAT), COMMAND_OK);
-	expect_ok(store_format(host.store, &format));
-	expect_ok(HOST_RETRY(&host, objects_format(&host.space, 10000)));
-	sample_make(&host);
-	commit(&host);
-	expect_ok(host_commit(&host, STORE_ACTION_SNAPSHOT, (snapshot_t){0}, "kept"));
-	host_close(&host);
-	return 0;
-}
-
-static int sample_remove(void **state)
-{
-	(void)state;
-	unlink(store_path);
-	unlink(copy_path);
-	return 0;
-}
-
-static void sample_copy(void)
-{
-	FILE *from = fopen(store_path, "r"), *to = fopen(copy_path, "w");
-	static uint8_t data[1u << 20];
-	size_t got;
-
-	while ((got = fread(data, 1, sizeof(data), from)) > 0)
-		assert_int_equal(fwrite(data, 1, got, to), got);
-	fclose(from);
-	assert_int_equal(fclose(to), 0);
-}
+#include "tests/unit/mkstore/verify_sample.h"
 
 /* ---- verifying ------------------------------------------------------------------------ */
 
@@ -319,6 +133,30 @@ static struct disk_tree_page *leaf_of(struct host *host)
 	return tree_of(host, child);
 }
 
+static struct disk_range_leaf *kernel_leaf(struct host *host)
+{
+	return page_of(host, range_leaf_page(KERNEL_ARENA_PAGE));
+}
+
+static struct disk_range_branch *kernel_root(struct host *host)
+{
+	return page_of(host, RANGE_KERNEL_ROOT);
+}
+
+/* With the nodes above it; `whole`: of a cell of which all is free. */
+static void map_cell_set(struct disk_range_branch *branch, uint8_t whole, uint32_t cell,
+			 uint8_t code)
+{
+	branch->largest[RANGE_CELLS + cell] = code;
+	for (uint32_t node = (RANGE_CELLS + cell) / 2; node; node /= 2, whole++) {
+		uint8_t left = branch->largest[2 * node], right = branch->largest[2 * node + 1];
+
+		branch->largest[node] = left > right ? left : right;
+		if (left == whole && right == whole)
+			branch->largest[node]++;
+	}
+}
+
 #define FAULT(name, change)                                                                        \
 	static void fault_##name(struct host *host)                                                \
 	{                                                                                          \
@@ -326,7 +164,7 @@ static struct disk_tree_page *leaf_of(struct host *host)
 	}
 
 FAULT(system_magic, system_of(host)->magic ^= 1)
-FAULT(system_version, system_of(host)->version = 2)
+FAULT(system_version, system_of(host)->version = 3)
 FAULT(system_reserve, system_of(host)->reserved[100] = 1)
 FAULT(system_next_object, system_of(host)->next_object = 0)
 FAULT(system_kernel_next, system_of(host)->kernel_next = 5)
@@ -426,6 +264,18 @@ FAULT(machine_unlisted, system_of(host)->machine_root = 0)
 FAULT(deadline_lost, system_of(host)->deadline_root = 0)
 FAULT(quarantine_root, system_of(host)->quarantine_root = system_of(host)->deadline_root)
 FAULT(quarantine_future, system_of(host)->quarantine_sequence = 0)
+FAULT(map_none, system_of(host)->version = 1)
+FAULT(map_bit, kernel_leaf(host)->free[0] |= 1)
+FAULT(map_size, kernel_leaf(host)->free[511] = 0; kernel_leaf(host)->free[256] = 0)
+FAULT(map_node, kernel_root(host)->largest[5] ^= 1)
+FAULT(map_first, kernel_root(host)->largest[0] = 1)
+FAULT(map_cell, map_cell_set(kernel_root(host), 16, 5, 16))
+FAULT(map_cell_above, map_cell_set(kernel_root(host), 16, 200, 17))
+FAULT(map_branch, map_cell_set(page_of(host, RANGE_USER_ROOT), 27, 0, 25))
+FAULT(map_rest, map_cell_set(kernel_root(host), 16, 300, 0))
+FAULT(map_stray, *(uint8_t *)page_of(host, RANGE_USER_PAGE + 200) = 1)
+
+FAULT(map_last, map_cell_set(page_of(host, RANGE_USER_ROOT), 27, 511, 1))
 FAULT(attach_rights, machine_of(host, made.machine)->attachments[1].rights = RIGHT_CONTROL)
 FAULT(attach_outside, machine_of(host, made.machine)->attachments[1].pages = 17)
 FAULT(attach_flags, machine_of(host, made.machine)->attachments[1].flags = 4)
@@ -527,14 +377,25 @@ static const struct {
 	FAULT_ROW(deadline_lost, "not in the queue"),
 	FAULT_ROW(quarantine_root, "in use already"),
 	FAULT_ROW(quarantine_future, "from the future"),
+	FAULT_ROW(map_none, "exists where nothing should be"),
+	FAULT_ROW(map_bit, "(0: free)"),
+	FAULT_ROW(map_size, "map of ranges: the page says 14, its cell says 15"),
+	FAULT_ROW(map_node, "does not say what its halves say"),
+	FAULT_ROW(map_first, "does not say what its halves say"),
+	FAULT_ROW(map_cell, "the cell of page 0x28000 says 16"),
+	FAULT_ROW(map_cell_above, "says 17"),
+	FAULT_ROW(map_branch, "map of ranges: the page says 26, its cell says 25"),
+	FAULT_ROW(map_rest, "were never handed out and are not free"),
+	FAULT_ROW(map_stray, "exists where nothing should be"),
+	FAULT_ROW(map_last, "the cell of page 0x7fc000000 says 1"),
 	FAULT_ROW(attach_rights, "rights that its capability has not"),
 	FAULT_ROW(attach_outside, "outside its segment"),
 	FAULT_ROW(attach_flags, "unknown flag"),
 	FAULT_ROW(attach_overlap, "overlaps"),
 	FAULT_ROW(bitmap, "has a bit behind"),
 	FAULT_ROW(stray_page, "where nothing should be"),
-	FAULT_ROW(stray_kernel, "no object"),
-	FAULT_ROW(stray_user, "no object"),
+	FAULT_ROW(stray_kernel, "a free range"),
+	FAULT_ROW(stray_user, "a free range"),
 	FAULT_ROW(stray_tree, "never handed out"),
 };
 

@@ -451,7 +451,8 @@ static enum status try_all(enum status (*call)(struct space *space, void *contex
 			status = call(space, context);
 			if (!fake_failed())
 				break;
-			if (failures[i] == STATUS_IO && survives_io && status == STATUS_OK) {
+			if (failures[i] == STATUS_IO && survives_io &&
+			    (status == STATUS_OK || status == STATUS_CORRUPT)) {
 				fake_restore();
 				continue;
 			}

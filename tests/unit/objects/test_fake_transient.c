@@ -235,7 +235,7 @@ static void test_failures(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < REQUESTS; i++)
-		assert_int_equal(fake_try_all(create_call, &space, (void *)&requests[i]),
+		assert_int_equal(fake_try_survivor(create_call, &space, (void *)&requests[i]),
 				 STATUS_OK);
 	assert_int_equal(fake_try_all(find_call, &space, &record), STATUS_OK);
 	assert_int_equal(fake_try_all(forget_call, &space, &second), STATUS_OK);
