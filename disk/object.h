@@ -166,7 +166,7 @@ struct disk_capability {
 struct disk_object {
 	uint64_t version; /* 0: free or being destroyed */
 	uint8_t type;
-	uint8_t flags;
+	uint8_t flags; /* enum object_flag */
 	uint16_t reserved0;
 	uint32_t bank;	      /* charged for it; 0 for the first bank and when free */
 	uint64_t first_page;  /* its range in the space, naturally aligned; 0: none */
@@ -198,6 +198,9 @@ struct disk_object {
 	uint32_t passed;    /* dying only */
 };
 #define OBJECT_PASSED_ALL UINT32_MAX
+enum object_flag {
+	OBJECT_TOLD = 1, /* dying: who waited for it, or for what it holds, has been told */
+};
 
 /* ---- system page -------------------------------------------------------- */
 

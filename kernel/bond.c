@@ -224,15 +224,17 @@ static enum status waiter_read(object_t port, const struct disk_object *record,
 		       : STATUS_EMPTY;
 }
 
-/* Of the outcome of a search for one that waits for the port.  EMPTY: it has others, too. */
-static enum status waiter_last(enum status found, const struct disk_machine *waiter, object_t port,
-			       uint64_t version)
+/* Of the outcome of a search for one that waits, without its bond `except`, which is being
+ * lost.  EMPTY: there is something else that it waits for. */
+static enum status waiter_last(enum status found, const struct disk_machine *waiter,
+			       unsigned except)
 {
-	for (unsigned i = 0; found == STATUS_OK && i < MACHINE_PORTS && !waiter->callee; i++) {
+	for (unsigned i = 0; found == STATUS_OK && i < MACHINE_PORTS; i++) {
+		object_t port = {waiter->ports[i].object};
 		struct disk_object other;
 		uint32_t slot;
 
-		if (!waiter->ports[i].object || i == bond_find(waiter, port, version))
+		if (!port.n || i == except || !waits_for(waiter, port, waiter->ports[i].version))
 			continue;
 		found = bond_check(waiter, i, &slot, &other);
 		if (bond_over(found))
@@ -257,10 +259,10 @@ static enum status waiter_prepare(enum status found, struct disk_machine *waiter
 
 /* In one operation several can be lost, so each may be the last: the others that there still
  * are count for nothing here, they are only looked at. */
-static enum status waiter_prepare_any(enum status found, struct disk_machine *waiter, object_t port,
-				      uint64_t version)
+static enum status waiter_prepare_any(enum status found, struct disk_machine *waiter,
+				      unsigned except)
 {
-	enum status last = waiter_last(found, waiter, port, version);
+	enum status last = waiter_last(found, waiter, except);
 
 	return waiter_prepare(found == STATUS_OK && last == STATUS_EMPTY ? STATUS_OK : last,
 			      waiter);
@@ -285,26 +287,10 @@ static void waiter_end(enum status found, struct disk_machine *waiter, enum stat
 	wait_end(waiter);
 }
 
-enum status bond_dead_prepare(object_t port, const struct disk_object *record)
-{
-	struct disk_machine *waiter = NULL;
-	enum status found = waiter_read(port, record, &waiter);
-
-	return waiter_prepare_any(found, waiter, port, record->version);
-}
-
-void bond_dead(object_t port, const struct disk_object *record)
-{
-	struct disk_machine *waiter = NULL;
-	enum status found = waiter_read(port, record, &waiter);
-
-	waiter_end(waiter_last(found, waiter, port, record->version), waiter, STATUS_DEAD);
-}
-
 /* Who waits and receives through this slot. */
 static enum status waiter_find_slot(const struct disk_capability *table, uint32_t slot,
 				    const struct disk_capability *held,
-				    struct disk_machine **waiter)
+				    struct disk_machine **waiter, unsigned *bond)
 {
 	object_t port = {held->object};
 	struct disk_object record;
@@ -322,7 +308,8 @@ static enum status waiter_find_slot(const struct disk_capability *table, uint32_
 		return status;
 	if ((*waiter)->table.object != table->object || (*waiter)->table.version != table->version)
 		return STATUS_EMPTY;
-	status = bond_check(*waiter, bond_find(*waiter, port, record.version), &named, &record);
+	*bond = bond_find(*waiter, port, record.version);
+	status = bond_check(*waiter, *bond, &named, &record);
 	return status == STATUS_OK && named != slot ? STATUS_EMPTY : status;
 }
 
@@ -337,72 +324,58 @@ enum status bond_lost_prepare(const struct disk_capability *table, uint32_t slot
 			      const struct disk_capability *held, const struct disk_capability *put)
 {
 	struct disk_machine *waiter = NULL;
+	unsigned bond = MACHINE_PORTS;
 	enum status found;
 
 	if (bond_stays(held, put))
 		return STATUS_OK;
-	found = waiter_find_slot(table, slot, held, &waiter);
-	return waiter_prepare_any(found, waiter, (object_t){held->object}, held->version);
+	found = waiter_find_slot(table, slot, held, &waiter, &bond);
+	return waiter_prepare_any(found, waiter, bond);
 }
 
 void bond_lost(const struct disk_capability *table, uint32_t slot,
 	       const struct disk_capability *held, const struct disk_capability *put)
 {
 	struct disk_machine *waiter = NULL;
+	unsigned bond = MACHINE_PORTS;
 	enum status found;
 
 	if (bond_stays(held, put))
 		return;
-	found = waiter_find_slot(table, slot, held, &waiter);
-	waiter_end(waiter_last(found, waiter, (object_t){held->object}, held->version), waiter,
-		   STATUS_NO_CAPABILITY);
+	found = waiter_find_slot(table, slot, held, &waiter, &bond);
+	waiter_end(waiter_last(found, waiter, bond), waiter, STATUS_NO_CAPABILITY);
 }
 
-/* The machine that receives through slots of this table. */
-static enum status table_waiter(object_t table, uint64_t version,
-				const struct disk_capability *held, struct disk_machine **waiter)
+/* By its number: a port that is dying has no version any more, and nobody else has its
+ * number yet. */
+static bool waits_on(const struct disk_machine *machine, object_t port)
 {
-	struct disk_object record;
-	enum status status;
+	for (unsigned i = 0; i < MACHINE_PORTS; i++)
+		if (machine->ports[i].object == port.n &&
+		    waits_for(machine, port, machine->ports[i].version))
+			return true;
+	return false;
+}
 
-	if (held->type != OBJECT_PORT || !(held->rights & RIGHT_RECEIVE))
-		return STATUS_EMPTY;
-	status = object_read(&kernel.space, (object_t){held->object}, &record);
-	if (status == STATUS_OK && record.version != held->version)
-		status = STATUS_DEAD;
+enum status bond_abandon(object_t port, const struct disk_object *record, enum status answer)
+{
+	struct disk_machine *waiter = NULL;
+	enum status status, found = receiver_read(record, &waiter);
+
+	if (found == STATUS_OK && !waits_on(waiter, port))
+		found = STATUS_EMPTY;
+	found = waiter_last(found, waiter, MACHINE_PORTS);
+	status = waiter_prepare(found, waiter);
+	/* COMMIT POINT */
 	if (status == STATUS_OK)
-		status = receiver_read(&record, waiter);
-	if (status == STATUS_OK &&
-	    ((*waiter)->state != MACHINE_RECEIVE || (*waiter)->table.object != table.n ||
-	     (*waiter)->table.version != version))
-		status = STATUS_EMPTY;
+		waiter_end(found, waiter, answer);
 	return status;
 }
 
-enum status bond_abandon_table(object_t table)
+enum status bond_receiver(object_t port, const struct disk_object *record,
+			  struct disk_machine **receiver)
 {
-	struct disk_object record;
-	enum status status;
+	enum status status = receiver_read(record, receiver);
 
-	store_operation_begin(kernel.space.store);
-	status = object_read(&kernel.space, table, &record);
-	for (uint32_t slot = 0; status == STATUS_OK && slot < record.size; slot++) {
-		struct disk_machine *waiter = NULL;
-		struct disk_capability held;
-		enum status found;
-
-		store_operation_begin(kernel.space.store);
-		found = table_find(&kernel.space, &record, OBJECT_PORT, &slot);
-		if (found == STATUS_NOT_FOUND)
-			return STATUS_OK;
-		if (found == STATUS_OK)
-			found = table_get(&kernel.space, &record, slot, &held);
-		if (found == STATUS_OK)
-			found = table_waiter(table, record.version, &held, &waiter);
-		status = waiter_prepare(found, waiter);
-		/* COMMIT POINT */
-		if (status == STATUS_OK)
-			waiter_end(found, waiter, STATUS_NO_CAPABILITY);
-	}
-	return status == STATUS_DEAD ? STATUS_OK : status;
+	return status == STATUS_OK ? receiver_check(*receiver, port, record->version) : status;
 }

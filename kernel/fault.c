@@ -147,20 +147,19 @@ void fault_page(const struct arch_trap_info *info)
 enum status fault_keeper(const struct disk_machine *machine, struct disk_object *port,
 			 object_t *keeper, uint64_t *version)
 {
-	struct disk_object record;
+	struct disk_machine *receiver;
 	enum status status =
 		object_resolve(&kernel.space, &machine->keeper, OBJECT_PORT, RIGHT_SEND, port);
 
-	if (status == STATUS_NO_CAPABILITY)
+	if (status == STATUS_OK)
+		status = bond_receiver((object_t){machine->keeper.object}, port, &receiver);
+	if (status == STATUS_NO_CAPABILITY || status == STATUS_EMPTY)
 		return STATUS_DEAD;
 	if (status != STATUS_OK)
 		return status;
-	*keeper = (object_t){(uint32_t)port->port.receiver};
-	*version = port->port.receiver_version;
-	status = object_read(&kernel.space, *keeper, &record);
-	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && record.version != *version))
-		return STATUS_DEAD;
-	return status;
+	*keeper = (object_t){receiver->object};
+	*version = receiver->version;
+	return STATUS_OK;
 }
 
 /* By the same way as any call. */

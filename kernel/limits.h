@@ -67,6 +67,9 @@
  * alone fails for so long, a keeper is told, a reply is given up, a call is answered. */
 #define KERNEL_READ_PATIENCE_NS UINT64_C(10000000000)
 
+/* Callers that a machine which exits answers before others run. */
+#define KERNEL_EXIT_ANSWERS 4u
+
 /* Messages the keeper or a service can leave in one go: bytes of one log line
  * that the kernel writes itself. */
 #define KERNEL_LOG_LINE 200u

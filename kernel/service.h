@@ -55,13 +55,13 @@ struct service_type {
 	/* Answers more than the capability to what has just been made. */
 	enum status (*created)(struct service *service);
 
-	/* Operations of its own, each leaving a sound state, executed anew if what follows has to
-	 * wait: nobody is to wait for what will be gone. */
-	enum status (*before_end)(object_t object);
-	/* In the operation in which it ends: what after_end will touch. */
-	enum status (*end_prepare)(object_t object, const struct disk_object *record);
+	/* In the operation in which it ends, and before it can fail: nothing that shows. */
+	enum status (*end_prepare)(object_t object);
 	/* It has ended; `record` is as it was.  Cannot fail. */
 	void (*after_end)(object_t object, const struct disk_object *record);
+	/* An operation of its own, before it is taken apart: who waits for it is told.  Done anew
+	 * after a wait or a power cut.  Who waits for what it holds is told by service_end.c. */
+	enum status (*abandon)(object_t object, const struct disk_object *record);
 };
 /* Null: there is nothing of that type that the kernel answers for. */
 const struct service_type *service_type(unsigned type);
@@ -71,8 +71,10 @@ OBJECT_LIST(SERVICE_DECLARE)
 #undef SERVICE_DECLARE
 
 /* service_machine_end.c */
-enum status machine_abandon(object_t object, object_t *table);
-enum status machine_before_end(object_t object);
+/* Answers some of the callers that a machine, which exits, will not answer, in operations of
+ * their own.  OK: there may be more; NOT_FOUND: there is none any more. */
+enum status machine_abandon(object_t object);
+enum status machine_end_prepare(object_t object);
 void machine_after_end(object_t object, const struct disk_object *record);
 /* service_end.c */
 void service_end_reset(void);

@@ -13,6 +13,11 @@ static struct {
 	bool destroying;	/* there may be objects to take apart */
 	uint64_t retry_ns;	/* not before this: the store is full, or the disk fails */
 	struct failing failing; /* what taking apart cannot read */
+	struct {
+		object_t object; /* of which those who wait are being told; 0: none */
+		bool begun;
+		uint32_t at; /* in what it holds */
+	} told;
 	uint64_t transient_retry_ns;
 	struct failing transient_failing;
 	struct transient_walk walk;
@@ -29,20 +34,18 @@ enum status service_destroy(object_t object, enum object_type type)
 {
 	const struct service_type *service = service_type(type);
 	struct disk_object record;
-	enum status status = STATUS_OK;
+	enum status status;
 
 	ASSERT(service);
 	if (object.n < OBJECT_FIRST_FREE)
 		return STATUS_NO_RIGHT;
 	ending.destroying = true;
-	if (service->before_end)
-		status = service->before_end(object);
+	kernel.space.patient = !kernel_read_given_up();
 	store_operation_begin(kernel.space.store);
-	if (status == STATUS_OK)
-		status = object_read(&kernel.space, object, &record);
+	status = object_read(&kernel.space, object, &record);
 	ASSERT(status != STATUS_OK || record.type == type);
 	if (status == STATUS_OK && service->end_prepare)
-		status = service->end_prepare(object, &record);
+		status = service->end_prepare(object);
 	if (status == STATUS_OK)
 		status = object_destroy(&kernel.space, object);
 	if (status == STATUS_OK && service->after_end)
@@ -122,6 +125,59 @@ static bool destroy_failed(enum status status, uint64_t *retry_ns)
 	return true;
 }
 
+/* Who waits for what is dying, or for what it holds, is told before it is taken apart: one a
+ * step, each a whole operation.  How far that is is forgotten at a power cut, and then all are
+ * looked for again: who was told waits no more. */
+static enum status destroy_tell(object_t object, const struct disk_object *record)
+{
+	const struct service_type *service = service_type(record->type);
+	uint32_t next = ending.told.at;
+	struct disk_capability held;
+	struct disk_object port;
+	enum status status;
+
+	ASSERT(service);
+	if (!ending.told.begun) {
+		status = service->abandon ? service->abandon(object, record) : STATUS_OK;
+		ending.told.begun = status == STATUS_OK;
+		return status;
+	}
+	status = object_held(&kernel.space, object, record, ending.told.at, &next, &held);
+	if (status == STATUS_NOT_FOUND) {
+		status = object_told(&kernel.space, object);
+		if (status == STATUS_OK)
+			memset(&ending.told, 0, sizeof(ending.told));
+		return status;
+	}
+	if (status == STATUS_OK && held.type == OBJECT_REPLY) {
+		status = reply_abandon(&held, STATUS_GONE);
+	} else if (status == STATUS_OK) {
+		status = object_resolve(&kernel.space, &held, OBJECT_PORT, RIGHT_RECEIVE, &port);
+		if (status == STATUS_OK)
+			status = bond_abandon((object_t){held.object}, &port, STATUS_NO_CAPABILITY);
+	}
+	if (kernel_tries_again(status))
+		return status;
+	ending.told.at = next; /* what is damaged tells nothing */
+	return STATUS_OK;
+}
+
+/* The next part of what is left of one that is dying; *more: there may be more. */
+static enum status destroy_part(bool *more)
+{
+	struct disk_object record;
+	object_t object = ending.told.object; /* others wait until all are told */
+	enum status status = object_dying(&kernel.space, &object, &record);
+
+	if (status != STATUS_OK)
+		return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	if (!object_awaited(&record))
+		return object_destroy_step(&kernel.space, more);
+	*more = true;
+	ending.told.object = object;
+	return destroy_tell(object, &record);
+}
+
 /* OK: go on. */
 static enum status destroy_step(void)
 {
@@ -131,7 +187,7 @@ static enum status destroy_step(void)
 	store_operation_begin(kernel.space.store);
 	kernel_work_begin(&ending.failing);
 	kernel.space.patient = !kernel_read_given_up();
-	status = object_destroy_step(&kernel.space, &more);
+	status = destroy_part(&more);
 	kernel_work_end(status);
 	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
 		return status;

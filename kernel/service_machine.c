@@ -355,16 +355,21 @@ static enum status machine_exit(struct service *service)
 	uint32_t code = (uint32_t)service->message.word[0];
 	struct disk_machine *machine = service->call->machine;
 	struct cpu *cpu = cpu_this();
-	object_t object = {machine->object}, table;
+	object_t object = {machine->object};
 	enum status status;
 
 	if (!target_is_self(service))
 		return STATUS_INVALID;
 	if (!machine->keeper.version)
 		return exit_destroyed(service);
-	status = machine_abandon(object, &table);
+	status = machine_abandon(object);
+	if (status == STATUS_OK) { /* again when its turn comes */
+		task_queue(cpu->running);
+		cpu->running = NULL;
+		kernel_leave();
+	}
 	store_operation_begin(kernel.space.store);
-	if (status == STATUS_OK)
+	if (status == STATUS_NOT_FOUND)
 		status = machine_prepare(&kernel.space, object, &machine);
 	if (status == STATUS_OK)
 		status = exit_tell(machine, code);
@@ -590,6 +595,6 @@ const struct service_type machine_service = {
 	.operations = machine_operations,
 	.request = machine_request,
 	.created = machine_created,
-	.before_end = machine_before_end,
+	.end_prepare = machine_end_prepare,
 	.after_end = machine_after_end,
 };

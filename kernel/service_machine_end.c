@@ -1,31 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * service_machine_end.c - what goes before and follows the end of a machine.
+ * service_machine_end.c - what comes with the end of a machine.
  */
 #include "kernel/console.h"
 #include "kernel/memory.h"
 #include "kernel/service.h"
 #include "base/assert.h"
-
-/* Its own port dies with it, if it may destroy it; what is queued in others stays for the
- * next receiver. */
-static enum status ending_port(object_t owned)
-{
-	struct disk_capability port;
-	struct disk_object table;
-	enum status status;
-
-	store_operation_begin(kernel.space.store);
-	status = object_read(&kernel.space, owned, &table);
-	if (status == STATUS_OK)
-		status = table_get(&kernel.space, &table, SLOT_PORT, &port);
-	if (status == STATUS_OK)
-		status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_DESTROY, NULL);
-	if (kernel_tries_again(status))
-		return status;
-	return status == STATUS_OK ? service_destroy((object_t){port.object}, OBJECT_PORT)
-				   : STATUS_OK;
-}
 
 /* The segments that it owns go with it: all of them, wherever they are mapped, not
  * only the pages that it had attached itself. */
@@ -48,55 +28,58 @@ static enum status ending_unmap(const struct disk_machine *machine)
 	return STATUS_OK;
 }
 
-static enum status abandon(object_t object, object_t *table)
-{
-	static const struct disk_capability none;
-	struct disk_machine *machine;
-	enum status status;
+static const struct disk_capability none;
 
-	store_operation_begin(kernel.space.store);
-	status = machine_prepare(&kernel.space, object, &machine);
-	if (status == STATUS_OK)
+/* The one that it answers, or the first of those that it has put aside. */
+static enum status abandon(object_t object)
+{
+	struct disk_capability reply;
+	struct disk_machine *machine;
+	struct disk_object table;
+	uint32_t slot = 0;
+	enum status status = machine_prepare(&kernel.space, object, &machine);
+
+	if (status == STATUS_OK && machine->reply.version) {
 		status = reply_abandon(&machine->reply, STATUS_GONE);
-	if (status != STATUS_OK)
+		if (status == STATUS_OK)
+			machine->reply = none;
 		return status;
-	machine->reply = none;
+	}
 	/* By capability, not by number (P4): if its table was destroyed before it, the
 	 * number may be that of somebody else's by now. */
-	status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, NULL);
-	if (status == STATUS_WAIT || status == STATUS_IO)
-		return status;
-	*table = (object_t){status == STATUS_OK ? machine->table.object : 0};
-	return table->n ? reply_abandon_table(*table) : STATUS_OK;
+	if (status == STATUS_OK)
+		status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, &table);
+	if (status == STATUS_OK)
+		status = table_find(&kernel.space, &table, OBJECT_REPLY, &slot);
+	if (status == STATUS_OK)
+		status = table_get(&kernel.space, &table, slot, &reply);
+	if (status == STATUS_OK)
+		status = table_prepare(&kernel.space, &table, slot);
+	if (status == STATUS_OK)
+		status = reply_abandon(&reply, STATUS_GONE);
+	if (status == STATUS_OK)
+		table_put(&kernel.space, &table, slot, &none);
+	/* Whom it cannot give an answer does not keep it. */
+	return status == STATUS_OK || kernel_tries_again(status) ? status : STATUS_NOT_FOUND;
 }
 
-/* Nobody is to wait for its answers any more; whom it cannot give one does not keep it.
- * `table` is what it has, 0: none. */
-enum status machine_abandon(object_t object, object_t *table)
+enum status machine_abandon(object_t object)
 {
-	enum status status = abandon(object, table);
+	enum status status = STATUS_OK;
 
-	/* Only trouble with pages is passed over: that there is no such machine is told. */
-	if (status == STATUS_CORRUPT || status == STATUS_IO)
-		return kernel_tries_again(status) ? status : STATUS_OK;
+	for (unsigned i = 0; i < KERNEL_EXIT_ANSWERS && status == STATUS_OK; i++) {
+		store_operation_begin(kernel.space.store);
+		status = abandon(object);
+	}
 	return status;
 }
 
-/* In steps that each leave a sound state; the object goes after them, with its table,
- * message page and owned segments.  What a damaged machine owned is not known any more,
- * but it goes all the same. */
-enum status machine_before_end(object_t object)
+/* What a damaged machine owned is not known any more, but it goes all the same. */
+enum status machine_end_prepare(object_t object)
 {
 	struct disk_machine *machine;
-	object_t table = {0};
-	enum status status = machine_abandon(object, &table);
+	enum status status = machine_read(&kernel.space, object, &machine);
 
-	if (status == STATUS_OK && table.n)
-		status = ending_port(table);
-	if (status != STATUS_OK && status != STATUS_CORRUPT)
-		return status;
-	store_operation_begin(kernel.space.store);
-	status = machine_read(&kernel.space, object, &machine);
 	if (status == STATUS_OK)
 		status = ending_unmap(machine);
 	return status == STATUS_CORRUPT ? STATUS_OK : status;

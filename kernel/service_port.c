@@ -12,16 +12,14 @@ static enum status port_request(const struct service *service, struct object_req
 }
 
 /* Who waits for its messages, or for room in its queue, is told that it is gone. */
-static void port_after_end(object_t object, const struct disk_object *record)
+static enum status port_abandon(object_t object, const struct disk_object *record)
 {
-	ASSERT(record->type == OBJECT_PORT);
-	bond_dead(object, record);
+	ASSERT(record->type == OBJECT_PORT && !record->version);
 	task_wake_channel(kernel_port_channel(object));
+	return bond_abandon(object, record, STATUS_DEAD);
 }
 
 const struct service_type port_service = {
 	.request = port_request,
-	.before_end = reply_abandon_port,
-	.end_prepare = bond_dead_prepare,
-	.after_end = port_after_end,
+	.abandon = port_abandon,
 };

@@ -198,14 +198,6 @@ static const struct operation table_operations[SERVICE_OPERATIONS_MAX] = {
 	[TABLE_DESTROY & 0xff] = {table_op_destroy, RIGHT_CONTROL, SERVICE_PATIENT},
 };
 
-/* Nobody is to wait for what it holds, nor through it. */
-static enum status table_before_end(object_t table)
-{
-	enum status status = reply_abandon_table(table);
-
-	return status == STATUS_OK ? bond_abandon_table(table) : status;
-}
-
 static enum status table_request(const struct service *service, struct object_request *request)
 {
 	request->size = service->message.word[0];
@@ -215,5 +207,4 @@ static enum status table_request(const struct service *service, struct object_re
 const struct service_type table_service = {
 	.operations = table_operations,
 	.request = table_request,
-	.before_end = table_before_end,
 };

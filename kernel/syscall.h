@@ -86,9 +86,6 @@ enum status reply_lost_prepare(const struct disk_capability *capability);
 void reply_lost(const struct disk_capability *capability, enum status answer);
 /* Both, as an operation. */
 enum status reply_abandon(const struct disk_capability *reply, enum status answer);
-/* The same for all calls queued in a port / held in a table. */
-enum status reply_abandon_port(object_t port);
-enum status reply_abandon_table(object_t table);
 
 /* The machine, whose page is prepared, does not wait any more.  Its registers are written
  * by whoever ends the wait. */
@@ -125,12 +122,12 @@ enum status bond_check(const struct disk_machine *machine, unsigned index, uint3
 enum status deliver_receiver(const struct disk_capability *port, const struct disk_object *record,
 			     struct disk_machine **receiver);
 
-/* The port is about to end, or has in this operation; `record` is as it was.  Who waits for
- * its messages, and has nothing else to wait for, is told DEAD. */
-enum status bond_dead_prepare(object_t port, const struct disk_object *record);
-void bond_dead(object_t port, const struct disk_object *record);
-/* The table is about to end: its machine, if it waits for messages, is told NO_CAPABILITY. */
-enum status bond_abandon_table(object_t table);
+/* Who receives from it, whatever it does now; EMPTY: nobody. */
+enum status bond_receiver(object_t port, const struct disk_object *record,
+			  struct disk_machine **receiver);
+/* The port is dying, or a capability to it is gone: if its receiver waits for it, and nothing
+ * is left that it waits for, it is told this.  An operation. */
+enum status bond_abandon(object_t port, const struct disk_object *record, enum status answer);
 /* Of slot_lost. */
 enum status bond_lost_prepare(const struct disk_capability *table, uint32_t slot,
 			      const struct disk_capability *held,

@@ -7,6 +7,9 @@
  *
  *     disk_system.destroying -> record -> next_free -> record -> ... -> 0
  *
+ * What they hold stays as it is until then: object_held tells it to whoever has
+ * somebody to tell that it is gone.
+ *
  * object_destroy_step works on the first record of the chain: clears what is
  * left of its ranges, a bounded number of pages a step, and when nothing is
  * left gives the ranges and the charge back, and frees the record.
@@ -30,14 +33,15 @@ static enum status destruction_add(struct space *space, struct destruction *dest
 }
 
 enum status destruction_add_owned(struct space *space, struct destruction *destruction,
-				  const struct disk_capability *capability, enum object_type type)
+				  const struct disk_capability *capability, enum object_type type,
+				  uint16_t rights)
 {
-	enum status status = object_resolve(space, capability, type, 0, NULL);
+	enum status status = object_resolve(space, capability, type, rights, NULL);
 
 	if (status == STATUS_OK)
 		return destruction_add(space, destruction, (object_t){capability->object});
 	if (status == STATUS_NO_CAPABILITY || status == STATUS_DEAD ||
-	    status == STATUS_WRONG_TYPE || status == STATUS_CORRUPT)
+	    status == STATUS_WRONG_TYPE || status == STATUS_NO_RIGHT || status == STATUS_CORRUPT)
 		return STATUS_OK;
 	return status;
 }
@@ -198,30 +202,74 @@ static enum status destruction_finish(struct space *space, object_t object)
 	return STATUS_OK;
 }
 
+enum status object_dying(struct space *space, object_t *object, struct disk_object *record)
+{
+	const struct disk_system *system;
+	const struct disk_object *found;
+	enum status status = system_read(space, &system);
+
+	if (status != STATUS_OK)
+		return status;
+	if (!object->n)
+		*object = (object_t){system->destroying};
+	if (!object->n)
+		return STATUS_NOT_FOUND;
+	status = record_read(space, *object, &found);
+	if (status != STATUS_OK)
+		return status;
+	*record = *found;
+	return record->version || !record_valid(record) || record->next_free >= system->next_object
+		       ? STATUS_CORRUPT
+		       : STATUS_OK;
+}
+
+bool object_awaited(const struct disk_object *record)
+{
+	ASSERT(!record->version && type_find(record->type));
+	return type_find(record->type)->held && !(record->flags & OBJECT_TOLD);
+}
+
+enum status object_told(struct space *space, object_t object)
+{
+	struct disk_object *record;
+	enum status status = record_prepare(space, object, &record);
+
+	if (status != STATUS_OK)
+		return status;
+	ASSERT(!record->version && record->type != OBJECT_NONE);
+	/* Commit point. */
+	record->flags |= OBJECT_TOLD;
+	return STATUS_OK;
+}
+
+enum status object_held(struct space *space, object_t object, const struct disk_object *record,
+			uint32_t at, uint32_t *next, struct disk_capability *capability)
+{
+	ASSERT(object_awaited(record));
+	if (at == HELD_END)
+		return STATUS_NOT_FOUND;
+	*next = HELD_END; /* where not even that is known */
+	return type_find(record->type)->held(space, object, record, at, next, capability);
+}
+
 enum status object_destroy_step(struct space *space, bool *more)
 {
 	const struct disk_system *system;
-	const struct disk_object *record;
-	object_t object;
+	struct disk_object record;
+	object_t object = {0};
 	bool cleared;
-	enum status status = system_read(space, &system);
+	enum status status = object_dying(space, &object, &record);
 
 	*more = false;
-	if (status != STATUS_OK || !system->destroying)
-		return status;
-	object = (object_t){system->destroying};
-	status = record_read(space, object, &record);
 	if (status != STATUS_OK)
-		return status;
-	if (record->version || !record_valid(record) || record->next_free >= system->next_object)
-		return STATUS_CORRUPT;
-	status = destruction_clear(space, object, record, &cleared);
-	if (status == STATUS_OK && cleared) {
-		/* There must be a map to give the range back to. */
+		return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	status = destruction_clear(space, object, &record, &cleared);
+	system = space_resident(space, (page_t){SYSTEM_PAGE});
+	/* There must be a map to give the range back to. */
+	if (status == STATUS_OK && cleared)
 		status = system->version < SYSTEM_VERSION ? range_survey_begin(space)
 							  : destruction_finish(space, object);
-		system = space_resident(space, (page_t){SYSTEM_PAGE});
-	}
+	system = space_resident(space, (page_t){SYSTEM_PAGE});
 	*more = status == STATUS_OK && system->destroying;
 	return status;
 }

@@ -248,6 +248,25 @@ static void machine_create_commit(struct space *space, struct creation *creation
 	machine_register(space, creation->system, creation->part[0].object);
 }
 
+/* Its own port, if it may destroy it; what its table does not say is not known. */
+static enum status machine_port_add(struct space *space, struct destruction *destruction,
+				    const struct disk_machine *machine)
+{
+	struct disk_capability port;
+	struct disk_object table;
+	enum status status = object_resolve(space, &machine->table, OBJECT_TABLE, 0, &table);
+
+	if (status == STATUS_OK)
+		status = table_get(space, &table, TABLE_SLOT_PORT, &port);
+	if (status == STATUS_OK)
+		return destruction_add_owned(space, destruction, &port, OBJECT_PORT, RIGHT_DESTROY);
+	return status == STATUS_NO_CAPABILITY || status == STATUS_DEAD ||
+			       status == STATUS_WRONG_TYPE || status == STATUS_CORRUPT ||
+			       (status == STATUS_IO && !space->patient)
+		       ? STATUS_OK
+		       : status;
+}
+
 /* A damaged machine can be destroyed; what it owned is not known any more. */
 static enum status machine_destroy_prepare(struct space *space, struct destruction *destruction)
 {
@@ -258,12 +277,15 @@ static enum status machine_destroy_prepare(struct space *space, struct destructi
 	ASSERT(destruction->count == 1);
 	if (status == STATUS_OK) {
 		destruction->deadline = machine->deadline;
-		status = destruction_add_owned(space, destruction, &machine->table, OBJECT_TABLE);
+		status =
+			destruction_add_owned(space, destruction, &machine->table, OBJECT_TABLE, 0);
+		if (status == STATUS_OK)
+			status = machine_port_add(space, destruction, machine);
 		for (uint32_t i = 0; status == STATUS_OK && i < MACHINE_ATTACHMENTS; i++)
 			if (machine->attachments[i].flags & ATTACHMENT_OWNED)
 				status = destruction_add_owned(space, destruction,
 							       &machine->attachments[i].segment,
-							       OBJECT_SEGMENT);
+							       OBJECT_SEGMENT, 0);
 	} else if (status == STATUS_CORRUPT) {
 		status = STATUS_OK;
 	}
@@ -283,6 +305,27 @@ static void machine_destroy_commit(struct space *space, struct destruction *dest
 	machine_unregister(space, destruction->system, object);
 }
 
+static enum status machine_held(struct space *space, object_t object,
+				const struct disk_object *record, uint32_t at, uint32_t *next,
+				struct disk_capability *capability)
+{
+	const struct disk_machine *machine;
+	enum status status;
+	void *page;
+
+	(void)next; /* that is all */
+	if (at)
+		return STATUS_NOT_FOUND;
+	status = space_read(space, (page_t){record->first_page}, &page);
+	if (status != STATUS_OK)
+		return status == STATUS_ABSENT ? STATUS_NOT_FOUND : status;
+	machine = page;
+	if (machine->magic != MACHINE_MAGIC || machine->object != object.n)
+		return STATUS_CORRUPT;
+	*capability = machine->reply;
+	return capability_awaited(capability) ? STATUS_OK : STATUS_EMPTY;
+}
+
 const struct type_descriptor machine_type = {
 	.arena = RANGE_KERNEL,
 	.rights = RIGHT_READ | RIGHT_CONTROL | RIGHT_DESTROY,
@@ -297,5 +340,6 @@ const struct type_descriptor machine_type = {
 	.create_commit = machine_create_commit,
 	.destroy_prepare = machine_destroy_prepare,
 	.destroy_commit = machine_destroy_commit,
+	.held = machine_held,
 	.second_range = machine_message_range,
 };

@@ -121,13 +121,23 @@ enum status object_create(struct space *space, object_t bank, const struct objec
 			  struct disk_capability *capability);
 
 /* Ends the object: its version is void at once and every capability to it dead;
- * for a machine also its table, message page and owned segments, its deadline
- * and its may-be-ready bit.  Its pages and its allowance are given back by
+ * for a machine also its table, message page, own port and owned segments, its
+ * deadline and its may-be-ready bit.  Its pages and its allowance are given back by
  * object_destroy_step.  NOT_EMPTY for a directory with entries, NO_OPERATION
- * for banks and the fixed objects.  Reply capabilities inside a port or table
- * are the owner's to answer first (port_peek_prepare, table_get). */
+ * for banks and the fixed objects. */
 enum status object_destroy(struct space *space, object_t object);
-/* One bounded step, in an operation of its own; *more: call again.  While any
+/* An object that is being destroyed, 0: the first of those that are; NOT_FOUND: none is. */
+enum status object_dying(struct space *space, object_t *object, struct disk_object *record);
+/* May somebody wait for what is dying, or for what it holds?  Whoever runs machines tells them,
+ * and then says so; nobody else takes it apart before. */
+bool object_awaited(const struct disk_object *record);
+enum status object_told(struct space *space, object_t object);
+/* What a dying object holds that somebody may wait for, a reply or a port: the next at or
+ * behind `at`, from 0 on.  Whatever comes but WAIT, *next is where to go on.  EMPTY: nothing
+ * there, but perhaps further on; NOT_FOUND: that was all. */
+enum status object_held(struct space *space, object_t object, const struct disk_object *record,
+			uint32_t at, uint32_t *next, struct disk_capability *capability);
+/* One bounded step, in an operation of its own, with the first; *more: call again.  While any
  * object is being destroyed, disk_system.destroying is not 0. */
 enum status object_destroy_step(struct space *space, bool *more);
 
@@ -179,6 +189,7 @@ enum {
 	TABLE_MACHINE_SLOTS = 256,
 	TABLE_SLOT_SELF = 2,
 	TABLE_SLOT_TABLE = 3,
+	TABLE_SLOT_PORT = 6, /* ends with the machine, if it may destroy it */
 };
 
 /* A slot's capability, empty if the slot is; INVALID outside the table. */

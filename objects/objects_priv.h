@@ -63,6 +63,12 @@ bool record_valid(const struct disk_object *record);
 
 struct disk_capability capability_make(object_t object, uint64_t version, enum object_type type,
 				       uint16_t rights);
+/* May somebody wait for what it names? */
+static inline bool capability_awaited(const struct disk_capability *capability)
+{
+	return capability->version &&
+	       (capability->type == OBJECT_REPLY || capability->type == OBJECT_PORT);
+}
 
 /* ---- range.c ---------------------------------------------------------------- */
 
@@ -163,8 +169,8 @@ struct creation {
 
 /* ---- destroy.c ---------------------------------------------------------------- */
 
-/* A machine, its table, and every attachment's segment. */
-#define DYING_MAX (2u + MACHINE_ATTACHMENTS)
+/* A machine, its table, its port, and every attachment's segment. */
+#define DYING_MAX (3u + MACHINE_ATTACHMENTS)
 
 /* A destruction between its prepare and its commit. */
 struct destruction {
@@ -174,9 +180,12 @@ struct destruction {
 	uint64_t deadline;	    /* machine: the one that it waits for */
 };
 
-/* What the capability names ends, too, if it is still alive. */
+#define HELD_END UINT32_MAX /* behind all that an object can hold */
+
+/* What the capability names ends, too, if it is still alive and there are these rights. */
 enum status destruction_add_owned(struct space *space, struct destruction *destruction,
-				  const struct disk_capability *capability, enum object_type type);
+				  const struct disk_capability *capability, enum object_type type,
+				  uint16_t rights);
 
 /* ---- types --------------------------------------------------------------------- */
 
@@ -204,6 +213,9 @@ struct type_descriptor {
 	enum status (*may_end)(const struct disk_object *record);
 	enum status (*destroy_prepare)(struct space *space, struct destruction *destruction);
 	void (*destroy_commit)(struct space *space, struct destruction *destruction);
+	/* Of a dying one: see object_held.  Looks at one page of what it holds. */
+	enum status (*held)(struct space *space, object_t object, const struct disk_object *record,
+			    uint32_t at, uint32_t *next, struct disk_capability *capability);
 	/* A range that it has besides the one of its record. */
 	struct range (*second_range)(const struct disk_object *record);
 };

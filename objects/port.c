@@ -27,14 +27,6 @@ static enum status port_check(const struct object_request *request)
 	return request_counts(request, PORT_CAPACITY_MAX);
 }
 
-const struct type_descriptor port_type = {
-	.arena = RANGE_KERNEL,
-	.rights = RIGHT_READ | RIGHT_SEND | RIGHT_RECEIVE | RIGHT_CONTROL | RIGHT_DESTROY,
-	.charge = port_charge,
-	.valid = port_valid,
-	.check = port_check,
-};
-
 /* ---- the queue ------------------------------------------------------------------- */
 
 static page_t message_page(const struct disk_object *port, uint32_t index)
@@ -129,3 +121,47 @@ void port_drop(struct space *space, const struct disk_object *port)
 	header->head = (header->head + 1) % (uint32_t)port->size;
 	header->count--;
 }
+
+/* ---- the end --------------------------------------------------------------------- */
+
+#define MESSAGE_HELD (1u + MESSAGE_CAPABILITIES) /* capabilities of one: its reply first */
+
+static enum status port_held(struct space *space, object_t object, const struct disk_object *port,
+			     uint32_t at, uint32_t *next, struct disk_capability *capability)
+{
+	uint32_t nth = at / MESSAGE_HELD, index;
+	const struct disk_message *message;
+	const struct disk_port *header;
+	const void *ring;
+	enum status status = port_read(space, port, &header);
+
+	(void)object;
+	if (status != STATUS_OK)
+		return status;
+	if (nth >= header->count)
+		return STATUS_NOT_FOUND;
+	*next = (nth + 1) * MESSAGE_HELD;
+	index = (header->head + nth) % (uint32_t)port->size;
+	status = space_read_zeros(space, message_page(port, index), &ring);
+	if (status != STATUS_OK)
+		return status;
+	message = (const struct disk_message *)ring + index % MESSAGES_PER_PAGE;
+	for (; at < *next; at++) {
+		*capability = at % MESSAGE_HELD ? message->capability[at % MESSAGE_HELD - 1]
+						: message->reply;
+		if (!capability_awaited(capability))
+			continue;
+		*next = at + 1;
+		return STATUS_OK;
+	}
+	return STATUS_EMPTY;
+}
+
+const struct type_descriptor port_type = {
+	.arena = RANGE_KERNEL,
+	.rights = RIGHT_READ | RIGHT_SEND | RIGHT_RECEIVE | RIGHT_CONTROL | RIGHT_DESTROY,
+	.charge = port_charge,
+	.valid = port_valid,
+	.check = port_check,
+	.held = port_held,
+};

@@ -192,13 +192,31 @@ static void read_all(bool sound)
 	tell(sound, RETRY(log_copy(&space, &from, text, sizeof(text), &length)), "log", 0);
 }
 
+/* What the first one that is dying holds, to the end. */
+static void look_held(void)
+{
+	struct disk_capability held;
+	struct disk_object record;
+	object_t object = {0};
+	enum status status = RETRY(object_dying(&space, &object, &record));
+	bool looks = status == STATUS_OK && object_awaited(&record);
+
+	for (uint32_t at = 0, next; looks; at = next) {
+		status = RETRY(object_held(&space, object, &record, at, &next, &held));
+		looks = status != STATUS_NOT_FOUND;
+		FUZZ_CHECK(!looks || next > at, "object %u: %u follows %u", object.n, next, at);
+	}
+}
+
 static void destroy_all(bool sound)
 {
 	bool more = true;
 	enum status status = STATUS_OK;
 
-	for (unsigned i = 0; more && status == STATUS_OK && i < STEPS_MOST; i++)
+	for (unsigned i = 0; more && status == STATUS_OK && i < STEPS_MOST; i++) {
+		look_held();
 		status = RETRY(object_destroy_step(&space, &more));
+	}
 	tell(sound, status, "destruction", 0);
 }
 

@@ -4,8 +4,8 @@
  *
  *	hog spin N PRIORITY	N machines that never wait
  *	hog call N PRIORITY	N machines that wait for room in one full port
- *	hog measure N		N more of these; then what a message to another port costs, and
- *				the end of a large table
+ *	hog measure N		what the ends of large things cost; then N more of these, and
+ *				what a message to another port costs, and the end of a table
  *	hog turn		says that it runs, each time that it was given 20 million steps
  *	hog lives N		N ports, one after the other, and of each size, from small to
  *				large, as many segments as can be had; none of them stays
@@ -90,24 +90,79 @@ static uint64_t message_ns(struct port port)
 	return least;
 }
 
-/* The same for the end of a large table of which nothing was used. */
-static uint64_t table_ns(void)
+/* The same for the end of what lies in a slot. */
+static uint64_t end_ns(uint32_t slot)
 {
-	struct table table = TABLE(slot_take());
-	uint64_t begin;
+	uint64_t begin = clock_uptime();
 
-	if (bank_table(OWN_BANK, TABLE_SLOTS_MAX, table.slot) != STATUS_OK)
-		program_fail("there is no table");
-	begin = clock_uptime();
-	if (table_destroy(OWN_TABLE, table.slot) != STATUS_OK)
-		program_fail("the table stays");
+	if (table_destroy(OWN_TABLE, slot) != STATUS_OK)
+		program_fail("it stays");
 	return clock_uptime() - begin;
 }
+
+/* Of a large table of which nothing was used. */
+static uint64_t table_ns(void)
+{
+	uint32_t slot = slot_take();
+
+	if (bank_table(OWN_BANK, TABLE_SLOTS_MAX, slot) != STATUS_OK)
+		program_fail("there is no table");
+	return end_ns(slot);
+}
+
+static void queue_make(uint32_t slot, uint32_t messages)
+{
+	struct message message = {.label = 1};
+
+	if (bank_port(OWN_BANK, PORT_CAPACITY_MAX, slot) != STATUS_OK)
+		program_fail("there is no port");
+	for (uint32_t i = 0; i < messages; i++)
+		if (message_send(PORT(slot), &message, false) != STATUS_OK)
+			program_fail("message %u is not queued", i);
+}
+
+/* Its table holds so many capabilities to receive from a port. */
+static void receiver_make(uint32_t slot, uint32_t ports)
+{
+	struct port port = port_make(1);
+	uint64_t page;
+
+	if (bank_machine(OWN_BANK, "ends", 1, slot, &page) != STATUS_OK)
+		program_fail("there is no machine");
+	for (uint32_t i = 0; i < ports; i++)
+		if (machine_place(MACHINE(slot), port.slot, SLOT_FIRST_FREE + i) != STATUS_OK)
+			program_fail("port %u is not placed", i);
+}
+
+/* What ending one costs who does it: the least of some, for the kernel's own work, of which
+ * there is so much in each tick, is in the first. */
+static uint64_t ends_ns(void (*thing_make)(uint32_t slot, uint32_t size), uint32_t size)
+{
+	uint64_t least = UINT64_MAX;
+	uint32_t slot[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		slot[i] = slot_take();
+		thing_make(slot[i], size);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t took = end_ns(slot[i]);
+
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
+#define PORTS_MANY (SLOTS_DEFAULT - SLOT_FIRST_FREE)
 
 static void measure(uint64_t count)
 {
 	struct port full = port_make(1), other = port_make(4);
 
+	log_print("the end of a machine with 1 port %lu ns, with %u %lu ns",
+		  ends_ns(receiver_make, 1), PORTS_MANY, ends_ns(receiver_make, PORTS_MANY));
+	log_print("the end of a queue of 1 %lu ns, of %u %lu ns", ends_ns(queue_make, 1),
+		  PORT_CAPACITY_MAX, ends_ns(queue_make, PORT_CAPACITY_MAX));
 	make("call", count, 6, full);
 	clock_sleep_until(clock_uptime() + 3 * NS_PER_SECOND);
 	log_print("a message beside %lu that wait %lu ns, the end of a table %lu ns", count,

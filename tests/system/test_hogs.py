@@ -101,3 +101,17 @@ def test_lives(hog):
     kernel, user = arenas(hog)
     assert user == before[1]
     assert kernel - before[0] < 2000  # of 64 pages each; a few lived at a time
+
+
+def test_what_holds_much_ends_at_once(hog):
+    """Who destroys something pays the same, however much it holds."""
+    with Machine(hog, arguments=["-icount", "shift=0,sleep=off"]) as machine:
+        machine.wait_prompt()
+        machine.command("interval 0")
+        machine.command("run -n ends -p 7 hog measure 3")
+        wait_for(machine, "log 50", r"ends: a message beside", LIMIT_S)
+        said = machine.command("log 50")
+    ends = re.findall(r"the end of a (\w+) \D*\d+\D* (\d+) ns, \D*\d+ (\d+) ns", said)
+    print(ends)
+    assert [what for what, _, _ in ends] == ["machine", "queue"]
+    assert all(int(many) < 2 * int(few) for _, few, many in ends)

@@ -70,13 +70,21 @@ enum status host_reclaim(struct host *host)
 	return status;
 }
 
+/* What machines may wait for is left to the kernel, which tells them when they run. */
 enum status host_finish(struct host *host)
 {
+	struct disk_object record;
+	object_t object = {0};
 	bool more = true;
 
 	while (more) {
+		enum status status = HOST_RETRY(host, object_dying(&host->space, &object, &record));
+
+		if (status == STATUS_NOT_FOUND || (status == STATUS_OK && object_awaited(&record)))
+			break;
 		HOST_TRY(host, object_destroy_step(&host->space, &more));
 		TRY(host_relieve(host));
+		object = (object_t){0};
 	}
 	return store_dirty(host->store) ? host_commit(host, STORE_ACTION_NONE, (snapshot_t){0}, "")
 					: STATUS_OK;

@@ -177,7 +177,8 @@ static void verify_objects_record_check(struct verify_objects *objects, uint32_t
 	const struct disk_object *record = &objects->record[object];
 	uint64_t page = OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE;
 
-	if (record->reserved0 || record->flags || (record->passed && record->version))
+	if (record->reserved0 || ((record->passed || record->flags) && record->version) ||
+	    record->flags & ~OBJECT_TOLD)
 		verify_objects_report(objects, page, "object %" PRIu32 ": a reserve is not zero",
 				      object);
 	if (record->type == OBJECT_NONE) {

@@ -244,6 +244,14 @@ uint32_t fake_wait(const struct disk_capability *machine, uint32_t seconds, enum
 	return seconds;
 }
 
+void fake_settle(void)
+{
+	fake_adopt();
+	for (uint32_t steps = 0; service_destroy_step(); steps++)
+		assert_true(steps < 10000);
+	fake_adopt();
+}
+
 enum status fake_result(const struct disk_capability *machine)
 {
 	return (enum status)(fake_machine(machine)->registers.gpr[REGISTER_RAX] & 0xffff);

@@ -39,6 +39,8 @@ enum fake_end fake_call(const struct disk_capability *machine, enum abi_entry en
 enum fake_end fake_again(const struct disk_capability *machine);
 /* Again each second, as long as it parks, at most so many seconds; how many it was. */
 uint32_t fake_wait(const struct disk_capability *machine, uint32_t seconds, enum fake_end *end);
+/* What was destroyed is taken apart, and who waits for it told, as far as it can be now. */
+void fake_settle(void);
 /* The status in rax. */
 enum status fake_result(const struct disk_capability *machine);
 #endif

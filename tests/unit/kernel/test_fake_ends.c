@@ -6,6 +6,7 @@
 #include "tests/unit/kernel/fake_kernel.h"
 
 #define SECOND_NS UINT64_C(1000000000)
+#define PATIENCE  ((uint32_t)(KERNEL_READ_PATIENCE_NS / SECOND_NS))
 
 enum { SECOND = 20, OTHER, TABLE, MACHINE, MANY };
 
@@ -65,16 +66,19 @@ static enum status receive_now(const struct disk_capability *machine, uint32_t s
 
 static void assert_waits(const struct disk_capability *machine)
 {
+	fake_settle();
 	assert_int_equal(fake_machine(machine)->state, MACHINE_RECEIVE);
 }
 
 /* Its wait has ended like a call, and nothing of it is left. */
 static void assert_told(const struct disk_capability *machine, enum status answer)
 {
-	const struct disk_machine *page = fake_machine(machine);
+	const struct disk_machine *page;
 	uint64_t deadline = 0;
 	object_t object = {0};
 
+	fake_settle();
+	page = fake_machine(machine);
 	assert_int_equal(page->state, MACHINE_READY);
 	assert_int_equal(fake_result(machine), answer);
 	assert_int_equal(page->deadline, 0);
@@ -220,18 +224,10 @@ static void test_both_at_once(void **state)
 	assert_told(&server, STATUS_NO_CAPABILITY);
 }
 
-static void ends_at_last(const struct disk_capability *machine, enum fake_end wanted)
-{
-	enum fake_end end;
-
-	fake_wait(machine, (uint32_t)(2 * KERNEL_READ_PATIENCE_NS / SECOND_NS), &end);
-	assert_int_equal(end, wanted);
-	fake_unread(0);
-}
-
 /* Where it cannot be noted that a wait has ended, it has not; what ended it goes on. */
 static void test_cannot_be_noted(void **state)
 {
+	enum fake_end end;
 	uint64_t root;
 
 	(void)state;
@@ -243,15 +239,23 @@ static void test_cannot_be_noted(void **state)
 	assert_int_equal(ask(&other, TABLE, TABLE_DESTROY, SLOT_PORT, 0), STATUS_OK);
 	assert_waits(&server);
 
-	begin();
-	fake_machine(&server)->priority = 5;
-	fake_adopt();
-	assert_int_equal(receive(&server, SLOT_PORT, 0), FAKE_BLOCKED);
-	fake_unread(BITMAP);
-	fake_machine(&other)->registers.gpr[call_word_register[0]] = SLOT_PORT;
-	assert_int_equal(fake_call(&other, ENTRY_CALL, TABLE, TABLE_DESTROY, 0), FAKE_PARKED);
-	ends_at_last(&other, FAKE_DONE);
-	assert_waits(&server);
+	for (unsigned given_up = 0; given_up < 2; given_up++) {
+		begin();
+		fake_machine(&server)->priority = 5;
+		fake_adopt();
+		assert_int_equal(receive(&server, SLOT_PORT, 0), FAKE_BLOCKED);
+		fake_unread(BITMAP);
+		assert_int_equal(ask(&other, TABLE, TABLE_DESTROY, SLOT_PORT, 0), STATUS_OK);
+		assert_waits(&server);
+		for (uint32_t i = 0; i < given_up * 2 * PATIENCE; i++, fake_now_ns += SECOND_NS)
+			fake_settle();
+		fake_unread(0);
+		fake_now_ns += SECOND_NS;
+		if (given_up)
+			assert_waits(&server);
+		else
+			assert_told(&server, STATUS_DEAD);
+	}
 
 	/* The same for who waits for an answer that is lost. */
 	begin();
@@ -259,9 +263,13 @@ static void test_cannot_be_noted(void **state)
 	fake_adopt();
 	assert_int_equal(fake_call(&other, ENTRY_CALL, SLOT_PORT, 7, 0), FAKE_BLOCKED);
 	assert_int_equal(receive_now(&server, SLOT_PORT), STATUS_OK);
+	fake_machine(&server)->keeper = second;
 	fake_unread(BITMAP);
 	assert_int_equal(fake_call(&server, ENTRY_CALL, SLOT_SELF, MACHINE_EXIT, 0), FAKE_PARKED);
-	ends_at_last(&server, FAKE_GONE);
+	fake_wait(&server, 2 * PATIENCE, &end);
+	assert_int_equal(end, FAKE_BLOCKED);
+	fake_unread(0);
+	assert_int_equal(fake_machine(&server)->state, MACHINE_EXITED);
 	assert_int_equal(fake_machine(&other)->state, MACHINE_AWAIT_REPLY);
 }
 
@@ -380,6 +388,7 @@ static void called(bool kept)
 
 static void assert_gone(void)
 {
+	fake_settle();
 	assert_int_equal(fake_machine(&client)->state, MACHINE_READY);
 	assert_int_equal(fake_result(&client), STATUS_GONE);
 }

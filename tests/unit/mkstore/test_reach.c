@@ -305,6 +305,13 @@ static void test_table_destroyed(void **state)
 	assert_int_equal(found.errors, 0);
 	assert_int_equal(found.count, 1);
 	expect_unreached(0, segment, 0, 1);
+	/* It is the kernel's to tell who waits for what it holds. */
+	assert_int_equal(system_of()->destroying, table.object);
+	expect_ok(HOST_RETRY(&host, object_told(&host.space, of(table))));
+	verify_now();
+	assert_int_equal(found.errors, 0);
+	expect_ok(host_finish(&host));
+	assert_int_equal(system_of()->destroying, 0);
 	memset(&machine_of(machine)->table, 0, sizeof(table));
 	expect_error("has no table");
 }

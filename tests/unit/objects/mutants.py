@@ -26,10 +26,22 @@ FLAGS = ["-std=gnu11", "-O1", *SANITIZED, "-fPIC", "-I."]
 SECONDS = 30  # of processor time, of one test: an endless loop counts as noticed
 
 # Cheap tests first; the million entries of the last one are left out.
-TESTS = ["object", "content", "places", "transient", "machine", "range", "btree_page", "damage", "btree"]
+TESTS = ["object", "content", "places", "transient", "machine", "held", "range", "btree_page", "damage", "btree"]
 
 # File, text, replacement.
 FAULTS = [
+    ('machine.c', '&port, OBJECT_PORT, RIGHT_DESTROY)',
+     '&port, OBJECT_PORT, 0)'),
+    ('machine.c', 'machine->magic != MACHINE_MAGIC || machine->object != object.n)\n\t\treturn STATUS_CORRUPT',
+     'machine->magic != MACHINE_MAGIC)\n\t\treturn STATUS_CORRUPT'),
+    ('port.c', '(header->head + nth) %',
+     'nth %'),
+    ('table.c', '*next = at + 1;',
+     ''),
+    ('table.c', 'if (page.n != table_page(table, at).n)',
+     'if (0)'),
+    ('destroy.c', '->held && !(record->flags & OBJECT_TOLD)',
+     '->held != 0'),
     ('btree_node.c', 'last && index == left->count',
      'index == left->count'),
     ('btree.c', 'status = btree_neighbours_prepare(space, &path);',

@@ -399,7 +399,9 @@ static void test_destroy_machine(void **state)
 	(void)state;
 	assert_int_equal(machine_read(&space, object, &machine), STATUS_OK);
 	table = machine->table;
+	space.patient = true;
 	assert_int_equal(fake_try_all(destroy_call, &space, &object), STATUS_OK);
+	space.patient = false;
 	assert_int_equal(object_resolve(&space, &self, OBJECT_NONE, 0, NULL), STATUS_DEAD);
 	assert_int_equal(object_resolve(&space, &table, OBJECT_NONE, 0, NULL), STATUS_DEAD);
 	assert_int_equal(object_resolve(&space, &owned, OBJECT_NONE, 0, NULL), STATUS_DEAD);
