@@ -223,7 +223,7 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 {
 	struct disk_machine *target;
 	struct transit message;
-	enum status status;
+	enum status status, told;
 
 	status = call_message(call, reply, &message);
 	for (unsigned i = 0; i < MESSAGE_CAPABILITIES && status == STATUS_OK; i++)
@@ -247,8 +247,11 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 		}
 	}
 	*outcome = status == STATUS_IO ? STATUS_IO : STATUS_OK;
-	if (!kernel_tries_again(status) && status != STATUS_OK && status != STATUS_DEAD)
-		status = reply_abandon(reply, status == STATUS_IO ? STATUS_IO : STATUS_GONE);
+	told = status == STATUS_IO || status == STATUS_NO_SPACE ? status : STATUS_GONE;
+	/* Its page of messages may be what has no space; its registers have more. */
+	if (status == STATUS_NO_SPACE ||
+	    (!kernel_tries_again(status) && status != STATUS_OK && status != STATUS_DEAD))
+		status = reply_abandon(reply, told);
 	if (kernel_tries_again(status))
 		return status;
 	slot_clear(call, slot);
