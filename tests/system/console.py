@@ -3,14 +3,13 @@
 
 import json
 import random
-import re
 import time
 
 from conftest import STORE_OFFSET, mkstore, mkstore_json, set_menu
 
-from machine import LIMIT_S, Machine
+from machine import LIMIT_S, Machine, interrupted
 
-KERNEL = "kernel> "
+KERNEL = interrupted("kernel> ")
 # Where the shell goes on after it: what it was about to show when the console came may be
 # shown before that.
 BACK = r"^\[back from the kernel's console\]\n(?:.*\n)*?perdure> "
@@ -23,7 +22,7 @@ ENTRIES = ["verbose", "choose", "safe", "console"]  # of the menu, behind the fi
 def kernel_command(machine, line, end=rf"^{KERNEL}"):
     """Types a line at the kernel's console; what it prints before the next prompt."""
     machine.type(line + "\r")
-    machine.wait(re.escape(line) + r"\n")
+    machine.wait(interrupted(line + "\n"))
     return machine.wait_until(end)
 
 
@@ -58,7 +57,7 @@ def give_up(machine, line):
     machine.type(line + "\r")
     machine.wait("waiting for the disk")
     machine.type("\x03")
-    machine.wait(r"\^C\n")
+    machine.wait(interrupted("^C\n"))
     return machine.wait_until(rf"^{KERNEL}")
 
 

@@ -50,6 +50,11 @@ def without_asides(text):
     return ASIDE.sub("", text)
 
 
+def interrupted(text):
+    """A pattern for text into which the kernel may have said something, in whole lines."""
+    return r"(?:.*\n)*?".join(map(re.escape, text))
+
+
 class Unexpected(AssertionError):
     pass
 

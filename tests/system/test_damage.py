@@ -13,7 +13,7 @@ import struct
 import pytest
 from conftest import STORE_OFFSET, copy_sparse, mkstore, mkstore_json
 
-from machine import PROMPT, RESUMED, Machine, Unexpected
+from machine import PROMPT, RESUMED, Machine, Unexpected, interrupted
 
 RING = 32 * 512
 SLOT = 16384
@@ -78,7 +78,7 @@ def boot_outcome(image):
             try:
                 if machine.wait(rf"^{PROMPT}|{ENDED}")[0] == PROMPT:
                     machine.type("cat /notes/state\r")
-                    machine.wait(r"cat /notes/state\n")
+                    machine.wait(interrupted("cat /notes/state\n"))
                     said = machine.wait_until(rf"^{PROMPT}|{ENDED}")
                     if not re.search(ENDED, machine.text[match.start() :], re.M):
                         return int(match[1]), said.strip()
