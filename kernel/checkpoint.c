@@ -75,6 +75,7 @@ void checkpoint_request(const struct store_commit_request *commit, enum checkpoi
 	struct cpu *cpu = cpu_this();
 	struct task *task = cpu->running;
 
+	ASSERT(task); /* the kernel's own console asks otherwise */
 	if (!requests_add(commit, end, task, deadline_ns)) {
 		kernel_wait(STORE_CHANNEL_COMMIT);
 		kernel_park(deadline_ns);

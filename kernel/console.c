@@ -89,6 +89,7 @@ static bool console_flush(void)
 
 static void console_prompt(void)
 {
+	ASSERT(console.owns);
 	console_line_begin(&console.line);
 	if (!console.question)
 		console_print(CONSOLE_PROMPT);
@@ -522,6 +523,7 @@ static bool console_cancelled(void)
 /* With what it has asked of the store. */
 static void console_cancel(void)
 {
+	ASSERT(console.owns && console.run.step);
 	console.run.step = NULL;
 	console_print("^C\n");
 	if (!checkpoint_withdraw())

@@ -155,6 +155,7 @@ static enum console_progress console_kill(struct console_run *run)
 	uint64_t number;
 	enum status status;
 
+	ASSERT(run->words == 2); /* as the table says */
 	if (!quantity_digits(&word, OBJECT_MAX - 1, &number) || *word) {
 		console_print("kill: '%s' is no number of a machine; `machines` has them\n",
 			      run->word[1]);

@@ -47,6 +47,9 @@ void wait_end(struct disk_machine *machine)
 {
 	object_t object = {machine->object};
 
+	/* READY: it has taken a message out of a queue itself. */
+	ASSERT(machine->state == MACHINE_RECEIVE || machine->state == MACHINE_AWAIT_REPLY ||
+	       machine->state == MACHINE_SLEEP || machine->state == MACHINE_READY);
 	if (machine->deadline)
 		deadline_remove(&kernel.space, machine->deadline, object);
 	machine->deadline = 0;

@@ -110,6 +110,7 @@ static bool loop_share(bool idle)
 	uint64_t start = arch_time_ns(), spent;
 	bool more;
 
+	ASSERT(loop.store_budget_ns <= KERNEL_STORE_SHARE_NS);
 	do {
 		more = loop_work();
 		spent = arch_time_ns() - start;
@@ -251,6 +252,7 @@ static void __attribute__((noreturn)) loop_run(void)
 /* Always at the top of the stack, so that a wait within the loop does not nest. */
 void kernel_leave(void)
 {
+	ASSERT(!kernel.failing); /* what the kernel did for itself has ended */
 	if (cpu_this()->running)
 		task_trap_ended(cpu_this()->running);
 	arch_stack_reset(loop_run);

@@ -83,6 +83,7 @@ bool requests_add(const struct store_commit_request *commit, enum checkpoint_end
 		request->version = task->version;
 	}
 	requests.count++;
+	ASSERT(requests.count <= KERNEL_REQUESTS_MAX);
 	return true;
 }
 
@@ -288,6 +289,7 @@ static void request_stop(enum checkpoint_end end)
 
 void requests_succeeded(generation_t generation, bool stopping)
 {
+	ASSERT(generation.n); /* 0 is none */
 	for (uint32_t i = 0; i < requests.count; i++) {
 		struct request *request = &requests.request[i];
 

@@ -245,6 +245,7 @@ static enum status old_prepare(struct old *old, struct disk_system **system)
 /* COMMIT part.  It does not run any more, and so does not read from the terminal. */
 static void old_end(struct old *old, struct disk_system *system)
 {
+	ASSERT(old->count || !old->machine);
 	for (uint32_t i = 0; i < old->count; i++)
 		transient_add(system, old->object[i], old->version[i]);
 	if (old->machine)
@@ -504,6 +505,7 @@ static bool restart_lacks_room(enum status status)
 
 static enum console_progress restart_failed(const struct console_run *run, enum status status)
 {
+	ASSERT(status != STATUS_OK && status != STATUS_WAIT);
 	if (run->stage < RESTART_GIVE)
 		console_print("restart: %s: %s; nothing was changed\n", restart.path,
 			      run->stage == RESTART_PLAN && restart.plan.error

@@ -57,6 +57,7 @@ void resume_reset(void)
 
 void resume_moved(enum abi_resume reason, uint64_t away_ns)
 {
+	ASSERT(reason == RESUME_COPY || reason == RESUME_MOVED);
 	kernel_print(reason == RESUME_COPY
 			     ? "perdure: this virtual machine is a copy or an earlier state, its "
 			       "host says; wall time ran on by %lu ms"
@@ -248,6 +249,7 @@ static enum status resume_move(object_t object, const struct disk_machine *machi
 	uint32_t bit = 1u << machine->priority;
 	enum status status = machine_ready_prepare(&kernel.space, object, machine->priority);
 
+	ASSERT(machine->state == MACHINE_READY && machine->priority != priority);
 	if (status == STATUS_OK)
 		status = machine_ready_prepare(&kernel.space, object, priority);
 	if (status != STATUS_OK)
@@ -417,6 +419,7 @@ static bool resume_ended(unsigned priority)
 {
 	uint32_t bit = 1u << priority;
 
+	ASSERT(resume.looking & bit);
 	resume.cursor[priority] = (object_t){1};
 	if (!(resume.again & bit))
 		resume.looking &= ~bit;
@@ -440,6 +443,7 @@ static bool resume_look(void)
 	object_t *cursor = &resume.cursor[priority], object;
 	enum status status = STATUS_NOT_FOUND;
 
+	ASSERT(resume.looking && priority < MACHINE_PRIORITIES);
 	store_operation_begin(kernel.space.store);
 	if (cursor->n < OBJECT_MAX)
 		status = machine_ready_next(&kernel.space, priority, *cursor, &object);

@@ -6,7 +6,6 @@
  * changed shows when the call ends.
  */
 #include "kernel/memory.h"
-#include "kernel/print.h"
 #include "kernel/service.h"
 #include "kernel/console.h"
 #include "base/assert.h"
@@ -329,6 +328,7 @@ static enum status exit_destroyed(struct service *service)
 	if (logged && log_prepare(&kernel.space, KERNEL_LOG_LINE) == STATUS_OK)
 		service_log_line("%s ended, code %lu", who,
 				 (unsigned long)service->message.word[0]);
+	ASSERT(!cpu_this()->running); /* it went with it */
 	kernel_leave();
 }
 

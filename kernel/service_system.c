@@ -269,6 +269,7 @@ static void text_copy(char *to, size_t size, const char *from)
 {
 	size_t length = strlen(from);
 
+	ASSERT(size);
 	if (length >= size)
 		length = size - 1;
 	memcpy(to, from, length);

@@ -382,6 +382,7 @@ static void __attribute__((noreturn)) receive(struct call *call)
 		time_deadline_added(deadline);
 	}
 	ASSERT(machine->state == MACHINE_READY && call->task->place == TASK_RUNNING);
+	ASSERT(!machine->reply.version); /* who waits owes nobody an answer */
 	machine->deadline = deadline;
 	machine->callee = port.n;
 	machine->callee_version = version;
@@ -441,6 +442,7 @@ void syscall_run(void)
 	uint64_t rax;
 	enum status status;
 
+	ASSERT(call.task);
 	store_operation_begin(kernel.space.store);
 	status = machine_prepare(&kernel.space, call.task->object, &call.machine);
 	if (status != STATUS_OK)

@@ -60,6 +60,7 @@ static void task_take(struct task *task)
 		wait_leave(task);
 		return;
 	}
+	ASSERT(task->place != TASK_QUEUED || all.queued >> task->priority & 1);
 	list_remove(task_list(task), &task->link);
 	if (task->place == TASK_QUEUED && !all.run[task->priority].first)
 		all.queued &= ~(1u << task->priority);
@@ -299,6 +300,7 @@ void task_wake_one(uint32_t channel)
 {
 	struct task *task = wait_first(channel);
 
+	ASSERT(channel); /* 0 is no baton */
 	if (!task)
 		return;
 	task_queue(task);

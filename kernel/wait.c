@@ -131,8 +131,10 @@ static void hash_remove(struct wait_list *list)
 {
 	struct wait_list **link = hash_head(list->channel, list->priority);
 
-	while (*link != list)
+	while (*link != list) {
+		ASSERT(*link);
 		link = &(*link)->hash_next;
+	}
 	*link = list->hash_next;
 }
 
@@ -187,6 +189,7 @@ void wait_wake(uint32_t channel)
 
 		if (!list)
 			continue;
+		ASSERT(list->tasks.first && !list->woken);
 		hash_remove(list);
 		ranks_remove(&waits.asleep, list);
 		list->woken = true;
