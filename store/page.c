@@ -45,10 +45,10 @@ static enum status page_locate(struct store *store, page_t page, struct disk_ref
 	return map_lookup(store, &store->record.space, DISK_TREE_SPACE, page.n, reference);
 }
 
-static enum status page_make_zero(struct store *store, page_t page, uint32_t *slot)
+static enum status page_make_zero(struct store *store, page_t page, slot_t *slot)
 {
 	*slot = cache_take(store);
-	if (*slot == NIL)
+	if (slot->n == NIL)
 		return cache_wait_frames(store, false);
 	memset(cache_data(store, *slot), 0, PAGE_SIZE);
 	cache_insert(store, *slot, KEY_SPACE | page.n, FRAME_CLEAN);
@@ -56,13 +56,13 @@ static enum status page_make_zero(struct store *store, page_t page, uint32_t *sl
 }
 
 /* Makes the page resident; WAIT, ABSENT, IO or CORRUPT if that is not so. */
-static enum status page_fetch(struct store *store, page_t page, uint32_t *slot)
+static enum status page_fetch(struct store *store, page_t page, slot_t *slot)
 {
 	struct disk_reference reference;
 	enum status status;
 
 	*slot = reader_find(store, KEY_SPACE | page.n);
-	if (*slot != NIL) {
+	if (slot->n != NIL) {
 		status = reader_page(store, page, NULL);
 		if (status == STATUS_OK)
 			cache_touch(store, *slot);
@@ -80,7 +80,7 @@ static enum status page_fetch(struct store *store, page_t page, uint32_t *slot)
 
 enum status store_page_read(struct store *store, page_t page, frame_t *frame)
 {
-	uint32_t slot;
+	slot_t slot;
 	enum status status;
 
 	ASSERT(store->mounted && !store->replaced);
@@ -97,7 +97,7 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame)
 
 /* ---- writing --------------------------------------------------------------------- */
 
-void page_dirty(struct store *store, uint32_t slot)
+void page_dirty(struct store *store, slot_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
@@ -113,7 +113,7 @@ void page_dirty(struct store *store, uint32_t slot)
 }
 
 /* A frozen page keeps its content for the commit: it is staged now. */
-static enum status page_unfreeze(struct store *store, uint32_t slot)
+static enum status page_unfreeze(struct store *store, slot_t slot)
 {
 	page_t page = {cache_frame(store, slot)->key & KEY_NUMBER};
 	struct reserve mark = reserve_mark(store);
@@ -136,7 +136,7 @@ static enum status page_unfreeze(struct store *store, uint32_t slot)
 }
 
 /* A clean page that becomes dirty is one that cannot be evicted any more. */
-static enum status page_take_dirty(struct store *store, page_t page, uint32_t slot, bool made)
+static enum status page_take_dirty(struct store *store, page_t page, slot_t slot, bool made)
 {
 	enum status status;
 
@@ -149,7 +149,7 @@ static enum status page_take_dirty(struct store *store, page_t page, uint32_t sl
 	return status;
 }
 
-static enum status page_prepare_write(struct store *store, page_t page, uint32_t *slot)
+static enum status page_prepare_write(struct store *store, page_t page, slot_t *slot)
 {
 	struct cache_frame *frame;
 	enum status status = page_fetch(store, page, slot);
@@ -173,7 +173,7 @@ static enum status page_prepare_write(struct store *store, page_t page, uint32_t
 
 enum status store_page_write(struct store *store, page_t page, frame_t *frame)
 {
-	uint32_t slot;
+	slot_t slot;
 	enum status status;
 
 	ASSERT(store->mounted && !store->replaced);
@@ -192,8 +192,8 @@ enum status store_page_write(struct store *store, page_t page, frame_t *frame)
 
 void *store_page_resident(struct store *store, page_t page)
 {
-	uint32_t slot = cache_find(store, KEY_SPACE | page.n);
-	enum frame_state state = slot == NIL ? FRAME_FREE : cache_frame(store, slot)->state;
+	slot_t slot = cache_find(store, KEY_SPACE | page.n);
+	enum frame_state state = slot.n == NIL ? FRAME_FREE : cache_frame(store, slot)->state;
 
 	if (state != FRAME_CLEAN && state != FRAME_DIRTY && state != FRAME_INFLIGHT)
 		return NULL;
@@ -202,9 +202,9 @@ void *store_page_resident(struct store *store, page_t page)
 
 void *store_page_writable(struct store *store, page_t page)
 {
-	uint32_t slot = cache_find(store, KEY_SPACE | page.n);
+	slot_t slot = cache_find(store, KEY_SPACE | page.n);
 
-	if (slot == NIL || !frame_is_writable(store, cache_frame(store, slot)))
+	if (slot.n == NIL || !frame_is_writable(store, cache_frame(store, slot)))
 		return NULL;
 	return cache_data(store, slot);
 }
@@ -212,7 +212,7 @@ void *store_page_writable(struct store *store, page_t page)
 /* ---- clearing --------------------------------------------------------------------- */
 
 /* The cached content of a page that becomes absent. */
-static void page_forget(struct store *store, uint32_t slot)
+static void page_forget(struct store *store, slot_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
@@ -272,9 +272,9 @@ enum status store_pages_clear(struct store *store, page_t first, uint64_t count)
 	added = clears_add(&store->clears[0], first.n, first.n + count);
 	ASSERT(added);
 	for (uint64_t page = first.n; page < first.n + count; page++) {
-		uint32_t slot = cache_find(store, KEY_SPACE | page);
+		slot_t slot = cache_find(store, KEY_SPACE | page);
 
-		if (slot != NIL)
+		if (slot.n != NIL)
 			page_forget(store, slot);
 	}
 	return STATUS_OK;
@@ -308,8 +308,8 @@ static enum status next_durable(struct store *store, uint64_t from, uint64_t end
 
 enum status store_page_next(struct store *store, page_t from, page_t end, page_t *page)
 {
-	uint32_t slot = tree_at_or_after(store, store->dirty, from.n);
-	uint64_t dirty = slot == NIL ? NIL_KEY : cache_frame(store, slot)->key & KEY_NUMBER;
+	slot_t slot = tree_at_or_after(store, store->dirty, from.n);
+	uint64_t dirty = slot.n == NIL ? NIL_KEY : cache_frame(store, slot)->key & KEY_NUMBER;
 	uint64_t next;
 	enum status status;
 

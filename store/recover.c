@@ -292,7 +292,7 @@ static enum status generation_verify(struct store *store)
 
 /* Marks the number of a torn generation as spent, so that its record cannot
  * come back and its number is never used for another. */
-static void tombstone_write(struct store *store, uint32_t slot, uint64_t generation)
+static void tombstone_write(struct store *store, uint32_t slot, generation_t generation)
 {
 	void *sector = overlay_slot(&store->next_overlay);
 
@@ -300,8 +300,8 @@ static void tombstone_write(struct store *store, uint32_t slot, uint64_t generat
 	if (store->read_only)
 		return;
 	/* Until that is flushed. */
-	store->doubt = (struct doubt){.generation = generation, .slot = slot};
-	tombstone_make(store, slot, (generation_t){generation}, sector);
+	store->doubt = (struct doubt){.generation = generation.n, .slot = slot};
+	tombstone_make(store, slot, generation, sector);
 	if (device_flush(store) != STATUS_OK ||
 	    device_transfer(store, BLOCK_WRITE, record_sector(slot), slot_written(store, 1),
 			    sector) != STATUS_OK) {
@@ -349,7 +349,7 @@ static enum status fall_back(struct store *store, struct ring *ring,
 		    torn.generation, store->record.generation);
 	ring->newest = store->record.slot;
 	ring->kind[torn.slot] = SLOT_TOMBSTONE;
-	tombstone_write(store, torn.slot, torn.generation);
+	tombstone_write(store, torn.slot, recovery->torn);
 	return STATUS_OK;
 }
 
@@ -396,11 +396,11 @@ static enum status next_slot_judge(struct store *store, struct ring *ring,
 	for (slot = first;
 	     (slot = ring_lost(store, ring, (slot + 1) % DISK_RING_SLOTS)) < DISK_RING_SLOTS;) {
 		ring->unexplained--;
-		tombstone_write(store, slot, ++ring->largest);
+		tombstone_write(store, slot, (generation_t){++ring->largest});
 	}
 	/* The last, for it is the one that the next commit strikes out if it has to. */
 	ring->unexplained--;
-	tombstone_write(store, first, recovery->torn.n);
+	tombstone_write(store, first, recovery->torn);
 	return STATUS_OK;
 }
 

@@ -120,7 +120,7 @@ enum status store_init(struct store **out, const struct store_config *config)
 		store->limits.deletion_visits = LIMIT_RECLAIM_VISITS;
 	store->sealed = config->read_only;
 	store->read_only = config->read_only || config->device->read_only;
-	store->dirty = NIL;
+	store->dirty = SLOT_NIL;
 	parts_init(store, config, &layout);
 	ASSERT(layout.used <= store_memory_size(&config->limits));
 	*out = store;

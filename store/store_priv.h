@@ -26,7 +26,7 @@
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "disk structures are used in place");
 
-#define NIL UINT32_MAX /* no frame slot */
+#define NIL UINT32_MAX /* no index */
 
 /* ---- store.c --------------------------------------------------------- */
 
@@ -92,7 +92,7 @@ struct store {
 	uint64_t generation;		     /* working */
 	uint64_t leftover; /* snapshot of a restore that failed after it; 0: none */
 	uint64_t operation;
-	uint32_t dirty; /* tree of frames */
+	slot_t dirty; /* tree of frames */
 	uint64_t dirty_pages;
 	/* Room for one page each: being built or looked at; compressed; a node turned, while
 	 * it is packed or unpacked; and a node for each level of a tree. */
@@ -107,7 +107,7 @@ struct store {
 
 void store_wake(struct store *store, store_channel_t channel);
 /* page.c: the frame (CLEAN, INFLIGHT, or of an older generation) joins the working one. */
-void page_dirty(struct store *store, uint32_t slot);
+void page_dirty(struct store *store, slot_t slot);
 /* The record of the newest generation is known: pages can be used. */
 void store_open(struct store *store);
 

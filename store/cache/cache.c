@@ -18,7 +18,7 @@
 static_assert(LIMIT_FRAMES_MIN >= LIMIT_FRAMES_RESERVE + LIMIT_FRAMES_COMMIT,
 	      "an owner finds a frame");
 
-static uint32_t *bucket_of(struct store *store, uint64_t key)
+static slot_t *bucket_of(struct store *store, uint64_t key)
 {
 	struct cache *cache = &store->cache;
 	uint64_t hash = key * UINT64_C(0x9e3779b97f4a7c15);
@@ -35,56 +35,56 @@ void cache_init(struct store *store, struct layout *layout, uint8_t *base)
 	cache->base = base;
 	cache->buckets = frames;
 	cache->frame = layout_take(layout, ((size_t)frames + 2) * sizeof(struct cache_frame), 64);
-	cache->bucket = layout_take(layout, (size_t)frames * sizeof(uint32_t), 64);
-	cache->free_head = NIL;
-	cache->lru = frames;
-	cache->inflight = frames + 1;
+	cache->bucket = layout_take(layout, (size_t)frames * sizeof(slot_t), 64);
+	cache->free_head = SLOT_NIL;
+	cache->lru = (slot_t){frames};
+	cache->inflight = (slot_t){frames + 1};
 	cache->serial = 1;
 	for (uint32_t i = 0; i < cache->buckets; i++)
-		cache->bucket[i] = NIL;
-	for (uint32_t head = cache->lru; head <= cache->inflight; head++)
-		cache->frame[head].left = cache->frame[head].right = head;
+		cache->bucket[i] = SLOT_NIL;
+	for (slot_t head = cache->lru; head.n <= cache->inflight.n; head.n++)
+		cache->frame[head.n].left = cache->frame[head.n].right = head;
 }
 
-struct cache_frame *cache_frame(struct store *store, uint32_t slot)
+struct cache_frame *cache_frame(struct store *store, slot_t slot)
 {
-	return &store->cache.frame[slot];
+	return &store->cache.frame[slot.n];
 }
 
-void *cache_data(struct store *store, uint32_t slot)
+void *cache_data(struct store *store, slot_t slot)
 {
-	return store->cache.base + (uint64_t)store->cache.frame[slot].number * PAGE_SIZE;
+	return store->cache.base + (uint64_t)store->cache.frame[slot.n].number * PAGE_SIZE;
 }
 
-uint32_t cache_find(struct store *store, uint64_t key)
+slot_t cache_find(struct store *store, uint64_t key)
 {
-	uint32_t slot = *bucket_of(store, key);
+	slot_t slot = *bucket_of(store, key);
 
-	while (slot != NIL && store->cache.frame[slot].key != key)
-		slot = store->cache.frame[slot].hash_next;
+	while (slot.n != NIL && store->cache.frame[slot.n].key != key)
+		slot = store->cache.frame[slot.n].hash_next;
 	return slot;
 }
 
 /* ---- lists ------------------------------------------------------------ */
 
-static void list_add(struct store *store, uint32_t head, uint32_t slot)
+static void list_add(struct store *store, slot_t head, slot_t slot)
 {
 	struct cache_frame *frame = store->cache.frame;
 
-	frame[slot].left = head;
-	frame[slot].right = frame[head].right;
-	frame[frame[head].right].left = slot;
-	frame[head].right = slot;
+	frame[slot.n].left = head;
+	frame[slot.n].right = frame[head.n].right;
+	frame[frame[head.n].right.n].left = slot;
+	frame[head.n].right = slot;
 }
 
-void cache_list_remove(struct store *store, uint32_t slot)
+void cache_list_remove(struct store *store, slot_t slot)
 {
 	struct cache_frame *frame = store->cache.frame;
 
-	ASSERT(frame[frame[slot].left].right == slot);
-	ASSERT(frame[frame[slot].right].left == slot);
-	frame[frame[slot].left].right = frame[slot].right;
-	frame[frame[slot].right].left = frame[slot].left;
+	ASSERT(frame[frame[slot.n].left.n].right.n == slot.n);
+	ASSERT(frame[frame[slot.n].right.n].left.n == slot.n);
+	frame[frame[slot.n].left.n].right = frame[slot.n].right;
+	frame[frame[slot.n].right.n].left = frame[slot.n].left;
 }
 
 /* What is essential stays, once it was read. */
@@ -96,33 +96,33 @@ static bool lru_holds(const struct store *store, const struct cache_frame *frame
 	       (frame->state == FRAME_CLEAN && !essential_key(store, frame->key));
 }
 
-void cache_inflight_add(struct store *store, uint32_t slot)
+void cache_inflight_add(struct store *store, slot_t slot)
 {
 	ASSERT(cache_frame(store, slot)->state == FRAME_INFLIGHT);
 	list_add(store, store->cache.inflight, slot);
 }
 
-uint32_t cache_inflight_newest(const struct store *store)
+slot_t cache_inflight_newest(const struct store *store)
 {
-	uint32_t slot = store->cache.frame[store->cache.inflight].right;
+	slot_t slot = store->cache.frame[store->cache.inflight.n].right;
 
-	return slot == store->cache.inflight ? NIL : slot;
+	return slot.n == store->cache.inflight.n ? SLOT_NIL : slot;
 }
 
-static void lru_add(struct store *store, uint32_t slot)
+static void lru_add(struct store *store, slot_t slot)
 {
 	list_add(store, store->cache.lru, slot);
 	store->cache.lru_count++;
 }
 
-static void lru_remove(struct store *store, uint32_t slot)
+static void lru_remove(struct store *store, slot_t slot)
 {
 	ASSERT(store->cache.lru_count);
 	cache_list_remove(store, slot);
 	store->cache.lru_count--;
 }
 
-void cache_touch(struct store *store, uint32_t slot)
+void cache_touch(struct store *store, slot_t slot)
 {
 	if (lru_holds(store, cache_frame(store, slot))) {
 		cache_list_remove(store, slot);
@@ -130,17 +130,17 @@ void cache_touch(struct store *store, uint32_t slot)
 	}
 }
 
-void cache_retire(struct store *store, uint32_t slot)
+void cache_retire(struct store *store, slot_t slot)
 {
-	const uint32_t lru = store->cache.lru;
+	const slot_t lru = store->cache.lru;
 
 	if (lru_holds(store, cache_frame(store, slot))) {
 		cache_list_remove(store, slot);
-		list_add(store, store->cache.frame[lru].left, slot);
+		list_add(store, store->cache.frame[lru.n].left, slot);
 	}
 }
 
-void cache_hold(struct store *store, uint32_t slot)
+void cache_hold(struct store *store, slot_t slot)
 {
 	cache_frame(store, slot)->serial = store->cache.serial & 0xfffff;
 }
@@ -157,7 +157,7 @@ void cache_release_held(struct store *store)
 
 /* Changes the state and keeps the counts and the eviction list true.  Trees
  * and the list of frames in flight are the caller's business. */
-void cache_state_set(struct store *store, uint32_t slot, enum frame_state state)
+void cache_state_set(struct store *store, slot_t slot, enum frame_state state)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
@@ -173,7 +173,7 @@ void cache_state_set(struct store *store, uint32_t slot, enum frame_state state)
 
 void cache_essential_change(struct store *store, bool changed)
 {
-	for (uint32_t slot = 0; store->essential.count && slot < store->cache.donated; slot++) {
+	for (slot_t slot = {0}; store->essential.count && slot.n < store->cache.donated; slot.n++) {
 		struct cache_frame *frame = cache_frame(store, slot);
 
 		if (frame->state != FRAME_CLEAN || frame->pins || !essential_key(store, frame->key))
@@ -185,14 +185,14 @@ void cache_essential_change(struct store *store, bool changed)
 	}
 }
 
-void cache_insert(struct store *store, uint32_t slot, uint64_t key, enum frame_state state)
+void cache_insert(struct store *store, slot_t slot, uint64_t key, enum frame_state state)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
-	uint32_t *bucket = bucket_of(store, key);
+	slot_t *bucket = bucket_of(store, key);
 
 	ASSERT(frame->state == FRAME_FREE && !frame->pins);
 	ASSERT(key && state != FRAME_FREE);
-	ASSERT(cache_find(store, key) == NIL); /* one frame for a key */
+	ASSERT(cache_find(store, key).n == NIL); /* one frame for a key */
 	frame->key = key;
 	frame->hash_next = *bucket;
 	frame->tag = 0;
@@ -200,19 +200,19 @@ void cache_insert(struct store *store, uint32_t slot, uint64_t key, enum frame_s
 	cache_state_set(store, slot, state);
 }
 
-void cache_unhash(struct store *store, uint32_t slot)
+void cache_unhash(struct store *store, slot_t slot)
 {
-	uint32_t *link = bucket_of(store, cache_frame(store, slot)->key);
+	slot_t *link = bucket_of(store, cache_frame(store, slot)->key);
 
-	while (*link != slot) {
-		ASSERT(*link != NIL);
+	while (link->n != slot.n) {
+		ASSERT(link->n != NIL);
 		link = &cache_frame(store, *link)->hash_next;
 	}
 	*link = cache_frame(store, slot)->hash_next;
-	cache_frame(store, slot)->hash_next = NIL;
+	cache_frame(store, slot)->hash_next = SLOT_NIL;
 }
 
-static void cache_unmap(struct store *store, uint32_t slot)
+static void cache_unmap(struct store *store, slot_t slot)
 {
 	uint64_t key = cache_frame(store, slot)->key;
 
@@ -221,7 +221,7 @@ static void cache_unmap(struct store *store, uint32_t slot)
 }
 
 /* The frame has no key any more; onto the free list. */
-static void cache_free(struct store *store, uint32_t slot)
+static void cache_free(struct store *store, slot_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
@@ -233,13 +233,13 @@ static void cache_free(struct store *store, uint32_t slot)
 	store->cache.free_head = slot;
 }
 
-void cache_drop(struct store *store, uint32_t slot)
+void cache_drop(struct store *store, slot_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
 	ASSERT(frame->key && frame->state != FRAME_FREE && frame->state != FRAME_BORROWED);
 	cache_unmap(store, slot);
-	if (cache_find(store, frame->key) == slot)
+	if (cache_find(store, frame->key).n == slot.n)
 		cache_unhash(store, slot);
 	cache_free(store, slot);
 }
@@ -266,7 +266,7 @@ bool cache_available(const struct store *store, uint32_t beyond)
 	return cache_evictable(store) > cache_reserve(store) + essential_frames(store) + beyond;
 }
 
-static bool evictable(struct store *store, uint32_t slot, bool force)
+static bool evictable(struct store *store, slot_t slot, bool force)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
@@ -280,9 +280,9 @@ static bool evictable(struct store *store, uint32_t slot, bool force)
 static bool cache_evict(struct store *store)
 {
 	for (unsigned tries = 0; tries < LIMIT_EVICT_SCAN; tries++) {
-		uint32_t slot = cache_frame(store, store->cache.lru)->left;
+		slot_t slot = cache_frame(store, store->cache.lru)->left;
 
-		if (slot == store->cache.lru)
+		if (slot.n == store->cache.lru.n)
 			return false;
 		if (evictable(store, slot, tries >= LIMIT_EVICT_SCAN / 2)) {
 			cache_drop(store, slot);
@@ -294,21 +294,21 @@ static bool cache_evict(struct store *store)
 	return false;
 }
 
-uint32_t cache_take(struct store *store)
+slot_t cache_take(struct store *store)
 {
 	struct cache *cache = &store->cache;
-	uint32_t slot;
+	slot_t slot;
 
 	/* Reading gives back what it takes: it may go deeper than writing. */
 	if (!store->stepping && cache_evictable(store) <= LIMIT_FRAMES_COMMIT)
-		return NIL;
-	if (cache->free_head == NIL && !cache_evict(store))
-		return NIL;
+		return SLOT_NIL;
+	if (cache->free_head.n == NIL && !cache_evict(store))
+		return SLOT_NIL;
 	slot = cache->free_head;
-	ASSERT(slot < cache->donated);
-	ASSERT(cache->frame[slot].state == FRAME_FREE && !cache->frame[slot].key);
-	cache->free_head = cache->frame[slot].hash_next;
-	cache->frame[slot].hash_next = NIL;
+	ASSERT(slot.n < cache->donated);
+	ASSERT(cache->frame[slot.n].state == FRAME_FREE && !cache->frame[slot.n].key);
+	cache->free_head = cache->frame[slot.n].hash_next;
+	cache->frame[slot.n].hash_next = SLOT_NIL;
 	return slot;
 }
 
@@ -349,14 +349,14 @@ void cache_extent_put(struct store *store, const struct disk_reference *referenc
 		      struct place place, const void *data)
 {
 	uint64_t key = extent_key(KEY_EXTENT, reference, place);
-	uint32_t slot = cache_find(store, key);
+	slot_t slot = cache_find(store, key);
 
-	if (slot != NIL && cache_frame(store, slot)->state == FRAME_READING)
+	if (slot.n != NIL && cache_frame(store, slot)->state == FRAME_READING)
 		reader_orphan(store, slot);
-	else if (slot != NIL)
+	else if (slot.n != NIL)
 		cache_drop(store, slot);
 	slot = cache_take(store);
-	if (slot == NIL)
+	if (slot.n == NIL)
 		return;
 	memcpy(cache_data(store, slot), data, PAGE_SIZE);
 	cache_insert(store, slot, key, FRAME_CLEAN);
@@ -381,14 +381,14 @@ static uint32_t range_after(const struct cache *cache, uint32_t number)
 	return low;
 }
 
-static uint32_t slot_of(struct store *store, frame_t frame)
+static slot_t slot_of(struct store *store, frame_t frame)
 {
 	const struct cache *cache = &store->cache;
 	uint32_t after = range_after(cache, frame.n);
 	const struct frame_range *range = after ? &cache->range[after - 1] : NULL;
 
 	ASSERT(range && frame.n - range->first < range->count);
-	return range->slot + (frame.n - range->first);
+	return (slot_t){range->slot.n + (frame.n - range->first)};
 }
 
 enum status store_frame_donate(struct store *store, frame_t frame)
@@ -396,24 +396,25 @@ enum status store_frame_donate(struct store *store, frame_t frame)
 	struct cache *cache = &store->cache;
 	uint32_t after = range_after(cache, frame.n);
 	struct frame_range *range = after ? &cache->range[after - 1] : NULL;
-	uint32_t slot = cache->donated;
+	slot_t slot = {cache->donated};
 
-	if (slot == store->limits.frames)
+	if (slot.n == store->limits.frames)
 		return STATUS_LIMIT;
 	if (range && frame.n - range->first < range->count)
 		return STATUS_EXISTS;
-	if (range && range->first + range->count == frame.n && range->slot + range->count == slot) {
+	if (range && range->first + range->count == frame.n &&
+	    range->slot.n + range->count == slot.n) {
 		range->count++;
 	} else {
 		if (cache->ranges == LIMIT_FRAME_RANGES)
 			return STATUS_LIMIT;
 		memmove(&cache->range[after + 1], &cache->range[after],
 			(cache->ranges - after) * sizeof(*range));
-		cache->range[after] = (struct frame_range){frame.n, slot, 1};
+		cache->range[after] = (struct frame_range){frame.n, 1, slot};
 		cache->ranges++;
 	}
 	cache->donated++;
-	cache->frame[slot] = (struct cache_frame){.number = frame.n, .hash_next = NIL};
+	cache->frame[slot.n] = (struct cache_frame){.number = frame.n, .hash_next = SLOT_NIL};
 	cache->count[FRAME_FREE]++;
 	cache_free(store, slot);
 	return STATUS_OK;
@@ -421,10 +422,10 @@ enum status store_frame_donate(struct store *store, frame_t frame)
 
 enum status store_frame_borrow(struct store *store, frame_t *frame)
 {
-	uint32_t slot;
+	slot_t slot;
 
-	slot = cache_available(store, LIMIT_FRAMES_BORROW) ? cache_take(store) : NIL;
-	if (slot == NIL) {
+	slot = cache_available(store, LIMIT_FRAMES_BORROW) ? cache_take(store) : SLOT_NIL;
+	if (slot.n == NIL) {
 		/* Who waits for frames now is woken when one can be lent. */
 		store->cache.wanted |= WANT_TO_BORROW;
 		return STATUS_NO_MEMORY;
@@ -436,7 +437,7 @@ enum status store_frame_borrow(struct store *store, frame_t *frame)
 
 void store_frame_return(struct store *store, frame_t frame)
 {
-	uint32_t slot = slot_of(store, frame);
+	slot_t slot = slot_of(store, frame);
 
 	ASSERT(cache_frame(store, slot)->state == FRAME_BORROWED);
 	cache_free(store, slot);
@@ -444,7 +445,7 @@ void store_frame_return(struct store *store, frame_t frame)
 
 void store_frame_pin(struct store *store, frame_t frame)
 {
-	uint32_t slot = slot_of(store, frame);
+	slot_t slot = slot_of(store, frame);
 	struct cache_frame *pinned = cache_frame(store, slot);
 
 	ASSERT(pinned->pins < 255 && pinned->state >= FRAME_FAILED);
@@ -455,7 +456,7 @@ void store_frame_pin(struct store *store, frame_t frame)
 
 void store_frame_unpin(struct store *store, frame_t frame)
 {
-	uint32_t slot = slot_of(store, frame);
+	slot_t slot = slot_of(store, frame);
 	struct cache_frame *pinned = cache_frame(store, slot);
 
 	ASSERT(pinned->pins > 0);
@@ -470,10 +471,10 @@ bool cache_durable_step(struct store *store)
 	unsigned released = 0;
 
 	while (released < LIMIT_RELEASE_FRAMES) {
-		uint32_t slot = cache->frame[cache->inflight].left;
+		slot_t slot = cache->frame[cache->inflight.n].left;
 		struct cache_frame *frame = cache_frame(store, slot);
 
-		if (slot == cache->inflight ||
+		if (slot.n == cache->inflight.n ||
 		    (int32_t)((uint32_t)store->record.generation - frame->tag) < 0)
 			break;
 		ASSERT(frame->state == FRAME_INFLIGHT);

@@ -14,6 +14,12 @@
 
 /* ---- cache.c ------------------------------------------------------------ */
 
+/* A frame by the place of its descriptor (frame_t: by that of its memory). */
+typedef struct {
+	uint32_t n;
+} slot_t;
+#define SLOT_NIL ((slot_t){NIL})
+
 enum frame_state {
 	FRAME_FREE,	/* on the free list */
 	FRAME_BORROWED, /* used by the owner for something else */
@@ -32,10 +38,10 @@ struct layout;
 
 struct cache_frame {
 	uint64_t key;
-	uint32_t hash_next;
-	uint32_t left;	/* tree: left child; list: previous */
-	uint32_t right; /* tree: right child; list: next */
-	uint32_t tag;	/* by state, see above */
+	slot_t hash_next;
+	slot_t left;  /* tree: left child; list: previous */
+	slot_t right; /* tree: right child; list: next */
+	uint32_t tag; /* by state, see above */
 	uint32_t number;
 	uint32_t state : 4;
 	uint32_t pins : 8;
@@ -52,20 +58,21 @@ static_assert(DISK_PAGE_MAX <= KEY_NUMBER && !((KEY_SPACE | KEY_EXTENT | KEY_STO
 	      "what a key is of is told apart from its number");
 
 struct frame_range {
-	uint32_t first, slot, count;
+	uint32_t first, count; /* of frames, by their memory */
+	slot_t slot;	       /* of the first */
 };
 
 enum { WANT_TO_READ = 1, WANT_TO_KEEP = 2, WANT_TO_BORROW = 4 };
 
 struct cache {
 	struct cache_frame *frame; /* limits.frames, then the two list heads */
-	uint32_t *bucket;
+	slot_t *bucket;
 	uint32_t buckets;
 	uint8_t *base;
 	uint32_t donated;
-	uint32_t free_head;
-	uint32_t lru;	   /* list head: most recently used first */
-	uint32_t inflight; /* list head: oldest last */
+	slot_t free_head;
+	slot_t lru;	 /* list head: most recently used first */
+	slot_t inflight; /* list head: oldest last */
 	uint32_t lru_count;
 	uint32_t count[FRAME_STATES];
 	uint32_t serial;
@@ -78,26 +85,26 @@ struct cache {
 void cache_init(struct store *store, struct layout *layout, uint8_t *base);
 uint32_t cache_frames(const struct store *store); /* that were donated */
 void cache_details(const struct store *store, struct store_details *details);
-struct cache_frame *cache_frame(struct store *store, uint32_t slot);
-void *cache_data(struct store *store, uint32_t slot);
-uint32_t cache_find(struct store *store, uint64_t key);
+struct cache_frame *cache_frame(struct store *store, slot_t slot);
+void *cache_data(struct store *store, slot_t slot);
+slot_t cache_find(struct store *store, uint64_t key);
 /* A frame of nobody's; NIL: none.  Owners' requests leave a few to the commit. */
-uint32_t cache_take(struct store *store);
+slot_t cache_take(struct store *store);
 bool cache_available(const struct store *store, uint32_t beyond);
-void cache_insert(struct store *store, uint32_t slot, uint64_t key, enum frame_state state);
-void cache_state_set(struct store *store, uint32_t slot, enum frame_state state);
-void cache_unhash(struct store *store, uint32_t slot);
+void cache_insert(struct store *store, slot_t slot, uint64_t key, enum frame_state state);
+void cache_state_set(struct store *store, slot_t slot, enum frame_state state);
+void cache_unhash(struct store *store, slot_t slot);
 /* Forgets what the frame holds (CLEAN, FAILED or on no list) and frees it. */
-void cache_drop(struct store *store, uint32_t slot);
-void cache_touch(struct store *store, uint32_t slot);
-void cache_retire(struct store *store, uint32_t slot); /* the opposite */
+void cache_drop(struct store *store, slot_t slot);
+void cache_touch(struct store *store, slot_t slot);
+void cache_retire(struct store *store, slot_t slot); /* the opposite */
 /* Until the next release the frame is not evicted. */
-void cache_hold(struct store *store, uint32_t slot);
+void cache_hold(struct store *store, slot_t slot);
 void cache_release_held(struct store *store);
 /* The list of frames in flight: adds the newest; which is that, NIL: there is none. */
-void cache_inflight_add(struct store *store, uint32_t slot);
-uint32_t cache_inflight_newest(const struct store *store);
-void cache_list_remove(struct store *store, uint32_t slot);
+void cache_inflight_add(struct store *store, slot_t slot);
+slot_t cache_inflight_newest(const struct store *store);
+void cache_list_remove(struct store *store, slot_t slot);
 /* A written extent, kept so that it need not be read again. */
 void cache_extent_put(struct store *store, const struct disk_reference *reference,
 		      struct place place, const void *data);
@@ -111,13 +118,13 @@ void cache_step(struct store *store); /* wakes who waits for frames, if there ar
 
 /* ---- tree.c: a treap of frames keyed by page number -------------------- */
 
-void tree_insert(struct store *store, uint32_t *root, uint32_t slot);
-void tree_remove(struct store *store, uint32_t *root, uint32_t slot);
-uint32_t tree_first(struct store *store, uint32_t root);
-uint32_t tree_last(struct store *store, uint32_t root);
+void tree_insert(struct store *store, slot_t *root, slot_t slot);
+void tree_remove(struct store *store, slot_t *root, slot_t slot);
+slot_t tree_first(struct store *store, slot_t root);
+slot_t tree_last(struct store *store, slot_t root);
 /* The first at or after / the last before `page`; NIL when there is none. */
-uint32_t tree_at_or_after(struct store *store, uint32_t root, uint64_t page);
-uint32_t tree_before(struct store *store, uint32_t root, uint64_t page);
+slot_t tree_at_or_after(struct store *store, slot_t root, uint64_t page);
+slot_t tree_before(struct store *store, slot_t root, uint64_t page);
 
 /* ---- reader.c ------------------------------------------------------------ */
 
@@ -129,7 +136,7 @@ struct read {
 	struct place place;
 	uint64_t durable; /* newest durable generation at the start */
 	uint8_t *bounce;
-	uint32_t slot;
+	slot_t slot;
 	enum read_state state;
 	bool orphan; /* the page was cleared: free the frame, tell nobody */
 	volatile bool done;
@@ -153,7 +160,7 @@ enum status extent_get_stored(struct store *store, const struct disk_reference *
 			      struct place place, const void **data);
 /* Its frame is the first to be used for something else: it was needed once. */
 void extent_forget(struct store *store, const struct disk_reference *reference, struct place place);
-uint32_t reader_find(struct store *store, uint64_t key); /* NIL, too: it is to be read again */
+slot_t reader_find(struct store *store, uint64_t key); /* NIL, too: it is to be read again */
 /* Starts reading the page into a fresh frame; WAIT. */
 enum status reader_page(struct store *store, page_t page, const struct disk_reference *reference);
 /* Verifies and decodes what was read (at `stored`) into `page`. */
@@ -164,7 +171,7 @@ void extent_report(struct store *store, const struct disk_reference *reference, 
 /* Under which an extent is cached: its sector, its checksum and its place, for
  * what was verified for one place is not verified for another (S5). */
 uint64_t extent_key(uint64_t kind, const struct disk_reference *reference, struct place place);
-void reader_orphan(struct store *store, uint32_t slot);
+void reader_orphan(struct store *store, slot_t slot);
 bool reader_step(struct store *store);
 bool reader_busy(const struct store *store);
 bool reader_is_idle(const struct store *store, uint32_t read); /* this one of its requests */

@@ -160,7 +160,7 @@ static enum status read_start(struct store *store, uint64_t key,
 			      const struct disk_reference *reference, struct place place)
 {
 	struct read *read;
-	uint32_t slot;
+	slot_t slot;
 
 	/* The last look at the fields before a buffer is filled by them. */
 	if (reference_is_null(reference) ||
@@ -170,8 +170,8 @@ static enum status read_start(struct store *store, uint64_t key,
 	}
 	operation_waits(store);
 	read = read_idle(store);
-	slot = read ? cache_take(store) : NIL;
-	if (slot == NIL)
+	slot = read ? cache_take(store) : SLOT_NIL;
+	if (slot.n == NIL)
 		return cache_wait_frames(store, false);
 	cache_insert(store, slot, key, FRAME_READING);
 	cache_frame(store, slot)->tag = (uint32_t)(read - store->reader.read);
@@ -196,10 +196,10 @@ static enum status read_start(struct store *store, uint64_t key,
 	return store_wait_for(store, read_channel(store, read));
 }
 
-uint32_t reader_find(struct store *store, uint64_t key)
+slot_t reader_find(struct store *store, uint64_t key)
 {
-	uint32_t slot = cache_find(store, key);
-	const struct cache_frame *frame = slot == NIL ? NULL : cache_frame(store, slot);
+	slot_t slot = cache_find(store, key);
+	const struct cache_frame *frame = slot.n == NIL ? NULL : cache_frame(store, slot);
 
 	if (!frame || frame->state != FRAME_FAILED ||
 	    (frame->tag & ((1u << READ_TOLD_SHIFT) - 1)) != STATUS_IO ||
@@ -207,18 +207,18 @@ uint32_t reader_find(struct store *store, uint64_t key)
 		return slot;
 	/* Whom it was told has had time. */
 	cache_drop(store, slot);
-	return NIL;
+	return SLOT_NIL;
 }
 
 /* What to answer for a cached frame: OK, WAIT, or how its read failed. */
-static enum status read_outcome(struct store *store, uint32_t slot, enum disk_tree tree)
+static enum status read_outcome(struct store *store, slot_t slot, enum disk_tree tree)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 	enum status status;
 
 	if (frame->state == FRAME_READING) {
 		ASSERT(frame->tag < store->limits.read_requests);
-		ASSERT(store->reader.read[frame->tag].slot == slot);
+		ASSERT(store->reader.read[frame->tag].slot.n == slot.n);
 		operation_waits(store);
 		return store_wait_for(store, read_channel(store, &store->reader.read[frame->tag]));
 	}
@@ -241,10 +241,10 @@ static enum status extent_find(struct store *store, uint64_t kind,
 			       const void **data)
 {
 	uint64_t key = extent_key(kind, reference, place);
-	uint32_t slot = reader_find(store, key);
+	slot_t slot = reader_find(store, key);
 	enum status status;
 
-	if (slot == NIL)
+	if (slot.n == NIL)
 		return read_start(store, key, reference, place);
 	status = read_outcome(store, slot, place.tree);
 	if (status != STATUS_OK)
@@ -271,25 +271,25 @@ void extent_forget(struct store *store, const struct disk_reference *reference, 
 	static const uint64_t kinds[] = {KEY_EXTENT, KEY_STORED};
 
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		uint32_t slot = cache_find(store, extent_key(kinds[i], reference, place));
+		slot_t slot = cache_find(store, extent_key(kinds[i], reference, place));
 
-		if (slot != NIL)
+		if (slot.n != NIL)
 			cache_retire(store, slot);
 	}
 }
 
 enum status reader_page(struct store *store, page_t page, const struct disk_reference *reference)
 {
-	uint32_t slot = reader_find(store, KEY_SPACE | page.n);
+	slot_t slot = reader_find(store, KEY_SPACE | page.n);
 	struct place place = {DISK_TREE_SPACE, 0, page.n};
 
-	if (slot != NIL)
+	if (slot.n != NIL)
 		return read_outcome(store, slot, place.tree);
 	ASSERT(reference); /* who passes none has seen the frame */
 	return read_start(store, KEY_SPACE | page.n, reference, place);
 }
 
-void reader_orphan(struct store *store, uint32_t slot)
+void reader_orphan(struct store *store, slot_t slot)
 {
 	ASSERT(cache_frame(store, slot)->state == FRAME_READING);
 	ASSERT(!store->reader.read[cache_frame(store, slot)->tag].orphan);

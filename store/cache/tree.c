@@ -19,10 +19,9 @@ static uint64_t tree_priority(const struct cache_frame *frame)
 }
 
 /* Hangs what is below `from` under *low (keys < key) and *high (the others). */
-static void tree_split(struct store *store, uint32_t from, uint64_t key, uint32_t *low,
-		       uint32_t *high)
+static void tree_split(struct store *store, slot_t from, uint64_t key, slot_t *low, slot_t *high)
 {
-	while (from != NIL) {
+	while (from.n != NIL) {
 		struct cache_frame *frame = cache_frame(store, from);
 
 		if (frame->key < key) {
@@ -35,20 +34,20 @@ static void tree_split(struct store *store, uint32_t from, uint64_t key, uint32_
 			from = frame->left;
 		}
 	}
-	*low = NIL;
-	*high = NIL;
+	*low = SLOT_NIL;
+	*high = SLOT_NIL;
 }
 
-void tree_insert(struct store *store, uint32_t *root, uint32_t slot)
+void tree_insert(struct store *store, slot_t *root, slot_t slot)
 {
 	struct cache_frame *new = cache_frame(store, slot);
 	uint64_t priority = tree_priority(new);
-	uint32_t *link = root;
-	uint32_t below;
+	slot_t *link = root;
+	slot_t below;
 
 	ASSERT(new->state == FRAME_DIRTY);
 	ASSERT(cache_frame(store, slot)->key & KEY_SPACE);
-	while (*link != NIL) {
+	while (link->n != NIL) {
 		struct cache_frame *frame = cache_frame(store, *link);
 
 		ASSERT(frame->key != new->key);
@@ -61,21 +60,21 @@ void tree_insert(struct store *store, uint32_t *root, uint32_t slot)
 	tree_split(store, below, new->key, &new->left, &new->right);
 }
 
-void tree_remove(struct store *store, uint32_t *root, uint32_t slot)
+void tree_remove(struct store *store, slot_t *root, slot_t slot)
 {
 	struct cache_frame *old = cache_frame(store, slot);
-	uint32_t *link = root;
-	uint32_t left = old->left, right = old->right;
+	slot_t *link = root;
+	slot_t left = old->left, right = old->right;
 
 	ASSERT(old->state == FRAME_DIRTY || old->state == FRAME_HIDDEN);
-	while (*link != slot) {
+	while (link->n != slot.n) {
 		struct cache_frame *frame;
 
-		ASSERT(*link != NIL);
+		ASSERT(link->n != NIL);
 		frame = cache_frame(store, *link);
 		link = old->key < frame->key ? &frame->left : &frame->right;
 	}
-	while (left != NIL && right != NIL) {
+	while (left.n != NIL && right.n != NIL) {
 		struct cache_frame *l = cache_frame(store, left);
 		struct cache_frame *r = cache_frame(store, right);
 
@@ -89,28 +88,28 @@ void tree_remove(struct store *store, uint32_t *root, uint32_t slot)
 			right = r->left;
 		}
 	}
-	*link = left != NIL ? left : right;
+	*link = left.n != NIL ? left : right;
 }
 
-uint32_t tree_first(struct store *store, uint32_t root)
+slot_t tree_first(struct store *store, slot_t root)
 {
-	while (root != NIL && cache_frame(store, root)->left != NIL)
+	while (root.n != NIL && cache_frame(store, root)->left.n != NIL)
 		root = cache_frame(store, root)->left;
 	return root;
 }
 
-uint32_t tree_last(struct store *store, uint32_t root)
+slot_t tree_last(struct store *store, slot_t root)
 {
-	while (root != NIL && cache_frame(store, root)->right != NIL)
+	while (root.n != NIL && cache_frame(store, root)->right.n != NIL)
 		root = cache_frame(store, root)->right;
 	return root;
 }
 
-uint32_t tree_at_or_after(struct store *store, uint32_t root, uint64_t page)
+slot_t tree_at_or_after(struct store *store, slot_t root, uint64_t page)
 {
-	uint32_t best = NIL;
+	slot_t best = SLOT_NIL;
 
-	while (root != NIL) {
+	while (root.n != NIL) {
 		struct cache_frame *frame = cache_frame(store, root);
 
 		if ((frame->key & KEY_NUMBER) >= page) {
@@ -123,11 +122,11 @@ uint32_t tree_at_or_after(struct store *store, uint32_t root, uint64_t page)
 	return best;
 }
 
-uint32_t tree_before(struct store *store, uint32_t root, uint64_t page)
+slot_t tree_before(struct store *store, slot_t root, uint64_t page)
 {
-	uint32_t best = NIL;
+	slot_t best = SLOT_NIL;
 
-	while (root != NIL) {
+	while (root.n != NIL) {
 		struct cache_frame *frame = cache_frame(store, root);
 
 		if ((frame->key & KEY_NUMBER) < page) {

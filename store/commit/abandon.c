@@ -51,7 +51,7 @@ uint32_t commit_slot_next(struct store *store)
 
 bool store_commit_blocks(const struct store *store)
 {
-	return store->commit.phase < COMMIT_DRAIN && store->commit.frozen != NIL;
+	return store->commit.phase < COMMIT_DRAIN && store->commit.frozen.n != NIL;
 }
 
 void store_commit_abandon(struct store *store)
@@ -77,7 +77,7 @@ void abandon_begin(struct store *store)
 	commit->phase = COMMIT_ABANDON;
 }
 
-void abandon_frozen(struct store *store, uint32_t slot)
+void abandon_frozen(struct store *store, slot_t slot)
 {
 	struct commit *commit = &store->commit;
 
@@ -94,9 +94,9 @@ void abandon_frozen(struct store *store, uint32_t slot)
 /* The newest page in flight, if it is of this commit and not of a durable one. */
 static bool abandon_inflight(struct store *store)
 {
-	uint32_t slot = cache_inflight_newest(store);
+	slot_t slot = cache_inflight_newest(store);
 
-	if (slot == NIL || cache_frame(store, slot)->tag != (uint32_t)store->next.generation)
+	if (slot.n == NIL || cache_frame(store, slot)->tag != (uint32_t)store->next.generation)
 		return false;
 	page_dirty(store, slot);
 	return true;
@@ -114,7 +114,7 @@ static void recount_begin(struct store *store)
 	struct commit *commit = &store->commit;
 
 	/* All are dirty again. */
-	ASSERT(commit->frozen == NIL && !commit->frozen_pages);
+	ASSERT(commit->frozen.n == NIL && !commit->frozen_pages);
 	clears_join(&store->clears[0], &store->clears[1]);
 	reserve_carry(store);
 	commit->delta = true;
@@ -135,11 +135,11 @@ static bool recount_step(struct store *store)
 {
 	struct commit *commit = &store->commit;
 	uint64_t from = commit->recounted == NIL_KEY ? 0 : commit->recounted + 1;
-	uint32_t slot = tree_at_or_after(store, store->dirty, from);
+	slot_t slot = tree_at_or_after(store, store->dirty, from);
 	struct reserve one;
 	uint64_t page;
 
-	if (slot == NIL)
+	if (slot.n == NIL)
 		return false;
 	page = cache_frame(store, slot)->key & KEY_NUMBER;
 	one = reserve_of_next(store, commit->recounted, page);
@@ -176,7 +176,7 @@ bool abandon_step(struct store *store)
 {
 	struct commit *commit = &store->commit;
 
-	if (commit->frozen != NIL) {
+	if (commit->frozen.n != NIL) {
 		abandon_frozen(store, tree_first(store, commit->frozen));
 		return true;
 	}

@@ -22,7 +22,7 @@
 
 void commit_init(struct store *store, struct layout *layout)
 {
-	store->commit.frozen = NIL;
+	store->commit.frozen = SLOT_NIL;
 	store->commit.early = layout_take(layout, LIMIT_EARLY * sizeof(struct early), 64);
 }
 
@@ -121,8 +121,8 @@ static void record_prepare(struct store *store, uint64_t generation)
 static uint64_t max_page(struct store *store)
 {
 	const struct overlay *overlay = &store->overlay;
-	uint32_t last = tree_last(store, store->dirty);
-	uint64_t page = last == NIL ? NIL_KEY : cache_frame(store, last)->key & KEY_NUMBER;
+	slot_t last = tree_last(store, store->dirty);
+	uint64_t page = last.n == NIL ? NIL_KEY : cache_frame(store, last)->key & KEY_NUMBER;
 
 	if (overlay->count && (page == NIL_KEY || overlay->entry[overlay->count - 1].page > page))
 		page = overlay->entry[overlay->count - 1].page;
@@ -157,14 +157,14 @@ static void freeze(struct store *store)
 	struct commit *commit = &store->commit;
 
 	/* What the commit before took along is written, or is dirty again. */
-	ASSERT(commit->frozen == NIL && !commit->frozen_pages && !store->clears[1].count);
-	ASSERT((store->dirty == NIL) == !store->dirty_pages);
+	ASSERT(commit->frozen.n == NIL && !commit->frozen_pages && !store->clears[1].count);
+	ASSERT((store->dirty.n == NIL) == !store->dirty_pages);
 	commit->max_page = max_page(store);
 	commit->frozen = store->dirty;
 	commit->frozen_pages = store->dirty_pages;
 	if (commit->max_page != NIL_KEY && map_height_for(commit->max_page) > commit->height)
 		commit->height = map_height_for(commit->max_page);
-	store->dirty = NIL;
+	store->dirty = SLOT_NIL;
 	store->dirty_pages = 0;
 	store->clears[1] = store->clears[0];
 	store->clears[0].count = 0;
@@ -403,7 +403,7 @@ static void drain_begin(struct store *store)
 	struct commit *commit = &store->commit;
 
 	/* All that the commit takes along is staged. */
-	ASSERT(commit->frozen == NIL && !commit->frozen_pages && !commit->early_count);
+	ASSERT(commit->frozen.n == NIL && !commit->frozen_pages && !commit->early_count);
 	ASSERT(commit->phase == COMMIT_DRAIN);
 	stage_close(store);
 	predecessor_count(store);

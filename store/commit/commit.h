@@ -7,6 +7,7 @@
 #ifndef STORE_COMMIT_COMMIT_H
 #define STORE_COMMIT_COMMIT_H
 
+#include "store/cache/cache.h"
 #include "store/limits.h"
 #include "store/map/map.h"
 #include "store/space/space.h"
@@ -59,7 +60,7 @@ struct commit {
 	bool delta;		/* no tree is written */
 	uint32_t overlay_index; /* full: next entry of the newest overlay */
 	uint64_t superseded;	/* of these: replaced or cleared by this commit */
-	uint32_t frozen;	/* tree of frames */
+	slot_t frozen;		/* tree of frames */
 	uint64_t frozen_pages;
 	unsigned height;     /* of the space when it is done, at most */
 	uint64_t max_page;   /* largest written, NIL_KEY: none is */
@@ -113,9 +114,9 @@ void commit_limit_pass(struct store *store, generation_t generation, uint64_t cu
 
 /* ---- abandon.c, commit_space.c ------------------------------------------------ */
 
-void abandon_frozen(struct store *store, uint32_t slot); /* this page is dirty again */
+void abandon_frozen(struct store *store, slot_t slot); /* this page is dirty again */
 /* Stages a frozen page before its turn, so that it can be written. */
-enum status commit_stage_early(struct store *store, uint32_t slot);
+enum status commit_stage_early(struct store *store, slot_t slot);
 void commit_free(struct store *store, enum disk_tree tree, const struct disk_reference *reference,
 		 uint64_t end);
 

@@ -85,7 +85,7 @@ static enum status page_stage(struct store *store, uint64_t page, const void *da
 	return STATUS_OK;
 }
 
-static void frozen_remove(struct store *store, uint32_t slot)
+static void frozen_remove(struct store *store, slot_t slot)
 {
 	ASSERT(store->commit.frozen_pages);
 	tree_remove(store, &store->commit.frozen, slot);
@@ -93,7 +93,7 @@ static void frozen_remove(struct store *store, uint32_t slot)
 	store->statistics.pages_written++;
 }
 
-enum status commit_stage_early(struct store *store, uint32_t slot)
+enum status commit_stage_early(struct store *store, slot_t slot)
 {
 	struct commit *commit = &store->commit;
 	struct early early = {.page = cache_frame(store, slot)->key & KEY_NUMBER};
@@ -180,7 +180,7 @@ static void page_put(struct store *store, uint64_t page, const struct disk_refer
 	next->entry[next->count++] = (struct disk_delta){page, *reference};
 }
 
-static enum status frozen_write(struct store *store, uint32_t slot)
+static enum status frozen_write(struct store *store, slot_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 	uint64_t page = frame->key & KEY_NUMBER;
@@ -270,8 +270,8 @@ static enum status space_finish(struct store *store, bool *done)
 enum status commit_space_step(struct store *store, bool *done)
 {
 	struct commit *commit = &store->commit;
-	uint32_t slot = tree_first(store, commit->frozen);
-	uint64_t frozen = slot == NIL ? NIL_KEY : cache_frame(store, slot)->key & KEY_NUMBER;
+	slot_t slot = tree_first(store, commit->frozen);
+	uint64_t frozen = slot.n == NIL ? NIL_KEY : cache_frame(store, slot)->key & KEY_NUMBER;
 	uint64_t early = commit->early_count ? commit->early[0].page : NIL_KEY;
 	uint64_t page = frozen < early ? frozen : early;
 	uint64_t kept = overlay_next(store, page);

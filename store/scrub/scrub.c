@@ -120,7 +120,7 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
 		scrub->repaired += damage->repaired;
 		return status;
 	}
-	status = scrubber_read(store, sector, BLOCK_SECTORS, 0, &data);
+	status = scrubber_read(store, sector, BLOCK_SECTORS, (generation_t){0}, &data);
 	if (status == STATUS_WAIT)
 		return status;
 	if (status == STATUS_OK && memcmp(data, store->superblock, BLOCK_SIZE) == 0) {
@@ -143,7 +143,7 @@ static enum status superblock_scrub(struct store *store, struct store_scrub *scr
  * Is the record of this generation in its slot?  What is longer than a request was
  * written through another device and is left to the mount, which reads in parts.
  */
-static enum status slot_scrub(struct store *store, uint32_t slot, uint64_t generation,
+static enum status slot_scrub(struct store *store, uint32_t slot, generation_t generation,
 			      struct disk_reference *reference)
 {
 	sector_t sector = record_sector(slot);
@@ -151,7 +151,7 @@ static enum status slot_scrub(struct store *store, uint32_t slot, uint64_t gener
 	enum status status = scrubber_read(store, sector, 1, generation, &data);
 
 	*reference = (struct disk_reference){
-		.sector_low = (uint32_t)sector.n, .sectors = 1, .birth = generation};
+		.sector_low = (uint32_t)sector.n, .sectors = 1, .birth = generation.n};
 	if (status != STATUS_OK)
 		return status;
 	reference->sectors = (uint8_t)slot_sectors(data);
@@ -162,7 +162,7 @@ static enum status slot_scrub(struct store *store, uint32_t slot, uint64_t gener
 		return status;
 	/* The buffer is the scrub's own; the checksum's field is zero for a moment. */
 	if (slot_classify(store, slot, (void *)data) == SLOT_RECORD &&
-	    ((const struct disk_record *)data)->generation == generation)
+	    ((const struct disk_record *)data)->generation == generation.n)
 		return STATUS_OK;
 	return STATUS_CORRUPT;
 }
@@ -186,7 +186,7 @@ static enum status record_scrub(struct store *store, struct store_scrub *scrub,
 		phase_begin(scrub, STORE_SCRUB_CATALOGUE);
 		return STATUS_OK;
 	}
-	status = slot_scrub(store, slot, generation, &reference);
+	status = slot_scrub(store, slot, (generation_t){generation}, &reference);
 	if (status == STATUS_WAIT)
 		return status;
 	scrub->number++;

@@ -31,8 +31,8 @@ struct scrubber {
 void scrubber_lay_out(struct store *store, struct layout *layout);
 /* The sectors of something durable since generation `birth`, as they are on the
  * disk now; no more than a request takes.  OK, WAIT, IO. */
-enum status scrubber_read(struct store *store, sector_t sector, uint32_t sectors, uint64_t birth,
-			  const uint8_t **data);
+enum status scrubber_read(struct store *store, sector_t sector, uint32_t sectors,
+			  generation_t birth, const uint8_t **data);
 /* Only while not busy; WAIT, and then `written` says how it went. */
 enum status scrubber_write(struct store *store, sector_t sector, uint32_t sectors, void *data);
 bool scrubber_busy(const struct store *store);

@@ -75,8 +75,8 @@ static void window_start(struct store *store, sector_t sector, uint32_t sectors)
 	scrubber_start(store, BLOCK_READ, (sector_t){first}, count, store->scrubber.buffer);
 }
 
-enum status scrubber_read(struct store *store, sector_t sector, uint32_t sectors, uint64_t birth,
-			  const uint8_t **data)
+enum status scrubber_read(struct store *store, sector_t sector, uint32_t sectors,
+			  generation_t birth, const uint8_t **data)
 {
 	struct scrubber *scrubber = &store->scrubber;
 	const struct block_request *request = &scrubber->request;
@@ -84,7 +84,7 @@ enum status scrubber_read(struct store *store, sector_t sector, uint32_t sectors
 
 	if (scrubber->state != SCRUBBER_IDLE)
 		return scrubber_wait(store);
-	if (!scrubber->held || birth > scrubber->durable || sector.n < first ||
+	if (!scrubber->held || birth.n > scrubber->durable || sector.n < first ||
 	    sector.n + sectors > first + request->sectors) {
 		window_start(store, sector, sectors);
 	} else if (request->status == STATUS_OK) {

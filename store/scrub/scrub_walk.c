@@ -80,8 +80,9 @@ static enum status extent_scrub(struct store *store, const struct disk_reference
 {
 	struct disk_snapshot snapshot;
 	const uint8_t *stored;
-	enum status status = scrubber_read(store, disk_reference_sector(reference),
-					   reference->sectors, reference->birth, &stored);
+	enum status status =
+		scrubber_read(store, disk_reference_sector(reference), reference->sectors,
+			      (generation_t){reference->birth}, &stored);
 
 	if (status == STATUS_WAIT)
 		return status;

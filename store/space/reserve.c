@@ -309,14 +309,14 @@ struct neighbours {
 
 static struct neighbours neighbours_find(struct store *store, uint64_t page)
 {
-	const uint32_t slots[] = {tree_before(store, store->dirty, page),
-				  tree_at_or_after(store, store->dirty, page)};
+	const slot_t slots[] = {tree_before(store, store->dirty, page),
+				tree_at_or_after(store, store->dirty, page)};
 	const struct overlay *overlay = &store->overlay;
 	struct neighbours found = {.count = 0};
 	uint32_t at;
 
 	for (unsigned i = 0; i < 2; i++)
-		if (slots[i] != NIL)
+		if (slots[i].n != NIL)
 			found.page[found.count++] = cache_frame(store, slots[i])->key & KEY_NUMBER;
 	if (commit_is_full(store))
 		return found;

@@ -18,14 +18,14 @@ static inline void damage_place(struct fixture *f, const struct disk_root *root,
 	struct disk_reference reference;
 	enum status status;
 	uint64_t sector;
-	uint32_t slot;
+	slot_t slot;
 
 	while ((status = map_lookup_node(f->store, root, place, &reference)) == STATUS_WAIT)
 		fixture_wait(f);
 	assert_int_equal(status, STATUS_OK);
 	assert_false(reference_is_null(&reference));
 	slot = cache_find(f->store, extent_key(KEY_EXTENT, &reference, place));
-	if (slot != NIL)
+	if (slot.n != NIL)
 		cache_drop(f->store, slot);
 	sector = disk_reference_sector(&reference).n;
 	if (fault == FAULT_READ)

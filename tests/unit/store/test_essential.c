@@ -314,9 +314,9 @@ static void test_new_nodes_are_read(void **state)
 		fixture_poll(&f->device, false);
 		store_step(store);
 	}
-	for (uint32_t slot = 0; slot < store->cache.donated; slot++)
-		if (store->cache.frame[slot].state == FRAME_CLEAN &&
-		    store->cache.frame[slot].key & KEY_EXTENT)
+	for (slot_t slot = {0}; slot.n < store->cache.donated; slot.n++)
+		if (cache_frame(store, slot)->state == FRAME_CLEAN &&
+		    cache_frame(store, slot)->key & KEY_EXTENT)
 			cache_drop(store, slot);
 	assert_int_equal(store_settle(store), STATUS_OK);
 	steps(f);

@@ -361,7 +361,7 @@ static void test_fall_back_to_too_large(void **state)
 
 /* The entry of the one snapshot that descends from the dying one, as the cache has it;
  * the deletion has come as far as to know it. */
-static struct disk_snapshot *child_of_dying(struct fixture *f, uint32_t *slot, uint64_t *sector)
+static struct disk_snapshot *child_of_dying(struct fixture *f, slot_t *slot, uint64_t *sector)
 {
 	struct place place = {DISK_TREE_CATALOGUE, 0, 2};
 	struct disk_reference reference;
@@ -401,7 +401,7 @@ static void test_child_that_is_none(void **state)
 		struct store_commit_request request = {.action = STORE_ACTION_NONE};
 		generation_t generation;
 		uint64_t sector;
-		uint32_t slot;
+		slot_t slot;
 
 		child_of_dying(f, &slot, &sector)->parent = 0;
 		if (damaged) {
