@@ -369,6 +369,16 @@ static void restart_registers(struct disk_machine *machine)
 	machine->state = MACHINE_READY;
 }
 
+/* Whoever may get hold of any machine may have put something into this one meanwhile. */
+static bool machine_is_untouched(const struct disk_machine *machine)
+{
+	bool untouched = machine->state == MACHINE_STOPPED;
+
+	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++)
+		untouched &= !machine->attachments[i].segment.version;
+	return untouched;
+}
+
 static enum status restart_start(void)
 {
 	struct disk_capability capability[GRANTS];
@@ -382,6 +392,8 @@ static enum status restart_start(void)
 	ASSERT(restart.page == restart.plan.total_pages); /* all of it is there */
 	if (status == STATUS_OK)
 		status = machine_prepare(&kernel.space, object, &machine);
+	if (status == STATUS_OK && !machine_is_untouched(machine))
+		status = STATUS_BUSY;
 	if (status == STATUS_OK)
 		status = object_resolve(&kernel.space, &machine->table, OBJECT_TABLE, 0, &table);
 	/* All slots lie in the table's first page. */

@@ -6,6 +6,7 @@
  *	hog call N PRIORITY	N machines that wait for room in one full port
  *	hog measure N		what the ends of large things cost; then N more of these, and
  *				what a message to another port costs, and the end of a table
+ *	hog meddle		attaches something to each machine that does not run yet
  *	hog turn		says that it runs, each time that it was given 20 million steps
  *	hog lives N		N ports, one after the other, and of each size, from small to
  *				large, as many segments as can be had; none of them stays
@@ -230,6 +231,26 @@ static void lives(uint64_t count)
 	log_print("they lived");
 }
 
+static void __attribute__((noreturn)) meddle(void)
+{
+	struct machine machine = MACHINE(slot_take());
+	struct segment segment = SEGMENT(slot_take());
+
+	if (bank_segment(OWN_BANK, MACHINE_ATTACHMENTS * PAGE_SIZE, 0, segment.slot) != STATUS_OK ||
+	    machine_attach(OWN_MACHINE, segment, 0, 0, RIGHT_READ, true) != STATUS_OK)
+		program_fail("there is no segment");
+	log_print("it meddles");
+	for (;;) {
+		struct abi_machine_info info = {.object = 0};
+
+		while (system_machine_next(info.object, &info, machine.slot) == STATUS_OK)
+			for (uint64_t i = 0; i < MACHINE_ATTACHMENTS; i++)
+				if (info.state == MACHINE_STOPPED)
+					machine_attach(machine, segment, i, 1, RIGHT_READ, false);
+		clock_sleep_until(clock_uptime() + NS_PER_SECOND / 100);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t count = 0, priority = 0;
@@ -253,6 +274,8 @@ int main(int argc, char **argv)
 
 		message_call(PORT(SLOT_FULL), &message);
 	}
+	if (text_equal(argv[1], "meddle"))
+		meddle();
 	while (text_equal(argv[1], "spin"))
 		steps(1000);
 	while (text_equal(argv[1], "turn")) {

@@ -9,10 +9,11 @@ import pathlib
 import random
 import re
 import struct
+import subprocess
 import time
 
 import pytest
-from conftest import make_image, mkstore, mkstore_json, verify
+from conftest import make_image, mkstore, mkstore_json, program_command, verify, wait_for
 
 from console import (BACK, KERNEL, attached, damaged_file, from_menu, give_up, kernel_command, machine_number,
                      object_range, power_off, send_break, spoil, stall, until)
@@ -215,6 +216,24 @@ def test_restart_given_up(large_image, before):
         until(lambda: "not started" not in kernel_command(machine, "machines"))
         machine.type("continue\r")
         machine.wait(r"^perdure> ")
+        power_off(machine)
+    as_it_was(large_image, before)
+
+
+def test_restart_meddled_with(large_image, before, tmp_path):
+    """Who may get hold of every machine has filled the new one before it begins."""
+    subprocess.run(program_command("tests/system/hog.c", tmp_path / "hog"), check=True)
+    mkstore("put", large_image, tmp_path / "hog", "/bin/hog")
+    with Machine(large_image) as machine:
+        machine.wait_prompt()
+        machine.command("run -g hog meddle")
+        wait_for(machine, "log 20", "it meddles")
+        send_break(machine)
+        machine.wait(rf"^{KERNEL}")
+        said = kernel_command(machine, "restart /bin/large")
+        assert "no new shell could be made: another operation" in said
+        kernel_command(machine, "continue", BACK)
+        machine.command("kill hog")
         power_off(machine)
     as_it_was(large_image, before)
 
