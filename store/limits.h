@@ -61,7 +61,7 @@
 #define LIMIT_CLEAR_BLOCKS	32u /* blocks of the slop that clearing may count on */
 #define LIMIT_NODE_SECTORS	6u  /* a node compressed: for an estimate only */
 #define LIMIT_COMMIT_READS	3u  /* tries of a read that a commit cannot do without */
-#define LIMIT_FAILURES		8u  /* commits in a row until a read error counts as damage */
+#define LIMIT_STARVED		8u /* commits that find no room until a read error counts as damage */
 #define LIMIT_STRIKES		3u  /* tombstones that a slot refuses before it is read */
 #define LIMIT_PRESSURE_BLOCKS	64u /* blocks reserved that never press for a checkpoint */
 

@@ -54,6 +54,7 @@ struct store {
 	bool keeping;	    /* of essential nodes: no operation of the owner asks either */
 	enum status health; /* how the last commit ended */
 	uint32_t failures;  /* commits in a row; until one succeeds they flush data first */
+	uint32_t starved;   /* of these: for room that an unread page of the map kept */
 	struct doubt doubt;
 	uint64_t bad_slots; /* of the ring: they cannot be written */
 

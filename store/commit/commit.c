@@ -480,7 +480,7 @@ static void commit_complete(struct store *store)
 	store->clears[1].count = 0;
 	reserve_durable(store);
 	store->statistics.commits++;
-	store->failures = 0;
+	store->failures = store->starved = 0;
 	store->health = STATUS_OK;
 	commit->phase = COMMIT_IDLE;
 	if (commit->second) {

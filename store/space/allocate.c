@@ -31,7 +31,7 @@ uint64_t store_leaves(const struct store *store)
 static void window_begin(struct allocator_window *window)
 {
 	window->loaded = window->half_loaded = false;
-	window->exhausted = false;
+	window->exhausted = window->kept = false;
 	window->unread = STATUS_OK;
 	window->passed = 0;
 }
@@ -67,6 +67,7 @@ void allocator_begin(struct store *store)
 	allocator->blocks_touched = 0;
 	allocator->open_room = 0;
 	allocator->gaps = 0;
+	allocator->starved = false;
 	allocator->scarce =
 		store->write_unit == SECTOR_SIZE && reserve_blocks_available(store) < blocks / 8;
 }
@@ -145,7 +146,7 @@ static void bits_add(uint8_t *bits, const uint8_t *more)
  * read nothing is free.  The predecessor's only guards against later damage of
  * the newest generation; when it is damaged, there is nothing to guard.  Where the
  * disk cannot read it now, it may be there again for the next commit: some are given
- * the time to fail for want of room.
+ * the time to fail for want of room, and what they fail for otherwise does not count.
  */
 enum status allocator_window_load(struct store *store, struct allocator_window *window)
 {
@@ -169,9 +170,10 @@ enum status allocator_window_load(struct store *store, struct allocator_window *
 		return status;
 	if (status == STATUS_OK && bits)
 		bits_add(window->bits, bits);
-	if (status == STATUS_IO && store->failures < LIMIT_FAILURES) {
+	if (status == STATUS_IO && store->starved < LIMIT_STARVED) {
 		memset(window->bits, 0xff, PAGE_SIZE);
 		window_unread(window, status);
+		window->kept = true;
 	}
 	window->half_loaded = false;
 	window->loaded = true;
@@ -200,8 +202,10 @@ static enum status window_next(struct store *store, struct allocator_window *win
 	uint64_t leaf = window->leaf;
 	enum status status;
 
-	if (window->exhausted)
+	if (window->exhausted) {
+		store->allocator.starved |= window->kept;
 		return window->unread != STATUS_OK ? window->unread : STATUS_NO_SPACE;
+	}
 	if (window->half_loaded)
 		return allocator_window_load(store, window);
 	status = with_used_blocks

@@ -67,6 +67,7 @@ struct allocator_window {
 	bool exhausted;		  /* been round once: nothing more to find */
 	/* CORRUPT or IO: some of it could not be read, and may be free. */
 	enum status unread;
+	bool kept; /* some may be, for a page of the predecessor's that cannot be read */
 };
 
 /* The end of a block that a raw extent was too long for. */
@@ -83,6 +84,7 @@ struct allocator {
 	struct allocator_gap gap[LIMIT_GAPS];
 	uint32_t gaps;
 	bool scarce;		 /* fill holes */
+	bool starved;		 /* this commit finds no room, and some was kept */
 	uint64_t blocks_touched; /* that this commit's extents touch, at most */
 };
 
