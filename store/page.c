@@ -3,8 +3,8 @@
  * page.c - pages of the space as their owner sees them.
  *
  *            read                    write
- *   absent ----------> (ABSENT)    absent, CLEAN, INFLIGHT ---> DIRTY   (reserves)
- *   on disk -> READING -> CLEAN    frozen -> staged early  ---> DIRTY   (reserves)
+ *   absent -----> (none) or ABSENT  absent, CLEAN, INFLIGHT ---> DIRTY   (reserves)
+ *   on disk ---> READING -> CLEAN   frozen -> staged early  ---> DIRTY   (reserves)
  *
  *   DIRTY --freeze--> frozen --staged--> INFLIGHT --durable--> CLEAN --> evicted
  *
@@ -45,18 +45,20 @@ static enum status page_locate(struct store *store, page_t page, struct disk_ref
 	return map_lookup(store, &store->record.space, DISK_TREE_SPACE, page.n, reference);
 }
 
-static enum status page_make_zero(struct store *store, page_t page, slot_t *slot)
+static enum status page_make_zero(struct store *store, page_t page, enum frame_state state,
+				  slot_t *slot)
 {
 	*slot = cache_take(store);
 	if (slot->n == NIL)
 		return cache_wait_frames(store, false);
 	memset(cache_data(store, *slot), 0, PAGE_SIZE);
-	cache_insert(store, *slot, KEY_SPACE | page.n, FRAME_CLEAN);
+	cache_insert(store, *slot, KEY_SPACE | page.n, state);
 	return STATUS_OK;
 }
 
-/* Makes the page resident; WAIT, ABSENT, IO or CORRUPT if that is not so. */
-static enum status page_fetch(struct store *store, page_t page, slot_t *slot)
+/* Makes the page resident, where that is wanted with zeros if it is absent; WAIT, ABSENT, IO or
+ * CORRUPT if that is not so. */
+static enum status page_fetch(struct store *store, page_t page, bool zeros, slot_t *slot)
 {
 	struct disk_reference reference;
 	enum status status;
@@ -64,21 +66,23 @@ static enum status page_fetch(struct store *store, page_t page, slot_t *slot)
 	*slot = reader_find(store, KEY_SPACE | page.n);
 	if (slot->n != NIL) {
 		status = reader_page(store, page, NULL);
-		if (status == STATUS_OK)
-			cache_touch(store, *slot);
-		return status;
+		if (status != STATUS_OK)
+			return status;
+		cache_touch(store, *slot);
+		return !zeros && cache_frame(store, *slot)->state == FRAME_ABSENT ? STATUS_ABSENT
+										  : STATUS_OK;
 	}
 	status = page_locate(store, page, &reference);
 	if (status != STATUS_OK)
 		return status;
 	if (reference_is_null(&reference))
-		return STATUS_ABSENT;
+		return zeros ? page_make_zero(store, page, FRAME_ABSENT, slot) : STATUS_ABSENT;
 	if (reference.codec == DISK_CODEC_ZERO)
-		return page_make_zero(store, page, slot);
+		return page_make_zero(store, page, FRAME_CLEAN, slot);
 	return reader_page(store, page, &reference);
 }
 
-enum status store_page_read(struct store *store, page_t page, frame_t *frame)
+static enum status page_read(struct store *store, page_t page, bool zeros, frame_t *frame)
 {
 	slot_t slot;
 	enum status status;
@@ -87,12 +91,22 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame)
 	ASSERT(!store->stepping); /* what a step tells its host is no time to ask */
 	if (page.n >= DISK_PAGE_MAX)
 		return STATUS_INVALID;
-	status = page_fetch(store, page, &slot);
+	status = page_fetch(store, page, zeros, &slot);
 	if (status != STATUS_OK)
 		return status;
 	cache_hold(store, slot);
 	frame->n = cache_frame(store, slot)->number;
 	return STATUS_OK;
+}
+
+enum status store_page_read(struct store *store, page_t page, frame_t *frame)
+{
+	return page_read(store, page, false, frame);
+}
+
+enum status store_page_read_zeros(struct store *store, page_t page, frame_t *frame)
+{
+	return page_read(store, page, true, frame);
 }
 
 /* ---- writing --------------------------------------------------------------------- */
@@ -101,8 +115,8 @@ void page_dirty(struct store *store, slot_t slot)
 {
 	struct cache_frame *frame = cache_frame(store, slot);
 
-	ASSERT(frame->state == FRAME_CLEAN || frame->state == FRAME_INFLIGHT ||
-	       frame->state == FRAME_DIRTY);
+	ASSERT(frame->state == FRAME_CLEAN || frame->state == FRAME_ABSENT ||
+	       frame->state == FRAME_INFLIGHT || frame->state == FRAME_DIRTY);
 	ASSERT(frame->key & KEY_SPACE && !frame_is_writable(store, frame));
 	if (frame->state == FRAME_INFLIGHT)
 		cache_list_remove(store, slot);
@@ -135,15 +149,15 @@ static enum status page_unfreeze(struct store *store, slot_t slot)
 	return status;
 }
 
-/* A clean page that becomes dirty is one that cannot be evicted any more. */
-static enum status page_take_dirty(struct store *store, page_t page, slot_t slot, bool made)
+/* A page that becomes dirty is one that cannot be evicted any more. */
+static enum status page_take_dirty(struct store *store, page_t page, slot_t slot)
 {
+	enum frame_state state = cache_frame(store, slot)->state;
 	enum status status;
 
-	if (cache_frame(store, slot)->state == FRAME_CLEAN && !essential_page(store, page) &&
-	    !cache_available(store, 0))
+	if (state != FRAME_INFLIGHT && !essential_page(store, page) && !cache_available(store, 0))
 		return cache_wait_frames(store, true);
-	status = reserve_page(store, page, !made);
+	status = reserve_page(store, page, state != FRAME_ABSENT);
 	if (status == STATUS_OK)
 		page_dirty(store, slot);
 	return status;
@@ -152,11 +166,8 @@ static enum status page_take_dirty(struct store *store, page_t page, slot_t slot
 static enum status page_prepare_write(struct store *store, page_t page, slot_t *slot)
 {
 	struct cache_frame *frame;
-	enum status status = page_fetch(store, page, slot);
-	bool made = status == STATUS_ABSENT;
+	enum status status = page_fetch(store, page, true, slot);
 
-	if (made)
-		status = page_make_zero(store, page, slot);
 	if (status != STATUS_OK)
 		return status;
 	frame = cache_frame(store, *slot);
@@ -164,11 +175,7 @@ static enum status page_prepare_write(struct store *store, page_t page, slot_t *
 		return STATUS_OK;
 	if (frame->state == FRAME_DIRTY)
 		return page_unfreeze(store, *slot);
-	status = page_take_dirty(store, page, *slot, made);
-	/* What could not be made writable stays absent. */
-	if (status != STATUS_OK && made)
-		cache_drop(store, *slot);
-	return status;
+	return page_take_dirty(store, page, *slot);
 }
 
 enum status store_page_write(struct store *store, page_t page, frame_t *frame)
@@ -240,7 +247,8 @@ static void page_forget(struct store *store, slot_t slot)
 		cache_list_remove(store, slot);
 		break;
 	default:
-		ASSERT(frame->state == FRAME_CLEAN || frame->state == FRAME_FAILED);
+		ASSERT(frame->state == FRAME_CLEAN || frame->state == FRAME_ABSENT ||
+		       frame->state == FRAME_FAILED);
 		break;
 	}
 	cache_drop(store, slot);

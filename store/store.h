@@ -190,6 +190,13 @@ uint64_t store_operation(const struct store *store);
 enum status store_page_read(struct store *store, page_t page, frame_t *frame);
 
 /*
+ * The same, but what is absent is a frame of zeros of its own: for who maps it, since the
+ * first write finds it there and takes it.  It stays absent; a frame, no space on the disk,
+ * is used for it, and anybody may have that.
+ */
+enum status store_page_read_zeros(struct store *store, page_t page, frame_t *frame);
+
+/*
  * Makes the page resident and writable in the current generation, creating it
  * as zeros if absent.  Reserves disk space for its next commit; stages it
  * first if it is frozen.  NO_SPACE when the disk cannot take it even after a

@@ -92,7 +92,7 @@ static bool lru_holds(const struct store *store, const struct cache_frame *frame
 {
 	if (frame->pins)
 		return false;
-	return frame->state == FRAME_FAILED ||
+	return frame->state == FRAME_FAILED || frame->state == FRAME_ABSENT ||
 	       (frame->state == FRAME_CLEAN && !essential_key(store, frame->key));
 }
 
@@ -501,6 +501,7 @@ void cache_details(const struct store *store, struct store_details *details)
 
 	details->frames = cache->donated;
 	details->free_frames = cache->count[FRAME_FREE];
-	details->clean_frames = cache->count[FRAME_CLEAN] + cache->count[FRAME_FAILED];
+	details->clean_frames =
+		cache->count[FRAME_CLEAN] + cache->count[FRAME_ABSENT] + cache->count[FRAME_FAILED];
 	details->borrowed_frames = cache->count[FRAME_BORROWED];
 }

@@ -26,6 +26,7 @@ enum frame_state {
 	FRAME_READING,	/* belongs to a read; tag = its index */
 	FRAME_FAILED,	/* the read failed; tag = status, and to whom it is told; LRU */
 	FRAME_CLEAN,	/* equals the disk; on the LRU list while unpinned */
+	FRAME_ABSENT,	/* zeros, for who looks at a page that does not exist; LRU */
 	FRAME_DIRTY,	/* tag = working generation: changed in it, in the dirty tree;
 			 * older: frozen, not staged yet, in the frozen tree */
 	FRAME_HIDDEN,	/* frozen, but cleared since: not to be found any more */

@@ -176,6 +176,31 @@ static enum status access_try(struct engine *engine, struct engine_access *acces
 	return STATUS_OK;
 }
 
+static bool is_zeros(const uint8_t *data)
+{
+	return !*data && !memcmp(data, data + 1, PAGE_SIZE - 1);
+}
+
+/* What is absent is zeros for who looks, and absent all the same. */
+static void absent_check(struct engine *engine, page_t page)
+{
+	frame_t frame = FRAME_NONE;
+	enum status status;
+	void *data;
+
+	if (page.n % 2)
+		return;
+	ENGINE_RETRY(engine, status, store_page_read_zeros(engine->store, page, &frame));
+	if (status != STATUS_OK)
+		return;
+	data = store_frame_data(engine->frames, frame);
+	SIM_CHECK(is_zeros(data), "page 0x%llx is absent and holds something",
+		  (unsigned long long)page.n);
+	SIM_CHECK(!store_page_resident(engine->store, page) &&
+			  !store_page_writable(engine->store, page),
+		  "page 0x%llx came to be when it was looked at", (unsigned long long)page.n);
+}
+
 /* What was obtained first must still be there when the last one is. */
 static void access_check(struct engine *engine, const struct engine_access *access, uint32_t count)
 {
@@ -203,6 +228,8 @@ enum status engine_page_read(struct engine *engine, page_t page, void **data)
 	struct engine_access access = {.page = page};
 	enum status status = engine_operation(engine, &access, 1);
 
+	if (status == STATUS_ABSENT)
+		absent_check(engine, page);
 	*data = access.data;
 	return status;
 }

@@ -164,6 +164,18 @@ enum status store_page_read(struct store *store, page_t page, frame_t *frame)
 	return STATUS_OK;
 }
 
+enum status store_page_read_zeros(struct store *store, page_t page, frame_t *frame)
+{
+	enum status status = store_page_read(store, page, frame);
+	uint32_t at = slot_of(page.n);
+
+	if (status != STATUS_ABSENT)
+		return status;
+	memset(slot_data(at), 0, PAGE_SIZE);
+	frame->n = at * 2;
+	return STATUS_OK;
+}
+
 enum status store_page_write(struct store *store, page_t page, frame_t *frame)
 {
 	enum status status;

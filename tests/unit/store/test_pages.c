@@ -49,6 +49,93 @@ static void test_absent_and_zero(void **state)
 	fixture_free(f);
 }
 
+static enum status zeros_try(struct fixture *f, uint64_t page, void **data)
+{
+	frame_t frame = FRAME_NONE;
+	enum status status;
+
+	for (;;) {
+		store_operation_begin(f->store);
+		status = store_page_read_zeros(f->store, (page_t){page}, &frame);
+		if (status != STATUS_WAIT)
+			break;
+		fixture_wait(f);
+	}
+	if (status == STATUS_OK)
+		*data = store_frame_data(f->frames, frame);
+	return status;
+}
+
+/* Who maps what is absent gets a frame of zeros that the first write takes over; it costs
+ * nothing on the disk, and goes as any other that is clean. */
+static void test_absent_frames(void **state)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	struct fixture *f = fixture_new(8192, 64, 512);
+	void *data, *again;
+	uint64_t unmapped;
+
+	(void)state;
+	assert_int_equal(zeros_try(f, f->base + 5, &data), STATUS_OK);
+	assert_memory_equal(data, zeros, PAGE_SIZE);
+	assert_false(store_dirty(f->store));
+	/* It is absent all the same. */
+	assert_null(store_page_resident(f->store, (page_t){f->base + 5}));
+	assert_int_equal(fixture_try(f, false, f->base + 5, &again), STATUS_ABSENT);
+	assert_int_equal(zeros_try(f, f->base + 5, &again), STATUS_OK);
+	assert_ptr_equal(data, again);
+	/* The write makes it, in that frame; nothing has to be withdrawn from anybody. */
+	unmapped = f->unmapped;
+	assert_int_equal(fixture_try(f, true, f->base + 5, &again), STATUS_OK);
+	assert_ptr_equal(data, again);
+	assert_int_equal(f->unmapped, unmapped);
+	fixture_fill(data, 9);
+	f->model[5] = 9;
+	fixture_checkpoint(f);
+	assert_true(fixture_record(f)->space.pages == 1);
+	assert_int_equal(zeros_try(f, f->base + 5, &again), STATUS_OK);
+	assert_ptr_equal(data, again);
+	/* Cleared, it is withdrawn like any other. */
+	assert_int_equal(zeros_try(f, f->base + 6, &data), STATUS_OK);
+	fixture_clear(f, 5, 2);
+	assert_int_equal(f->unmapped, unmapped + 2);
+	assert_int_equal(zeros_try(f, f->base + 5, &data), STATUS_OK);
+	assert_memory_equal(data, zeros, PAGE_SIZE);
+	/* More than there is memory for. */
+	for (uint32_t i = 0; i < 300; i++) {
+		assert_int_equal(zeros_try(f, f->base + 10 + i, &data), STATUS_OK);
+		assert_memory_equal(data, zeros, PAGE_SIZE);
+	}
+	assert_true(f->unmapped > unmapped + 200);
+	fixture_compare(f);
+	fixture_checkpoint(f);
+	fixture_remount(f);
+	fixture_compare(f);
+	fixture_account(f);
+	fixture_free(f);
+}
+
+/* What cannot be made on a full store stays absent, and can be looked at. */
+static void test_absent_when_full(void **state)
+{
+	struct fixture *f = fixture_new(8192, 1200, 512);
+	uint32_t pages = 0;
+	void *data;
+
+	(void)state;
+	while (fixture_write(f, pages, 2 * pages + 3) == STATUS_OK)
+		pages++;
+	assert_int_equal(zeros_try(f, f->base + pages, &data), STATUS_OK);
+	assert_int_equal(fixture_write(f, pages, 5), STATUS_NO_SPACE);
+	assert_int_equal(fixture_try(f, false, f->base + pages, &data), STATUS_ABSENT);
+	assert_int_equal(zeros_try(f, f->base + pages, &data), STATUS_OK);
+	/* What exists may still change: room was kept for that. */
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(fixture_write(f, i, 2 * i + 9001), STATUS_OK);
+	fixture_compare(f);
+	fixture_free(f);
+}
+
 /* Many generations of random writes and clears against the model, for caches
  * from tiny to ample and both write units. */
 static void random_generations(uint32_t frames, uint32_t write_unit, unsigned generations)
@@ -345,6 +432,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_absent_and_zero),
+		cmocka_unit_test(test_absent_frames),
+		cmocka_unit_test(test_absent_when_full),
 		cmocka_unit_test(test_random_tiny_cache),
 		cmocka_unit_test(test_random_ample_cache),
 		cmocka_unit_test(test_random_large_units),
