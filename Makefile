@@ -182,7 +182,8 @@ $(B)/store-bench: $(BENCH_O) $(patsubst %.c,$(B)/host/%.o,$(STORE_C) $(BASE_C) \
 UNIT_C := $(shell find tests/unit -name 'test_*.c' -o -name '*_test.c' 2>/dev/null)
 UNIT   := $(UNIT_C:tests/unit/%.c=$(B)/unit/%)
 ARCHIVED_C := $(filter-out %/main.c,$(HOST_C)) \
-	kernel/checkpoint.c kernel/console.c kernel/console_line.c kernel/console_store.c kernel/options.c kernel/print.c \
+	kernel/checkpoint.c kernel/console.c kernel/console_line.c kernel/console_store.c kernel/mapping.c \
+	kernel/options.c kernel/print.c \
 	kernel/request.c kernel/service_past.c kernel/x86_64/multiboot.c kernel/x86_64/root.c
 RING3_C    := $(filter-out %/string.c,$(LIBRARY_C) $(filter-out %/main.c,$(SHELL_C)))
 S := $(B)/sanitized

@@ -163,16 +163,19 @@ struct arch_tables {
 	void *context;
 };
 uint64_t arch_root_create(const struct arch_tables *tables); /* 0: no memory */
-/* If the root is loaded, the kernel's own is loaded first. */
-void arch_root_destroy(const struct arch_tables *tables, uint64_t root);
+/* It is not entered any more: if it is loaded, the kernel's own is loaded. */
+void arch_root_leave(uint64_t root);
+/* Gives back a few tables of a root that was left; true: that was all, and the root itself. */
+bool arch_root_give(const struct arch_tables *tables, uint64_t root);
 /* Maps one page; replaces what was there.  False: no memory for a table. */
 enum { ARCH_MAP_WRITE = 1, ARCH_MAP_EXECUTE = 2 };
 bool arch_map(const struct arch_tables *tables, uint64_t root, page_t page, uint64_t physical,
 	      unsigned flags);
 /* Takes the page out; flushes the TLB if `root` is loaded.  True if it was mapped. */
 bool arch_unmap(uint64_t root, page_t page);
-/* The same for a run of pages, skipping what has no tables. */
-void arch_unmap_range(uint64_t root, page_t first, uint64_t pages);
+/* The same for a run of pages, skipping what has no tables.  *looks: at so many entries at
+ * most, and how many are left.  False: they did not suffice, and some is still mapped. */
+bool arch_unmap_range(uint64_t root, page_t first, uint64_t pages, uint32_t *looks);
 /* Was the page touched through this root since last asked?  Clears the note. */
 bool arch_referenced(uint64_t root, page_t page);
 /* Withdraws write permission from the whole lower half in constant time, at the

@@ -10,7 +10,7 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/console.h"
-#include "kernel/memory.h"
+#include "kernel/mapping.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
 #include "base/assert.h"
@@ -23,16 +23,21 @@ static const char *const fault_names[] = {
 static_assert(sizeof(fault_names) / sizeof(fault_names[0]) == FAULT_SYSTEM_CALL + 1,
 	      "one for each");
 
-/* What the machine may do with the page: rights, or 0 if it is not attached. */
-static enum status fault_rights(struct disk_machine *machine, page_t page, uint16_t *rights)
+/* What the machine may do with a page, 0 if it is not attached; and what range it is of. */
+struct place {
+	uint16_t rights;
+	struct mapping_range range;
+};
+
+static enum status fault_place(struct disk_machine *machine, page_t page, struct place *place)
 {
 	const struct disk_attachment *attachment;
 	struct disk_object segment;
 	enum status status;
 
-	*rights = 0;
+	*place = (struct place){.rights = 0};
 	if (page.n == machine->message_page) {
-		*rights = RIGHT_READ | RIGHT_WRITE;
+		*place = (struct place){RIGHT_READ | RIGHT_WRITE, {page.n, 1}};
 		return STATUS_OK;
 	}
 	attachment = machine_attachment(machine, page);
@@ -44,26 +49,9 @@ static enum status fault_rights(struct disk_machine *machine, page_t page, uint1
 	if (status != STATUS_OK)
 		return status;
 	if (page.n - segment.first_page < (segment.size + PAGE_SIZE - 1) / PAGE_SIZE)
-		*rights = (uint16_t)attachment->rights;
+		*place = (struct place){(uint16_t)attachment->rights,
+					{segment.first_page, segment.range_pages}};
 	return STATUS_OK;
-}
-
-/* Makes the page writable and maps it so. */
-static enum status fault_write(struct task *task, page_t page, unsigned flags)
-{
-	enum status status;
-	frame_t frame;
-
-	/* It may be absent and mapped as the page of zeros elsewhere.  Before it is
-	 * made: a wait after that finds it resident already. */
-	if (!store_page_resident(kernel.space.store, page))
-		memory_unmap(page);
-	status = store_page_write(kernel.space.store, page, &frame);
-	if (status != STATUS_OK)
-		return status;
-	if (memory_map(task, page, frame, flags | ARCH_MAP_WRITE))
-		return STATUS_OK;
-	return kernel_wait(STORE_CHANNEL_FRAMES);
 }
 
 /* A disk that fails may be well again soon.  A keeper is told after a while; who has none
@@ -75,21 +63,23 @@ static void fault_disk(const struct disk_machine *machine, page_t page)
 		kernel_park_for_disk(TASK_READS_FAULT);
 }
 
-static enum status fault_read(struct task *task, page_t page, unsigned flags)
+/* A page that is read and does not exist is mapped as a frame of zeros, which is the page's
+ * own: so nothing is to be withdrawn from anybody when it is first written. */
+static enum status fault_map(struct task *task, const struct place *place, page_t page, bool write)
 {
+	unsigned flags = place->rights & RIGHT_EXECUTE ? ARCH_MAP_EXECUTE : 0;
 	enum status status;
 	frame_t frame;
-	bool mapped;
 
-	ASSERT(!(flags & ARCH_MAP_WRITE));
-	status = store_page_read(kernel.space.store, page, &frame);
-	if (status == STATUS_ABSENT)
-		mapped = memory_map_zero(task, page, flags);
-	else if (status == STATUS_OK)
-		mapped = memory_map(task, page, frame, flags);
-	else
+	if (write) {
+		flags |= ARCH_MAP_WRITE;
+		status = store_page_write(kernel.space.store, page, &frame);
+	} else {
+		status = store_page_read_zeros(kernel.space.store, page, &frame);
+	}
+	if (status != STATUS_OK)
 		return status;
-	if (mapped)
+	if (mapping_add(task, &place->range, page, frame, flags))
 		return STATUS_OK;
 	return kernel_wait(STORE_CHANNEL_FRAMES);
 }
@@ -98,10 +88,10 @@ void fault_page(const struct arch_trap_info *info)
 {
 	struct task *task = cpu_this()->running;
 	page_t page = {info->address >> PAGE_SHIFT};
-	uint16_t rights, wanted = RIGHT_READ;
+	uint16_t wanted = RIGHT_READ;
 	struct disk_machine *machine;
+	struct place place;
 	enum status status;
-	unsigned flags;
 
 	ASSERT(task->place == TASK_RUNNING && task->root);
 	if (info->code & ARCH_FAULT_WRITE)
@@ -113,22 +103,16 @@ void fault_page(const struct arch_trap_info *info)
 	if (status == STATUS_IO)
 		kernel_park_for_disk(TASK_READS_FAULT);
 	if (status == STATUS_OK)
-		status = fault_rights(machine, page, &rights);
+		status = fault_place(machine, page, &place);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
 	if (status == STATUS_IO)
 		fault_disk(machine, kernel.space.failed);
 	if (status != STATUS_OK)
 		fault_raise(FAULT_STORAGE, info->address, status);
-	if (page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END || !(rights & wanted))
+	if (page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END || !(place.rights & wanted))
 		fault_raise(FAULT_PAGE, info->address, info->code);
-	flags = rights & RIGHT_EXECUTE ? ARCH_MAP_EXECUTE : 0;
-	/* The message page is written by the kernel too, so it is never the page of
-	 * zeros. */
-	if (wanted == RIGHT_WRITE || page.n == machine->message_page)
-		status = fault_write(task, page, flags);
-	else
-		status = fault_read(task, page, flags);
+	status = fault_map(task, &place, page, wanted == RIGHT_WRITE);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
 	if (status == STATUS_NO_SPACE && !machine->keeper.version)

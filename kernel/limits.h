@@ -20,6 +20,18 @@
 #define KERNEL_TASK_HASH_HEADS 1024u
 #define KERNEL_WAIT_HASH_HEADS 1024u
 
+/* Ranges that a machine maps something of, on average: notes of that are set aside for each
+ * task, and a machine that needs more takes the tables of others. */
+#define KERNEL_USES_TASK 8u
+/* Machines from which one page, or one range, is withdrawn one by one; where more use the same,
+ * all tables are given up.  A look for a page is four reads of memory, and an
+ * eviction does nothing else; of a machine's end, the latter is a small part. */
+#define KERNEL_USERS_PAGE  512u
+#define KERNEL_USERS_RANGE 64u
+/* Entries of tables that are looked at for what is to be withdrawn of a range: beyond that
+ * whole roots are given up. */
+#define KERNEL_UNMAP_LOOKS 1024u
+
 /* Tasks that one choice of the next, or one look at the clock, moves to a run queue: what
  * was woken together is as many as somebody likes. */
 #define KERNEL_WAKE_STEP 8u
@@ -83,6 +95,7 @@ enum kernel_channel {
 	CHANNEL_SURVEY,	 /* places of directories, or ranges, are known */
 	CHANNEL_SPACE,	 /* the store is full: woken by time only */
 	CHANNEL_DISK,	 /* a page cannot be read: woken by time only */
+	CHANNEL_TURN,	 /* nothing: what takes long goes on at once, unless it is another's turn */
 	CHANNEL_PORT,	 /* a queue has room again: this + the port's object */
 	CHANNELS = CHANNEL_PORT + OBJECT_MAX,
 };

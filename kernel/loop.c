@@ -10,6 +10,7 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/console.h"
+#include "kernel/mapping.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
@@ -91,6 +92,7 @@ static bool loop_work(void)
 	more |= checkpoint_step();
 	more |= console_step();
 	more |= service_destroy_step();
+	more |= mapping_step();
 	if (kernel.hold)
 		return more;
 	more |= service_survey_step();
@@ -201,7 +203,7 @@ static void loop_enter(struct task *task)
 		return;
 	}
 	task_has_read(task, TASK_READS_OWN);
-	if (!memory_root_ensure(task)) {
+	if (!mapping_root_ensure(task)) {
 		kernel_wait(STORE_CHANNEL_FRAMES);
 		kernel_park(0);
 	}

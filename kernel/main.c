@@ -6,6 +6,7 @@
  * the same kernel_resume as every boot.
  */
 #include "kernel/kernel.h"
+#include "kernel/mapping.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
 #include "kernel/print.h"
@@ -70,6 +71,7 @@ static void boot_take_memory(void)
 	boot_memory.task_count =
 		(uint32_t)clamp(bytes / KERNEL_TASK_MEMORY, KERNEL_TASKS_MIN, KERNEL_TASKS_MAX);
 	boot_memory.tasks = memory_boot_take(boot_memory.task_count * sizeof(struct task));
+	mapping_init(boot_memory.task_count);
 	limits->frames = (uint32_t)memory_frames();
 	boot_memory.store_bytes = store_memory_size(limits);
 	boot_memory.config.memory = memory_boot_take_dirty(boot_memory.store_bytes);
@@ -99,6 +101,7 @@ void kernel_main(const struct arch_boot *boot)
 	boot_take_memory();
 	arch_tick_start();
 	boot_find_store();
+	mapping_reset();
 	task_init(boot_memory.tasks, boot_memory.task_count);
 	kernel_resume(&boot_memory.config);
 }
@@ -111,7 +114,7 @@ void kernel_warm_restart(void)
 	kernel.hold = false;
 	kernel.choose = false;
 	kernel.entry_ns = arch_time_ns();
-	memory_roots_destroy();
+	mapping_reset();
 	arch_block_restart();
 	boot_memory.config.discard = kernel.device->discards;
 	task_init(boot_memory.tasks, boot_memory.task_count);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.h - physical memory, and the page tables of machines.
+ * memory.h - physical memory at boot.
  *
- * At boot a few contiguous runs go to the store's tables, the task table and
- * the drivers; every other page of RAM is given to the store as a frame.  Page
- * tables are frames borrowed back from the store, so one policy decides what
- * memory is used for, and tables can be dropped whenever memory is short.
+ * A few contiguous runs go to the store's tables, the task table and the drivers;
+ * every other page of RAM is given to the store as a frame.
  */
 #ifndef KERNEL_MEMORY_H
 #define KERNEL_MEMORY_H
@@ -14,7 +12,6 @@
 #include <stdint.h>
 #include "base/types.h"
 #include "kernel/arch.h"
-#include "kernel/task.h"
 #include "store/store.h"
 
 /* Boot: contiguous zeroed pages that are never given back; panics when memory
@@ -30,20 +27,5 @@ uint64_t memory_frames(void);
 bool memory_donate(struct store *store, uint64_t frames);
 void memory_donate_reset(void);
 uint64_t memory_boot_bytes(void); /* taken so far */
-
-/* Page tables. */
-bool memory_root_ensure(struct task *task); /* false: no frame; wait for FRAMES */
-void memory_root_destroy(struct task *task);
-void memory_roots_destroy(void); /* of all tasks */
-/* Maps the page for the task; false as above. */
-bool memory_map(struct task *task, page_t page, frame_t frame, unsigned flags);
-/* Maps the one page of zeros, read-only. */
-bool memory_map_zero(struct task *task, page_t page, unsigned flags);
-/* Withdraws a page, or a run, from every machine. */
-void memory_unmap(page_t page);
-void memory_unmap_run(page_t first, uint64_t pages);
-bool memory_referenced(page_t page);
-/* Tables of a task that is not running are given back; false: there are none. */
-bool memory_tables_reclaim(void);
 
 #endif

@@ -11,7 +11,7 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/console.h"
-#include "kernel/memory.h"
+#include "kernel/mapping.h"
 #include "kernel/print.h"
 #include "base/assert.h"
 
@@ -27,9 +27,12 @@ void kernel_park(uint64_t wake_ns)
 
 	ASSERT(task && task->place == TASK_RUNNING);
 	ASSERT(!kernel.failing); /* work that belongs to no machine does not end so */
+	/* It is still its turn, if nobody else's has come. */
+	if (channel == CHANNEL_TURN)
+		kernel_leave();
 	cpu->running = NULL;
 	/* Memory: give up page tables before anybody waits for a frame. */
-	if (channel == STORE_CHANNEL_FRAMES && memory_tables_reclaim())
+	if (channel == STORE_CHANNEL_FRAMES && mapping_reclaim())
 		task_queue(task);
 	else
 		task_wait(task, channel, wake_ns);

@@ -7,6 +7,7 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/console.h"
+#include "kernel/mapping.h"
 #include "kernel/memory.h"
 #include "kernel/print.h"
 #include "kernel/syscall.h"
@@ -84,13 +85,13 @@ static void host_wake(void *context, store_channel_t channel)
 static void host_unmap(void *context, page_t page)
 {
 	(void)context;
-	memory_unmap(page);
+	mapping_withdraw(page);
 }
 
 static bool host_referenced(void *context, page_t page)
 {
 	(void)context;
-	return memory_referenced(page);
+	return mapping_referenced(page);
 }
 
 /* What is damaged is met again and again: one line for the same place is enough. */

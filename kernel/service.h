@@ -76,6 +76,8 @@ OBJECT_LIST(SERVICE_DECLARE)
 enum status machine_abandon(object_t object);
 enum status machine_end_prepare(object_t object);
 void machine_after_end(object_t object, const struct disk_object *record);
+/* service_segment.c: nobody maps anything of it any more. */
+void segment_withdraw(const struct disk_object *segment);
 /* service_end.c */
 void service_end_reset(void);
 

@@ -5,7 +5,7 @@
  * The target may be the caller itself; then both name the same page, and what is
  * changed shows when the call ends.
  */
-#include "kernel/memory.h"
+#include "kernel/mapping.h"
 #include "kernel/service.h"
 #include "kernel/console.h"
 #include "base/assert.h"
@@ -551,25 +551,30 @@ static enum status machine_op_attach(struct service *service)
 
 static enum status machine_op_detach(struct service *service)
 {
-	page_t page = {service->message.word[0] >> PAGE_SHIFT}, first;
+	page_t page = {service->message.word[0] >> PAGE_SHIFT};
 	const struct disk_attachment *attachment;
 	struct disk_machine *machine;
+	struct disk_object segment;
 	struct task *task;
-	uint64_t pages;
-	enum status status = target_prepare(service, &machine);
+	enum status found, status = target_prepare(service, &machine);
 
 	if (status != STATUS_OK)
 		return status;
 	attachment = machine_attachment(machine, page);
 	if (!attachment)
 		return STATUS_NOT_FOUND;
-	first = (page_t){attachment->first_page};
-	pages = attachment->pages;
+	/* Of a segment that is gone nobody maps anything. */
+	found = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0, &segment);
+	if (found != STATUS_OK && found != STATUS_DEAD)
+		return found;
+
+	/* COMMIT POINT */
 	status = attachment_remove(machine, page);
 	ASSERT(status == STATUS_OK); /* it has just been found */
 	task = task_find((object_t){service->target->object});
-	if (task && task->root)
-		arch_unmap_range(task->root, first, pages);
+	if (task && found == STATUS_OK)
+		mapping_withdraw_from(
+			task, &(struct mapping_range){segment.first_page, segment.range_pages});
 	return status;
 }
 

@@ -3,7 +3,6 @@
  * service_machine_end.c - what comes with the end of a machine.
  */
 #include "kernel/console.h"
-#include "kernel/memory.h"
 #include "kernel/service.h"
 #include "base/assert.h"
 
@@ -23,7 +22,7 @@ static enum status ending_unmap(const struct disk_machine *machine)
 		if (status == STATUS_WAIT || status == STATUS_IO)
 			return status;
 		if (status == STATUS_OK)
-			memory_unmap_run((page_t){segment.first_page}, segment.range_pages);
+			segment_withdraw(&segment);
 	}
 	return STATUS_OK;
 }

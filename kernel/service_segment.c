@@ -2,9 +2,17 @@
 /*
  * service_segment.c - segments.
  */
-#include "kernel/memory.h"
+#include "kernel/mapping.h"
 #include "kernel/service.h"
 #include "base/assert.h"
+
+void segment_withdraw(const struct disk_object *segment)
+{
+	struct mapping_range range = {segment->first_page, segment->range_pages};
+
+	ASSERT(segment->type == OBJECT_SEGMENT);
+	mapping_withdraw_range(&range);
+}
 
 static enum status segment_info(struct service *service)
 {
@@ -15,24 +23,19 @@ static enum status segment_info(struct service *service)
 	return STATUS_OK;
 }
 
-/* A cut takes effect on every machine before the call returns.  A large one goes
- * in steps; when one of them has to wait, the whole is executed anew. */
+/* A cut takes effect on every machine before the call returns.  A large one goes in steps,
+ * between which others have their turn: the call is executed anew for each. */
 static enum status segment_set_size(struct service *service)
 {
-	uint64_t bytes = service->message.word[0], old = service->record.size;
-	uint64_t kept = bytes / PAGE_SIZE + (bytes % PAGE_SIZE != 0);
+	uint64_t bytes = service->message.word[0];
 	enum status status;
 	bool more;
 
-	if (bytes < old && kept < service->record.range_pages)
-		memory_unmap_run((page_t){service->record.first_page + kept},
-				 service->record.range_pages - kept);
-	do {
-		store_operation_begin(kernel.space.store);
-		status = segment_size_set(&kernel.space, (object_t){service->target->object}, bytes,
-					  &more);
-	} while (status == STATUS_OK && more);
-	return status;
+	if (bytes < service->record.size)
+		segment_withdraw(&service->record);
+	store_operation_begin(kernel.space.store);
+	status = segment_size_set(&kernel.space, (object_t){service->target->object}, bytes, &more);
+	return status == STATUS_OK && more ? kernel_wait(CHANNEL_TURN) : status;
 }
 
 static const struct operation segment_operations[SERVICE_OPERATIONS_MAX] = {
@@ -50,8 +53,7 @@ static enum status segment_request(const struct service *service, struct object_
 static void segment_after_end(object_t object, const struct disk_object *record)
 {
 	(void)object;
-	ASSERT(record->type == OBJECT_SEGMENT && record->range_pages);
-	memory_unmap_run((page_t){record->first_page}, record->range_pages);
+	segment_withdraw(record);
 }
 
 const struct service_type segment_service = {

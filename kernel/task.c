@@ -5,7 +5,7 @@
 #include "kernel/task.h"
 #include <string.h>
 #include "kernel/kernel.h"
-#include "kernel/memory.h"
+#include "kernel/mapping.h"
 #include "kernel/wait.h"
 #include "base/assert.h"
 
@@ -133,8 +133,8 @@ void task_forget(struct task *task)
 		all.spent = NULL;
 	task_take(task);
 	baton_pass(task, 0);
-	memory_root_destroy(task);
-	ASSERT(!task->root && !task->root_link.next && !task->root_link.previous);
+	mapping_root_destroy(task);
+	ASSERT(!task->root && !task->root_link.next && !task->root_link.previous && !task->uses);
 	/* What others may use stays. */
 	*task = (struct task){.spare = task->spare, .heap = task->heap};
 	task_put(task, TASK_FREE);

@@ -71,8 +71,10 @@ struct task {
 	uint64_t wake_ns;	  /* WAITING: latest, persistent uptime; 0: none */
 	uint32_t timed;		  /* its place in the heap of those with a wake_ns */
 	struct task *heap;	  /* the heap's entry of the same index as this task */
-	uint64_t root;		  /* top page table, 0: none; kept by memory.c, */
+	uint64_t root;		  /* top page table, 0: none; kept by mapping.c, */
 	struct link root_link;	  /* which lists all tasks that have one */
+	struct use *uses;	  /* what it maps something of */
+	uint64_t root_epoch;	  /* good as long as no other has begun */
 	uint64_t root_generation; /* under which its write permissions were validated */
 };
 

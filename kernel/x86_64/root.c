@@ -31,6 +31,7 @@
 
 #define LOWER_ENTRIES  (TABLE_ENTRIES / 2)
 #define INVALIDATE_MAX 32u /* pages one by one; above, all is flushed at once */
+#define GIVE_MAX       8u  /* tables given back at a time */
 static_assert(USER_END == USER_ARENA_END << PAGE_SHIFT,
 	      "the user arena is what programs can reach");
 
@@ -64,33 +65,40 @@ uint64_t arch_root_create(const struct arch_tables *tables)
 	return root;
 }
 
-/* Gives back a level 2 table and the level 1 tables below it. */
-static void tables_give(const struct arch_tables *tables, uint64_t entry)
+void arch_root_leave(uint64_t root)
 {
-	uint64_t *table = table_of(entry);
-
-	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
-		if (table[i] & ENTRY_PRESENT)
-			tables->give(tables->context, table[i] & ENTRY_ADDRESS);
-	tables->give(tables->context, entry & ENTRY_ADDRESS);
-}
-
-void arch_root_destroy(const struct arch_tables *tables, uint64_t root)
-{
-	uint64_t *top = table_of(root);
-
 	ASSERT(root && root % PAGE_SIZE == 0 && root != map_kernel_root());
 	tlb_leave(root);
-	for (unsigned i = 0; i < LOWER_ENTRIES; i++) {
-		if (!(top[i] & ENTRY_PRESENT))
+}
+
+/* The table of this level at an address, after those below it; what has gone is taken out of
+ * the table above.  False: `left` came to its end. */
+static bool table_give(const struct arch_tables *tables, uint64_t physical, unsigned level,
+		       unsigned *left)
+{
+	uint64_t *table = table_of(physical);
+	unsigned entries = level == 4 ? LOWER_ENTRIES : level > 1 ? TABLE_ENTRIES : 0;
+
+	for (unsigned i = 0; i < entries; i++) {
+		if (!(table[i] & ENTRY_PRESENT))
 			continue;
-		uint64_t *table = table_of(top[i]);
-		for (unsigned j = 0; j < TABLE_ENTRIES; j++)
-			if (table[j] & ENTRY_PRESENT)
-				tables_give(tables, table[j]);
-		tables->give(tables->context, top[i] & ENTRY_ADDRESS);
+		if (!table_give(tables, table[i] & ENTRY_ADDRESS, level - 1, left))
+			return false;
+		table[i] = 0;
 	}
-	tables->give(tables->context, root);
+	if (!*left)
+		return false;
+	--*left;
+	tables->give(tables->context, physical);
+	return true;
+}
+
+bool arch_root_give(const struct arch_tables *tables, uint64_t root)
+{
+	unsigned left = GIVE_MAX;
+
+	ASSERT(root && root % PAGE_SIZE == 0 && root != map_kernel_root());
+	return table_give(tables, root, 4, &left);
 }
 
 static void table_withdraw_write(uint64_t *table)
@@ -172,11 +180,12 @@ bool arch_unmap(uint64_t root, page_t page)
 	return true;
 }
 
-void arch_unmap_range(uint64_t root, page_t first, uint64_t pages)
+bool arch_unmap_range(uint64_t root, page_t first, uint64_t pages, uint32_t *looks)
 {
 	uint64_t end = first.n + pages, taken = 0;
+	page_t page = first;
 
-	for (page_t page = first; page.n < end;) {
+	for (; page.n < end && *looks; --*looks) {
 		uint64_t skip = 1, *entry = entry_find(root, page, &skip);
 		if (entry != NULL && *entry & ENTRY_PRESENT) {
 			*entry = 0;
@@ -187,6 +196,7 @@ void arch_unmap_range(uint64_t root, page_t first, uint64_t pages)
 	}
 	if (taken > INVALIDATE_MAX)
 		tlb_flush(root);
+	return page.n >= end;
 }
 
 bool arch_referenced(uint64_t root, page_t page)

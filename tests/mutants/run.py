@@ -52,6 +52,7 @@ CALLS = sorted(NAMED["CALLS"] | SERVICES - NAMED["FAKED"])
 COMPILED = set()  # objects of unit tests
 # Tests that bring all along that lies below the file they test, by its names.
 ALONE = {"kernel/checkpoint": ["kernel/checkpoint.c", "kernel/request.c"],
+         "kernel/mapping": ["kernel/mapping.c", "kernel/x86_64/root.c"], "kernel/root": ["kernel/x86_64/root.c"],
          "kernel/console": ["kernel/console.c"], "kernel/service_past": ["kernel/service_past.c"]}
 TESTED = {name for names in ALONE.values() for name in names}
 BELOW = ("tools/mkstore/failure.c", "kernel/console_line.c", "base/text.c")

@@ -5,7 +5,8 @@
  *	hog spin N PRIORITY	N machines that never wait
  *	hog call N PRIORITY	N machines that wait for room in one full port
  *	hog measure N		what the ends of large things cost; then N more of these, and
- *				what a message to another port costs, and the end of a table
+ *				what a message to another port costs, the first write of a page,
+ *				and the end of a table
  *	hog meddle		attaches something to each machine that does not run yet
  *	hog turn		says that it runs, each time that it was given 20 million steps
  *	hog lives N		N ports, one after the other, and of each size, from small to
@@ -19,6 +20,7 @@
 #include "user/lib/machine.h"
 #include "user/lib/message.h"
 #include "user/lib/program.h"
+#include "user/lib/segment.h"
 #include "user/lib/service.h"
 #include "user/lib/slot.h"
 #include "user/lib/spawn.h"
@@ -85,6 +87,32 @@ static uint64_t message_ns(struct port port)
 		if (message_send(port, &message, false) != STATUS_OK ||
 		    message_receive(port, &received) != STATUS_OK)
 			program_fail("a message is lost");
+		took = clock_uptime() - begin;
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
+/* Nanoseconds for the first write of a page, which is read before if so wanted. */
+static uint64_t write_ns(bool read)
+{
+	struct segment segment = SEGMENT(slot_take());
+	struct segment_info info;
+	uint64_t least = UINT64_MAX;
+	volatile uint8_t *page;
+
+	if (bank_segment(OWN_BANK, ROUNDS * PAGE_SIZE, 0, segment.slot) != STATUS_OK ||
+	    segment_info(segment, &info) != STATUS_OK ||
+	    machine_attach(OWN_MACHINE, segment, 0, 0, RIGHT_READ | RIGHT_WRITE, true) != STATUS_OK)
+		program_fail("there is no memory");
+	page = (volatile uint8_t *)info.address;
+	for (unsigned i = 0; i < ROUNDS; i++, page += PAGE_SIZE) {
+		uint64_t begin, took;
+
+		if (read && *page)
+			program_fail("memory that is new holds something");
+		begin = clock_uptime();
+		*page = 1;
 		took = clock_uptime() - begin;
 		least = took < least ? took : least;
 	}
@@ -166,8 +194,9 @@ static void measure(uint64_t count)
 		  PORT_CAPACITY_MAX, ends_ns(queue_make, PORT_CAPACITY_MAX));
 	make("call", count, 6, full);
 	clock_sleep_until(clock_uptime() + 3 * NS_PER_SECOND);
-	log_print("a message beside %lu that wait %lu ns, the end of a table %lu ns", count,
-		  message_ns(other), table_ns());
+	log_print("a message beside %lu that wait %lu ns, a first write %lu ns, of a page that was "
+		  "read %lu ns, the end of a table %lu ns",
+		  count, message_ns(other), write_ns(false), write_ns(true), table_ns());
 }
 
 static void end(uint32_t slot)

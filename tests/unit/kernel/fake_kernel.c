@@ -5,7 +5,7 @@
 #include "tests/unit/kernel/fake_kernel.h"
 #include <stdio.h>
 #include "kernel/console.h"
-#include "kernel/memory.h"
+#include "kernel/mapping.h"
 #include "kernel/print.h"
 
 #define TASKS 32u
@@ -15,6 +15,7 @@ uint64_t fake_now_ns;
 bool fake_disk_fails, fake_restarts;
 struct store_pages fake_essential[STORE_ESSENTIAL_RUNS];
 uint32_t fake_essential_runs, fake_fails_at, fake_full;
+struct fake_withdrawn fake_withdrawn;
 
 static struct task tasks[TASKS];
 static jmp_buf left;
@@ -57,13 +58,6 @@ void arch_console_write_sync(const char *text, uint32_t length)
 	(void)length;
 }
 
-void arch_unmap_range(uint64_t root, page_t first, uint64_t pages)
-{
-	(void)root;
-	(void)first;
-	(void)pages;
-}
-
 void kernel_fpu_save(void)
 {
 }
@@ -93,39 +87,35 @@ bool console_restarts(void)
 	return fake_restarts;
 }
 
-bool memory_tables_reclaim(void)
+bool mapping_reclaim(void)
 {
 	return false;
 }
 
-void memory_root_destroy(struct task *task)
+void mapping_root_destroy(struct task *task)
 {
 	(void)task;
 }
 
-bool memory_map(struct task *task, page_t page, frame_t frame, unsigned flags)
+bool mapping_add(struct task *task, const struct mapping_range *range, page_t page, frame_t frame,
+		 unsigned flags)
 {
 	(void)task;
+	(void)range;
 	(void)page;
 	(void)frame;
 	(void)flags;
 	return true;
 }
 
-bool memory_map_zero(struct task *task, page_t page, unsigned flags)
+void mapping_withdraw_from(struct task *task, const struct mapping_range *range)
 {
-	return memory_map(task, page, (frame_t){0}, flags);
+	fake_withdrawn = (struct fake_withdrawn){fake_withdrawn.times + 1, task, *range};
 }
 
-void memory_unmap(page_t page)
+void mapping_withdraw_range(const struct mapping_range *range)
 {
-	(void)page;
-}
-
-void memory_unmap_run(page_t first, uint64_t pages)
-{
-	(void)first;
-	(void)pages;
+	fake_withdrawn = (struct fake_withdrawn){fake_withdrawn.times + 1, NULL, *range};
 }
 
 const struct service_type directory_service, clock_service, console_service, store_service,
@@ -143,6 +133,7 @@ void fake_kernel_new(void)
 	fake_now_ns = UINT64_C(1000000000);
 	fake_disk_fails = false;
 	fake_fails_at = 0;
+	memset(&fake_withdrawn, 0, sizeof(fake_withdrawn));
 	fake_restarts = false;
 }
 
@@ -192,7 +183,9 @@ static enum fake_end run(object_t object, uint64_t version)
 {
 	struct task *task = task_get(object, version, 0);
 	struct task *volatile kept = task;
+	enum fake_end end = FAKE_DONE;
 
+	kernel_wait(CHANNEL_CONSOLE_OUTPUT);
 	fake_adopt();
 	task_queue(task);
 	assert_ptr_equal(task_next(), task);
@@ -209,9 +202,12 @@ static enum fake_end run(object_t object, uint64_t version)
 		return FAKE_PARKED;
 	if (kept->place != TASK_RUNNING)
 		return FAKE_BLOCKED;
+	/* It goes on with the same call, if it is still its turn. */
+	if (store_channel(kernel.space.store).n == CHANNEL_TURN)
+		end = FAKE_TURN;
 	/* No processor is anybody's now, and it keeps what is known of its reads. */
 	task_wait(kept, CHANNEL_CONSOLE_OUTPUT, 0);
-	return FAKE_DONE;
+	return end;
 }
 
 enum fake_end fake_again(const struct disk_capability *machine)

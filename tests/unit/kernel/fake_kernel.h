@@ -7,6 +7,7 @@
 #define TESTS_UNIT_KERNEL_FAKE_KERNEL_H
 
 #include "tests/unit/objects/fake_store.h"
+#include "kernel/mapping.h"
 #include "kernel/service.h"
 #include "kernel/syscall.h"
 
@@ -19,6 +20,12 @@ extern struct store_pages fake_essential[STORE_ESSENTIAL_RUNS];
 extern uint32_t fake_essential_runs;
 extern uint32_t fake_full; /* how often a machine has waited for space */
 extern bool fake_restarts; /* a new shell is being made */
+/* What was withdrawn last, and from whom; null: from all. */
+extern struct fake_withdrawn {
+	uint32_t times;
+	struct task *task;
+	struct mapping_range range;
+} fake_withdrawn;
 
 /* A new system with an empty store. */
 void fake_kernel_new(void);
@@ -31,7 +38,7 @@ void fake_place(const struct disk_capability *machine, uint32_t slot,
 		const struct disk_capability *capability);
 
 /* How a call has ended. */
-enum fake_end { FAKE_DONE, FAKE_BLOCKED, FAKE_PARKED, FAKE_GONE };
+enum fake_end { FAKE_DONE, FAKE_TURN, FAKE_BLOCKED, FAKE_PARKED, FAKE_GONE };
 /* The machine makes this call; slots are 0 unless set before. */
 enum fake_end fake_call(const struct disk_capability *machine, enum abi_entry entry, uint32_t slot,
 			uint64_t label, uint32_t length);

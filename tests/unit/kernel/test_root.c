@@ -151,6 +151,23 @@ struct expectation {
 	uint64_t physical;
 };
 
+/* In steps of a few tables each. */
+static void destroy(uint64_t root)
+{
+	uint32_t before, most = 0;
+	bool gone;
+
+	arch_root_leave(root);
+	do {
+		before = taken_count;
+		gone = arch_root_give(&tables, root);
+		assert_true(gone || taken_count < before);
+		if (before - taken_count > most)
+			most = before - taken_count;
+	} while (!gone);
+	assert_true(most <= 8);
+}
+
 #define ROOTS 3u
 static uint64_t roots[ROOTS];
 static struct expectation expected[ROOTS][PAGES];
@@ -200,7 +217,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	for (uint32_t r = 0; r < ROOTS; r++)
-		arch_root_destroy(&tables, roots[r]);
+		destroy(roots[r]);
 	assert_int_equal(taken_count, 0);
 	assert_int_equal(loaded, map_kernel_root());
 	return 0;
@@ -232,7 +249,9 @@ static void step_unmap_range(uint32_t r, uint32_t i, uint32_t random)
 	uint32_t j = (random >> 4) % PAGES;
 	uint64_t first = pages[i < j ? i : j], last = pages[i < j ? j : i];
 
-	arch_unmap_range(roots[r], (page_t){first}, last - first + 1);
+	uint32_t looks = UINT32_MAX;
+
+	assert_true(arch_unmap_range(roots[r], (page_t){first}, last - first + 1, &looks));
 	for (uint32_t k = 0; k < PAGES; k++)
 		if (pages[k] >= first && pages[k] <= last)
 			expected[r][k].mapped = false;
@@ -262,7 +281,7 @@ static void test_random(void **state)
 		} else if (what < 30) {
 			load(roots[r]);
 		} else {
-			arch_root_destroy(&tables, roots[r]);
+			destroy(roots[r]);
 			memset(expected[r], 0, sizeof expected[r]);
 			roots[r] = arch_root_create(&tables);
 		}
@@ -295,7 +314,7 @@ static void test_no_memory(void **state)
 		taken_limit = taken_count + spare;
 		assert_false(arch_map(&tables, roots[0], (page_t){pages[8 + spare]}, 0, 0));
 		check_all();
-		arch_root_destroy(&tables, roots[0]);
+		destroy(roots[0]);
 		taken_limit = FRAMES;
 		roots[0] = arch_root_create(&tables);
 	}
@@ -310,6 +329,8 @@ static void test_no_memory(void **state)
  * many pages in it that they are not forgotten one by one. */
 static void test_unmap_everything(void **state)
 {
+	uint32_t looks = 20000;
+
 	(void)state;
 	load(roots[0]);
 	for (uint64_t n = 0x100000; n < 0x100040; n++)
@@ -318,7 +339,35 @@ static void test_unmap_everything(void **state)
 		step_map(0, i, ARCH_MAP_WRITE);
 		walk(roots[0], i);
 	}
-	arch_unmap_range(roots[0], (page_t){0x100000}, UINT64_C(0x7fffffffe) - 0x100000 + 1);
+	assert_true(arch_unmap_range(roots[0], (page_t){0x100000},
+				     UINT64_C(0x7fffffffe) - 0x100000 + 1, &looks));
+	assert_true(looks > 0);
+	memset(expected[0], 0, sizeof expected[0]);
+	check_all();
+}
+
+/* With too few looks it says so, has looked no more often, and the TLB knows no more than
+ * the tables. */
+static void test_unmap_in_part(void **state)
+{
+	const page_t first = {0x1000000};
+	uint32_t looks = 1;
+
+	(void)state;
+	load(roots[0]);
+	for (uint32_t i = 0; i < 3; i++) {
+		step_map(0, i, ARCH_MAP_WRITE);
+		walk(roots[0], i);
+	}
+	assert_false(arch_unmap_range(roots[0], first, 0x400, &looks));
+	assert_int_equal(looks, 0);
+	expected[0][0].mapped = false;
+	check_all();
+	assert_false(arch_unmap_range(roots[0], first, 0x400, &looks));
+	check_all();
+	looks = TABLE_ENTRIES + 1; /* each entry of the one table, and what has none */
+	assert_true(arch_unmap_range(roots[0], first, 0x400, &looks));
+	assert_int_equal(looks, 0);
 	memset(expected[0], 0, sizeof expected[0]);
 	check_all();
 }
@@ -331,6 +380,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_referenced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unmap_everything, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unmap_in_part, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

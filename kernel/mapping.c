@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapping.c - page tables in borrowed frames, and who maps what.
+ *
+ * A page lies in one range, and each root that maps something of a range has a `use` of it.
+ * Those of one range are a ring, of which one member is in the hash table:
+ *
+ *	hash[first, shift] --> use --ring--> use --ring--> ...     one range
+ *	                        |
+ *	task.uses ------------> use -----> use -----> ...          one root
+ *
+ * So withdrawing costs by those who use the same range, not by how many machines there are.
+ * Nor by how many pages they map: a root in which a run is not found out with a few looks
+ * is given up as a whole.  If there are many users, the epoch is raised: all roots
+ * of before are given up, each when its machine is about to be entered.
+ *
+ * A use says that something may be mapped, and stays until its root goes or the range ends.
+ */
+#include "kernel/mapping.h"
+#include <string.h>
+#include "base/assert.h"
+#include "kernel/kernel.h"
+#include "kernel/memory.h"
+
+struct use {
+	uint64_t first; /* of the range */
+	uint32_t shift; /* log2 of its pages */
+	struct task *task;
+	struct use *of_task;	     /* the next of its root; or in the list of free ones */
+	struct use *next, *previous; /* the ring */
+	struct use *hash_next;	     /* only of the one that is in the table */
+};
+
+#define SHIFTS	   34u /* the largest range has 2^33 pages */
+#define HASH_HEADS 1024u
+
+static struct {
+	struct use *use; /* all of them */
+	uint32_t count;
+	struct use *free;
+	struct use *hash[HASH_HEADS];
+	uint32_t ranges[SHIFTS]; /* rings by the size of their range */
+	struct list roots;	 /* all tasks with page tables, who was entered last at the end */
+	uint64_t epoch;
+	uint64_t dying; /* a root that is to be given back; it names the next */
+} mapping;
+
+static struct task *rooted(struct link *link)
+{
+	return (struct task *)link_owner(link, offsetof(struct task, root_link));
+}
+
+/* ---- uses ------------------------------------------------------------------------- */
+
+static struct use **hash_head(uint64_t first, uint32_t shift)
+{
+	uint64_t key = ((first >> shift) + shift) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &mapping.hash[key >> 54];
+}
+static_assert(HASH_HEADS == 1u << (64 - 54), "the key's upper bits choose one");
+
+/* Where the ring's first is named; it names null if there is none. */
+static struct use **ring_find(uint64_t first, uint32_t shift)
+{
+	struct use **link = hash_head(first, shift);
+
+	while (*link && ((*link)->first != first || (*link)->shift != shift))
+		link = &(*link)->hash_next;
+	return link;
+}
+
+static void use_join(struct use *use)
+{
+	struct use **link = ring_find(use->first, use->shift), *first = *link;
+
+	if (first) {
+		use->next = first->next;
+		use->previous = first;
+		use->next->previous = use->previous->next = use;
+		return;
+	}
+	use->next = use->previous = use;
+	use->hash_next = NULL;
+	*link = use;
+	mapping.ranges[use->shift]++;
+}
+
+static void use_leave(struct use *use)
+{
+	struct use **link = ring_find(use->first, use->shift);
+
+	ASSERT(*link);
+	if (*link == use && use->next == use) {
+		*link = use->hash_next;
+		ASSERT(mapping.ranges[use->shift]);
+		mapping.ranges[use->shift]--;
+	} else if (*link == use) {
+		use->next->hash_next = use->hash_next;
+		*link = use->next;
+	}
+	use->next->previous = use->previous;
+	use->previous->next = use->next;
+}
+
+static void use_free(struct use *use)
+{
+	use_leave(use);
+	memset(use, 0, sizeof(*use));
+	use->of_task = mapping.free;
+	mapping.free = use;
+}
+
+static uint32_t range_shift(const struct mapping_range *range)
+{
+	ASSERT(range->pages && !(range->pages & (range->pages - 1)));
+	ASSERT(!(range->first & (range->pages - 1)));
+	return (uint32_t)__builtin_ctzll(range->pages);
+}
+
+/* The task's root is about to map something of the range. */
+static void use_note(struct task *task, const struct mapping_range *range)
+{
+	uint32_t shift = range_shift(range);
+	struct use *use = task->uses;
+
+	while (use && (use->first != range->first || use->shift != shift))
+		use = use->of_task;
+	if (use)
+		return;
+	/* There are more than one root can need, and each root that goes gives back its own. */
+	while (!mapping.free) {
+		ASSERT(rooted(mapping.roots.first) != task);
+		mapping_root_destroy(rooted(mapping.roots.first));
+	}
+	use = mapping.free;
+	mapping.free = use->of_task;
+	*use = (struct use){.first = range->first, .shift = shift, .task = task};
+	use->of_task = task->uses;
+	task->uses = use;
+	use_join(use);
+}
+
+void mapping_init(uint32_t tasks)
+{
+	static_assert(KERNEL_TASKS_MIN * KERNEL_USES_TASK > MACHINE_ATTACHMENTS + 1,
+		      "one root never needs all");
+	mapping.count = tasks * KERNEL_USES_TASK;
+	mapping.use = memory_boot_take_dirty(mapping.count * sizeof(struct use));
+}
+
+void mapping_reset(void)
+{
+	struct use *use = mapping.use;
+	uint32_t count = mapping.count;
+
+	ASSERT(use && count);
+	for (struct link *link = mapping.roots.first; link; link = link->next)
+		arch_root_leave(rooted(link)->root);
+	memset(&mapping, 0, sizeof(mapping));
+	memset(use, 0, count * sizeof(*use));
+	mapping.use = use;
+	mapping.count = count;
+	for (uint32_t i = count; i-- > 0;) {
+		use[i].of_task = mapping.free;
+		mapping.free = &use[i];
+	}
+}
+
+/* ---- roots ------------------------------------------------------------------------ */
+
+static uint64_t table_take(void *context)
+{
+	frame_t frame;
+
+	(void)context;
+	if (store_frame_borrow(kernel.space.store, &frame) != STATUS_OK)
+		return 0;
+	return (uint64_t)frame.n * PAGE_SIZE;
+}
+
+static void table_give(void *context, uint64_t physical)
+{
+	(void)context;
+	ASSERT(physical && physical % PAGE_SIZE == 0);
+	store_frame_return(kernel.space.store, (frame_t){(uint32_t)(physical / PAGE_SIZE)});
+}
+
+static const struct arch_tables tables = {table_take, table_give, NULL};
+
+bool mapping_root_ensure(struct task *task)
+{
+	ASSERT(task->place != TASK_FREE && task->object.n);
+	if (task->root && task->root_epoch != mapping.epoch)
+		mapping_root_destroy(task);
+	if (task->root) {
+		list_remove(&mapping.roots, &task->root_link);
+		list_append(&mapping.roots, &task->root_link);
+		return true;
+	}
+	ASSERT(!task->uses);
+	task->root = arch_root_create(&tables);
+	if (!task->root)
+		return false;
+	task->root_generation = store_generation(kernel.space.store).n;
+	task->root_epoch = mapping.epoch;
+	list_append(&mapping.roots, &task->root_link);
+	return true;
+}
+
+/* The last word of a root, which is of the kernel's half, is nobody's when that is not
+ * loaded any more. */
+static uint64_t *dying_next(uint64_t root)
+{
+	return (uint64_t *)(void *)(arch_direct(root) + PAGE_SIZE) - 1;
+}
+
+void mapping_root_destroy(struct task *task)
+{
+	if (!task->root)
+		return;
+	list_remove(&mapping.roots, &task->root_link);
+	while (task->uses) {
+		struct use *use = task->uses;
+
+		task->uses = use->of_task;
+		use_free(use);
+	}
+	arch_root_leave(task->root);
+	*dying_next(task->root) = mapping.dying;
+	mapping.dying = task->root;
+	task->root = 0;
+}
+
+bool mapping_step(void)
+{
+	uint64_t root = mapping.dying, next;
+
+	if (!root)
+		return false;
+	next = *dying_next(root);
+	if (arch_root_give(&tables, root))
+		mapping.dying = next;
+	return mapping.dying != 0;
+}
+
+bool mapping_reclaim(void)
+{
+	struct task *task = rooted(mapping.roots.first);
+
+	if (!mapping.dying) {
+		if (task && task->place == TASK_RUNNING)
+			task = rooted(task->root_link.next);
+		if (!task)
+			return false;
+		mapping_root_destroy(task);
+	}
+	mapping_step();
+	return true;
+}
+
+/* ---- mapping ---------------------------------------------------------------------- */
+
+bool mapping_add(struct task *task, const struct mapping_range *range, page_t page, frame_t frame,
+		 unsigned flags)
+{
+	/* Nothing else is ever a program's, whatever a page of the store says. */
+	ASSERT(page.n >= USER_ARENA_PAGE && page.n < USER_ARENA_END);
+	ASSERT(page.n - range->first < range->pages);
+	ASSERT(task->root);
+	/* The frame may have been had by withdrawing another page from everybody. */
+	if (task->root_epoch != mapping.epoch)
+		return true;
+	use_note(task, range);
+	return arch_map(&tables, task->root, page, (uint64_t)frame.n * PAGE_SIZE, flags);
+}
+
+/* ---- withdrawing ------------------------------------------------------------------- */
+
+/* What each root that uses the page's range is asked.  False: not all were, they are too many. */
+static bool page_visit(page_t page, bool (*visit)(uint64_t root, page_t page), bool *any)
+{
+	*any = false;
+	if (page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END)
+		return true;
+	for (uint32_t shift = 0; shift < SHIFTS; shift++) {
+		struct use *first, *use;
+		uint32_t count = 0;
+
+		if (!mapping.ranges[shift])
+			continue;
+		use = first = *ring_find(page.n >> shift << shift, shift);
+		while (use) {
+			if (count++ == KERNEL_USERS_PAGE)
+				return false;
+			*any |= visit(use->task->root, page);
+			use = use->next == first ? NULL : use->next;
+		}
+	}
+	return true;
+}
+
+void mapping_withdraw(page_t page)
+{
+	bool any;
+
+	if (!page_visit(page, arch_unmap, &any))
+		mapping.epoch++;
+}
+
+bool mapping_referenced(page_t page)
+{
+	bool any;
+
+	return !page_visit(page, arch_referenced, &any) || any;
+}
+
+/* `looks`: at so many entries of tables; what is left of them. */
+static void task_withdraw(struct task *task, const struct mapping_range *range, uint32_t *looks)
+{
+	uint32_t shift = range_shift(range);
+	struct use **link = &task->uses, *use;
+
+	if (task->root &&
+	    !arch_unmap_range(task->root, (page_t){range->first}, range->pages, looks))
+		mapping_root_destroy(task);
+	while (*link && ((*link)->first != range->first || (*link)->shift != shift))
+		link = &(*link)->of_task;
+	use = *link;
+	if (!use)
+		return;
+	*link = use->of_task;
+	use_free(use);
+}
+
+void mapping_withdraw_from(struct task *task, const struct mapping_range *range)
+{
+	uint32_t looks = KERNEL_UNMAP_LOOKS;
+
+	task_withdraw(task, range, &looks);
+}
+
+void mapping_withdraw_range(const struct mapping_range *range)
+{
+	uint32_t shift = range_shift(range), looks = KERNEL_UNMAP_LOOKS;
+	struct use *use;
+
+	for (uint32_t i = 0; (use = *ring_find(range->first, shift)); i++) {
+		if (i == KERNEL_USERS_RANGE) {
+			mapping.epoch++;
+			return;
+		}
+		task_withdraw(use->task, range, &looks);
+	}
+}

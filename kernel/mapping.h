@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapping.h - the page tables of machines, and who maps what.
+ *
+ * Tables are frames borrowed from the store, so one policy decides what memory is used
+ * for.  They are volatile (P3): who loses them pays the page faults that build them again.
+ * What is withdrawn cannot be touched by anybody when the function returns, whatever it
+ * costs afterwards.
+ */
+#ifndef KERNEL_MAPPING_H
+#define KERNEL_MAPPING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/types.h"
+#include "kernel/task.h"
+#include "store/store.h"
+
+/* A range as objects/ gives it to a segment: naturally aligned, a power of two of pages.  All
+ * pages of one are withdrawn from the same machines. */
+struct mapping_range {
+	uint64_t first, pages;
+};
+
+/* At boot: takes memory for so many tasks. */
+void mapping_init(uint32_t tasks);
+/* All are given up at once, and frames are forgotten: for a new store. */
+void mapping_reset(void);
+
+/* The task has page tables that may be entered; false: no frame, wait for FRAMES. */
+bool mapping_root_ensure(struct task *task);
+/* It has none any more; they are given back in steps. */
+void mapping_root_destroy(struct task *task);
+/* Gives some tables back; true: there are more. */
+bool mapping_step(void);
+/* The same at once, if need be those of a task that is not running; false: there are none. */
+bool mapping_reclaim(void);
+
+/* Maps a page of the range for the task; false: no frame, wait for FRAMES. */
+bool mapping_add(struct task *task, const struct mapping_range *range, page_t page, frame_t frame,
+		 unsigned flags);
+/* Withdraws a page from every machine; all of a range from one, and from every machine. */
+void mapping_withdraw(page_t page);
+void mapping_withdraw_from(struct task *task, const struct mapping_range *range);
+void mapping_withdraw_range(const struct mapping_range *range);
+/* Was the page touched since last asked?  Where too many use its range to be asked: yes. */
+bool mapping_referenced(page_t page);
+
+#endif
