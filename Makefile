@@ -194,7 +194,7 @@ $(S)/host.a: $(ARCHIVED_C:%.c=$(S)/%.o)
 $(S)/user.a: $(RING3_C:%.c=$(S)/%.o)
 $(S)/drivers.a: $(patsubst %.c,$(S)/%.o,$(call tree,drivers,%.c)) $(S)/tools/mkstore/failure.o
 # What the kernel does for machines, for calls over the fake store: these, and all objects but some.
-CALLS  := syscall deliver bond park task wait time fault print safe terminal essential
+CALLS  := syscall deliver bond park task wait time fault print safe terminal essential tell
 FAKED  := service_directory service_past service_system
 $(S)/calls.a: $(CALLS:%=$(S)/kernel/%.o) $(patsubst %.c,$(S)/%.o, \
 		$(filter-out $(FAKED:%=kernel/%.c),$(wildcard kernel/service*.c)))

@@ -40,6 +40,9 @@
 #define OBJECTS_PER_PAGE    64u
 #define READY_BITS_PER_PAGE 32768u
 #define READY_BITMAP_PAGES  (OBJECT_MAX / READY_BITS_PER_PAGE) /* of one priority */
+/* Behind those of the priorities: of the machines that may want a message after a resume. */
+#define RESUME_BITMAP	MACHINE_PRIORITIES
+#define MACHINE_BITMAPS (MACHINE_PRIORITIES + 1u)
 
 /* Of this program a new shell is made where the old one is lost (kernel/restart.c), and
  * the shell's own guard. */
@@ -231,7 +234,8 @@ struct disk_system {
 	uint32_t places;       /* 1: the record of every directory says its place */
 	uint64_t tree_next;    /* first page of the tree arena never handed out */
 	uint64_t machine_root; /* B+tree: machine -> nothing; 0: empty */
-	/* Machines that want a message after every resume; version 0: free entry. */
+	/* From before there was a bitmap of these: machines that want a message after every
+	 * resume; version 0: free entry. */
 	struct {
 		uint64_t version;
 		uint32_t object;
@@ -368,7 +372,7 @@ struct disk_machine {
 	uint64_t messages_sent, messages_received;
 	uint64_t faults_served;	      /* page faults resolved for it */
 	uint64_t started_ns, last_ns; /* persistent uptime: start, last message or wait */
-	uint64_t resume_seen;	      /* epoch of the last resume message it got */
+	uint64_t resume_seen;	      /* epoch of the last resume of which it was told */
 	uint64_t resume_port_version;
 	uint32_t resume_port; /* told after each resume; 0: none */
 	uint32_t reserved2;

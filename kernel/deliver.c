@@ -36,7 +36,7 @@ void call_registers_done(struct disk_machine *machine, enum status status, uint3
 enum status wait_end_prepare(const struct disk_machine *machine)
 {
 	object_t object = {machine->object};
-	enum status status = machine_ready_prepare(&kernel.space, object, machine->priority);
+	enum status status = machine_bit_prepare(&kernel.space, object, machine->priority);
 
 	if (status == STATUS_OK && machine->deadline)
 		status = deadline_remove_prepare(&kernel.space, machine->deadline, object);
@@ -56,7 +56,7 @@ void wait_end(struct disk_machine *machine)
 	machine->callee = 0;
 	machine->callee_version = 0;
 	machine->state = MACHINE_READY;
-	machine_ready_set(&kernel.space, object, machine->priority, true);
+	machine_bit_set(&kernel.space, object, machine->priority, true);
 	kernel_make_ready(object, machine);
 }
 
@@ -312,8 +312,8 @@ enum status reply_prepare(struct disk_machine *target, const struct transit *mes
 	if (status == STATUS_OK && message->label != STATUS_OK)
 		status = reply_lost_prepare(&target->reply);
 	if (status == STATUS_OK)
-		status = machine_ready_prepare(&kernel.space, (object_t){target->object},
-					       target->priority);
+		status = machine_bit_prepare(&kernel.space, (object_t){target->object},
+					     target->priority);
 	return status;
 }
 
@@ -340,7 +340,7 @@ void reply_commit(struct disk_machine *target, const struct transit *message)
 	}
 	target->fault = FAULT_NONE;
 	target->state = MACHINE_READY;
-	machine_ready_set(&kernel.space, object, target->priority, true);
+	machine_bit_set(&kernel.space, object, target->priority, true);
 	kernel_make_ready(object, target);
 }
 

@@ -113,7 +113,7 @@ static enum status parts_add(const struct disk_machine *machine)
 
 	run_add(machine->message_page, 1);
 	run_add(OBJECT_TABLE_PAGE + machine->object / OBJECTS_PER_PAGE, 1);
-	run_add(machine_ready_page((object_t){machine->object}, machine->priority).n, 1);
+	run_add(machine_bit_page((object_t){machine->object}, machine->priority).n, 1);
 	for (unsigned i = 0; i < MACHINE_PORTS && status == STATUS_OK; i++)
 		if (machine->ports[i].version)
 			status = object_add((object_t){machine->ports[i].object},

@@ -14,7 +14,7 @@
  *   service*.c    kernel objects answer messages
  *   checkpoint.c  when to commit                         request.c  who waits for it
  *   time.c        clock and deadlines
- *   resume.c      from a generation to running machines
+ *   resume.c      from a generation to running machines  tell.c     who is told of it
  *   essential.c   who runs on when the store is full
  *   safe.c        which machines may run in safe mode
  *   console*.c    the kernel's own console; restart.c makes the shell anew
@@ -83,6 +83,12 @@ void resume_moved(enum abi_resume reason, uint64_t away_ns);
 void resume_again(void);
 /* Is it still looking? */
 bool resume_looks(void);
+
+/* ---- tell.c ---------------------------------------------------------------------- */
+
+/* The messages of a resume, after so much time, are to go out; one step of that. */
+void tell_all(uint64_t away_ns);
+bool tell_step(void);
 
 /* ---- safe.c ------------------------------------------------------------------- */
 

@@ -402,7 +402,7 @@ static enum status restart_start(void)
 	if (status == STATUS_OK)
 		status = object_prepare(&kernel.space, (object_t){restart.port.object}, &port);
 	if (status == STATUS_OK)
-		status = machine_ready_prepare(&kernel.space, object, machine->priority);
+		status = machine_bit_prepare(&kernel.space, object, machine->priority);
 	for (unsigned i = 0; i < GRANTS && status == STATUS_OK; i++)
 		status = object_capability(&kernel.space, (object_t){grants[i].object},
 					   grants[i].rights, &capability[i]);
@@ -433,7 +433,7 @@ static enum status restart_start(void)
 	system->terminal.version = machine->version;
 	essential_changed();
 	restart_registers(machine);
-	machine_ready_set(&kernel.space, object, machine->priority, true);
+	machine_bit_set(&kernel.space, object, machine->priority, true);
 	kernel_make_ready(object, machine);
 	return STATUS_OK;
 }

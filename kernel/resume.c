@@ -14,8 +14,6 @@
 #include "base/assert.h"
 #include <string.h>
 
-static_assert(SYSTEM_RESUME_MAX == 64, "a bit of `to_tell` for each");
-
 static struct {
 	uint32_t looking;		     /* bit p: through the bitmap of priority p, */
 	uint32_t again;			     /* from its middle on, and then from its start */
@@ -24,11 +22,7 @@ static struct {
 	bool damaged;	  /* a machine, or where machines are noted, cannot be read */
 	bool failing;	  /* the disk fails: once more, after a pause */
 	uint64_t look_ns; /* not before this */
-	uint64_t to_tell; /* bit i: subscriber i of the system page gets its message */
-	unsigned telling; /* whose turn it is */
-	uint64_t tell_ns; /* not before this: the store is full */
-	uint64_t away_ns;
-	bool safe; /* it is known which machines run in safe mode */
+	bool safe;	  /* it is known which machines run in safe mode */
 	struct failing safe_failing;
 } resume;
 
@@ -50,10 +44,8 @@ void resume_reset(void)
 {
 	memset(&resume, 0, sizeof(resume));
 	resume_again();
-	resume.to_tell = UINT64_MAX;
 	uint64_t wall_ns = arch_wall_ns();
-	if (wall_ns > kernel.recovery.wall_ns)
-		resume.away_ns = wall_ns - kernel.recovery.wall_ns;
+	tell_all(wall_ns > kernel.recovery.wall_ns ? wall_ns - kernel.recovery.wall_ns : 0);
 }
 
 void resume_moved(enum abi_resume reason, uint64_t away_ns)
@@ -69,8 +61,7 @@ void resume_moved(enum abi_resume reason, uint64_t away_ns)
 	kernel.resumed_ns = arch_time_ns();
 	kernel.reason = reason;
 	kernel.epoch++;
-	resume.away_ns = away_ns;
-	resume.to_tell = UINT64_MAX;
+	tell_all(away_ns);
 	task_wake_channel(CHANNEL_CONSOLE_INPUT);
 }
 
@@ -248,15 +239,15 @@ static enum status resume_move(object_t object, const struct disk_machine *machi
 			       unsigned priority)
 {
 	uint32_t bit = 1u << machine->priority;
-	enum status status = machine_ready_prepare(&kernel.space, object, machine->priority);
+	enum status status = machine_bit_prepare(&kernel.space, object, machine->priority);
 
 	ASSERT(machine->state == MACHINE_READY && machine->priority != priority);
 	if (status == STATUS_OK)
-		status = machine_ready_prepare(&kernel.space, object, priority);
+		status = machine_bit_prepare(&kernel.space, object, priority);
 	if (status != STATUS_OK)
 		return status;
-	machine_ready_set(&kernel.space, object, machine->priority, true);
-	machine_ready_set(&kernel.space, object, priority, false);
+	machine_bit_set(&kernel.space, object, machine->priority, true);
+	machine_bit_set(&kernel.space, object, priority, false);
 	resume.again |= bit & resume.looking;
 	resume.looking |= bit;
 	return STATUS_OK;
@@ -296,87 +287,10 @@ static enum status resume_machine(object_t object, unsigned priority)
 		kernel_print_loud("perdure: machine %u cannot be resumed: %s", object.n,
 				  status_text(status));
 	}
-	status = machine_ready_prepare(&kernel.space, object, priority);
+	status = machine_bit_prepare(&kernel.space, object, priority);
 	if (status == STATUS_OK)
-		machine_ready_set(&kernel.space, object, priority, false);
+		machine_bit_set(&kernel.space, object, priority, false);
 	return status == STATUS_WAIT ? status : STATUS_OK;
-}
-
-/* ---- messages to those who want to know ------------------------------------------ */
-
-static enum status resume_send(const struct disk_machine *machine)
-{
-	struct disk_capability port = {
-		.version = machine->resume_port_version,
-		.object = machine->resume_port,
-		.type = OBJECT_PORT,
-		.rights = RIGHT_SEND,
-	};
-	struct transit message = {
-		.label = EVENT_RESUMED,
-		.word = {kernel.recovery.generation.n, kernel.reason, resume.away_ns, 0, 0, 0},
-		.flags = MESSAGE_EVENT,
-	};
-	struct disk_message queued = {.label = EVENT_RESUMED, .flags = MESSAGE_EVENT};
-	struct disk_machine *receiver;
-	struct disk_object record;
-	enum status status;
-
-	status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_SEND, &record);
-	if (status == STATUS_OK)
-		status = deliver_receiver(&port, &record, &receiver);
-	if (status == STATUS_OK) {
-		status = deliver_prepare(receiver, &message);
-		if (status == STATUS_OK)
-			deliver_commit(receiver, &message);
-		return status;
-	}
-	if (status == STATUS_EMPTY)
-		status = port_put_prepare(&kernel.space, &record);
-	if (status != STATUS_OK)
-		return status;
-	memcpy(queued.word, message.word, sizeof(queued.word));
-	port_put(&kernel.space, &record, &queued);
-	return STATUS_OK;
-}
-
-/* One subscriber; a full queue or a wait leaves its bit for a later step, and others
- * get their turn first. */
-static bool resume_tell(void)
-{
-	uint64_t ahead = resume.to_tell >> resume.telling << resume.telling;
-	unsigned index = (unsigned)__builtin_ctzll(ahead ? ahead : resume.to_tell);
-	const struct disk_system *system;
-	struct disk_machine *machine;
-	struct disk_object record;
-	enum status status;
-
-	ASSERT(resume.to_tell >> index & 1);
-	resume.telling = (index + 1) % SYSTEM_RESUME_MAX;
-	store_operation_begin(kernel.space.store);
-	status = system_read(&kernel.space, &system);
-	if (status == STATUS_IO)
-		resume.tell_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
-	if (status != STATUS_OK)
-		return false;
-	if (system->resume[index].version) {
-		object_t object = {system->resume[index].object};
-
-		status = object_read(&kernel.space, object, &record);
-		if (status == STATUS_OK && record.version == system->resume[index].version)
-			status = machine_read(&kernel.space, object, &machine);
-		else if (status == STATUS_OK)
-			status = STATUS_DEAD;
-		if (status == STATUS_OK)
-			status = resume_send(machine);
-		if (status == STATUS_NO_SPACE || status == STATUS_IO)
-			resume.tell_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
-		if (status == STATUS_WAIT || status == STATUS_FULL || status == STATUS_NO_SPACE ||
-		    status == STATUS_IO)
-			return false;
-	}
-	resume.to_tell &= ~(UINT64_C(1) << index);
-	return true;
 }
 
 /* A page of the bitmap that cannot be read costs its own machines only. */
@@ -447,7 +361,7 @@ static bool resume_look(void)
 	ASSERT(resume.looking && priority < MACHINE_PRIORITIES);
 	store_operation_begin(kernel.space.store);
 	if (cursor->n < OBJECT_MAX)
-		status = machine_ready_next(&kernel.space, priority, *cursor, &object);
+		status = machine_bit_next(&kernel.space, priority, *cursor, &object);
 	if (status == STATUS_NOT_FOUND)
 		return resume_ended(priority);
 	if (status != STATUS_OK && status != STATUS_WAIT)
@@ -482,5 +396,5 @@ bool resume_step(void)
 	}
 	if (resume.looking)
 		return resume_look();
-	return resume.to_tell && time_uptime_ns() >= resume.tell_ns && resume_tell();
+	return tell_step();
 }

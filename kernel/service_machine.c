@@ -133,7 +133,7 @@ static enum status machine_start(struct service *service)
 	if (status == STATUS_OK && machine->state != MACHINE_STOPPED)
 		status = STATUS_BUSY;
 	if (status == STATUS_OK)
-		status = machine_ready_prepare(&kernel.space, object, machine->priority);
+		status = machine_bit_prepare(&kernel.space, object, machine->priority);
 	if (status == STATUS_OK)
 		status = start_port(machine);
 	if (status == STATUS_OK)
@@ -146,7 +146,7 @@ static enum status machine_start(struct service *service)
 	machine->registers.gpr[REGISTER_RDI] = service->message.word[2];
 	machine->state = MACHINE_READY;
 	machine->started_ns = machine->last_ns = time_uptime_ns();
-	machine_ready_set(&kernel.space, object, machine->priority, true);
+	machine_bit_set(&kernel.space, object, machine->priority, true);
 	kernel_make_ready(object, machine);
 	return STATUS_OK;
 }
@@ -176,7 +176,7 @@ enum status service_continue(object_t object)
 	enum status status = machine_prepare(&kernel.space, object, &machine);
 
 	if (status == STATUS_OK)
-		status = machine_ready_prepare(&kernel.space, object, machine->priority);
+		status = machine_bit_prepare(&kernel.space, object, machine->priority);
 	if (status != STATUS_OK)
 		return status;
 	if (machine->state == MACHINE_EXITED || machine->state == MACHINE_STOPPED)
@@ -192,7 +192,7 @@ enum status service_continue(object_t object)
 		machine->call_number++; /* the keeper's answer comes too late now */
 	}
 	if (machine->state == MACHINE_READY)
-		machine_ready_set(&kernel.space, object, machine->priority, true);
+		machine_bit_set(&kernel.space, object, machine->priority, true);
 	kernel_make_ready(object, machine);
 	return STATUS_OK;
 }
@@ -263,13 +263,13 @@ static enum status machine_set_priority(struct service *service)
 		return status;
 	status = target_prepare(service, &machine);
 	if (status == STATUS_OK)
-		status = machine_ready_prepare(&kernel.space, object, priority);
+		status = machine_bit_prepare(&kernel.space, object, priority);
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
 	machine->priority = priority;
 	if (machine->state == MACHINE_READY)
-		machine_ready_set(&kernel.space, object, priority, true);
+		machine_bit_set(&kernel.space, object, priority, true);
 	if (task)
 		task_set_priority(task, machine->priority);
 	return STATUS_OK;
@@ -421,9 +421,8 @@ static enum status machine_set_keeper(struct service *service)
 static enum status machine_on_resume(struct service *service)
 {
 	const struct disk_capability *port = &service->message.capability[0];
+	object_t object = {service->target->object};
 	struct disk_machine *machine;
-	struct disk_system *system;
-	unsigned entry = SYSTEM_RESUME_MAX;
 	enum status status = STATUS_OK;
 
 	if (port->version)
@@ -431,34 +430,15 @@ static enum status machine_on_resume(struct service *service)
 	if (status == STATUS_OK)
 		status = target_prepare(service, &machine);
 	if (status == STATUS_OK)
-		status = system_prepare(&kernel.space, &system);
+		status = machine_bit_prepare(&kernel.space, object, RESUME_BITMAP);
 	if (status != STATUS_OK)
 		return status;
-	for (unsigned i = SYSTEM_RESUME_MAX; i-- > 0;) {
-		struct disk_object record;
-
-		if (system->resume[i].version == machine->version) {
-			entry = i;
-			break;
-		}
-		if (!system->resume[i].version) {
-			entry = i;
-			continue;
-		}
-		/* An entry of a machine that is gone is free as well. */
-		status = object_read(&kernel.space, (object_t){system->resume[i].object}, &record);
-		if (status == STATUS_WAIT || status == STATUS_IO)
-			return status;
-		if (status != STATUS_OK || record.version != system->resume[i].version)
-			entry = i;
-	}
-	if (entry == SYSTEM_RESUME_MAX)
-		return STATUS_LIMIT;
 	/* COMMIT POINT */
+	if (!machine->resume_port_version)
+		machine->resume_seen = kernel.epoch; /* it is told of the next one */
 	machine->resume_port = port->version ? port->object : 0;
 	machine->resume_port_version = port->version;
-	system->resume[entry].object = port->version ? machine->object : 0;
-	system->resume[entry].version = port->version ? machine->version : 0;
+	machine_bit_set(&kernel.space, object, RESUME_BITMAP, port->version != 0);
 	return STATUS_OK;
 }
 

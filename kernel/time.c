@@ -65,7 +65,7 @@ static enum status time_expire(uint64_t deadline, object_t object)
 		(machine->state == MACHINE_SLEEP || machine->state == MACHINE_RECEIVE);
 	status = deadline_remove_prepare(&kernel.space, deadline, object);
 	if (status == STATUS_OK && waits)
-		status = machine_ready_prepare(&kernel.space, object, machine->priority);
+		status = machine_bit_prepare(&kernel.space, object, machine->priority);
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
@@ -73,7 +73,7 @@ static enum status time_expire(uint64_t deadline, object_t object)
 	if (!waits)
 		return STATUS_OK; /* an entry without a machine that waits for it */
 	time_wake(machine);
-	machine_ready_set(&kernel.space, object, machine->priority, true);
+	machine_bit_set(&kernel.space, object, machine->priority, true);
 	kernel_make_ready(object, machine);
 	return STATUS_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * machine_index.c - which machines there are, and which of them may be ready.
+ * machine_index.c - which machines there are, may be ready, and want to be told.
  *
  * All machines are listed in a B+tree at disk_system.machine_root (key: the object,
  * big-endian; no value), so that going through them costs as much as there are
@@ -8,38 +8,38 @@
  */
 #include "objects/objects_priv.h"
 
-/* ---- may-be-ready bitmaps --------------------------------------------------------------- */
+/* ---- bitmaps ---------------------------------------------------------------------------- */
 
-page_t machine_ready_page(object_t machine, unsigned priority)
+page_t machine_bit_page(object_t machine, unsigned bitmap)
 {
-	ASSERT(machine.n < OBJECT_MAX && priority < MACHINE_PRIORITIES);
-	return (page_t){READY_BITMAP_PAGE + priority * READY_BITMAP_PAGES +
+	ASSERT(machine.n < OBJECT_MAX && bitmap < MACHINE_BITMAPS);
+	return (page_t){READY_BITMAP_PAGE + bitmap * READY_BITMAP_PAGES +
 			machine.n / READY_BITS_PER_PAGE};
 }
 
-enum status machine_ready_prepare(struct space *space, object_t machine, unsigned priority)
+enum status machine_bit_prepare(struct space *space, object_t machine, unsigned bitmap)
 {
 	void *data;
 
 	if (!machine.n || machine.n >= OBJECT_MAX)
 		return STATUS_NOT_FOUND;
-	return space_write(space, machine_ready_page(machine, priority), &data);
+	return space_write(space, machine_bit_page(machine, bitmap), &data);
 }
 
-void machine_ready_set(struct space *space, object_t machine, unsigned priority, bool ready)
+void machine_bit_set(struct space *space, object_t machine, unsigned bitmap, bool set)
 {
-	uint8_t *bits = space_writable(space, machine_ready_page(machine, priority));
+	uint8_t *bits = space_writable(space, machine_bit_page(machine, bitmap));
 	uint32_t bit = machine.n % READY_BITS_PER_PAGE;
 
 	ASSERT(machine.n && machine.n < OBJECT_MAX);
-	if (ready)
+	if (set)
 		bits[bit / 8] |= (uint8_t)(1u << bit % 8);
 	else
 		bits[bit / 8] &= (uint8_t) ~(1u << bit % 8);
 }
 
 /* The first set bit of the page at or after `bit`, READY_BITS_PER_PAGE if none. */
-static uint32_t ready_scan(const uint64_t *words, uint32_t bit)
+static uint32_t bits_scan(const uint64_t *words, uint32_t bit)
 {
 	uint64_t word;
 
@@ -54,8 +54,7 @@ static uint32_t ready_scan(const uint64_t *words, uint32_t bit)
 	return READY_BITS_PER_PAGE;
 }
 
-enum status machine_ready_next(struct space *space, unsigned priority, object_t from,
-			       object_t *machine)
+enum status machine_bit_next(struct space *space, unsigned bitmap, object_t from, object_t *machine)
 {
 	const struct disk_system *system;
 	enum status status = system_read(space, &system);
@@ -67,9 +66,9 @@ enum status machine_ready_next(struct space *space, unsigned priority, object_t 
 		uint32_t first = at - at % READY_BITS_PER_PAGE;
 		void *data;
 
-		status = space_read(space, machine_ready_page((object_t){at}, priority), &data);
+		status = space_read(space, machine_bit_page((object_t){at}, bitmap), &data);
 		if (status == STATUS_OK) {
-			uint32_t bit = ready_scan(data, at % READY_BITS_PER_PAGE);
+			uint32_t bit = bits_scan(data, at % READY_BITS_PER_PAGE);
 
 			*machine = (object_t){first + bit};
 			if (bit < READY_BITS_PER_PAGE)

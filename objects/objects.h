@@ -273,13 +273,14 @@ enum status machine_attachments_prune(struct space *space, struct disk_machine *
 const struct disk_attachment *machine_attachment(const struct disk_machine *machine, page_t page);
 
 /* May-be-ready bitmaps, one for each priority: a superset of the machines that can run.  In a
- * state from before there were several, all are in that of priority 0. */
-page_t machine_ready_page(object_t machine, unsigned priority);
-enum status machine_ready_prepare(struct space *space, object_t machine, unsigned priority);
-void machine_ready_set(struct space *space, object_t machine, unsigned priority, bool ready);
-/* The first set bit of this priority at or after `from`; NOT_FOUND. */
-enum status machine_ready_next(struct space *space, unsigned priority, object_t from,
-			       object_t *machine);
+ * state from before there were several, all are in that of priority 0.  And RESUME_BITMAP, a
+ * superset of those that want to be told of a resume. */
+page_t machine_bit_page(object_t machine, unsigned bitmap);
+enum status machine_bit_prepare(struct space *space, object_t machine, unsigned bitmap);
+void machine_bit_set(struct space *space, object_t machine, unsigned bitmap, bool set);
+/* The first bit that is set at or after `from`; NOT_FOUND. */
+enum status machine_bit_next(struct space *space, unsigned bitmap, object_t from,
+			     object_t *machine);
 
 /* The first machine in the object table at or after `from`; NOT_FOUND. */
 enum status machine_next(struct space *space, object_t from, object_t *machine);

@@ -67,7 +67,7 @@ static enum status sleep_prepare(object_t object, struct disk_machine **machine)
 
 	if (status == STATUS_OK)
 		status = deadline_insert_prepare(&space, 5000, object);
-	return status == STATUS_OK ? machine_ready_prepare(&space, object, (*machine)->priority)
+	return status == STATUS_OK ? machine_bit_prepare(&space, object, (*machine)->priority)
 				   : status;
 }
 
@@ -188,7 +188,7 @@ static void read_all(bool sound)
 	for (uint64_t n = 0; n < OBJECTS_READ; n++)
 		read_object(sound, (object_t){n});
 	tell(sound, RETRY(deadline_next(&space, &deadline, &machine)), "deadline", 0);
-	tell(sound, RETRY(machine_ready_next(&space, 0, (object_t){0}, &machine)), "ready", 0);
+	tell(sound, RETRY(machine_bit_next(&space, 0, (object_t){0}, &machine)), "ready", 0);
 	tell(sound, RETRY(log_copy(&space, &from, text, sizeof(text), &length)), "log", 0);
 }
 

@@ -8,6 +8,8 @@
  *				what a message to another port costs, the first write of a page,
  *				and the end of a table
  *	hog meddle		attaches something to each machine that does not run yet
+ *	hog told N		N machines that want to be told of a resume, at one port; then how
+ *				often it was
  *	hog turn		says that it runs, each time that it was given 20 million steps
  *	hog lives N		N ports, one after the other, and of each size, from small to
  *				large, as many segments as can be had; none of them stays
@@ -280,6 +282,31 @@ static void __attribute__((noreturn)) meddle(void)
 	}
 }
 
+/* All that want it are told once of each resume. */
+static void told(uint64_t count)
+{
+	struct port port = port_make(PORT_CAPACITY_MAX);
+	struct machine machine = MACHINE(slot_take());
+	uint64_t events = 0, of = 0, page;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (bank_machine(OWN_BANK, "told", 3, machine.slot, &page) != STATUS_OK ||
+		    machine_on_resume(machine, port) != STATUS_OK)
+			program_fail("machine %lu cannot be told", i);
+	}
+	log_print("made");
+	for (;;) {
+		struct message message = {.deadline = FOR_EVER};
+
+		if (message_receive(port, &message) != STATUS_OK || !message.event)
+			program_fail("no event");
+		events = message.word[0] == of ? events + 1 : 1;
+		of = message.word[0];
+		if (events >= count)
+			log_print("told %lu times of %lu", events, of);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t count = 0, priority = 0;
@@ -292,6 +319,8 @@ int main(int argc, char **argv)
 		program_fail("usage: hog WHAT [N [PRIORITY]]");
 	if (count && text_equal(argv[1], "measure")) {
 		measure(count);
+	} else if (count && text_equal(argv[1], "told")) {
+		told(count);
 	} else if (count && text_equal(argv[1], "lives")) {
 		lives(count);
 	} else if (count) {

@@ -118,3 +118,20 @@ def test_what_holds_much_ends_at_once(hog):
     print(ends)
     assert [what for what, _, _ in ends] == ["machine", "queue"]
     assert all(int(many) < 2 * int(few) for _, few, many in ends)
+
+
+def test_told(hog):
+    """However many want to be told of a resume, each is, once."""
+    with Machine(hog) as machine:
+        machine.wait_prompt()
+        machine.command("run -n crowd hog told 200")
+        wait_for(machine, "log 50", "crowd: made", LIMIT_S)
+        machine.command("checkpoint")
+    for _ in range(2):
+        with Machine(hog) as machine:
+            machine.wait_prompt()
+            generation = re.search(r"generation (\d+) resumed", machine.text)[1]
+            wait_for(machine, "log 50", f"crowd: told 200 times of {generation}", LIMIT_S)
+            machine.command("checkpoint")
+            assert "told 201 times" not in machine.command("log 50")
+    verify(hog)

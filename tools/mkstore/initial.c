@@ -371,7 +371,7 @@ static enum status initial_start_prepare(struct space *space, object_t object,
 					 struct disk_machine **machine)
 {
 	TRY(machine_prepare(space, object, machine));
-	return machine_ready_prepare(space, object, (*machine)->priority);
+	return machine_bit_prepare(space, object, (*machine)->priority);
 }
 
 static enum status initial_start(const struct initial *initial, const struct initial_machine *made,
@@ -385,7 +385,7 @@ static enum status initial_start(const struct initial *initial, const struct ini
 	machine->registers.gpr[REGISTER_RSP] = base + plan->stack_top_offset;
 	machine->registers.gpr[REGISTER_RDI] = base + plan->start_offset;
 	machine->state = MACHINE_READY;
-	machine_ready_set(initial->space, object, machine->priority, true);
+	machine_bit_set(initial->space, object, machine->priority, true);
 	return STATUS_OK;
 }
 

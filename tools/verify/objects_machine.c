@@ -105,16 +105,16 @@ static bool machine_deadline_queued(const struct verify_objects *objects, uint64
 	return false;
 }
 
-static uint64_t machine_bitmap_page(unsigned priority, uint32_t object)
+static uint64_t machine_bitmap_page(unsigned bitmap, uint32_t object)
 {
-	return READY_BITMAP_PAGE + priority * READY_BITMAP_PAGES + object / READY_BITS_PER_PAGE;
+	return READY_BITMAP_PAGE + bitmap * READY_BITMAP_PAGES + object / READY_BITS_PER_PAGE;
 }
 
-static bool machine_marked(struct verify_objects *objects, unsigned priority, uint32_t object)
+static bool machine_marked(struct verify_objects *objects, unsigned bitmap, uint32_t object)
 {
 	uint8_t bits[PAGE_SIZE];
 
-	if (!verify_objects_read(objects, machine_bitmap_page(priority, object), bits))
+	if (!verify_objects_read(objects, machine_bitmap_page(bitmap, object), bits))
 		return true;
 	return verify_objects_bit(bits, object % READY_BITS_PER_PAGE);
 }
@@ -123,6 +123,16 @@ static bool machine_marked(struct verify_objects *objects, unsigned priority, ui
 static bool machine_may_be_ready(struct verify_objects *objects, unsigned priority, uint32_t object)
 {
 	return machine_marked(objects, priority, object) || machine_marked(objects, 0, object);
+}
+
+/* Earlier states have some in the system page. */
+static bool machine_may_be_told(struct verify_objects *objects, uint64_t version, uint32_t object)
+{
+	for (unsigned i = 0; i < SYSTEM_RESUME_MAX; i++)
+		if (objects->system.resume[i].object == object &&
+		    objects->system.resume[i].version == version)
+			return true;
+	return machine_marked(objects, RESUME_BITMAP, object);
 }
 
 /* What the rest of the system must know of this machine. */
@@ -141,6 +151,11 @@ static void machine_known(struct verify_objects *objects, uint32_t object, uint6
 		verify_objects_report(objects, page,
 				      "machine %" PRIu32 " is ready, but the bitmap says that it "
 				      "cannot be",
+				      object);
+	if (machine->resume_port_version && !machine_may_be_told(objects, machine->version, object))
+		verify_objects_report(objects, page,
+				      "machine %" PRIu32 " wants to be told of a resume, which no "
+				      "bitmap says",
 				      object);
 	if (waits && machine->deadline &&
 	    !machine_deadline_queued(objects, machine->deadline, object))
@@ -284,9 +299,9 @@ static void machine_quarantine_entry(struct verify_objects *objects,
 }
 
 /* Bits may be set for nothing, but not beyond the last object. */
-static void machine_bitmap(struct verify_objects *objects, unsigned priority)
+static void machine_bitmap(struct verify_objects *objects, unsigned bitmap)
 {
-	uint64_t number = machine_bitmap_page(priority, objects->objects);
+	uint64_t number = machine_bitmap_page(bitmap, objects->objects);
 	uint8_t bits[PAGE_SIZE];
 
 	if (!verify_objects_read(objects, number, bits))
@@ -295,7 +310,7 @@ static void machine_bitmap(struct verify_objects *objects, unsigned priority)
 	     bit++)
 		if (verify_objects_bit(bits, bit)) {
 			verify_objects_report(objects, number,
-					      "the may-be-ready bitmap has a bit behind object "
+					      "a bitmap of machines has a bit behind object "
 					      "%" PRIu32,
 					      objects->objects - 1);
 			return;
@@ -314,6 +329,6 @@ void verify_objects_queues(struct verify_objects *objects)
 	verify_objects_tree_walk(objects, objects->system.machine_root, &machines);
 	verify_objects_tree_walk(objects, objects->system.deadline_root, &deadlines);
 	verify_objects_tree_walk(objects, objects->system.quarantine_root, &quarantine);
-	for (unsigned priority = 0; priority < MACHINE_PRIORITIES; priority++)
-		machine_bitmap(objects, priority);
+	for (unsigned bitmap = 0; bitmap < MACHINE_BITMAPS; bitmap++)
+		machine_bitmap(objects, bitmap);
 }

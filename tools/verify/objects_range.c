@@ -113,7 +113,7 @@ static void verify_objects_fixed_page(struct verify_objects *objects, uint64_t p
 	if (page == SYSTEM_PAGE ||
 	    (page >= OBJECT_TABLE_PAGE && page < OBJECT_TABLE_PAGE + table) ||
 	    (page >= READY_BITMAP_PAGE &&
-	     page < READY_BITMAP_PAGE + MACHINE_PRIORITIES * READY_BITMAP_PAGES &&
+	     page < READY_BITMAP_PAGE + MACHINE_BITMAPS * READY_BITMAP_PAGES &&
 	     (page - READY_BITMAP_PAGE) % READY_BITMAP_PAGES < bitmap))
 		return;
 	/* What lies below a cell that is free as a whole, or not at all, is zeros. */

@@ -265,33 +265,51 @@ static void test_not_full(void **state)
 	assert_int_equal(fake_full, 0);
 }
 
-/* A place among those that are told of a resume is not taken from one that cannot be read. */
+static bool marked(const struct disk_capability *machine)
+{
+	object_t found = {0};
+	enum status status;
+
+	fake_begin();
+	status =
+		machine_bit_next(&kernel.space, RESUME_BITMAP, (object_t){machine->object}, &found);
+	return status == STATUS_OK && found.n == machine->object;
+}
+
+/* For the machine in slot 20. */
+static void tell_on_resume(const struct disk_capability *caller, uint32_t slot)
+{
+	fake_machine(caller)->registers.gpr[REGISTER_R14] = slot;
+	assert_int_equal(fake_call(caller, ENTRY_CALL, 20, MACHINE_ON_RESUME, 0), FAKE_DONE);
+	assert_int_equal(fake_machine(caller)->registers.gpr[REGISTER_RSI], STATUS_OK);
+}
+
+/* As many as there are can be told of a resume: of the next one, once; who asks again
+ * for another port has not been told in the meantime. */
 static void test_on_resume(void **state)
 {
-	struct disk_capability machine, other, port;
-	struct disk_system *system;
-	enum fake_end end;
+	struct disk_capability caller, machine, port;
 
 	(void)state;
 	fake_kernel_new();
-	machine = fake_create(OBJECT_MACHINE, 0);
+	kernel.epoch = 7;
 	port = fake_create(OBJECT_PORT, 4);
-	other = create_apart();
-	fake_place(&machine, SLOT_PORT, &port);
-	system = system_page();
-	for (unsigned i = 0; i < SYSTEM_RESUME_MAX; i++) {
-		system->resume[i].object = other.object;
-		system->resume[i].version = other.version;
+	caller = fake_create(OBJECT_MACHINE, 0);
+	fake_place(&caller, SLOT_PORT, &port);
+	for (unsigned i = 0; i < 2 * SYSTEM_RESUME_MAX; i++) {
+		machine = fake_create(OBJECT_MACHINE, 0);
+		fake_place(&caller, 20, &machine);
+		assert_false(marked(&machine));
+		tell_on_resume(&caller, SLOT_PORT);
+		assert_true(marked(&machine));
 	}
-	fake_adopt();
-	fake_machine(&machine)->registers.gpr[REGISTER_R14] = SLOT_PORT;
-	fake_unread(record_page_of(&other));
-	end = fake_call(&machine, ENTRY_CALL, SLOT_SELF, MACHINE_ON_RESUME, 0);
-	assert_int_equal(end, FAKE_DONE);
-	assert_int_equal(fake_machine(&machine)->registers.gpr[REGISTER_RSI], STATUS_IO);
-	fake_unread(0);
-	end = fake_call(&machine, ENTRY_CALL, SLOT_SELF, MACHINE_ON_RESUME, 0);
-	assert_int_equal(fake_machine(&machine)->registers.gpr[REGISTER_RSI], STATUS_LIMIT);
+	assert_int_equal(fake_machine(&machine)->resume_seen, 7);
+	kernel.epoch = 8;
+	tell_on_resume(&caller, SLOT_PORT);
+	assert_int_equal(fake_machine(&machine)->resume_seen, 7);
+	tell_on_resume(&caller, 0);
+	assert_int_equal(fake_machine(&machine)->resume_port_version, 0);
+	assert_false(marked(&machine));
 }
 
 /* In safe mode nothing runs before it is known who may. */

@@ -259,6 +259,8 @@ static void test_held(void **state)
 	page->ports[3].version = bond.version;
 	page->resume_port = told.object;
 	page->resume_port_version = told.version;
+	expect_ok(HOST_RETRY(&host, machine_bit_prepare(&host.space, of(machine), RESUME_BITMAP)));
+	machine_bit_set(&host.space, of(machine), RESUME_BITMAP, true);
 	expect_ok(HOST_RETRY(&host, object_read(&host.space, of(segment), &record)));
 	expect_ok(attachment_add(page, &record, &segment, 0, 1, RIGHT_READ, false));
 	name(root, "table", table);

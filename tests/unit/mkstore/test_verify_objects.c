@@ -280,6 +280,8 @@ FAULT(attach_rights, machine_of(host, made.machine)->attachments[1].rights = RIG
 FAULT(attach_outside, machine_of(host, made.machine)->attachments[1].pages = 17)
 FAULT(attach_flags, machine_of(host, made.machine)->attachments[1].flags = 4)
 FAULT(bitmap, ((uint8_t *)page_of(host, READY_BITMAP_PAGE + 15 * 512))[2000] = 1)
+FAULT(told_bitmap, ((uint8_t *)page_of(host, READY_BITMAP_PAGE + 16 * 512))[2000] = 1)
+FAULT(told_by_nobody, machine_of(host, made.machine)->resume_port_version = 1)
 FAULT(stray_page, *(uint8_t *)page_of(host, 0x100005) = 1)
 FAULT(stray_kernel, *(uint8_t *)page_of(host, system_of(host)->kernel_next + 3) = 1)
 FAULT(stray_user, *(uint8_t *)page_of(host, system_of(host)->user_next + 3) = 1)
@@ -393,6 +395,8 @@ static const struct {
 	FAULT_ROW(attach_flags, "unknown flag"),
 	FAULT_ROW(attach_overlap, "overlaps"),
 	FAULT_ROW(bitmap, "has a bit behind"),
+	FAULT_ROW(told_bitmap, "has a bit behind"),
+	FAULT_ROW(told_by_nobody, "which no bitmap says"),
 	FAULT_ROW(stray_page, "where nothing should be"),
 	FAULT_ROW(stray_kernel, "a free range"),
 	FAULT_ROW(stray_user, "a free range"),

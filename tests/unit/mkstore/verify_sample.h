@@ -61,7 +61,7 @@ static enum status wait_prepare(struct host *host, object_t object, uint64_t dea
 {
 	TRY(machine_prepare(&host->space, object, machine));
 	TRY(deadline_insert_prepare(&host->space, deadline, object));
-	return machine_ready_prepare(&host->space, object, (*machine)->priority);
+	return machine_bit_prepare(&host->space, object, (*machine)->priority);
 }
 
 /* One machine that is ready, one that sleeps. */
@@ -77,7 +77,7 @@ static void make_machines(struct host *host, const struct disk_capability *segme
 	machine->state = MACHINE_READY;
 	machine->ports[0].object = made.port.n;
 	machine->ports[0].version = 1;
-	machine_ready_set(&host->space, made.machine, machine->priority, true);
+	machine_bit_set(&host->space, made.machine, machine->priority, true);
 	expect_ok(attachment_add(machine, &record, segment, 0, 2, RIGHT_READ, false));
 	expect_ok(attachment_add(machine, &record, segment, 4, 4, RIGHT_READ | RIGHT_WRITE, true));
 	expect_ok(HOST_RETRY(host, wait_prepare(host, made.sleeper, 5000, &machine)));

@@ -210,7 +210,7 @@ static enum status call_machine(struct world *world, uint32_t pick)
 	case 1:
 		return machine_next(space, (object_t){pick % 20}, &found);
 	case 2:
-		return machine_ready_next(space, 0, (object_t){pick % 20}, &found);
+		return machine_bit_next(space, 0, (object_t){pick % 20}, &found);
 	case 3:
 		return deadline_next(space, &deadline, &found);
 	default:

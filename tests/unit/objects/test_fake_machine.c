@@ -174,20 +174,19 @@ static void test_ready(void **state)
 		if (round < 2000 && n / READY_BITS_PER_PAGE == 1)
 			continue;
 		fake_begin();
-		assert_int_equal(machine_ready_prepare(&space, (object_t){n}, priority), STATUS_OK);
+		assert_int_equal(machine_bit_prepare(&space, (object_t){n}, priority), STATUS_OK);
 		marked[n] = fake_random(&random) % 2;
-		machine_ready_set(&space, (object_t){n}, priority, marked[n]);
+		machine_bit_set(&space, (object_t){n}, priority, marked[n]);
 		n = (uint32_t)(fake_random(&random) % READY_BITS);
 		for (expected = n; expected < READY_BITS && !marked[expected]; expected++)
 			;
-		assert_int_equal(machine_ready_next(&space, priority, (object_t){n}, &found),
+		assert_int_equal(machine_bit_next(&space, priority, (object_t){n}, &found),
 				 expected < READY_BITS ? STATUS_OK : STATUS_NOT_FOUND);
 		if (expected < READY_BITS)
 			assert_int_equal(found.n, expected);
 	}
-	assert_int_equal(machine_ready_prepare(&space, (object_t){0}, 1), STATUS_NOT_FOUND);
-	assert_int_equal(machine_ready_prepare(&space, (object_t){OBJECT_MAX}, 1),
-			 STATUS_NOT_FOUND);
+	assert_int_equal(machine_bit_prepare(&space, (object_t){0}, 1), STATUS_NOT_FOUND);
+	assert_int_equal(machine_bit_prepare(&space, (object_t){OBJECT_MAX}, 1), STATUS_NOT_FOUND);
 }
 
 /* Machines among many other objects are found one after the other. */

@@ -377,10 +377,10 @@ static struct disk_capability machine_full(struct space *space, struct disk_capa
 	assert_int_equal(space_write(space, (page_t){machine->message_page}, &page), STATUS_OK);
 	memset(page, 2, PAGE_SIZE);
 	assert_int_equal(deadline_insert_prepare(space, 1234, object_of(&self)), STATUS_OK);
-	assert_int_equal(machine_ready_prepare(space, object_of(&self), machine->priority),
+	assert_int_equal(machine_bit_prepare(space, object_of(&self), machine->priority),
 			 STATUS_OK);
 	deadline_insert(space, 1234, object_of(&self));
-	machine_ready_set(space, object_of(&self), machine->priority, true);
+	machine_bit_set(space, object_of(&self), machine->priority, true);
 	machine->deadline = 1234;
 	fake_begin();
 	return self;

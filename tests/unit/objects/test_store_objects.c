@@ -274,7 +274,7 @@ static enum status machine_use(struct engine *engine, const struct disk_capabili
 	if (status == STATUS_OK)
 		status = deadline_insert_prepare(&engine->space, deadline, object);
 	if (status == STATUS_OK)
-		status = machine_ready_prepare(&engine->space, object, machine->priority);
+		status = machine_bit_prepare(&engine->space, object, machine->priority);
 	if (status != STATUS_OK)
 		return status;
 	if (machine->deadline)
@@ -282,7 +282,7 @@ static enum status machine_use(struct engine *engine, const struct disk_capabili
 	deadline_insert(&engine->space, deadline, object);
 	machine->deadline = deadline;
 	machine->state = MACHINE_SLEEP;
-	machine_ready_set(&engine->space, object, machine->priority, true);
+	machine_bit_set(&engine->space, object, machine->priority, true);
 	return STATUS_OK;
 }
 
