@@ -28,6 +28,9 @@
  * eviction does nothing else; of a machine's end, the latter is a small part. */
 #define KERNEL_USERS_PAGE  512u
 #define KERNEL_USERS_RANGE 64u
+/* And of which it is asked whether they have touched a page: for one frame that is wanted, many
+ * pages may be asked for. */
+#define KERNEL_USERS_ASKED 16u
 /* Entries of tables that are looked at for what is to be withdrawn of a range: beyond that
  * whole roots are given up. */
 #define KERNEL_UNMAP_LOOKS 1024u

@@ -12,7 +12,8 @@
  * So withdrawing costs by those who use the same range, not by how many machines there are.
  * Nor by how many pages they map: a root in which a run is not found out with a few looks
  * is given up as a whole.  If there are many users, the epoch is raised: all roots
- * of before are given up, each when its machine is about to be entered.
+ * of before are given up, each when its machine is about to be entered, and no use of theirs
+ * counts any more.
  *
  * A use says that something may be mapped, and stays until its root goes or the range ends.
  */
@@ -31,14 +32,15 @@ struct use {
 	struct use *hash_next;	     /* only of the one that is in the table */
 };
 
-#define SHIFTS	   34u /* the largest range has 2^33 pages */
-#define HASH_HEADS 1024u
+#define SHIFTS 34u /* the largest range has 2^33 pages */
+#define CHAIN  8u  /* uses for each head of the hash table, about */
 
 static struct {
 	struct use *use; /* all of them */
 	uint32_t count;
 	struct use *free;
-	struct use *hash[HASH_HEADS];
+	struct use **hash; /* of a power of two of heads */
+	uint32_t hash_shift;
 	uint32_t ranges[SHIFTS]; /* rings by the size of their range */
 	struct list roots;	 /* all tasks with page tables, who was entered last at the end */
 	uint64_t epoch;
@@ -52,13 +54,17 @@ static struct task *rooted(struct link *link)
 
 /* ---- uses ------------------------------------------------------------------------- */
 
+static uint64_t hash_heads(void)
+{
+	return UINT64_C(1) << (64 - mapping.hash_shift);
+}
+
 static struct use **hash_head(uint64_t first, uint32_t shift)
 {
 	uint64_t key = ((first >> shift) + shift) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return &mapping.hash[key >> 54];
+	return &mapping.hash[key >> mapping.hash_shift];
 }
-static_assert(HASH_HEADS == 1u << (64 - 54), "the key's upper bits choose one");
 
 /* Where the ring's first is named; it names null if there is none. */
 static struct use **ring_find(uint64_t first, uint32_t shift)
@@ -103,9 +109,11 @@ static void use_leave(struct use *use)
 	use->previous->next = use->next;
 }
 
+/* In no ring are those of which the root was given up by an epoch. */
 static void use_free(struct use *use)
 {
-	use_leave(use);
+	if (use->task->root_epoch == mapping.epoch)
+		use_leave(use);
 	memset(use, 0, sizeof(*use));
 	use->of_task = mapping.free;
 	mapping.free = use;
@@ -118,8 +126,9 @@ static uint32_t range_shift(const struct mapping_range *range)
 	return (uint32_t)__builtin_ctzll(range->pages);
 }
 
-/* The task's root is about to map something of the range. */
-static void use_note(struct task *task, const struct mapping_range *range)
+/* The task's root is about to map something of the range.  False: there is no use to be had,
+ * and its tables are gone. */
+static bool use_note(struct task *task, const struct mapping_range *range)
 {
 	uint32_t shift = range_shift(range);
 	struct use *use = task->uses;
@@ -127,43 +136,53 @@ static void use_note(struct task *task, const struct mapping_range *range)
 	while (use && (use->first != range->first || use->shift != shift))
 		use = use->of_task;
 	if (use)
-		return;
-	/* There are more than one root can need, and each root that goes gives back its own. */
-	while (!mapping.free) {
-		ASSERT(rooted(mapping.roots.first) != task);
+		return true;
+	/* Each root that goes gives back its own; the task's is the last. */
+	while (!mapping.free && task->root)
 		mapping_root_destroy(rooted(mapping.roots.first));
-	}
+	if (!task->root)
+		return false;
 	use = mapping.free;
 	mapping.free = use->of_task;
 	*use = (struct use){.first = range->first, .shift = shift, .task = task};
 	use->of_task = task->uses;
 	task->uses = use;
 	use_join(use);
+	return true;
+}
+
+/* Constant time, but for forgetting the rings. */
+static void epoch_raise(void)
+{
+	memset(mapping.hash, 0, hash_heads() * sizeof(mapping.hash[0]));
+	memset(mapping.ranges, 0, sizeof(mapping.ranges));
+	mapping.epoch++;
 }
 
 void mapping_init(uint32_t tasks)
 {
 	static_assert(KERNEL_TASKS_MIN * KERNEL_USES_TASK > MACHINE_ATTACHMENTS + 1,
-		      "one root never needs all");
+		      "one root does not need all");
+	ASSERT(tasks >= KERNEL_TASKS_MIN);
 	mapping.count = tasks * KERNEL_USES_TASK;
+	mapping.hash_shift = (uint32_t)__builtin_clzll(mapping.count / CHAIN) + 1;
 	mapping.use = memory_boot_take_dirty(mapping.count * sizeof(struct use));
+	mapping.hash = memory_boot_take_dirty(hash_heads() * sizeof(mapping.hash[0]));
 }
 
 void mapping_reset(void)
 {
-	struct use *use = mapping.use;
-	uint32_t count = mapping.count;
-
-	ASSERT(use && count);
+	ASSERT(mapping.use && mapping.count);
 	for (struct link *link = mapping.roots.first; link; link = link->next)
 		arch_root_leave(rooted(link)->root);
-	memset(&mapping, 0, sizeof(mapping));
-	memset(use, 0, count * sizeof(*use));
-	mapping.use = use;
-	mapping.count = count;
-	for (uint32_t i = count; i-- > 0;) {
-		use[i].of_task = mapping.free;
-		mapping.free = &use[i];
+	mapping.roots = (struct list){NULL, NULL};
+	mapping.dying = 0;
+	mapping.free = NULL;
+	epoch_raise();
+	memset(mapping.use, 0, mapping.count * sizeof(*mapping.use));
+	for (uint32_t i = mapping.count; i-- > 0;) {
+		mapping.use[i].of_task = mapping.free;
+		mapping.free = &mapping.use[i];
 	}
 }
 
@@ -268,51 +287,65 @@ bool mapping_add(struct task *task, const struct mapping_range *range, page_t pa
 	ASSERT(page.n >= USER_ARENA_PAGE && page.n < USER_ARENA_END);
 	ASSERT(page.n - range->first < range->pages);
 	ASSERT(task->root);
-	/* The frame may have been had by withdrawing another page from everybody. */
+	/* The frame may have been had by withdrawing another page from everybody.  Here and
+	 * below: it is entered with new tables, and faults again. */
 	if (task->root_epoch != mapping.epoch)
 		return true;
-	use_note(task, range);
+	if (!use_note(task, range))
+		return true;
 	return arch_map(&tables, task->root, page, (uint64_t)frame.n * PAGE_SIZE, flags);
 }
 
 /* ---- withdrawing ------------------------------------------------------------------- */
 
-/* What each root that uses the page's range is asked.  False: not all were, they are too many. */
-static bool page_visit(page_t page, bool (*visit)(uint64_t root, page_t page), bool *any)
+/* So many of the ring are asked for the page.  If they are not all, the next time it begins
+ * with those who were not, and the answer is false. */
+static bool ring_visit(struct use **link, uint32_t most, page_t page,
+		       bool (*visit)(uint64_t root, page_t page), bool *any)
 {
+	struct use *first = *link, *use = first;
+
+	for (uint32_t i = 0; use && i < most; i++) {
+		*any |= visit(use->task->root, page);
+		use = use->next == first ? NULL : use->next;
+	}
+	if (!use)
+		return true;
+	use->hash_next = first->hash_next;
+	*link = use;
+	return false;
+}
+
+/* Who uses the range that the page is of, of whatever size that is: so many of each. */
+static bool page_visit(page_t page, uint32_t most, bool (*visit)(uint64_t root, page_t page),
+		       bool *any)
+{
+	bool all = true;
+
 	*any = false;
 	if (page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END)
 		return true;
-	for (uint32_t shift = 0; shift < SHIFTS; shift++) {
-		struct use *first, *use;
-		uint32_t count = 0;
-
-		if (!mapping.ranges[shift])
-			continue;
-		use = first = *ring_find(page.n >> shift << shift, shift);
-		while (use) {
-			if (count++ == KERNEL_USERS_PAGE)
-				return false;
-			*any |= visit(use->task->root, page);
-			use = use->next == first ? NULL : use->next;
-		}
-	}
-	return true;
+	for (uint32_t shift = 0; shift < SHIFTS; shift++)
+		if (mapping.ranges[shift])
+			all &= ring_visit(ring_find(page.n >> shift << shift, shift), most, page,
+					  visit, any);
+	return all;
 }
 
 void mapping_withdraw(page_t page)
 {
 	bool any;
 
-	if (!page_visit(page, arch_unmap, &any))
-		mapping.epoch++;
+	if (!page_visit(page, KERNEL_USERS_PAGE, arch_unmap, &any))
+		epoch_raise();
 }
 
 bool mapping_referenced(page_t page)
 {
 	bool any;
 
-	return !page_visit(page, arch_referenced, &any) || any;
+	page_visit(page, KERNEL_USERS_ASKED, arch_referenced, &any);
+	return any;
 }
 
 /* `looks`: at so many entries of tables; what is left of them. */
@@ -347,7 +380,7 @@ void mapping_withdraw_range(const struct mapping_range *range)
 
 	for (uint32_t i = 0; (use = *ring_find(range->first, shift)); i++) {
 		if (i == KERNEL_USERS_RANGE) {
-			mapping.epoch++;
+			epoch_raise();
 			return;
 		}
 		task_withdraw(use->task, range, &looks);

@@ -43,7 +43,7 @@ bool mapping_add(struct task *task, const struct mapping_range *range, page_t pa
 void mapping_withdraw(page_t page);
 void mapping_withdraw_from(struct task *task, const struct mapping_range *range);
 void mapping_withdraw_range(const struct mapping_range *range);
-/* Was the page touched since last asked?  Where too many use its range to be asked: yes. */
+/* Was the page touched since last asked?  Where many use its range, only some are asked. */
 bool mapping_referenced(page_t page);
 
 #endif

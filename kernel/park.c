@@ -27,15 +27,12 @@ void kernel_park(uint64_t wake_ns)
 
 	ASSERT(task && task->place == TASK_RUNNING);
 	ASSERT(!kernel.failing); /* work that belongs to no machine does not end so */
-	/* It is still its turn, if nobody else's has come. */
-	if (channel == CHANNEL_TURN)
+	/* It is still its turn, if nobody else's has come; and before anybody waits for a frame
+	 * page tables are given up. */
+	if (channel == CHANNEL_TURN || (channel == STORE_CHANNEL_FRAMES && mapping_reclaim()))
 		kernel_leave();
 	cpu->running = NULL;
-	/* Memory: give up page tables before anybody waits for a frame. */
-	if (channel == STORE_CHANNEL_FRAMES && mapping_reclaim())
-		task_queue(task);
-	else
-		task_wait(task, channel, wake_ns);
+	task_wait(task, channel, wake_ns);
 	kernel_leave();
 }
 

@@ -14,11 +14,14 @@ static enum status bank_create(struct service *service)
 	if (!made || !made->request)
 		return STATUS_NO_OPERATION;
 	status = made->request(service, &request);
+	if (status == STATUS_OK)
+		status = object_request_check(&request);
 	if (status != STATUS_OK)
 		return status;
 	/* Without a slot for its capability the new object would be lost at once. */
 	if (call_slot(service->call->gpr[REGISTER_R15], 0) == SLOT_NONE)
 		return STATUS_INVALID;
+	kernel.space.patient = !kernel_read_given_up();
 	status = object_create(&kernel.space, (object_t){service->target->object}, &request,
 			       &service->capability);
 	/* What is being taken apart gives its allowance and its addresses back: wait for that. */

@@ -543,18 +543,20 @@ static enum status machine_op_detach(struct service *service)
 	attachment = machine_attachment(machine, page);
 	if (!attachment)
 		return STATUS_NOT_FOUND;
-	/* Of a segment that is gone nobody maps anything. */
 	found = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0, &segment);
-	if (found != STATUS_OK && found != STATUS_DEAD)
+	if (found == STATUS_WAIT || found == STATUS_IO)
 		return found;
 
 	/* COMMIT POINT */
 	status = attachment_remove(machine, page);
 	ASSERT(status == STATUS_OK); /* it has just been found */
 	task = task_find((object_t){service->target->object});
+	/* Where it is not known what that was, all of its tables go. */
 	if (task && found == STATUS_OK)
 		mapping_withdraw_from(
 			task, &(struct mapping_range){segment.first_page, segment.range_pages});
+	else if (task)
+		mapping_root_destroy(task);
 	return status;
 }
 

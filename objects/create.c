@@ -120,12 +120,19 @@ static void creation_record(struct space *space, struct creation *creation, uint
 		capability_make(object, record->version, type, type_find(type)->rights);
 }
 
+enum status object_request_check(const struct object_request *request)
+{
+	const struct type_descriptor *type = type_find(request->type);
+
+	return type && type->check ? type->check(request) : STATUS_INVALID;
+}
+
 enum status object_create(struct space *space, object_t bank, const struct object_request *request,
 			  struct disk_capability *capability)
 {
 	const struct type_descriptor *type = type_find(request->type);
 	struct creation creation = {.request = request, .type = type, .bank = bank};
-	enum status status = type && type->check ? type->check(request) : STATUS_INVALID;
+	enum status status = object_request_check(request);
 
 	if (status == STATUS_OK)
 		status = creation_prepare(space, &creation);

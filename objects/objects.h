@@ -112,6 +112,8 @@ struct object_request {
 	char name[MACHINE_NAME]; /* machine; with its own new table, priority below */
 	uint8_t priority;
 };
+/* Could it ever be created?  INVALID, LIMIT. */
+enum status object_request_check(const struct object_request *request);
 /* Creates an object charged to the bank: ALLOWANCE, LIMIT, INVALID; BUSY:
  * range_survey_step comes first.  The
  * capability carries all rights that make sense for the type.  A machine comes

@@ -266,6 +266,15 @@ static void test_referenced(void **state)
 	assert_false(mapping_referenced((page_t){page_of(2, 3)}));
 	assert_true(mapping_referenced((page_t){page_of(2, 0)}));
 	assert_false(mapping_referenced((page_t){page_of(2, 0)}));
+	/* Of many some are asked each time, and all in their turn. */
+	for (uint32_t i = 0; i < 3 * KERNEL_USERS_ASKED; i++)
+		add(&tasks[i], ranges[3], page_of(3, 0));
+	assert_false(mapping_referenced((page_t){page_of(3, 0)}));
+	for (uint32_t i = 0; i < 3 * KERNEL_USERS_ASKED; i++)
+		assert_true(mapped(&tasks[i], page_of(3, 0)));
+	for (uint32_t i = 0; i < 3; i++)
+		assert_true(mapping_referenced((page_t){page_of(3, 0)}));
+	assert_false(mapping_referenced((page_t){page_of(3, 0)}));
 	/* Pages of the kernel's are nobody's. */
 	assert_false(mapping_referenced((page_t){KERNEL_ARENA_PAGE}));
 	mapping_withdraw((page_t){KERNEL_ARENA_PAGE});
@@ -291,13 +300,28 @@ static void test_many(void **state)
 
 	for (uint32_t i = 0; i < KERNEL_USERS_PAGE + 1; i++)
 		add(&tasks[i], ranges[2], page.n);
-	assert_true(mapping_referenced(page));
 	/* In the middle of its own fault: nothing is added to what is given up. */
 	mapping_withdraw(page);
 	assert_true(mapping_add(&tasks[0], &ranges[2], page, (frame_t){1}, 0));
 	for (uint32_t i = 0; i < KERNEL_USERS_PAGE + 1; i++)
 		assert_false(mapped(&tasks[i], page.n));
 	assert_false(mapped(&tasks[TASKS - 1], page_of(3, 0)));
+
+	/* Those who sleep on with what an epoch has ended count no more. */
+	for (uint32_t i = 0; i < KERNEL_USERS_PAGE + 1; i++)
+		add(&tasks[i], ranges[2], page.n);
+	mapping_withdraw(page);
+	add(&tasks[TASKS - 1], ranges[3], page_of(3, 0));
+	for (uint32_t i = 0; i < EACH; i++)
+		mapping_withdraw((page_t){page_of(2, i)});
+	add(&tasks[TASKS - 2], ranges[2], page.n);
+	mapping_withdraw((page_t){page_of(2, 3)});
+	assert_true(mapped(&tasks[TASKS - 1], page_of(3, 0)));
+	assert_true(mapped(&tasks[TASKS - 2], page.n));
+	mapping_withdraw(page);
+	assert_false(mapped(&tasks[TASKS - 2], page.n));
+	for (uint32_t i = 0; i < KERNEL_USERS_PAGE + 1; i++)
+		assert_false(mapped(&tasks[i], page.n));
 
 	for (uint32_t i = 0; i < KERNEL_USERS_RANGE + 1; i++)
 		add(&tasks[i], ranges[2], page.n);
