@@ -3,7 +3,7 @@
  * arch.h - what the portable kernel asks of the machine it runs on.
  *
  * kernel/x86_64/ and drivers/pc/ implement it.  Interrupts are off whenever
- * portable code runs, except inside arch_idle.  One kernel stack per CPU; no
+ * portable code runs, except inside arch_idle and arch_events_take.  One kernel stack per CPU; no
  * stack outlives a trap: arch_user_enter does not return, the next trap starts
  * at the top of the stack again in kernel_trap.
  */
@@ -88,6 +88,7 @@ enum arch_event {
 	ARCH_EVENT_BLOCK = 8,
 	ARCH_EVENT_CONSOLE_ATTENTION = 16, /* a person asks for the kernel's own console */
 };
+/* Lets those in that have come since. */
 uint32_t arch_events_take(void);
 /* Waits with interrupts on until one arrives (or one is pending already). */
 void arch_idle(void);

@@ -21,6 +21,7 @@ static_assert(KERNEL_STORE_SHARE_NS < 1000000000 / ARCH_TICK_HZ, "machines run i
 static struct {
 	uint64_t store_budget_ns; /* left of this tick's share */
 	bool waking;		  /* there may be more whose wake time has come */
+	uint8_t priority;	  /* of the machine that was entered last */
 } loop;
 
 void kernel_fpu_save(void)
@@ -105,19 +106,26 @@ static bool loop_work(void)
 	return more;
 }
 
-/* Kernel work within its share, or as long as no machine wants to run.  False:
- * nothing left that could be done now. */
-static bool loop_share(bool idle)
+/* Kernel work within its share before the next machine is entered, or a step of it if there is
+ * none.  Between two steps one above that may become ready: the rest of the share is for
+ * later.  False: nothing left that could be done now. */
+static bool loop_share(const struct task *next)
 {
 	uint64_t start = arch_time_ns(), spent;
+	int priority = next ? next->priority : -1;
 	bool more;
 
 	ASSERT(loop.store_budget_ns <= KERNEL_STORE_SHARE_NS);
-	do {
+	for (;;) {
 		more = loop_work();
 		spent = arch_time_ns() - start;
 		ASSERT(!kernel.failing); /* each step has ended its own */
-	} while (more && !idle && spent < loop.store_budget_ns);
+		if (!more || !next || spent >= loop.store_budget_ns)
+			break;
+		loop_events();
+		if (task_queued_above(priority))
+			break;
+	}
 	loop.store_budget_ns -= spent < loop.store_budget_ns ? spent : loop.store_budget_ns;
 	return more;
 }
@@ -223,6 +231,7 @@ static void loop_enter(struct task *task)
 	if (!kernel.first_machine)
 		loop_first_machine();
 	cpu->entered_ns = arch_time_ns();
+	loop.priority = task->priority;
 	arch_user_enter(&machine->registers, task->root);
 }
 
@@ -232,11 +241,14 @@ static void __attribute__((noreturn)) loop_run(void)
 
 	for (;;) {
 		struct task *task;
-		bool more;
+		bool came, more = false;
 
 		loop_events();
+		/* Who is above the one that ran last does not wait for the kernel's share. */
+		came = task_queued_above(loop.priority);
 		task = loop_choose();
-		more = loop.store_budget_ns || !task ? loop_share(!task) : false;
+		if (!task || (loop.store_budget_ns && !came))
+			more = loop_share(task);
 		task = loop_choose();
 		if (task) {
 			loop_enter(task);

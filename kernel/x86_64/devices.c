@@ -162,8 +162,11 @@ void interrupt_dispatch(uint8_t vector)
 uint32_t arch_events_take(void)
 {
 	struct cpu_local *cpu = cpu_current();
-	uint32_t events = cpu->events;
+	uint32_t events;
 
+	/* Those that wait come in behind the NOP, one after the other. */
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+	events = cpu->events;
 	cpu->events = 0;
 	return events;
 }

@@ -10,6 +10,8 @@
  *	hog meddle		attaches something to each machine that does not run yet
  *	hog told N		N machines that want to be told of a resume, at one port; then how
  *				often it was
+ *	hog late N		by how much at most it was woken too late, of N times
+ *	hog dirty N		N MiB that are to be written
  *	hog turn		says that it runs, each time that it was given 20 million steps
  *	hog lives N		N ports, one after the other, and of each size, from small to
  *				large, as many segments as can be had; none of them stays
@@ -282,6 +284,41 @@ static void __attribute__((noreturn)) meddle(void)
 	}
 }
 
+static void late(uint64_t count)
+{
+	uint64_t most = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t at = clock_uptime() + NS_PER_SECOND / 100, now;
+
+		clock_sleep_until(at);
+		now = clock_uptime();
+		most = now - at > most ? now - at : most;
+	}
+	log_print("late by %lu us", most / 1000);
+}
+
+/* What does not compress, so that the commit is work. */
+static void dirty(uint64_t mib)
+{
+	struct segment segment = SEGMENT(slot_take());
+	struct segment_info info;
+	uint64_t x = 88172645463325252u;
+
+	if (bank_segment(OWN_BANK, mib << 20, 0, segment.slot) != STATUS_OK ||
+	    segment_info(segment, &info) != STATUS_OK ||
+	    machine_attach(OWN_MACHINE, segment, 0, 0, RIGHT_READ | RIGHT_WRITE, true) != STATUS_OK)
+		program_fail("there is no memory");
+	for (uint64_t i = 0; i < mib << 17; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		((uint64_t *)info.address)[i] = x;
+	}
+	log_print("made");
+	clock_sleep_until(FOR_EVER);
+}
+
 /* All that want it are told once of each resume. */
 static void told(uint64_t count)
 {
@@ -319,6 +356,10 @@ int main(int argc, char **argv)
 		program_fail("usage: hog WHAT [N [PRIORITY]]");
 	if (count && text_equal(argv[1], "measure")) {
 		measure(count);
+	} else if (count && text_equal(argv[1], "late")) {
+		late(count);
+	} else if (count && text_equal(argv[1], "dirty")) {
+		dirty(count);
 	} else if (count && text_equal(argv[1], "told")) {
 		told(count);
 	} else if (count && text_equal(argv[1], "lives")) {
