@@ -35,11 +35,15 @@ struct use {
 #define SHIFTS 34u /* the largest range has 2^33 pages */
 #define CHAIN  8u  /* uses for each head of the hash table, about */
 
+struct chain {
+	struct use *first;
+};
+
 static struct {
 	struct use *use; /* all of them */
 	uint32_t count;
 	struct use *free;
-	struct use **hash; /* of a power of two of heads */
+	struct chain *hash; /* a power of two of them */
 	uint32_t hash_shift;
 	uint32_t ranges[SHIFTS]; /* rings by the size of their range */
 	struct list roots;	 /* all tasks with page tables, who was entered last at the end */
@@ -63,7 +67,7 @@ static struct use **hash_head(uint64_t first, uint32_t shift)
 {
 	uint64_t key = ((first >> shift) + shift) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return &mapping.hash[key >> mapping.hash_shift];
+	return &mapping.hash[key >> mapping.hash_shift].first;
 }
 
 /* Where the ring's first is named; it names null if there is none. */
@@ -154,7 +158,7 @@ static bool use_note(struct task *task, const struct mapping_range *range)
 /* Constant time, but for forgetting the rings. */
 static void epoch_raise(void)
 {
-	memset(mapping.hash, 0, hash_heads() * sizeof(mapping.hash[0]));
+	memset(mapping.hash, 0, hash_heads() * sizeof(struct chain));
 	memset(mapping.ranges, 0, sizeof(mapping.ranges));
 	mapping.epoch++;
 }
@@ -167,7 +171,7 @@ void mapping_init(uint32_t tasks)
 	mapping.count = tasks * KERNEL_USES_TASK;
 	mapping.hash_shift = (uint32_t)__builtin_clzll(mapping.count / CHAIN) + 1;
 	mapping.use = memory_boot_take_dirty(mapping.count * sizeof(struct use));
-	mapping.hash = memory_boot_take_dirty(hash_heads() * sizeof(mapping.hash[0]));
+	mapping.hash = memory_boot_take_dirty(hash_heads() * sizeof(struct chain));
 }
 
 void mapping_reset(void)

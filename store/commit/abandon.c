@@ -163,7 +163,7 @@ static void abandon_end(struct store *store)
 		store->doubt = (struct doubt){.generation = store->next.generation,
 					      .slot = store->next.slot};
 	store->failures++;
-	store->starved += store->allocator.starved;
+	store->starved += allocator_starved(store);
 	store->health = commit->failed;
 	store->statistics.abandoned++;
 	store_log(store,

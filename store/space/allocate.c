@@ -56,6 +56,11 @@ uint64_t allocator_blocks_touched(const struct store *store)
 	return store->allocator.blocks_touched;
 }
 
+bool allocator_starved(const struct store *store)
+{
+	return store->allocator.starved;
+}
+
 void allocator_begin(struct store *store)
 {
 	struct allocator *allocator = &store->allocator;

@@ -91,6 +91,8 @@ struct allocator {
 void allocator_open(struct store *store);  /* at mount */
 void allocator_begin(struct store *store); /* at the start of a commit */
 uint64_t allocator_blocks_touched(const struct store *store);
+/* Did this commit find no room, and some was kept for an unread page of the predecessor's map? */
+bool allocator_starved(const struct store *store);
 /* Makes the next allocator_take of any size succeed at once. */
 enum status allocator_ready(struct store *store);
 sector_t allocator_take(struct store *store, uint32_t sectors);
