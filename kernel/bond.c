@@ -151,7 +151,10 @@ static enum status bond_others(const struct disk_machine *machine, object_t port
 		status = receiver_check(other, port, record->version);
 	if (status == STATUS_WAIT || status == STATUS_IO)
 		return status;
-	return status == STATUS_OK ? STATUS_BUSY : STATUS_OK;
+	if (status == STATUS_OK)
+		return STATUS_BUSY;
+	/* Who waited through what is gone is told so before another takes its place. */
+	return bond_abandon(port, record, STATUS_NO_CAPABILITY);
 }
 
 enum status bond_make(struct disk_machine *machine, uint32_t slot, object_t port,

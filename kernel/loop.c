@@ -20,6 +20,8 @@ static_assert(KERNEL_STORE_SHARE_NS < 1000000000 / ARCH_TICK_HZ, "machines run i
 
 static struct {
 	uint64_t store_budget_ns; /* left of this tick's share */
+	bool more;		  /* there was more work after the last round, */
+	bool owed;		  /* and of the last tick's share not all was taken */
 	bool waking;		  /* there may be more whose wake time has come */
 	uint8_t priority;	  /* of the machine that was entered last */
 } loop;
@@ -79,6 +81,7 @@ static void loop_events(void)
 	if (!(events & ARCH_EVENT_TICK))
 		return;
 	loop_moved();
+	loop.owed = loop.more && loop.store_budget_ns;
 	loop.store_budget_ns = KERNEL_STORE_SHARE_NS;
 	task_tick();
 	if (cpu->running && cpu->running->slice)
@@ -108,26 +111,26 @@ static bool loop_work(void)
 
 /* Kernel work within its share before the next machine is entered, or a step of it if there is
  * none.  Between two steps one above that may become ready: the rest of the share is for
- * later.  False: nothing left that could be done now. */
+ * later, but not for a later tick.  False: nothing left that could be done now. */
 static bool loop_share(const struct task *next)
 {
-	uint64_t start = arch_time_ns(), spent;
 	int priority = next ? next->priority : -1;
-	bool more;
 
-	ASSERT(loop.store_budget_ns <= KERNEL_STORE_SHARE_NS);
 	for (;;) {
-		more = loop_work();
+		uint64_t start = arch_time_ns(), spent;
+
+		loop.more = loop_work();
 		spent = arch_time_ns() - start;
+		loop.store_budget_ns -= spent < loop.store_budget_ns ? spent : loop.store_budget_ns;
+		loop.owed &= loop.more && loop.store_budget_ns;
 		ASSERT(!kernel.failing); /* each step has ended its own */
-		if (!more || !next || spent >= loop.store_budget_ns)
+		if (!loop.more || !next || !loop.store_budget_ns)
 			break;
 		loop_events();
-		if (task_queued_above(priority))
+		if (task_queued_above(priority) && !loop.owed)
 			break;
 	}
-	loop.store_budget_ns -= spent < loop.store_budget_ns ? spent : loop.store_budget_ns;
-	return more;
+	return loop.more;
 }
 
 /* Whose turn is it?  The running task stays unless its slice is used up and an
@@ -244,8 +247,9 @@ static void __attribute__((noreturn)) loop_run(void)
 		bool came, more = false;
 
 		loop_events();
-		/* Who is above the one that ran last does not wait for the kernel's share. */
-		came = task_queued_above(loop.priority);
+		/* Who is above the one that ran last does not wait for the kernel's share, unless
+		 * that is owed from the last tick. */
+		came = task_queued_above(loop.priority) && !loop.owed;
 		task = loop_choose();
 		if (!task || (loop.store_budget_ns && !came))
 			more = loop_share(task);

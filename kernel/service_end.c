@@ -191,10 +191,12 @@ static enum status destroy_step(void)
 	kernel_work_end(status);
 	if (status == STATUS_WAIT || status == STATUS_NO_SPACE || status == STATUS_IO)
 		return status;
-	if (status != STATUS_OK)
+	if (status != STATUS_OK) {
 		kernel_print_loud("perdure: a destroyed object cannot be taken apart, and its "
 				  "space is not given back: %s",
 				  status_text(status));
+		memset(&ending.told, 0, sizeof(ending.told));
+	}
 	if (!more || status != STATUS_OK) {
 		ending.destroying = false;
 		task_wake_channel(CHANNEL_DESTROY);

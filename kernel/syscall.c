@@ -224,6 +224,7 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 	struct disk_machine *target;
 	struct transit message;
 	enum status status, told;
+	bool found;
 
 	status = call_message(call, reply, &message);
 	for (unsigned i = 0; i < MESSAGE_CAPABILITIES && status == STATUS_OK; i++)
@@ -236,7 +237,8 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 	if (status != STATUS_OK)
 		return status;
 	status = reply_target(reply, &target);
-	if (status == STATUS_OK) {
+	found = status == STATUS_OK;
+	if (found) {
 		status = reply_prepare(target, &message);
 		if (status == STATUS_OK) {
 			ASSERT(target != call->machine);
@@ -248,8 +250,9 @@ static enum status reply_send(struct call *call, uint32_t slot, const struct dis
 	}
 	*outcome = status == STATUS_IO ? STATUS_IO : STATUS_OK;
 	told = status == STATUS_IO || status == STATUS_NO_SPACE ? status : STATUS_GONE;
-	/* Its page of messages may be what has no space; its registers have more. */
-	if (status == STATUS_NO_SPACE ||
+	/* Its page of messages may be what has no space; its registers have more.  For one that
+	 * has faulted there is nothing else that it could be told. */
+	if ((status == STATUS_NO_SPACE && found && target->state == MACHINE_AWAIT_REPLY) ||
 	    (!kernel_tries_again(status) && status != STATUS_OK && status != STATUS_DEAD))
 		status = reply_abandon(reply, told);
 	if (kernel_tries_again(status))

@@ -17,6 +17,7 @@ static struct {
 	bool adopted;	 /* the system page names none of them any more */
 	object_t cursor; /* next machine to look at */
 	uint64_t not_before_ns;
+	uint64_t pause_ns; /* grows each time that some could not be told */
 	uint64_t away_ns;
 } tell;
 
@@ -26,13 +27,15 @@ void tell_all(uint64_t away_ns)
 	tell.going = true;
 	tell.cursor = (object_t){1};
 	tell.away_ns = away_ns;
+	tell.pause_ns = KERNEL_RETRY_NS;
 }
 
-static enum status tell_send(const struct disk_machine *machine)
+/* The subscriber's page last: one that cannot be told now leaves no trace. */
+static enum status tell_send(object_t object, const struct disk_machine *subscriber)
 {
 	struct disk_capability port = {
-		.version = machine->resume_port_version,
-		.object = machine->resume_port,
+		.version = subscriber->resume_port_version,
+		.object = subscriber->resume_port,
 		.type = OBJECT_PORT,
 		.rights = RIGHT_SEND,
 	};
@@ -42,25 +45,31 @@ static enum status tell_send(const struct disk_machine *machine)
 		.flags = MESSAGE_EVENT,
 	};
 	struct disk_message queued = {.label = EVENT_RESUMED, .flags = MESSAGE_EVENT};
-	struct disk_machine *receiver;
+	struct disk_machine *receiver = NULL, *machine;
 	struct disk_object record;
+	bool waits;
 	enum status status;
 
 	status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_SEND, &record);
 	if (status == STATUS_OK)
 		status = deliver_receiver(&port, &record, &receiver);
-	if (status == STATUS_OK) {
+	waits = status == STATUS_OK;
+	if (waits)
 		status = deliver_prepare(receiver, &message);
-		if (status == STATUS_OK)
-			deliver_commit(receiver, &message);
-		return status;
-	}
-	if (status == STATUS_EMPTY)
+	else if (status == STATUS_EMPTY)
 		status = port_put_prepare(&kernel.space, &record);
+	if (status == STATUS_OK)
+		status = machine_prepare(&kernel.space, object, &machine);
 	if (status != STATUS_OK)
 		return status;
+
+	/* COMMIT POINT */
+	machine->resume_seen = kernel.epoch;
 	memcpy(queued.word, message.word, sizeof(queued.word));
-	port_put(&kernel.space, &record, &queued);
+	if (waits)
+		deliver_commit(receiver, &message);
+	else
+		port_put(&kernel.space, &record, &queued);
 	return STATUS_OK;
 }
 
@@ -110,17 +119,9 @@ static enum status tell_machine(object_t object)
 	struct disk_machine *machine;
 	enum status status = machine_read(&kernel.space, object, &machine);
 
-	if (status == STATUS_OK && machine->resume_port_version &&
-	    machine->resume_seen == kernel.epoch)
-		return STATUS_OK;
-	if (status == STATUS_OK && machine->resume_port_version) {
-		status = machine_prepare(&kernel.space, object, &machine);
-		if (status == STATUS_OK)
-			status = tell_send(machine);
-		if (status == STATUS_OK)
-			machine->resume_seen = kernel.epoch;
-		return status;
-	}
+	if (status == STATUS_OK && machine->resume_port_version)
+		return machine->resume_seen == kernel.epoch ? STATUS_OK
+							    : tell_send(object, machine);
 	if (status != STATUS_OK && status != STATUS_DEAD && status != STATUS_NOT_FOUND &&
 	    status != STATUS_WRONG_TYPE)
 		return status;
@@ -136,7 +137,9 @@ static bool tell_ended(void)
 	tell.going = tell.again;
 	tell.again = false;
 	tell.cursor = (object_t){1};
-	tell.not_before_ns = time_uptime_ns() + KERNEL_SPACE_RETRY_NS;
+	tell.not_before_ns = time_uptime_ns() + tell.pause_ns;
+	tell.pause_ns =
+		2 * tell.pause_ns < KERNEL_RETRY_MAX_NS ? 2 * tell.pause_ns : KERNEL_RETRY_MAX_NS;
 	return false;
 }
 
@@ -149,7 +152,7 @@ static bool tell_next(void)
 
 	store_operation_begin(kernel.space.store);
 	status = machine_bit_next(&kernel.space, RESUME_BITMAP, tell.cursor, &object);
-	if (status == STATUS_NOT_FOUND)
+	if (status == STATUS_NOT_FOUND || tell.cursor.n >= OBJECT_MAX)
 		return tell_ended();
 	found = status == STATUS_OK;
 	if (found)

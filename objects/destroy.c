@@ -84,6 +84,7 @@ enum status object_destroy(struct space *space, object_t object)
 		ASSERT(record->version); /* it lives, and dies once */
 
 		record->version = 0;
+		record->flags = 0;
 		record->next_free = destruction.system->destroying;
 		destruction.system->destroying = destruction.object[i].n;
 	}

@@ -261,8 +261,8 @@ static enum status machine_port_add(struct space *space, struct destruction *des
 	if (status == STATUS_OK)
 		return destruction_add_owned(space, destruction, &port, OBJECT_PORT, RIGHT_DESTROY);
 	return status == STATUS_NO_CAPABILITY || status == STATUS_DEAD ||
-			       status == STATUS_WRONG_TYPE || status == STATUS_CORRUPT ||
-			       (status == STATUS_IO && !space->patient)
+			       status == STATUS_INVALID || status == STATUS_WRONG_TYPE ||
+			       status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient)
 		       ? STATUS_OK
 		       : status;
 }

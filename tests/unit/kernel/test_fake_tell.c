@@ -63,7 +63,7 @@ static void steps(void)
 
 static void later(void)
 {
-	fake_now_ns += KERNEL_SPACE_RETRY_NS;
+	fake_now_ns += KERNEL_RETRY_MAX_NS;
 	steps();
 }
 

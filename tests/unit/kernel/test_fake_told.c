@@ -263,16 +263,43 @@ static void test_keeper(void **state)
 			 STATUS_DEAD);
 }
 
+static enum fake_end receive(const struct disk_capability *machine, uint64_t deadline)
+{
+	fake_machine(machine)->registers.gpr[REGISTER_RBX] = deadline;
+	return fake_call(machine, ENTRY_RECEIVE, ASIDE, 0, 0);
+}
+
+/* Who waits through a table that is gone, and is not told yet, is when another takes its
+ * place: nobody would find it afterwards. */
+static void test_place_taken(void **state)
+{
+	struct disk_capability other;
+	object_t table;
+
+	(void)state;
+	begin(0);
+	other = fake_create(OBJECT_PORT, 1);
+	fake_place(&server, ASIDE, &other);
+	fake_place(&killer, ASIDE, &other);
+	assert_int_equal(receive(&server, 0), FAKE_BLOCKED);
+	table = (object_t){fake_machine(&server)->table.object};
+	fake_begin();
+	assert_int_equal(object_destroy(&kernel.space, table), STATUS_OK);
+	fake_begin();
+	assert_int_equal(fake_machine(&server)->state, MACHINE_RECEIVE);
+	assert_int_equal(receive(&killer, 1), FAKE_DONE);
+	assert_int_equal(fake_result(&killer), STATUS_TIMEOUT);
+	assert_int_equal(fake_machine(&server)->state, MACHINE_READY);
+	assert_int_equal(fake_result(&server), STATUS_NO_CAPABILITY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_at_a_time),
-		cmocka_unit_test(test_power_cut),
-		cmocka_unit_test(test_others_meanwhile),
-		cmocka_unit_test(test_whole),
-		cmocka_unit_test(test_full_step),
-		cmocka_unit_test(test_damaged_queue),
-		cmocka_unit_test(test_exit),
+		cmocka_unit_test(test_place_taken),   cmocka_unit_test(test_one_at_a_time),
+		cmocka_unit_test(test_power_cut),     cmocka_unit_test(test_others_meanwhile),
+		cmocka_unit_test(test_whole),	      cmocka_unit_test(test_full_step),
+		cmocka_unit_test(test_damaged_queue), cmocka_unit_test(test_exit),
 		cmocka_unit_test(test_keeper),
 	};
 
