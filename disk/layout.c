@@ -209,7 +209,8 @@ AT(disk_system, resume, 120);
 AT(disk_system, terminal, 1144);
 AT(disk_system, essential, 1160);
 AT(disk_system, transient, 1288);
-AT(disk_system, reserved, 1416);
+AT(disk_system, destroying_last, 1416);
+AT(disk_system, reserved, 1420);
 
 SIZE(disk_registers, 144);
 AT(disk_registers, gpr, 0);

@@ -261,7 +261,8 @@ struct disk_system {
 		uint32_t object;
 		uint32_t reserved;
 	} transient[SYSTEM_TRANSIENT_MAX];
-	uint8_t reserved[2680];
+	uint32_t destroying_last; /* of the list; 0: what an older kernel has begun */
+	uint8_t reserved[2676];
 };
 
 /* Is it a system page, of a version that is understood? */

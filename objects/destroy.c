@@ -6,6 +6,7 @@
  * kills every capability to them, and chains their records:
  *
  *     disk_system.destroying -> record -> next_free -> record -> ... -> 0
+ *                                      disk_system.destroying_last -^
  *
  * What they hold stays as it is until then: object_held tells it to whoever has
  * somebody to tell that it is gone.
@@ -46,6 +47,31 @@ enum status destruction_add_owned(struct space *space, struct destruction *destr
 	return status;
 }
 
+/*
+ * The last of those that die already, behind which they are put: whoever goes on destroying
+ * holds up nobody who was destroyed before.  0: there are none, or an older kernel, which
+ * put the newest first, has begun the list, or it is damaged: then they are put in front.
+ */
+static enum status destruction_last(struct space *space, struct destruction *destruction)
+{
+	const struct disk_system *system = destruction->system;
+	object_t last = {system->destroying ? system->destroying_last : 0};
+	struct disk_object *record;
+	enum status status;
+
+	destruction->last = (object_t){0};
+	if (!last.n)
+		return STATUS_OK;
+	status = record_prepare(space, last, &record);
+	if (status == STATUS_OK && !record->version && record->type && !record->next_free &&
+	    record_valid(record))
+		destruction->last = last;
+	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND ||
+	    (status == STATUS_IO && !space->patient))
+		return STATUS_OK;
+	return status;
+}
+
 static enum status destruction_prepare(struct space *space, struct destruction *destruction,
 				       object_t object, const struct type_descriptor **type)
 {
@@ -65,7 +91,32 @@ static enum status destruction_prepare(struct space *space, struct destruction *
 		status = destruction_add(space, destruction, object);
 	if (status == STATUS_OK && (*type)->destroy_prepare)
 		status = (*type)->destroy_prepare(space, destruction);
+	if (status == STATUS_OK)
+		status = destruction_last(space, destruction);
 	return status;
+}
+
+/* COMMIT.  What ends with an object goes before it. */
+static void destruction_chain(struct space *space, const struct destruction *destruction)
+{
+	struct disk_system *system = destruction->system;
+	uint32_t next = destruction->last.n ? 0 : system->destroying;
+
+	if (!next)
+		system->destroying_last = destruction->object[0].n;
+	for (uint32_t i = 0; i < destruction->count; i++) {
+		struct disk_object *record = record_writable(space, destruction->object[i]);
+
+		ASSERT(record->version); /* it lives, and dies once */
+		record->version = 0;
+		record->flags = 0;
+		record->next_free = next;
+		next = destruction->object[i].n;
+	}
+	if (destruction->last.n)
+		record_writable(space, destruction->last)->next_free = next;
+	else
+		system->destroying = next;
 }
 
 enum status object_destroy(struct space *space, object_t object)
@@ -78,16 +129,7 @@ enum status object_destroy(struct space *space, object_t object)
 		return status;
 
 	/* Commit point. */
-	for (uint32_t i = 0; i < destruction.count; i++) {
-		struct disk_object *record = record_writable(space, destruction.object[i]);
-
-		ASSERT(record->version); /* it lives, and dies once */
-
-		record->version = 0;
-		record->flags = 0;
-		record->next_free = destruction.system->destroying;
-		destruction.system->destroying = destruction.object[i].n;
-	}
+	destruction_chain(space, &destruction);
 	if (type->destroy_commit)
 		type->destroy_commit(space, &destruction);
 	return STATUS_OK;

@@ -177,6 +177,7 @@ struct destruction {
 	struct disk_system *system;
 	uint32_t count;
 	object_t object[DYING_MAX]; /* the one that is meant, and what ends with it */
+	object_t last;		    /* of those that die already; 0: it is not known */
 	uint64_t deadline;	    /* machine: the one that it waits for */
 };
 

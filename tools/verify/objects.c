@@ -162,6 +162,10 @@ static void verify_objects_fixed(struct verify_objects *objects)
 					      "object %u of those that are to go was never "
 					      "handed out",
 					      i);
+	if (objects->system.destroying_last >= objects->objects)
+		verify_objects_report(objects, SYSTEM_PAGE,
+				      "the last of the objects being destroyed was never handed "
+				      "out");
 	for (unsigned i = 0; i < SYSTEM_RESUME_MAX; i++)
 		if (objects->system.resume[i].version > objects->system.next_version ||
 		    objects->system.resume[i].object >= objects->objects)

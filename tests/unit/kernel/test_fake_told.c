@@ -263,6 +263,23 @@ static void test_keeper(void **state)
 			 STATUS_DEAD);
 }
 
+/* Somebody goes on destroying what others could wait for: it holds up nobody. */
+static void test_others_since(void **state)
+{
+	(void)state;
+	begin(0);
+	assert_int_equal(kill(false), STATUS_OK);
+	for (unsigned i = 0; told() < CLIENTS; i++) {
+		struct disk_capability other = fake_create(OBJECT_PORT, 1);
+
+		assert_true(i < 4 * CLIENTS);
+		fake_begin();
+		assert_int_equal(object_destroy(&kernel.space, (object_t){other.object}),
+				 STATUS_OK);
+		service_destroy_step();
+	}
+}
+
 static enum fake_end receive(const struct disk_capability *machine, uint64_t deadline)
 {
 	fake_machine(machine)->registers.gpr[REGISTER_RBX] = deadline;
@@ -296,10 +313,15 @@ static void test_place_taken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_place_taken),   cmocka_unit_test(test_one_at_a_time),
-		cmocka_unit_test(test_power_cut),     cmocka_unit_test(test_others_meanwhile),
-		cmocka_unit_test(test_whole),	      cmocka_unit_test(test_full_step),
-		cmocka_unit_test(test_damaged_queue), cmocka_unit_test(test_exit),
+		cmocka_unit_test(test_place_taken),
+		cmocka_unit_test(test_others_since),
+		cmocka_unit_test(test_one_at_a_time),
+		cmocka_unit_test(test_power_cut),
+		cmocka_unit_test(test_others_meanwhile),
+		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_full_step),
+		cmocka_unit_test(test_damaged_queue),
+		cmocka_unit_test(test_exit),
 		cmocka_unit_test(test_keeper),
 	};
 

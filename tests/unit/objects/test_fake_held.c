@@ -234,6 +234,9 @@ static void test_told(void **state)
 	destroy(&port);
 	object = (object_t){0};
 	assert_int_equal(object_dying(&space, &object, &record), STATUS_OK);
+	assert_int_equal(object.n, segment.object);
+	object = (object_t){record.next_free};
+	assert_int_equal(object_dying(&space, &object, &record), STATUS_OK);
 	assert_int_equal(object.n, port.object);
 	assert_true(object_awaited(&record));
 	fake_begin();
@@ -250,12 +253,88 @@ static void test_told(void **state)
 	assert_true(object_awaited(&record));
 }
 
+/* The list of those that die, from its start. */
+static void order_is(const uint32_t *expected, unsigned count)
+{
+	struct disk_object record;
+	object_t object = {0};
+
+	fake_begin();
+	for (unsigned i = 0; i < count; i++) {
+		assert_int_equal(object_dying(&space, &object, &record), STATUS_OK);
+		assert_int_equal(object.n, expected[i]);
+		object = (object_t){record.next_free};
+	}
+	assert_int_equal(object.n, 0);
+}
+
+static struct disk_system *system_page(void)
+{
+	fake_adopt();
+	return (struct disk_system *)fake_page(SYSTEM_PAGE);
+}
+
+/* Who is destroyed first goes first, with what ends with it, whoever else is destroyed since.
+ * Where the end of the list is not known, or is none, it goes on from the front. */
+static void test_order(void **state)
+{
+	struct disk_capability machine, table, one[3], port;
+	struct disk_machine *page;
+	uint32_t order[6];
+
+	(void)state;
+	space = fake_space_formatted(1000);
+	fake_begin();
+	machine = create(OBJECT_MACHINE, 0);
+	assert_int_equal(machine_read(&space, (object_t){machine.object}, &page), STATUS_OK);
+	table = page->table;
+	for (unsigned i = 0; i < 3; i++)
+		one[i] = create(OBJECT_SEGMENT, PAGE_SIZE);
+	port = create(OBJECT_PORT, 1);
+	destroy(&one[0]);
+	destroy(&machine);
+	destroy(&one[1]);
+	order[0] = one[0].object;
+	order[1] = table.object;
+	order[2] = machine.object;
+	order[3] = one[1].object;
+	order_is(order, 4);
+	/* An older kernel has put one in front; the end is the same. */
+	system_page()->destroying_last = 0;
+	destroy(&one[2]);
+	memmove(&order[1], &order[0], 4 * sizeof(order[0]));
+	order[0] = one[2].object;
+	order_is(order, 5);
+	system_page()->destroying_last = order[2]; /* not the last */
+	destroy(&port);
+	memmove(&order[1], &order[0], 5 * sizeof(order[0]));
+	order[0] = port.object;
+	order_is(order, 6);
+	fake_reclaim(&space);
+	assert_int_equal(system_page()->destroying, 0);
+	/* What it says of an empty list does not count. */
+	for (unsigned i = 0; i < 4; i++) {
+		const uint32_t said[] = {OBJECT_ROOT_BANK, 60, OBJECT_MAX, UINT32_MAX};
+
+		one[0] = create(OBJECT_SEGMENT, PAGE_SIZE);
+		one[1] = create(OBJECT_SEGMENT, PAGE_SIZE);
+		system_page()->destroying_last = said[i];
+		destroy(&one[0]);
+		system_page()->destroying_last = i < 2 ? one[0].object : said[i];
+		destroy(&one[1]);
+		order[0] = one[i < 2 ? 0 : 1].object;
+		order[1] = one[i < 2 ? 1 : 0].object;
+		order_is(order, 2);
+		fake_reclaim(&space);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_port), cmocka_unit_test(test_table),
 		cmocka_unit_test(test_port),	 cmocka_unit_test(test_machine),
-		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_told),	 cmocka_unit_test(test_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
