@@ -135,18 +135,3 @@ def test_told(hog):
             machine.command("checkpoint")
             assert "told 201 times" not in machine.command("log 50")
     verify(hog)
-
-
-def test_late(hog):
-    """Who is to be woken is, while the kernel writes what was changed: in instructions, of which
-    a tick has ten millions."""
-    with Machine(hog, memory=512, arguments=["-icount", "shift=0,sleep=off"]) as machine:
-        machine.wait_prompt()
-        machine.command("interval 0")
-        machine.command("run -n filled hog dirty 128")
-        wait_for(machine, "log 50", "filled: made", LIMIT_S)
-        machine.command("run -n sleeper -p 7 hog late 300")
-        machine.command("checkpoint")
-        late = wait_for(machine, "log 50", r"sleeper: late by (\d+) us", LIMIT_S)
-        print(late[0])
-        assert int(late[1]) < 30000
