@@ -32,8 +32,12 @@ def snapshots(image):
 
 def date(machine):
     """Seconds since 1970, as the system has them."""
-    said = machine.command("date")
-    parts = re.search(r"(\d+)-(\d+)-(\d+) (\d+):(\d+):(\d+)", said)
+    # The shell may have begun anew meanwhile: what a busy host delays is told later.
+    for _ in range(3):
+        said = machine.command("date")
+        parts = re.search(r"(\d+)-(\d+)-(\d+) (\d+):(\d+):(\d+)", said)
+        if parts:
+            break
     assert parts, said
     return calendar.timegm(tuple(map(int, parts.groups())) + (0, 0, 0))
 
