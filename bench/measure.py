@@ -9,6 +9,7 @@ import os
 import re
 import statistics
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/system"))
 
@@ -48,10 +49,23 @@ def resume_reads(image):
 
 
 def memory_bytes(image, memory=512):
-    """Bytes in use after boot: by whom, as `mem` shows it."""
+    """Bytes in use after boot: by whom, as `mem` shows it.
+
+    The boot goes on behind the prompt, which gives the store its frames bit by bit: asked
+    until a second passes in which there are no more of them.
+    """
     with Machine(image, memory=memory) as machine:
         machine.wait_prompt()
-        said = machine.command("mem")
+        frames, use = -1, memory_use(machine)
+        while use["frames"] != frames:
+            frames = use["frames"]
+            time.sleep(1)
+            use = memory_use(machine)
+    return use
+
+
+def memory_use(machine):
+    said = machine.command("mem")
     return {name: int(pages) * PAGE for name, pages in re.findall(r"(\w+) +(\d+) pages", said)}
 
 
