@@ -10,6 +10,7 @@
  *   4 GiB              0x00100000      the system page (struct disk_system), and behind it
  *                                      the map of free ranges
  *   8 GiB              0x00200000      object table, 64 records a page
+ *   10 GiB             0x00280000      account table, 64 accounts a page
  *   16 GiB             0x00400000      may-be-ready bitmaps, one for each priority, 2 MiB
  *                                      of addresses each; 32,768 objects a page
  *   20 GiB ...         0x00500000      kernel arena: bodies of objects
@@ -27,17 +28,19 @@
 #include <stdint.h>
 #include "disk/format.h"
 
-#define SYSTEM_PAGE	  UINT64_C(0x00100000)
-#define OBJECT_TABLE_PAGE UINT64_C(0x00200000)
-#define READY_BITMAP_PAGE UINT64_C(0x00400000)
-#define KERNEL_ARENA_PAGE UINT64_C(0x00500000)
-#define TREE_ARENA_PAGE	  UINT64_C(0x00c00000)
-#define USER_ARENA_PAGE	  UINT64_C(0x01000000)
+#define SYSTEM_PAGE	   UINT64_C(0x00100000)
+#define OBJECT_TABLE_PAGE  UINT64_C(0x00200000)
+#define ACCOUNT_TABLE_PAGE UINT64_C(0x00280000)
+#define READY_BITMAP_PAGE  UINT64_C(0x00400000)
+#define KERNEL_ARENA_PAGE  UINT64_C(0x00500000)
+#define TREE_ARENA_PAGE	   UINT64_C(0x00c00000)
+#define USER_ARENA_PAGE	   UINT64_C(0x01000000)
 
 #define USER_ARENA_END UINT64_C(0x7ffffffff) /* page after the last usable one */
 
 #define OBJECT_MAX	    (1u << 24) /* objects a store can hold */
 #define OBJECTS_PER_PAGE    64u
+#define ACCOUNTS_PER_PAGE   64u
 #define READY_BITS_PER_PAGE 32768u
 #define READY_BITMAP_PAGES  (OBJECT_MAX / READY_BITS_PER_PAGE) /* of one priority */
 /* Behind those of the priorities: of the machines that may want a message after a resume. */
@@ -133,7 +136,7 @@ struct disk_capability {
 	uint64_t badge; /* port: told to the receiver */
 	uint64_t aux;	/* reply: call number; device: resume epoch last seen */
 	uint64_t revoker_version;
-	uint32_t revoker; /* 0: hangs from none */
+	uint32_t revoker; /* a bank, with which it ends; 0: hangs from none */
 	uint32_t reserved0;
 	uint64_t reserved[2];
 };
@@ -197,12 +200,45 @@ struct disk_object {
 			uint64_t objects; /* that it pays for */
 		} allowance;		  /* of a bank */
 	};
-	uint32_t next_free; /* free or dying: index of the next such record, 0: last */
-	uint32_t passed;    /* dying only */
+	union {
+		/* Living: of its bank, with which it ends; 0: of the first bank, which does not. */
+		uint64_t bank_version;
+		struct {		    /* free or dying */
+			uint32_t next_free; /* index of the next such record, 0: last */
+			uint32_t passed;    /* dying only */
+		};
+	};
 };
 #define OBJECT_PASSED_ALL UINT32_MAX
 enum object_flag {
 	OBJECT_TOLD = 1, /* dying: who waited for it, or for what it holds, has been told */
+	/* Dying bank: in no list, until the last that it pays for is gone, which puts it there. */
+	OBJECT_WAITS = 2,
+	OBJECT_DERIVED = 4,  /* living bank: capabilities hang from it (disk_capability.revoker), */
+	OBJECT_RECEIVES = 8, /* and among them some to receive from a port */
+};
+
+/* ---- account table ------------------------------------------------------ */
+
+#define BANK_DEPTH_MAX 16u /* banks from the first one on, it included */
+
+/*
+ * Account of object i lies in page ACCOUNT_TABLE_PAGE + i / 64: its place among the objects
+ * that the same bank pays for, and of a bank what it has made.  Those that it pays for are two
+ * lists, banks and all others, of living ones only; what was made before there were accounts
+ * (system page of version 1 or 2) is in none of them, and belongs to the first bank.
+ *
+ * Addresses are pages of ranges, whether anything is in them or not.  The first bank of an older
+ * space neither counts nor limits them: its address_limit is 0.
+ */
+struct disk_account {
+	uint32_t next, previous; /* 0: last, first */
+	/* of a bank */
+	uint32_t first_bank, first_object; /* heads of its lists, 0: empty */
+	uint32_t depth;			   /* of the first bank 0, of its banks 1 */
+	uint32_t reserved0;
+	uint64_t addresses, address_limit; /* taken by what it pays for, at most */
+	uint64_t reserved[3];
 };
 
 /* ---- system page -------------------------------------------------------- */
@@ -211,7 +247,9 @@ enum object_flag {
 #define SYSTEM_ESSENTIAL_MAX 8u
 #define SYSTEM_TRANSIENT_MAX 8u
 #define SYSTEM_MAGIC	     UINT64_C(0x4d4554535953524d)
-#define SYSTEM_VERSION	     2u /* 1: without a map of free ranges */
+#define SYSTEM_VERSION	     3u
+#define SYSTEM_VERSION_MAP   2u /* from here on with a map of free ranges, */
+#define SYSTEM_VERSION_BANKS 3u /* and with accounts and banks below the first one */
 
 struct disk_system {
 	uint64_t magic;
@@ -359,7 +397,8 @@ struct disk_machine {
 	uint32_t exit_code;
 	uint64_t message_page; /* page number, user arena; mapped read-write for it */
 	struct disk_registers registers;
-	uint64_t reserved0[9];
+	uint64_t resume_revoker_version;
+	uint64_t reserved0[8];
 	uint8_t fpu[512] __attribute__((aligned(16))); /* FXSAVE image */
 	struct disk_capability table;
 	struct disk_capability keeper; /* port that is told of faults; empty: none */
@@ -375,8 +414,8 @@ struct disk_machine {
 	uint64_t started_ns, last_ns; /* persistent uptime: start, last message or wait */
 	uint64_t resume_seen;	      /* epoch of the last resume of which it was told */
 	uint64_t resume_port_version;
-	uint32_t resume_port; /* told after each resume; 0: none */
-	uint32_t reserved2;
+	uint32_t resume_port;	 /* told after each resume; 0: none */
+	uint32_t resume_revoker; /* of that capability */
 	struct {
 		uint64_t version;
 		uint32_t object;

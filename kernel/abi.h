@@ -187,8 +187,9 @@ enum abi_operation {
 	/* w0 address inside the run; NOT_FOUND [CONTROL] */
 	MACHINE_DETACH = LABEL(OBJECT_MACHINE, 13),
 	/* Destroys machine, table, message page and owned segments, and the port in SLOT_PORT
-	 * if that capability has DESTROY; callers waiting for its answer are answered GONE.
-	 * What is queued in other ports stays there for the next receiver [DESTROY] */
+	 * and the bank in SLOT_BANK, with all that it pays for, if those capabilities have DESTROY;
+	 * callers waiting for its answer are answered GONE. What is queued in other ports stays
+	 * there for the next receiver [DESTROY] */
 	MACHINE_DESTROY = LABEL(OBJECT_MACHINE, 14),
 	/* c0 port with SEND: gets one message after every resume (EVENT_RESUMED) [CONTROL] */
 	MACHINE_ON_RESUME = LABEL(OBJECT_MACHINE, 15),
@@ -207,6 +208,11 @@ enum abi_operation {
 	/* w0 slot: destroys the object it names, which needs DESTROY in that
 	 * capability; its storage goes back to its bank [CONTROL] */
 	TABLE_DESTROY = LABEL(OBJECT_TABLE, 7),
+	/* w0 from, w1 to, w2 slot of a bank with CREATE, w3 rights kept: a copy that ends with the
+	 * bank, as do all that are made of it, wherever they are then: in tables, directories and
+	 * messages, attached, or as what a machine receives through.  A copy that ends with a bank
+	 * already can end with one below: else INVALID, and so is the first bank [CONTROL] */
+	TABLE_DERIVE = LABEL(OBJECT_TABLE, 8),
 
 	/* Names are data of 1 .. 255 bytes without '/' and NUL. */
 	DIRECTORY_LOOKUP = LABEL(OBJECT_DIRECTORY, 1), /* data -> c0, w0 type [READ] */
@@ -223,6 +229,10 @@ enum abi_operation {
 	 * w2 rights, w3 object, w4 1 if alive; NOT_FOUND past the last [READ] */
 	DIRECTORY_NEXT = LABEL(OBJECT_DIRECTORY, 5),
 	DIRECTORY_INFO = LABEL(OBJECT_DIRECTORY, 6), /* -> w0 entries [READ] */
+	/* data name, w0 bytes, w1 most bytes -> c0 a new segment under that name; the bank that
+	 * pays for the directory pays for it, and it ends with that one.  INVALID, EXISTS,
+	 * ALLOWANCE, LIMIT [WRITE] */
+	DIRECTORY_CREATE = LABEL(OBJECT_DIRECTORY, 7),
 
 	/* What makes an object of a type has the type's number.  w0 bytes, w1 most bytes -> c0
 	 * [CREATE] */
@@ -234,8 +244,26 @@ enum abi_operation {
 	BANK_PORT = LABEL(OBJECT_BANK, OBJECT_PORT),   /* w0 messages it can queue -> c0 [CREATE] */
 	BANK_TABLE = LABEL(OBJECT_BANK, OBJECT_TABLE), /* w0 slots -> c0 [CREATE] */
 	BANK_DIRECTORY = LABEL(OBJECT_BANK, OBJECT_DIRECTORY), /* -> c0 [CREATE] */
-	BANK_USAGE =
-		LABEL(OBJECT_BANK, OBJECT_BANK), /* -> w0 pages used, w1 limit, w2 objects [READ] */
+	/* -> w0 pages used, w1 at most, w2 objects, w3 addresses used, in pages, w4 at most
+	 * (both 0: the first bank of an older state does not count them) [READ] */
+	BANK_USAGE = LABEL(OBJECT_BANK, OBJECT_BANK),
+	/* w0 pages, w1 addresses in pages -> c0 a bank that can give so much, which is set aside
+	 * from what this one can, together with one page; with it ends all that is made from it,
+	 * at once.  ALLOWANCE: this one has not so much left; LIMIT: more than BANK_DEPTH_MAX in
+	 * a line, or than 2^44 of either [CREATE] */
+	BANK_BANK = LABEL(OBJECT_BANK, 32),
+	/* w0 object (0: from the start) -> c0 the next of the banks made from this one, with the
+	 * rights of the capability invoked, and ending with what that ends with; w0 .. w4 its
+	 * usage, w5 its object; DEAD: w0 is none of them any more, NOT_FOUND past the last
+	 * [CONTROL] */
+	BANK_NEXT = LABEL(OBJECT_BANK, 33),
+	/* w0 object -> c0 the bank that pays for it, if it is this one or was made from it or
+	 * below, as of BANK_NEXT; w5 its object; NOT_FOUND [CONTROL] */
+	BANK_OF = LABEL(OBJECT_BANK, 34),
+	/* c0 object, with DESTROY: from now on this bank pays for it, and not who did, and it ends
+	 * with this one.  NO_OPERATION for banks, machines, and what was there at the beginning
+	 * (objects 1 to 7); WRONG_TYPE for a reply; ALLOWANCE [CREATE] */
+	BANK_ADOPT = LABEL(OBJECT_BANK, 35),
 
 	CLOCK_NOW = LABEL(OBJECT_CLOCK, 1),   /* -> w0 uptime ns, w1 wall ns since 1970 [READ] */
 	CLOCK_SLEEP = LABEL(OBJECT_CLOCK, 2), /* w0 uptime ns [READ] */
@@ -305,7 +333,8 @@ enum abi_operation {
 	SYSTEM_KERNEL_LOG = LABEL(OBJECT_SYSTEM, 4),
 	/* w0 object (0: from the start) -> the next machine: data struct
 	 * abi_machine_info (state MACHINE_STATES: it cannot be read), c0 the machine (READ;
-	 * with CONTROL here also CONTROL and DESTROY); NOT_FOUND past the last [READ] */
+	 * with CONTROL here also CONTROL and DESTROY), which ends with what this ends with;
+	 * NOT_FOUND past the last [READ] */
 	SYSTEM_MACHINE_NEXT = LABEL(OBJECT_SYSTEM, 5),
 	/* Ends the safe mode: all machines go on [CONTROL] */
 	SYSTEM_CONTINUE = LABEL(OBJECT_SYSTEM, 6),

@@ -320,7 +320,30 @@ static enum status waiter_find_slot(const struct disk_capability *table, uint32_
 static bool bond_stays(const struct disk_capability *held, const struct disk_capability *put)
 {
 	return put && put->type == OBJECT_PORT && put->object == held->object &&
-	       put->version == held->version && put->rights & RIGHT_RECEIVE;
+	       put->version == held->version && put->revoker_version == held->revoker_version &&
+	       put->rights & RIGHT_RECEIVE;
+}
+
+enum status bond_review(object_t machine)
+{
+	struct disk_machine *waiter;
+	enum status status = machine_read(&kernel.space, machine, &waiter);
+	bool waits = false;
+
+	for (unsigned i = 0; status == STATUS_OK && i < MACHINE_PORTS; i++)
+		waits |= waiter->ports[i].object &&
+			 waits_for(waiter, (object_t){waiter->ports[i].object},
+				   waiter->ports[i].version);
+	/* Nobody waits for a port that there never was; that is a sleep. */
+	if (status == STATUS_OK)
+		status = waits ? waiter_last(STATUS_OK, waiter, MACHINE_PORTS) : STATUS_EMPTY;
+	if (status != STATUS_OK)
+		return status;
+	status = waiter_prepare(status, waiter);
+	/* COMMIT POINT */
+	if (status == STATUS_OK)
+		waiter_end(STATUS_OK, waiter, STATUS_DEAD);
+	return status;
 }
 
 enum status bond_lost_prepare(const struct disk_capability *table, uint32_t slot,

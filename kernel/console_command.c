@@ -132,6 +132,8 @@ static enum console_progress console_machines(struct console_run *run)
 		if (status == STATUS_WAIT)
 			return CONSOLE_WAITS;
 		run->at = object.n;
+		if (status == STATUS_DEAD) /* with its bank */
+			return CONSOLE_MORE;
 		if (status != STATUS_OK)
 			console_print("%7u  cannot be read: %s\n", object.n, status_text(status));
 		else

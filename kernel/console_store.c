@@ -343,7 +343,7 @@ static enum console_progress choose_machine(struct console_run *run)
 	if (first &&
 	    (status == STATUS_DEAD || status == STATUS_NOT_FOUND || status == STATUS_WRONG_TYPE))
 		console_store.shell.n = 0;
-	else if (first || object.n != console_store.shell.n) {
+	else if (status != STATUS_DEAD && (first || object.n != console_store.shell.n)) {
 		if (status != STATUS_OK)
 			fits = choose_name("(one that cannot be read)", "");
 		else

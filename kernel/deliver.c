@@ -277,6 +277,48 @@ void deliver_commit(struct disk_machine *to, const struct transit *message)
 	wait_end(to);
 }
 
+/* ---- sending ----------------------------------------------------------------- */
+
+static void message_to_disk(const struct transit *message, struct disk_message *disk)
+{
+	ASSERT(message->length <= MESSAGE_DATA);
+	memset(disk, 0, sizeof(*disk));
+	disk->badge = message->badge;
+	disk->label = message->label;
+	memcpy(disk->word, message->word, sizeof(disk->word));
+	disk->length = message->length;
+	disk->sender = message->sender;
+	disk->flags = message->flags;
+	disk->reply = message->reply;
+	memcpy(disk->capability, message->capability, sizeof(disk->capability));
+	if (message->length)
+		memcpy(disk->data, message->data, message->length);
+}
+
+enum status send_prepare(struct sending *sending, const struct disk_capability *port,
+			 const struct transit *message)
+{
+	enum status status = deliver_receiver(port, &sending->port, &sending->receiver);
+
+	ASSERT(sending->port.type == OBJECT_PORT);
+	if (status == STATUS_OK)
+		return deliver_prepare(sending->receiver, message);
+	sending->receiver = NULL;
+	return status == STATUS_EMPTY ? port_put_prepare(&kernel.space, &sending->port) : status;
+}
+
+void send_commit(const struct sending *sending, const struct transit *message)
+{
+	struct disk_message queued;
+
+	if (sending->receiver) {
+		deliver_commit(sending->receiver, message);
+		return;
+	}
+	message_to_disk(message, &queued);
+	port_put(&kernel.space, &sending->port, &queued);
+}
+
 /* ---- replies --------------------------------------------------------------- */
 
 enum status reply_target(const struct disk_capability *reply, struct disk_machine **target)

@@ -26,6 +26,7 @@ static_assert(sizeof(fault_names) / sizeof(fault_names[0]) == FAULT_SYSTEM_CALL 
 /* What the machine may do with a page, 0 if it is not attached; and what range it is of. */
 struct place {
 	uint16_t rights;
+	uint64_t banks; /* with which it ends */
 	struct mapping_range range;
 };
 
@@ -37,7 +38,7 @@ static enum status fault_place(struct disk_machine *machine, page_t page, struct
 
 	*place = (struct place){.rights = 0};
 	if (page.n == machine->message_page) {
-		*place = (struct place){RIGHT_READ | RIGHT_WRITE, {page.n, 1}};
+		*place = (struct place){RIGHT_READ | RIGHT_WRITE, 0, {page.n, 1}};
 		return STATUS_OK;
 	}
 	attachment = machine_attachment(machine, page);
@@ -46,12 +47,12 @@ static enum status fault_place(struct disk_machine *machine, page_t page, struct
 	status = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0, &segment);
 	if (status == STATUS_DEAD)
 		return STATUS_OK;
-	if (status != STATUS_OK)
+	if (status != STATUS_OK ||
+	    page.n - segment.first_page >= (segment.size + PAGE_SIZE - 1) / PAGE_SIZE)
 		return status;
-	if (page.n - segment.first_page < (segment.size + PAGE_SIZE - 1) / PAGE_SIZE)
-		*place = (struct place){(uint16_t)attachment->rights,
-					{segment.first_page, segment.range_pages}};
-	return STATUS_OK;
+	*place = (struct place){
+		(uint16_t)attachment->rights, 0, {segment.first_page, segment.range_pages}};
+	return capability_banks(&kernel.space, &attachment->segment, &segment, &place->banks);
 }
 
 /* A disk that fails may be well again soon.  A keeper is told after a while; who has none
@@ -79,7 +80,7 @@ static enum status fault_map(struct task *task, const struct place *place, page_
 	}
 	if (status != STATUS_OK)
 		return status;
-	if (mapping_add(task, &place->range, page, frame, flags))
+	if (mapping_add(task, &place->range, place->banks, page, frame, flags))
 		return STATUS_OK;
 	return kernel_wait(STORE_CHANNEL_FRAMES);
 }
@@ -149,36 +150,19 @@ enum status fault_keeper(const struct disk_machine *machine, struct disk_object 
 /* By the same way as any call. */
 enum status fault_tell(const struct disk_machine *machine, const struct transit *message)
 {
-	struct disk_machine *receiver;
-	struct disk_message queued = {0};
-	struct disk_object port;
+	struct sending sending;
 	enum status status;
 
 	ASSERT(machine->keeper.version);
-	status = object_resolve(&kernel.space, &machine->keeper, OBJECT_PORT, RIGHT_SEND, &port);
-	if (status != STATUS_OK)
-		return status;
-	status = deliver_receiver(&machine->keeper, &port, &receiver);
-	if (status == STATUS_OK) {
-		status = deliver_prepare(receiver, message);
-		if (status == STATUS_OK)
-			deliver_commit(receiver, message);
-		return status;
-	}
-	if (status == STATUS_EMPTY)
-		status = port_put_prepare(&kernel.space, &port);
+	status = object_resolve(&kernel.space, &machine->keeper, OBJECT_PORT, RIGHT_SEND,
+				&sending.port);
+	if (status == STATUS_OK)
+		status = send_prepare(&sending, &machine->keeper, message);
 	if (status == STATUS_FULL)
 		return kernel_wait(kernel_port_channel((object_t){machine->keeper.object}));
-	if (status != STATUS_OK)
-		return status;
-	queued.badge = message->badge;
-	queued.label = message->label;
-	memcpy(queued.word, message->word, sizeof(queued.word));
-	queued.sender = message->sender;
-	queued.flags = message->flags;
-	queued.reply = message->reply;
-	port_put(&kernel.space, &port, &queued);
-	return STATUS_OK;
+	if (status == STATUS_OK)
+		send_commit(&sending, message);
+	return status;
 }
 
 static struct transit fault_message(const struct disk_machine *machine, enum machine_fault fault,

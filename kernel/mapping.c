@@ -16,6 +16,10 @@
  * counts any more.
  *
  * A use says that something may be mapped, and stays until its root goes or the range ends.
+ *
+ * Banks end with all that was made from them.  A root knows by a bit for each, of 64, of which
+ * banks it maps something; if one of those has ended since it was looked at last, it is
+ * given up like one of an older epoch.
  */
 #include "kernel/mapping.h"
 #include <string.h>
@@ -48,7 +52,9 @@ static struct {
 	uint32_t ranges[SHIFTS]; /* rings by the size of their range */
 	struct list roots;	 /* all tasks with page tables, who was entered last at the end */
 	uint64_t epoch;
-	uint64_t dying; /* a root that is to be given back; it names the next */
+	uint64_t dying;		 /* a root that is to be given back; it names the next */
+	uint64_t banks_ended;	 /* so many, */
+	uint64_t bank_ended[64]; /* and the last of those with this bit */
 } mapping;
 
 static struct task *rooted(struct link *link)
@@ -211,10 +217,29 @@ static void table_give(void *context, uint64_t physical)
 
 static const struct arch_tables tables = {table_take, table_give, NULL};
 
+/* Does it map nothing of what has ended? */
+static bool root_good(struct task *task)
+{
+	bool good = task->root_epoch == mapping.epoch;
+
+	if (task->root_banks_seen == mapping.banks_ended)
+		return good;
+	for (uint64_t bits = task->root_banks; bits && good; bits &= bits - 1)
+		good = mapping.bank_ended[__builtin_ctzll(bits)] <= task->root_banks_seen;
+	task->root_banks_seen = mapping.banks_ended;
+	return good;
+}
+
+void mapping_withdraw_bank(uint64_t version)
+{
+	ASSERT(version);
+	mapping.bank_ended[__builtin_ctzll(bank_bit(version))] = ++mapping.banks_ended;
+}
+
 bool mapping_root_ensure(struct task *task)
 {
 	ASSERT(task->place != TASK_FREE && task->object.n);
-	if (task->root && task->root_epoch != mapping.epoch)
+	if (task->root && !root_good(task))
 		mapping_root_destroy(task);
 	if (task->root) {
 		list_remove(&mapping.roots, &task->root_link);
@@ -227,6 +252,8 @@ bool mapping_root_ensure(struct task *task)
 		return false;
 	task->root_generation = store_generation(kernel.space.store).n;
 	task->root_epoch = mapping.epoch;
+	task->root_banks = 0;
+	task->root_banks_seen = mapping.banks_ended;
 	list_append(&mapping.roots, &task->root_link);
 	return true;
 }
@@ -284,8 +311,8 @@ bool mapping_reclaim(void)
 
 /* ---- mapping ---------------------------------------------------------------------- */
 
-bool mapping_add(struct task *task, const struct mapping_range *range, page_t page, frame_t frame,
-		 unsigned flags)
+bool mapping_add(struct task *task, const struct mapping_range *range, uint64_t banks, page_t page,
+		 frame_t frame, unsigned flags)
 {
 	/* Nothing else is ever a program's, whatever a page of the store says. */
 	ASSERT(page.n >= USER_ARENA_PAGE && page.n < USER_ARENA_END);
@@ -297,6 +324,7 @@ bool mapping_add(struct task *task, const struct mapping_range *range, page_t pa
 		return true;
 	if (!use_note(task, range))
 		return true;
+	task->root_banks |= banks;
 	return arch_map(&tables, task->root, page, (uint64_t)frame.n * PAGE_SIZE, flags);
 }
 

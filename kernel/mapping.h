@@ -36,13 +36,17 @@ bool mapping_step(void);
 /* The same at once, if need be those of a task that is not running; false: there are none. */
 bool mapping_reclaim(void);
 
-/* Maps a page of the range for the task; false: no frame, wait for FRAMES. */
-bool mapping_add(struct task *task, const struct mapping_range *range, page_t page, frame_t frame,
-		 unsigned flags);
+/* Maps a page of the range for the task; false: no frame, wait for FRAMES.  `banks`: with which
+ * it is withdrawn when they end (capability_banks). */
+bool mapping_add(struct task *task, const struct mapping_range *range, uint64_t banks, page_t page,
+		 frame_t frame, unsigned flags);
 /* Withdraws a page from every machine; all of a range from one, and from every machine. */
 void mapping_withdraw(page_t page);
 void mapping_withdraw_from(struct task *task, const struct mapping_range *range);
 void mapping_withdraw_range(const struct mapping_range *range);
+/* All that was mapped of what ends with the bank of this version, from every machine.  Constant
+ * time; a root that has something of another bank with the same bit goes, too. */
+void mapping_withdraw_bank(uint64_t version);
 /* Was the page touched since last asked?  Where many use its range, only some are asked. */
 bool mapping_referenced(page_t page);
 

@@ -231,7 +231,9 @@ enum status requests_advance(generation_t generation, bool undo)
 		if (!request_goes(request, actor) || !request_task(request))
 			continue;
 		status = machine_prepare(&kernel.space, request->object, &machine[i]);
-		if (status != STATUS_OK)
+		if (status == STATUS_DEAD) /* with its bank */
+			machine[i] = NULL;
+		else if (status != STATUS_OK)
 			return status;
 	}
 	for (uint32_t i = 0; i < requests.count; i++) {

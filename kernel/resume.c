@@ -130,6 +130,7 @@ static enum status resume_mount_once(const struct store_config *config)
 		resume_fail("the disk takes too little in one request, or memory is too small for "
 			    "the store's tables");
 	kernel.space.frame_base = config->frame_base;
+	kernel.space.living_generation = 0; /* what lived in another state */
 	memory_donate_reset();
 	memory_donate(kernel.space.store, KERNEL_DONATE_FIRST);
 	return store_mount(kernel.space.store, &kernel.recovery);

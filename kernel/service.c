@@ -139,7 +139,12 @@ enum status service_run(struct call *call, const struct disk_capability *capabil
 
 enum status service_answer_object(struct service *service, object_t object, uint16_t rights)
 {
-	return object_capability(&kernel.space, object, rights, &service->capability);
+	enum status status = object_capability(&kernel.space, object, rights, &service->capability);
+
+	/* It ends with what led to it. */
+	service->capability.revoker = service->target->revoker;
+	service->capability.revoker_version = service->target->revoker_version;
+	return status;
 }
 
 /* ---- a state from before there were places, or a map of ranges ---------------------- */

@@ -39,7 +39,7 @@ struct operation {
 };
 
 /* Operation n of a type is entry n (entry 0 is empty). */
-#define SERVICE_OPERATIONS_MAX 16u
+#define SERVICE_OPERATIONS_MAX 40u
 
 /*
  * What a type of objects is to the kernel: one descriptor, in the file of the type,
@@ -55,8 +55,6 @@ struct service_type {
 	/* Answers more than the capability to what has just been made. */
 	enum status (*created)(struct service *service);
 
-	/* In the operation in which it ends, and before it can fail: nothing that shows. */
-	enum status (*end_prepare)(object_t object);
 	/* It has ended; `record` is as it was.  Cannot fail. */
 	void (*after_end)(object_t object, const struct disk_object *record);
 	/* An operation of its own, before it is taken apart: who waits for it is told.  Done anew
@@ -74,14 +72,14 @@ OBJECT_LIST(SERVICE_DECLARE)
 /* Answers some of the callers that a machine, which exits, will not answer, in operations of
  * their own.  OK: there may be more; NOT_FOUND: there is none any more. */
 enum status machine_abandon(object_t object);
-enum status machine_end_prepare(object_t object);
 void machine_after_end(object_t object, const struct disk_object *record);
 /* service_segment.c: nobody maps anything of it any more. */
 void segment_withdraw(const struct disk_object *segment);
 /* service_end.c */
 void service_end_reset(void);
 
-/* The capability of `object` with these rights as the answer. */
+/* The capability of `object` with these rights as the answer; it ends with what the one that was
+ * invoked ends with. */
 enum status service_answer_object(struct service *service, object_t object, uint16_t rights);
 
 /* A name of a directory as the answer (DIRECTORY_NEXT), with what the space knows of its
@@ -92,6 +90,9 @@ enum status service_answer_entry(struct service *service, struct space *space,
 /* For what can only be answered when the places of directories, or the ranges that are
  * free, are known: WAIT; BUSY if that cannot be for now, as on a full store. */
 enum status service_survey_wait(void);
+
+/* service_bank.c: the outcome of an attempt to create something; WAIT: it is to be tried again. */
+enum status service_create_wait(enum status status);
 
 /* service_past.c: operations of the store that read in a snapshot. */
 enum status store_op_past_name(struct service *service);

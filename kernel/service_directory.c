@@ -105,6 +105,20 @@ static enum status directory_op_info(struct service *service)
 	return STATUS_OK;
 }
 
+static enum status directory_op_create(struct service *service)
+{
+	struct object_request request = {.type = OBJECT_SEGMENT,
+					 .size = service->message.word[0],
+					 .size_max = service->message.word[1]};
+
+	if (!directory_name_valid(service->message.data, service->message.length))
+		return STATUS_INVALID;
+	kernel.space.patient = !kernel_read_given_up();
+	return service_create_wait(entry_create(&kernel.space, (object_t){service->target->object},
+						service->message.data, service->message.length,
+						&request, &service->capability));
+}
+
 static const struct operation directory_operations[SERVICE_OPERATIONS_MAX] = {
 	[DIRECTORY_LOOKUP & 0xff] = {directory_op_lookup, RIGHT_READ, SERVICE_CAPABILITY},
 	[DIRECTORY_LINK & 0xff] = {directory_op_link, RIGHT_WRITE, 0},
@@ -112,6 +126,7 @@ static const struct operation directory_operations[SERVICE_OPERATIONS_MAX] = {
 	[DIRECTORY_RENAME & 0xff] = {directory_op_rename, RIGHT_WRITE, 0},
 	[DIRECTORY_NEXT & 0xff] = {directory_op_next, RIGHT_READ, SERVICE_DATA | SERVICE_PATIENT},
 	[DIRECTORY_INFO & 0xff] = {directory_op_info, RIGHT_READ, 0},
+	[DIRECTORY_CREATE & 0xff] = {directory_op_create, RIGHT_WRITE, SERVICE_CAPABILITY},
 };
 
 /* Empty at first: there is nothing to ask for. */

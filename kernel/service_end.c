@@ -21,6 +21,7 @@ static struct {
 	uint64_t transient_retry_ns;
 	struct failing transient_failing;
 	struct transient_walk walk;
+	struct ended ended; /* in the operation under way */
 } ending;
 
 void service_end_reset(void)
@@ -30,26 +31,33 @@ void service_end_reset(void)
 	ending.destroying = true;
 }
 
+/* Whoever ran, or was mapped, does not any more. */
+static void destroy_after(void)
+{
+	for (uint32_t i = 0; i < ending.ended.count; i++) {
+		const struct disk_object *record = &ending.ended.part[i].record;
+		const struct service_type *service = service_type(record->type);
+
+		ASSERT(service && record->version);
+		if (service->after_end)
+			service->after_end(ending.ended.part[i].object, record);
+	}
+}
+
 enum status service_destroy(object_t object, enum object_type type)
 {
-	const struct service_type *service = service_type(type);
-	struct disk_object record;
 	enum status status;
 
-	ASSERT(service);
+	ASSERT(service_type(type));
 	if (object.n < OBJECT_FIRST_FREE)
 		return STATUS_NO_RIGHT;
 	ending.destroying = true;
 	kernel.space.patient = !kernel_read_given_up();
 	store_operation_begin(kernel.space.store);
-	status = object_read(&kernel.space, object, &record);
-	ASSERT(status != STATUS_OK || record.type == type);
-	if (status == STATUS_OK && service->end_prepare)
-		status = service->end_prepare(object);
+	status = object_destroy(&kernel.space, object, &ending.ended);
+	ASSERT(status != STATUS_OK || ending.ended.part[0].record.type == type);
 	if (status == STATUS_OK)
-		status = object_destroy(&kernel.space, object);
-	if (status == STATUS_OK && service->after_end)
-		service->after_end(object, &record);
+		destroy_after();
 	return status;
 }
 
@@ -151,6 +159,8 @@ static enum status destroy_tell(object_t object, const struct disk_object *recor
 	}
 	if (status == STATUS_OK && held.type == OBJECT_REPLY) {
 		status = reply_abandon(&held, STATUS_GONE);
+	} else if (status == STATUS_OK && held.type == OBJECT_MACHINE) {
+		status = bond_review((object_t){held.object});
 	} else if (status == STATUS_OK) {
 		status = object_resolve(&kernel.space, &held, OBJECT_PORT, RIGHT_RECEIVE, &port);
 		if (status == STATUS_OK)
@@ -171,8 +181,11 @@ static enum status destroy_part(bool *more)
 
 	if (status != STATUS_OK)
 		return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-	if (!object_awaited(&record))
-		return object_destroy_step(&kernel.space, more);
+	if (!object_awaited(&record)) {
+		status = object_destroy_step(&kernel.space, more, &ending.ended);
+		destroy_after();
+		return status;
+	}
 	*more = true;
 	ending.told.object = object;
 	return destroy_tell(object, &record);

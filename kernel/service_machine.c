@@ -363,11 +363,8 @@ static enum status machine_exit(struct service *service)
 	if (!machine->keeper.version)
 		return exit_destroyed(service);
 	status = machine_abandon(object);
-	if (status == STATUS_OK) { /* again when its turn comes */
-		task_queue(cpu->running);
-		cpu->running = NULL;
-		kernel_leave();
-	}
+	if (status == STATUS_OK)
+		return kernel_wait(CHANNEL_TURN);
 	store_operation_begin(kernel.space.store);
 	if (status == STATUS_NOT_FOUND)
 		status = machine_prepare(&kernel.space, object, &machine);
@@ -438,6 +435,8 @@ static enum status machine_on_resume(struct service *service)
 		machine->resume_seen = kernel.epoch; /* it is told of the next one */
 	machine->resume_port = port->version ? port->object : 0;
 	machine->resume_port_version = port->version;
+	machine->resume_revoker = port->revoker;
+	machine->resume_revoker_version = port->revoker_version;
 	machine_bit_set(&kernel.space, object, RESUME_BITMAP, port->version != 0);
 	return STATUS_OK;
 }
@@ -582,6 +581,5 @@ const struct service_type machine_service = {
 	.operations = machine_operations,
 	.request = machine_request,
 	.created = machine_created,
-	.end_prepare = machine_end_prepare,
 	.after_end = machine_after_end,
 };

@@ -6,27 +6,6 @@
 #include "kernel/service.h"
 #include "base/assert.h"
 
-/* The segments that it owns go with it: all of them, wherever they are mapped, not
- * only the pages that it had attached itself. */
-static enum status ending_unmap(const struct disk_machine *machine)
-{
-	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++) {
-		const struct disk_attachment *attachment = &machine->attachments[i];
-		struct disk_object segment;
-		enum status status;
-
-		if (!(attachment->flags & ATTACHMENT_OWNED))
-			continue;
-		status = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0,
-					&segment);
-		if (status == STATUS_WAIT || status == STATUS_IO)
-			return status;
-		if (status == STATUS_OK)
-			segment_withdraw(&segment);
-	}
-	return STATUS_OK;
-}
-
 static const struct disk_capability none;
 
 /* The one that it answers, or the first of those that it has put aside. */
@@ -71,17 +50,6 @@ enum status machine_abandon(object_t object)
 		status = abandon(object);
 	}
 	return status;
-}
-
-/* What a damaged machine owned is not known any more, but it goes all the same. */
-enum status machine_end_prepare(object_t object)
-{
-	struct disk_machine *machine;
-	enum status status = machine_read(&kernel.space, object, &machine);
-
-	if (status == STATUS_OK)
-		status = ending_unmap(machine);
-	return status == STATUS_CORRUPT ? STATUS_OK : status;
 }
 
 void machine_after_end(object_t object, const struct disk_object *record)

@@ -495,6 +495,11 @@ static enum status system_op_machine_next(struct service *service)
 	if (status != STATUS_OK)
 		return status;
 	status = service_machine_info(&kernel.space, object, &info);
+	/* One that has ended with its bank is passed over: the call goes on behind it. */
+	if (status == STATUS_DEAD) {
+		service->call->gpr[call_word_register[0]] = object.n;
+		return kernel_wait(CHANNEL_TURN);
+	}
 	/* One that cannot be read does not hide those behind it. */
 	if (status == STATUS_CORRUPT || status == STATUS_IO) {
 		info = (struct abi_machine_info){.object = object.n, .state = MACHINE_STATES};

@@ -56,13 +56,17 @@ static void slot_put(struct service *service, uint64_t slot, const struct disk_c
 	table_put(&kernel.space, &service->record, (uint32_t)slot, capability);
 }
 
-/* Copy, reduce and badge: a new capability made of an old one, never more. */
-static enum status table_derive(struct service *service, uint64_t rights, const uint64_t *badge)
+/* Copy, reduce, badge and derive: a new capability made of an old one, never more.  `badge`: with
+ * this one; `bank`: it hangs from what lies in this slot; null: as it was. */
+static enum status table_make(struct service *service, uint64_t rights, const uint64_t *badge,
+			      const uint64_t *bank)
 {
 	uint64_t from = service->message.word[0], to = service->message.word[1];
-	struct disk_capability capability, held;
+	struct disk_capability capability, held, ends;
 	enum status status = slot_get(service, from, &capability);
 
+	if (status == STATUS_OK && bank)
+		status = slot_get(service, *bank, &ends);
 	if (status != STATUS_OK)
 		return status;
 	if (capability.type == OBJECT_REPLY)
@@ -74,27 +78,37 @@ static enum status table_derive(struct service *service, uint64_t rights, const 
 	capability.rights &= (uint16_t)rights;
 	if (badge)
 		capability.badge = *badge;
-	status = slot_prepare(service, to, &capability, &held);
+	if (bank)
+		status = capability_derive_prepare(&kernel.space, &capability, &ends);
+	if (status == STATUS_OK)
+		status = slot_prepare(service, to, &capability, &held);
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
+	if (bank)
+		capability_derive(&kernel.space, &capability);
 	slot_put(service, to, &held, &capability);
 	return STATUS_OK;
 }
 
 static enum status table_op_copy(struct service *service)
 {
-	return table_derive(service, RIGHT_ALL, NULL);
+	return table_make(service, RIGHT_ALL, NULL, NULL);
 }
 
 static enum status table_op_reduce(struct service *service)
 {
-	return table_derive(service, service->message.word[2], NULL);
+	return table_make(service, service->message.word[2], NULL, NULL);
 }
 
 static enum status table_op_badge(struct service *service)
 {
-	return table_derive(service, service->message.word[3], &service->message.word[2]);
+	return table_make(service, service->message.word[3], &service->message.word[2], NULL);
+}
+
+static enum status table_op_derive(struct service *service)
+{
+	return table_make(service, service->message.word[3], NULL, &service->message.word[2]);
 }
 
 static const struct disk_capability none;
@@ -195,6 +209,7 @@ static const struct operation table_operations[SERVICE_OPERATIONS_MAX] = {
 	[TABLE_REDUCE & 0xff] = {table_op_reduce, RIGHT_CONTROL, SERVICE_PATIENT},
 	[TABLE_BADGE & 0xff] = {table_op_badge, RIGHT_CONTROL, SERVICE_PATIENT},
 	[TABLE_INFO & 0xff] = {table_op_info, RIGHT_CONTROL, 0},
+	[TABLE_DERIVE & 0xff] = {table_op_derive, RIGHT_CONTROL, SERVICE_PATIENT},
 	[TABLE_DESTROY & 0xff] = {table_op_destroy, RIGHT_CONTROL, SERVICE_PATIENT},
 };
 

@@ -126,22 +126,6 @@ void call_moves_commit(struct call *call)
 
 /* ---- send and call to a port ------------------------------------------------ */
 
-static void message_to_disk(const struct transit *message, struct disk_message *disk)
-{
-	ASSERT(message->length <= MESSAGE_DATA);
-	memset(disk, 0, sizeof(*disk));
-	disk->badge = message->badge;
-	disk->label = message->label;
-	memcpy(disk->word, message->word, sizeof(disk->word));
-	disk->length = message->length;
-	disk->sender = message->sender;
-	disk->flags = message->flags;
-	disk->reply = message->reply;
-	memcpy(disk->capability, message->capability, sizeof(disk->capability));
-	if (message->length)
-		memcpy(disk->data, message->data, message->length);
-}
-
 /* COMMIT part of the sender: a call's remainder is to await the reply. */
 static void __attribute__((noreturn))
 port_sent(struct call *call, const struct disk_capability *port)
@@ -168,12 +152,11 @@ port_sent(struct call *call, const struct disk_capability *port)
 static void __attribute__((noreturn))
 port_send(struct call *call, const struct disk_capability *port)
 {
-	struct disk_machine *receiver;
-	struct disk_object record;
+	struct sending sending;
 	struct transit message;
 	enum status status;
 
-	status = object_resolve(&kernel.space, port, OBJECT_PORT, RIGHT_SEND, &record);
+	status = object_resolve(&kernel.space, port, OBJECT_PORT, RIGHT_SEND, &sending.port);
 	if (status == STATUS_OK)
 		status = call_message(call, port, &message);
 	if (status == STATUS_OK)
@@ -188,27 +171,17 @@ port_send(struct call *call, const struct disk_capability *port)
 			.rights = RIGHT_SEND,
 			.aux = call->machine->call_number + 1,
 		};
-	status = deliver_receiver(port, &record, &receiver);
-	if (status == STATUS_OK) {
-		status = deliver_prepare(receiver, &message);
-		if (status != STATUS_OK)
-			call_fail(call, status);
-		ASSERT(receiver != call->machine);
-		/* COMMIT POINT */
-		deliver_commit(receiver, &message);
-		port_sent(call, port);
-	}
-	if (status == STATUS_EMPTY)
-		status = port_put_prepare(&kernel.space, &record);
+	status = send_prepare(&sending, port, &message);
 	if (status == STATUS_FULL && (call->entry == ENTRY_CALL || call->flags & FLAG_WAIT))
 		status = kernel_wait(kernel_port_channel((object_t){port->object}));
+	/* What it sends through may end meanwhile. */
+	if (status == STATUS_WAIT && port->revoker)
+		kernel_park(time_uptime_ns() + KERNEL_SPACE_RETRY_NS);
 	if (status != STATUS_OK)
 		call_fail(call, status);
-	struct disk_message queued;
-
-	message_to_disk(&message, &queued);
+	ASSERT(sending.receiver != call->machine);
 	/* COMMIT POINT */
-	port_put(&kernel.space, &record, &queued);
+	send_commit(&sending, &message);
 	port_sent(call, port);
 }
 

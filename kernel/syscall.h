@@ -72,6 +72,16 @@ enum status deliver_prepare(struct disk_machine *to, const struct transit *messa
  * makes it READY.  Its reply slot, if the message carries a reply, is empty. */
 void deliver_commit(struct disk_machine *to, const struct transit *message);
 
+/* A message to a port goes to who waits there for one, or into the queue. */
+struct sending {
+	struct disk_object port;       /* filled in: it has been resolved */
+	struct disk_machine *receiver; /* null: it is queued */
+};
+/* FULL: nobody waits, and there is no room; then COMMIT. */
+enum status send_prepare(struct sending *sending, const struct disk_capability *port,
+			 const struct transit *message);
+void send_commit(const struct sending *sending, const struct transit *message);
+
 /* The machine behind a reply capability: prepared, waiting for exactly this
  * call; DEAD if nobody waits any more. */
 enum status reply_target(const struct disk_capability *reply, struct disk_machine **target);
@@ -128,6 +138,9 @@ enum status bond_receiver(object_t port, const struct disk_object *record,
 /* The port is dying, or a capability to it is gone: if its receiver waits for it, and nothing
  * is left that it waits for, it is told this.  An operation. */
 enum status bond_abandon(object_t port, const struct disk_object *record, enum status answer);
+/* If the machine waits for messages, and all through which it could get one is gone, it is told
+ * DEAD. An operation. */
+enum status bond_review(object_t machine);
 /* Of slot_lost. */
 enum status bond_lost_prepare(const struct disk_capability *table, uint32_t slot,
 			      const struct disk_capability *held,

@@ -38,26 +38,21 @@ static enum status tell_send(object_t object, const struct disk_machine *subscri
 		.object = subscriber->resume_port,
 		.type = OBJECT_PORT,
 		.rights = RIGHT_SEND,
+		.revoker = subscriber->resume_revoker,
+		.revoker_version = subscriber->resume_revoker_version,
 	};
 	struct transit message = {
 		.label = EVENT_RESUMED,
 		.word = {kernel.recovery.generation.n, kernel.reason, tell.away_ns, 0, 0, 0},
 		.flags = MESSAGE_EVENT,
 	};
-	struct disk_message queued = {.label = EVENT_RESUMED, .flags = MESSAGE_EVENT};
-	struct disk_machine *receiver = NULL, *machine;
-	struct disk_object record;
-	bool waits;
+	struct sending sending;
+	struct disk_machine *machine;
 	enum status status;
 
-	status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_SEND, &record);
+	status = object_resolve(&kernel.space, &port, OBJECT_PORT, RIGHT_SEND, &sending.port);
 	if (status == STATUS_OK)
-		status = deliver_receiver(&port, &record, &receiver);
-	waits = status == STATUS_OK;
-	if (waits)
-		status = deliver_prepare(receiver, &message);
-	else if (status == STATUS_EMPTY)
-		status = port_put_prepare(&kernel.space, &record);
+		status = send_prepare(&sending, &port, &message);
 	if (status == STATUS_OK)
 		status = machine_prepare(&kernel.space, object, &machine);
 	if (status != STATUS_OK)
@@ -65,11 +60,7 @@ static enum status tell_send(object_t object, const struct disk_machine *subscri
 
 	/* COMMIT POINT */
 	machine->resume_seen = kernel.epoch;
-	memcpy(queued.word, message.word, sizeof(queued.word));
-	if (waits)
-		deliver_commit(receiver, &message);
-	else
-		port_put(&kernel.space, &record, &queued);
+	send_commit(&sending, &message);
 	return STATUS_OK;
 }
 

@@ -25,26 +25,82 @@ enum status object_capability(struct space *space, object_t object, uint16_t rig
 	return status;
 }
 
-/* Everything derived through a revoker ends with it. */
-static enum status revoker_alive(struct space *space, const struct disk_capability *capability)
+/* Does the bank live that it hangs from?  Also where what a dead one paid for counts as alive. */
+static enum status revoker_alive(struct space *space, const struct disk_capability *capability,
+				 uint64_t *bits)
 {
-	struct disk_object record;
+	const struct disk_object *record;
 	enum status status;
 
+	*bits = 0;
 	if (!capability->revoker)
 		return STATUS_OK;
-	status = object_read(space, (object_t){capability->revoker}, &record);
+	status = record_read(space, (object_t){capability->revoker}, &record);
 	if (status == STATUS_NOT_FOUND)
 		return STATUS_CORRUPT;
-	if (status == STATUS_OK && record.version != capability->revoker_version)
+	if (status == STATUS_OK && record->version != capability->revoker_version)
 		return STATUS_DEAD;
+	if (status == STATUS_OK)
+		status = record_valid(record) ? bank_bits(space, record, bits) : STATUS_CORRUPT;
+	*bits |= bank_bit(capability->revoker_version);
 	return status;
+}
+
+enum status capability_banks(struct space *space, const struct disk_capability *capability,
+			     const struct disk_object *record, uint64_t *bits)
+{
+	uint64_t above;
+	enum status status = bank_bits(space, record, bits);
+
+	if (status == STATUS_OK)
+		status = revoker_alive(space, capability, &above);
+	if (status == STATUS_OK)
+		*bits |= above;
+	return status;
+}
+
+enum status capability_derive_prepare(struct space *space, struct disk_capability *capability,
+				      const struct disk_capability *bank)
+{
+	struct disk_object record, *writable;
+	object_t object = {bank->object};
+	enum status status = object_resolve(space, bank, OBJECT_BANK, RIGHT_CREATE, &record);
+	uint64_t bits;
+
+	/* What is dead does not come back. */
+	if (status == STATUS_OK)
+		status = revoker_alive(space, capability, &bits);
+	if (status != STATUS_OK)
+		return status;
+	/* The first bank does not end; and what hangs from one does not outlive it. */
+	if (object.n < OBJECT_FIRST_FREE)
+		return STATUS_INVALID;
+	if (capability->revoker)
+		status = bank_below(space, object, &record, (object_t){capability->revoker});
+	if (status == STATUS_OK)
+		status = record_prepare(space, object, &writable);
+	if (status != STATUS_OK)
+		return status;
+	capability->revoker = bank->object;
+	capability->revoker_version = bank->version;
+	return STATUS_OK;
+}
+
+void capability_derive(struct space *space, const struct disk_capability *capability)
+{
+	struct disk_object *bank = record_writable(space, (object_t){capability->revoker});
+
+	ASSERT(bank->version == capability->revoker_version && bank->type == OBJECT_BANK);
+	bank->flags |= OBJECT_DERIVED;
+	if (capability->type == OBJECT_PORT && capability->rights & RIGHT_RECEIVE)
+		bank->flags |= OBJECT_RECEIVES;
 }
 
 enum status object_resolve(struct space *space, const struct disk_capability *capability,
 			   enum object_type type, uint16_t rights, struct disk_object *record)
 {
 	struct disk_object found;
+	uint64_t bits;
 	enum status status;
 
 	if (!capability->version)
@@ -60,7 +116,7 @@ enum status object_resolve(struct space *space, const struct disk_capability *ca
 	if (found.type !=
 	    (capability->type == OBJECT_REPLY ? (uint8_t)OBJECT_MACHINE : capability->type))
 		return STATUS_CORRUPT;
-	status = revoker_alive(space, capability);
+	status = revoker_alive(space, capability, &bits);
 	if (status != STATUS_OK)
 		return status;
 	if (type != OBJECT_NONE && capability->type != type)

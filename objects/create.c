@@ -57,6 +57,8 @@ static enum status creation_ranges(struct space *space, struct creation *creatio
 {
 	uint64_t pages[CREATION_PARTS] = {0};
 
+	if (creation->system->version < SYSTEM_VERSION_MAP)
+		return STATUS_BUSY;
 	if (creation->type->arena == RANGE_NONE)
 		return STATUS_OK;
 	for (uint32_t i = 0; i < creation->count; i++) {
@@ -73,7 +75,35 @@ static enum status creation_ranges(struct space *space, struct creation *creatio
 			      pages[0], pages[1]);
 }
 
-static enum status creation_prepare(struct space *space, struct creation *creation)
+/* The bank lives, lists what is made, and pays for it. */
+static enum status creation_bank(struct space *space, struct creation *creation)
+{
+	struct disk_account *account;
+	struct disk_object bank, made;
+	uint64_t bits;
+	enum status status = object_read_typed(space, creation->bank, OBJECT_BANK, &bank);
+
+	if (creation->bank.n != OBJECT_ROOT_BANK)
+		creation->bank_version = bank.version;
+	/* So that what is made can be looked at in the same operation. */
+	made = (struct disk_object){.bank = creation->bank.n,
+				    .bank_version = creation->bank_version};
+	if (status == STATUS_OK)
+		status = bank_bits(space, &made, &bits);
+	for (uint32_t i = 0; i < creation->count && status == STATUS_OK; i++)
+		status = account_prepare(space, creation->part[i].object, &account);
+	if (status == STATUS_OK)
+		status = bank_list_prepare(space, creation->system, creation->bank,
+					   creation->request->type);
+	for (uint32_t i = 0; i < creation->plan.count; i++)
+		creation->addresses += creation->plan.range[i].pages;
+	if (status == STATUS_OK)
+		status = bank_charge_prepare(space, creation->bank, creation->charge,
+					     creation->addresses);
+	return status;
+}
+
+enum status creation_prepare(struct space *space, struct creation *creation)
 {
 	const struct object_request *request = creation->request;
 	const struct type_descriptor *type = creation->type;
@@ -86,14 +116,17 @@ static enum status creation_prepare(struct space *space, struct creation *creati
 	if (status == STATUS_OK &&
 	    objects_version(space, creation->system) > UINT64_MAX - CREATION_PARTS)
 		status = STATUS_LIMIT;
+	/* Refused before anything is looked for; the addresses are known when that is found. */
 	if (status == STATUS_OK)
-		status = bank_charge_prepare(space, creation->bank, creation->charge);
+		status = bank_charge_prepare(space, creation->bank, creation->charge, 0);
 	if (status == STATUS_OK)
 		status = creation_objects(space, creation);
 	if (status == STATUS_OK)
 		status = creation_ranges(space, creation);
 	if (status == STATUS_OK && type->create_prepare)
 		status = type->create_prepare(space, creation);
+	if (status == STATUS_OK)
+		status = creation_bank(space, creation);
 	return status;
 }
 
@@ -111,6 +144,7 @@ static void creation_record(struct space *space, struct creation *creation, uint
 	ASSERT(record->version > space->version_floor);
 	record->type = (uint8_t)type;
 	record->bank = creation->bank.n;
+	record->bank_version = creation->bank_version;
 	record->size = creation->part[index].size;
 	if (index < creation->plan.count) {
 		record->first_page = creation->plan.range[index].first;
@@ -118,6 +152,7 @@ static void creation_record(struct space *space, struct creation *creation, uint
 	}
 	creation->part[index].capability =
 		capability_make(object, record->version, type, type_find(type)->rights);
+	*account_writable(space, object) = (struct disk_account){.next = 0};
 }
 
 enum status object_request_check(const struct object_request *request)
@@ -125,6 +160,32 @@ enum status object_request_check(const struct object_request *request)
 	const struct type_descriptor *type = type_find(request->type);
 
 	return type && type->check ? type->check(request) : STATUS_INVALID;
+}
+
+void creation_commit(struct space *space, struct creation *creation,
+		     struct disk_capability *capability)
+{
+	const struct type_descriptor *type = creation->type;
+	struct disk_system *system = creation->system;
+
+	for (uint32_t i = 0; i < creation->count; i++)
+		creation_record(space, creation, i);
+	/* A machine before its table, which says what ends with it. */
+	for (uint32_t i = creation->count; i-- > 0;)
+		bank_list_add(space, creation->bank, creation->part[i].object,
+			      creation->part[i].type);
+	if (type->create_commit)
+		type->create_commit(space, creation);
+	for (uint32_t i = 0; i < creation->count; i++)
+		ASSERT(record_valid(record_writable(space, creation->part[i].object)));
+	ASSERT(creation->next_object >= system->next_object);
+	ASSERT(creation->next_object <= OBJECT_MAX);
+	*capability = creation->part[0].capability;
+	range_plan_commit(space, system, &creation->plan);
+	system->next_object = creation->next_object;
+	system->free_object = creation->free_object;
+	system->version = SYSTEM_VERSION; /* from its first account on */
+	bank_charge(space, creation->bank, creation->charge, creation->addresses, creation->count);
 }
 
 enum status object_create(struct space *space, object_t bank, const struct object_request *request,
@@ -140,18 +201,6 @@ enum status object_create(struct space *space, object_t bank, const struct objec
 		return status;
 
 	/* Commit point. */
-	for (uint32_t i = 0; i < creation.count; i++)
-		creation_record(space, &creation, i);
-	if (type->create_commit)
-		type->create_commit(space, &creation);
-	for (uint32_t i = 0; i < creation.count; i++)
-		ASSERT(record_valid(record_writable(space, creation.part[i].object)));
-	ASSERT(creation.next_object >= creation.system->next_object);
-	ASSERT(creation.next_object <= OBJECT_MAX);
-	*capability = creation.part[0].capability;
-	range_plan_commit(space, creation.system, &creation.plan);
-	creation.system->next_object = creation.next_object;
-	creation.system->free_object = creation.free_object;
-	bank_charge(space, bank, creation.charge, creation.count);
+	creation_commit(space, &creation, capability);
 	return STATUS_OK;
 }

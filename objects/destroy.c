@@ -13,7 +13,9 @@
  *
  * object_destroy_step works on the first record of the chain: clears what is
  * left of its ranges, a bounded number of pages a step, and when nothing is
- * left gives the ranges and the charge back, and frees the record.
+ * left gives the ranges and the charge back, and frees the record.  If it is a bank,
+ * what that paid for is ended first, one object a step, each put at the end of the chain; the
+ * bank then leaves it until they are gone.
  * What remains to be cleared is asked of the store, so there is no progress to
  * keep, but for damage that was passed, and every step can be executed anew.
  */
@@ -23,14 +25,20 @@
 static enum status destruction_add(struct space *space, struct destruction *destruction,
 				   object_t object)
 {
-	struct disk_object *record;
+	struct ended *ended = destruction->ended;
+	struct disk_object *record, *found;
+	enum status status;
 
-	for (uint32_t i = 0; i < destruction->count; i++)
-		if (destruction->object[i].n == object.n)
+	for (uint32_t i = 0; i < ended->count; i++)
+		if (ended->part[i].object.n == object.n)
 			return STATUS_OK;
-	ASSERT(destruction->count < DYING_MAX);
-	destruction->object[destruction->count++] = object;
-	return object_prepare(space, object, &record);
+	ASSERT(ended->count < ENDED_MAX);
+	found = &ended->part[ended->count].record;
+	ended->part[ended->count++].object = object;
+	status = object_read(space, object, found);
+	if (status == STATUS_OK)
+		status = bank_unlist_prepare(space, destruction->system, object, found);
+	return status == STATUS_OK ? record_prepare(space, object, &record) : status;
 }
 
 enum status destruction_add_owned(struct space *space, struct destruction *destruction,
@@ -83,7 +91,7 @@ static enum status destruction_prepare(struct space *space, struct destruction *
 	*type = type_find(record.type);
 	if (object.n < OBJECT_FIRST_FREE || !(*type)->check)
 		return STATUS_NO_OPERATION;
-	if ((*type)->may_end)
+	if ((*type)->may_end && !space->ends_bank)
 		status = (*type)->may_end(&record);
 	if (status == STATUS_OK)
 		status = system_prepare(space, &destruction->system);
@@ -100,18 +108,26 @@ static enum status destruction_prepare(struct space *space, struct destruction *
 static void destruction_chain(struct space *space, const struct destruction *destruction)
 {
 	struct disk_system *system = destruction->system;
+	const struct ended *ended = destruction->ended;
 	uint32_t next = destruction->last.n ? 0 : system->destroying;
 
 	if (!next)
-		system->destroying_last = destruction->object[0].n;
-	for (uint32_t i = 0; i < destruction->count; i++) {
-		struct disk_object *record = record_writable(space, destruction->object[i]);
+		system->destroying_last = ended->part[0].object.n;
+	for (uint32_t i = 0; i < ended->count; i++) {
+		struct disk_object *record = record_writable(space, ended->part[i].object);
 
 		ASSERT(record->version); /* it lives, and dies once */
+		if (record->type == OBJECT_BANK)
+			banks_forget(space);
+		bank_unlist(space, ended->part[i].object, record);
 		record->version = 0;
-		record->flags = 0;
+		/* Nobody waits through what hangs from most banks. */
+		record->flags = record->type == OBJECT_BANK && !(record->flags & OBJECT_RECEIVES)
+					? OBJECT_TOLD
+					: 0;
+		record->passed = 0;
 		record->next_free = next;
-		next = destruction->object[i].n;
+		next = ended->part[i].object.n;
 	}
 	if (destruction->last.n)
 		record_writable(space, destruction->last)->next_free = next;
@@ -119,19 +135,96 @@ static void destruction_chain(struct space *space, const struct destruction *des
 		system->destroying = next;
 }
 
-enum status object_destroy(struct space *space, object_t object)
+enum status object_destroy(struct space *space, object_t object, struct ended *ended)
 {
-	struct destruction destruction = {.count = 0};
+	struct destruction destruction = {.ended = ended};
 	const struct type_descriptor *type;
-	enum status status = destruction_prepare(space, &destruction, object, &type);
+	enum status status;
 
-	if (status != STATUS_OK)
+	ended->count = 0;
+	status = destruction_prepare(space, &destruction, object, &type);
+	if (status != STATUS_OK) {
+		ended->count = 0;
 		return status;
+	}
 
 	/* Commit point. */
 	destruction_chain(space, &destruction);
 	if (type->destroy_commit)
 		type->destroy_commit(space, &destruction);
+	return STATUS_OK;
+}
+
+/* ---- what a bank paid for ------------------------------------------------------------ */
+
+/* A directory loses its names first, one at a time; those that cannot be found are lost. */
+static enum status left_end(struct space *space, object_t object, const struct disk_object *record,
+			    struct ended *ended)
+{
+	enum status status = STATUS_NOT_FOUND;
+
+	if (record->type == OBJECT_DIRECTORY && record->size)
+		status = entry_unlink_first(space, object);
+	if (status == STATUS_NOT_FOUND || status == STATUS_CORRUPT ||
+	    (status == STATUS_IO && !space->patient))
+		return object_destroy(space, object, ended);
+	return status;
+}
+
+/* It stays as it is, dead, and is not looked for again; nor are, where not even that can be done,
+ * those behind it. */
+static enum status left_pass(struct space *space, object_t object, const struct disk_object *record)
+{
+	const struct disk_system *system;
+	enum status status = system_read(space, &system);
+
+	if (status == STATUS_OK)
+		status = bank_unlist_prepare(space, system, object, record);
+	if (status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient))
+		return STATUS_NOT_FOUND;
+	if (status != STATUS_OK)
+		return status;
+
+	/* Commit point. */
+	bank_unlist(space, object, record);
+	return STATUS_OK;
+}
+
+/* One after the other is ended, as if by itself.  NOT_FOUND: that was all. */
+static enum status bank_end_step(struct space *space, object_t bank, struct ended *ended)
+{
+	struct disk_object record;
+	object_t object;
+	enum status status = bank_left(space, bank, &object, &record);
+
+	if (status != STATUS_OK)
+		return status;
+	space->ends_bank = true;
+	status = left_end(space, object, &record, ended);
+	space->ends_bank = false;
+	if (status != STATUS_CORRUPT && (status != STATUS_IO || space->patient))
+		return status;
+	/* It cannot be ended for damage: those behind it can. */
+	return left_pass(space, object, &record);
+}
+
+/* A bank is the last to go: it leaves the list, until the last that it pays for is gone. */
+static enum status bank_wait(struct space *space, object_t object)
+{
+	struct disk_object *record;
+	struct disk_system *system;
+	enum status status = system_prepare(space, &system);
+
+	if (status == STATUS_OK)
+		status = record_prepare(space, object, &record);
+	if (status != STATUS_OK)
+		return status;
+
+	ASSERT(system->destroying == object.n && record->next_free);
+	/* Commit point. */
+	system->destroying = record->next_free;
+	record->next_free = 0;
+	record->flags |= OBJECT_WAITS;
 	return STATUS_OK;
 }
 
@@ -159,20 +252,13 @@ static enum status destruction_pass(struct space *space, object_t object, uint64
 	return STATUS_OK;
 }
 
-static struct range second_range(const struct disk_object *record)
-{
-	const struct type_descriptor *type = type_find(record->type);
-
-	return type->second_range ? type->second_range(record) : (struct range){.pages = 0};
-}
-
 /* Clears some of what is left of the object's ranges. */
 static enum status destruction_clear(struct space *space, object_t object,
 				     const struct disk_object *record, bool *cleared)
 {
 	uint64_t first = record->first_page + (uint64_t)record->passed * STORE_NODE_PAGES;
 	uint64_t end = record->first_page + record->range_pages;
-	struct range second = second_range(record);
+	struct range second = record_second_range(record);
 	uint64_t damage = 0;
 	enum status status;
 
@@ -203,6 +289,19 @@ static enum status destruction_give_prepare(struct space *space, struct range *r
 	return STATUS_OK;
 }
 
+/* COMMIT.  A bank that has waited for this. */
+static void destruction_resume(struct space *space, struct disk_system *system, object_t bank)
+{
+	struct disk_object *record = record_writable(space, bank);
+
+	ASSERT(!record->version && !record->next_free);
+	record->flags &= (uint8_t)~OBJECT_WAITS;
+	record->next_free = system->destroying;
+	if (!record->next_free)
+		system->destroying_last = bank.n;
+	system->destroying = bank.n;
+}
+
 /* Everything of the object is absent: its ranges are free, and so is its record.  Ranges
  * of which something was given up are not, they are gone. */
 static enum status destruction_finish(struct space *space, object_t object)
@@ -210,6 +309,8 @@ static enum status destruction_finish(struct space *space, object_t object)
 	struct disk_system *system;
 	struct disk_object *record;
 	struct range range = {0}, second = {0};
+	struct disk_account *own = NULL;
+	uint64_t addresses;
 	object_t bank;
 	enum status status = system_prepare(space, &system);
 
@@ -220,9 +321,20 @@ static enum status destruction_finish(struct space *space, object_t object)
 	bank = (object_t){record->bank};
 	if (!record->passed) {
 		range = (struct range){record->first_page, record->range_pages};
-		second = second_range(record);
+		second = record_second_range(record);
 	}
-	status = bank_credit_prepare(space, bank);
+	addresses = record_addresses(record);
+	if (record->type == OBJECT_BANK)
+		status = account_prepare(space, object, &own);
+	/* One that is damaged gives no addresses back. */
+	if (status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient)) {
+		own = NULL;
+		status = STATUS_OK;
+	}
+	if (status == STATUS_OK && own)
+		addresses += own->address_limit;
+	if (status == STATUS_OK)
+		status = bank_credit_prepare(space, bank, addresses);
 	if (status == STATUS_OK)
 		status = destruction_give_prepare(space, &range);
 	if (status == STATUS_OK)
@@ -237,8 +349,11 @@ static enum status destruction_finish(struct space *space, object_t object)
 		range_give(space, range.first, range.pages);
 	if (second.pages)
 		range_give(space, second.first, second.pages);
-	bank_credit(space, bank, object_charge(record->type, record->size), 1);
 	system->destroying = record->next_free;
+	if (bank_credit(space, bank, record_charge(record), addresses, 1))
+		destruction_resume(space, system, bank);
+	if (own)
+		*own = (struct disk_account){.next = 0};
 	memset(record, 0, sizeof(*record));
 	record->next_free = system->free_object;
 	system->free_object = object.n;
@@ -295,23 +410,41 @@ enum status object_held(struct space *space, object_t object, const struct disk_
 	return type_find(record->type)->held(space, object, record, at, next, capability);
 }
 
-enum status object_destroy_step(struct space *space, bool *more)
+/* What is cleared away of the first, and in the end the rest of it. */
+static enum status object_step(struct space *space, object_t object,
+			       const struct disk_object *record)
+{
+	const struct disk_system *system;
+	bool cleared;
+	enum status status;
+
+	/* Where nothing else dies there is nothing to wait for: the count is damaged. */
+	if (record->type == OBJECT_BANK && record->allowance.objects && record->next_free)
+		return bank_wait(space, object);
+	status = destruction_clear(space, object, record, &cleared);
+	system = space_resident(space, (page_t){SYSTEM_PAGE});
+	/* There must be a map to give the range back to. */
+	if (status == STATUS_OK && cleared)
+		status = system->version < SYSTEM_VERSION_MAP ? range_survey_begin(space)
+							      : destruction_finish(space, object);
+	return status;
+}
+
+enum status object_destroy_step(struct space *space, bool *more, struct ended *ended)
 {
 	const struct disk_system *system;
 	struct disk_object record;
 	object_t object = {0};
-	bool cleared;
 	enum status status = object_dying(space, &object, &record);
 
 	*more = false;
+	ended->count = 0;
 	if (status != STATUS_OK)
 		return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-	status = destruction_clear(space, object, &record, &cleared);
-	system = space_resident(space, (page_t){SYSTEM_PAGE});
-	/* There must be a map to give the range back to. */
-	if (status == STATUS_OK && cleared)
-		status = system->version < SYSTEM_VERSION ? range_survey_begin(space)
-							  : destruction_finish(space, object);
+	status =
+		record.type == OBJECT_BANK ? bank_end_step(space, object, ended) : STATUS_NOT_FOUND;
+	if (status == STATUS_NOT_FOUND)
+		status = object_step(space, object, &record);
 	system = space_resident(space, (page_t){SYSTEM_PAGE});
 	*more = status == STATUS_OK && system->destroying;
 	return status;

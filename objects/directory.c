@@ -81,7 +81,7 @@ static enum status directory_more_prepare(struct space *space, object_t director
 
 	if (status == STATUS_OK && charge_of_next((*record)->size))
 		status = bank_charge_prepare(space, (object_t){(*record)->bank},
-					     charge_of_next((*record)->size));
+					     charge_of_next((*record)->size), 0);
 	return status;
 }
 
@@ -91,7 +91,7 @@ static enum status directory_less_prepare(struct space *space, object_t director
 	enum status status = object_prepare_typed(space, directory, OBJECT_DIRECTORY, record);
 
 	if (status == STATUS_OK && charge_of_next((*record)->size - 1))
-		status = bank_credit_prepare(space, (object_t){(*record)->bank});
+		status = bank_credit_prepare(space, (object_t){(*record)->bank}, 0);
 	return status;
 }
 
@@ -99,7 +99,7 @@ static void directory_more(struct space *space, struct disk_object *record)
 {
 	ASSERT(record->type == OBJECT_DIRECTORY && record->version);
 	if (charge_of_next(record->size))
-		bank_charge(space, (object_t){record->bank}, charge_of_next(record->size), 0);
+		bank_charge(space, (object_t){record->bank}, charge_of_next(record->size), 0, 0);
 	record->size++;
 }
 
@@ -109,7 +109,7 @@ static void directory_less(struct space *space, struct disk_object *record)
 	ASSERT(record->size); /* something was found in it */
 	record->size--;
 	if (charge_of_next(record->size))
-		bank_credit(space, (object_t){record->bank}, charge_of_next(record->size), 0);
+		bank_credit(space, (object_t){record->bank}, charge_of_next(record->size), 0, 0);
 }
 
 /* ---- places ---------------------------------------------------------------------- */
@@ -359,6 +359,55 @@ enum status entry_next(struct space *space, object_t directory, const char *name
 		return STATUS_CORRUPT;
 	entry->name[found] = '\0';
 	entry->length = (uint8_t)found;
+	return STATUS_OK;
+}
+
+enum status entry_unlink_first(struct space *space, object_t directory)
+{
+	struct directory_entry entry;
+	enum status status = entry_next(space, directory, NULL, 0, &entry);
+
+	if (status == STATUS_OK)
+		status = entry_unlink(space, directory, entry.name, entry.length);
+	return status;
+}
+
+/* What is made for a name and the name come in one operation; the directory's bank pays. */
+enum status entry_create(struct space *space, object_t directory, const char *name, size_t length,
+			 const struct object_request *request, struct disk_capability *capability)
+{
+	struct creation creation = {.request = request, .type = type_find(request->type)};
+	struct disk_capability old;
+	struct disk_object *record, bank;
+	enum status status =
+		request->type == OBJECT_SEGMENT ? object_request_check(request) : STATUS_INVALID;
+
+	if (status == STATUS_OK)
+		status = entry_lookup(space, directory, name, length, &old);
+	if (status != STATUS_NOT_FOUND)
+		return status == STATUS_OK ? STATUS_EXISTS : status;
+	status = directory_more_prepare(space, directory, &record);
+	if (status == STATUS_OK)
+		status =
+			btree_insert_prepare(space, record->directory.root, name_key(name, length));
+	if (status != STATUS_OK)
+		return status;
+	creation.bank = (object_t){record->bank};
+	status = creation_prepare(space, &creation);
+	/* It pays for both. */
+	if (status == STATUS_OK)
+		status = object_read_typed(space, creation.bank, OBJECT_BANK, &bank);
+	if (status == STATUS_OK &&
+	    bank.allowance.limit - bank.size < creation.charge + charge_of_next(record->size))
+		status = STATUS_ALLOWANCE;
+	if (status != STATUS_OK)
+		return status;
+
+	/* Commit point. */
+	creation_commit(space, &creation, capability);
+	btree_insert(space, &record->directory.root, name_key(name, length), capability,
+		     sizeof(*capability));
+	directory_more(space, record);
 	return STATUS_OK;
 }
 

@@ -2,8 +2,8 @@
 /*
  * format.c - the first objects of an empty space.
  *
- * The system page, the page of the object table with the fixed objects, and the map of
- * ranges.  Everything else comes into being when it is first written.
+ * The system page, the pages of the object and account tables with the fixed objects, and the map
+ * of ranges.  Everything else comes into being when it is first written.
  */
 #include "objects/objects_priv.h"
 #include <string.h>
@@ -51,6 +51,7 @@ static void format_records(struct disk_object *records, struct disk_system *syst
 enum status objects_format(struct space *space, uint64_t bank_limit_pages)
 {
 	void *system_page, *record_page_data;
+	struct disk_account *account;
 	struct disk_system *system;
 	struct disk_object *records;
 	enum status status = space_write(space, (page_t){SYSTEM_PAGE}, &system_page);
@@ -58,6 +59,8 @@ enum status objects_format(struct space *space, uint64_t bank_limit_pages)
 	if (status == STATUS_OK)
 		status = space_write(space, record_page((object_t){OBJECT_ROOT_BANK}),
 				     &record_page_data);
+	if (status == STATUS_OK)
+		status = account_prepare(space, (object_t){OBJECT_ROOT_BANK}, &account);
 	if (status == STATUS_OK)
 		status = range_map_prepare(space, RANGE_KERNEL, KERNEL_ARENA_PAGE);
 	if (status == STATUS_OK)
@@ -82,6 +85,9 @@ enum status objects_format(struct space *space, uint64_t bank_limit_pages)
 	system->places = 1;
 	records[OBJECT_ROOT_BANK].allowance.limit = bank_limit_pages;
 	format_records(records, system);
+	account->addresses = LOG_RANGE_PAGES;
+	account->address_limit =
+		TREE_ARENA_PAGE - KERNEL_ARENA_PAGE + USER_ARENA_END - USER_ARENA_PAGE;
 	range_map_begin(space, RANGE_KERNEL, system->kernel_next);
 	range_map_begin(space, RANGE_USER, system->user_next);
 	for (uint32_t i = 1; i < OBJECT_FIRST_FREE; i++)

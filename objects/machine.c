@@ -248,18 +248,19 @@ static void machine_create_commit(struct space *space, struct creation *creation
 	machine_register(space, creation->system, creation->part[0].object);
 }
 
-/* Its own port, if it may destroy it; what its table does not say is not known. */
-static enum status machine_port_add(struct space *space, struct destruction *destruction,
-				    const struct disk_machine *machine)
+/* What is its own, if it may destroy it; what its table does not say is not known. */
+static enum status machine_own_add(struct space *space, struct destruction *destruction,
+				   const struct disk_machine *machine, uint32_t slot,
+				   enum object_type type)
 {
-	struct disk_capability port;
+	struct disk_capability own;
 	struct disk_object table;
 	enum status status = object_resolve(space, &machine->table, OBJECT_TABLE, 0, &table);
 
 	if (status == STATUS_OK)
-		status = table_get(space, &table, TABLE_SLOT_PORT, &port);
-	if (status == STATUS_OK)
-		return destruction_add_owned(space, destruction, &port, OBJECT_PORT, RIGHT_DESTROY);
+		status = table_get(space, &table, slot, &own);
+	if (status == STATUS_OK && own.object >= OBJECT_FIRST_FREE)
+		return destruction_add_owned(space, destruction, &own, type, RIGHT_DESTROY);
 	return status == STATUS_NO_CAPABILITY || status == STATUS_DEAD ||
 			       status == STATUS_INVALID || status == STATUS_WRONG_TYPE ||
 			       status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient)
@@ -270,23 +271,27 @@ static enum status machine_port_add(struct space *space, struct destruction *des
 /* A damaged machine can be destroyed; what it owned is not known any more. */
 static enum status machine_destroy_prepare(struct space *space, struct destruction *destruction)
 {
-	object_t object = destruction->object[0];
+	object_t object = destruction->ended->part[0].object;
 	struct disk_machine *machine;
 	enum status status = machine_read(space, object, &machine);
 
-	ASSERT(destruction->count == 1);
+	ASSERT(destruction->ended->count == 1);
 	if (status == STATUS_OK) {
 		destruction->deadline = machine->deadline;
 		status =
 			destruction_add_owned(space, destruction, &machine->table, OBJECT_TABLE, 0);
 		if (status == STATUS_OK)
-			status = machine_port_add(space, destruction, machine);
+			status = machine_own_add(space, destruction, machine, TABLE_SLOT_PORT,
+						 OBJECT_PORT);
+		if (status == STATUS_OK)
+			status = machine_own_add(space, destruction, machine, TABLE_SLOT_BANK,
+						 OBJECT_BANK);
 		for (uint32_t i = 0; status == STATUS_OK && i < MACHINE_ATTACHMENTS; i++)
 			if (machine->attachments[i].flags & ATTACHMENT_OWNED)
 				status = destruction_add_owned(space, destruction,
 							       &machine->attachments[i].segment,
 							       OBJECT_SEGMENT, 0);
-	} else if (status == STATUS_CORRUPT) {
+	} else if (status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient)) {
 		status = STATUS_OK;
 	}
 	if (status == STATUS_OK && destruction->deadline)
@@ -298,7 +303,7 @@ static enum status machine_destroy_prepare(struct space *space, struct destructi
 
 static void machine_destroy_commit(struct space *space, struct destruction *destruction)
 {
-	object_t object = destruction->object[0];
+	object_t object = destruction->ended->part[0].object;
 
 	if (destruction->deadline)
 		deadline_remove(space, destruction->deadline, object);

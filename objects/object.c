@@ -60,7 +60,7 @@ static enum status record_living(struct space *space, object_t object,
 		return status;
 	if (!(*record)->version)
 		return STATUS_DEAD;
-	return record_valid(*record) ? STATUS_OK : STATUS_CORRUPT;
+	return record_valid(*record) ? bank_alive(space, *record) : STATUS_CORRUPT;
 }
 
 enum status object_read(struct space *space, object_t object, struct disk_object *record)
@@ -143,6 +143,24 @@ uint64_t object_charge(enum object_type type, uint64_t size)
 	const struct type_descriptor *found = type_find(type);
 
 	return found && found->charge ? found->charge(size) : 0;
+}
+
+uint64_t record_charge(const struct disk_object *record)
+{
+	return object_charge(record->type,
+			     record->type == OBJECT_BANK ? record->allowance.limit : record->size);
+}
+
+struct range record_second_range(const struct disk_object *record)
+{
+	const struct type_descriptor *type = type_find(record->type);
+
+	return type->second_range ? type->second_range(record) : (struct range){.pages = 0};
+}
+
+uint64_t record_addresses(const struct disk_object *record)
+{
+	return record->range_pages + record_second_range(record).pages;
 }
 
 uint16_t object_rights(enum object_type type)

@@ -3,7 +3,7 @@
  * objects.h - capabilities and the objects they name, in pages of the space.
  *
  * Freestanding; the same code in the kernel, in mkstore and in tests.  All
- * state is in pages (disk/object.h); nothing is cached here.
+ * state is in pages (disk/object.h); what is remembered beside them is which banks live.
  *
  * Prepare, then commit.  Every function works inside the owner's current store
  * operation (store_operation_begin).  A function that returns enum status
@@ -27,7 +27,8 @@
 #include "base/status.h"
 #include "store/store.h"
 
-#define SPACE_KEPT 8u /* pages of a view at a time: a tree of three levels and more */
+#define SPACE_BANKS 16u
+#define SPACE_KEPT  8u /* pages of a view at a time: a tree of three levels and more */
 
 struct space {
 	struct store *store;
@@ -35,6 +36,7 @@ struct space {
 	page_t failed; /* after STATUS_IO: the page that could not be had */
 	/* What cannot be read now may be later: nothing is given up for it. */
 	bool patient;
+	bool ends_bank; /* set by destroy.c: what a dead bank paid for counts as alive */
 	/* Object versions go on above this, too: the owner sets it to the largest ever
 	 * handed out (disk_counters), which after a restore is not in the system page.
 	 * Nothing need be written for that, so a full store can be resumed. */
@@ -46,6 +48,15 @@ struct space {
 	struct store_view *view;
 	uint8_t (*kept)[PAGE_SIZE];
 	uint32_t kept_pages;
+
+	/* Banks that were found alive, with those above them, since the last one ended in this
+	 * generation: bank.c. */
+	struct {
+		uint64_t version;   /* 0: none */
+		uint64_t bits;	    /* bank_bits */
+		uint64_t operation; /* in which it was asked for last: it stays as long */
+	} living[SPACE_BANKS];
+	uint64_t living_generation;
 
 	/* What is prepared in the current operation and not yet done; kept by
 	 * btree.c and log.c, forgotten when the store's operation changes. */
@@ -100,54 +111,96 @@ uint16_t object_rights(enum object_type type);
 enum status object_resolve(struct space *space, const struct disk_capability *capability,
 			   enum object_type type, uint16_t rights, struct disk_object *record);
 
+/* The capability is to hang from the bank, with which it ends, whatever it names and wherever it is
+ * then; needs CREATE there.  One that hangs from a bank already can hang from one below: INVALID.
+ * Prepare, then COMMIT. */
+enum status capability_derive_prepare(struct space *space, struct disk_capability *capability,
+				      const struct disk_capability *bank);
+void capability_derive(struct space *space, const struct disk_capability *capability);
+/* A bit for each bank with which the capability ends, or the object that it names, of which this is
+ * the record: by the bank's version, so two banks may have the same one. */
+enum status capability_banks(struct space *space, const struct disk_capability *capability,
+			     const struct disk_object *record, uint64_t *bits);
+static inline uint64_t bank_bit(uint64_t version)
+{
+	return UINT64_C(1) << (version * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+}
+
 /* A space of version 1 has no map of the ranges that are free, but a quarantine of those
  * that were given back.  One bounded step towards the map, in an operation of its own;
  * *more: call again. */
 enum status range_survey_step(struct space *space, bool *more);
 
 struct object_request {
-	enum object_type type;	 /* one that has a `check` (objects_priv.h) */
-	uint64_t size;		 /* segment: bytes; port: messages; table: slots */
-	uint64_t size_max;	 /* segment: most bytes, rounded up to a power of two of pages */
+	enum object_type type; /* one that has a `check` (objects_priv.h) */
+	/* segment: bytes; port: messages; table: slots; bank: pages that it may pay for */
+	uint64_t size;
+	/* segment: most bytes, rounded up to a power of two of pages; bank: addresses, in pages */
+	uint64_t size_max;
 	char name[MACHINE_NAME]; /* machine; with its own new table, priority below */
 	uint8_t priority;
 };
 /* Could it ever be created?  INVALID, LIMIT. */
 enum status object_request_check(const struct object_request *request);
 /* Creates an object charged to the bank: ALLOWANCE, LIMIT, INVALID; BUSY:
- * range_survey_step comes first.  The
- * capability carries all rights that make sense for the type.  A machine comes
+ * range_survey_step comes first.  What a bank may pay for is set aside from what its own bank
+ * may.  The capability carries all rights that make sense for the type.  A machine comes
  * with a table of SLOTS_DEFAULT slots in which SLOT_SELF and SLOT_TABLE are set,
  * and a message page; it is stopped. */
 enum status object_create(struct space *space, object_t bank, const struct object_request *request,
 			  struct disk_capability *capability);
 
+#define ENDED_MAX (4u + MACHINE_ATTACHMENTS) /* a machine, and what ends with it */
+struct ended {
+	uint32_t count;
+	struct {
+		object_t object;
+		struct disk_object record; /* as it was */
+	} part[ENDED_MAX];		   /* the one that is meant is the first */
+};
 /* Ends the object: its version is void at once and every capability to it dead;
- * for a machine also its table, message page, own port and owned segments, its
- * deadline and its may-be-ready bit.  Its pages and its allowance are given back by
+ * for a machine also its table, message page, own port, own bank and owned segments, its
+ * deadline and its may-be-ready bit.  With a bank all that it pays for is dead at once, and is
+ * ended one by one in steps.  Its pages and its allowance are given back by
  * object_destroy_step.  NOT_EMPTY for a directory with entries, NO_OPERATION
- * for banks and the fixed objects. */
-enum status object_destroy(struct space *space, object_t object);
+ * for the fixed objects. */
+enum status object_destroy(struct space *space, object_t object, struct ended *ended);
 /* An object that is being destroyed, 0: the first of those that are; NOT_FOUND: none is. */
 enum status object_dying(struct space *space, object_t *object, struct disk_object *record);
 /* May somebody wait for what is dying, or for what it holds?  Whoever runs machines tells them,
  * and then says so; nobody else takes it apart before. */
 bool object_awaited(const struct disk_object *record);
 enum status object_told(struct space *space, object_t object);
-/* What a dying object holds that somebody may wait for, a reply or a port: the next at or
- * behind `at`, from 0 on.  Whatever comes but WAIT, *next is where to go on.  EMPTY: nothing
- * there, but perhaps further on; NOT_FOUND: that was all. */
+/* What a dying object holds that somebody may wait for, a reply or a port, or through which one may
+ * wait that hung from it, a machine: the next at or behind `at`, from 0 on.  Whatever comes but
+ * WAIT, *next is where to go on.  EMPTY: nothing there, but perhaps further on; NOT_FOUND: that was
+ * all. */
 enum status object_held(struct space *space, object_t object, const struct disk_object *record,
 			uint32_t at, uint32_t *next, struct disk_capability *capability);
 /* One bounded step, in an operation of its own, with the first; *more: call again.  While any
- * object is being destroyed, disk_system.destroying is not 0. */
-enum status object_destroy_step(struct space *space, bool *more);
+ * object is being destroyed, disk_system.destroying is not 0.  The step may have ended something
+ * that a dead bank paid for. */
+enum status object_destroy_step(struct space *space, bool *more, struct ended *ended);
 
 /* Pages charged for an object of that type and size: segment max(1, its pages);
  * machine 2 (its page and message page, the table is charged by itself); port 1
  * and half its capacity; table 1 for 64 slots; directory 1 and 1 for each 16
- * entries; log 17; others 0. */
+ * entries; bank 1 and what it may pay for; log 17; others 0. */
 uint64_t object_charge(enum object_type type, uint64_t size);
+
+/* ---- bank.c -------------------------------------------------------------------- */
+
+/* The account of a bank, or of any object. */
+enum status account_read(struct space *space, object_t object, struct disk_account *account);
+/* The next of the banks made from this one, with 0 the first; NOT_FOUND behind the last, DEAD:
+ * `bank` is none of them any more. */
+enum status bank_next(struct space *space, object_t parent, object_t *bank,
+		      struct disk_object *record);
+/* The bank that pays for the object, if that is `top` or below it; NOT_FOUND. */
+enum status bank_of(struct space *space, object_t top, object_t object, object_t *bank);
+/* From now on `bank` pays for the object, and not who did: ALLOWANCE.  NO_OPERATION for banks,
+ * machines and the fixed objects. */
+enum status bank_adopt(struct space *space, object_t bank, object_t object);
 
 /* ---- transient.c: objects that are to go ---------------------------------------------- */
 
@@ -191,7 +244,9 @@ enum {
 	TABLE_MACHINE_SLOTS = 256,
 	TABLE_SLOT_SELF = 2,
 	TABLE_SLOT_TABLE = 3,
-	TABLE_SLOT_PORT = 6, /* ends with the machine, if it may destroy it */
+	/* These two end with the machine, if it may destroy them. */
+	TABLE_SLOT_BANK = 4,
+	TABLE_SLOT_PORT = 6,
 };
 
 /* A slot's capability, empty if the slot is; INVALID outside the table. */
@@ -225,6 +280,10 @@ enum status entry_lookup(struct space *space, object_t directory, const char *na
 			 struct disk_capability *capability);
 enum status entry_link(struct space *space, object_t directory, const char *name, size_t length,
 		       const struct disk_capability *capability, bool replace);
+/* Makes a segment for a new name, from the bank that pays for the directory; as object_create and
+ * entry_link. */
+enum status entry_create(struct space *space, object_t directory, const char *name, size_t length,
+			 const struct object_request *request, struct disk_capability *capability);
 enum status entry_unlink(struct space *space, object_t directory, const char *name, size_t length);
 enum status entry_rename(struct space *space, object_t from, const char *old_name,
 			 size_t old_length, object_t to, const char *new_name, size_t new_length,

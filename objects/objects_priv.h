@@ -39,6 +39,10 @@ void *space_writable(struct space *space, page_t page);
 /* Forgets what an earlier operation had prepared. */
 void space_operation_note(struct space *space);
 
+struct range {
+	uint64_t first, pages;
+};
+
 /* ---- object.c --------------------------------------------------------------- */
 
 static inline page_t record_page(object_t object)
@@ -59,6 +63,12 @@ enum status object_prepare_typed(struct space *space, object_t object, enum obje
 /* Do range, size and words make sense together?  For living and dying records. */
 bool record_valid(const struct disk_object *record);
 
+/* What its bank pays for it: a bank for all that it may pay for. */
+uint64_t record_charge(const struct disk_object *record);
+/* A range that it has besides the one of its record; and the pages of both. */
+struct range record_second_range(const struct disk_object *record);
+uint64_t record_addresses(const struct disk_object *record);
+
 /* ---- capability.c ------------------------------------------------------------ */
 
 struct disk_capability capability_make(object_t object, uint64_t version, enum object_type type,
@@ -76,10 +86,6 @@ enum range_arena { RANGE_KERNEL = 0, RANGE_USER = 1, RANGE_NONE = 2 };
 #define RANGE_KEY     10u /* arena, log2 of pages, sequence (big-endian) */
 #define RANGES_MAX    3u  /* that one creation takes: machine page, table, message page */
 #define RANGE_LARGEST (UINT64_C(1) << 33) /* pages: largest aligned range in the user arena */
-
-struct range {
-	uint64_t first, pages;
-};
 
 /* Ranges about to be taken. */
 struct range_plan {
@@ -134,13 +140,42 @@ void range_map_begin(struct space *space, enum range_arena arena, uint64_t next)
 
 /* ---- bank.c ------------------------------------------------------------------ */
 
-/* Prepares the bank to be charged `pages` more: ALLOWANCE. */
-enum status bank_charge_prepare(struct space *space, object_t bank, uint64_t pages);
+/* DEAD: one of the banks with which the object of this living record ends does not live. */
+enum status bank_alive(struct space *space, const struct disk_object *record);
+/* A bank has ended: what is remembered of them. */
+void banks_forget(struct space *space);
+/* A bit for each bank with which the object of this record ends. */
+enum status bank_bits(struct space *space, const struct disk_object *record, uint64_t *bits);
+/* INVALID: the bank, of which this is the record, is neither `top` nor below it. */
+enum status bank_below(struct space *space, object_t bank, const struct disk_object *record,
+		       object_t top);
+/* Prepares the bank to be charged so much more: ALLOWANCE. */
+enum status bank_charge_prepare(struct space *space, object_t bank, uint64_t pages,
+				uint64_t addresses);
 /* Prepares the bank for less; a bank that is none is passed over. */
-enum status bank_credit_prepare(struct space *space, object_t bank);
+enum status bank_credit_prepare(struct space *space, object_t bank, uint64_t addresses);
 /* After either of them. */
-void bank_charge(struct space *space, object_t bank, uint64_t pages, uint64_t objects);
-void bank_credit(struct space *space, object_t bank, uint64_t pages, uint64_t objects);
+void bank_charge(struct space *space, object_t bank, uint64_t pages, uint64_t addresses,
+		 uint64_t objects);
+/* True: it is dying, and has waited until this was the last that it pays for. */
+bool bank_credit(struct space *space, object_t bank, uint64_t pages, uint64_t addresses,
+		 uint64_t objects);
+/* For accounts that are written: they are made where they are absent. */
+enum status account_prepare(struct space *space, object_t object, struct disk_account **account);
+struct disk_account *account_writable(struct space *space, object_t object);
+/* The list of what the bank pays for gets one more, of that type, for which both accounts are
+ * prepared.  A list that is damaged begins anew. */
+enum status bank_list_prepare(struct space *space, const struct disk_system *system, object_t bank,
+			      enum object_type type);
+void bank_list_add(struct space *space, object_t bank, object_t object, enum object_type type);
+/* Of a bank that is being destroyed: something that it paid for and that has not been ended yet;
+ * NOT_FOUND: that was all. */
+enum status bank_left(struct space *space, object_t bank, object_t *object,
+		      struct disk_object *record);
+/* It leaves the list, if it is in one. */
+enum status bank_unlist_prepare(struct space *space, const struct disk_system *system,
+				object_t object, const struct disk_object *record);
+void bank_unlist(struct space *space, object_t object, const struct disk_object *record);
 
 /* ---- create.c ----------------------------------------------------------------- */
 
@@ -155,7 +190,8 @@ struct creation {
 	const struct type_descriptor *type;
 	struct disk_system *system;
 	object_t bank;
-	uint64_t charge;
+	uint64_t bank_version; /* 0: of the first bank */
+	uint64_t charge, addresses;
 	uint32_t count;
 	struct {
 		object_t object;
@@ -166,19 +202,19 @@ struct creation {
 	uint32_t next_object, free_object; /* of the system page, afterwards */
 	struct range_plan plan;		   /* a range for each part; then what the type adds */
 };
+/* With request, type and bank filled in, and the request checked. */
+enum status creation_prepare(struct space *space, struct creation *creation);
+void creation_commit(struct space *space, struct creation *creation,
+		     struct disk_capability *capability);
 
 /* ---- destroy.c ---------------------------------------------------------------- */
-
-/* A machine, its table, its port, and every attachment's segment. */
-#define DYING_MAX (3u + MACHINE_ATTACHMENTS)
 
 /* A destruction between its prepare and its commit. */
 struct destruction {
 	struct disk_system *system;
-	uint32_t count;
-	object_t object[DYING_MAX]; /* the one that is meant, and what ends with it */
-	object_t last;		    /* of those that die already; 0: it is not known */
-	uint64_t deadline;	    /* machine: the one that it waits for */
+	struct ended *ended; /* the one that is meant, and what ends with it */
+	object_t last;	     /* of those that die already; 0: it is not known */
+	uint64_t deadline;   /* machine: the one that it waits for */
 };
 
 #define HELD_END UINT32_MAX /* behind all that an object can hold */
@@ -187,6 +223,11 @@ struct destruction {
 enum status destruction_add_owned(struct space *space, struct destruction *destruction,
 				  const struct disk_capability *capability, enum object_type type,
 				  uint16_t rights);
+
+/* ---- directory.c --------------------------------------------------------------- */
+
+/* The first of its names goes; NOT_FOUND: it has none. */
+enum status entry_unlink_first(struct space *space, object_t directory);
 
 /* ---- types --------------------------------------------------------------------- */
 

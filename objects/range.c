@@ -66,7 +66,7 @@ enum status range_plan_add(struct space *space, const struct disk_system *system
 	ASSERT(arena < RANGE_NONE);
 	ASSERT(pages && !(pages & (pages - 1)) && !(beside & (beside - 1)));
 	ASSERT(plan->count + 1 + (beside > 0) <= RANGES_MAX);
-	if (system->version < SYSTEM_VERSION)
+	if (system->version < SYSTEM_VERSION_MAP)
 		return STATUS_BUSY;
 	status = range_find(space, arena, beside ? 2 * larger : pages, &first);
 	if (status == STATUS_LIMIT && system->quarantine_root)
@@ -115,12 +115,12 @@ enum status range_survey_begin(struct space *space)
 		status = range_map_prepare(space, RANGE_USER, system->user_next);
 	if (status != STATUS_OK)
 		return status;
-	ASSERT(system->version < SYSTEM_VERSION);
+	ASSERT(system->version < SYSTEM_VERSION_MAP);
 
 	/* Commit point. */
 	range_map_begin(space, RANGE_KERNEL, system->kernel_next);
 	range_map_begin(space, RANGE_USER, system->user_next);
-	system->version = SYSTEM_VERSION;
+	system->version = SYSTEM_VERSION_MAP;
 	return STATUS_OK;
 }
 
@@ -172,7 +172,7 @@ enum status range_survey_step(struct space *space, bool *more)
 	*more = false;
 	if (status != STATUS_OK)
 		return status;
-	if (system->version < SYSTEM_VERSION)
+	if (system->version < SYSTEM_VERSION_MAP)
 		status = range_survey_begin(space);
 	else if (system->quarantine_root)
 		status = range_survey_move(space);

@@ -43,7 +43,7 @@ static enum status segment_grow(struct space *space, object_t segment, uint64_t 
 	enum status status = object_prepare(space, segment, &record);
 
 	if (status == STATUS_OK && charge)
-		status = bank_charge_prepare(space, bank, charge);
+		status = bank_charge_prepare(space, bank, charge, 0);
 	if (status != STATUS_OK)
 		return status;
 
@@ -51,7 +51,7 @@ static enum status segment_grow(struct space *space, object_t segment, uint64_t 
 	ASSERT(bytes > old->size && pages_of(bytes) <= record->range_pages);
 	record->size = bytes;
 	if (charge)
-		bank_charge(space, bank, charge, 0);
+		bank_charge(space, bank, charge, 0, 0);
 	return STATUS_OK;
 }
 
@@ -89,7 +89,7 @@ static enum status segment_cut_finish(struct space *space, object_t segment, uin
 	if (status == STATUS_OK)
 		status = object_prepare(space, segment, &record);
 	if (status == STATUS_OK && credit)
-		status = bank_credit_prepare(space, bank);
+		status = bank_credit_prepare(space, bank, 0);
 	if (status != STATUS_OK)
 		return status;
 
@@ -99,7 +99,7 @@ static enum status segment_cut_finish(struct space *space, object_t segment, uin
 	ASSERT(bytes < old->size && record->size == old->size);
 	record->size = bytes;
 	if (credit)
-		bank_credit(space, bank, credit, 0);
+		bank_credit(space, bank, credit, 0, 0);
 	return STATUS_OK;
 }
 

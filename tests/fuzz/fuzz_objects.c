@@ -19,10 +19,11 @@
 #define OBJECTS_READ 64u
 #define ENTRIES_READ 64u
 #define STEPS_MOST   200u
-#define BANK_PAGES   200u
+#define BANK_PAGES   600u
 
 static struct fuzz_engine engine;
 static struct space space;
+static struct ended ended;
 static struct fuzz_base *base;
 
 #define RETRY(call)                                                                                \
@@ -53,6 +54,28 @@ static struct disk_capability sample_create(enum object_type type, uint64_t size
 	expect(RETRY(object_create(&space, (object_t){OBJECT_ROOT_BANK}, &request, &capability)),
 	       "create");
 	return capability;
+}
+
+/* A bank below the first one, with something of each kind, and one that is ending. */
+static void sample_banks(void)
+{
+	static const enum object_type types[] = {OBJECT_SEGMENT, OBJECT_PORT, OBJECT_MACHINE,
+						 OBJECT_DIRECTORY, OBJECT_BANK};
+	struct disk_capability outer = sample_create(OBJECT_BANK, 200, 500), made, ending;
+	struct object_request request = {.name = "inside"};
+
+	ending = sample_create(OBJECT_BANK, 50, 50);
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		request.type = types[i];
+		request.size = request.size_max = 10;
+		expect(RETRY(object_create(&space, (object_t){outer.object}, &request, &made)),
+		       "in a bank");
+		if (types[i] == OBJECT_MACHINE)
+			continue;
+		expect(RETRY(object_create(&space, (object_t){ending.object}, &request, &made)),
+		       "in a bank");
+	}
+	expect(RETRY(object_destroy(&space, (object_t){ending.object}, &ended)), "end");
 }
 
 static void sample_link(object_t directory, const char *name,
@@ -102,7 +125,8 @@ static void sample_make(void)
 	port_put(&space, &record, &message);
 	expect(RETRY(log_prepare(&space, 5)), "log");
 	log_add(&space, "hello", 5);
-	expect(RETRY(object_destroy(&space, (object_t){table.object})), "destroy");
+	sample_banks();
+	expect(RETRY(object_destroy(&space, (object_t){table.object}, &ended)), "destroy");
 }
 
 int LLVMFuzzerInitialize(int *count, char ***words)
@@ -215,9 +239,33 @@ static void destroy_all(bool sound)
 
 	for (unsigned i = 0; more && status == STATUS_OK && i < STEPS_MOST; i++) {
 		look_held();
-		status = RETRY(object_destroy_step(&space, &more));
+		status = RETRY(object_destroy_step(&space, &more, &ended));
 	}
 	tell(sound, status, "destruction", 0);
+}
+
+static enum status derive_try(struct disk_capability *made, const struct disk_capability *bank)
+{
+	enum status status = capability_derive_prepare(&space, made, bank);
+
+	if (status == STATUS_OK)
+		capability_derive(&space, made);
+	return status;
+}
+
+/* One that hangs from a bank, under a name. */
+static void derive(bool sound, object_t object, const struct disk_capability *bank,
+		   const char *name)
+{
+	struct disk_capability made;
+	enum status status = RETRY(object_capability(&space, object, RIGHT_ALL, &made));
+
+	if (status == STATUS_OK)
+		status = RETRY(derive_try(&made, bank));
+	if (status == STATUS_OK)
+		status = RETRY(entry_link(&space, (object_t){OBJECT_ROOT_DIRECTORY}, name,
+					  strlen(name), &made, true));
+	tell(sound, status, "derivation of", object.n);
 }
 
 static void change(bool sound, const struct fuzz_edit *edit)
@@ -225,20 +273,20 @@ static void change(bool sound, const struct fuzz_edit *edit)
 	struct object_request request = {
 		.type = 1 + edit->target % 6, .size = edit->from, .size_max = 65536, .name = "new"};
 	object_t object = {edit->offset % OBJECTS_READ};
+	object_t bank = {edit->value & 1 ? OBJECT_ROOT_BANK : edit->value % OBJECTS_READ};
 	struct disk_capability capability;
 	char name[8] = {'k', (char)('a' + edit->from % 26)};
 	bool more;
 
-	switch (edit->how % 6) {
+	switch (edit->how % 7) {
 	case 0:
-		tell(sound,
-		     RETRY(object_create(&space, (object_t){OBJECT_ROOT_BANK}, &request,
-					 &capability)),
-		     "creation", request.type);
+		tell(sound, RETRY(object_create(&space, bank, &request, &capability)), "creation",
+		     request.type);
 		break;
 	case 1:
 		if (object.n >= OBJECT_FIRST_FREE)
-			tell(sound, RETRY(object_destroy(&space, object)), "end of", object.n);
+			tell(sound, RETRY(object_destroy(&space, object, &ended)), "end of",
+			     object.n);
 		destroy_all(sound);
 		break;
 	case 2:
@@ -254,6 +302,14 @@ static void change(bool sound, const struct fuzz_edit *edit)
 					edit->from & 1 ? name : "segment",
 					edit->from & 1 ? strlen(name) : 7)),
 		     "unlinking", 0);
+		break;
+	case 5:
+		if (edit->from & 1)
+			tell(sound, RETRY(bank_adopt(&space, bank, object)), "adoption of",
+			     object.n);
+		else if (RETRY(object_capability(&space, bank, RIGHT_ALL, &capability)) ==
+			 STATUS_OK)
+			derive(sound, object, &capability, name);
 		break;
 	case 4:
 		tell(sound,

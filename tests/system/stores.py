@@ -19,6 +19,7 @@ READERS = [
     ["tree"],
     ["cat", "/notes/hello"],
     ["ps"],
+    ["banks"],
     ["snapshots"],
     ["retention"],
     ["scrub"],

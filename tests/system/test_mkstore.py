@@ -281,6 +281,30 @@ def test_ps(system):
     assert re.search(r"^ +\d+ counter +ready +- +\d+ +00:00:00", text, re.M)
 
 
+def test_banks(system):
+    """The first one pays for all, and for each machine in it."""
+    info = mkstore_json("info", system)["objects"]
+    (bank,) = mkstore_json("banks", system)["banks"]
+    assert bank["object"] == 1 and bank["depth"] == 0 and bank["state"] == "lives"
+    assert bank["pages"] == info["charged_pages"] and bank["limit_pages"] == info["limit_pages"]
+    assert bank["pages"] < bank["addresses"] < bank["limit_addresses"]
+    machines = mkstore_json("ps", system)["machines"]
+    assert bank["machines"] == [{"object": m["object"], "name": m["name"]} for m in machines]
+    text = mkstore("banks", system).stdout
+    names = ", ".join(m["name"] for m in machines)
+    assert re.search(rf"^1 +lives +{bank['pages']} .* {bank['objects']}  {names}$", text, re.M)
+
+
+def test_banks_to_the_page(store, tmp_path):
+    (before,) = mkstore_json("banks", store)["banks"]
+    put(store, tmp_path, bytes(5 * 4096 + 1), "/six")
+    (bank,) = mkstore_json("banks", store)["banks"]
+    assert bank["pages"] == before["pages"] + 6 and bank["objects"] == before["objects"] + 1
+    assert bank["addresses"] >= before["addresses"] + 6
+    mkstore("rm", store, "/six")
+    assert mkstore_json("banks", store)["banks"] == [before]
+
+
 def test_system_is_sound(system):
     totals = sound(system)
     assert totals["pages"] > 100

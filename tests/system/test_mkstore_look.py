@@ -174,6 +174,30 @@ def test_dump_snapshots(store, tmp_path):
     assert dump(store, "node", "space", entry["root"]["height"], 0, "--snapshot", "two")["birth"]
 
 
+def test_dump_objects(store, tmp_path):
+    """As every list of objects has them, living and gone."""
+    put(store, tmp_path, bytes(3 * PAGE), "/it")
+    mkstore("snapshot", store, "one")
+    entry = next(e for e in mkstore_json("ls", store)["entries"] if e["name"] == "it")
+    it, (bank,) = dump(store, "object", entry["object"]), mkstore_json("banks", store)["banks"]
+    assert it["state"] == "living" and it["type"] == 1 and it["size"] == 3 * PAGE
+    assert it["first_page"] * PAGE == entry["address"] and it["version"] > 7
+    assert it["bank"] == 1 and it["bank_version"] == 0 and "next_free" not in it
+    first = dump(store, "object", 1)
+    assert first["size"] == bank["pages"] and first["limit"] == bank["limit_pages"]
+    assert first["addresses"] == bank["addresses"] and first["objects"] == bank["objects"]
+    # The newest is the first in the list, and what it was before comes behind it.
+    assert first["first_object"] == entry["object"] and first["depth"] == it["previous"] == 0
+    assert dump(store, "object", it["next"])["previous"] == entry["object"]
+    text = mkstore("dump", store, "object", entry["object"]).stdout
+    assert re.search(r"^type +1 segment$", text, re.M)
+    mkstore("rm", store, "/it")
+    gone = dump(store, "object", entry["object"])
+    assert gone["state"] == "free" and gone["next"] == 0 and "bank_version" not in gone
+    assert dump(store, "object", 1)["first_object"] == it["next"]
+    assert dump(store, "object", entry["object"], "--snapshot", "one") == it
+
+
 def test_dump_of_a_damaged_store(store):
     """What can still be seen of a store that nothing else opens."""
     image = bytearray(store.read_bytes())
@@ -209,6 +233,8 @@ def test_dump_of_a_damaged_slot(store):
         (["page", "five"], USAGE, "no page"),
         (["page", SYSTEM_PAGE, "--snapshot", "none"], FAILED, "no snapshot"),
         (["page", SYSTEM_PAGE, "--generation", "x"], FAILED, "no generation"),
+        (["object", 1 << 24], USAGE, "no object"),
+        (["object", 1, "--snapshot", "none"], FAILED, "no snapshot"),
         (["free-map", 0, "--snapshot", "x"], FAILED, "nothing else"),
         (["free-map", 1 << 40], USAGE, "free map"),
         (["node", "tree", 1, 0], USAGE, "no tree"),

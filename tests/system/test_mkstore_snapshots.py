@@ -74,7 +74,8 @@ def test_reading_inside(store, tmp_path):
     """One lost file costs no restore: what reads objects reads them in any snapshot."""
     data = random.Random(4).randbytes(300000)
     put(store, tmp_path, data, "/notes/large")
-    reads = [["ls", "/notes"], ["tree"], ["cat", "/notes/hello"], ["ls", "/notes/large"], ["ps"]]
+    reads = [["ls", "/notes"], ["tree"], ["cat", "/notes/hello"], ["ls", "/notes/large"], ["ps"],
+             ["banks"]]
 
     def look(*words):
         return [mkstore(command, store, *rest, *words).stdout for command, *rest in reads]

@@ -103,9 +103,9 @@ bool command_flush(void);
 /* clang-format off */
 #define COMMAND_LIST(X)                                                                            \
 	X(create) X(info) X(ls) X(tree) X(cat) X(get) X(put) X(mkdir) X(mv) X(rm) X(reattach)      \
-	X(ps) X(log) X(snapshot) X(snapshots) X(restore) X(rename) X(retention) X(grow) X(convert) \
-	X(identity) X(delete) X(diff) X(send) X(receive) X(verify) X(scrub) X(discard) X(salvage)  \
-	X(map) X(stats) X(dump)
+	X(ps) X(banks) X(log) X(snapshot) X(snapshots) X(restore) X(rename) X(retention) X(grow)   \
+	X(convert) X(identity) X(delete) X(diff) X(send) X(receive) X(verify) X(scrub) X(discard)  \
+	X(salvage) X(map) X(stats) X(dump)
 /* clang-format on */
 #define COMMAND_DECLARE(name) extern const struct command command_##name;
 COMMAND_LIST(COMMAND_DECLARE)

@@ -300,6 +300,38 @@ static enum command_exit dump_page(struct dump *dump)
 	return COMMAND_OK;
 }
 
+/* A page of a table of objects; zeros where it is absent. */
+static enum command_exit dump_table(struct dump *dump, const struct verify_space *space,
+				    uint64_t page, void *data)
+{
+	enum status status = verify_space_read(dump->inspect.verify, space, (page_t){page}, data);
+
+	if (status == STATUS_ABSENT)
+		memset(data, 0, PAGE_SIZE);
+	else if (status != STATUS_OK)
+		return command_error("%s: page 0x%" PRIx64 ": %s", dump->inspect.host->path, page,
+				     status_text(status));
+	return COMMAND_OK;
+}
+
+static enum command_exit dump_one_object(struct dump *dump)
+{
+	struct disk_object records[OBJECTS_PER_PAGE];
+	struct disk_account accounts[ACCOUNTS_PER_PAGE];
+	struct verify_space space;
+	uint64_t object;
+
+	if (!dump_number(dump->word[0], "object", OBJECT_MAX, &object))
+		return COMMAND_USAGE;
+	if (!dump_space(dump, DISK_TREE_SPACE, &space))
+		return COMMAND_FAILED;
+	TRY(dump_table(dump, &space, OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE, records));
+	TRY(dump_table(dump, &space, ACCOUNT_TABLE_PAGE + object / ACCOUNTS_PER_PAGE, accounts));
+	dump_object(dump->show, (uint32_t)object, &records[object % OBJECTS_PER_PAGE],
+		    &accounts[object % ACCOUNTS_PER_PAGE]);
+	return COMMAND_OK;
+}
+
 static enum command_exit dump_free_map(struct dump *dump)
 {
 	uint8_t data[PAGE_SIZE];
@@ -360,6 +392,7 @@ static const struct dump_kind dump_kinds[] = {
 	{"record", " [GENERATION]", 0, 1, true, dump_generation},
 	{"node", " TREE LEVEL KEY", 3, 3, true, dump_node},
 	{"page", " N", 1, 1, true, dump_page},
+	{"object", " N", 1, 1, true, dump_one_object},
 	{"free-map", " N", 1, 1, true, dump_free_map},
 	{"snapshot", " NAME|NUMBER", 1, 1, true, dump_snapshot_entry},
 	{"sector", " N [COUNT]", 1, 2, false, dump_sectors},
@@ -407,8 +440,10 @@ static enum command_exit dump_run(const struct command_invocation *invocation)
 
 static const struct command_option dump_options[] = {
 	HOST_LIVE_OPTION,
-	{"generation", "N", "of the commit ring, for node, page and free-map (default: newest)"},
-	{"snapshot", "NAME", "for node space and page: of that snapshot, by name or number"},
+	{"generation", "N",
+	 "of the commit ring, for node, page, object and free-map (default: newest)"},
+	{"snapshot", "NAME",
+	 "for node space, page and object: of that snapshot, by name or number"},
 	{0},
 };
 
@@ -425,6 +460,7 @@ const struct command command_dump = {
 		"  record [GENERATION]    a commit record with its delta\n"
 		"  node TREE LEVEL KEY    a map node; TREE is space, free-map or catalogue\n"
 		"  page N                 a page of the space\n"
+		"  object N               an object's record and its account\n"
 		"  free-map N             a page of the free map: the sectors in use\n"
 		"  snapshot NAME|NUMBER   a catalogue entry\n"
 		"  sector N [COUNT]       the bytes of sectors\n"

@@ -256,6 +256,75 @@ void dump_snapshot(struct show *show, const struct disk_snapshot *snapshot)
 	field_hexadecimal(show, "source_digest", snapshot->source_digest);
 }
 
+/* ---- objects ----------------------------------------------------------------------- */
+
+static void dump_object_body(struct show *show, const struct disk_object *record)
+{
+	switch (record->type) {
+	case OBJECT_SEGMENT:
+		field_time(show, "wall_ns", record->segment.wall_ns);
+		field_hexadecimal(show, "digest", record->segment.digest);
+		break;
+	case OBJECT_MACHINE:
+		field_hexadecimal(show, "message_page", record->machine.message_page);
+		field_number(show, "message_pages", record->machine.message_pages);
+		break;
+	case OBJECT_PORT:
+		field_number(show, "receiver", record->port.receiver);
+		field_number(show, "receiver_version", record->port.receiver_version);
+		break;
+	case OBJECT_DIRECTORY:
+		field_hexadecimal(show, "root", record->directory.root);
+		field_number(show, "place", record->directory.place);
+		break;
+	case OBJECT_BANK:
+		field_number(show, "limit", record->allowance.limit);
+		field_number(show, "objects", record->allowance.objects);
+		break;
+	default:
+		break;
+	}
+}
+
+static void dump_account(struct show *show, const struct disk_account *account, bool bank)
+{
+	field_number(show, "next", account->next);
+	field_number(show, "previous", account->previous);
+	if (!bank)
+		return;
+	field_number(show, "first_bank", account->first_bank);
+	field_number(show, "first_object", account->first_object);
+	field_number(show, "depth", account->depth);
+	field_number(show, "addresses", account->addresses);
+	field_number(show, "address_limit", account->address_limit);
+}
+
+void dump_object(struct show *show, uint32_t object, const struct disk_object *record,
+		 const struct disk_account *account)
+{
+	static const char *const flags[] = {"TOLD", "WAITS", "DERIVED"};
+	const char *state = record->version ? "living" : record->type ? "dying" : "free";
+
+	field_number(show, "object", object);
+	fact_text(show, "state", "state", state);
+	field_kind(show, "type", record->type, object_type_name(record->type));
+	field_number(show, "version", record->version);
+	field_flags(show, "flags", record->flags, flags, 3);
+	field_number(show, "bank", record->bank);
+	/* One place for both. */
+	if (record->version) {
+		field_number(show, "bank_version", record->bank_version);
+	} else {
+		field_number(show, "next_free", record->next_free);
+		field_number(show, "passed", record->passed);
+	}
+	field_hexadecimal(show, "first_page", record->first_page);
+	field_number(show, "range_pages", record->range_pages);
+	field_number(show, "size", record->size);
+	dump_object_body(show, record);
+	dump_account(show, account, record->type == OBJECT_BANK);
+}
+
 /* ---- free map and bytes ---------------------------------------------------------- */
 
 static bool bit(const uint8_t *bits, uint64_t i)

@@ -3,11 +3,12 @@
  * dump_priv.h - shared by the dump*.c files and nobody else.
  *
  * dump.c finds the structure, dump_fields.c prints it, field by field under the
- * names of disk/format.h.
+ * names of disk/format.h and disk/object.h.
  */
 #ifndef TOOLS_MKSTORE_DUMP_PRIV_H
 #define TOOLS_MKSTORE_DUMP_PRIV_H
 
+#include "disk/object.h"
 #include "tools/mkstore/inspect.h"
 #include "tools/mkstore/show.h"
 
@@ -16,6 +17,9 @@ void dump_record(struct show *show, const struct disk_record *record,
 		 const struct disk_delta *delta);
 void dump_tombstone(struct show *show, const struct disk_tombstone *stone);
 void dump_snapshot(struct show *show, const struct disk_snapshot *snapshot);
+/* An object's record and account. */
+void dump_object(struct show *show, uint32_t object, const struct disk_object *record,
+		 const struct disk_account *account);
 void dump_reference(struct show *show, const struct disk_reference *reference);
 /* A list of references, each under its number. */
 void dump_references_begin(struct show *show, const char *name, bool pages);

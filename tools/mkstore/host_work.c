@@ -74,6 +74,7 @@ enum status host_reclaim(struct host *host)
 enum status host_finish(struct host *host)
 {
 	struct disk_object record;
+	struct ended ended;
 	object_t object = {0};
 	bool more = true;
 
@@ -82,7 +83,7 @@ enum status host_finish(struct host *host)
 
 		if (status == STATUS_NOT_FOUND || (status == STATUS_OK && object_awaited(&record)))
 			break;
-		HOST_TRY(host, object_destroy_step(&host->space, &more));
+		HOST_TRY(host, object_destroy_step(&host->space, &more, &ended));
 		TRY(host_relieve(host));
 		object = (object_t){0};
 	}

@@ -28,11 +28,30 @@ static const struct {
 	[STORE_STOP_POWER_CUT] = {"power cut", "power cut, or still running"},
 };
 
+/* Adds the objects that the banks below pay for, as far as their lists can be read: `most` banks
+ * can be there, and a damaged list may lead round. */
+static void info_banks(struct host *host, struct info *info, object_t parent, unsigned depth,
+		       uint32_t *most)
+{
+	struct disk_object record;
+	object_t bank = {0};
+
+	if (depth >= BANK_DEPTH_MAX)
+		return;
+	while (*most &&
+	       HOST_RETRY(host, bank_next(&host->space, parent, &bank, &record)) == STATUS_OK) {
+		--*most;
+		info->objects += record.allowance.objects;
+		info_banks(host, info, bank, depth + 1, most);
+	}
+}
+
 static enum status info_gather(struct host *host, struct info *info)
 {
 	const struct disk_system *system;
 	struct disk_object bank;
 	enum status status;
+	uint32_t most;
 
 	*info = (struct info){.host = host};
 	store_statistics_get(host->store, &info->statistics);
@@ -47,6 +66,8 @@ static enum status info_gather(struct host *host, struct info *info)
 	info->bank_used = bank.size;
 	info->bank_limit = bank.allowance.limit;
 	info->objects = bank.allowance.objects;
+	most = info->system.next_object;
+	info_banks(host, info, (object_t){info->system.root_bank}, 1, &most);
 	return STATUS_OK;
 }
 

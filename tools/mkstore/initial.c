@@ -254,7 +254,7 @@ static enum status initial_standard(const struct initial *initial,
 	return initial_slot(initial, made, SLOT_PORT, &port);
 }
 
-/* Who is granted the console serves the terminal. */
+/* Who is granted the console serves the terminal: it sees whom the bank pays for, and ends them. */
 static enum status initial_terminal(const struct initial *initial,
 				    const struct initial_machine *made)
 {
@@ -263,6 +263,8 @@ static enum status initial_terminal(const struct initial *initial,
 	HOST_TRY(initial->host, system_prepare(initial->space, &system));
 	system->terminal.object = made->machine.object;
 	system->terminal.version = made->machine.version;
+	TRY(initial_fixed(initial, made, SLOT_BANK, OBJECT_ROOT_BANK,
+			  RIGHT_READ | RIGHT_CREATE | RIGHT_CONTROL | RIGHT_DESTROY));
 	return initial_fixed(initial, made, SLOT_CONSOLE, OBJECT_THE_CONSOLE,
 			     RIGHT_SEND | RIGHT_RECEIVE);
 }

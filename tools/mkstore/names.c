@@ -132,6 +132,7 @@ static enum status names_left_look(struct host *host, struct names_left *left)
 static enum status names_left_end(struct host *host, struct names_left *left, enum status status)
 {
 	bool more = left->count != 0;
+	struct ended ended;
 
 	if (status == STATUS_OK)
 		status = host_finish(host);
@@ -143,7 +144,8 @@ static enum status names_left_end(struct host *host, struct names_left *left, en
 
 			if (!held->lost)
 				continue;
-			status = HOST_RETRY(host, object_destroy(&host->space, held->object));
+			status = HOST_RETRY(host,
+					    object_destroy(&host->space, held->object, &ended));
 			if (status == STATUS_DEAD) /* it had two names */
 				status = STATUS_OK;
 			held->lost = false;
@@ -161,6 +163,7 @@ static enum status names_destroy(struct host *host, const struct disk_capability
 				 struct names_left *left)
 {
 	struct disk_object record;
+	struct ended ended;
 	enum status status = path_resolve(host, capability, &record);
 
 	if (status == STATUS_DEAD)
@@ -168,7 +171,8 @@ static enum status names_destroy(struct host *host, const struct disk_capability
 	TRY(status);
 	if (record.type != OBJECT_SEGMENT && record.type != OBJECT_DIRECTORY)
 		return left ? names_leave(left, (object_t){capability->object}) : STATUS_OK;
-	return HOST_RETRY(host, object_destroy(&host->space, (object_t){capability->object}));
+	return HOST_RETRY(host,
+			  object_destroy(&host->space, (object_t){capability->object}, &ended));
 }
 
 /* ---- mv ---------------------------------------------------------------------------- */

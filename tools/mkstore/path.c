@@ -135,16 +135,27 @@ enum status path_place_find(struct host *host, const char *path, struct path_pla
 	return STATUS_OK;
 }
 
+/* Who pays for the directory pays for what gets its name in it, as the kernel has it: one that
+ * ends does not leave behind what only it led to. */
+static enum status path_bank(struct host *host, object_t directory, object_t *bank)
+{
+	const struct disk_system *system;
+	struct disk_object record;
+
+	HOST_TRY(host, object_read(&host->space, directory, &record));
+	HOST_TRY(host, system_read(&host->space, &system));
+	*bank = (object_t){record.bank ? record.bank : system->root_bank};
+	return STATUS_OK;
+}
+
 enum status path_create(struct host *host, const struct path_place *place,
 			const struct object_request *request, object_t *object)
 {
-	const struct disk_system *system;
 	struct disk_capability capability;
 	object_t bank;
 
 	TRY(host_ranges(host));
-	HOST_TRY(host, system_read(&host->space, &system));
-	bank = (object_t){system->root_bank};
+	TRY(path_bank(host, place->directory, &bank));
 	HOST_TRY(host, object_create(&host->space, bank, request, &capability));
 	*object = (object_t){capability.object};
 	return HOST_RETRY(host, entry_link(&host->space, place->directory, place->name,
@@ -163,8 +174,10 @@ enum status path_make(struct host *host, const char *path, const struct object_r
 
 enum status path_remove(struct host *host, const struct path_place *place, object_t object)
 {
+	struct ended ended;
+
 	TRY(path_unlink(host, place));
-	HOST_TRY(host, object_destroy(&host->space, object));
+	HOST_TRY(host, object_destroy(&host->space, object, &ended));
 	return host_relieve(host);
 }
 

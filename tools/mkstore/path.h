@@ -49,7 +49,7 @@ enum status path_unlink(struct host *host, const struct path_place *place);
 enum status path_rename(struct host *host, const struct path_place *from,
 			const struct path_place *to, bool replace);
 
-/* Makes an object, which the root bank pays for, and gives it the name, which must be
+/* Makes an object, for which the directory's bank pays, and gives it the name, which must be
  * free. */
 enum status path_create(struct host *host, const struct path_place *place,
 			const struct object_request *request, object_t *object);

@@ -114,7 +114,10 @@ static enum status ps_list(struct host *host, struct show *show)
 
 		if (status != STATUS_OK)
 			return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-		TRY(ps_read(host, object, &found));
+		status = ps_read(host, object, &found);
+		if (status == STATUS_DEAD) /* with its bank */
+			continue;
+		TRY(status);
 		ps_show(show, &found);
 	}
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * objects.c - system page, object table, versions and accounts.
+ * objects.c - system page, object table and versions.
  *
  * What holds in every space:
  *   - a record is free, living or dying, and on exactly the list that says so;
  *   - versions are unique and not above the counter, the counter not above the
- *     one in the commit record that no restore turns back;
- *   - a bank's figures are the sums over the objects charged to it.
+ *     one in the commit record that no restore turns back.
  */
 #include "tools/verify/objects.h"
 #include "base/assert.h"
@@ -181,8 +180,11 @@ static void verify_objects_record_check(struct verify_objects *objects, uint32_t
 	const struct disk_object *record = &objects->record[object];
 	uint64_t page = OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE;
 
-	if (record->reserved0 || ((record->passed || record->flags) && record->version) ||
-	    record->flags & ~OBJECT_TOLD)
+	unsigned flags = OBJECT_TOLD | OBJECT_WAITS;
+
+	if (record->version)
+		flags = record->type == OBJECT_BANK ? OBJECT_DERIVED | OBJECT_RECEIVES : 0;
+	if (record->reserved0 || record->flags & ~flags)
 		verify_objects_report(objects, page, "object %" PRIu32 ": a reserve is not zero",
 				      object);
 	if (record->type == OBJECT_NONE) {
@@ -215,8 +217,7 @@ static void verify_objects_record_check(struct verify_objects *objects, uint32_t
 		verify_objects_range_add(objects, record->machine.message_page,
 					 record->machine.message_pages, object, true);
 	if (record->bank && record->bank < objects->objects) {
-		objects->bank_pages[record->bank] += verify_objects_charge(record);
-		objects->bank_objects[record->bank]++;
+		verify_objects_bank_charge(objects, object);
 	} else if (record->bank) {
 		verify_objects_report(objects, page, "object %" PRIu32 " is charged to no bank",
 				      object);
@@ -245,6 +246,13 @@ static void verify_objects_table_read(struct verify_objects *objects)
 		verify_objects_report(objects, OBJECT_TABLE_PAGE, "object 0 is not empty");
 }
 
+/* Is it to be in that list?  A bank that waits is in none. */
+static bool verify_objects_chained(const struct disk_object *record, bool dying)
+{
+	return !record->version && (record->type != OBJECT_NONE) == dying &&
+	       !(record->flags & OBJECT_WAITS);
+}
+
 /* A chain of records through next_free: exactly those that are free, or dying. */
 static void verify_objects_chain(struct verify_objects *objects, uint32_t head, bool dying)
 {
@@ -253,15 +261,13 @@ static void verify_objects_chain(struct verify_objects *objects, uint32_t head, 
 	uint32_t at = head;
 
 	for (uint32_t i = 1; i < objects->objects; i++)
-		if (!objects->record[i].version &&
-		    (objects->record[i].type != OBJECT_NONE) == dying)
-			expected++;
+		expected += verify_objects_chained(&objects->record[i], dying);
 	while (at != 0 && found <= expected) {
 		const struct disk_object *record;
 		if (at >= objects->objects)
 			break;
 		record = &objects->record[at];
-		if (record->version || (record->type != OBJECT_NONE) != dying)
+		if (!verify_objects_chained(record, dying))
 			break;
 		found++;
 		at = record->next_free;
@@ -302,34 +308,6 @@ static void verify_objects_versions(struct verify_objects *objects)
 	free(version);
 }
 
-static void verify_objects_banks(struct verify_objects *objects)
-{
-	for (uint32_t i = 1; i < objects->objects && !objects->incomplete; i++) {
-		const struct disk_object *record = verify_objects_record(objects, i);
-		bool bank = record && record->type == OBJECT_BANK;
-		uint64_t page = OBJECT_TABLE_PAGE + i / OBJECTS_PER_PAGE;
-		if (!bank && objects->bank_objects[i])
-			verify_objects_report(
-				objects, page,
-				"objects are charged to %" PRIu32 ", which is no bank", i);
-		if (!bank)
-			continue;
-		if (record->size != objects->bank_pages[i] ||
-		    record->allowance.objects != objects->bank_objects[i])
-			verify_objects_report(objects, page,
-					      "bank %" PRIu32 " counts %" PRIu64
-					      " pages and %" PRIu64 " objects, charged are %" PRIu64
-					      " and %" PRIu64,
-					      i, record->size, record->allowance.objects,
-					      objects->bank_pages[i], objects->bank_objects[i]);
-		if (record->size > record->allowance.limit)
-			verify_objects_report(objects, page,
-					      "bank %" PRIu32 " is over its limit: %" PRIu64
-					      " of %" PRIu64 " pages",
-					      i, record->size, record->allowance.limit);
-	}
-}
-
 /* ---- one space ----------------------------------------------------------------------------- */
 
 static bool verify_objects_allocate(struct verify_objects *objects)
@@ -338,13 +316,14 @@ static bool verify_objects_allocate(struct verify_objects *objects)
 
 	ASSERT(objects->objects && objects->system.tree_next >= TREE_ARENA_PAGE);
 	objects->record = calloc(objects->objects, sizeof(*objects->record));
-	objects->bank_pages = calloc(objects->objects, sizeof(*objects->bank_pages));
-	objects->bank_objects = calloc(objects->objects, sizeof(*objects->bank_objects));
+	objects->account = calloc(objects->objects, sizeof(*objects->account));
+	objects->bank = calloc(objects->objects, sizeof(*objects->bank));
+	objects->bank_listed = calloc(1, objects->objects / 8 + 1);
 	objects->machine_listed = calloc(1, objects->objects / 8 + 1);
 	objects->tree_seen = calloc(1, tree_pages / 8 + 1);
 	objects->map_seen = calloc(1, VERIFY_OBJECTS_MAP_PAGES / 8 + 1);
-	objects->out_of_memory = !objects->record || !objects->bank_pages ||
-				 !objects->bank_objects || !objects->machine_listed ||
+	objects->out_of_memory = !objects->record || !objects->account || !objects->bank ||
+				 !objects->bank_listed || !objects->machine_listed ||
 				 !objects->tree_seen || !objects->map_seen;
 	return !objects->out_of_memory;
 }
@@ -354,6 +333,7 @@ static void verify_objects_space(struct verify_objects *objects)
 	if (!verify_objects_system(objects) || !verify_objects_allocate(objects))
 		return;
 	verify_objects_table_read(objects);
+	verify_objects_accounts_read(objects);
 	for (uint32_t i = 1; i < objects->objects; i++)
 		verify_objects_record_check(objects, i);
 	verify_objects_fixed(objects);
@@ -387,8 +367,9 @@ static enum status verify_objects_run(struct verify *verify, const struct verify
 	else
 		verify_objects_space(&objects);
 	free(objects.record);
-	free(objects.bank_pages);
-	free(objects.bank_objects);
+	free(objects.account);
+	free(objects.bank);
+	free(objects.bank_listed);
 	free(objects.machine_listed);
 	free(objects.tree_seen);
 	free(objects.map_seen);

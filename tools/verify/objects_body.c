@@ -12,6 +12,22 @@
 
 /* ---- capabilities ------------------------------------------------------------------ */
 
+/* What hangs from a bank that lives is known to that. */
+static bool revoker_sound(const struct verify_objects *objects,
+			  const struct disk_capability *capability)
+{
+	bool receives = capability->type == OBJECT_PORT && capability->rights & RIGHT_RECEIVE;
+	unsigned known = OBJECT_DERIVED | (receives ? OBJECT_RECEIVES : 0);
+	uint32_t bank = capability->revoker;
+	uint64_t version = capability->revoker_version;
+	const struct disk_object *record = verify_objects_record(objects, bank);
+
+	if (bank >= objects->objects || version > objects->system.next_version || !bank != !version)
+		return false;
+	return !record || record->version != version ||
+	       (record->type == OBJECT_BANK && (record->flags & known) == known);
+}
+
 /* Null, or what is wrong.  A capability may outlive its object; then its version
  * is not that of the record any more. */
 static const char *capability_wrong(const struct verify_objects *objects,
@@ -30,9 +46,8 @@ static const char *capability_wrong(const struct verify_objects *objects,
 		return "its object does not exist";
 	if (capability->version > objects->system.next_version)
 		return "its version was never handed out";
-	if (capability->revoker >= objects->objects ||
-	    capability->revoker_version > objects->system.next_version)
-		return "its revoker does not exist";
+	if (!revoker_sound(objects, capability))
+		return "it hangs from what is no bank, or does not know of it";
 	if (capability->reserved0 ||
 	    !verify_objects_zero(capability->reserved, sizeof(capability->reserved)))
 		return "a reserve is not zero";
@@ -215,6 +230,12 @@ static uint64_t charge_directory(uint64_t size)
 	return 1 + size / 16;
 }
 
+/* Of all that it may pay for. */
+static uint64_t charge_bank(uint64_t size)
+{
+	return 1 + size;
+}
+
 static uint64_t charge_log(uint64_t size)
 {
 	(void)size;
@@ -243,7 +264,7 @@ static const struct verify_type {
 			  body_table},
 	[OBJECT_DIRECTORY] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, true, 0, charge_directory,
 			      body_directory},
-	[OBJECT_BANK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
+	[OBJECT_BANK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, charge_bank, NULL},
 	[OBJECT_CLOCK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
 	[OBJECT_CONSOLE] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
 	[OBJECT_STORE] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
@@ -260,7 +281,9 @@ uint64_t verify_objects_charge(const struct disk_object *record)
 {
 	const struct verify_type *type = type_of(record);
 
-	return type->charge ? type->charge(record->size) : 0;
+	if (!type->charge)
+		return 0;
+	return type->charge(record->type == OBJECT_BANK ? record->allowance.limit : record->size);
 }
 
 bool verify_objects_shape(const struct verify_objects *objects, const struct disk_object *record)

@@ -170,7 +170,7 @@ void verify_objects_free(struct verify_objects *objects)
 				 .end = RANGE_USER_END,
 				 .next = objects->system.user_next};
 
-	if (objects->system.version < SYSTEM_VERSION)
+	if (objects->system.version < SYSTEM_VERSION_MAP)
 		return;
 	free_arena(&kernel, RANGE_KERNEL_ROOT, RANGE_LEAF_SHIFT);
 	free_arena(&user, RANGE_USER_ROOT, RANGE_BRANCH_SHIFT);

@@ -146,6 +146,10 @@ static void machine_known(struct verify_objects *objects, uint32_t object, uint6
 	if (!verify_objects_bit(objects->machine_listed, object))
 		verify_objects_report(objects, page,
 				      "machine %" PRIu32 " is not in the tree of machines", object);
+	/* What has ended with its bank waits for nothing more, and may be forgotten by who
+	 * would wake it. */
+	if (verify_objects_ended(objects, object))
+		return;
 	if (machine->state == MACHINE_READY && !machine->stopped &&
 	    !machine_may_be_ready(objects, machine->priority, object))
 		verify_objects_report(objects, page,
@@ -168,6 +172,11 @@ static void machine_known(struct verify_objects *objects, uint32_t object, uint6
 static void machine_capabilities(struct verify_objects *objects, uint32_t object, uint64_t page,
 				 const struct disk_machine *machine)
 {
+	struct disk_capability resume = {.version = machine->resume_port_version,
+					 .object = machine->resume_port,
+					 .type = OBJECT_PORT,
+					 .revoker = machine->resume_revoker,
+					 .revoker_version = machine->resume_revoker_version};
 	char where[60];
 
 	snprintf(where, sizeof(where), "machine %" PRIu32 ", its table", object);
@@ -190,7 +199,10 @@ static void machine_capabilities(struct verify_objects *objects, uint32_t object
 					      ", which does not exist",
 					      object, machine->ports[i].object);
 	}
-	verify_objects_edge(objects, machine->resume_port, machine->resume_port_version);
+	if (!resume.version && !resume.object && !resume.revoker && !resume.revoker_version)
+		return;
+	snprintf(where, sizeof(where), "machine %" PRIu32 ", what is told of a resume", object);
+	verify_objects_capability(objects, page, &resume, where);
 }
 
 void verify_objects_machine(struct verify_objects *objects, uint32_t object)

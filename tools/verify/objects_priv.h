@@ -30,6 +30,11 @@ struct verify_objects_range {
 	bool message;	 /* the message page of the machine `object` */
 };
 
+/* Charged to a bank. */
+struct verify_objects_bank {
+	uint64_t pages, objects, addresses;
+};
+
 struct verify_objects_deadline {
 	uint64_t deadline;
 	uint32_t machine;
@@ -46,6 +51,8 @@ struct verify_objects {
 	uint64_t version_floor; /* from the commit record */
 	uint32_t objects;	/* indexes in use: 1 .. objects - 1 */
 	struct disk_object *record;
+	struct disk_account *account;
+	struct verify_objects_bank *bank; /* by object */
 	struct verify_objects_range *range;
 	uint64_t ranges, ranges_room;
 	struct verify_objects_deadline *deadline; /* in the queue's order */
@@ -53,10 +60,10 @@ struct verify_objects {
 	uint32_t source; /* whose body is being looked at */
 	struct verify_objects_edge *edge;
 	uint64_t edges, edges_room;
-	uint8_t *tree_seen;		     /* bit: page of the tree arena reached */
-	uint8_t *map_seen;		     /* bit: page of the map of ranges reached */
-	uint8_t *machine_listed;	     /* bit: object in the tree of machines */
-	uint64_t *bank_pages, *bank_objects; /* charged to a bank, by object */
+	uint8_t *tree_seen;	 /* bit: page of the tree arena reached */
+	uint8_t *map_seen;	 /* bit: page of the map of ranges reached */
+	uint8_t *machine_listed; /* bit: object in the tree of machines */
+	uint8_t *bank_listed;	 /* bit: object in a list of its bank */
 	uint64_t reports;
 	bool incomplete, out_of_memory;
 };
@@ -94,6 +101,17 @@ void verify_objects_range_add(struct verify_objects *objects, uint64_t first, ui
 			      uint32_t object, bool message);
 /* No page has two owners; none that holds anything has no owner. */
 void verify_objects_ranges(struct verify_objects *objects);
+
+/* ---- objects_bank.c ---- */
+
+/* All accounts; in a space from before there were any, they are zeros. */
+void verify_objects_accounts_read(struct verify_objects *objects);
+/* The object is charged to its bank, a number in use. */
+void verify_objects_bank_charge(struct verify_objects *objects, uint32_t object);
+/* When all is charged: figures, tree and lists of the banks, and the accounts of the rest. */
+void verify_objects_banks(struct verify_objects *objects);
+/* Is a bank dying with which it ends?  Then it has ended, too, and waits for its turn. */
+bool verify_objects_ended(const struct verify_objects *objects, uint32_t object);
 
 /* ---- objects_free.c ---- */
 

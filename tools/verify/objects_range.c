@@ -8,6 +8,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define TABLE_PAGES (OBJECT_MAX / OBJECTS_PER_PAGE) /* of objects, and of their accounts */
+static_assert(OBJECTS_PER_PAGE == ACCOUNTS_PER_PAGE, "both have the same pages");
+
 bool verify_objects_range_sound(const struct verify_objects *objects,
 				enum verify_objects_arena arena, uint64_t first, uint64_t pages)
 {
@@ -108,13 +111,20 @@ static void verify_objects_owned(struct verify_objects *objects, uint64_t page)
 static void verify_objects_fixed_page(struct verify_objects *objects, uint64_t page)
 {
 	uint64_t table = (objects->objects + OBJECTS_PER_PAGE - 1) / OBJECTS_PER_PAGE;
+	uint64_t accounts = objects->system.version < SYSTEM_VERSION_BANKS ? 0 : table;
 	uint64_t bitmap = (objects->objects + READY_BITS_PER_PAGE - 1) / READY_BITS_PER_PAGE;
 
 	if (page == SYSTEM_PAGE ||
 	    (page >= OBJECT_TABLE_PAGE && page < OBJECT_TABLE_PAGE + table) ||
+	    (page >= ACCOUNT_TABLE_PAGE && page < ACCOUNT_TABLE_PAGE + accounts) ||
 	    (page >= READY_BITMAP_PAGE &&
 	     page < READY_BITMAP_PAGE + MACHINE_BITMAPS * READY_BITMAP_PAGES &&
 	     (page - READY_BITMAP_PAGE) % READY_BITMAP_PAGES < bitmap))
+		return;
+	/* Whatever was prepared for an object, or a charge, that did not come to be. */
+	if (page >= OBJECT_TABLE_PAGE && page < ACCOUNT_TABLE_PAGE + TABLE_PAGES &&
+	    (page - OBJECT_TABLE_PAGE) % (ACCOUNT_TABLE_PAGE - OBJECT_TABLE_PAGE) < TABLE_PAGES &&
+	    verify_objects_blank(objects, page))
 		return;
 	/* What lies below a cell that is free as a whole, or not at all, is zeros. */
 	if (page >= RANGE_USER_ROOT && page - RANGE_USER_ROOT < VERIFY_OBJECTS_MAP_PAGES &&

@@ -96,8 +96,9 @@ static void reach_places(struct reach *reach)
 		    reach_directory(objects, objects->edge[i].to))
 			reach_place_named(reach, &objects->edge[i]);
 	for (uint32_t i = 1; i < objects->objects; i++) {
+		/* Of one that has ended nobody notes that its name goes. */
 		if (reach_directory(objects, i) && objects->record[i].directory.place &&
-		    !reach->holder[i])
+		    !reach->holder[i] && !verify_objects_ended(objects, i))
 			verify_objects_report(objects, reach_page(i),
 					      "directory %" PRIu32 " has its place in object "
 					      "%" PRIu64 ", which does not name it",
@@ -146,10 +147,11 @@ static bool reach_transient(const struct verify_objects *objects, uint32_t objec
 }
 
 /* Found without anybody's leading there: by the system page, by the number of a
- * machine, or as what pays for the rest. */
+ * machine, as what pays for the rest, or by the bank with which it has ended. */
 static bool reach_root(const struct verify_objects *objects, uint32_t object)
 {
-	return reach_transient(objects, object) || object == objects->system.root_directory ||
+	return reach_transient(objects, object) || verify_objects_ended(objects, object) ||
+	       object == objects->system.root_directory ||
 	       !verify_objects_led(&objects->record[object]);
 }
 

@@ -16,6 +16,7 @@ bool fake_disk_fails, fake_restarts;
 struct store_pages fake_essential[STORE_ESSENTIAL_RUNS];
 uint32_t fake_essential_runs, fake_fails_at, fake_full;
 struct fake_withdrawn fake_withdrawn;
+uint64_t fake_banks_ended;
 
 static struct task tasks[TASKS];
 static jmp_buf left;
@@ -97,11 +98,12 @@ void mapping_root_destroy(struct task *task)
 	(void)task;
 }
 
-bool mapping_add(struct task *task, const struct mapping_range *range, page_t page, frame_t frame,
-		 unsigned flags)
+bool mapping_add(struct task *task, const struct mapping_range *range, uint64_t banks, page_t page,
+		 frame_t frame, unsigned flags)
 {
 	(void)task;
 	(void)range;
+	(void)banks;
 	(void)page;
 	(void)frame;
 	(void)flags;
@@ -116,6 +118,11 @@ void mapping_withdraw_from(struct task *task, const struct mapping_range *range)
 void mapping_withdraw_range(const struct mapping_range *range)
 {
 	fake_withdrawn = (struct fake_withdrawn){fake_withdrawn.times + 1, NULL, *range};
+}
+
+void mapping_withdraw_bank(uint64_t version)
+{
+	fake_banks_ended |= bank_bit(version);
 }
 
 const struct service_type directory_service, clock_service, console_service, store_service,
@@ -134,20 +141,24 @@ void fake_kernel_new(void)
 	fake_disk_fails = false;
 	fake_fails_at = 0;
 	memset(&fake_withdrawn, 0, sizeof(fake_withdrawn));
+	fake_banks_ended = 0;
 	fake_restarts = false;
+}
+
+struct disk_capability fake_create_from(object_t bank, enum object_type type, uint64_t size)
+{
+	struct object_request request = {.type = type, .size = size, .size_max = size, .name = "m"};
+	struct disk_capability capability;
+
+	fake_begin();
+	assert_int_equal(object_create(&kernel.space, bank, &request, &capability), STATUS_OK);
+	fake_begin();
+	return capability;
 }
 
 struct disk_capability fake_create(enum object_type type, uint64_t size)
 {
-	struct object_request request = {.type = type, .size = size, .name = "m"};
-	struct disk_capability capability;
-
-	fake_begin();
-	assert_int_equal(
-		object_create(&kernel.space, (object_t){OBJECT_ROOT_BANK}, &request, &capability),
-		STATUS_OK);
-	fake_begin();
-	return capability;
+	return fake_create_from((object_t){OBJECT_ROOT_BANK}, type, size);
 }
 
 uint64_t fake_machine_page(const struct disk_capability *machine)

@@ -27,10 +27,13 @@ extern struct fake_withdrawn {
 	struct mapping_range range;
 } fake_withdrawn;
 
+extern uint64_t fake_banks_ended; /* bits of those of which all was withdrawn */
+
 /* A new system with an empty store. */
 void fake_kernel_new(void);
 
 struct disk_capability fake_create(enum object_type type, uint64_t size);
+struct disk_capability fake_create_from(object_t bank, enum object_type type, uint64_t size);
 /* The machine's page, to be looked at or changed between two calls. */
 struct disk_machine *fake_machine(const struct disk_capability *machine);
 uint64_t fake_machine_page(const struct disk_capability *machine);

@@ -9,6 +9,7 @@
 
 enum { KILLED = 20, ASIDE = 40, CLIENTS = 20 };
 
+static struct ended ended;
 static struct disk_capability server, killer, port, client[CLIENTS];
 
 /* All clients have called; the server has received the first `received` calls, the last of which
@@ -229,9 +230,12 @@ static void test_exit(void **state)
 	begin(CLIENTS);
 	keeper = fake_create(OBJECT_PORT, 1);
 	fake_machine(&server)->keeper = keeper;
-	assert_int_equal(fake_call(&server, ENTRY_CALL, SLOT_SELF, MACHINE_EXIT, 0), FAKE_BLOCKED);
+	assert_int_equal(fake_call(&server, ENTRY_CALL, SLOT_SELF, MACHINE_EXIT, 0), FAKE_TURN);
 	for (before = told(); fake_machine(&server)->state != MACHINE_EXITED; traps++) {
-		assert_int_equal(fake_again(&server), FAKE_BLOCKED);
+		enum fake_end end = fake_again(&server);
+
+		assert_int_equal(end, fake_machine(&server)->state == MACHINE_EXITED ? FAKE_BLOCKED
+										     : FAKE_TURN);
 		assert_true(told() - before <= KERNEL_EXIT_ANSWERS);
 		before = told();
 	}
@@ -277,7 +281,7 @@ static void test_others_since(void **state)
 
 		assert_true(i < 4 * CLIENTS);
 		fake_begin();
-		assert_int_equal(object_destroy(&kernel.space, (object_t){other.object}),
+		assert_int_equal(object_destroy(&kernel.space, (object_t){other.object}, &ended),
 				 STATUS_OK);
 		service_destroy_step();
 	}
@@ -304,7 +308,7 @@ static void test_place_taken(void **state)
 	assert_int_equal(receive(&server, 0), FAKE_BLOCKED);
 	table = (object_t){fake_machine(&server)->table.object};
 	fake_begin();
-	assert_int_equal(object_destroy(&kernel.space, table), STATUS_OK);
+	assert_int_equal(object_destroy(&kernel.space, table, &ended), STATUS_OK);
 	fake_begin();
 	assert_int_equal(fake_machine(&server)->state, MACHINE_RECEIVE);
 	assert_int_equal(receive(&killer, 1), FAKE_DONE);

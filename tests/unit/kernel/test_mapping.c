@@ -150,7 +150,7 @@ static bool mapped(struct task *task, uint64_t page)
 static void add(struct task *task, struct mapping_range range, uint64_t page)
 {
 	assert_true(mapping_root_ensure(task));
-	assert_true(mapping_add(task, &range, (page_t){page}, (frame_t){1}, 0));
+	assert_true(mapping_add(task, &range, 0, (page_t){page}, (frame_t){1}, 0));
 	loaded = task->root;
 }
 
@@ -302,7 +302,7 @@ static void test_many(void **state)
 		add(&tasks[i], ranges[2], page.n);
 	/* In the middle of its own fault: nothing is added to what is given up. */
 	mapping_withdraw(page);
-	assert_true(mapping_add(&tasks[0], &ranges[2], page, (frame_t){1}, 0));
+	assert_true(mapping_add(&tasks[0], &ranges[2], 0, page, (frame_t){1}, 0));
 	for (uint32_t i = 0; i < KERNEL_USERS_PAGE + 1; i++)
 		assert_false(mapped(&tasks[i], page.n));
 	assert_false(mapped(&tasks[TASKS - 1], page_of(3, 0)));
@@ -382,6 +382,53 @@ static void test_uses_run_out(void **state)
 	all_given_back();
 }
 
+static void add_of_bank(struct task *task, uint32_t range, uint64_t banks)
+{
+	assert_true(mapping_root_ensure(task));
+	assert_true(mapping_add(task, &ranges[range], banks, (page_t){page_of(range, 0)},
+				(frame_t){1}, 0));
+}
+
+/* The end of a bank withdraws what is mapped of it from everybody, whenever they are entered
+ * next, and from whoever maps nothing of it nothing at all. */
+static void test_bank(void **state)
+{
+	uint64_t other = 2;
+
+	(void)state;
+	while (bank_bit(other) == bank_bit(1))
+		other++;
+	begin();
+	add_of_bank(&tasks[0], 0, bank_bit(1));
+	add_of_bank(&tasks[1], 0, bank_bit(1) | bank_bit(other));
+	add_of_bank(&tasks[2], 0, bank_bit(other));
+	add_of_bank(&tasks[3], 0, 0);
+	mapping_withdraw_bank(1);
+	assert_false(mapped(&tasks[0], page_of(0, 0)));
+	assert_false(mapped(&tasks[1], page_of(0, 0)));
+	assert_true(mapped(&tasks[2], page_of(0, 0)));
+	assert_true(mapped(&tasks[3], page_of(0, 0)));
+	/* What it maps from now on is not what has ended, */
+	add_of_bank(&tasks[0], 0, bank_bit(1));
+	assert_true(mapped(&tasks[0], page_of(0, 0)));
+	add_of_bank(&tasks[4], 0, bank_bit(1));
+	assert_true(mapped(&tasks[4], page_of(0, 0)));
+	/* and new tables are of no bank before they map something. */
+	add_of_bank(&tasks[1], 0, 0);
+	mapping_withdraw_bank(1);
+	assert_true(mapped(&tasks[1], page_of(0, 0)));
+	add_of_bank(&tasks[0], 0, bank_bit(1));
+	mapping_withdraw_bank(other);
+	assert_true(mapped(&tasks[0], page_of(0, 0)));
+	assert_false(mapped(&tasks[2], page_of(0, 0)));
+	/* Also for one that was looked at between two ends. */
+	mapping_withdraw_bank(1);
+	mapping_withdraw_bank(other);
+	assert_false(mapped(&tasks[0], page_of(0, 0)));
+	assert_true(mapped(&tasks[3], page_of(0, 0)));
+	all_given_back();
+}
+
 /* Who was entered longest ago gives first. */
 static void test_oldest_first(void **state)
 {
@@ -416,7 +463,8 @@ static void test_no_frames(void **state)
 	while (store_frame_borrow(NULL, &(frame_t){0}) == STATUS_OK)
 		;
 	assert_false(mapping_root_ensure(&tasks[TASKS - 1]));
-	assert_false(mapping_add(&tasks[0], &ranges[5], (page_t){page_of(5, 0)}, (frame_t){1}, 0));
+	assert_false(
+		mapping_add(&tasks[0], &ranges[5], 0, (page_t){page_of(5, 0)}, (frame_t){1}, 0));
 	given_at_once = 0;
 	assert_true(mapping_reclaim());
 	assert_in_range(given_at_once, 1, 8);
@@ -433,8 +481,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),	     cmocka_unit_test(test_referenced),
 		cmocka_unit_test(test_many),	     cmocka_unit_test(test_large),
-		cmocka_unit_test(test_uses_run_out), cmocka_unit_test(test_no_frames),
-		cmocka_unit_test(test_oldest_first),
+		cmocka_unit_test(test_uses_run_out), cmocka_unit_test(test_bank),
+		cmocka_unit_test(test_no_frames),    cmocka_unit_test(test_oldest_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,6 +276,7 @@ static void test_held(void **state)
 	memset(&page->keeper, 0, sizeof(page->keeper));
 	page->ports[3].version++;
 	page->resume_port = 0;
+	page->resume_port_version = 0;
 	memset(page->attachments, 0, sizeof(page->attachments));
 	unname(root, "table");
 	assert_int_equal(verify_now().unreached_objects, 9);
@@ -294,6 +295,7 @@ static void test_table_destroyed(void **state)
 	struct disk_capability machine = create(OBJECT_MACHINE), segment = create(OBJECT_SEGMENT);
 	struct disk_capability table = machine_of(machine)->table;
 	struct disk_object record;
+	struct ended ended;
 
 	(void)state;
 	expect_ok(HOST_RETRY(&host, object_read(&host.space, of(table), &record)));
@@ -301,7 +303,7 @@ static void test_table_destroyed(void **state)
 	table_put(&host.space, &record, 40, &segment);
 	verify_now();
 	assert_int_equal(found.errors + found.count, 0);
-	expect_ok(HOST_RETRY(&host, object_destroy(&host.space, of(table))));
+	expect_ok(HOST_RETRY(&host, object_destroy(&host.space, of(table), &ended)));
 	expect_ok(host_finish(&host));
 	verify_now();
 	assert_int_equal(found.errors, 0);

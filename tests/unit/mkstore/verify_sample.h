@@ -20,7 +20,11 @@
 
 /* The objects of the sample, by number, as sample_make gets them. */
 static struct {
-	object_t directory, segment, port, machine, sleeper, table, dying;
+	object_t directory, segment, port, machine, sleeper, table, dying, free;
+	/* A bank, and another below it; what they pay for; and one that is dying, of which some
+	 * has its turn still to come. */
+	object_t bank, paid, paid_too, worker, inner, deep, ending, left, below, left_below,
+		waiting;
 } made;
 
 static char store_path[64], copy_path[64];
@@ -37,16 +41,47 @@ static void expect_ok(enum status status)
 	assert_string_equal(status_text(status), status_text(STATUS_OK));
 }
 
-static struct disk_capability create(struct host *host, enum object_type type, uint64_t size,
-				     uint64_t most)
+static struct disk_capability create_from(struct host *host, object_t bank, enum object_type type,
+					  uint64_t size, uint64_t most)
 {
 	struct object_request request = {
 		.type = type, .size = size, .size_max = most, .name = "sample", .priority = 5};
 	struct disk_capability capability;
 
-	expect_ok(HOST_RETRY(host, object_create(&host->space, (object_t){OBJECT_ROOT_BANK},
-						 &request, &capability)));
+	expect_ok(HOST_RETRY(host, object_create(&host->space, bank, &request, &capability)));
 	return capability;
+}
+
+static struct disk_capability create(struct host *host, enum object_type type, uint64_t size,
+				     uint64_t most)
+{
+	return create_from(host, (object_t){OBJECT_ROOT_BANK}, type, size, most);
+}
+
+static object_t make_from(struct host *host, object_t bank, enum object_type type, uint64_t size,
+			  uint64_t most)
+{
+	return (object_t){create_from(host, bank, type, size, most).object};
+}
+
+static void end_rest(struct host *host)
+{
+	struct ended ended;
+	bool more;
+
+	do {
+		expect_ok(HOST_RETRY(host, object_destroy_step(&host->space, &more, &ended)));
+	} while (more);
+}
+
+/* Ends it, and takes apart what is dying, or leaves that as it is. */
+static void end(struct host *host, object_t object, bool whole)
+{
+	struct ended ended;
+
+	expect_ok(HOST_RETRY(host, object_destroy(&host->space, object, &ended)));
+	if (whole)
+		end_rest(host);
 }
 
 static void link_name(struct host *host, object_t directory, const char *name,
@@ -54,6 +89,22 @@ static void link_name(struct host *host, object_t directory, const char *name,
 {
 	expect_ok(HOST_RETRY(
 		host, entry_link(&host->space, directory, name, strlen(name), capability, false)));
+}
+
+static void *page_of(struct host *host, uint64_t page)
+{
+	void *data;
+
+	expect_ok(HOST_RETRY(host, space_write(&host->space, (page_t){page}, &data)));
+	return data;
+}
+
+static struct disk_object *record_of(struct host *host, object_t object)
+{
+	struct disk_object *records =
+		page_of(host, OBJECT_TABLE_PAGE + object.n / OBJECTS_PER_PAGE);
+
+	return &records[object.n % OBJECTS_PER_PAGE];
 }
 
 static enum status wait_prepare(struct host *host, object_t object, uint64_t deadline,
@@ -115,20 +166,47 @@ static void make_rest(struct host *host, object_t object)
 	struct disk_system *system;
 	struct disk_object *record;
 	uint64_t first;
-	bool more;
 
 	expect_ok(HOST_RETRY(host, object_prepare(&host->space, object, &record)));
 	assert_int_equal(record->range_pages, 4);
 	first = record->first_page;
-	record->passed = OBJECT_PASSED_ALL;
-	expect_ok(HOST_RETRY(host, object_destroy(&host->space, object)));
-	do {
-		expect_ok(HOST_RETRY(host, object_destroy_step(&host->space, &more)));
-	} while (more);
+	end(host, object, false);
+	record_of(host, object)->passed = OBJECT_PASSED_ALL;
+	end_rest(host);
 	expect_ok(HOST_RETRY(host, system_prepare(&host->space, &system)));
 	expect_ok(btree_insert_prepare(&host->space, 0, tree_key));
 	btree_insert(&host->space, &system->quarantine_root, tree_key, &first, sizeof(first));
 	system->quarantine_sequence = 1;
+}
+
+static void make_banks(struct host *host)
+{
+	object_t first = {OBJECT_ROOT_BANK}, ended;
+	struct ended gone;
+	bool more;
+
+	made.bank = make_from(host, first, OBJECT_BANK, 100, 4096);
+	made.paid = make_from(host, made.bank, OBJECT_SEGMENT, PAGE_SIZE, 8 * PAGE_SIZE);
+	made.paid_too = make_from(host, made.bank, OBJECT_PORT, 4, 0);
+	made.worker = make_from(host, made.bank, OBJECT_MACHINE, 0, 0);
+	made.inner = make_from(host, made.bank, OBJECT_BANK, 20, 64);
+	make_from(host, made.bank, OBJECT_BANK, 5, 0);
+	made.deep = make_from(host, made.inner, OBJECT_TABLE, 70, 0);
+	make_from(host, made.inner, OBJECT_DIRECTORY, 0, 0);
+	made.ending = make_from(host, first, OBJECT_BANK, 50, 200);
+	made.left = make_from(host, made.ending, OBJECT_TABLE, 8, 0);
+	made.below = make_from(host, made.ending, OBJECT_BANK, 10, 20);
+	made.left_below = make_from(host, made.below, OBJECT_MACHINE, 0, 0);
+	ended = make_from(host, made.ending, OBJECT_TABLE, 8, 0);
+	/* One that only waits for the last that it paid for. */
+	made.waiting = make_from(host, first, OBJECT_BANK, 30, 30);
+	make_from(host, made.waiting, OBJECT_TABLE, 8, 0);
+	made.free = make_from(host, first, OBJECT_PORT, 8, 0);
+	end(host, made.free, true);
+	end(host, made.waiting, false);
+	end(host, ended, false);
+	while (!(record_of(host, made.waiting)->flags & OBJECT_WAITS))
+		expect_ok(HOST_RETRY(host, object_destroy_step(&host->space, &more, &gone)));
 }
 
 static void sample_make(struct host *host)
@@ -136,7 +214,6 @@ static void sample_make(struct host *host)
 	struct content_source from = {.read = sample_read, .name = "", .bytes = 12388};
 	struct disk_capability directory, segment, port, gone;
 	char name[40];
-	bool more;
 
 	directory = create(host, OBJECT_DIRECTORY, 0, 0);
 	segment = create(host, OBJECT_SEGMENT, 0, 16 * PAGE_SIZE);
@@ -161,11 +238,10 @@ static void sample_make(struct host *host)
 	made.dying = (object_t){create(host, OBJECT_TABLE, 10, 0).object};
 	gone = create(host, OBJECT_SEGMENT, PAGE_SIZE, 4 * PAGE_SIZE);
 	link_name(host, made.directory, "dead", &gone);
-	expect_ok(HOST_RETRY(host, object_destroy(&host->space, (object_t){gone.object})));
-	do {
-		expect_ok(HOST_RETRY(host, object_destroy_step(&host->space, &more)));
-	} while (more);
-	expect_ok(HOST_RETRY(host, object_destroy(&host->space, made.dying)));
+	end(host, (object_t){gone.object}, true);
+	make_banks(host);
+	end(host, made.dying, false);
+	end(host, made.ending, false);
 }
 
 static void commit(struct host *host)

@@ -27,7 +27,7 @@ struct store {
 	struct slot slot[SLOTS];
 	uint32_t order[SLOTS]; /* slots in the order in which they came into use */
 	uint32_t count;
-	uint64_t operation;
+	uint64_t operation, generation;
 	uint32_t touched[SLOTS];
 	uint32_t touched_count;
 	uint32_t calls, fail_at;
@@ -100,6 +100,13 @@ static bool call_fails(enum status *status)
 	fake.channel.n = STORE_CHANNEL_FRAMES;
 	*status = fake.fail_status;
 	return true;
+}
+
+/* Another one whenever a test has changed pages itself. */
+generation_t store_generation(const struct store *store)
+{
+	(void)store;
+	return (generation_t){fake.generation};
 }
 
 store_channel_t store_channel(const struct store *store)
@@ -323,6 +330,7 @@ struct space fake_space_new(void)
 	fake.unread = 0;
 	fake.node = 0;
 	fake.operation++;
+	fake.generation++;
 	return (struct space){.store = &fake, .frame_base = fake.frames};
 }
 
@@ -397,6 +405,7 @@ void fake_restore(void)
 	}
 	fake.touched_count = 0;
 	fake.operation++;
+	fake.generation++;
 }
 
 void fake_adopt(void)
@@ -405,6 +414,7 @@ void fake_adopt(void)
 		memcpy(fake.slot[fake.order[i]].kept, slot_data(fake.order[i]), PAGE_SIZE);
 	fake.touched_count = 0;
 	fake.operation++;
+	fake.generation++;
 }
 
 uint64_t fake_pages(uint64_t first, uint64_t end)
@@ -501,6 +511,24 @@ uint64_t fake_random(uint64_t *state)
 	return *state * UINT64_C(2685821657736338717);
 }
 
+enum status fake_destroy(struct space *space, object_t object)
+{
+	struct ended ended;
+	enum status status = object_destroy(space, object, &ended);
+
+	assert_true(status == STATUS_OK ? ended.part[0].object.n == object.n : !ended.count);
+	for (uint32_t i = 0; i < ended.count; i++)
+		assert_true(ended.part[i].record.version);
+	return status;
+}
+
+enum status fake_destroy_step(struct space *space, bool *more)
+{
+	struct ended ended;
+
+	return object_destroy_step(space, more, &ended);
+}
+
 void fake_reclaim(struct space *space)
 {
 	bool more = true;
@@ -508,7 +536,7 @@ void fake_reclaim(struct space *space)
 	for (uint32_t steps = 0; more; steps++) {
 		assert_true(steps < 100000);
 		fake_begin();
-		assert_int_equal(object_destroy_step(space, &more), STATUS_OK);
+		assert_int_equal(fake_destroy_step(space, &more), STATUS_OK);
 	}
 	fake_begin();
 }
@@ -543,34 +571,92 @@ static void record_apart(const struct disk_object *a, const struct disk_object *
 			    b->first_page + b->range_pages <= a->machine.message_page);
 }
 
+static const struct disk_account *account_at(uint32_t object)
+{
+	static const struct disk_account none;
+	const struct disk_account *page =
+		(const void *)fake_page(ACCOUNT_TABLE_PAGE + object / ACCOUNTS_PER_PAGE);
+
+	return page ? page + object % ACCOUNTS_PER_PAGE : &none;
+}
+
+/* How many there are in a list, each living and of that bank. */
+static uint32_t list_length(uint32_t bank, uint32_t head, bool banks)
+{
+	uint32_t count = 0, previous = 0;
+
+	for (uint32_t at = head; at; at = account_at(at)->next) {
+		assert_true(record_at(at)->version && record_at(at)->bank == bank);
+		assert_int_equal(record_at(at)->type == OBJECT_BANK, banks);
+		assert_int_equal(account_at(at)->previous, previous);
+		assert_true(++count < 100000);
+		previous = at;
+	}
+	return count;
+}
+
+static void bank_counted(uint32_t bank, uint32_t end)
+{
+	const struct disk_object *own = record_at(bank);
+	const struct disk_account *account = account_at(bank);
+	uint64_t pages = 0, addresses = 0, objects = 0, listed[2] = {0, 0};
+
+	for (uint32_t i = 1; i < end; i++) {
+		const struct disk_object *record = record_at(i);
+
+		if (record->type == OBJECT_NONE || record->bank != bank)
+			continue;
+		objects++;
+		pages += record->type == OBJECT_BANK ? 1 + record->allowance.limit
+						     : object_charge(record->type, record->size);
+		addresses += record->range_pages;
+		if (record->type == OBJECT_MACHINE)
+			addresses += record->machine.message_pages;
+		if (record->type == OBJECT_BANK)
+			addresses += account_at(i)->address_limit;
+		listed[record->type == OBJECT_BANK] += record->version && i >= OBJECT_FIRST_FREE;
+		if (record->version && own->version)
+			assert_int_equal(record->bank_version,
+					 bank == OBJECT_ROOT_BANK ? 0 : own->version);
+		if (record->type == OBJECT_BANK)
+			assert_int_equal(account_at(i)->depth, account->depth + 1);
+	}
+	assert_int_equal(own->size, pages);
+	assert_int_equal(own->allowance.objects, objects);
+	assert_true(own->size <= own->allowance.limit);
+	if (account->depth || account->address_limit) {
+		assert_int_equal(account->addresses, addresses);
+		assert_true(addresses <= account->address_limit);
+	}
+	assert_int_equal(list_length(bank, account->first_object, false), listed[0]);
+	assert_int_equal(list_length(bank, account->first_bank, true), listed[1]);
+}
+
 void fake_invariants(struct space *space)
 {
 	const struct disk_system *system = (const void *)fake_page(SYSTEM_PAGE);
-	uint64_t charged = 0, objects = 0;
-	struct disk_object bank;
 
+	(void)space;
 	for (uint32_t i = 1; i < system->next_object; i++) {
 		const struct disk_object *record = record_at(i);
 
 		if (record->type == OBJECT_NONE) {
+			static const struct disk_account none;
+
 			assert_int_equal(record->version, 0);
+			assert_memory_equal(account_at(i), &none, sizeof(none));
 			continue;
 		}
 		assert_true(record_valid(record));
 		assert_true(record->version <= system->next_version);
-		if (record->bank) {
-			charged += object_charge(record->type, record->size);
-			objects++;
-		}
+		if (record->type == OBJECT_BANK)
+			bank_counted(i, system->next_object);
+		else if (record->bank)
+			assert_int_equal(record_at(record->bank)->type, OBJECT_BANK);
 		for (uint32_t k = 1; k < system->next_object; k++)
 			if (k != i)
 				record_apart(record, record_at(k));
 	}
-	fake_begin();
-	assert_int_equal(object_read(space, (object_t){OBJECT_ROOT_BANK}, &bank), STATUS_OK);
-	assert_int_equal(bank.size, charged);
-	assert_int_equal(bank.allowance.objects, objects);
-	assert_true(bank.size <= bank.allowance.limit);
 }
 
 /* The view is of what there is now.  Its data is good until the next call of the store. */

@@ -73,10 +73,13 @@ uint64_t fake_random(uint64_t *state);
 
 /* Pages charged to the root bank. */
 uint64_t fake_bank_pages(struct space *space);
-/* Every living or dying object's charge is the bank's sum; ranges are aligned, inside
- * their arena, and do not overlap. */
+/* What each bank counts is the sum over the objects that it pays for, living or dying, and it
+ * lists those that live; ranges are aligned, inside their arena, and do not overlap. */
 void fake_invariants(struct space *space);
 
+/* object_destroy and object_destroy_step, for whom it does not matter what ended. */
+enum status fake_destroy(struct space *space, object_t object);
+enum status fake_destroy_step(struct space *space, bool *more);
 /* Destroys step by step until nothing is dying. */
 void fake_reclaim(struct space *space);
 

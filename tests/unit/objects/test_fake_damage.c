@@ -76,7 +76,7 @@ static void world_build(struct world *world)
 	deadline_insert(space, 99, (object_t){world->machine.object});
 	machine->deadline = 99;
 	fake_begin();
-	assert_int_equal(object_destroy(space, (object_t){world->dying.object}), STATUS_OK);
+	assert_int_equal(fake_destroy(space, (object_t){world->dying.object}), STATUS_OK);
 	fake_begin();
 	fake_save();
 }
@@ -120,9 +120,9 @@ static enum status call_objects(struct world *world, uint32_t pick)
 	case 0:
 		return object_create(space, root_bank, &request, &made);
 	case 1:
-		return object_destroy(space, (object_t){world->machine.object + pick % 8});
+		return fake_destroy(space, (object_t){world->machine.object + pick % 8});
 	case 2:
-		return object_destroy_step(space, &more);
+		return fake_destroy_step(space, &more);
 	case 3:
 		return segment_size_set(space, (object_t){world->segment.object}, pick % 8 * 4000,
 					&more);

@@ -42,7 +42,7 @@ static void put(const struct disk_capability *table, uint32_t slot,
 static void destroy(const struct disk_capability *capability)
 {
 	fake_begin();
-	assert_int_equal(object_destroy(&space, (object_t){capability->object}), STATUS_OK);
+	assert_int_equal(fake_destroy(&space, (object_t){capability->object}), STATUS_OK);
 	fake_begin();
 }
 

@@ -171,7 +171,7 @@ static void test_replaced(void **state)
 	assert_int_equal(place_of(&space, 4), 0);
 	/* A name for what is no more says nothing of its successor. */
 	fake_begin();
-	assert_int_equal(object_destroy(&space, of(&made[1])), STATUS_OK);
+	assert_int_equal(fake_destroy(&space, of(&made[1])), STATUS_OK);
 	fake_reclaim(&space);
 	made[5] = create(&space);
 	assert_int_equal(made[5].object, made[1].object);

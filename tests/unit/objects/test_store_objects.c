@@ -64,6 +64,7 @@ struct model {
 };
 
 struct engine {
+	struct ended ended;
 	struct space space;
 	void *memory, *frames;
 	struct disk_counters counters;
@@ -234,9 +235,9 @@ static void step_destroy(struct engine *engine)
 		RETRY(engine, entry_unlink(&engine->space, (object_t){OBJECT_ROOT_DIRECTORY}, name,
 					   length)),
 		STATUS_OK);
-	assert_int_equal(
-		RETRY(engine, object_destroy(&engine->space, (object_t){capability.object})),
-		STATUS_OK);
+	assert_int_equal(RETRY(engine, object_destroy(&engine->space, (object_t){capability.object},
+						      &engine->ended)),
+			 STATUS_OK);
 	engine->now.alive[pick] = engine->now.alive[--engine->now.count];
 }
 
@@ -311,7 +312,8 @@ static void step_reclaim(struct engine *engine)
 {
 	bool more;
 
-	assert_int_equal(RETRY(engine, object_destroy_step(&engine->space, &more)), STATUS_OK);
+	assert_int_equal(RETRY(engine, object_destroy_step(&engine->space, &more, &engine->ended)),
+			 STATUS_OK);
 }
 
 /* What is alive is exactly what the model says, by capability and by name. */
