@@ -58,7 +58,7 @@ def use_up(machine):
     """Snapshots keep what a program writes again and again, until nothing new finds room,
     and longer; whoever looks on can, all the time."""
     names = []
-    assert "started" in machine.command("run fill 12")
+    assert "started" in machine.command("run -m 13M fill 12")
     machine.command("retention off")
     until(lambda: rounds(machine))
 
@@ -146,10 +146,15 @@ def test_a_bank_that_is_used_up(tmp_path, manifest):
     make_image(image, "64M", manifest=manifest)
     with Machine(image) as machine:
         machine.wait_prompt()
-        assert "started" in machine.command("run fill")
+        machine.command("stop primes")
+        machine.command("banks")  # the shell has grown to what it needs
+        own = machine.command("banks").splitlines()[1].split()
+        # All but the page of the bank itself.
+        left = (int(own[2]) - int(own[1]) - 1) * 4
+        assert "started" in machine.command(f"run -m {left}K fill")
         until(lambda: rounds(machine))
-        assert "allowance" in machine.command("run hello") or "allowance" in machine.command(
-            "echo more > /notes/x")
+        assert "allowance" in machine.command("run hello")
+        assert "allowance" in machine.command("echo more > /notes/x")
         look(machine)
         get_out(machine, [])
 

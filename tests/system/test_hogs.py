@@ -52,7 +52,7 @@ def test_tasks(hog, what, priority):
 
     with Machine(hog, memory=MEMORY_MIB) as machine:
         machine.wait_prompt()
-        machine.command(f"run -n farm -p 7 hog {what} {MACHINES} {priority}")
+        machine.command(f"run -m 64M -n farm -p 7 hog {what} {MACHINES} {priority}")
         wait_for(machine, "log 50", "farm: made", LIMIT_S)
         others_run(machine)
         machine.command("checkpoint")
@@ -70,9 +70,9 @@ def test_who_waits_costs_others_nothing(hog):
     with Machine(hog, arguments=["-icount", "shift=0,sleep=off"]) as machine:
         machine.wait_prompt()
         machine.command("interval 0")
-        machine.command("run -n few -p 7 hog measure 3")
+        machine.command("run -m 128M -n few -p 7 hog measure 3")
         few = wait_for(machine, "log 50", f"few: {pattern}", LIMIT_S)
-        machine.command("run -n many -p 7 hog measure 300")
+        machine.command("run -m 128M -n many -p 7 hog measure 300")
         many = wait_for(machine, "log 50", f"many: {pattern}", LIMIT_S)
         print(f"beside 3: {few.groups()}, beside 300: {many.groups()} instructions")
         for i in 1, 2, 3:
@@ -90,7 +90,7 @@ def test_lives(hog):
     def lives(count):
         with Machine(hog) as machine:
             machine.wait_prompt()
-            machine.command(f"run -n farm{count} hog lives {count}")
+            machine.command(f"run -a 125T -n farm{count} hog lives {count}")
             found = wait_for(machine, "log 50", rf"(?s)(farm{count}: \d+ segments.*)farm{count}: they lived", LIMIT_S)
             runs(machine, "next", 5)
             power_off(machine)
@@ -111,7 +111,7 @@ def test_what_holds_much_ends_at_once(hog):
     with Machine(hog, arguments=["-icount", "shift=0,sleep=off"]) as machine:
         machine.wait_prompt()
         machine.command("interval 0")
-        machine.command("run -n ends -p 7 hog measure 3")
+        machine.command("run -m 128M -n ends -p 7 hog measure 3")
         wait_for(machine, "log 50", r"ends: a message beside", LIMIT_S)
         said = machine.command("log 50")
     ends = re.findall(r"the end of a (\w+) \D*\d+\D* (\d+) ns, \D*\d+ (\d+) ns", said)

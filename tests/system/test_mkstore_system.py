@@ -69,6 +69,29 @@ def test_machines_seen_from_outside(image):
     sound(image)
 
 
+def test_banks_of_programs(image):
+    """Each program has a bank below that of the shell, and what it pays for adds up."""
+    with Machine(image) as machine:
+        machine.wait_prompt()
+        machine.command("run -n second traffic")
+        wait_for(machine, "ps", " second ")
+        machine.command("checkpoint")
+        machine.cut()
+    sound(image)
+    banks = mkstore_json("banks", image)["banks"]
+    (bank,) = (b for b in banks if [m["name"] for m in b["machines"]] == ["second"])
+    assert bank["state"] == "lives" and bank["depth"] > 0
+    assert 0 < bank["pages"] <= bank["limit_pages"]
+    assert bank["pages"] < bank["addresses"] <= bank["limit_addresses"]
+    parent = next(b for b in banks if b["object"] == bank["parent"])
+    assert parent["pages"] > bank["limit_pages"]
+    assert parent["addresses"] > bank["limit_addresses"]
+    assert sum(b["objects"] for b in banks) == mkstore_json("info", image)["objects"]["alive"]
+    text = mkstore("banks", image).stdout
+    indent = "  " * bank["depth"]
+    assert f"\n{indent}{bank['object']} " in text and text.count(" second\n") == 1
+
+
 def test_snapshots_offline(image, tmp_path):
     """Taken, restored and deleted with the system off, worked in with it on."""
     with Machine(image) as machine:

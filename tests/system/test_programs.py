@@ -69,7 +69,7 @@ def test_selftest_beside_others(image):
         machine.wait_prompt()
         machine.command("stop primes")
         for seed in (1, 3):
-            machine.command(f"run hostile 50000 {seed}")
+            machine.command(f"run -m 64M hostile 50000 {seed}")
         for _ in range(2):
             machine.command("run -g selftest")
         wait_for(machine, "log 1000", r"(?s)(selftest: \d+ passed.*){2}")
@@ -122,10 +122,13 @@ def test_hostile_calls(image):
         machine.command("stop primes")
         machine.command("cat /demo/count /notes/welcome > /notes/warm")
         before = steady_objects(machine)
-        machine.command(f"run hostile {calls} {seed | 1}")
+        machine.command(f"run -m 64M hostile {calls} {seed | 1}")
         match = wait_for(machine, "log 1000", r"(\d+) calls by (\d+) machines")
         assert int(match[1]) >= calls
         machine.command("continue primes")
+        # Its bank would end with it, with all that was lost: before that, nothing is.
+        match = wait_for(machine, "log 1000", r"(\d+) objects before, (\d+) behind it")
+        assert match[1] == match[2]
         wait_for(machine, "log 1000", "hostile ended, code 0")
         assert "hostile" not in machine.command("ps")
         wait_for(machine, "store", rf"\b{before} objects")

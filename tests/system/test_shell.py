@@ -198,8 +198,10 @@ def test_run_stop_continue_kill(shell):
     assert "stopped" in shell.command("state second")
     assert "goes on" in shell.command("continue second")
     assert "stopped" not in shell.command("ps")
+    # Its bank stands below the shell's own, and ends with it.
+    assert re.search(r"(?m)^ \d+ +\d+ +4096 .* second$", shell.command("banks"))
     assert "destroyed" in shell.command("kill second")
-    assert "second" not in shell.command("ps")
+    assert "second" not in shell.command("ps") + shell.command("banks")
     assert "no such" in shell.command("run /bin/nothing")
     shell.command("echo no program > /notes/text")
     assert shell.command("run /notes/text").strip() != ""

@@ -55,7 +55,7 @@ def test_wrecks_are_sound(image, seed):
     with Machine(image) as machine:
         machine.wait_prompt()
         machine.command("stop primes")
-        machine.command(f"run -g wreck {seed} {children}")
+        machine.command(f"run -g -m 64M wreck {seed} {children}")
         wait_for(machine, "snapshots", "wreck-18")
         machine.cut()
     with Machine(image) as machine:
@@ -75,7 +75,7 @@ def test_programs_are_sound(image):
     with Machine(image) as machine:
         machine.wait_prompt()
         machine.command("stop primes")
-        machine.command(f"run hostile 60000 {seed}")
+        machine.command(f"run -m 64M hostile 60000 {seed}")
         machine.command("run -g selftest")
         for kind in FAULTS:
             machine.command(f"run -n fault-{kind} fault {kind}")
@@ -93,7 +93,7 @@ def test_programs_are_sound(image):
                 if taken > 5:
                     break
                 ended = told
-                machine.command(f"run hostile 60000 {seed + 2 * ended}")
+                machine.command(f"run -m 64M hostile 60000 {seed + 2 * ended}")
         machine.type("poweroff\r")
         machine.wait_off()
     sound_on_the_way(image, taken)

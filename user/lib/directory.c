@@ -33,6 +33,15 @@ enum status directory_link(struct directory directory, const char *name, uint32_
 	return message_request(directory.slot, DIRECTORY_LINK, &message);
 }
 
+enum status directory_create(struct directory directory, const char *name, uint64_t bytes,
+			     uint64_t bytes_max, uint32_t to)
+{
+	struct message message = {
+		.word = {bytes, bytes_max}, .take = {(uint16_t)to}, MESSAGE_TEXT(name)};
+
+	return message_request(directory.slot, DIRECTORY_CREATE, &message);
+}
+
 enum status directory_unlink(struct directory directory, const char *name)
 {
 	struct message message = {MESSAGE_TEXT(name)};

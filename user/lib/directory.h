@@ -29,6 +29,10 @@ enum status directory_lookup(struct directory directory, const char *name, uint3
 			     enum object_type *type);
 enum status directory_link(struct directory directory, const char *name, uint32_t from,
 			   bool replace);
+/* A new segment under a new name, in our slot `to`.  The bank that pays for the directory pays
+ * for it, too, and it ends with that one; EXISTS, ALLOWANCE. */
+enum status directory_create(struct directory directory, const char *name, uint64_t bytes,
+			     uint64_t bytes_max, uint32_t to);
 enum status directory_unlink(struct directory directory, const char *name);
 /* `to` with slot 0: the same directory. */
 enum status directory_rename(struct directory directory, const char *old_name, struct directory to,

@@ -54,7 +54,7 @@ enum status file_open(struct file *file, const char *path, uint16_t rights)
 	return status;
 }
 
-enum status file_create(struct file *file, uint64_t size_max, bool owned)
+enum status file_create_from(struct file *file, struct bank bank, uint64_t size_max, bool owned)
 {
 	struct segment segment = {slot_take()};
 	enum status status;
@@ -62,7 +62,7 @@ enum status file_create(struct file *file, uint64_t size_max, bool owned)
 	memset(file, 0, sizeof(*file));
 	if (segment.slot == 0)
 		return STATUS_LIMIT;
-	status = bank_segment(OWN_BANK, 0, size_max, segment.slot);
+	status = bank_segment(bank, 0, size_max, segment.slot);
 	if (status != STATUS_OK) {
 		slot_forget(segment.slot);
 		return status;
@@ -73,6 +73,37 @@ enum status file_create(struct file *file, uint64_t size_max, bool owned)
 		table_destroy(OWN_TABLE, segment.slot);
 		slot_give(segment.slot);
 	}
+	return status;
+}
+
+enum status file_create(struct file *file, uint64_t size_max, bool owned)
+{
+	return file_create_from(file, OWN_BANK, size_max, owned);
+}
+
+enum status file_create_named(struct file *file, const char *path, uint64_t size_max)
+{
+	char name[DIRECTORY_NAME];
+	struct directory directory;
+	struct segment segment;
+	enum status status = path_parent(path, &directory, name);
+
+	memset(file, 0, sizeof(*file));
+	if (status != STATUS_OK)
+		return status;
+	segment = SEGMENT(slot_take());
+	status = segment.slot ? directory_create(directory, name, 0, size_max, segment.slot)
+			      : STATUS_LIMIT;
+	if (status == STATUS_OK) {
+		status = file_attach(file, segment, RIGHT_READ | RIGHT_WRITE);
+		if (status != STATUS_OK) {
+			directory_unlink(directory, name);
+			table_destroy(OWN_TABLE, segment.slot);
+		}
+	}
+	if (status != STATUS_OK)
+		slot_give(segment.slot);
+	slot_give(directory.slot);
 	return status;
 }
 

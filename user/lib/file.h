@@ -30,8 +30,13 @@ enum status file_attach(struct file *file, struct segment segment, uint16_t righ
 /* The same by path; WRONG_TYPE when something else than a segment is there. */
 enum status file_open(struct file *file, const char *path, uint16_t rights);
 /* An empty object, attached for writing, that no directory names yet.  If it is
- * `owned`, it ends with this machine or when it is closed. */
+ * `owned`, it ends with this machine or when it is closed; otherwise with the bank, which for
+ * file_create is the own one. */
 enum status file_create(struct file *file, uint64_t size_max, bool owned);
+enum status file_create_from(struct file *file, struct bank bank, uint64_t size_max, bool owned);
+/* An empty object under a new name, attached for writing.  It is paid for by the
+ * bank that pays for the directory, and ends with that one; EXISTS, ALLOWANCE. */
+enum status file_create_named(struct file *file, const char *path, uint64_t size_max);
 /* Detaches and gives the slot back; an owned object is destroyed. */
 void file_close(struct file *file);
 /* Ends an object that nothing names, e.g. after a failure, and closes it. */

@@ -2,6 +2,7 @@
 /*
  * spawn.c - starting a new machine from a program object.  Interface in spawn.h.
  *
+ *   bank of its own, if it is to have one: all else is made from that
  *   program object --plan--> layout --pages--> instance segment
  *   machine: instance attached in runs, capabilities placed, started
  *
@@ -25,6 +26,8 @@ struct spawn_work {
 	struct loader_source source;
 	struct abi_start start;
 	struct file program, instance;
+	struct bank bank;	/* pays for all; the own one, or: */
+	uint32_t own_bank;	/* slot of the new one, 0: none */
 	struct machine machine; /* slot 0: not made yet */
 	uint32_t port;		/* slot, in the same way */
 	uint64_t message_page;
@@ -57,6 +60,34 @@ static enum status spawn_arguments(struct spawn_work *work)
 	return status;
 }
 
+/* In a newly taken slot: what is made there goes with whoever is cleaned up after. */
+static enum status spawn_made(uint32_t *slot, enum status status)
+{
+	if (status == STATUS_OK) {
+		slot_set_new(*slot);
+		return STATUS_OK;
+	}
+	slot_forget(*slot);
+	*slot = 0;
+	return status;
+}
+
+static enum status spawn_bank(struct spawn_work *work)
+{
+	const struct spawn_request *request = work->request;
+
+	work->bank = OWN_BANK;
+	if (!request->bank_pages)
+		return STATUS_OK;
+	work->step = "make a bank for it";
+	work->own_bank = slot_take();
+	if (work->own_bank == 0)
+		return STATUS_LIMIT;
+	work->bank = BANK(work->own_bank);
+	return spawn_made(&work->own_bank, bank_bank(OWN_BANK, request->bank_pages,
+						     request->bank_addresses, work->own_bank));
+}
+
 static enum status spawn_create(struct spawn_work *work)
 {
 	const struct spawn_request *request = work->request;
@@ -64,7 +95,8 @@ static enum status spawn_create(struct spawn_work *work)
 	enum status status;
 
 	work->step = "make a segment for it";
-	status = file_create(&work->instance, work->plan.max_pages * PAGE_SIZE, false);
+	status = file_create_from(&work->instance, work->bank, work->plan.max_pages * PAGE_SIZE,
+				  false);
 	if (status == STATUS_OK)
 		status = file_resize(&work->instance, work->plan.total_pages * PAGE_SIZE);
 	if (status != STATUS_OK)
@@ -73,26 +105,16 @@ static enum status spawn_create(struct spawn_work *work)
 	work->machine.slot = slot_take();
 	if (work->machine.slot == 0)
 		return STATUS_LIMIT;
-	status = bank_machine(OWN_BANK, request->name, request->priority, work->machine.slot,
-			      &work->message_page);
-	if (status != STATUS_OK) {
-		slot_forget(work->machine.slot);
-		work->machine.slot = 0;
+	status = spawn_made(&work->machine.slot,
+			    bank_machine(work->bank, request->name, request->priority,
+					 work->machine.slot, &work->message_page));
+	if (status != STATUS_OK)
 		return status;
-	}
-	slot_set_new(work->machine.slot);
 	work->step = "make its port";
 	work->port = slot_take();
 	if (work->port == 0)
 		return STATUS_LIMIT;
-	status = bank_port(OWN_BANK, queue, work->port);
-	if (status != STATUS_OK) {
-		slot_forget(work->port);
-		work->port = 0;
-		return status;
-	}
-	slot_set_new(work->port);
-	return STATUS_OK;
+	return spawn_made(&work->port, bank_port(work->bank, queue, work->port));
 }
 
 static enum status spawn_fill(struct spawn_work *work)
@@ -128,6 +150,25 @@ static enum status spawn_attach(struct spawn_work *work)
 	return STATUS_OK;
 }
 
+/* Our capability in that slot becomes one of its.  A bank that it may destroy would end with it:
+ * that is for the one that is its own only. */
+static enum status spawn_give(const struct spawn_work *work, uint32_t from, uint32_t to)
+{
+	uint32_t reduced;
+	enum status status;
+
+	if (to != SLOT_BANK)
+		return machine_place(work->machine, from, to);
+	reduced = slot_take();
+	if (reduced == 0)
+		return STATUS_LIMIT;
+	status = table_reduce(OWN_TABLE, from, reduced, RIGHT_READ | RIGHT_CREATE);
+	if (status == STATUS_OK)
+		status = machine_place(work->machine, reduced, to);
+	slot_give(reduced);
+	return status;
+}
+
 static enum status spawn_place(struct spawn_work *work)
 {
 	const struct spawn_request *request = work->request;
@@ -140,12 +181,14 @@ static enum status spawn_place(struct spawn_work *work)
 	for (uint32_t slot = 1; slot < 32 && status == STATUS_OK; slot++) {
 		if (!(request->inherit >> slot & 1))
 			continue;
-		status = machine_place(work->machine, slot, slot);
+		status = spawn_give(work, slot, slot);
 		if (status == STATUS_NO_CAPABILITY)
 			status = STATUS_OK;
 	}
 	for (uint32_t i = 0; i < request->grants && status == STATUS_OK; i++)
-		status = machine_place(work->machine, request->grant[i].from, request->grant[i].to);
+		status = spawn_give(work, request->grant[i].from, request->grant[i].to);
+	if (status == STATUS_OK && work->own_bank)
+		status = machine_place(work->machine, work->own_bank, SLOT_BANK);
 	return status;
 }
 
@@ -158,7 +201,10 @@ static void spawn_clean_up(struct spawn_work *work, bool failed)
 		machine_detach(OWN_MACHINE, work->instance.address);
 		work->instance.attached = false;
 	}
-	if (failed) {
+	if (failed && work->own_bank) {
+		table_destroy(OWN_TABLE, work->own_bank); /* and with it all that is made */
+		slot_give(work->machine.slot);
+	} else if (failed) {
 		if (work->machine.slot)
 			machine_destroy(work->machine);
 		if (work->port)
@@ -169,12 +215,14 @@ static void spawn_clean_up(struct spawn_work *work, bool failed)
 	}
 	slot_give(work->port);
 	slot_give(work->instance.segment.slot);
+	slot_give(work->own_bank);
 }
 
 enum status spawn_machine(const struct spawn_request *request, struct spawned *spawned)
 {
 	static enum status (*const steps[])(struct spawn_work *) = {
-		spawn_plan, spawn_arguments, spawn_create, spawn_fill, spawn_attach, spawn_place,
+		spawn_plan, spawn_arguments, spawn_bank,  spawn_create,
+		spawn_fill, spawn_attach,    spawn_place,
 	};
 	struct spawn_work work;
 	enum status status = STATUS_OK;
@@ -194,5 +242,6 @@ enum status spawn_machine(const struct spawn_request *request, struct spawned *s
 	slot_set_kept(work.machine.slot);
 	spawn_clean_up(&work, status != STATUS_OK);
 	spawned->step = work.step;
+	spawned->no_bank = request->bank_pages && !work.own_bank && status == STATUS_ALLOWANCE;
 	return status;
 }

@@ -41,6 +41,12 @@ enum status table_badge(struct table table, uint32_t from, uint32_t to, uint64_t
 	return table_words(table, TABLE_BADGE, from, to, badge, rights);
 }
 
+enum status table_derive(struct table table, uint32_t from, uint32_t to, uint32_t bank,
+			 uint16_t rights)
+{
+	return table_words(table, TABLE_DERIVE, from, to, bank, rights);
+}
+
 enum status table_info(struct table table, uint32_t slot, struct table_info *info)
 {
 	struct message message = {.word = {slot}};
@@ -98,13 +104,53 @@ enum status bank_directory(struct bank bank, uint32_t to)
 	return bank_create(bank, BANK_DIRECTORY, 0, 0, to);
 }
 
+static void bank_answer_usage(const struct message *message, struct bank_usage *usage)
+{
+	usage->pages = message->word[0];
+	usage->limit = message->word[1];
+	usage->objects = message->word[2];
+	usage->addresses = message->word[3];
+	usage->address_limit = message->word[4];
+}
+
 enum status bank_usage(struct bank bank, struct bank_usage *usage)
 {
 	struct message message = {0};
 	enum status status = message_request(bank.slot, BANK_USAGE, &message);
 
-	usage->pages = message.word[0];
-	usage->limit = message.word[1];
-	usage->objects = message.word[2];
+	bank_answer_usage(&message, usage);
+	return status;
+}
+
+enum status bank_pay_for(struct bank bank, uint32_t slot)
+{
+	struct message message = {.pass = {(uint16_t)slot}};
+
+	return message_request(bank.slot, BANK_ADOPT, &message);
+}
+
+enum status bank_bank(struct bank bank, uint64_t pages, uint64_t addresses, uint32_t to)
+{
+	return bank_create(bank, BANK_BANK, pages, addresses, to);
+}
+
+enum status bank_child(struct bank bank, uint32_t *object, struct bank_usage *usage, uint32_t to)
+{
+	struct message message = {.word = {*object}, .take = {(uint16_t)to}};
+	enum status status = message_request(bank.slot, BANK_NEXT, &message);
+
+	if (status != STATUS_OK)
+		return status;
+	bank_answer_usage(&message, usage);
+	*object = (uint32_t)message.word[5];
+	return STATUS_OK;
+}
+
+enum status bank_payer(struct bank bank, uint32_t object, uint32_t *number, uint32_t to)
+{
+	struct message message = {.word = {object}, .take = {(uint16_t)to}};
+	enum status status = message_request(bank.slot, BANK_OF, &message);
+
+	*number = status == STATUS_OK ? (uint32_t)message.word[5] : 0;
 	return status;
 }

@@ -26,11 +26,20 @@ enum status table_delete(struct table table, uint32_t slot);
 enum status table_reduce(struct table table, uint32_t from, uint32_t to, uint16_t rights);
 enum status table_badge(struct table table, uint32_t from, uint32_t to, uint64_t badge,
 			uint16_t rights);
+/* A copy that ends with the bank in the slot `bank` of the table, which needs CREATE, and so do
+ * copies of it: whoever destroys that bank takes them all back, at once.  One that may pay for
+ * nothing will do; not the first bank, and for a copy of such a copy not one that is neither its
+ * bank nor below that: INVALID. */
+enum status table_derive(struct table table, uint32_t from, uint32_t to, uint32_t bank,
+			 uint16_t rights);
 enum status table_info(struct table table, uint32_t slot, struct table_info *info);
 enum status table_destroy(struct table table, uint32_t slot);
 
 struct bank_usage {
-	uint64_t pages, limit, objects;
+	uint64_t pages, limit; /* that it pays for, at most */
+	uint64_t objects;      /* that it pays for */
+	/* In pages; of the first bank of an older state both 0: not counted. */
+	uint64_t addresses, address_limit;
 };
 
 enum status bank_segment(struct bank bank, uint64_t bytes, uint64_t bytes_max, uint32_t to);
@@ -40,5 +49,17 @@ enum status bank_port(struct bank bank, uint32_t capacity, uint32_t to);
 enum status bank_table(struct bank bank, uint32_t slots, uint32_t to);
 enum status bank_directory(struct bank bank, uint32_t to);
 enum status bank_usage(struct bank bank, struct bank_usage *usage);
+/* A bank that can give so many pages and addresses, which this one [CREATE] sets aside.  Whoever
+ * has DESTROY on it ends all that was made from it, at once: table_destroy. */
+enum status bank_bank(struct bank bank, uint64_t pages, uint64_t addresses, uint32_t to);
+/* From now on this bank [CREATE] pays for the object in the slot [DESTROY], and not who did. */
+enum status bank_pay_for(struct bank bank, uint32_t slot);
+/* The one behind the bank of number *object (0: the first) among those made from this bank,
+ * with what it is charged; *object becomes its number.  NOT_FOUND behind the last; DEAD: it is
+ * none of them any more [CONTROL]. */
+enum status bank_child(struct bank bank, uint32_t *object, struct bank_usage *usage, uint32_t to);
+/* The bank that pays for the object, if that is this one or below it, and its number;
+ * NOT_FOUND [CONTROL]. */
+enum status bank_payer(struct bank bank, uint32_t object, uint32_t *number, uint32_t to);
 
 #endif

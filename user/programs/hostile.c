@@ -142,7 +142,15 @@ static void hostile_fill_page(void)
 
 static bool hostile_is_creation(uint64_t label)
 {
-	return label >> 8 == OBJECT_BANK;
+	return label >> 8 == OBJECT_BANK || label == DIRECTORY_CREATE;
+}
+
+/* Of an operation; those of banks go on from 32. */
+static uint64_t hostile_number(void)
+{
+	uint64_t number = hostile_below(21);
+
+	return number < 18 ? number : number - 18 + (BANK_BANK & 0xff);
 }
 
 static void hostile_choose(struct hostile_registers *r, const struct hostile_shared *shared)
@@ -154,7 +162,7 @@ static void hostile_choose(struct hostile_registers *r, const struct hostile_sha
 
 	r->rdi = hostile_slot();
 	r->rsi = hostile_below(16) == 0 ? hostile_random()
-					: LABEL(hostile_below(OBJECT_TYPES), hostile_below(18));
+					: LABEL(hostile_below(OBJECT_TYPES), hostile_number());
 	for (unsigned i = 0; i < 6; i++)
 		*word[i] = hostile_word(shared);
 	r->r14 = hostile_slots();
@@ -259,16 +267,20 @@ static void hostile_make_victims(struct hostile_run *run)
 		      "make a machine");
 }
 
-/* Only an empty directory can be destroyed. */
+/* Only an empty directory can be destroyed.  What was made in it may have no other name. */
 static void hostile_empty_directory(struct directory directory)
 {
 	static struct directory_item item;
+	uint32_t slot = slot_take();
 
 	item.name[0] = '\0';
 	while (directory_next(directory, &item) == STATUS_OK) {
+		if (directory_lookup(directory, item.name, slot, NULL) == STATUS_OK)
+			table_destroy(OWN_TABLE, slot);
 		directory_unlink(directory, item.name);
 		item.name[0] = '\0';
 	}
+	slot_give(slot);
 }
 
 static void hostile_end_victims(struct hostile_run *run)
@@ -387,17 +399,40 @@ static void hostile_report(const struct hostile_run *run, uint64_t done)
 	log_print("answers by status:%s", line);
 }
 
+/* That the bank pays for. */
+static uint64_t hostile_objects(void)
+{
+	struct bank_usage usage;
+
+	program_check(bank_usage(OWN_BANK, &usage), "ask the bank");
+	return usage.objects;
+}
+
+/* What was destroyed is taken apart by and by; what is lost stays. */
+static uint64_t hostile_objects_left(uint64_t before)
+{
+	uint64_t left = hostile_objects();
+
+	for (unsigned i = 0; i < HOSTILE_PATIENCE && left != before; i++) {
+		clock_sleep_until(clock_uptime() + HOSTILE_POLL_NS);
+		left = hostile_objects();
+	}
+	return left;
+}
+
 static int hostile_parent(uint64_t calls)
 {
 	static struct hostile_run run;
-	uint64_t done = 0;
+	uint64_t done = 0, objects;
 
 	program_check(path_segment("/bin/hostile", &run.program), "find /bin/hostile");
 	program_check(file_create(&run.shared, PAGE_SIZE, true), "make a shared segment");
 	program_check(file_resize(&run.shared, PAGE_SIZE), "make a shared segment");
+	objects = hostile_objects();
 	while (done < calls)
 		done += hostile_run_child(&run);
 	hostile_report(&run, done);
+	log_print("%lu objects before, %lu behind it", objects, hostile_objects_left(objects));
 	return 0;
 }
 

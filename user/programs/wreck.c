@@ -2,7 +2,7 @@
 /*
  * wreck.c - takes away what others stand on, and keeps the states that come of it.
  *
- *	wreck SEED CHILDREN	needs the store: run -g
+ *	wreck SEED CHILDREN	needs the store: run -g; it stays, and so does all that is left
  *
  * Child machines make objects of all types, let them refer to each other in every way
  * there is, and destroy them in any order: their own tables, ports that hold messages
@@ -67,26 +67,30 @@ static uint32_t wreck_one(enum object_type type)
 
 static void wreck_create(void)
 {
+	struct bank bank = wreck_below(3) ? OWN_BANK : BANK(wreck_one(OBJECT_BANK));
 	uint32_t slot = wreck_any();
 	uint64_t message_page;
 
 	if (wreck_below(4))
 		table_destroy(OWN_TABLE, slot);
-	switch (wreck_below(5)) {
+	switch (wreck_below(6)) {
 	case 0:
-		bank_segment(OWN_BANK, wreck_below(4 * PAGE_SIZE), 4 * PAGE_SIZE, slot);
+		bank_segment(bank, wreck_below(4 * PAGE_SIZE), 4 * PAGE_SIZE, slot);
 		break;
 	case 1:
-		bank_port(OWN_BANK, 1 + (uint32_t)wreck_below(4), slot);
+		bank_port(bank, 1 + (uint32_t)wreck_below(4), slot);
 		break;
 	case 2:
-		bank_table(OWN_BANK, 1 + (uint32_t)wreck_below(100), slot);
+		bank_table(bank, 1 + (uint32_t)wreck_below(100), slot);
 		break;
 	case 3:
-		bank_directory(OWN_BANK, slot);
+		bank_directory(bank, slot);
+		break;
+	case 4:
+		bank_bank(bank, wreck_below(64), wreck_below(1024), slot);
 		break;
 	default:
-		bank_machine(OWN_BANK, "wrecked", (uint32_t)wreck_below(5), slot, &message_page);
+		bank_machine(bank, "wrecked", (uint32_t)wreck_below(5), slot, &message_page);
 		break;
 	}
 }
@@ -381,6 +385,8 @@ static int wreck_parent(uint64_t children)
 		wreck_watch(*place);
 	}
 	log_print("%lu children, %lu snapshots", children, snapshots);
+	/* What the children have left would end with it: its bank pays for that. */
+	clock_sleep_until(UINT64_MAX / 2);
 	return 0;
 }
 

@@ -12,11 +12,15 @@
 #include "user/lib/service.h"
 #include "user/lib/slot.h"
 #include "user/lib/spawn.h"
+#include "user/lib/table.h"
 #include "base/text.h"
 #include "user/shell/columns.h"
 #include "user/shell/terminal.h"
 
 #define MACHINES_PRIORITY 5u /* of what `run` starts */
+/* What its bank can give, in pages: 16 MiB, and addresses for 256 GiB. */
+#define MACHINES_PAGES	   UINT64_C(4096)
+#define MACHINES_ADDRESSES (UINT64_C(1) << 26)
 
 static const char *machines_state(const struct abi_machine_info *info)
 {
@@ -181,7 +185,19 @@ bool command_state(int argc, char **argv)
 
 /* ---- control --------------------------------------------------------------------- */
 
-/* One operation on one machine that is not the shell. */
+/* One that is not the shell. */
+static bool machines_find_other(const char *command, const char *what,
+				struct abi_machine_info *info, struct machine *machine)
+{
+	if (!machines_find(command, what, info, machine))
+		return false;
+	if (!machines_is_self(info))
+		return true;
+	slot_give(machine->slot);
+	return shell_complain(command, "that is this shell; nobody could undo it");
+}
+
+/* One operation on one machine. */
 static bool machines_control(const char *command, const char *what,
 			     enum status (*operation)(struct machine machine), const char *done)
 {
@@ -189,12 +205,8 @@ static bool machines_control(const char *command, const char *what,
 	enum status status;
 	struct machine machine;
 
-	if (!machines_find(command, what, &info, &machine))
+	if (!machines_find_other(command, what, &info, &machine))
 		return false;
-	if (machines_is_self(&info)) {
-		slot_give(machine.slot);
-		return shell_complain(command, "that is this shell; nobody could undo it");
-	}
 	status = operation(machine);
 	slot_give(machine.slot);
 	if (status != STATUS_OK)
@@ -223,10 +235,69 @@ bool command_continue(int argc, char **argv)
 	return machines_control("continue", argv[1], machine_continue, "goes on");
 }
 
+/* The machine and the bank that pays for it, with all that this pays for, unless it is the shell's
+ * own: then the machine alone. */
+static enum status machines_end(struct machine machine, struct banks_machines *others)
+{
+	struct table_info held;
+	struct bank bank;
+	enum status status = table_info(OWN_TABLE, machine.slot, &held);
+
+	memset(others, 0, sizeof(*others));
+	if (status != STATUS_OK || !(held.rights & RIGHT_DESTROY) ||
+	    banks_of(held.object, &bank) != STATUS_OK)
+		return machine_destroy(machine);
+	/* If it lives still, the bank is that of this machine, not of a later one of its number. */
+	status = table_info(OWN_TABLE, machine.slot, &held);
+	if (status == STATUS_OK && !held.alive)
+		status = STATUS_DEAD;
+	if (status == STATUS_OK)
+		status = banks_end(bank, held.object, others);
+	slot_give(bank.slot);
+	return status == STATUS_NO_RIGHT ? machine_destroy(machine) : status;
+}
+
+/* What is no machine may be the number of a bank, whose machines may all have ended. */
+static bool machines_kill_bank(const char *what, bool *killed)
+{
+	struct banks_machines ended;
+	struct bank bank;
+	uint64_t number;
+	enum status status;
+
+	*killed = quantity_parse(what, QUANTITY_ANY, &number) && number < OBJECT_MAX &&
+		  banks_find((uint32_t)number, &bank) == STATUS_OK;
+	if (!*killed)
+		return false;
+	status = banks_end(bank, 0, &ended);
+	slot_give(bank.slot);
+	if (status != STATUS_OK)
+		return shell_error("kill", what, status);
+	terminal_print("bank %lu destroyed, and %s%s\n", number,
+		       ended.count ? "with it " : "no machine with it", ended.text);
+	return true;
+}
+
 bool command_kill(int argc, char **argv)
 {
+	struct banks_machines others;
+	struct abi_machine_info info;
+	struct machine machine;
+	enum status status;
+	bool killed, done;
+
 	(void)argc;
-	return machines_control("kill", argv[1], machine_destroy, "destroyed");
+	done = machines_kill_bank(argv[1], &killed);
+	if (killed || !machines_find_other("kill", argv[1], &info, &machine))
+		return done;
+	status = machines_end(machine, &others);
+	slot_give(machine.slot);
+	if (status != STATUS_OK)
+		return shell_error("kill", argv[1], status);
+	terminal_print("machine %u %.*s destroyed\n", info.object, (int)MACHINE_NAME, info.name);
+	if (others.count)
+		terminal_print("with its bank %u more: %s\n", others.count, others.text);
+	return true;
 }
 
 /* ---- run -------------------------------------------------------------------------- */
@@ -254,6 +325,81 @@ static uint32_t machines_own_priority(void)
 	return machine_info(OWN_MACHINE, &self) == STATUS_OK ? self.priority : MACHINES_PRIORITY;
 }
 
+/* How large a bank is, in pages; 0: a complaint was made. */
+static uint64_t machines_size(const char *option, const char *text)
+{
+	uint64_t bytes;
+
+	if (quantity_parse(text, QUANTITY_ANY, &bytes) && bytes)
+		return (bytes - 1) / PAGE_SIZE + 1;
+	shell_complain("run",
+		       "%s %s: a size is a number above 0, like 16M: bytes, or with K, M, G or T",
+		       option, text);
+	return 0;
+}
+
+/* What of the shell's bank is not given away yet. */
+static void machines_left(uint64_t *pages, uint64_t *addresses)
+{
+	struct bank_usage usage = {0};
+
+	*pages = *addresses = 0;
+	if (bank_usage(OWN_BANK, &usage) != STATUS_OK)
+		return;
+	if (usage.limit > usage.pages)
+		*pages = usage.limit - usage.pages;
+	if (usage.address_limit > usage.addresses)
+		*addresses = usage.address_limit - usage.addresses;
+	else if (!usage.address_limit)
+		*addresses = UINT64_MAX; /* not counted */
+}
+
+/* What was not asked for: enough for most, and never more than a quarter of what there is. */
+static void machines_bank_default(struct spawn_request *request)
+{
+	uint64_t pages, addresses;
+
+	machines_left(&pages, &addresses);
+	if (!request->bank_pages) {
+		request->bank_pages = pages / 4 < MACHINES_PAGES ? pages / 4 : MACHINES_PAGES;
+		request->bank_pages += !request->bank_pages; /* too little, and it is said so */
+	}
+	if (!request->bank_addresses) {
+		request->bank_addresses = MACHINES_ADDRESSES;
+		if (request->bank_pages > MACHINES_ADDRESSES / 2)
+			request->bank_addresses = 2 * request->bank_pages;
+		if (request->bank_addresses > addresses / 4)
+			request->bank_addresses = addresses / 4;
+	}
+}
+
+/* Why there was not enough, and what to do. */
+static bool machines_allowance(const char *program, const struct spawn_request *request,
+			       const struct spawned *spawned)
+{
+	char bank[PRINT_SIZE], range[PRINT_SIZE], left[PRINT_SIZE], free[PRINT_SIZE];
+	uint64_t pages, addresses;
+
+	machines_left(&pages, &addresses);
+	print_bytes(request->bank_pages * PAGE_SIZE, bank);
+	print_bytes(request->bank_addresses * PAGE_SIZE, range);
+	print_bytes(pages * PAGE_SIZE, left);
+	print_bytes(addresses > UINT64_MAX / PAGE_SIZE ? UINT64_MAX : addresses * PAGE_SIZE, free);
+	if (spawned->no_bank)
+		return shell_complain(
+			"run",
+			"%s: its bank of %s, with addresses for %s, is beyond the allowance: "
+			"%s are left, and addresses for %s; `banks` shows who has the rest, "
+			"-m and -a ask for less",
+			program, bank, range, left, free);
+	return shell_complain(
+		"run",
+		"%s: cannot %s: its bank's allowance of %s, with addresses for %s, does not "
+		"suffice; -m and -a give more, of which %s are left, and addresses for "
+		"%s (`banks`)",
+		program, spawned->step, bank, range, left, free);
+}
+
 /* Reads the options; *at is left at the program.  False: a complaint was made. */
 static bool machines_run_options(int argc, char **argv, int *at, struct spawn_request *request)
 {
@@ -265,6 +411,14 @@ static bool machines_run_options(int argc, char **argv, int *at, struct spawn_re
 			request->inherit |= 1u << SLOT_STORE | 1u << SLOT_SYSTEM;
 		} else if (text_equal(option, "-n") && *at + 1 < argc) {
 			request->name = argv[++*at];
+		} else if (text_equal(option, "-m") && *at + 1 < argc) {
+			request->bank_pages = machines_size(option, argv[++*at]);
+			if (!request->bank_pages)
+				return false;
+		} else if (text_equal(option, "-a") && *at + 1 < argc) {
+			request->bank_addresses = machines_size(option, argv[++*at]);
+			if (!request->bank_addresses)
+				return false;
 		} else if (text_equal(option, "-p") && *at + 1 < argc) {
 			if (!quantity_parse(argv[++*at], QUANTITY_ANY, &priority) ||
 			    priority > machines_own_priority())
@@ -318,8 +472,11 @@ bool command_run(int argc, char **argv)
 	}
 	request.arguments = argc - at - 1;
 	request.argument = argv + at + 1;
+	machines_bank_default(&request);
 	status = spawn_machine(&request, &spawned);
 	slot_give(request.program.slot);
+	if (status == STATUS_ALLOWANCE)
+		return machines_allowance(argv[at], &request, &spawned);
 	if (status == STATUS_FORMAT)
 		return shell_complain("run", "%s: %s", argv[at], spawned.step);
 	if (status != STATUS_OK)

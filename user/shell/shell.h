@@ -119,6 +119,25 @@ bool past_ls(uint64_t snapshot, const char *path);
 bool past_cat(uint64_t snapshot, const char *path);
 bool past_cp(uint64_t snapshot, const char *from, const char *to);
 
+/* banks.c */
+bool command_banks(int argc, char **argv);
+
+/* Machines, the first few by number and name. */
+#define BANKS_NAMES 4u
+struct banks_machines {
+	uint32_t count;
+	size_t length;
+	char text[BANKS_NAMES * (MACHINE_NAME + 14u) + 24u];
+};
+/* The bank that pays for the object, in a newly taken slot; NOT_FOUND: that is the shell's own,
+ * NO_RIGHT: the shell's own does not tell. */
+struct bank;
+enum status banks_of(uint32_t object, struct bank *bank);
+/* The bank of that number, if it is below the shell's own, in a newly taken slot. */
+enum status banks_find(uint32_t number, struct bank *bank);
+/* Destroys the bank: `others` are the machines that end with it, beside `but` (0: none). */
+enum status banks_end(struct bank bank, uint32_t but, struct banks_machines *others);
+
 /* machines.c */
 bool command_ps(int argc, char **argv);
 bool command_state(int argc, char **argv);

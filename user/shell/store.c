@@ -243,7 +243,7 @@ static void store_print_space(const struct store_statistics *store)
 			       store->pages_written, store->extent_sectors * 100 / full);
 }
 
-/* What all objects together may use, and what they do. */
+/* What the shell's bank has given, and set aside for programs. */
 static void store_print_bank(void)
 {
 	char used[PRINT_SIZE], limit[PRINT_SIZE];
@@ -251,9 +251,10 @@ static void store_print_bank(void)
 
 	if (bank_usage(OWN_BANK, &usage) != STATUS_OK)
 		return;
-	terminal_print("bank         %lu objects charged with %s, of %s\n", usage.objects,
-		       print_bytes(usage.pages * PAGE_SIZE, used),
-		       print_bytes(usage.limit * PAGE_SIZE, limit));
+	terminal_print(
+		"bank         %s of %s taken or set aside (`banks`), %lu objects of its own\n",
+		print_bytes(usage.pages * PAGE_SIZE, used),
+		print_bytes(usage.limit * PAGE_SIZE, limit), usage.objects);
 }
 
 static void store_print_commits(const struct store_statistics *store, uint64_t now_ns)

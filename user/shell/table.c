@@ -51,9 +51,12 @@ const struct shell_command shell_commands[] = {
 	 command_ps},
 	{"state", "MACHINE", "all about one machine",
 	 "MACHINE is a number or a name, as `ps` shows them.", 1, 1, command_state},
-	{"run", "[-p PRIORITY] [-n NAME] [-g] PROGRAM [ARGUMENT]...", "start a program",
-	 "PROGRAM is a path, or a name in /bin. The new machine has the bank, the root\n"
-	 "directory, log and clock; with -g also store and system. Priorities are\n"
+	{"run", "[-m SIZE] [-a SIZE] [-p PRIORITY] [-n NAME] [-g] PROGRAM [ARGUMENT]...",
+	 "start a program",
+	 "PROGRAM is a path, or a name in /bin. The new machine has a bank of its own, the root\n"
+	 "directory, log and clock; with -g also store and system. -m: what the bank can give,\n"
+	 "like 64M, normally 16M; -a: for how much it has addresses, normally 256G. All that the\n"
+	 "program makes is paid for by that bank and ends with it. Priorities are\n"
 	 "0 (lowest) to 8, the shell's own, normally 5. What it says is in the log.",
 	 1, -1, command_run},
 	{"stop", "MACHINE", "hold a machine where it is", NULL, 1, 1, command_stop},
@@ -61,7 +64,15 @@ const struct shell_command shell_commands[] = {
 	 "One that has faulted tries the same instruction again.  Without a machine: after a boot\n"
 	 "in safe mode, all that were there go on.",
 	 0, 1, command_continue},
-	{"kill", "MACHINE", "destroy a machine", NULL, 1, 1, command_kill},
+	{"kill", "MACHINE|BANK", "destroy a machine, or a bank",
+	 "The bank that pays for it goes, too, with all machines that it pays for: what the "
+	 "program\n"
+	 "has started, and who has started it from the same bank.  BANK is a number from `banks`.",
+	 1, 1, command_kill},
+	{"banks", "", "who may take how much",
+	 "Each below the one that it was made from: pages (4 KiB) charged and at most, objects,\n"
+	 "pages of addresses taken and at most, and the machines that it pays for.",
+	 0, 0, command_banks},
 	{"checkpoint", "", "make everything durable now", NULL, 0, 0, command_checkpoint},
 	{"snapshot", "NAME", "keep the present state",
 	 "1 to 63 bytes; one with spaces in it is put into quotation marks.", 1, 1,

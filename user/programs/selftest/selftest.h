@@ -51,5 +51,6 @@ void selftest_replies(void);
 void selftest_clock(void);
 void selftest_log(void);
 void selftest_services(void);
+void selftest_banks(void);
 
 #endif
