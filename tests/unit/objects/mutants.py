@@ -441,6 +441,7 @@ def run_fault(number, objects):
     name, text, replacement = FAULTS[number]
     path = BUILD / "objects" / name
     sound = path.read_text()
+    compiled_sound = (BUILD / f"{path.stem}.o").read_bytes()
     if text not in sound:
         print(f"{number}: does not apply: {name} has no {text!r}")
         return False
@@ -448,7 +449,7 @@ def run_fault(number, objects):
     compiled = compile_file(path, path.stem + ".o")
     noticed = failing_test(objects) if compiled else None
     path.write_text(sound)
-    compile_file(path, path.stem + ".o")
+    (BUILD / f"{path.stem}.o").write_bytes(compiled_sound)
     print(f"{number}: {noticed or 'SURVIVED'}: {name} {text!r}", flush=True)
     return noticed is not None
 

@@ -158,6 +158,27 @@ static void test_of(void **state)
 	assert_int_equal(bank_of(&space, root, of(&segment), &bank), STATUS_NOT_FOUND);
 }
 
+/* What is remembered is of the present, and says nothing of a snapshot. */
+static void test_remembered(void **state)
+{
+	static uint8_t kept[SPACE_KEPT][PAGE_SIZE];
+	struct disk_capability bank = bank_make(root, 100, 100), segment;
+	struct disk_object record, *writable;
+
+	(void)state;
+	segment = make(of(&bank), &requests[0]);
+	assert_int_equal(object_read(&space, of(&segment), &record), STATUS_OK);
+	assert_int_equal(record_prepare(&space, of(&bank), &writable), STATUS_OK);
+	writable->version = 0; /* behind the back of whoever remembers */
+	fake_begin();
+	space.kept = kept;
+	space.kept_pages = 0;
+	space.view = (struct store_view *)(void *)&space; /* something */
+	assert_int_equal(object_read(&space, of(&segment), &record), STATUS_DEAD);
+	space.view = NULL;
+	assert_int_equal(object_read(&space, of(&segment), &record), STATUS_OK);
+}
+
 /* A bit for each bank above, and none for the first. */
 static void test_bits(void **state)
 {
@@ -528,6 +549,7 @@ int main(void)
 		cmocka_unit_test_setup(test_depth, begin),
 		cmocka_unit_test_setup(test_next, begin),
 		cmocka_unit_test_setup(test_of, begin),
+		cmocka_unit_test_setup(test_remembered, begin),
 		cmocka_unit_test_setup(test_bits, begin),
 		cmocka_unit_test_setup(test_derive, begin),
 		cmocka_unit_test_setup(test_derive_known, begin),
