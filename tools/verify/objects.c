@@ -94,6 +94,31 @@ static bool verify_objects_between(uint64_t value, uint64_t least, uint64_t most
 	return value >= least && value <= most;
 }
 
+/* As many as the table has pages for, if more are said to have been made: what is damaged does
+ * not say how much memory is needed.  Where the map cannot be read, all of them. */
+static uint32_t verify_objects_made(struct verify_objects *objects)
+{
+	uint32_t said = objects->system.next_object;
+	uint64_t end = OBJECT_TABLE_PAGE + (said + OBJECTS_PER_PAGE - 1) / OBJECTS_PER_PAGE, pages;
+	page_t page = {OBJECT_TABLE_PAGE}, last = page;
+	enum status status;
+
+	for (;; page.n++) {
+		status = verify_space_next(objects->verify, &objects->space, page, &page);
+		if (status != STATUS_OK || page.n >= end)
+			break;
+		last = page;
+	}
+	pages = last.n + 1 - OBJECT_TABLE_PAGE;
+	if ((status != STATUS_OK && status != STATUS_NOT_FOUND) || pages * OBJECTS_PER_PAGE >= said)
+		return said;
+	verify_objects_report(objects, SYSTEM_PAGE,
+			      "objects up to %" PRIu32
+			      " were handed out, the table ends at %" PRIu64,
+			      said - 1, pages * OBJECTS_PER_PAGE - 1);
+	return (uint32_t)(pages * OBJECTS_PER_PAGE);
+}
+
 /* False: nothing can be checked without what is wrong. */
 static bool verify_objects_system(struct verify_objects *objects)
 {
@@ -129,7 +154,7 @@ static bool verify_objects_system(struct verify_objects *objects)
 				      "version %" PRIu64 " was handed out, the commit record knows "
 				      "of %" PRIu64 " only",
 				      system->next_version, objects->version_floor);
-	objects->objects = system->next_object;
+	objects->objects = verify_objects_made(objects);
 	return true;
 }
 

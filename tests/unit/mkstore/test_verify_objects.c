@@ -100,6 +100,7 @@ FAULT(system_transient_object, system_of(host)->transient[0].object = 4000000)
 FAULT(system_transient_reserve, system_of(host)->transient[2].reserved = 1)
 FAULT(system_resume, system_of(host)->resume[3].object = 4000000)
 FAULT(system_fewer_objects, system_of(host)->next_object--)
+FAULT(system_more_objects, system_of(host)->next_object = OBJECT_MAX)
 FAULT(table_tail, record_of(host, (object_t){60})->type = OBJECT_PORT)
 FAULT(free_list_short, system_of(host)->free_object = 0)
 FAULT(free_list_living, system_of(host)->free_object = made.port.n)
@@ -232,6 +233,7 @@ static const struct fault faults[] = {
 	FAULT_ROW(system_transient_reserve, "to go"),
 	FAULT_ROW(system_resume, "told of a resume"),
 	FAULT_ROW(system_fewer_objects, "objects free"),
+	FAULT_ROW(system_more_objects, "the table ends at"),
 	FAULT_ROW(table_tail, "goes on behind"),
 	FAULT_ROW(free_list_short, "objects free"),
 	FAULT_ROW(free_list_living, "objects free"),
