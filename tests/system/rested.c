@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rested.c - makes a space as version 1 would have left it with its arenas used up: without
- * a map of ranges, and all that is free at rest in the quarantine.
+ * accounts and a map of ranges, and all that is free at rest in the quarantine.
  *
  *     rested IMAGE
  */
@@ -65,7 +65,8 @@ static enum status make_old(struct host *host)
 	system->kernel_next = TREE_ARENA_PAGE;
 	system->user_next = USER_ARENA_END;
 	system->version = 1;
-	if (host_clear(host, RANGE_USER_ROOT, OBJECT_TABLE_PAGE) != STATUS_OK)
+	if (host_clear(host, RANGE_USER_ROOT, OBJECT_TABLE_PAGE) != STATUS_OK ||
+	    host_clear(host, ACCOUNT_TABLE_PAGE, READY_BITMAP_PAGE) != STATUS_OK)
 		abort();
 	return host_finish(host);
 }

@@ -216,6 +216,8 @@ def test_kill_leaves_nothing(tenant, words, others):
         assert banks(machine)[OWN].figures() == before
         machine.command(f"run -n victim tenant {words} save")
         said(machine, "victim", "stays")
+        if "guest" in words:
+            said(machine, "guest", "ended")
         # Of what is below there is a helper, too.
         count = words.count("helper") + 2 * words.count("below")
         wait_for(machine, "log 100", rf"(?s)((below|helper): stays.*){{{count}}}", LIMIT_S)
@@ -359,10 +361,10 @@ def test_a_shell_without_the_right(tenant):
     verify(tenant)
 
 
-def test_taken_back(image):
+def test_taken_back(tenant):
     """Memory that is attached through a capability is withdrawn when the bank ends from which that
     hangs, and so is what the bank has paid for: who goes on writing there stands."""
-    with Machine(image) as machine:
+    with Machine(tenant) as machine:
         begin(machine)
         for word in "derived", "paid":
             machine.command(f"run -n {word} tenant {word}")

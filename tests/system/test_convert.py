@@ -115,7 +115,7 @@ def test_without_map_of_ranges(rested):
     verify(rested)
     assert ranges(rested) == (1, True)
     session(rested, "first", "fresh")
-    assert ranges(rested) == (2, False)
+    assert ranges(rested) == (3, False)
     assert cat(rested, "/notes/first").strip() == "first"
 
 
@@ -123,5 +123,5 @@ def test_put_without_map_of_ranges(rested):
     mkstore("mkdir", rested, "/made")
     mkstore("put", rested, "README.md", "/made/readme")
     verify(rested)
-    assert ranges(rested) == (2, False)
+    assert ranges(rested) == (3, False)
     session(rested, "first", "fresh")
