@@ -89,7 +89,7 @@ SIM_TURNS = {
 # Executions of each fuzzer in `make test`: the fast ones make up the number.
 FUZZ_RUNS = {
     "store": 120000,
-    "objects": 50000,
+    "objects": 30000,
     "decode": 600000,
     "stream": 300000,
     "manifest": 450000,
