@@ -54,7 +54,7 @@ static enum status bank_create(struct service *service)
 static enum status usage_answer(struct service *service, object_t bank,
 				const struct disk_object *record)
 {
-	struct disk_account account;
+	struct disk_account account = {.next = 0}; /* told also when it cannot be read */
 	enum status status = account_read(&kernel.space, bank, &account);
 
 	service->word[0] = record->size;
