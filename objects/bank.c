@@ -236,8 +236,7 @@ enum status bank_credit_prepare(struct space *space, object_t bank, uint64_t add
 	if (status != STATUS_OK || !addresses)
 		return status;
 	status = account_prepare(space, bank, &account);
-	return status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient) ? STATUS_OK
-										    : status;
+	return space_lost(space, status) ? STATUS_OK : status;
 }
 
 void bank_charge(struct space *space, object_t bank, uint64_t pages, uint64_t addresses,
@@ -305,8 +304,7 @@ static enum status neighbour_prepare(struct space *space, const struct disk_syst
 	if (!neighbour || neighbour >= system->next_object)
 		return STATUS_OK;
 	status = account_prepare(space, (object_t){neighbour}, &account);
-	return status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient) ? STATUS_OK
-										    : status;
+	return space_lost(space, status) ? STATUS_OK : status;
 }
 
 enum status bank_list_prepare(struct space *space, const struct disk_system *system, object_t bank,
@@ -389,8 +387,7 @@ static enum status list_find(struct space *space, object_t bank, uint32_t index,
 /* That list leads to nothing, or nowhere any more. */
 static bool left_none(const struct space *space, enum status status)
 {
-	return status == STATUS_NOT_FOUND || status == STATUS_CORRUPT ||
-	       (status == STATUS_IO && !space->patient);
+	return status == STATUS_NOT_FOUND || space_lost(space, status);
 }
 
 enum status bank_left(struct space *space, object_t bank, object_t *object,

@@ -74,8 +74,7 @@ static enum status destruction_last(struct space *space, struct destruction *des
 	if (status == STATUS_OK && !record->version && record->type && !record->next_free &&
 	    record_valid(record))
 		destruction->last = last;
-	if (status == STATUS_CORRUPT || status == STATUS_NOT_FOUND ||
-	    (status == STATUS_IO && !space->patient))
+	if (status == STATUS_NOT_FOUND || space_lost(space, status))
 		return STATUS_OK;
 	return status;
 }
@@ -165,8 +164,7 @@ static enum status left_end(struct space *space, object_t object, const struct d
 
 	if (record->type == OBJECT_DIRECTORY && record->size)
 		status = entry_unlink_first(space, object);
-	if (status == STATUS_NOT_FOUND || status == STATUS_CORRUPT ||
-	    (status == STATUS_IO && !space->patient))
+	if (status == STATUS_NOT_FOUND || space_lost(space, status))
 		return object_destroy(space, object, ended);
 	return status;
 }
@@ -180,7 +178,7 @@ static enum status left_pass(struct space *space, object_t object, const struct 
 
 	if (status == STATUS_OK)
 		status = bank_unlist_prepare(space, system, object, record);
-	if (status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient))
+	if (space_lost(space, status))
 		return STATUS_NOT_FOUND;
 	if (status != STATUS_OK)
 		return status;
@@ -202,7 +200,7 @@ static enum status bank_end_step(struct space *space, object_t bank, struct ende
 	space->ends_bank = true;
 	status = left_end(space, object, &record, ended);
 	space->ends_bank = false;
-	if (status != STATUS_CORRUPT && (status != STATUS_IO || space->patient))
+	if (!space_lost(space, status))
 		return status;
 	/* It cannot be ended for damage: those behind it can. */
 	return left_pass(space, object, &record);
@@ -270,7 +268,7 @@ static enum status destruction_clear(struct space *space, object_t object,
 	if (status == STATUS_OK && *cleared && second.pages)
 		status = range_clear_step(space, second.first, second.first + second.pages, cleared,
 					  &damage);
-	if (status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient))
+	if (space_lost(space, status))
 		status = destruction_pass(space, object, damage);
 	return status;
 }
@@ -283,7 +281,7 @@ static enum status destruction_give_prepare(struct space *space, struct range *r
 	if (!range->pages)
 		return STATUS_OK;
 	status = range_give_prepare(space, range->first, range->pages);
-	if (status != STATUS_CORRUPT && (status != STATUS_IO || space->patient))
+	if (!space_lost(space, status))
 		return status;
 	range->pages = 0;
 	return STATUS_OK;
@@ -327,7 +325,7 @@ static enum status destruction_finish(struct space *space, object_t object)
 	if (record->type == OBJECT_BANK)
 		status = account_prepare(space, object, &own);
 	/* One that is damaged gives no addresses back. */
-	if (status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient)) {
+	if (space_lost(space, status)) {
 		own = NULL;
 		status = STATUS_OK;
 	}

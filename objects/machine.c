@@ -263,7 +263,7 @@ static enum status machine_own_add(struct space *space, struct destruction *dest
 		return destruction_add_owned(space, destruction, &own, type, RIGHT_DESTROY);
 	return status == STATUS_NO_CAPABILITY || status == STATUS_DEAD ||
 			       status == STATUS_INVALID || status == STATUS_WRONG_TYPE ||
-			       status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient)
+			       space_lost(space, status)
 		       ? STATUS_OK
 		       : status;
 }
@@ -291,7 +291,7 @@ static enum status machine_destroy_prepare(struct space *space, struct destructi
 				status = destruction_add_owned(space, destruction,
 							       &machine->attachments[i].segment,
 							       OBJECT_SEGMENT, 0);
-	} else if (status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient)) {
+	} else if (space_lost(space, status)) {
 		status = STATUS_OK;
 	}
 	if (status == STATUS_OK && destruction->deadline)

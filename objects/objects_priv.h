@@ -36,6 +36,12 @@ const void *space_resident(struct space *space, page_t page);
 /* Zeros, as what is absent? */
 bool space_blank(const void *data);
 void *space_writable(struct space *space, page_t page);
+/* Is the page that was asked for damaged, or given up?  Then what can be done without it is. */
+static inline bool space_lost(const struct space *space, enum status status)
+{
+	return status == STATUS_CORRUPT || (status == STATUS_IO && !space->patient);
+}
+
 /* Forgets what an earlier operation had prepared. */
 void space_operation_note(struct space *space);
 

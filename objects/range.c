@@ -48,8 +48,7 @@ static enum status range_unused(struct space *space, uint64_t first, uint64_t pa
 
 	if (status == STATUS_OK && space_blank(page))
 		return STATUS_OK;
-	if (status != STATUS_OK && status != STATUS_CORRUPT &&
-	    (status != STATUS_IO || space->patient))
+	if (status != STATUS_OK && !space_lost(space, status))
 		return status;
 	/* What hangs on one damaged node of the store's map goes at once. */
 	given_up = range_give_up(space, first, pages < STORE_NODE_PAGES ? pages : STORE_NODE_PAGES);

@@ -499,7 +499,7 @@ enum status range_find(struct space *space, enum range_arena arena, uint64_t pag
 	/* One page of the map that cannot be read, or does not hold what was promised, must not
 	 * keep everybody from creating. */
 	for (uint32_t i = 0; i < GIVE_UP_MAX && level < map_top(arena); i++) {
-		if (status != STATUS_CORRUPT && (status != STATUS_IO || space->patient))
+		if (!space_lost(space, status))
 			break;
 		if (*first < map_begin[arena])
 			*first = map_begin[arena];
