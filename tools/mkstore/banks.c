@@ -141,20 +141,29 @@ static enum status banks_gather(struct banks *banks)
 
 /* ---- one row ----------------------------------------------------------------------------- */
 
-/* The first machine that the bank pays for. */
-static size_t machine_first(const struct banks *banks, uint32_t bank)
+/* Of `count` items of `size` bytes in the order of the number at `key`: the first that the bank
+ * pays for. */
+static size_t first_paid(const void *item, size_t count, size_t size, size_t key, uint32_t bank)
 {
-	size_t low = 0, high = banks->machines;
+	size_t low = 0, high = count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
+		uint32_t payer;
 
-		if (banks->machine[middle].bank < bank)
+		memcpy(&payer, (const char *)item + middle * size + key, sizeof(payer));
+		if (payer < bank)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	return low;
+}
+
+static size_t machine_first(const struct banks *banks, uint32_t bank)
+{
+	return first_paid(banks->machine, banks->machines, sizeof(*banks->machine),
+			  offsetof(struct banks_machine, bank), bank);
 }
 
 /* "shell, counter"; one without a name is "machine 27". */
@@ -266,23 +275,14 @@ static enum status banks_row(const struct banks *banks, const struct banks_bank 
 
 /* ---- the tree ------------------------------------------------------------------------------ */
 
-/* The first of the banks that the parent pays for. */
 static size_t bank_first(const struct banks *banks, object_t parent)
 {
-	size_t low = 0, high = banks->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (banks->bank[middle].record.bank < parent.n)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return first_paid(banks->bank, banks->count, sizeof(*banks->bank),
+			  offsetof(struct banks_bank, record.bank), parent.n);
 }
 
-/* The next of them from *at on, that was not shown already: a damaged table may lead anywhere. */
+/* The banks that the parent pays for. The next of them from *at on, that was not shown already: a
+ * damaged table may lead anywhere. */
 static struct banks_bank *bank_below(const struct banks *banks, object_t parent, size_t *at)
 {
 	while (*at < banks->count && banks->bank[*at].record.bank == parent.n) {

@@ -208,7 +208,7 @@ static void give(const struct disk_capability *machine, uint32_t slot, uint32_t 
 	fake_place(machine, slot, &given);
 }
 
-/* Whoever maps a segment that another bank pays for now knows nothing of that bank. */
+/* Whoever maps a segment is not told that a bank has adopted it: it is withdrawn from everybody. */
 static void test_adopt_mapped(void **state)
 {
 	struct disk_capability segment = fake_create(OBJECT_SEGMENT, PAGE_SIZE);
