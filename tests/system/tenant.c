@@ -8,6 +8,7 @@
  *	grow		takes addresses until it is refused
  *	objects		makes one of each type that nothing is attached of
  *	helper		a machine of its own bank, that stays
+ *	mate		another one, of another name
  *	guest		one that ends at once
  *	below		one with a bank below its own, and a helper that has
  *	save		puts a file under a name
@@ -174,8 +175,8 @@ static void act(const char *word)
 	for (unsigned i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
 		if (text_equal(acts[i].word, word))
 			acts[i].act();
-	if (text_equal(word, "helper"))
-		spawn("helper", "stay", 0);
+	if (text_equal(word, "helper") || text_equal(word, "mate"))
+		spawn(word, "stay", 0);
 	else if (text_equal(word, "guest"))
 		spawn("guest", "end", 0);
 	else if (text_equal(word, "below"))

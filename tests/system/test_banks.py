@@ -76,9 +76,10 @@ def begin(machine):
     """What the shell's bank is charged with, when nothing else changes that."""
     machine.wait_prompt()
     machine.command("stop primes")
-    # The shell's own memory grows to what it needs.
-    machine.command("run -n once tenant objects helper")
+    # The shell's own memory grows to what it needs. What it starts has a name that no test waits for.
+    machine.command("run -n once tenant objects mate")
     said(machine, "once", "stays")
+    said(machine, "mate", "stays")
     machine.command("banks")
     machine.command("kill once")
     machine.command("ps")
