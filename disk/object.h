@@ -247,9 +247,10 @@ struct disk_account {
 #define SYSTEM_ESSENTIAL_MAX 8u
 #define SYSTEM_TRANSIENT_MAX 8u
 #define SYSTEM_MAGIC	     UINT64_C(0x4d4554535953524d)
-#define SYSTEM_VERSION	     3u
+#define SYSTEM_VERSION	     4u
 #define SYSTEM_VERSION_MAP   2u /* from here on with a map of free ranges, */
-#define SYSTEM_VERSION_BANKS 3u /* and with accounts and banks below the first one */
+#define SYSTEM_VERSION_BANKS 3u /* and with accounts and banks below the first one, */
+#define SYSTEM_VERSION_PLACE 4u /* and attachments in windows */
 
 struct disk_system {
 	uint64_t magic;
@@ -371,19 +372,46 @@ enum keeper_want {
 	KEEPER_EXIT = 1, /* that the machine has exited */
 };
 
-/* A run of pages of a segment that the machine may touch, at the segment's own
- * address.  Attachments of one machine do not overlap. */
+/* A run of pages of a segment that the machine may touch.  It appears at its place: the
+ * segment's own address, or anywhere in one of the windows.  The places of one machine do not
+ * overlap. */
 enum attachment_flag {
 	ATTACHMENT_OWNED = 1, /* the segment is destroyed with the machine */
 };
 struct disk_attachment {
-
 	struct disk_capability segment; /* empty: free entry */
 	uint64_t first_page;
 	uint64_t pages;
 	uint64_t rights; /* RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE */
-	uint64_t flags;	 /* enum attachment_flag */
+	/* enum attachment_flag; from bit 12 on the place in a window, as an address; 0: the
+	 * segment's own */
+	uint64_t flags;
 };
+#define ATTACHMENT_PLACE (~(uint64_t)(PAGE_SIZE - 1))
+
+/* Windows: below the user arena, where no segment lies, but for its first 64 KiB, which catch
+ * null pointers; and the upper half of what programs can address, where there is no segment
+ * before all below is taken. */
+#define WINDOW_LOW_PAGE	 UINT64_C(0x10)
+#define WINDOW_LOW_END	 USER_ARENA_PAGE
+#define WINDOW_HIGH_PAGE UINT64_C(0x400000000)
+#define WINDOW_HIGH_END	 USER_ARENA_END
+
+static inline bool window_holds(uint64_t first, uint64_t pages)
+{
+	return (first >= WINDOW_LOW_PAGE && first < WINDOW_LOW_END &&
+		pages <= WINDOW_LOW_END - first) ||
+	       (first >= WINDOW_HIGH_PAGE && first < WINDOW_HIGH_END &&
+		pages <= WINDOW_HIGH_END - first);
+}
+
+/* The first page at which the run appears. */
+static inline uint64_t attachment_place(const struct disk_attachment *attachment)
+{
+	uint64_t place = (attachment->flags & ATTACHMENT_PLACE) / PAGE_SIZE;
+
+	return place ? place : attachment->first_page;
+}
 
 /* The one page of a machine: all of it that the kernel needs to run it. */
 struct disk_machine {

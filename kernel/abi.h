@@ -181,8 +181,10 @@ enum abi_operation {
 	MACHINE_TAKE = LABEL(OBJECT_MACHINE, 11), /* w0 slot -> c0, a copy [CONTROL] */
 	/* c0 segment, w0 first page of it, w1 pages (0: all it can grow to), w2 rights
 	 * (WRITE and EXECUTE together are INVALID), w3 1: destroy the segment with the machine
-	 * (needs DESTROY on it).  ATTACHED on overlap, LIMIT beyond MACHINE_ATTACHMENTS [CONTROL]
-	 */
+	 * (needs DESTROY on it), w4 address at which they appear: 0, the segment's own, or one in
+	 * a window (disk/object.h), below 64 GiB but for the first 64 KiB, or from 64 TiB on; the
+	 * same pages may appear at several.  ATTACHED on overlap, LIMIT beyond
+	 * MACHINE_ATTACHMENTS [CONTROL] */
 	MACHINE_ATTACH = LABEL(OBJECT_MACHINE, 12),
 	/* w0 address inside the run; NOT_FOUND [CONTROL] */
 	MACHINE_DETACH = LABEL(OBJECT_MACHINE, 13),
@@ -193,6 +195,15 @@ enum abi_operation {
 	MACHINE_DESTROY = LABEL(OBJECT_MACHINE, 14),
 	/* c0 port with SEND: gets one message after every resume (EVENT_RESUMED) [CONTROL] */
 	MACHINE_ON_RESUME = LABEL(OBJECT_MACHINE, 15),
+	/* w0 address, w1 pages, w2 rights that they have from now on, 0: they are attached no
+	 * more; all of them are of one attachment, of which the rest stays.  NOT_FOUND: nothing is
+	 * attached there, INVALID: not so much, NO_RIGHT: its capability has not got it, LIMIT
+	 * [CONTROL] */
+	MACHINE_PROTECT = LABEL(OBJECT_MACHINE, 16),
+	/* w0 address (0: from the start) -> the first attachment that begins there or behind: w0
+	 * its address, w1 pages, w2 rights, w3 where these pages are (the segment's own
+	 * address), w4 segment, w5 its version; NOT_FOUND past the last [READ] */
+	MACHINE_ATTACHED = LABEL(OBJECT_MACHINE, 17),
 
 	/* Slots are of the table invoked.  A slot that is written loses what it held. */
 	TABLE_COPY = LABEL(OBJECT_TABLE, 1),   /* w0 from, w1 to [CONTROL] */

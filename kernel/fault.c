@@ -23,36 +23,39 @@ static const char *const fault_names[] = {
 static_assert(sizeof(fault_names) / sizeof(fault_names[0]) == FAULT_SYSTEM_CALL + 1,
 	      "one for each");
 
-/* What the machine may do with a page, 0 if it is not attached; and what range it is of. */
+/* What lies where the machine has touched, and what it may do with that, 0 if nothing is. */
 struct place {
 	uint16_t rights;
-	uint64_t banks; /* with which it ends */
-	struct mapping_range range;
+	page_t page;
+	struct mapping_shown shown;
 };
 
-static enum status fault_place(struct disk_machine *machine, page_t page, struct place *place)
+static enum status fault_place(struct disk_machine *machine, page_t at, struct place *place)
 {
 	const struct disk_attachment *attachment;
 	struct disk_object segment;
 	enum status status;
 
-	*place = (struct place){.rights = 0};
-	if (page.n == machine->message_page) {
-		*place = (struct place){RIGHT_READ | RIGHT_WRITE, 0, {page.n, 1}};
+	*place = (struct place){.rights = 0, .page = at};
+	if (at.n == machine->message_page) {
+		place->rights = RIGHT_READ | RIGHT_WRITE;
+		place->shown.range = (struct mapping_range){at.n, 1};
 		return STATUS_OK;
 	}
-	attachment = machine_attachment(machine, page);
+	attachment = machine_attachment(machine, at);
 	if (!attachment)
 		return STATUS_OK;
 	status = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0, &segment);
 	if (status == STATUS_DEAD)
 		return STATUS_OK;
+	place->page = attachment_page(attachment, at);
 	if (status != STATUS_OK ||
-	    page.n - segment.first_page >= (segment.size + PAGE_SIZE - 1) / PAGE_SIZE)
+	    place->page.n - segment.first_page >= (segment.size + PAGE_SIZE - 1) / PAGE_SIZE)
 		return status;
-	*place = (struct place){
-		(uint16_t)attachment->rights, 0, {segment.first_page, segment.range_pages}};
-	return capability_banks(&kernel.space, &attachment->segment, &segment, &place->banks);
+	place->rights = (uint16_t)attachment->rights;
+	place->shown.range = (struct mapping_range){segment.first_page, segment.range_pages};
+	place->shown.further = at.n - place->page.n;
+	return capability_banks(&kernel.space, &attachment->segment, &segment, &place->shown.banks);
 }
 
 /* A disk that fails may be well again soon.  A keeper is told after a while; who has none
@@ -66,7 +69,7 @@ static void fault_disk(const struct disk_machine *machine, page_t page)
 
 /* A page that is read and does not exist is mapped as a frame of zeros, which is the page's
  * own: so nothing is to be withdrawn from anybody when it is first written. */
-static enum status fault_map(struct task *task, const struct place *place, page_t page, bool write)
+static enum status fault_map(struct task *task, const struct place *place, bool write)
 {
 	unsigned flags = place->rights & RIGHT_EXECUTE ? ARCH_MAP_EXECUTE : 0;
 	enum status status;
@@ -74,13 +77,13 @@ static enum status fault_map(struct task *task, const struct place *place, page_
 
 	if (write) {
 		flags |= ARCH_MAP_WRITE;
-		status = store_page_write(kernel.space.store, page, &frame);
+		status = store_page_write(kernel.space.store, place->page, &frame);
 	} else {
-		status = store_page_read_zeros(kernel.space.store, page, &frame);
+		status = store_page_read_zeros(kernel.space.store, place->page, &frame);
 	}
 	if (status != STATUS_OK)
 		return status;
-	if (mapping_add(task, &place->range, place->banks, page, frame, flags))
+	if (mapping_add(task, &place->shown, place->page, frame, flags))
 		return STATUS_OK;
 	return kernel_wait(STORE_CHANNEL_FRAMES);
 }
@@ -88,7 +91,7 @@ static enum status fault_map(struct task *task, const struct place *place, page_
 void fault_page(const struct arch_trap_info *info)
 {
 	struct task *task = cpu_this()->running;
-	page_t page = {info->address >> PAGE_SHIFT};
+	page_t at = {info->address >> PAGE_SHIFT};
 	uint16_t wanted = RIGHT_READ;
 	struct disk_machine *machine;
 	struct place place;
@@ -104,22 +107,22 @@ void fault_page(const struct arch_trap_info *info)
 	if (status == STATUS_IO)
 		kernel_park_for_disk(TASK_READS_FAULT);
 	if (status == STATUS_OK)
-		status = fault_place(machine, page, &place);
+		status = fault_place(machine, at, &place);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
 	if (status == STATUS_IO)
 		fault_disk(machine, kernel.space.failed);
 	if (status != STATUS_OK)
 		fault_raise(FAULT_STORAGE, info->address, status);
-	if (page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END || !(place.rights & wanted))
+	if (!(place.rights & wanted))
 		fault_raise(FAULT_PAGE, info->address, info->code);
-	status = fault_map(task, &place, page, wanted == RIGHT_WRITE);
+	status = fault_map(task, &place, wanted == RIGHT_WRITE);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
 	if (status == STATUS_NO_SPACE && !machine->keeper.version)
 		kernel_park_for_space();
 	if (status == STATUS_IO)
-		fault_disk(machine, page);
+		fault_disk(machine, place.page);
 	if (status != STATUS_OK)
 		fault_raise(FAULT_STORAGE, info->address, status);
 	task_has_read(task, TASK_READS_FAULT);

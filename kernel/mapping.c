@@ -2,7 +2,8 @@
 /*
  * mapping.c - page tables in borrowed frames, and who maps what.
  *
- * A page lies in one range, and each root that maps something of a range has a `use` of it.
+ * A page lies in one range, and each root that maps something of a range has a `use` of it, for
+ * each place at which it shows it.
  * Those of one range are a ring, of which one member is in the hash table:
  *
  *	hash[first, shift] --> use --ring--> use --ring--> ...     one range
@@ -28,8 +29,9 @@
 #include "kernel/memory.h"
 
 struct use {
-	uint64_t first; /* of the range */
-	uint32_t shift; /* log2 of its pages */
+	uint64_t first;	  /* of the range */
+	uint64_t further; /* what it maps of it appears so many pages behind, modulo 2^64 */
+	uint32_t shift;	  /* log2 of its pages */
 	struct task *task;
 	struct use *of_task;	     /* the next of its root; or in the list of free ones */
 	struct use *next, *previous; /* the ring */
@@ -138,12 +140,13 @@ static uint32_t range_shift(const struct mapping_range *range)
 
 /* The task's root is about to map something of the range.  False: there is no use to be had,
  * and its tables are gone. */
-static bool use_note(struct task *task, const struct mapping_range *range)
+static bool use_note(struct task *task, const struct mapping_shown *shown)
 {
-	uint32_t shift = range_shift(range);
+	uint32_t shift = range_shift(&shown->range);
 	struct use *use = task->uses;
 
-	while (use && (use->first != range->first || use->shift != shift))
+	while (use && (use->first != shown->range.first || use->shift != shift ||
+		       use->further != shown->further))
 		use = use->of_task;
 	if (use)
 		return true;
@@ -154,7 +157,10 @@ static bool use_note(struct task *task, const struct mapping_range *range)
 		return false;
 	use = mapping.free;
 	mapping.free = use->of_task;
-	*use = (struct use){.first = range->first, .shift = shift, .task = task};
+	*use = (struct use){.first = shown->range.first,
+			    .further = shown->further,
+			    .shift = shift,
+			    .task = task};
 	use->of_task = task->uses;
 	task->uses = use;
 	use_join(use);
@@ -311,21 +317,24 @@ bool mapping_reclaim(void)
 
 /* ---- mapping ---------------------------------------------------------------------- */
 
-bool mapping_add(struct task *task, const struct mapping_range *range, uint64_t banks, page_t page,
-		 frame_t frame, unsigned flags)
+bool mapping_add(struct task *task, const struct mapping_shown *shown, page_t page, frame_t frame,
+		 unsigned flags)
 {
+	page_t place = {page.n + shown->further};
+
 	/* Nothing else is ever a program's, whatever a page of the store says. */
 	ASSERT(page.n >= USER_ARENA_PAGE && page.n < USER_ARENA_END);
-	ASSERT(page.n - range->first < range->pages);
+	ASSERT(page.n - shown->range.first < shown->range.pages);
+	ASSERT(!shown->further || window_holds(place.n, 1));
 	ASSERT(task->root);
 	/* The frame may have been had by withdrawing another page from everybody.  Here and
 	 * below: it is entered with new tables, and faults again. */
 	if (task->root_epoch != mapping.epoch)
 		return true;
-	if (!use_note(task, range))
+	if (!use_note(task, shown))
 		return true;
-	task->root_banks |= banks;
-	return arch_map(&tables, task->root, page, (uint64_t)frame.n * PAGE_SIZE, flags);
+	task->root_banks |= shown->banks;
+	return arch_map(&tables, task->root, place, (uint64_t)frame.n * PAGE_SIZE, flags);
 }
 
 /* ---- withdrawing ------------------------------------------------------------------- */
@@ -338,7 +347,9 @@ static bool ring_visit(struct use **link, uint32_t most, page_t page,
 	struct use *first = *link, *use = first;
 
 	for (uint32_t i = 0; use && i < most; i++) {
-		*any |= visit(use->task->root, page);
+		/* What is not of the run that is shown there may be of another: no harm. */
+		if (page.n + use->further < USER_ARENA_END)
+			*any |= visit(use->task->root, (page_t){page.n + use->further});
 		use = use->next == first ? NULL : use->next;
 	}
 	if (!use)
@@ -380,22 +391,37 @@ bool mapping_referenced(page_t page)
 	return any;
 }
 
-/* `looks`: at so many entries of tables; what is left of them. */
+/* All that the use stands for, of which a part may lie beyond what programs can address.
+ * `looks`: at so many entries of tables; what is left of them. */
+static bool use_unmap(const struct use *use, uint32_t *looks)
+{
+	uint64_t first = use->first + use->further, end = first + (UINT64_C(1) << use->shift);
+
+	if (first >= USER_ARENA_END)
+		first = 0;
+	if (end > USER_ARENA_END)
+		end = USER_ARENA_END;
+	ASSERT(first < end); /* a page of it was shown */
+	return arch_unmap_range(use->task->root, (page_t){first}, end - first, looks);
+}
+
 static void task_withdraw(struct task *task, const struct mapping_range *range, uint32_t *looks)
 {
 	uint32_t shift = range_shift(range);
 	struct use **link = &task->uses, *use;
 
-	if (task->root &&
-	    !arch_unmap_range(task->root, (page_t){range->first}, range->pages, looks))
-		mapping_root_destroy(task);
-	while (*link && ((*link)->first != range->first || (*link)->shift != shift))
-		link = &(*link)->of_task;
-	use = *link;
-	if (!use)
-		return;
-	*link = use->of_task;
-	use_free(use);
+	while ((use = *link)) {
+		if (use->first != range->first || use->shift != shift) {
+			link = &use->of_task;
+			continue;
+		}
+		if (!use_unmap(use, looks)) {
+			mapping_root_destroy(task); /* and with it the uses */
+			return;
+		}
+		*link = use->of_task;
+		use_free(use);
+	}
 }
 
 void mapping_withdraw_from(struct task *task, const struct mapping_range *range)

@@ -22,6 +22,13 @@ struct mapping_range {
 	uint64_t first, pages;
 };
 
+/* A range as a machine sees it. */
+struct mapping_shown {
+	struct mapping_range range;
+	uint64_t further; /* so many pages behind where it is, modulo 2^64: in a window, or 0 */
+	uint64_t banks;	  /* with which it is withdrawn when they end (capability_banks) */
+};
+
 /* At boot: takes memory for so many tasks. */
 void mapping_init(uint32_t tasks);
 /* All are given up at once, and frames are forgotten: for a new store. */
@@ -36,10 +43,9 @@ bool mapping_step(void);
 /* The same at once, if need be those of a task that is not running; false: there are none. */
 bool mapping_reclaim(void);
 
-/* Maps a page of the range for the task; false: no frame, wait for FRAMES.  `banks`: with which
- * it is withdrawn when they end (capability_banks). */
-bool mapping_add(struct task *task, const struct mapping_range *range, uint64_t banks, page_t page,
-		 frame_t frame, unsigned flags);
+/* Maps a page of the range for the task; false: no frame, wait for FRAMES. */
+bool mapping_add(struct task *task, const struct mapping_shown *shown, page_t page, frame_t frame,
+		 unsigned flags);
 /* Withdraws a page from every machine; all of a range from one, and from every machine. */
 void mapping_withdraw(page_t page);
 void mapping_withdraw_from(struct task *task, const struct mapping_range *range);

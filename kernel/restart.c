@@ -412,8 +412,11 @@ static enum status restart_start(void)
 	for (unsigned i = 0; i < restart.plan.runs; i++) {
 		const struct loader_run *run = &restart.plan.run[i];
 
-		status = attachment_add(machine, &restart.segment, &restart.instance, run->first,
-					run->pages, run->rights, i == 0);
+		status = attachment_add(machine, &restart.segment, &restart.instance,
+					&(struct attachment_run){.first = run->first,
+								 .pages = run->pages,
+								 .rights = run->rights,
+								 .owned = i == 0});
 		ASSERT(status == STATUS_OK);
 	}
 	for (unsigned i = 0; i < GRANTS; i++)

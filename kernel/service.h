@@ -73,6 +73,13 @@ OBJECT_LIST(SERVICE_DECLARE)
  * their own.  OK: there may be more; NOT_FOUND: there is none any more. */
 enum status machine_abandon(object_t object);
 void machine_after_end(object_t object, const struct disk_object *record);
+/* service_machine.c: the machine that was invoked, to be changed. */
+enum status service_machine_prepare(struct service *service, struct disk_machine **machine);
+/* service_attach.c: operations of machines. */
+enum status machine_op_attach(struct service *service);
+enum status machine_op_protect(struct service *service);
+enum status machine_op_detach(struct service *service);
+enum status machine_op_attached(struct service *service);
 /* service_segment.c: nobody maps anything of it any more. */
 void segment_withdraw(const struct disk_object *segment);
 /* service_end.c */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * service_machine.c - machines as objects: start, stop, inspect, attach.
+ * service_machine.c - machines as objects: start, stop, inspect; service_attach.c for the rest.
  *
  * The target may be the caller itself; then both name the same page, and what is
  * changed shows when the call ends.
  */
-#include "kernel/mapping.h"
 #include "kernel/service.h"
 #include "kernel/console.h"
 #include "base/assert.h"
@@ -17,7 +16,7 @@ static_assert((unsigned)TABLE_SLOT_SELF == SLOT_SELF && (unsigned)TABLE_SLOT_TAB
 static_assert((unsigned)TABLE_MACHINE_SLOTS == SLOTS_DEFAULT, "as many as programs reckon with");
 static_assert((unsigned)SLOT_FIRST_FREE < SLOTS_DEFAULT, "programs have some to hand out");
 
-static enum status target_prepare(struct service *service, struct disk_machine **machine)
+enum status service_machine_prepare(struct service *service, struct disk_machine **machine)
 {
 	object_t object = {service->target->object};
 	enum status status = machine_prepare(&kernel.space, object, machine);
@@ -128,7 +127,7 @@ static enum status machine_start(struct service *service)
 {
 	struct disk_machine *machine;
 	object_t object = {service->target->object};
-	enum status status = target_prepare(service, &machine);
+	enum status status = service_machine_prepare(service, &machine);
 
 	if (status == STATUS_OK && machine->state != MACHINE_STOPPED)
 		status = STATUS_BUSY;
@@ -157,7 +156,7 @@ static enum status machine_stop(struct service *service)
 {
 	struct disk_machine *machine;
 	struct task *task = task_find((object_t){service->target->object});
-	enum status status = target_prepare(service, &machine);
+	enum status status = service_machine_prepare(service, &machine);
 
 	if (status != STATUS_OK)
 		return status;
@@ -234,7 +233,7 @@ static enum status machine_set_registers(struct service *service)
 		return STATUS_INVALID;
 	if (task && task->place == TASK_REQUEST)
 		return STATUS_BUSY; /* an answer is on its way into them: in a moment */
-	status = target_prepare(service, &machine);
+	status = service_machine_prepare(service, &machine);
 	if (status == STATUS_OK && !machine->stopped && machine->state != MACHINE_FAULTED &&
 	    machine->state != MACHINE_STOPPED)
 		status = STATUS_BUSY;
@@ -261,7 +260,7 @@ static enum status machine_set_priority(struct service *service)
 
 	if (status != STATUS_OK)
 		return status;
-	status = target_prepare(service, &machine);
+	status = service_machine_prepare(service, &machine);
 	if (status == STATUS_OK)
 		status = machine_bit_prepare(&kernel.space, object, priority);
 	if (status != STATUS_OK)
@@ -406,7 +405,7 @@ static enum status machine_set_keeper(struct service *service)
 	if (keeper->version)
 		status = object_resolve(&kernel.space, keeper, OBJECT_PORT, RIGHT_SEND, NULL);
 	if (status == STATUS_OK)
-		status = target_prepare(service, &machine);
+		status = service_machine_prepare(service, &machine);
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
@@ -425,7 +424,7 @@ static enum status machine_on_resume(struct service *service)
 	if (port->version)
 		status = object_resolve(&kernel.space, port, OBJECT_PORT, RIGHT_SEND, NULL);
 	if (status == STATUS_OK)
-		status = target_prepare(service, &machine);
+		status = service_machine_prepare(service, &machine);
 	if (status == STATUS_OK)
 		status = machine_bit_prepare(&kernel.space, object, RESUME_BITMAP);
 	if (status != STATUS_OK)
@@ -500,65 +499,6 @@ static enum status machine_take(struct service *service)
 	return status;
 }
 
-/* ---- attaching -------------------------------------------------------------------------- */
-
-static enum status machine_op_attach(struct service *service)
-{
-	const struct disk_capability *segment = &service->message.capability[0];
-	const uint64_t *word = service->message.word;
-	uint16_t needed, rights = (uint16_t)word[2];
-	struct disk_machine *machine;
-	struct disk_object record;
-	enum status status;
-
-	if (!rights || word[2] & ~(uint64_t)(RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE) ||
-	    word[3] > 1)
-		return STATUS_INVALID;
-	if ((rights & RIGHT_WRITE) && (rights & RIGHT_EXECUTE))
-		return STATUS_INVALID; /* never both */
-	needed = rights | (word[3] ? RIGHT_DESTROY : 0);
-	status = object_resolve(&kernel.space, segment, OBJECT_SEGMENT, needed, &record);
-	if (status == STATUS_OK)
-		status = target_prepare(service, &machine);
-	if (status == STATUS_OK)
-		status = machine_attachments_prune(&kernel.space, machine);
-	if (status == STATUS_OK)
-		status = attachment_add(machine, &record, segment, word[0], word[1], rights,
-					word[3] != 0);
-	return status;
-}
-
-static enum status machine_op_detach(struct service *service)
-{
-	page_t page = {service->message.word[0] >> PAGE_SHIFT};
-	const struct disk_attachment *attachment;
-	struct disk_machine *machine;
-	struct disk_object segment;
-	struct task *task;
-	enum status found, status = target_prepare(service, &machine);
-
-	if (status != STATUS_OK)
-		return status;
-	attachment = machine_attachment(machine, page);
-	if (!attachment)
-		return STATUS_NOT_FOUND;
-	found = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0, &segment);
-	if (found == STATUS_WAIT || found == STATUS_IO)
-		return found;
-
-	/* COMMIT POINT */
-	status = attachment_remove(machine, page);
-	ASSERT(status == STATUS_OK); /* it has just been found */
-	task = task_find((object_t){service->target->object});
-	/* Where it is not known what that was, all of its tables go. */
-	if (task && found == STATUS_OK)
-		mapping_withdraw_from(
-			task, &(struct mapping_range){segment.first_page, segment.range_pages});
-	else if (task)
-		mapping_root_destroy(task);
-	return status;
-}
-
 static const struct operation machine_operations[SERVICE_OPERATIONS_MAX] = {
 	[MACHINE_INFO & 0xff] = {machine_info, RIGHT_READ, SERVICE_DATA},
 	[MACHINE_START & 0xff] = {machine_start, RIGHT_CONTROL, SERVICE_PATIENT},
@@ -575,6 +515,8 @@ static const struct operation machine_operations[SERVICE_OPERATIONS_MAX] = {
 	[MACHINE_DETACH & 0xff] = {machine_op_detach, RIGHT_CONTROL, 0},
 	[MACHINE_DESTROY & 0xff] = {machine_op_destroy, RIGHT_DESTROY, SERVICE_PATIENT},
 	[MACHINE_ON_RESUME & 0xff] = {machine_on_resume, RIGHT_CONTROL, 0},
+	[MACHINE_PROTECT & 0xff] = {machine_op_protect, RIGHT_CONTROL, 0},
+	[MACHINE_ATTACHED & 0xff] = {machine_op_attached, RIGHT_READ, 0},
 };
 
 const struct service_type machine_service = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * machine.c - machines: their pages, what is attached to them, beginning and end.
+ * machine.c - machines: their pages, beginning and end.
  *
  * With a machine come a table, and a message page with a range of its own.  With it end
  * its table and the segments that it owns.
@@ -57,105 +57,6 @@ enum status machine_prepare(struct space *space, object_t machine, struct disk_m
 	if (status == STATUS_OK)
 		*data = writable;
 	return status;
-}
-
-/* ---- attachments -------------------------------------------------------------------- */
-
-static bool overlap(uint64_t first, uint64_t pages, uint64_t other_first, uint64_t other_pages)
-{
-	return first < other_first ? other_first - first < pages
-				   : first - other_first < other_pages;
-}
-
-enum status attachment_add(struct disk_machine *machine, const struct disk_object *segment,
-			   const struct disk_capability *capability, uint64_t first, uint64_t pages,
-			   uint16_t rights, bool owned)
-{
-	struct disk_attachment *entry = NULL;
-
-	ASSERT(segment->type == OBJECT_SEGMENT);
-	ASSERT(capability->type == OBJECT_SEGMENT);
-	if (first >= segment->range_pages || pages > segment->range_pages - first)
-		return STATUS_INVALID;
-	if (!rights || (rights & ~(RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)))
-		return STATUS_INVALID;
-	if ((rights & ~capability->rights) || (owned && !(capability->rights & RIGHT_DESTROY)))
-		return STATUS_NO_RIGHT;
-	if (!pages)
-		pages = segment->range_pages - first;
-	first += segment->first_page;
-	if (overlap(first, pages, machine->message_page, 1))
-		return STATUS_ATTACHED;
-	for (uint32_t i = MACHINE_ATTACHMENTS; i-- > 0;) {
-		struct disk_attachment *other = &machine->attachments[i];
-
-		if (!other->segment.version)
-			entry = other;
-		else if (overlap(first, pages, other->first_page, other->pages))
-			return STATUS_ATTACHED;
-	}
-	if (!entry)
-		return STATUS_LIMIT;
-
-	/* Within the range of the segment, and in the user arena: programs map it. */
-	ASSERT(pages && first >= segment->first_page);
-	ASSERT(first - segment->first_page + pages <= segment->range_pages);
-	ASSERT(first >= USER_ARENA_PAGE && first < USER_ARENA_END);
-
-	/* Commit point. */
-	*entry = (struct disk_attachment){.segment = *capability,
-					  .first_page = first,
-					  .pages = pages,
-					  .rights = rights,
-					  .flags = owned ? ATTACHMENT_OWNED : 0};
-	return STATUS_OK;
-}
-
-const struct disk_attachment *machine_attachment(const struct disk_machine *machine, page_t page)
-{
-	/* Whatever an entry says, nothing but the user arena can be attached. */
-	if (page.n < USER_ARENA_PAGE || page.n >= USER_ARENA_END)
-		return NULL;
-	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS; i++) {
-		const struct disk_attachment *entry = &machine->attachments[i];
-
-		if (entry->segment.version && page.n >= entry->first_page &&
-		    page.n - entry->first_page < entry->pages)
-			return entry;
-	}
-	return NULL;
-}
-
-enum status attachment_remove(struct disk_machine *machine, page_t page)
-{
-	const struct disk_attachment *found = machine_attachment(machine, page);
-
-	if (!found)
-		return STATUS_INVALID;
-	machine->attachments[found - machine->attachments] = (struct disk_attachment){.pages = 0};
-	return STATUS_OK;
-}
-
-enum status machine_attachments_prune(struct space *space, struct disk_machine *machine)
-{
-	uint32_t dead = 0;
-
-	static_assert(MACHINE_ATTACHMENTS <= 32, "a bit of `dead` for each");
-	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS; i++) {
-		enum status status = object_resolve(space, &machine->attachments[i].segment,
-						    OBJECT_SEGMENT, 0, NULL);
-
-		if (status == STATUS_DEAD)
-			dead |= 1u << i;
-		else if (status != STATUS_OK && status != STATUS_NO_CAPABILITY)
-			return status;
-	}
-
-	/* Commit point. */
-	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS; i++)
-		if (dead & 1u << i)
-			machine->attachments[i] = (struct disk_attachment){.pages = 0};
-	return STATUS_OK;
 }
 
 /* ---- beginning and end ----------------------------------------------------------------- */

@@ -318,20 +318,42 @@ void port_drop(struct space *space, const struct disk_object *port);
 enum status machine_read(struct space *space, object_t machine, struct disk_machine **data);
 enum status machine_prepare(struct space *space, object_t machine, struct disk_machine **data);
 
-/* On a prepared machine page: pages `first` .. of the segment (pages 0: all that
- * it can grow to).  INVALID outside the segment's range or for no rights,
- * NO_RIGHT beyond the capability's (owned needs DESTROY), ATTACHED on overlap,
- * LIMIT. */
+/* ---- attachment.c ----------------------------------------------------------- */
+
+/* What of a segment is to appear, and where. */
+struct attachment_run {
+	uint64_t first, pages; /* of the segment; pages 0: all that it can grow to */
+	uint16_t rights;       /* RIGHT_READ, WRITE, EXECUTE; not the last two both */
+	bool owned;	       /* it is destroyed with the machine */
+	uint64_t place;	       /* page, in a window; 0: the segment's own address */
+};
+
+/* On a prepared machine page.  INVALID outside the segment's range or the windows, or for no
+ * rights; NO_RIGHT beyond the capability's (owned needs DESTROY); ATTACHED on overlap; LIMIT. */
 enum status attachment_add(struct disk_machine *machine, const struct disk_object *segment,
-			   const struct disk_capability *capability, uint64_t first, uint64_t pages,
-			   uint16_t rights, bool owned);
-/* The attachment that covers the page goes; INVALID if none does. */
+			   const struct disk_capability *capability,
+			   const struct attachment_run *run);
+/* Other rights for so many pages from a place on, none: they are attached no more.  All of them
+ * are of one attachment, of which the rest stays as it was.  NOT_FOUND: none is there; INVALID:
+ * more than it has; NO_RIGHT beyond its capability's; LIMIT: no entry free for a part. */
+enum status attachment_change(struct disk_machine *machine, page_t page, uint64_t pages,
+			      uint16_t rights);
+/* The attachment that is at this place goes; NOT_FOUND. */
 enum status attachment_remove(struct disk_machine *machine, page_t page);
 /* Removes attachments of destroyed segments, so that they neither use up entries
  * nor overlap with what has their range now.  Changes nothing unless OK. */
 enum status machine_attachments_prune(struct space *space, struct disk_machine *machine);
-/* The attachment that covers the page, or null. */
+/* The attachment that is at this place, or null; and the first that begins there or behind. */
 const struct disk_attachment *machine_attachment(const struct disk_machine *machine, page_t page);
+const struct disk_attachment *machine_attachment_next(const struct disk_machine *machine,
+						      page_t page);
+/* The page that a machine touches at this place, which is one of the attachment's. */
+static inline page_t attachment_page(const struct disk_attachment *attachment, page_t place)
+{
+	return (page_t){attachment->first_page + (place.n - attachment_place(attachment))};
+}
+
+/* ---- machine.c: bitmaps ------------------------------------------------------ */
 
 /* May-be-ready bitmaps, one for each priority: a superset of the machines that can run.  In a
  * state from before there were several, all are in that of priority 0.  And RESUME_BITMAP, a

@@ -308,8 +308,8 @@ static enum status initial_grant(const struct initial *initial, const struct ini
  */
 
 static enum status initial_attach(const struct initial *initial, const struct initial_machine *made,
-				  const struct disk_capability *capability, uint64_t first,
-				  uint64_t pages, uint16_t rights, bool owned)
+				  const struct disk_capability *capability,
+				  const struct attachment_run *run)
 {
 	struct disk_machine *machine;
 	struct disk_object segment;
@@ -318,7 +318,7 @@ static enum status initial_attach(const struct initial *initial, const struct in
 		 object_read(initial->space, (object_t){capability->object}, &segment));
 	HOST_TRY(initial->host,
 		 machine_prepare(initial->space, (object_t){made->machine.object}, &machine));
-	return attachment_add(machine, &segment, capability, first, pages, rights, owned);
+	return attachment_add(machine, &segment, capability, run);
 }
 
 /* The program's image, stack and arguments, page by page; *base: where it lies. */
@@ -348,8 +348,11 @@ static enum status initial_instance(const struct initial *initial,
 	}
 	/* The machine owns the segment from its first attachment on. */
 	for (unsigned i = 0; i < plan->runs; i++)
-		TRY(initial_attach(initial, made, &capability, plan->run[i].first,
-				   plan->run[i].pages, plan->run[i].rights, i == 0));
+		TRY(initial_attach(initial, made, &capability,
+				   &(struct attachment_run){.first = plan->run[i].first,
+							    .pages = plan->run[i].pages,
+							    .rights = plan->run[i].rights,
+							    .owned = i == 0}));
 	return initial_slot(initial, made, SLOT_INSTANCE, &capability);
 }
 
@@ -362,7 +365,9 @@ static enum status initial_heap(const struct initial *initial, const struct init
 	if (made->described->heap == 0)
 		return STATUS_OK;
 	TRY(initial_create(initial, &request, &capability));
-	TRY(initial_attach(initial, made, &capability, 0, 0, RIGHT_READ | RIGHT_WRITE, true));
+	TRY(initial_attach(
+		initial, made, &capability,
+		&(struct attachment_run){.rights = RIGHT_READ | RIGHT_WRITE, .owned = true}));
 	return initial_slot(initial, made, SLOT_HEAP, &capability);
 }
 

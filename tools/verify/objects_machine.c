@@ -44,8 +44,12 @@ static const char *machine_attachment_wrong(const struct verify_objects *objects
 	if (attachment->rights == 0 || attachment->rights & ~(uint64_t)ATTACH_RIGHTS ||
 	    attachment->rights & ~(uint64_t)attachment->segment.rights)
 		return "it has rights that its capability has not";
-	if (attachment->flags & ~(uint64_t)ATTACHMENT_OWNED)
+	if (attachment->flags & ~(ATTACHMENT_PLACE | ATTACHMENT_OWNED))
 		return "an unknown flag is set";
+	if (attachment->flags & ATTACHMENT_PLACE &&
+	    (objects->system.version < SYSTEM_VERSION_PLACE ||
+	     !window_holds(attachment_place(attachment), attachment->pages)))
+		return "it appears where nothing can";
 	if (!machine_attachment_alive(objects, attachment))
 		return NULL;
 	record = &objects->record[attachment->segment.object];
@@ -58,8 +62,9 @@ static const char *machine_attachment_wrong(const struct verify_objects *objects
 
 static bool machine_overlap(const struct disk_attachment *a, const struct disk_attachment *b)
 {
-	return a->first_page < b->first_page ? b->first_page - a->first_page < a->pages
-					     : a->first_page - b->first_page < b->pages;
+	uint64_t first = attachment_place(a), other = attachment_place(b);
+
+	return first < other ? other - first < a->pages : first - other < b->pages;
 }
 
 static void machine_attachments(struct verify_objects *objects, uint32_t object, uint64_t page,

@@ -92,12 +92,41 @@ enum status machine_take(struct machine machine, uint32_t from, uint32_t to)
 enum status machine_attach(struct machine machine, struct segment segment, uint64_t first_page,
 			   uint64_t pages, uint16_t rights, bool owned)
 {
+	return machine_attach_at(machine, segment, first_page, pages, rights, owned, 0);
+}
+
+enum status machine_attach_at(struct machine machine, struct segment segment, uint64_t first_page,
+			      uint64_t pages, uint16_t rights, bool owned, uint64_t address)
+{
 	struct message message = {
-		.word = {first_page, pages, rights, owned},
+		.word = {first_page, pages, rights, owned, address},
 		.pass = {(uint16_t)segment.slot},
 	};
 
 	return message_request(machine.slot, MACHINE_ATTACH, &message);
+}
+
+enum status machine_protect(struct machine machine, uint64_t address, uint64_t pages,
+			    uint16_t rights)
+{
+	return machine_words(machine, MACHINE_PROTECT, address, pages, rights);
+}
+
+enum status machine_attached(struct machine machine, uint64_t address,
+			     struct machine_attachment *attachment)
+{
+	struct message message = {.word = {address}};
+	enum status status = message_request(machine.slot, MACHINE_ATTACHED, &message);
+
+	*attachment = (struct machine_attachment){
+		.address = message.word[0],
+		.pages = message.word[1],
+		.rights = (uint16_t)message.word[2],
+		.own_address = message.word[3],
+		.object = (uint32_t)message.word[4],
+		.version = message.word[5],
+	};
+	return status;
 }
 
 enum status machine_detach(struct machine machine, uint64_t address)

@@ -28,7 +28,25 @@ enum status machine_take(struct machine machine, uint32_t from, uint32_t to);
 /* pages 0: all that the segment can grow to. */
 enum status machine_attach(struct machine machine, struct segment segment, uint64_t first_page,
 			   uint64_t pages, uint16_t rights, bool owned);
+/* The same at another address, in a window (disk/object.h: below 64 GiB, or from 64 TiB on);
+ * 0: at the segment's own.  The same pages may be attached at several. */
+enum status machine_attach_at(struct machine machine, struct segment segment, uint64_t first_page,
+			      uint64_t pages, uint16_t rights, bool owned, uint64_t address);
+/* Other rights for a part of what is attached; 0: it is attached no more. */
+enum status machine_protect(struct machine machine, uint64_t address, uint64_t pages,
+			    uint16_t rights);
 enum status machine_detach(struct machine machine, uint64_t address);
+
+struct machine_attachment {
+	uint64_t address, pages;
+	uint64_t own_address; /* where these pages are: the same, but in a window */
+	uint64_t version;
+	uint32_t object; /* of the segment */
+	uint16_t rights;
+};
+/* The first that begins at this address or behind; NOT_FOUND past the last. */
+enum status machine_attached(struct machine machine, uint64_t address,
+			     struct machine_attachment *attachment);
 enum status machine_destroy(struct machine machine);
 
 #endif

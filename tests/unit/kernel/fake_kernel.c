@@ -98,12 +98,11 @@ void mapping_root_destroy(struct task *task)
 	(void)task;
 }
 
-bool mapping_add(struct task *task, const struct mapping_range *range, uint64_t banks, page_t page,
-		 frame_t frame, unsigned flags)
+bool mapping_add(struct task *task, const struct mapping_shown *shown, page_t page, frame_t frame,
+		 unsigned flags)
 {
 	(void)task;
-	(void)range;
-	(void)banks;
+	(void)shown;
 	(void)page;
 	(void)frame;
 	(void)flags;

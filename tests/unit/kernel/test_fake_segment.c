@@ -45,13 +45,20 @@ static void begin(void)
 	fake_begin();
 }
 
-static enum fake_end ask(uint32_t slot, uint64_t label, uint64_t word)
+static enum fake_end ask_words(uint32_t slot, uint64_t label, const uint64_t word[MESSAGE_WORDS],
+			       uint32_t pass)
 {
 	uint64_t *gpr = fake_machine(&machine)->registers.gpr;
 
-	gpr[call_word_register[0]] = word;
-	gpr[call_word_register[1]] = gpr[call_word_register[2]] = 0;
+	for (unsigned i = 0; i < MESSAGE_WORDS; i++)
+		gpr[call_word_register[i]] = word[i];
+	gpr[REGISTER_R14] = pass;
 	return fake_call(&machine, ENTRY_CALL, slot, label, 0);
+}
+
+static enum fake_end ask(uint32_t slot, uint64_t label, uint64_t word)
+{
+	return ask_words(slot, label, (uint64_t[MESSAGE_WORDS]){word}, 0);
 }
 
 static enum status answer(void)
@@ -110,6 +117,79 @@ static void test_detach(void **state)
 	assert_int_equal(answer(), STATUS_NOT_FOUND);
 }
 
+/* What is refused changes nothing; what is done is withdrawn from the one machine. */
+static void test_protect(void **state)
+{
+	(void)state;
+	begin();
+	const uint64_t at = first << PAGE_SHIFT;
+	const uint64_t words[][MESSAGE_WORDS] = {
+		{at, 1, RIGHT_SEND},
+		{at + 1, 1, RIGHT_READ},
+		{at, PAGES + 1, RIGHT_READ},
+		{at, 1, (UINT64_C(1) << 16) + RIGHT_READ},
+	};
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		assert_int_equal(ask_words(MACHINE, MACHINE_PROTECT, words[i], 0), FAKE_DONE);
+		assert_int_equal(answer(), STATUS_INVALID);
+	}
+	assert_int_equal(fake_withdrawn.times, 0);
+	assert_int_equal(fake_machine(&machine)->attachments[0].rights, RIGHT_READ | RIGHT_WRITE);
+	assert_int_equal(ask_words(MACHINE, MACHINE_PROTECT,
+				   (uint64_t[MESSAGE_WORDS]){first << PAGE_SHIFT, 5, RIGHT_READ},
+				   0),
+			 FAKE_DONE);
+	assert_int_equal(answer(), STATUS_OK);
+	assert_withdrawn(1, task_find((object_t){machine.object}));
+	assert_int_equal(machine_attachment(fake_machine(&machine), (page_t){first + 4})->rights,
+			 RIGHT_READ);
+	assert_int_equal(machine_attachment(fake_machine(&machine), (page_t){first + 5})->rights,
+			 RIGHT_READ | RIGHT_WRITE);
+}
+
+static uint32_t version(uint32_t put)
+{
+	struct disk_system *system;
+
+	fake_begin();
+	assert_int_equal(system_prepare(&kernel.space, &system), STATUS_OK);
+	if (put)
+		system->version = put;
+	return system->version;
+}
+
+/* An attachment in a window is what an older system would misread, and only that: then the
+ * version says so. */
+static void test_window_version(void **state)
+{
+	const uint64_t own[MESSAGE_WORDS] = {0, 0, RIGHT_READ},
+		       window[MESSAGE_WORDS] = {0, 1, RIGHT_READ, 0, WINDOW_LOW_PAGE << PAGE_SHIFT},
+		       wrong[MESSAGE_WORDS] = {0, 1, RIGHT_READ, 0, PAGE_SIZE};
+
+	(void)state;
+	begin();
+	fake_machine(&machine)->attachments[0].segment.version = 0;
+	assert_int_equal(version(SYSTEM_VERSION_BANKS), SYSTEM_VERSION_BANKS);
+	assert_int_equal(ask_words(MACHINE, MACHINE_ATTACH, own, SEGMENT), FAKE_DONE);
+	assert_int_equal(answer(), STATUS_OK);
+	assert_int_equal(ask_words(MACHINE, MACHINE_ATTACH, wrong, SEGMENT), FAKE_DONE);
+	assert_int_equal(answer(), STATUS_INVALID);
+	assert_int_equal(version(SYSTEM_VERSION_MAP), SYSTEM_VERSION_MAP);
+	assert_int_equal(ask_words(MACHINE, MACHINE_ATTACH, window, SEGMENT), FAKE_DONE);
+	assert_int_equal(answer(), STATUS_BUSY);
+	assert_int_equal(version(SYSTEM_VERSION_BANKS), SYSTEM_VERSION_BANKS);
+	assert_int_equal(ask_words(MACHINE, MACHINE_ATTACH, window, SEGMENT), FAKE_DONE);
+	assert_int_equal(answer(), STATUS_OK);
+	assert_int_equal(version(0), SYSTEM_VERSION);
+	assert_int_equal(ask(MACHINE, MACHINE_ATTACHED, 0), FAKE_DONE);
+	assert_int_equal(answer(), STATUS_OK);
+	assert_int_equal(fake_machine(&machine)->registers.gpr[call_word_register[0]],
+			 WINDOW_LOW_PAGE << PAGE_SHIFT);
+	assert_int_equal(fake_machine(&machine)->registers.gpr[call_word_register[3]],
+			 first << PAGE_SHIFT);
+}
+
 /* It ends for all before the call returns; an attachment of it that is left over can be
  * detached, and then nothing has to be withdrawn. */
 static void test_end(void **state)
@@ -147,10 +227,9 @@ static void test_owned(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_detach),
-		cmocka_unit_test(test_end),
-		cmocka_unit_test(test_owned),
+		cmocka_unit_test(test_cut),	cmocka_unit_test(test_detach),
+		cmocka_unit_test(test_protect), cmocka_unit_test(test_window_version),
+		cmocka_unit_test(test_end),	cmocka_unit_test(test_owned),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,11 +147,16 @@ static bool mapped(struct task *task, uint64_t page)
 	}
 }
 
-static void add(struct task *task, struct mapping_range range, uint64_t page)
+static void add_shown(struct task *task, struct mapping_shown shown, uint64_t page)
 {
 	assert_true(mapping_root_ensure(task));
-	assert_true(mapping_add(task, &range, 0, (page_t){page}, (frame_t){1}, 0));
+	assert_true(mapping_add(task, &shown, (page_t){page}, (frame_t){1}, 0));
 	loaded = task->root;
+}
+
+static void add(struct task *task, struct mapping_range range, uint64_t page)
+{
+	add_shown(task, (struct mapping_shown){.range = range}, page);
 }
 
 static void all_given_back(void)
@@ -181,25 +186,56 @@ static uint64_t page_of(uint32_t range, uint32_t each)
 	return ranges[range].first + (ranges[range].pages - 1) * each / (EACH - 1);
 }
 
+/* Each is shown where it is, and in both windows; in the lower one only the end of the largest,
+ * the beginning of which would lie before all addresses. */
+#define SHOWS 3u
+
+static uint64_t further_of(uint32_t range, uint32_t show)
+{
+	uint64_t place = ranges[range].first;
+
+	if (show == 1)
+		place = WINDOW_HIGH_PAGE + ((uint64_t)range << 21);
+	else if (show == 2 && range == RANGES - 1)
+		place = WINDOW_LOW_PAGE + ranges[range].first - page_of(range, 2);
+	else if (show == 2)
+		place = WINDOW_LOW_END - (UINT64_C(0x1000) * (range + 1));
+	return place - ranges[range].first;
+}
+
+static bool can_show(uint32_t range, uint32_t show, uint32_t each)
+{
+	return show != 2 || range != RANGES - 1 || each >= 2;
+}
+
+static uint64_t place_of(uint32_t range, uint32_t show, uint32_t each)
+{
+	return page_of(range, each) + further_of(range, show);
+}
+
 /* ---- the tests ------------------------------------------------------------------------ */
 
 #define SOME 20u
-static bool model[SOME][RANGES][EACH];
+static bool model[SOME][RANGES][SHOWS][EACH];
 
 static void check(void)
 {
 	for (uint32_t t = 0; t < SOME; t++)
-		for (uint32_t r = 0; r < RANGES; r++)
-			for (uint32_t e = 0; e < EACH; e++)
-				assert_int_equal(mapped(&tasks[t], page_of(r, e)), model[t][r][e]);
+		for (uint32_t i = 0; i < RANGES * SHOWS * EACH; i++) {
+			uint32_t r = i / SHOWS / EACH, w = i / EACH % SHOWS, e = i % EACH;
+
+			if (can_show(r, w, e))
+				assert_int_equal(mapped(&tasks[t], place_of(r, w, e)),
+						 model[t][r][w][e]);
+		}
 }
 
 /* Pages of one number are one page. */
-static void model_set(uint32_t t, uint32_t r, uint64_t page, bool is)
+static void model_set(uint32_t t, uint32_t r, uint32_t w, uint64_t page, bool is)
 {
 	for (uint32_t e = 0; e < EACH; e++)
 		if (page_of(r, e) == page)
-			model[t][r][e] = is;
+			model[t][r][w][e] = is;
 }
 
 /* A root in which a large range is looked for too long goes as a whole; no other does. */
@@ -208,9 +244,8 @@ static void model_withdraw(uint32_t t, uint32_t r)
 	memset(model[t][r], 0, sizeof(model[t][r]));
 	if (tasks[t].root)
 		return;
-	for (uint32_t other = 0; other < RANGES - 1 && r < RANGES - 1; other++)
-		for (uint32_t e = 0; e < EACH; e++)
-			assert_false(model[t][other][e]);
+	for (uint32_t i = 0; i < (RANGES - 1) * SHOWS * EACH && r < RANGES - 1; i++)
+		assert_false((&model[t][0][0][0])[i]);
 	memset(model[t], 0, sizeof(model[t]));
 }
 
@@ -224,16 +259,20 @@ static void test_random(void **state)
 	for (uint32_t step = 0; step < 4000; step++) {
 		seed = seed * 1103515245u + 12345u;
 		uint32_t t = (seed >> 8) % SOME, r = (seed >> 13) % RANGES, e = (seed >> 17) % EACH;
-		uint32_t what = (seed >> 24) % 32;
+		uint32_t what = (seed >> 24) % 32, w = (seed >> 21) % SHOWS;
 		page_t page = {page_of(r, e)};
 
 		if (what < 22) {
-			add(&tasks[t], ranges[r], page.n);
-			model_set(t, r, page.n, true);
+			if (!can_show(r, w, e))
+				continue;
+			add_shown(&tasks[t], (struct mapping_shown){ranges[r], further_of(r, w), 0},
+				  page.n);
+			model_set(t, r, w, page.n, true);
 		} else if (what < 26) {
 			mapping_withdraw(page);
 			for (t = 0; t < SOME; t++)
-				model_set(t, r, page.n, false);
+				for (w = 0; w < SHOWS; w++)
+					model_set(t, r, w, page.n, false);
 		} else if (what < 28) {
 			mapping_withdraw_range(&ranges[r]);
 			for (t = 0; t < SOME; t++)
@@ -302,7 +341,8 @@ static void test_many(void **state)
 		add(&tasks[i], ranges[2], page.n);
 	/* In the middle of its own fault: nothing is added to what is given up. */
 	mapping_withdraw(page);
-	assert_true(mapping_add(&tasks[0], &ranges[2], 0, page, (frame_t){1}, 0));
+	assert_true(mapping_add(&tasks[0], &(struct mapping_shown){.range = ranges[2]}, page,
+				(frame_t){1}, 0));
 	for (uint32_t i = 0; i < KERNEL_USERS_PAGE + 1; i++)
 		assert_false(mapped(&tasks[i], page.n));
 	assert_false(mapped(&tasks[TASKS - 1], page_of(3, 0)));
@@ -384,9 +424,7 @@ static void test_uses_run_out(void **state)
 
 static void add_of_bank(struct task *task, uint32_t range, uint64_t banks)
 {
-	assert_true(mapping_root_ensure(task));
-	assert_true(mapping_add(task, &ranges[range], banks, (page_t){page_of(range, 0)},
-				(frame_t){1}, 0));
+	add_shown(task, (struct mapping_shown){ranges[range], 0, banks}, page_of(range, 0));
 }
 
 /* The end of a bank withdraws what is mapped of it from everybody, whenever they are entered
@@ -463,8 +501,8 @@ static void test_no_frames(void **state)
 	while (store_frame_borrow(NULL, &(frame_t){0}) == STATUS_OK)
 		;
 	assert_false(mapping_root_ensure(&tasks[TASKS - 1]));
-	assert_false(
-		mapping_add(&tasks[0], &ranges[5], 0, (page_t){page_of(5, 0)}, (frame_t){1}, 0));
+	assert_false(mapping_add(&tasks[0], &(struct mapping_shown){.range = ranges[5]},
+				 (page_t){page_of(5, 0)}, (frame_t){1}, 0));
 	given_at_once = 0;
 	assert_true(mapping_reclaim());
 	assert_in_range(given_at_once, 1, 8);

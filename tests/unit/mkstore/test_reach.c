@@ -16,6 +16,7 @@
 
 #include "tools/mkstore/host.h"
 #include "tools/mkstore/path.h"
+#include "tests/unit/objects/run.h"
 
 #define STORE_BYTES (8u << 20)
 #define FOUND_MAX   16u
@@ -262,7 +263,7 @@ static void test_held(void **state)
 	expect_ok(HOST_RETRY(&host, machine_bit_prepare(&host.space, of(machine), RESUME_BITMAP)));
 	machine_bit_set(&host.space, of(machine), RESUME_BITMAP, true);
 	expect_ok(HOST_RETRY(&host, object_read(&host.space, of(segment), &record)));
-	expect_ok(attachment_add(page, &record, &segment, 0, 1, RIGHT_READ, false));
+	expect_ok(attachment_add(page, &record, &segment, RUN(0, 1, RIGHT_READ, false)));
 	name(root, "table", table);
 	place_in_table(table, directory);
 	name(of(directory), "port", port);

@@ -203,6 +203,9 @@ FAULT(map_last, map_cell_set(page_of(host, RANGE_USER_ROOT), 27, 511, 1))
 FAULT(attach_rights, machine_of(host, made.machine)->attachments[1].rights = RIGHT_CONTROL)
 FAULT(attach_outside, machine_of(host, made.machine)->attachments[1].pages = 17)
 FAULT(attach_flags, machine_of(host, made.machine)->attachments[1].flags = 4)
+FAULT(attach_null, machine_of(host, made.machine)->attachments[1].flags = PAGE_SIZE)
+FAULT(attach_end,
+      machine_of(host, made.machine)->attachments[1].flags = (WINDOW_LOW_END - 3) * PAGE_SIZE)
 FAULT(bitmap, ((uint8_t *)page_of(host, READY_BITMAP_PAGE + 15 * 512))[2000] = 1)
 FAULT(told_bitmap, ((uint8_t *)page_of(host, READY_BITMAP_PAGE + 16 * 512))[2000] = 1)
 FAULT(told_by_nobody, machine_of(host, made.machine)->resume_port_version = 1)
@@ -310,6 +313,8 @@ static const struct fault faults[] = {
 	FAULT_ROW(attach_rights, "rights that its capability has not"),
 	FAULT_ROW(attach_outside, "outside its segment"),
 	FAULT_ROW(attach_flags, "unknown flag"),
+	FAULT_ROW(attach_null, "appears where nothing can"),
+	FAULT_ROW(attach_end, "appears where nothing can"),
 	FAULT_ROW(attach_overlap, "overlaps"),
 	FAULT_ROW(bitmap, "has a bit behind"),
 	FAULT_ROW(told_bitmap, "has a bit behind"),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include "tools/mkstore/content.h"
 #include "tools/mkstore/host.h"
+#include "tests/unit/objects/run.h"
 
 #define STORE_BYTES (16u << 20)
 
@@ -129,8 +130,9 @@ static void make_machines(struct host *host, const struct disk_capability *segme
 	machine->ports[0].object = made.port.n;
 	machine->ports[0].version = 1;
 	machine_bit_set(&host->space, made.machine, machine->priority, true);
-	expect_ok(attachment_add(machine, &record, segment, 0, 2, RIGHT_READ, false));
-	expect_ok(attachment_add(machine, &record, segment, 4, 4, RIGHT_READ | RIGHT_WRITE, true));
+	expect_ok(attachment_add(machine, &record, segment, RUN(0, 2, RIGHT_READ, false)));
+	expect_ok(attachment_add(machine, &record, segment,
+				 RUN(4, 4, RIGHT_READ | RIGHT_WRITE, true)));
 	expect_ok(HOST_RETRY(host, wait_prepare(host, made.sleeper, 5000, &machine)));
 	machine->state = MACHINE_SLEEP;
 	machine->deadline = 5000;

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 #include "objects/objects.h"
 #include "objects/objects_priv.h"
+#include "tests/unit/objects/run.h"
 
 /* An empty store; everything older is forgotten. */
 struct space fake_space_new(void);

@@ -461,7 +461,7 @@ static void test_older_space(void **state)
 	destroy(of(&old[3]));
 	assert_int_equal(account_at(root)->first_object, made.object);
 	assert_int_equal(system_prepare(&space, &system), STATUS_OK);
-	assert_int_equal(system->version, SYSTEM_VERSION_BANKS);
+	assert_int_equal(system->version, SYSTEM_VERSION);
 	bank = bank_make(root, 100, 200);
 	make(of(&bank), &requests[2]);
 	assert_int_equal(figures_of(root).addresses, 0); /* it does not count them */

@@ -174,7 +174,8 @@ static void test_member_owns(void **state)
 	capability_derive(&space, &hangs);
 	assert_int_equal(machine_prepare(&space, of(&machine), &data), STATUS_OK);
 	assert_int_equal(object_read(&space, of(&kept), &segment), STATUS_OK);
-	assert_int_equal(attachment_add(data, &segment, &hangs, 0, 0, RIGHT_READ, true), STATUS_OK);
+	assert_int_equal(attachment_add(data, &segment, &hangs, RUN(0, 0, RIGHT_READ, true)),
+			 STATUS_OK);
 	assert_int_equal(object_resolve(&space, &data->table, OBJECT_TABLE, 0, &table), STATUS_OK);
 	assert_int_equal(table_prepare(&space, &table, TABLE_SLOT_BANK), STATUS_OK);
 	table_put(&space, &table, TABLE_SLOT_BANK, &own);

@@ -69,8 +69,9 @@ static void world_build(struct world *world)
 			 STATUS_OK);
 	assert_int_equal(machine_prepare(space, (object_t){world->machine.object}, &machine),
 			 STATUS_OK);
-	assert_int_equal(attachment_add(machine, &segment, &world->segment, 0, 0, RIGHT_READ, true),
-			 STATUS_OK);
+	assert_int_equal(
+		attachment_add(machine, &segment, &world->segment, RUN(0, 0, RIGHT_READ, true)),
+		STATUS_OK);
 	assert_int_equal(deadline_insert_prepare(space, 99, (object_t){world->machine.object}),
 			 STATUS_OK);
 	deadline_insert(space, 99, (object_t){world->machine.object});

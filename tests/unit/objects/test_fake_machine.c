@@ -68,44 +68,224 @@ static void test_attach(void **state)
 	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
 	first = segment.first_page;
 	capability.rights = RIGHT_READ | RIGHT_WRITE;
-	assert_int_equal(attachment_add(machine, &segment, &capability, 8, 1, RIGHT_READ, false),
+	assert_int_equal(
+		attachment_add(machine, &segment, &capability, RUN(8, 1, RIGHT_READ, false)),
+		STATUS_INVALID);
+	assert_int_equal(
+		attachment_add(machine, &segment, &capability, RUN(7, 2, RIGHT_READ, false)),
+		STATUS_INVALID);
+	assert_int_equal(attachment_add(machine, &segment, &capability,
+					RUN(1, UINT64_MAX, RIGHT_READ, false)),
 			 STATUS_INVALID);
-	assert_int_equal(attachment_add(machine, &segment, &capability, 7, 2, RIGHT_READ, false),
+	assert_int_equal(attachment_add(machine, &segment, &capability, RUN(0, 1, 0, false)),
 			 STATUS_INVALID);
 	assert_int_equal(
-		attachment_add(machine, &segment, &capability, 1, UINT64_MAX, RIGHT_READ, false),
+		attachment_add(machine, &segment, &capability, RUN(0, 1, RIGHT_SEND, false)),
 		STATUS_INVALID);
-	assert_int_equal(attachment_add(machine, &segment, &capability, 0, 1, 0, false),
-			 STATUS_INVALID);
-	assert_int_equal(attachment_add(machine, &segment, &capability, 0, 1, RIGHT_SEND, false),
-			 STATUS_INVALID);
-	assert_int_equal(attachment_add(machine, &segment, &capability, 0, 1, RIGHT_EXECUTE, false),
-			 STATUS_NO_RIGHT);
-	assert_int_equal(attachment_add(machine, &segment, &capability, 0, 1, RIGHT_READ, true),
-			 STATUS_NO_RIGHT);
-	assert_int_equal(attachment_add(machine, &segment, &capability, 2, 3, RIGHT_READ, false),
-			 STATUS_OK);
-	assert_int_equal(attachment_add(machine, &segment, &capability, 4, 1, RIGHT_WRITE, false),
-			 STATUS_ATTACHED);
-	assert_int_equal(attachment_add(machine, &segment, &capability, 0, 0, RIGHT_WRITE, false),
-			 STATUS_ATTACHED);
-	assert_int_equal(attachment_add(machine, &segment, &capability, 5, 0, RIGHT_WRITE, false),
-			 STATUS_OK);
+	assert_int_equal(
+		attachment_add(machine, &segment, &capability, RUN(0, 1, RIGHT_EXECUTE, false)),
+		STATUS_NO_RIGHT);
+	assert_int_equal(
+		attachment_add(machine, &segment, &capability, RUN(0, 1, RIGHT_READ, true)),
+		STATUS_NO_RIGHT);
+	assert_int_equal(
+		attachment_add(machine, &segment, &capability, RUN(2, 3, RIGHT_READ, false)),
+		STATUS_OK);
+	assert_int_equal(
+		attachment_add(machine, &segment, &capability, RUN(4, 1, RIGHT_WRITE, false)),
+		STATUS_ATTACHED);
+	assert_int_equal(
+		attachment_add(machine, &segment, &capability, RUN(0, 0, RIGHT_WRITE, false)),
+		STATUS_ATTACHED);
+	assert_int_equal(
+		attachment_add(machine, &segment, &capability, RUN(5, 0, RIGHT_WRITE, false)),
+		STATUS_OK);
 	assert_null(machine_attachment(machine, (page_t){first + 1}));
 	assert_int_equal(machine_attachment(machine, (page_t){first + 2})->rights, RIGHT_READ);
 	assert_int_equal(machine_attachment(machine, (page_t){first + 4})->rights, RIGHT_READ);
 	assert_int_equal(machine_attachment(machine, (page_t){first + 5})->rights, RIGHT_WRITE);
 	assert_int_equal(machine_attachment(machine, (page_t){first + 5})->pages, 3);
 	assert_null(machine_attachment(machine, (page_t){first + 8}));
-	assert_int_equal(attachment_remove(machine, (page_t){first + 8}), STATUS_INVALID);
+	assert_int_equal(attachment_remove(machine, (page_t){first + 8}), STATUS_NOT_FOUND);
 	assert_int_equal(attachment_remove(machine, (page_t){first + 3}), STATUS_OK);
 	assert_null(machine_attachment(machine, (page_t){first + 2}));
 	assert_non_null(machine_attachment(machine, (page_t){first + 6}));
 }
 
-/* An entry that names kernel pages is never the answer, whatever wrote it. */
+static enum status show(struct disk_machine *machine, const struct disk_object *segment,
+			const struct disk_capability *capability, uint64_t first, uint64_t pages,
+			uint64_t place)
+{
+	return attachment_add(
+		machine, segment, capability,
+		&(struct attachment_run){
+			.first = first, .pages = pages, .rights = RIGHT_READ, .place = place});
+}
+
+static uint64_t shown(const struct disk_machine *machine, uint64_t place)
+{
+	const struct disk_attachment *found = machine_attachment(machine, (page_t){place});
+
+	return found ? attachment_page(found, (page_t){place}).n : 0;
+}
+
+/* In the windows a run appears anywhere, as often as one likes; nowhere else but at its own
+ * address. */
+static void test_windows(void **state)
+{
+	static const uint64_t wrong[][2] = {
+		{1, 1},
+		{WINDOW_LOW_PAGE - 1, 2},
+		{WINDOW_LOW_END - 1, 2},
+		{WINDOW_LOW_END, 1},
+		{WINDOW_HIGH_PAGE - 1, 1},
+		{WINDOW_HIGH_PAGE - 1, 8},
+		{WINDOW_HIGH_END - 1, 2},
+		{WINDOW_HIGH_END, 1},
+		{UINT64_MAX >> PAGE_SHIFT, 2},
+		{UINT64_MAX, 2},
+	};
+	struct space space = fake_space_formatted(1000);
+	struct disk_capability self = create(&space, OBJECT_MACHINE, 0);
+	struct disk_capability capability = create(&space, OBJECT_SEGMENT, 8 * 4096);
+	struct disk_object segment;
+	struct disk_machine *machine;
+	uint64_t first;
+
+	(void)state;
+	assert_int_equal(object_read(&space, (object_t){capability.object}, &segment), STATUS_OK);
+	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
+	first = segment.first_page;
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(show(machine, &segment, &capability, 0, wrong[i][1], wrong[i][0]),
+				 STATUS_INVALID);
+	assert_int_equal(show(machine, &segment, &capability, 3, 2, WINDOW_LOW_PAGE), STATUS_OK);
+	assert_int_equal(show(machine, &segment, &capability, 3, 1, WINDOW_HIGH_END - 1),
+			 STATUS_OK);
+	assert_int_equal(show(machine, &segment, &capability, 0, 1, WINDOW_LOW_PAGE + 1),
+			 STATUS_ATTACHED);
+	assert_int_equal(show(machine, &segment, &capability, 0, 1, WINDOW_LOW_PAGE + 2),
+			 STATUS_OK);
+	assert_int_equal(show(machine, &segment, &capability, 0, 8, 0), STATUS_OK);
+	assert_int_equal(shown(machine, WINDOW_LOW_PAGE - 1), 0);
+	assert_int_equal(shown(machine, WINDOW_LOW_PAGE), first + 3);
+	assert_int_equal(shown(machine, WINDOW_LOW_PAGE + 1), first + 4);
+	assert_int_equal(shown(machine, WINDOW_LOW_PAGE + 2), first);
+	assert_int_equal(shown(machine, WINDOW_LOW_PAGE + 3), 0);
+	assert_int_equal(shown(machine, WINDOW_HIGH_END - 1), first + 3);
+	assert_int_equal(shown(machine, first + 7), first + 7);
+	/* In the order of their places. */
+	assert_ptr_equal(machine_attachment_next(machine, (page_t){0}),
+			 machine_attachment(machine, (page_t){WINDOW_LOW_PAGE}));
+	assert_ptr_equal(machine_attachment_next(machine, (page_t){WINDOW_LOW_PAGE + 1}),
+			 machine_attachment(machine, (page_t){WINDOW_LOW_PAGE + 2}));
+	assert_ptr_equal(machine_attachment_next(machine, (page_t){WINDOW_LOW_PAGE + 3}),
+			 machine_attachment(machine, (page_t){first}));
+	assert_null(machine_attachment_next(machine, (page_t){WINDOW_HIGH_END}));
+	/* Nor over its message page, wherever that is. */
+	machine->message_page = WINDOW_HIGH_PAGE + 3;
+	assert_int_equal(show(machine, &segment, &capability, 0, 4, WINDOW_HIGH_PAGE),
+			 STATUS_ATTACHED);
+	assert_int_equal(show(machine, &segment, &capability, 0, 3, WINDOW_HIGH_PAGE), STATUS_OK);
+	/* What is gone leaves the rest. */
+	assert_int_equal(attachment_remove(machine, (page_t){WINDOW_LOW_PAGE + 1}), STATUS_OK);
+	assert_int_equal(shown(machine, WINDOW_LOW_PAGE), 0);
+	assert_int_equal(shown(machine, WINDOW_LOW_PAGE + 2), first);
+	assert_int_equal(shown(machine, first + 3), first + 3);
+}
+
+/* The rights of a part, against what each page's were before. */
+#define PARTS 8u
+static void test_change(void **state)
+{
+	static const uint16_t rights[] = {0, RIGHT_READ, RIGHT_READ | RIGHT_WRITE, RIGHT_EXECUTE};
+	struct space space = fake_space_formatted(1000);
+	struct disk_capability self = create(&space, OBJECT_MACHINE, 0);
+	struct disk_capability capability = create(&space, OBJECT_SEGMENT, PARTS * 4096);
+	struct disk_object segment;
+	struct disk_machine *machine;
+
+	(void)state;
+	assert_int_equal(object_read(&space, (object_t){capability.object}, &segment), STATUS_OK);
+	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
+	for (uint32_t i = 0; i < 2 * PARTS * PARTS * 4; i++) {
+		uint64_t place = i % 2 ? WINDOW_HIGH_PAGE + 5 : segment.first_page;
+		uint64_t at = i / 2 % PARTS, count = i / 2 / PARTS % PARTS + 1, attached = 0;
+		uint16_t to = rights[i / 2 / PARTS / PARTS], kept = 0;
+		struct attachment_run run = {
+			.rights = RIGHT_READ, .owned = true, .place = i % 2 ? place : 0};
+
+		memset(machine->attachments, 0, sizeof(machine->attachments));
+		assert_int_equal(attachment_add(machine, &segment, &capability, &run), STATUS_OK);
+		assert_int_equal(attachment_change(machine, (page_t){place + at}, count, to),
+				 at + count > PARTS ? STATUS_INVALID : STATUS_OK);
+		for (uint64_t n = 0; n < PARTS; n++) {
+			bool in = at + count <= PARTS && n >= at && n < at + count;
+			const struct disk_attachment *found =
+				machine_attachment(machine, (page_t){place + n});
+
+			assert_int_equal(found ? found->rights : 0, in ? to : RIGHT_READ);
+			if (found)
+				assert_int_equal(shown(machine, place + n), segment.first_page + n);
+		}
+		for (uint32_t n = 0; n < MACHINE_ATTACHMENTS; n++) {
+			attached += machine->attachments[n].pages;
+			kept += machine->attachments[n].flags & ATTACHMENT_OWNED;
+		}
+		assert_int_equal(attached, PARTS - (at + count > PARTS || to ? 0 : count));
+		assert_int_equal(kept, attached != 0); /* owned, and once only */
+	}
+}
+
+static void test_change_refused(void **state)
+{
+	struct space space = fake_space_formatted(1000);
+	struct disk_capability self = create(&space, OBJECT_MACHINE, 0);
+	struct disk_capability capability = create(&space, OBJECT_SEGMENT, 64 * 4096);
+	struct disk_object segment;
+	struct disk_machine *machine, before;
+	page_t page;
+
+	(void)state;
+	assert_int_equal(object_read(&space, (object_t){capability.object}, &segment), STATUS_OK);
+	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
+	capability.rights &= (uint16_t)~RIGHT_WRITE;
+	page = (page_t){segment.first_page};
+	/* Of every second page, until there is one entry left. */
+	for (uint32_t i = 0; i + 1 < MACHINE_ATTACHMENTS; i++)
+		assert_int_equal(attachment_add(machine, &segment, &capability,
+						RUN(2 * i, 1 + (i == 20) * 3, RIGHT_READ, false)),
+				 i == 21 ? STATUS_ATTACHED : STATUS_OK);
+	assert_int_equal(
+		attachment_add(machine, &segment, &capability, RUN(60, 1, RIGHT_READ, false)),
+		STATUS_OK);
+	before = *machine;
+	assert_int_equal(attachment_change(machine, (page_t){page.n + 1}, 1, RIGHT_READ),
+			 STATUS_NOT_FOUND);
+	assert_int_equal(attachment_change(machine, page, 0, RIGHT_READ), STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, page, 2, RIGHT_READ), STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, page, UINT64_MAX, RIGHT_READ), STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, page, 1, RIGHT_READ | RIGHT_WRITE),
+			 STATUS_NO_RIGHT);
+	assert_int_equal(attachment_change(machine, page, 1, RIGHT_SEND), STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, page, 1, RIGHT_WRITE | RIGHT_EXECUTE),
+			 STATUS_INVALID);
+	/* The middle of four pages makes three entries of one. */
+	assert_int_equal(attachment_change(machine, (page_t){page.n + 41}, 2, RIGHT_EXECUTE),
+			 STATUS_LIMIT);
+	assert_memory_equal(&before, machine, sizeof(before));
+	assert_int_equal(attachment_change(machine, (page_t){page.n + 41}, 3, RIGHT_EXECUTE),
+			 STATUS_OK);
+	assert_int_equal(machine_attachment(machine, (page_t){page.n + 40})->rights, RIGHT_READ);
+	assert_int_equal(machine_attachment(machine, (page_t){page.n + 43})->rights, RIGHT_EXECUTE);
+}
+
+/* An entry that names kernel pages is never the answer, whatever wrote it, and nor is one that
+ * shows something where nothing is to be shown. */
 static void test_attachment_bounds(void **state)
 {
+	static const uint64_t places[] = {1, WINDOW_LOW_PAGE - 1, USER_ARENA_PAGE + 7,
+					  WINDOW_HIGH_PAGE - 1, WINDOW_HIGH_END};
 	static struct disk_machine machine;
 
 	(void)state;
@@ -116,6 +296,21 @@ static void test_attachment_bounds(void **state)
 	assert_null(machine_attachment(&machine, (page_t){USER_ARENA_PAGE - 1}));
 	assert_null(machine_attachment(&machine, (page_t){USER_ARENA_END}));
 	assert_non_null(machine_attachment(&machine, (page_t){USER_ARENA_PAGE}));
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		machine.attachments[3] = (struct disk_attachment){
+			.segment = {.version = 1},
+			.first_page = USER_ARENA_PAGE,
+			.pages = 1,
+			.rights = 7,
+			.flags = places[i] * PAGE_SIZE,
+		};
+		assert_null(machine_attachment(&machine, (page_t){places[i]}));
+		assert_null(machine_attachment(&machine, (page_t){USER_ARENA_PAGE}));
+	}
+	machine.attachments[3].flags = WINDOW_LOW_PAGE * PAGE_SIZE;
+	assert_non_null(machine_attachment(&machine, (page_t){WINDOW_LOW_PAGE}));
+	machine.attachments[3].first_page = USER_ARENA_PAGE - 1;
+	assert_null(machine_attachment(&machine, (page_t){WINDOW_LOW_PAGE}));
 }
 
 static void test_attachments_full_and_pruned(void **state)
@@ -134,9 +329,9 @@ static void test_attachments_full_and_pruned(void **state)
 				 STATUS_OK);
 		assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine),
 				 STATUS_OK);
-		assert_int_equal(
-			attachment_add(machine, &segment, &capability[i], 0, 0, RIGHT_READ, false),
-			i < MACHINE_ATTACHMENTS ? STATUS_OK : STATUS_LIMIT);
+		assert_int_equal(attachment_add(machine, &segment, &capability[i],
+						RUN(0, 0, RIGHT_READ, false)),
+				 i < MACHINE_ATTACHMENTS ? STATUS_OK : STATUS_LIMIT);
 	}
 	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS; i += 2) {
 		fake_begin();
@@ -337,6 +532,9 @@ int main(void)
 		cmocka_unit_test(test_page_checks),
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_attachment_bounds),
+		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_change),
+		cmocka_unit_test(test_change_refused),
 		cmocka_unit_test(test_attachments_full_and_pruned),
 		cmocka_unit_test(test_ready),
 		cmocka_unit_test(test_machine_next),

@@ -366,14 +366,14 @@ static struct disk_capability machine_full(struct space *space, struct disk_capa
 	fake_begin();
 	assert_int_equal(machine_prepare(space, object_of(&self), &machine), STATUS_OK);
 	assert_int_equal(object_read(space, object_of(owned), &segment), STATUS_OK);
-	assert_int_equal(attachment_add(machine, &segment, owned, 0, 1, RIGHT_READ, true),
+	assert_int_equal(attachment_add(machine, &segment, owned, RUN(0, 1, RIGHT_READ, true)),
 			 STATUS_OK);
-	assert_int_equal(attachment_add(machine, &segment, owned, 1, 1, RIGHT_WRITE, true),
+	assert_int_equal(attachment_add(machine, &segment, owned, RUN(1, 1, RIGHT_WRITE, true)),
 			 STATUS_OK);
 	assert_int_equal(space_write(space, (page_t){segment.first_page}, &page), STATUS_OK);
 	memset(page, 1, PAGE_SIZE);
 	assert_int_equal(object_read(space, object_of(borrowed), &segment), STATUS_OK);
-	assert_int_equal(attachment_add(machine, &segment, borrowed, 0, 0, RIGHT_READ, false),
+	assert_int_equal(attachment_add(machine, &segment, borrowed, RUN(0, 0, RIGHT_READ, false)),
 			 STATUS_OK);
 	assert_int_equal(space_write(space, (page_t){machine->message_page}, &page), STATUS_OK);
 	memset(page, 2, PAGE_SIZE);

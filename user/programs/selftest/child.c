@@ -71,6 +71,8 @@ int selftest_child(int argc, char **argv)
 		return selftest_echo();
 	if (text_equal(argv[1], "read") && argc > 2)
 		return *(volatile uint8_t *)(uintptr_t)selftest_argument(argv[2]);
+	if (text_equal(argv[1], "write") && argc > 2)
+		return ++*(volatile uint8_t *)(uintptr_t)selftest_argument(argv[2]);
 	if (text_equal(argv[1], "peek") && argc > 2) {
 		volatile uint8_t *byte = (uint8_t *)(uintptr_t)selftest_argument(argv[2]);
 		int before = *byte;

@@ -86,6 +86,7 @@ int main(int argc, char **argv)
 	selftest_waiting_sender();
 	selftest_control();
 	selftest_keepers();
+	selftest_windows();
 	selftest_replies();
 	selftest_clock();
 	selftest_log();

@@ -41,6 +41,7 @@ void selftest_tables(void);
 void selftest_forgery(void);
 void selftest_segments(void);
 void selftest_heap(void);
+void selftest_windows(void);
 void selftest_directories(void);
 void selftest_ports(void);
 void selftest_calls(void);

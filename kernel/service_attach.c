@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service_attach.c - what machines may touch, and where: attach, protect, detach, look.
+ *
+ * What is taken away is withdrawn before the call returns.
+ */
+#include "kernel/mapping.h"
+#include "kernel/service.h"
+#include "base/assert.h"
+
+/* The machine that was invoked, to be changed, without what was attached and is no more. */
+static enum status attach_prepare(struct service *service, struct disk_machine **machine)
+{
+	enum status status = service_machine_prepare(service, machine);
+
+	return status == STATUS_OK ? machine_attachments_prune(&kernel.space, *machine) : status;
+}
+
+/* An older system does not know windows, and must not read such an attachment. */
+static enum status version_prepare(struct disk_system **system)
+{
+	enum status status = system_prepare(&kernel.space, system);
+
+	/* There are no programs yet that ask for it. */
+	if (status == STATUS_OK && (*system)->version < SYSTEM_VERSION_BANKS)
+		status = STATUS_BUSY;
+	return status;
+}
+
+enum status machine_op_attach(struct service *service)
+{
+	const struct disk_capability *segment = &service->message.capability[0];
+	const uint64_t *word = service->message.word;
+	struct attachment_run run = {
+		.first = word[0],
+		.pages = word[1],
+		.rights = (uint16_t)word[2],
+		.owned = word[3] != 0,
+		.place = word[4] >> PAGE_SHIFT,
+	};
+	struct disk_machine *machine;
+	struct disk_system *system;
+	struct disk_object record;
+	enum status status;
+
+	if (word[2] > UINT16_MAX || word[3] > 1 || word[4] % PAGE_SIZE)
+		return STATUS_INVALID;
+	status = object_resolve(&kernel.space, segment, OBJECT_SEGMENT, 0, &record);
+	if (status == STATUS_OK)
+		status = attach_prepare(service, &machine);
+	if (status == STATUS_OK && run.place)
+		status = version_prepare(&system);
+	if (status == STATUS_OK)
+		status = attachment_add(machine, &record, segment, &run);
+	/* COMMIT POINT, which that was */
+	if (status == STATUS_OK && run.place)
+		system->version = SYSTEM_VERSION;
+	return status;
+}
+
+/* From now on nothing that was attached there can be touched as before; `found`: could the
+ * segment be read? */
+static void machine_withdraw(const struct service *service, enum status found,
+			     const struct disk_object *segment)
+{
+	struct task *task = task_find((object_t){service->target->object});
+
+	/* Where it is not known what that was, all of its tables go. */
+	if (task && found == STATUS_OK)
+		mapping_withdraw_from(
+			task, &(struct mapping_range){segment->first_page, segment->range_pages});
+	else if (task)
+		mapping_root_destroy(task);
+}
+
+/* The attachment at an address, of a machine that is prepared, and its segment.  What cannot
+ * be read for good is `found` otherwise. */
+static enum status attached_find(const struct disk_machine *machine, uint64_t address,
+				 enum status *found, struct disk_object *segment)
+{
+	const struct disk_attachment *attachment =
+		machine_attachment(machine, (page_t){address >> PAGE_SHIFT});
+
+	if (!attachment)
+		return STATUS_NOT_FOUND;
+	*found = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0, segment);
+	return *found == STATUS_WAIT || *found == STATUS_IO ? *found : STATUS_OK;
+}
+
+enum status machine_op_protect(struct service *service)
+{
+	const uint64_t *word = service->message.word;
+	struct disk_machine *machine;
+	struct disk_object segment;
+	enum status found, status;
+
+	if (word[0] % PAGE_SIZE || word[2] > UINT16_MAX)
+		return STATUS_INVALID;
+	status = attach_prepare(service, &machine);
+	if (status == STATUS_OK)
+		status = attached_find(machine, word[0], &found, &segment);
+	if (status == STATUS_OK)
+		status = attachment_change(machine, (page_t){word[0] >> PAGE_SHIFT}, word[1],
+					   (uint16_t)word[2]);
+	/* COMMIT POINT, which that was */
+	if (status == STATUS_OK)
+		machine_withdraw(service, found, &segment);
+	return status;
+}
+
+enum status machine_op_detach(struct service *service)
+{
+	uint64_t address = service->message.word[0];
+	struct disk_machine *machine;
+	struct disk_object segment;
+	enum status found, status = service_machine_prepare(service, &machine);
+
+	if (status == STATUS_OK)
+		status = attached_find(machine, address, &found, &segment);
+	if (status == STATUS_OK)
+		status = attachment_remove(machine, (page_t){address >> PAGE_SHIFT});
+	/* COMMIT POINT, which that was */
+	if (status == STATUS_OK)
+		machine_withdraw(service, found, &segment);
+	return status;
+}
+
+enum status machine_op_attached(struct service *service)
+{
+	page_t from = {service->message.word[0] / PAGE_SIZE +
+		       (service->message.word[0] % PAGE_SIZE != 0)};
+	const struct disk_attachment *next;
+	struct disk_machine *machine;
+	enum status status =
+		machine_read(&kernel.space, (object_t){service->target->object}, &machine);
+
+	if (status != STATUS_OK)
+		return status;
+	next = machine_attachment_next(machine, from);
+	if (!next)
+		return STATUS_NOT_FOUND;
+	service->word[0] = attachment_place(next) << PAGE_SHIFT;
+	service->word[1] = next->pages;
+	service->word[2] = next->rights;
+	service->word[3] = next->first_page << PAGE_SHIFT;
+	service->word[4] = next->segment.object;
+	service->word[5] = next->segment.version;
+	return STATUS_OK;
+}
