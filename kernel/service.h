@@ -41,6 +41,15 @@ struct operation {
 /* Operation n of a type is entry n (entry 0 is empty). */
 #define SERVICE_OPERATIONS_MAX 40u
 
+/* An entry of kernel/operations.def as a row of the type's table: what it answers with says
+ * what is prepared for it. */
+#define SERVICE_ROW(name, number, right, handler, flags, does, takes, gives, fails)                \
+	[number] = {handler, right, flags gives},
+#define ANSWER_WORD(n, what)
+#define ANSWER_CAPABILITY(n, what) | SERVICE_CAPABILITY
+#define ANSWER_DATA(what)	   | SERVICE_DATA
+#define NOTHING
+
 /*
  * What a type of objects is to the kernel: one descriptor, in the file of the type,
  * WORD_service as disk/object.h lists it.  Where a function is null there is nothing to do;

@@ -31,8 +31,7 @@ static enum status bank_create(struct service *service)
 	const struct service_type *made = service_type(request.type);
 	enum status status;
 
-	if (!made || !made->request)
-		return STATUS_NO_OPERATION;
+	ASSERT(made && made->request);
 	status = made->request(service, &request);
 	if (status == STATUS_OK)
 		status = object_request_check(&request);
@@ -151,12 +150,8 @@ static void bank_after_end(object_t object, const struct disk_object *record)
 }
 
 static const struct operation bank_operations[SERVICE_OPERATIONS_MAX] = {
-	[1 ... OBJECT_BANK - 1] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_USAGE & 0xff] = {bank_usage, RIGHT_READ, 0},
-	[OBJECT_BANK + 1 ... BANK_BANK & 0xff] = {bank_create, RIGHT_CREATE, SERVICE_CAPABILITY},
-	[BANK_NEXT & 0xff] = {bank_op_next, RIGHT_CONTROL, SERVICE_CAPABILITY},
-	[BANK_OF & 0xff] = {bank_op_of, RIGHT_CONTROL, SERVICE_CAPABILITY},
-	[BANK_ADOPT & 0xff] = {bank_op_adopt, RIGHT_CREATE, 0},
+#define BANK_OPERATION SERVICE_ROW
+#include "kernel/operations.def"
 };
 
 const struct service_type bank_service = {

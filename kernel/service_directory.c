@@ -120,13 +120,8 @@ static enum status directory_op_create(struct service *service)
 }
 
 static const struct operation directory_operations[SERVICE_OPERATIONS_MAX] = {
-	[DIRECTORY_LOOKUP & 0xff] = {directory_op_lookup, RIGHT_READ, SERVICE_CAPABILITY},
-	[DIRECTORY_LINK & 0xff] = {directory_op_link, RIGHT_WRITE, 0},
-	[DIRECTORY_UNLINK & 0xff] = {directory_op_unlink, RIGHT_WRITE, 0},
-	[DIRECTORY_RENAME & 0xff] = {directory_op_rename, RIGHT_WRITE, 0},
-	[DIRECTORY_NEXT & 0xff] = {directory_op_next, RIGHT_READ, SERVICE_DATA | SERVICE_PATIENT},
-	[DIRECTORY_INFO & 0xff] = {directory_op_info, RIGHT_READ, 0},
-	[DIRECTORY_CREATE & 0xff] = {directory_op_create, RIGHT_WRITE, SERVICE_CAPABILITY},
+#define DIRECTORY_OPERATION SERVICE_ROW
+#include "kernel/operations.def"
 };
 
 /* Empty at first: there is nothing to ask for. */

@@ -500,23 +500,8 @@ static enum status machine_take(struct service *service)
 }
 
 static const struct operation machine_operations[SERVICE_OPERATIONS_MAX] = {
-	[MACHINE_INFO & 0xff] = {machine_info, RIGHT_READ, SERVICE_DATA},
-	[MACHINE_START & 0xff] = {machine_start, RIGHT_CONTROL, SERVICE_PATIENT},
-	[MACHINE_STOP & 0xff] = {machine_stop, RIGHT_CONTROL, 0},
-	[MACHINE_CONTINUE & 0xff] = {machine_continue, RIGHT_CONTROL, 0},
-	[MACHINE_EXIT & 0xff] = {machine_exit, RIGHT_CONTROL, SERVICE_PATIENT},
-	[MACHINE_REGISTERS & 0xff] = {machine_registers, RIGHT_CONTROL, SERVICE_DATA},
-	[MACHINE_SET_REGISTERS & 0xff] = {machine_set_registers, RIGHT_CONTROL, 0},
-	[MACHINE_SET_KEEPER & 0xff] = {machine_set_keeper, RIGHT_CONTROL, 0},
-	[MACHINE_SET_PRIORITY & 0xff] = {machine_set_priority, RIGHT_CONTROL, 0},
-	[MACHINE_PLACE & 0xff] = {machine_place, RIGHT_CONTROL, SERVICE_PATIENT},
-	[MACHINE_TAKE & 0xff] = {machine_take, RIGHT_CONTROL, SERVICE_CAPABILITY},
-	[MACHINE_ATTACH & 0xff] = {machine_op_attach, RIGHT_CONTROL, 0},
-	[MACHINE_DETACH & 0xff] = {machine_op_detach, RIGHT_CONTROL, 0},
-	[MACHINE_DESTROY & 0xff] = {machine_op_destroy, RIGHT_DESTROY, SERVICE_PATIENT},
-	[MACHINE_ON_RESUME & 0xff] = {machine_on_resume, RIGHT_CONTROL, 0},
-	[MACHINE_PROTECT & 0xff] = {machine_op_protect, RIGHT_CONTROL, 0},
-	[MACHINE_ATTACHED & 0xff] = {machine_op_attached, RIGHT_READ, 0},
+#define MACHINE_OPERATION SERVICE_ROW
+#include "kernel/operations.def"
 };
 
 const struct service_type machine_service = {

@@ -39,8 +39,8 @@ static enum status segment_set_size(struct service *service)
 }
 
 static const struct operation segment_operations[SERVICE_OPERATIONS_MAX] = {
-	[SEGMENT_INFO & 0xff] = {segment_info, 0, 0},
-	[SEGMENT_RESIZE & 0xff] = {segment_set_size, RIGHT_WRITE, 0},
+#define SEGMENT_OPERATION SERVICE_ROW
+#include "kernel/operations.def"
 };
 
 static enum status segment_request(const struct service *service, struct object_request *request)

@@ -48,8 +48,8 @@ static enum status clock_sleep(struct service *service)
 }
 
 static const struct operation clock_operations[SERVICE_OPERATIONS_MAX] = {
-	[CLOCK_NOW & 0xff] = {clock_now, RIGHT_READ, 0},
-	[CLOCK_SLEEP & 0xff] = {clock_sleep, RIGHT_READ, 0},
+#define CLOCK_OPERATION SERVICE_ROW
+#include "kernel/operations.def"
 };
 
 const struct service_type clock_service = {.operations = clock_operations};
@@ -110,8 +110,8 @@ static enum status console_read(struct service *service)
 }
 
 static const struct operation console_operations[SERVICE_OPERATIONS_MAX] = {
-	[CONSOLE_WRITE & 0xff] = {console_write, RIGHT_SEND, 0},
-	[CONSOLE_READ & 0xff] = {console_read, RIGHT_RECEIVE, SERVICE_DATA},
+#define CONSOLE_OPERATION SERVICE_ROW
+#include "kernel/operations.def"
 };
 
 const struct service_type console_service = {.operations = console_operations};
@@ -170,8 +170,8 @@ static enum status log_op_read(struct service *service)
 }
 
 static const struct operation log_operations[SERVICE_OPERATIONS_MAX] = {
-	[LOG_WRITE & 0xff] = {log_op_write, RIGHT_SEND, 0},
-	[LOG_READ & 0xff] = {log_op_read, RIGHT_READ, SERVICE_DATA},
+#define LOG_OPERATION SERVICE_ROW
+#include "kernel/operations.def"
 };
 
 const struct service_type log_service = {.operations = log_operations};
@@ -395,19 +395,8 @@ static enum status store_op_scrub(struct service *service)
 }
 
 static const struct operation store_operations[SERVICE_OPERATIONS_MAX] = {
-	[STORE_CHECKPOINT & 0xff] = {store_op_checkpoint, RIGHT_SNAPSHOT, 0},
-	[STORE_SNAPSHOT & 0xff] = {store_op_snapshot, RIGHT_SNAPSHOT, 0},
-	[STORE_RESTORE & 0xff] = {store_op_restore, RIGHT_CONTROL, 0},
-	[STORE_DELETE & 0xff] = {store_op_delete, RIGHT_CONTROL, 0},
-	[STORE_SNAPSHOT_NEXT & 0xff] = {store_op_next, RIGHT_READ, SERVICE_DATA},
-	[STORE_STATISTICS & 0xff] = {store_op_statistics, RIGHT_READ, SERVICE_DATA},
-	[STORE_INTERVAL & 0xff] = {store_op_interval, RIGHT_CONTROL, 0},
-	[STORE_RENAME & 0xff] = {store_op_rename, RIGHT_CONTROL, 0},
-	[STORE_RETENTION & 0xff] = {store_op_retention, RIGHT_CONTROL, 0},
-	[STORE_GROW & 0xff] = {store_op_grow, RIGHT_CONTROL, 0},
-	[STORE_PAST_NAME & 0xff] = {store_op_past_name, RIGHT_CONTROL, SERVICE_DATA},
-	[STORE_PAST_BYTES & 0xff] = {store_op_past_bytes, RIGHT_CONTROL, SERVICE_DATA},
-	[STORE_SCRUB & 0xff] = {store_op_scrub, RIGHT_CONTROL, SERVICE_DATA},
+#define STORE_OPERATION SERVICE_ROW
+#include "kernel/operations.def"
 };
 
 const struct service_type store_service = {.operations = store_operations};
@@ -525,13 +514,8 @@ static enum status system_op_continue(struct service *service)
 }
 
 static const struct operation system_operations[SERVICE_OPERATIONS_MAX] = {
-	[SYSTEM_INFO & 0xff] = {system_op_info, RIGHT_READ, SERVICE_DATA},
-	[SYSTEM_POWER_OFF & 0xff] = {system_op_power_off, RIGHT_CONTROL, 0},
-	[SYSTEM_REBOOT & 0xff] = {system_op_reboot, RIGHT_CONTROL, 0},
-	[SYSTEM_KERNEL_LOG & 0xff] = {system_op_kernel_log, RIGHT_READ, SERVICE_DATA},
-	[SYSTEM_CONTINUE & 0xff] = {system_op_continue, RIGHT_CONTROL, 0},
-	[SYSTEM_MACHINE_NEXT & 0xff] = {system_op_machine_next, RIGHT_READ,
-					SERVICE_DATA | SERVICE_CAPABILITY},
+#define SYSTEM_OPERATION SERVICE_ROW
+#include "kernel/operations.def"
 };
 
 const struct service_type system_service = {.operations = system_operations};

@@ -203,14 +203,8 @@ static enum status table_op_destroy(struct service *service)
 }
 
 static const struct operation table_operations[SERVICE_OPERATIONS_MAX] = {
-	[TABLE_COPY & 0xff] = {table_op_copy, RIGHT_CONTROL, SERVICE_PATIENT},
-	[TABLE_MOVE & 0xff] = {table_op_move, RIGHT_CONTROL, SERVICE_PATIENT},
-	[TABLE_DELETE & 0xff] = {table_op_delete, RIGHT_CONTROL, SERVICE_PATIENT},
-	[TABLE_REDUCE & 0xff] = {table_op_reduce, RIGHT_CONTROL, SERVICE_PATIENT},
-	[TABLE_BADGE & 0xff] = {table_op_badge, RIGHT_CONTROL, SERVICE_PATIENT},
-	[TABLE_INFO & 0xff] = {table_op_info, RIGHT_CONTROL, 0},
-	[TABLE_DERIVE & 0xff] = {table_op_derive, RIGHT_CONTROL, SERVICE_PATIENT},
-	[TABLE_DESTROY & 0xff] = {table_op_destroy, RIGHT_CONTROL, SERVICE_PATIENT},
+#define TABLE_OPERATION SERVICE_ROW
+#include "kernel/operations.def"
 };
 
 static enum status table_request(const struct service *service, struct object_request *request)

@@ -31,7 +31,7 @@ FILE_LINES = 600
 TEST_LINES = 700
 FUNCTION_LINES = 70
 
-C_FILE = re.compile(r"\.[ch]$")
+C_FILE = re.compile(r"\.([ch]|def)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
 # Split, so that this file does not match itself.
@@ -189,7 +189,7 @@ def lengths(tree):
     """Files of at most 600 lines, of tests 700, functions of at most 70."""
     bad = []
     for path, text in tree.items():
-        if not re.search(r"\.(c|h|S|py|sh)$", path):
+        if not re.search(r"\.(c|h|def|S|py|sh)$", path):
             continue
         most = TEST_LINES if path.startswith("tests/") else FILE_LINES
         if text.count("\n") > most:
@@ -215,7 +215,7 @@ def licence_lines(tree):
     bad = []
     for path, text in tree.items():
         name = os.path.basename(path)
-        if not re.search(r"\.(c|h|S|ld|py|sh)$", path) and name not in ("Makefile", "run"):
+        if not re.search(r"\.(c|h|def|S|ld|py|sh)$", path) and name not in ("Makefile", "run"):
             continue
         lines = text.split("\n")
         if lines[0].startswith("#!"):

@@ -15,7 +15,8 @@ Ends with `N of N caught` and exit code 0 when none survives.
 A mutant file:
 
     what: one line, the fault
-    file: store/....c      (or tools/mkstore/....c, kernel/....c, drivers/....c, user/shell/....c)
+    file: store/....c      (or tools/mkstore/....c, kernel/....c, drivers/....c, user/shell/....c; of
+                           a list, kernel/....def, whatever is made of it in the kernel is made anew)
     mode: crash            (optional: the simulator's mode, default crash)
     test: store/keeping    (instead: the unit test tests/unit/store/test_keeping.c; of those
                            named kernel/fake_* each is linked with what the kernel does for
@@ -83,7 +84,7 @@ def simulated(name):
 
 
 def compile_file(source, output, flags=()):
-    subprocess.run([CC, *FLAGS, *flags, "-c", str(source), "-o", str(output)],
+    subprocess.run([CC, *flags, *FLAGS, "-c", str(source), "-o", str(output)],
                    cwd=ROOT, check=True)
 
 
@@ -94,7 +95,7 @@ def compile_all():
                  for folder in ("base", "store", "disk", "drivers", DRIVER, "objects", "tests/sim",
                                 "tools/mkstore", "tools/verify", "kernel", "user/shell",
                                 "tests/unit/kernel", "tests/unit/objects")
-                 for path in (ROOT / folder).rglob("*.[ch]"))
+                 for path in (ROOT / folder).rglob("*.*") if path.suffix in (".c", ".h", ".def"))
     objects = {}
     for source in sources():
         output = BUILD / "objects" / (str(source).replace("/", "_") + ".o")
@@ -126,9 +127,15 @@ class Mutant:
         self.mode = fields.get("mode", "crash")
         self.test = fields.get("test")
 
+    def changed(self):
+        """The sources that are compiled anew."""
+        if not self.file.endswith(".def"):
+            return [self.file]
+        return [name for name in CALLS if f'"{self.file}"' in (ROOT / name).read_text()]
+
     def program(self, objects):
         """What is linked with the changed file, without it."""
-        others = {name: str(path) for name, path in objects.items() if name != self.file}
+        others = {name: str(path) for name, path in objects.items() if name not in self.changed()}
         if not self.test:
             return [path for name, path in others.items() if simulated(name)], ["-llz4"]
         libraries = ["-fsanitize=address", "-lcmocka", "-llz4"]
@@ -151,12 +158,15 @@ class Mutant:
         if text.count(self.before) != 1:
             raise LookupError(f"its text occurs {text.count(self.before)} times in {self.file}")
         folder = BUILD / self.name
-        folder.mkdir(parents=True, exist_ok=True)
-        changed = folder / pathlib.Path(self.file).name
+        changed = folder / self.file
+        changed.parent.mkdir(parents=True, exist_ok=True)
         changed.write_text(text.replace(self.before, self.after))
-        compile_file(changed, folder / "changed.o")
         linked, libraries = self.program(objects)
-        subprocess.run([CC, str(folder / "changed.o"), *linked, *libraries,
+        for name in self.changed():
+            linked.append(str(folder / f"{pathlib.Path(name).stem}.o"))
+            source = changed if name == self.file else name
+            compile_file(source, linked[-1], () if source == changed else (f"-I{folder}",))
+        subprocess.run([CC, *linked, *libraries,
                         "-o", str(folder / "program")], check=True)
         return str(folder / "program")
 
