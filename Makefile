@@ -72,8 +72,8 @@ TEST_FLAGS := $(COMMON) -O1 -DPERDURE_VERSION='"$(VERSION)"' -fno-omit-frame-poi
 
 # ---- what there is to ask for ------------------------------------------------------
 
-.PHONY: all kernel programs mkstore image run run-window fresh unit test test-long machines check bench bench-store \
-	deps need-build need-run need-window need-test need-check need-bench need-fuzz clean help
+.PHONY: all kernel programs mkstore image run run-window fresh unit test test-long machines check reference bench \
+	bench-store deps need-build need-run need-window need-test need-check need-bench need-fuzz clean help
 
 all: image
 
@@ -261,6 +261,8 @@ run-window: image | need-run need-window
 
 check: $(NOT_YET_C:%.c=$(B)/kernel/%.o) | need-build need-check need-bench
 	@$(PYTHON) tests/check/run.py
+reference: | need-build
+	@$(PYTHON) tools/reference/reference.py
 test: $(UNIT) $(FUZZ) $(B)/sim $(B)/sim-asan $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/run.py
 test-long: $(UNIT) $(B)/sim $(B)/sim-asan $(IMAGE_INPUTS) | need-run need-test
@@ -287,6 +289,7 @@ bench-store: $(B)/store-bench
 #:   make coverage     what of store/ the tests do not reach, against docs/coverage.md
 #:   make machines     boot on some 240 kinds of machine; makes docs/machines.md anew
 #:   make check        style, layers, static analysis; ends with `N passed, M failed`
+#:   make reference    docs/reference/ anew, after a change of kernel/operations.def
 #:   make bench        resume time, memory, cost of checkpoints
 #:   make bench-store  the store as a library beside LMDB, SQLite and the bare file;
 #:                     QUICK=1 in three minutes, PARTS='a g' only these parts

@@ -106,20 +106,22 @@ static inline const char *object_type_name(unsigned type)
 }
 #undef OBJECT_WORD
 
-/* Rights, 16 bits; the meaning of some depends on the type. */
-enum object_right {
-	RIGHT_READ = 1,	 /* segment: attach for reading; directory: look up, list; others: info */
-	RIGHT_WRITE = 2, /* segment: attach for writing, resize; directory: link, unlink, rename */
-	RIGHT_EXECUTE = 4,    /* segment: attach for execution */
-	RIGHT_SEND = 8,	      /* port: send and call; console, log: write */
-	RIGHT_RECEIVE = 16,   /* port: receive; console: read */
-	RIGHT_CONTROL = 32,   /* machine: start, stop, registers, table; store: restore, delete;
-			       * system: power off, reboot; port: make badged capabilities */
-	RIGHT_CREATE = 64,    /* bank: create objects from it */
-	RIGHT_DESTROY = 128,  /* any object: destroy it */
-	RIGHT_SNAPSHOT = 256, /* store: checkpoint and snapshot */
-	RIGHT_ALL = 0xffff,
-};
+/* X(name, bit, text): rights, 16 bits.  What each means for a type of objects is in
+ * kernel/operations.def. */
+#define RIGHT_LIST(X)                                                                              \
+	X(READ, 1, "look at it, list it; attach a segment to be read")                             \
+	X(WRITE, 2, "change names and sizes; attach a segment to be written to")                   \
+	X(EXECUTE, 4, "attach a segment to be executed")                                           \
+	X(SEND, 8, "send to a port, write to a console or a log")                                  \
+	X(RECEIVE, 16, "receive from a port, read from a console")                                 \
+	X(CONTROL, 32, "steer it: machines, tables, the store, the system; make badged ports")     \
+	X(CREATE, 64, "make objects from a bank")                                                  \
+	X(DESTROY, 128, "destroy it")                                                              \
+	X(SNAPSHOT, 256, "make checkpoints and snapshots")
+
+#define RIGHT_ENUMERATOR(name, bit, text) RIGHT_##name = bit,
+enum object_right { RIGHT_LIST(RIGHT_ENUMERATOR) RIGHT_ALL = 0xffff };
+#undef RIGHT_ENUMERATOR
 
 /* ---- capability --------------------------------------------------------- */
 

@@ -46,6 +46,7 @@ struct operation {
 #define SERVICE_ROW(name, number, right, handler, flags, does, takes, gives, fails)                \
 	[number] = {handler, right, flags gives},
 #define ANSWER_WORD(n, what)
+#define ANSWER_WORDS(first, last, what)
 #define ANSWER_CAPABILITY(n, what) | SERVICE_CAPABILITY
 #define ANSWER_DATA(what)	   | SERVICE_DATA
 #define NOTHING

@@ -142,11 +142,16 @@ def scripts_parse(tree):
     return bad
 
 
+def reference(_):
+    """The pages of docs/reference/ are what the kernel's lists say."""
+    return tool([sys.executable, "tools/reference/reference.py", "--check"])
+
+
 def rules_work(_):
     return samples.broken_rules()
 
 
-CHECKS = [rules_work, *rules.RULES, scripts_parse, formatted, headers_alone, cppcheck, clang_tidy]
+CHECKS = [rules_work, *rules.RULES, reference, scripts_parse, formatted, headers_alone, cppcheck, clang_tidy]
 
 
 def main():
