@@ -71,7 +71,7 @@
 /* Packing: ends of blocks in the write being built, into which short extents go. */
 #define LIMIT_GAPS 16u /* as many as the largest write has blocks */
 
-/* One call of store_step: about eight pages compressed. */
+/* One call of store_step: so many units of a commit, of which the last may compress a page. */
 #define LIMIT_STEP_UNITS 8u
 #define LIMIT_SORT_SLICE 512u /* entries sifted in one unit */
 

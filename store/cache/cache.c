@@ -171,18 +171,31 @@ void cache_state_set(struct store *store, slot_t slot, enum frame_state state)
 		lru_add(store, slot);
 }
 
+static void essential_page_change(struct store *store, page_t page, bool changed)
+{
+	slot_t slot = cache_find(store, KEY_SPACE | page.n);
+	const struct cache_frame *frame = slot.n == NIL ? NULL : cache_frame(store, slot);
+
+	if (!frame || frame->state != FRAME_CLEAN || frame->pins)
+		return;
+	if (changed)
+		lru_remove(store, slot);
+	else
+		lru_add(store, slot);
+}
+
+/* Costs by how much is essential, not by how many frames there are. */
 void cache_essential_change(struct store *store, bool changed)
 {
-	for (slot_t slot = {0}; store->essential.count && slot.n < store->cache.donated; slot.n++) {
-		struct cache_frame *frame = cache_frame(store, slot);
+	const struct essential *essential = &store->essential;
 
-		if (frame->state != FRAME_CLEAN || frame->pins || !essential_key(store, frame->key))
-			continue;
-		if (changed)
-			lru_remove(store, slot);
-		else
-			lru_add(store, slot);
-	}
+	for (uint32_t i = 0; i < essential->count; i++)
+		for (uint64_t n = 0; n < essential->run[i].count; n++) {
+			page_t page = {essential->run[i].first.n + n};
+
+			if (essential_run(store, page) == i) /* and not in one before, too */
+				essential_page_change(store, page, changed);
+		}
 }
 
 void cache_insert(struct store *store, slot_t slot, uint64_t key, enum frame_state state)

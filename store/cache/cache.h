@@ -194,6 +194,8 @@ struct essential {
 };
 
 bool essential_any(const struct store *store); /* Is anything set aside? */
+/* The first run that the page is of; as many as there are: of none. */
+uint32_t essential_run(const struct store *store, page_t page);
 bool essential_page(const struct store *store, page_t page);
 bool essential_key(const struct store *store, uint64_t key); /* of a frame */
 /* Set aside for them: evictable frames; blocks of a store of so many. */

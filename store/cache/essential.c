@@ -18,14 +18,19 @@ bool essential_any(const struct store *store)
 	return store->essential.count != 0;
 }
 
-bool essential_page(const struct store *store, page_t page)
+uint32_t essential_run(const struct store *store, page_t page)
 {
 	const struct store_pages *run = store->essential.run;
+	uint32_t i = 0;
 
-	for (uint32_t i = 0; i < store->essential.count; i++)
-		if (page.n - run[i].first.n < run[i].count)
-			return true;
-	return false;
+	while (i < store->essential.count && page.n - run[i].first.n >= run[i].count)
+		i++;
+	return i;
+}
+
+bool essential_page(const struct store *store, page_t page)
+{
+	return essential_run(store, page) < store->essential.count;
 }
 
 bool essential_key(const struct store *store, uint64_t key)

@@ -572,13 +572,19 @@ static enum status commit_unit(struct store *store)
 	return STATUS_OK;
 }
 
+/* No more than one page or node is compressed at a time: the owner may have something to do that
+ * is more urgent. */
 bool commit_step(struct store *store)
 {
 	struct commit *commit = &store->commit;
+	uint32_t staged = store->stage.head;
 	bool moved = false;
 
 	for (unsigned i = 0; i < LIMIT_STEP_UNITS && store_committing(store); i++) {
 		enum status status;
+
+		if (store->stage.head != staged)
+			break;
 
 		if (commit->failed != STATUS_OK && commit->phase != COMMIT_ABANDON)
 			abandon_begin(store);

@@ -232,6 +232,22 @@ static void test_they_stay_in_memory(void **state)
 		store_essential_set(f->store, run, RUNS);
 		assert_memory_equal(f->store->essential.run, run, sizeof(run));
 	}
+	/* One page may be of two: it is held once, as long as it is of any. */
+	for (uint32_t i = 0; i < 3; i++) {
+		struct store_pages run[RUNS];
+		uint32_t others;
+
+		name_essential(f);
+		for (uint32_t n = 0; n < RUNS * RUN_PAGES; n++)
+			assert_int_equal(fixture_try(f, false, essential(n), &data), STATUS_OK);
+		others = f->store->cache.lru_count;
+		memcpy(run, f->store->essential.run, sizeof(run));
+		run[i] = run[i + 1];
+		store_essential_set(f->store, run, RUNS);
+		assert_int_equal(f->store->cache.lru_count, others + RUN_PAGES);
+		name_essential(f);
+		assert_int_equal(f->store->cache.lru_count, others);
+	}
 	fixture_free(f);
 }
 
