@@ -210,6 +210,10 @@ struct abi_system {
 	char accelerator[16]; /* "KVM", "TCG" or empty */
 	/* What the PC has; of these one processor and the disk of the store are used. */
 	uint32_t processors, disks, networks, displays;
+	/* The longest, since the resume, that a machine of highest priority may have waited for
+	 * the kernel to let it run, and what the kernel did meanwhile: an operation's label,
+	 * EVENT_FAULT, or 0 for its own work. */
+	uint64_t longest_ns, longest_of;
 };
 
 #endif

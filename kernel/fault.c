@@ -102,6 +102,7 @@ void fault_page(const struct arch_trap_info *info)
 		wanted = RIGHT_WRITE;
 	else if (info->code & ARCH_FAULT_FETCH)
 		wanted = RIGHT_EXECUTE;
+	kernel_stretch_of(EVENT_FAULT);
 	store_operation_begin(kernel.space.store);
 	status = machine_prepare(&kernel.space, task->object, &machine);
 	if (status == STATUS_IO)

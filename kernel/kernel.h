@@ -53,8 +53,17 @@ struct kernel {
 	bool hold;	    /* nothing runs but the kernel's console */
 	bool choose;	    /* which begins with the choice of a generation */
 	bool safe;	    /* none of the machines there were runs but the shell: safe.c */
+	/* Since a machine first ran: the longest that it has taken the kernel to look again at
+	 * whose turn it is, which is how long the machine of highest priority may have waited;
+	 * and what it was about meanwhile, see kernel_stretch. */
+	uint64_t longest_ns, longest_of;
 };
 extern struct kernel kernel;
+
+/* A stretch begins in which the kernel does not look whose turn it is: at this time, for a trap
+ * or for its own work (`of` 0).  What the trap is about can be said later. */
+void kernel_stretch(uint64_t now_ns, uint64_t of);
+void kernel_stretch_of(uint64_t of);
 
 /* A status for a wait on a channel of the kernel's own (limits.h). */
 static inline enum status kernel_wait(uint32_t channel)

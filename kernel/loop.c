@@ -24,7 +24,32 @@ static struct {
 	bool owed;		  /* and of the last tick's share not all was taken */
 	bool waking;		  /* there may be more whose wake time has come */
 	uint8_t priority;	  /* of the machine that was entered last */
+	uint64_t stretch_ns;	  /* since when it has not looked whose turn it is, */
+	uint64_t stretch_of;	  /* and about what it is */
 } loop;
+
+void kernel_stretch(uint64_t now_ns, uint64_t of)
+{
+	loop.stretch_ns = now_ns;
+	loop.stretch_of = of;
+}
+
+void kernel_stretch_of(uint64_t of)
+{
+	loop.stretch_of = of;
+}
+
+/* It looks now. */
+static void loop_look(void)
+{
+	uint64_t now = arch_time_ns(), took = now - loop.stretch_ns;
+
+	if (took > kernel.longest_ns && kernel.first_machine) {
+		kernel.longest_ns = took;
+		kernel.longest_of = loop.stretch_of;
+	}
+	kernel_stretch(now, 0);
+}
 
 void kernel_fpu_save(void)
 {
@@ -67,6 +92,7 @@ static void loop_events(void)
 	uint32_t events = arch_events_take();
 	struct cpu *cpu = cpu_this();
 
+	loop_look();
 	kernel.device->operations->poll(kernel.device, false);
 	if (events & ARCH_EVENT_CONSOLE_ATTENTION)
 		console_asked();
@@ -262,7 +288,8 @@ static void __attribute__((noreturn)) loop_run(void)
 			uint64_t start = arch_time_ns();
 
 			arch_idle();
-			cpu->idle_ns += arch_time_ns() - start;
+			kernel_stretch(arch_time_ns(), 0);
+			cpu->idle_ns += loop.stretch_ns - start;
 		}
 	}
 }

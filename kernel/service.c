@@ -113,6 +113,7 @@ enum status service_run(struct call *call, const struct disk_capability *capabil
 	/* An operation takes the record for one of its own type. */
 	ASSERT(service->record.type == capability->type);
 	operation = operation_find(capability, service->message.label);
+	kernel_stretch_of(service->message.label);
 	if (!operation)
 		status = STATUS_NO_OPERATION;
 	else if ((capability->rights & operation->right) != operation->right)

@@ -430,6 +430,8 @@ static enum status system_op_info(struct service *service)
 		.resumes = kernel.epoch,
 		.machines = task_count(),
 		.idle_ns = cpu_this()->idle_ns,
+		.longest_ns = kernel.longest_ns,
+		.longest_of = kernel.longest_of,
 	};
 	answer->processors = arch_parts()->processors;
 	answer->disks = arch_parts()->disks;

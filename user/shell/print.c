@@ -52,6 +52,21 @@ const char *print_date(uint64_t wall_ns, char text[PRINT_SIZE])
 	return text;
 }
 
+const char *print_operation(uint64_t label)
+{
+#define OPERATION(type, name, ...)                                                                 \
+	case type##_##name:                                                                        \
+		return #type " " #name;
+	switch (label) {
+#include "kernel/operations.def"
+	case EVENT_FAULT:
+		return "a page fault";
+	case 0:
+		return "a message, or its own work";
+	}
+	return "an operation that does not exist";
+}
+
 const char *print_resume(enum abi_resume reason)
 {
 	switch (reason) {

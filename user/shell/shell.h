@@ -171,6 +171,7 @@ bool keep_name_fits(const char *command, const char *name);
 /* system.c */
 bool command_mem(int argc, char **argv);
 bool command_uptime(int argc, char **argv);
+bool command_latency(int argc, char **argv);
 bool command_date(int argc, char **argv);
 bool command_about(int argc, char **argv);
 bool command_log(int argc, char **argv);
@@ -190,6 +191,7 @@ const char *print_duration(uint64_t ns, char text[PRINT_SIZE]);
 /* "2025-11-22 08:30:12" (UTC) */
 const char *print_date(uint64_t wall_ns, char text[PRINT_SIZE]);
 const char *print_resume(enum abi_resume reason);
+const char *print_operation(uint64_t label); /* abi_system.longest_of */
 /* enum machine_fault */
 const char *print_fault(uint64_t fault);
 

@@ -84,6 +84,21 @@ bool command_uptime(int argc, char **argv)
 	return true;
 }
 
+bool command_latency(int argc, char **argv)
+{
+	struct abi_system info;
+
+	(void)argc;
+	(void)argv;
+	if (!system_get("latency", &info))
+		return false;
+	terminal_print(
+		"since the resume the kernel has kept a machine waiting for at most %lu.%03lu "
+		"us: %s\n",
+		info.longest_ns / 1000, info.longest_ns % 1000, print_operation(info.longest_of));
+	return true;
+}
+
 bool command_date(int argc, char **argv)
 {
 	uint64_t wall_ns;

@@ -102,6 +102,7 @@ const struct shell_command shell_commands[] = {
 	 0, 1, command_scrub},
 	{"mem", "", "use of memory", NULL, 0, 0, command_mem},
 	{"uptime", "", "how long the system lives", NULL, 0, 0, command_uptime},
+	{"latency", "", "how long the kernel kept a machine waiting", NULL, 0, 0, command_latency},
 	{"date", "", "wall time (UTC)", NULL, 0, 0, command_date},
 	{"about", "", "version and machine", NULL, 0, 0, command_about},
 	{"log", "[-f] [-k] [LINES]", "what programs said",
