@@ -23,7 +23,8 @@ struct service {
 	struct disk_capability capability; /* goes to the first receive slot */
 	uint64_t wake_ns;		   /* with WAIT: latest time to be executed anew, 0: none */
 	uint32_t length;
-	uint8_t data[MESSAGE_DATA]; /* last: all before it is zero at first */
+	/* Last: all before it is zero at first.  Aligned: structures are put together in it. */
+	uint8_t data[MESSAGE_DATA] __attribute__((aligned(8)));
 };
 
 enum service_flags {
