@@ -193,11 +193,10 @@ $(S)/%.o: %.c Makefile | need-build need-test
 $(S)/host.a: $(ARCHIVED_C:%.c=$(S)/%.o)
 $(S)/user.a: $(RING3_C:%.c=$(S)/%.o)
 $(S)/drivers.a: $(patsubst %.c,$(S)/%.o,$(call tree,drivers,%.c)) $(S)/tools/mkstore/failure.o
-# What the kernel does for machines, for calls over the fake store: these, and all objects but some.
+# What the kernel does for machines, for calls over the fake store: these, and all objects.
 CALLS  := syscall deliver bond park task wait time fault print safe terminal essential tell
-FAKED  := service_directory service_past service_system
-$(S)/calls.a: $(CALLS:%=$(S)/kernel/%.o) $(patsubst %.c,$(S)/%.o, \
-		$(filter-out $(FAKED:%=kernel/%.c),$(wildcard kernel/service*.c)))
+$(S)/calls.a: $(CALLS:%=$(S)/kernel/%.o) $(patsubst %.c,$(S)/%.o,$(wildcard kernel/service*.c)) \
+	$(S)/tests/unit/kernel/fake_devices.o
 $(S)/fake.a: $(patsubst %.c,$(S)/%.o,$(OBJECTS_C) $(BASE_C)) $(S)/tests/unit/objects/fake_store.o
 $(S)/%.a:
 	$(SAY) ar $@ && rm -f $@ && ar rcsT $@ $^ 2>/dev/null

@@ -124,9 +124,6 @@ void mapping_withdraw_bank(uint64_t version)
 	fake_banks_ended |= bank_bit(version);
 }
 
-const struct service_type directory_service, clock_service, console_service, store_service,
-	system_service, log_service;
-
 /* ---- for tests ------------------------------------------------------------------------ */
 
 void fake_kernel_new(void)
@@ -142,6 +139,7 @@ void fake_kernel_new(void)
 	memset(&fake_withdrawn, 0, sizeof(fake_withdrawn));
 	fake_banks_ended = 0;
 	fake_restarts = false;
+	memset(&fake_asked, 0, sizeof(fake_asked));
 }
 
 struct disk_capability fake_create_from(object_t bank, enum object_type type, uint64_t size)

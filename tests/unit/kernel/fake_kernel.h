@@ -27,6 +27,15 @@ extern struct fake_withdrawn {
 	struct mapping_range range;
 } fake_withdrawn;
 
+/* What devices and the store were asked for. */
+extern struct fake_asked {
+	uint32_t written; /* to the console, in bytes */
+	uint32_t stops;	  /* the power was to go off, or on again */
+	uint32_t resumes; /* the machines were all to go on */
+	uint32_t commits; /* who asks waits for ever */
+} fake_asked;
+#define FAKE_SNAPSHOT 3u /* the one that there is: "fake", in which all is as it is now */
+
 extern uint64_t fake_banks_ended; /* bits of those of which all was withdrawn */
 
 /* A new system with an empty store. */
