@@ -366,6 +366,33 @@ def seeded_faults(tree):
     return bad
 
 
+# Where a test can be found by the label of an operation, or by the library's call of it.
+TESTS_BY_LABEL = re.compile(r"^(tests/unit/|tests/system/|user/programs/selftest/).*\.(c|py)$")
+TESTS_BY_CALL = re.compile(r"^(tests/system/|user/programs/selftest/).*\.c$")
+
+
+def operations_tested(tree):
+    """Each operation of the kernel's list has a test that names it."""
+    bad = []
+    words, called = set(), set()
+    for path, text in tree.items():
+        if TESTS_BY_LABEL.match(path):
+            words.update(re.findall(r"\w+", text))
+        if TESTS_BY_CALL.match(path):
+            called.update(re.findall(r"(\w+)\(", text))
+    for path, text in tree.items():
+        if not re.match(r"kernel/operations\w*\.def$", path):
+            continue
+        for match in re.finditer(r"^([A-Z]+)_OPERATION\((\w+),", text, re.M):
+            name, page = f"{match[1]}_{match[2]}", tree.get(f"docs/reference/{match[1].lower()}.md", "")
+            told = re.search(rf"^## {name}\n.*?Library: ([^\n]*)", page, re.M | re.S)
+            calls = re.findall(r"`(\w+)` in", told[1]) if told else []
+            if name not in words and not called.intersection(calls):
+                bad.append(f"{path}:{line_of(text, match.start())}: no test names {name}"
+                           + "".join(f", nor calls {call}" for call in calls))
+    return bad
+
+
 def structure_fields(body):
     """The names of a structure's own fields."""
     body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
@@ -417,5 +444,6 @@ RULES = [
     architecture,
     names,
     seeded_faults,
+    operations_tested,
     structures,
 ]

@@ -72,6 +72,15 @@ BAD = [
     ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int y;\n"}, "occurs 0 times"),
     ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int x;\nint x;\n"}, "occurs 2 times"),
     ("seeded_faults", {"t/a.mutant": FAULT, "store/a.c": "int x;\n"}, "there is no"),
+    (
+        "operations_tested",
+        {
+            "kernel/operations.def": "BANK_OPERATION(OF, 1,\nBANK_OPERATION(NEXT, 2,\n",
+            "tests/unit/a.c": "BANK_OF",
+            "docs/reference/bank.md": "## BANK_NEXT\n\nLibrary: `bank_child` in `user/lib/table.h`.\n",
+        },
+        "no test names BANK_NEXT, nor calls bank_child",
+    ),
     ("structures", {"disk/a.h": "struct a {\n\tint b;\n};\n"}, "size of a"),
     ("structures", {"disk/a.h": "struct a {\n\tint b, c[2];\n};\n"}, "a.c is not"),
     (

@@ -103,10 +103,10 @@ void resume_again(void)
 void checkpoint_request(const struct store_commit_request *commit, enum checkpoint_end end,
 			uint64_t deadline_ns)
 {
-	(void)commit;
-	(void)end;
-	(void)deadline_ns;
 	fake_asked.commits++;
+	fake_asked.commit = *commit;
+	fake_asked.end = end;
+	fake_asked.deadline_ns = deadline_ns;
 	not_answered();
 }
 

@@ -33,6 +33,10 @@ extern struct fake_asked {
 	uint32_t stops;	  /* the power was to go off, or on again */
 	uint32_t resumes; /* the machines were all to go on */
 	uint32_t commits; /* who asks waits for ever */
+	/* The last of them. */
+	struct store_commit_request commit;
+	enum checkpoint_end end;
+	uint64_t deadline_ns;
 } fake_asked;
 #define FAKE_SNAPSHOT 3u /* the one that there is: "fake", in which all is as it is now */
 

@@ -92,7 +92,9 @@ static struct disk_machine saved;
 
 static inline bool makeable(enum object_type type)
 {
-	return type >= OBJECT_SEGMENT && type <= OBJECT_BANK;
+	const struct service_type *service = service_type(type);
+
+	return service && service->request;
 }
 
 static inline struct disk_capability make(enum object_type type)
