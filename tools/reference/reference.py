@@ -236,8 +236,10 @@ class Reference:
             lines.append(f"| [{name.lower()}]({name.lower()}.md) | {self.linked(text, '')} | {rights} |")
         lines += ["", "| right | bit | what it lets one do |", "|---|---|---|"]
         lines += [f"| `RIGHT_{name}` | {bit} | {text} |" for name, bit, text in self.rights]
-        lines += ["", "## Every operation", "", "A message to a kernel object is answered, before the operation "
-                  "itself looks at anything:", "", "| | |", "|---|---|"]
+        lines += ["", "## Every operation", "", "Beside its own errors each operation can answer these. "
+                  "The answer is the label; what is wrong with the call itself is the status in rax instead: "
+                  "`DEAD` of what is invoked, and what [ENTRY_CALL](entries.md#entry_call) says.", "",
+                  "| | |", "|---|---|"]
         lines += [f"| `{name}` | {when} |" for name, when in self.every]
         lines += ["", "## Operations", "", "| operation | label | right | what it does |", "|---|---|---|---|"]
         lines += [f"| [{operation.name}]({operation.page()}#{operation.name.lower()}) | `{operation.label:#x}` "
