@@ -85,9 +85,9 @@ int main(void)
 	objects();
 	structures();
 #define STATUS_LINE(name, number, text)                                                            \
-	printf("status\t%s\t%u\t%s\n", #name, (unsigned)number, text);
+	printf("status\t%s\t%u\t%s\n", #name, (unsigned)(number), text);
 	STATUS_LIST(STATUS_LINE)
-#define RIGHT_LINE(name, bit, text) printf("right\t%s\t%u\t%s\n", #name, (unsigned)bit, text);
+#define RIGHT_LINE(name, bit, text) printf("right\t%s\t%u\t%s\n", #name, (unsigned)(bit), text);
 	RIGHT_LIST(RIGHT_LINE)
 	return !errors || !rights;
 }
