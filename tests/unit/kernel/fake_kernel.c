@@ -88,6 +88,11 @@ bool console_restarts(void)
 	return fake_restarts;
 }
 
+void kernel_stretch_of(uint64_t of)
+{
+	(void)of;
+}
+
 bool mapping_reclaim(void)
 {
 	return false;

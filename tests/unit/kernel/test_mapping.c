@@ -177,7 +177,7 @@ static void all_given_back(void)
 static const struct mapping_range ranges[RANGES] = {
 	{USER_ARENA_PAGE, 1},	   {USER_ARENA_PAGE + 1, 1},
 	{USER_ARENA_PAGE + 4, 4},  {USER_ARENA_PAGE + 0x10, 0x10},
-	{USER_ARENA_PAGE * 2, 64}, {USER_ARENA_PAGE * 4, UINT64_C(1) << 20},
+	{USER_ARENA_PAGE * 2, 16}, {USER_ARENA_PAGE * 4, UINT64_C(1) << 20},
 };
 #define EACH 4u /* pages that are looked at: the first, the last, and between */
 
