@@ -195,7 +195,9 @@ AT(disk_account, depth, 16);
 AT(disk_account, reserved0, 20);
 AT(disk_account, addresses, 24);
 AT(disk_account, address_limit, 32);
-AT(disk_account, reserved, 40);
+AT(disk_account, weight, 40);
+AT(disk_account, weight_given, 44);
+AT(disk_account, reserved, 48);
 
 SIZE(disk_system, 4096);
 AT(disk_system, magic, 0);

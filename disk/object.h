@@ -232,6 +232,10 @@ enum object_flag {
  *
  * Addresses are pages of ranges, whether anything is in them or not.  The first bank of an older
  * space neither counts nor limits them: its address_limit is 0.
+ *
+ * A weight is the share of the processor that the machines of a bank have beside those of other
+ * banks.  What banks made from it were given is set aside from it.  The first bank has SHARE_ALL,
+ * which may be told as 0; any other bank with 0 has none of its own, and nor have those below.
  */
 struct disk_account {
 	uint32_t next, previous; /* 0: last, first */
@@ -240,19 +244,24 @@ struct disk_account {
 	uint32_t depth;			   /* of the first bank 0, of its banks 1 */
 	uint32_t reserved0;
 	uint64_t addresses, address_limit; /* taken by what it pays for, at most */
-	uint64_t reserved[3];
+	uint32_t weight, weight_given;	   /* as a whole, of it to the banks made from it */
+	uint64_t reserved[2];
 };
+
+#define SHARE_ALL   (1u << 20) /* the weight of the first bank, with all that it has given */
+#define SHARE_FIRST 100u       /* what its own machines have of that at most, lest all go to them */
 
 /* ---- system page -------------------------------------------------------- */
 
-#define SYSTEM_RESUME_MAX    64u
-#define SYSTEM_ESSENTIAL_MAX 8u
-#define SYSTEM_TRANSIENT_MAX 8u
-#define SYSTEM_MAGIC	     UINT64_C(0x4d4554535953524d)
-#define SYSTEM_VERSION	     4u
-#define SYSTEM_VERSION_MAP   2u /* from here on with a map of free ranges, */
-#define SYSTEM_VERSION_BANKS 3u /* and with accounts and banks below the first one, */
-#define SYSTEM_VERSION_PLACE 4u /* and attachments in windows */
+#define SYSTEM_RESUME_MAX      64u
+#define SYSTEM_ESSENTIAL_MAX   8u
+#define SYSTEM_TRANSIENT_MAX   8u
+#define SYSTEM_MAGIC	       UINT64_C(0x4d4554535953524d)
+#define SYSTEM_VERSION	       4u
+#define SYSTEM_VERSION_MAP     2u /* from here on with a map of free ranges, */
+#define SYSTEM_VERSION_BANKS   3u /* with accounts and banks below the first one, */
+#define SYSTEM_VERSION_WEIGHTS 4u /* with weights, which the end of a bank gives back, */
+#define SYSTEM_VERSION_PLACE   4u /* and attachments in windows */
 
 struct disk_system {
 	uint64_t magic;

@@ -74,11 +74,9 @@ static struct disk_account *neighbour(struct space *space, uint32_t object)
 
 /* ---- life ------------------------------------------------------------------------- */
 
-/* From the bank that pays for the object of this record up to the first one, as long as
- * `visit` says so: OK. */
-static enum status bank_walk(struct space *space, const struct disk_object *record,
-			     enum status (*visit)(void *context, object_t bank, uint64_t version),
-			     void *context)
+enum status bank_walk(struct space *space, const struct disk_object *record,
+		      enum status (*visit)(void *context, object_t bank, uint64_t version),
+		      void *context)
 {
 	uint64_t version = record->bank_version;
 	object_t bank = {record->bank};
@@ -476,8 +474,9 @@ static uint64_t bank_size_charge(uint64_t size)
 
 static enum status bank_check(const struct object_request *request)
 {
-	return request->size <= BANK_MOST && request->size_max <= BANK_MOST ? STATUS_OK
-									    : STATUS_LIMIT;
+	bool most = request->size <= BANK_MOST && request->size_max <= BANK_MOST;
+
+	return most && request->weight <= SHARE_ALL ? STATUS_OK : STATUS_LIMIT;
 }
 
 static enum status bank_create_prepare(struct space *space, struct creation *creation)
@@ -486,7 +485,11 @@ static enum status bank_create_prepare(struct space *space, struct creation *cre
 	enum status status = account_read(space, creation->bank, &account);
 
 	creation->addresses += creation->request->size_max;
-	return status == STATUS_OK && account.depth + 1 >= BANK_DEPTH_MAX ? STATUS_LIMIT : status;
+	if (status == STATUS_OK && account.depth + 1 >= BANK_DEPTH_MAX)
+		status = STATUS_LIMIT;
+	return status == STATUS_OK
+		       ? weight_give_check(space, creation->bank, creation->request->weight)
+		       : status;
 }
 
 static void bank_create_commit(struct space *space, struct creation *creation)
@@ -499,6 +502,7 @@ static void bank_create_commit(struct space *space, struct creation *creation)
 	record->allowance.limit = creation->request->size;
 	account->depth = account_writable(space, creation->bank)->depth + 1;
 	account->address_limit = creation->request->size_max;
+	weight_give(space, creation->bank, account, (uint32_t)creation->request->weight);
 }
 
 /* Any machine may wait through what hung from it. */

@@ -300,6 +300,39 @@ static void destruction_resume(struct space *space, struct disk_system *system, 
 	system->destroying = bank.n;
 }
 
+/* What the bank above gets back, for what was set aside from it too.  What is damaged gives nothing
+ * back, or gets nothing. */
+struct returned {
+	struct disk_account *own, *above; /* of a bank; null: there is none, or nothing for it */
+	uint64_t addresses;
+};
+
+static enum status destruction_returned(struct space *space, object_t object,
+					const struct disk_object *record, struct returned *returned)
+{
+	struct disk_account *own = NULL;
+	object_t bank = {record->bank};
+	enum status status = STATUS_OK;
+
+	*returned = (struct returned){.addresses = record_addresses(record)};
+	if (record->type == OBJECT_BANK)
+		status = account_prepare(space, object, &own);
+	if (space_lost(space, status))
+		return bank_credit_prepare(space, bank, returned->addresses);
+	if (status != STATUS_OK)
+		return status;
+	if (own)
+		returned->addresses += own->address_limit;
+	if (own && own->weight)
+		status = account_prepare(space, bank, &returned->above);
+	if (status == STATUS_NOT_FOUND || space_lost(space, status)) {
+		returned->above = NULL;
+		status = STATUS_OK;
+	}
+	returned->own = own;
+	return status == STATUS_OK ? bank_credit_prepare(space, bank, returned->addresses) : status;
+}
+
 /* Everything of the object is absent: its ranges are free, and so is its record.  Ranges
  * of which something was given up are not, they are gone. */
 static enum status destruction_finish(struct space *space, object_t object)
@@ -307,8 +340,8 @@ static enum status destruction_finish(struct space *space, object_t object)
 	struct disk_system *system;
 	struct disk_object *record;
 	struct range range = {0}, second = {0};
-	struct disk_account *own = NULL;
-	uint64_t addresses;
+	struct disk_account *own;
+	struct returned returned;
 	object_t bank;
 	enum status status = system_prepare(space, &system);
 
@@ -321,18 +354,7 @@ static enum status destruction_finish(struct space *space, object_t object)
 		range = (struct range){record->first_page, record->range_pages};
 		second = record_second_range(record);
 	}
-	addresses = record_addresses(record);
-	if (record->type == OBJECT_BANK)
-		status = account_prepare(space, object, &own);
-	/* One that is damaged gives no addresses back. */
-	if (space_lost(space, status)) {
-		own = NULL;
-		status = STATUS_OK;
-	}
-	if (status == STATUS_OK && own)
-		addresses += own->address_limit;
-	if (status == STATUS_OK)
-		status = bank_credit_prepare(space, bank, addresses);
+	status = destruction_returned(space, object, record, &returned);
 	if (status == STATUS_OK)
 		status = destruction_give_prepare(space, &range);
 	if (status == STATUS_OK)
@@ -348,8 +370,11 @@ static enum status destruction_finish(struct space *space, object_t object)
 	if (second.pages)
 		range_give(space, second.first, second.pages);
 	system->destroying = record->next_free;
-	if (bank_credit(space, bank, record_charge(record), addresses, 1))
+	if (bank_credit(space, bank, record_charge(record), returned.addresses, 1))
 		destruction_resume(space, system, bank);
+	own = returned.own;
+	if (returned.above)
+		weight_give_back(space, returned.above, own->weight);
 	if (own)
 		*own = (struct disk_account){.next = 0};
 	memset(record, 0, sizeof(*record));

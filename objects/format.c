@@ -86,6 +86,7 @@ enum status objects_format(struct space *space, uint64_t bank_limit_pages)
 	records[OBJECT_ROOT_BANK].allowance.limit = bank_limit_pages;
 	format_records(records, system);
 	account->addresses = LOG_RANGE_PAGES;
+	account->weight = SHARE_ALL;
 	account->address_limit =
 		TREE_ARENA_PAGE - KERNEL_ARENA_PAGE + USER_ARENA_END - USER_ARENA_PAGE;
 	range_map_begin(space, RANGE_KERNEL, system->kernel_next);

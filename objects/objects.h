@@ -58,6 +58,8 @@ struct space {
 	} living[SPACE_BANKS];
 	uint64_t living_generation;
 
+	uint64_t weights; /* weights have changed so often, in whatever state: weight.c */
+
 	/* What is prepared in the current operation and not yet done; kept by
 	 * btree.c and log.c, forgotten when the store's operation changes. */
 	uint64_t operation;
@@ -139,6 +141,7 @@ struct object_request {
 	uint64_t size_max;
 	char name[MACHINE_NAME]; /* machine; with its own new table, priority below */
 	uint8_t priority;
+	uint64_t weight; /* bank: of the processor, 0: none of its own */
 };
 /* Could it ever be created?  INVALID, LIMIT. */
 enum status object_request_check(const struct object_request *request);
@@ -201,6 +204,18 @@ enum status bank_of(struct space *space, object_t top, object_t object, object_t
 /* From now on `bank` pays for the object, and not who did: ALLOWANCE.  NO_OPERATION for banks,
  * machines and the fixed objects. */
 enum status bank_adopt(struct space *space, object_t bank, object_t object);
+
+/* ---- weight.c: the processor ----------------------------------------------------- */
+
+/* Of which bank's share the machine runs: the version of the first bank above it that has a weight
+ * (0: the first of all), and what of that is its own.  Whatever is not to be had but for WAIT
+ * counts as a part of the first bank. */
+enum status bank_share(struct space *space, object_t machine, uint64_t *share, uint32_t *weight);
+/* The weight of a bank, as a whole. */
+uint32_t bank_weight(object_t bank, const struct disk_account *account);
+/* It has this weight from now on: ALLOWANCE when the bank that it was made from has not so much
+ * left, or more is given to those below.  NO_OPERATION: the first bank. */
+enum status bank_weigh(struct space *space, object_t bank, uint64_t weight);
 
 /* ---- transient.c: objects that are to go ---------------------------------------------- */
 

@@ -155,6 +155,11 @@ enum status bank_bits(struct space *space, const struct disk_object *record, uin
 /* INVALID: the bank, of which this is the record, is neither `top` nor below it. */
 enum status bank_below(struct space *space, object_t bank, const struct disk_object *record,
 		       object_t top);
+/* From the bank that pays for the object of this record up to the first one, without that, as
+ * long as `visit` says so: OK. */
+enum status bank_walk(struct space *space, const struct disk_object *record,
+		      enum status (*visit)(void *context, object_t bank, uint64_t version),
+		      void *context);
 /* Prepares the bank to be charged so much more: ALLOWANCE. */
 enum status bank_charge_prepare(struct space *space, object_t bank, uint64_t pages,
 				uint64_t addresses);
@@ -182,6 +187,14 @@ enum status bank_left(struct space *space, object_t bank, object_t *object,
 enum status bank_unlist_prepare(struct space *space, const struct disk_system *system,
 				object_t object, const struct disk_object *record);
 void bank_unlist(struct space *space, object_t object, const struct disk_object *record);
+
+/* ---- weight.c ----------------------------------------------------------------- */
+
+/* Can the bank give so much to one that is made from it?  ALLOWANCE. */
+enum status weight_give_check(struct space *space, object_t bank, uint64_t weight);
+/* COMMIT: it does, and gets it back. */
+void weight_give(struct space *space, object_t bank, struct disk_account *to, uint32_t weight);
+void weight_give_back(struct space *space, struct disk_account *from, uint32_t weight);
 
 /* ---- create.c ----------------------------------------------------------------- */
 

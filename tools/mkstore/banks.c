@@ -233,6 +233,7 @@ static const struct show_column banks_columns[] = {
 	{"addresses", "ADDRESSES", 11},
 	{"limit_addresses", "LIMIT", 11},
 	{"objects", "OBJECTS", 8},
+	{"weight", "WEIGHT", 7},
 	SHOW_GAP,
 	{"machines", "MACHINES", 0},
 	{0},
@@ -270,6 +271,7 @@ static enum status banks_row(const struct banks *banks, const struct banks_bank 
 		show_none(show);
 	}
 	show_number(show, bank->record.allowance.objects);
+	show_number(show, bank_weight(bank->object, account));
 	return banks_machines(banks, bank->object.n);
 }
 

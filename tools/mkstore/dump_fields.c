@@ -297,6 +297,8 @@ static void dump_account(struct show *show, const struct disk_account *account, 
 	field_number(show, "depth", account->depth);
 	field_number(show, "addresses", account->addresses);
 	field_number(show, "address_limit", account->address_limit);
+	field_number(show, "weight", account->weight);
+	field_number(show, "weight_given", account->weight_given);
 }
 
 void dump_object(struct show *show, uint32_t object, const struct disk_object *record,

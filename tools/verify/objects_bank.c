@@ -4,7 +4,7 @@
  *
  * What holds in every space:
  *   - a bank's figures are the sums over the objects charged to it, dying ones included; what
- *     another bank may pay for is charged as a whole;
+ *     another bank may pay for is charged as a whole, and so is its weight, of which some stays;
  *   - a bank lies one level below the one that pays for it, so that they are a tree;
  *   - an object names the version of its bank, unless that is the first one;
  *   - a bank's lists have each living object that it pays for once.  Those that are older than
@@ -101,7 +101,9 @@ static void bank_account_check(struct verify_objects *objects, uint32_t object)
 					.first_object = account.first_object,
 					.depth = account.depth,
 					.addresses = account.addresses,
-					.address_limit = account.address_limit};
+					.address_limit = account.address_limit,
+					.weight = account.weight,
+					.weight_given = account.weight_given};
 	if (record->type != OBJECT_BANK && !verify_objects_zero(&account, sizeof(account)))
 		verify_objects_report(objects, bank_page(object),
 				      "object %" PRIu32 " is no bank, but has the account of one",
@@ -123,6 +125,8 @@ void verify_objects_bank_charge(struct verify_objects *objects, uint32_t object)
 		bank->addresses += record->machine.message_pages;
 	if (record->type == OBJECT_BANK)
 		bank->addresses += objects->account[object].address_limit;
+	if (record->type == OBJECT_BANK)
+		bank->weight += objects->account[object].weight;
 }
 
 static void bank_figures(struct verify_objects *objects, uint32_t object)
@@ -167,6 +171,33 @@ static void bank_addresses(struct verify_objects *objects, uint32_t object)
 				      "bank %" PRIu32 " is over its limit: %" PRIu64 " of %" PRIu64
 				      " addresses",
 				      object, account->addresses, account->address_limit);
+}
+
+/* Before version 4 there were none, and an older system has not given back what ended. */
+static void bank_weights(struct verify_objects *objects, uint32_t object)
+{
+	const struct disk_account *account = &objects->account[object];
+	uint64_t given = objects->bank[object].weight, weight = account->weight;
+
+	if (bank_first(objects, object) && !weight)
+		weight = SHARE_ALL;
+	if (objects->system.version < SYSTEM_VERSION_WEIGHTS &&
+	    (account->weight || account->weight_given))
+		verify_objects_report(objects, bank_page(object),
+				      "bank %" PRIu32
+				      " has a weight in a system of version %" PRIu32,
+				      object, objects->system.version);
+	if (account->weight_given != given)
+		verify_objects_report(objects, bank_page(object),
+				      "bank %" PRIu32 " counts a weight of %" PRIu32
+				      " given away, the banks made from it have %" PRIu64,
+				      object, account->weight_given, given);
+	if (weight > SHARE_ALL || (given && given >= weight))
+		verify_objects_report(objects, bank_page(object),
+				      "bank %" PRIu32 " has a weight of %" PRIu64
+				      ", of which %" PRIu64
+				      " is given away: some must stay, and there is %u in all",
+				      object, weight, given, SHARE_ALL);
 }
 
 /* A dying bank is in no list while it waits for the last of what it pays for. */
@@ -305,6 +336,7 @@ void verify_objects_banks(struct verify_objects *objects)
 		}
 		bank_figures(objects, i);
 		bank_addresses(objects, i);
+		bank_weights(objects, i);
 		bank_depth(objects, i);
 		bank_list(objects, i, true);
 		bank_list(objects, i, false);

@@ -32,7 +32,7 @@ struct verify_objects_range {
 
 /* Charged to a bank. */
 struct verify_objects_bank {
-	uint64_t pages, objects, addresses;
+	uint64_t pages, objects, addresses, weight;
 };
 
 struct verify_objects_deadline {

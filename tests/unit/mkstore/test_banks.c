@@ -68,32 +68,38 @@ static const char *expect_row(const char *above, const char *row)
 static void test_text(void **state)
 {
 	const char *at = output;
+	struct disk_account *accounts;
+	struct host host;
 	char row[160];
 
 	(void)state;
-	sample_copy();
+	copy_open(&host);
+	accounts = page_of(&host, ACCOUNT_TABLE_PAGE);
+	accounts[made.bank.n].weight = accounts[OBJECT_ROOT_BANK].weight_given = 70;
+	copy_close(&host);
 	assert_int_equal(run(&command_banks, NULL, NULL, false), COMMAND_OK);
 	at = expect_row(at, "BANK           STATE       PAGES      LIMIT   ADDRESSES       LIMIT  "
-			    "OBJECTS  MACHINES\n");
+			    "OBJECTS  WEIGHT  MACHINES\n");
 	at = expect_row(at, "1              lives ");
+	assert_non_null(strstr(at, " 1048576  "));
 	/* A page, three for a port, four and 16 for a machine and its table, 1 + 20 and 1 + 5. */
-	snprintf(row, sizeof(row), "  %-12u lives %11u %10u %11u %11u %8u  sample\n", made.bank.n,
-		 1 + 3 + 2 + 4 + 21 + 6, 100, 8 + 4 + 1 + 4 + 1 + 64, 4096, 6);
+	snprintf(row, sizeof(row), "  %-12u lives %11u %10u %11u %11u %8u      70  sample\n",
+		 made.bank.n, 1 + 3 + 2 + 4 + 21 + 6, 100, 8 + 4 + 1 + 4 + 1 + 64, 4096, 6);
 	at = expect_row(at, row);
-	snprintf(row, sizeof(row), "    %-10u lives %11u %10u %11u %11u %8u  -\n", made.inner.n, 3,
-		 20, 2, 64, 2);
+	snprintf(row, sizeof(row), "    %-10u lives %11u %10u %11u %11u %8u       0  -\n",
+		 made.inner.n, 3, 20, 2, 64, 2);
 	at = expect_row(at, row);
-	snprintf(row, sizeof(row), "    %-10u lives %11u %10u %11u %11u %8u  -\n", made.inner.n + 1,
-		 0, 5, 0, 0, 0);
+	snprintf(row, sizeof(row), "    %-10u lives %11u %10u %11u %11u %8u       0  -\n",
+		 made.inner.n + 1, 0, 5, 0, 0, 0);
 	at = expect_row(at, row);
 	snprintf(row, sizeof(row), "  %-12u dying ", made.ending.n);
 	at = expect_row(at, row);
 	/* Its machine has its turn still to come, and is paid for until then. */
-	snprintf(row, sizeof(row), "    %-10u ended %11u %10u %11u %11u %8u  sample\n",
+	snprintf(row, sizeof(row), "    %-10u ended %11u %10u %11u %11u %8u       0  sample\n",
 		 made.below.n, 2 + 4, 10, 1 + 4 + 1, 20, 2);
 	at = expect_row(at, row);
-	snprintf(row, sizeof(row), "  %-12u dying %11u %10u %11u %11u %8u  -\n", made.waiting.n, 1,
-		 30, 1, 30, 1);
+	snprintf(row, sizeof(row), "  %-12u dying %11u %10u %11u %11u %8u       0  -\n",
+		 made.waiting.n, 1, 30, 1, 30, 1);
 	expect_row(at, row);
 }
 
@@ -107,6 +113,7 @@ static void test_json(void **state)
 	snprintf(row, sizeof(row),
 		 "{\"object\":%u,\"parent\":%u,\"depth\":2,\"state\":\"ended\",\"pages\":6,"
 		 "\"limit_pages\":10,\"addresses\":6,\"limit_addresses\":20,\"objects\":2,"
+		 "\"weight\":0,"
 		 "\"machines\":[{\"object\":%u,\"name\":\"sample\"}]}",
 		 made.below.n, made.ending.n, made.left_below.n);
 	for (char *from = output, *to = output; (*to = *from); from++)

@@ -34,7 +34,7 @@ static void hang(struct host *host, object_t revoker, uint64_t version)
 
 /* ---- one field at a time ---------------------------------------------------------------- */
 
-FAULT(account_reserve, account_of(host, made.paid)->reserved[2] = 1)
+FAULT(account_reserve, account_of(host, made.paid)->reserved[1] = 1)
 FAULT(account_reserve0, account_of(host, made.bank)->reserved0 = 1)
 FAULT(account_none, account_of(host, (object_t){0})->depth = 1)
 FAULT(account_tail, account_of(host, (object_t){63})->next = 1)
@@ -74,6 +74,15 @@ FAULT(address_limit_dying, account_of(host, made.ending)->address_limit++)
 FAULT(address_limit_none, account_of(host, made.bank)->address_limit = 0)
 FAULT(address_limit_first, account_of(host, FIRST)->address_limit = 1)
 FAULT(address_limit_most, account_of(host, made.inner)->address_limit = UINT64_C(1) << 45)
+FAULT(weight_none, account_of(host, made.paid)->weight = 1)
+FAULT(weight, account_of(host, made.inner)->weight = 5)
+FAULT(weight_given, account_of(host, FIRST)->weight_given = 7)
+FAULT(weight_all, {
+	account_of(host, FIRST)->weight_given = SHARE_ALL;
+	account_of(host, made.bank)->weight = SHARE_ALL;
+})
+FAULT(weight_most, account_of(host, FIRST)->weight = SHARE_ALL + 1)
+FAULT(weight_older, system_of(host)->version = SYSTEM_VERSION_BANKS)
 FAULT(range, record_of(host, made.paid)->range_pages = 4)
 FAULT(range_dying, record_of(host, made.left)->range_pages = 2)
 
@@ -162,6 +171,12 @@ static const struct fault faults[] = {
 	FAULT_ROW(address_limit_none, " of 0 addresses"),
 	FAULT_ROW(address_limit_first, " of 1 addresses"),
 	FAULT_ROW(address_limit_most, "may pay for more than there can be"),
+	FAULT_ROW(weight_none, "is no bank, but has the account of one"),
+	FAULT_ROW(weight, "given away, the banks made from it have 5"),
+	FAULT_ROW(weight_given, "of 7 given away, the banks made from it have 0"),
+	FAULT_ROW(weight_all, "some must stay"),
+	FAULT_ROW(weight_most, "there is 1048576 in all"),
+	FAULT_ROW(weight_older, "has a weight in a system of version 3"),
 	FAULT_ROW(range, "addresses, charged are"),
 	FAULT_ROW(range_dying, "addresses, charged are"),
 	FAULT_ROW(waits_list, "the list of objects being destroyed has"),

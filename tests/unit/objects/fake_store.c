@@ -599,7 +599,7 @@ static void bank_counted(uint32_t bank, uint32_t end)
 {
 	const struct disk_object *own = record_at(bank);
 	const struct disk_account *account = account_at(bank);
-	uint64_t pages = 0, addresses = 0, objects = 0, listed[2] = {0, 0};
+	uint64_t pages = 0, addresses = 0, objects = 0, weight = 0, listed[2] = {0, 0};
 
 	for (uint32_t i = 1; i < end; i++) {
 		const struct disk_object *record = record_at(i);
@@ -614,6 +614,8 @@ static void bank_counted(uint32_t bank, uint32_t end)
 			addresses += record->machine.message_pages;
 		if (record->type == OBJECT_BANK)
 			addresses += account_at(i)->address_limit;
+		if (record->type == OBJECT_BANK)
+			weight += account_at(i)->weight;
 		listed[record->type == OBJECT_BANK] += record->version && i >= OBJECT_FIRST_FREE;
 		if (record->version && own->version)
 			assert_int_equal(record->bank_version,
@@ -621,6 +623,8 @@ static void bank_counted(uint32_t bank, uint32_t end)
 		if (record->type == OBJECT_BANK)
 			assert_int_equal(account_at(i)->depth, account->depth + 1);
 	}
+	assert_int_equal(account->weight_given, weight);
+	assert_true(!weight || weight < bank_weight((object_t){bank}, account));
 	assert_int_equal(own->size, pages);
 	assert_int_equal(own->allowance.objects, objects);
 	assert_true(own->size <= own->allowance.limit);

@@ -26,7 +26,7 @@ FLAGS = ["-std=gnu11", "-O1", *SANITIZED, "-fPIC", "-I."]
 SECONDS = 30  # of processor time, of one test: an endless loop counts as noticed
 
 # Cheap tests first; the million entries of the last one are left out.
-TESTS = ["bank", "bank_end", "object", "content", "places", "transient", "machine", "held", "range", "btree_page", "damage", "btree"]
+TESTS = ["bank", "bank_end", "object", "content", "places", "transient", "machine", "held", "range", "weight", "btree_page", "damage", "btree"]
 
 # File, text, replacement.
 FAULTS = [
@@ -110,6 +110,25 @@ FAULTS = [
      'return size;'),
     ('bank.c', 'if (status == STATUS_OK && top.n != OBJECT_ROOT_BANK)',
      'if (status == STATUS_OK && object.n != OBJECT_ROOT_BANK)'),
+    ('weight.c', 'account->weight_given - 1 : 0', 'account->weight_given : 0'),
+    ('weight.c', 'return own < SHARE_FIRST ? own : SHARE_FIRST;', 'return own;'),
+    ('weight.c', 'return account->weight ? own : 0;', 'return own;'),
+    ('weight.c', 'from->weight_given += weight;', ''),
+    ('weight.c', 'weight < from->weight_given ? weight : from->weight_given;', 'weight;'),
+    ('weight.c', 'if (own->weight_given && weight <= own->weight_given)', 'if (0)'),
+    ('weight.c', 'if (own->weight_given && weight <= own->weight_given)',
+     'if (weight < own->weight_given)'),
+    ('weight.c', 'weight - own->weight > weight_left(above, from)',
+     'weight > weight_left(above, from)'),
+    ('weight.c', 'weight - own->weight > weight_left(above, from)', '0'),
+    ('weight.c', 'from->weight_given += (uint32_t)weight;', ''),
+    ('weight.c', '\tsystem->version = SYSTEM_VERSION;', ''),
+    ('weight.c', '&& !account->weight ? SHARE_ALL', '&& 0 ? SHARE_ALL'),
+    ('weight.c', '\tif (status != STATUS_WAIT)\n\t\tstatus = account_read',
+     '\tstatus = account_read'),
+    ('bank.c', 'weight_give_check(space, creation->bank, creation->request->weight)',
+     'status'),
+    ('destroy.c', 'weight_give_back(space, returned.above, own->weight);', ';'),
     ('create.c', 'creation->addresses += creation->plan.range[i].pages;',
      ''),
     ('create.c', 'record->bank_version = creation->bank_version;',

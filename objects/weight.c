@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weight.c - weights of banks: what the machines of each have of the processor.
+ *
+ * A weight is set aside from that of the bank above, as pages and addresses are, so nobody gets
+ * more by making banks.  What a bank has not given away is its own, and never less than 1: who has
+ * given all away would run on the share of the bank above, which was promised to others.  So the
+ * banks that have a weight are a tree of their own from the first one on, and whatever lies
+ * below a bank without one has none either.
+ */
+#include "objects/objects_priv.h"
+
+static bool weight_first(object_t bank)
+{
+	return bank.n == OBJECT_ROOT_BANK;
+}
+
+uint32_t bank_weight(object_t bank, const struct disk_account *account)
+{
+	return weight_first(bank) && !account->weight ? SHARE_ALL : account->weight;
+}
+
+/* What it could give to banks that are made from it. */
+static uint32_t weight_left(object_t bank, const struct disk_account *account)
+{
+	uint32_t weight = bank_weight(bank, account);
+
+	return weight > account->weight_given ? weight - account->weight_given - 1 : 0;
+}
+
+/* What its own machines have; 0: it has no weight. */
+static uint32_t weight_own(object_t bank, const struct disk_account *account)
+{
+	uint32_t own = weight_left(bank, account) + 1;
+
+	if (weight_first(bank))
+		return own < SHARE_FIRST ? own : SHARE_FIRST;
+	return account->weight ? own : 0;
+}
+
+/* ---- whose share a machine has ---------------------------------------------------------- */
+
+struct share_walk {
+	struct space *space;
+	uint64_t version;
+	uint32_t weight;
+};
+
+/* EXISTS: it is this one's. */
+static enum status visit_share(void *context, object_t bank, uint64_t version)
+{
+	struct share_walk *walk = context;
+	struct disk_account account;
+	enum status status = account_read(walk->space, bank, &account);
+
+	if (status != STATUS_OK)
+		return status;
+	walk->version = version;
+	walk->weight = weight_own(bank, &account);
+	return walk->weight ? STATUS_EXISTS : STATUS_OK;
+}
+
+enum status bank_share(struct space *space, object_t machine, uint64_t *share, uint32_t *weight)
+{
+	const object_t first = {OBJECT_ROOT_BANK};
+	struct share_walk walk = {.space = space};
+	struct disk_account account = {.weight = 0};
+	const struct disk_object *record;
+	enum status status = record_read(space, machine, &record);
+
+	if (status == STATUS_OK)
+		status = bank_walk(space, record, visit_share, &walk);
+	if (status == STATUS_EXISTS) {
+		*share = walk.version;
+		*weight = walk.weight;
+		return STATUS_OK;
+	}
+	if (status != STATUS_WAIT)
+		status = account_read(space, first, &account);
+	*share = 0;
+	*weight = weight_own(first, &account);
+	return status == STATUS_WAIT ? status : STATUS_OK;
+}
+
+/* ---- setting aside -------------------------------------------------------------------- */
+
+enum status weight_give_check(struct space *space, object_t bank, uint64_t weight)
+{
+	struct disk_account account;
+	enum status status = account_read(space, bank, &account);
+
+	if (status != STATUS_OK || !weight)
+		return status;
+	return weight <= weight_left(bank, &account) ? STATUS_OK : STATUS_ALLOWANCE;
+}
+
+void weight_give(struct space *space, object_t bank, struct disk_account *to, uint32_t weight)
+{
+	struct disk_account *from = account_writable(space, bank);
+
+	if (!weight)
+		return;
+	ASSERT(weight <= weight_left(bank, from) && !to->weight);
+	from->weight_given += weight;
+	to->weight = weight;
+	space->weights++;
+}
+
+void weight_give_back(struct space *space, struct disk_account *from, uint32_t weight)
+{
+	/* A damaged figure must not turn into a huge one. */
+	from->weight_given -= weight < from->weight_given ? weight : from->weight_given;
+	space->weights++;
+}
+
+enum status bank_weigh(struct space *space, object_t bank, uint64_t weight)
+{
+	struct disk_object record;
+	struct disk_account *own, *from;
+	struct disk_system *system;
+	object_t above;
+	enum status status = object_read_typed(space, bank, OBJECT_BANK, &record);
+
+	if (status != STATUS_OK)
+		return status;
+	if (weight_first(bank))
+		return STATUS_NO_OPERATION;
+	above = (object_t){record.bank};
+	status = system_prepare(space, &system);
+	if (status == STATUS_OK)
+		status = account_prepare(space, bank, &own);
+	if (status == STATUS_OK)
+		status = account_prepare(space, above, &from);
+	if (status != STATUS_OK)
+		return status;
+	if (own->weight_given && weight <= own->weight_given)
+		return STATUS_ALLOWANCE;
+	if (weight > own->weight && weight - own->weight > weight_left(above, from))
+		return STATUS_ALLOWANCE;
+
+	/* Commit point. */
+	weight_give_back(space, from, own->weight);
+	from->weight_given += (uint32_t)weight;
+	own->weight = (uint32_t)weight;
+	system->version = SYSTEM_VERSION;
+	return STATUS_OK;
+}
