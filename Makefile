@@ -194,7 +194,7 @@ $(S)/host.a: $(ARCHIVED_C:%.c=$(S)/%.o)
 $(S)/user.a: $(RING3_C:%.c=$(S)/%.o)
 $(S)/drivers.a: $(patsubst %.c,$(S)/%.o,$(call tree,drivers,%.c)) $(S)/tools/mkstore/failure.o
 # What the kernel does for machines, for calls over the fake store: these, and all objects.
-CALLS  := syscall deliver bond park task wait time fault print safe terminal essential tell
+CALLS  := syscall deliver bond park task wait share time fault print safe terminal essential tell
 $(S)/calls.a: $(CALLS:%=$(S)/kernel/%.o) $(patsubst %.c,$(S)/%.o,$(wildcard kernel/service*.c)) \
 	$(S)/tests/unit/kernel/fake_devices.o
 $(S)/fake.a: $(patsubst %.c,$(S)/%.o,$(OBJECTS_C) $(BASE_C)) $(S)/tests/unit/objects/fake_store.o

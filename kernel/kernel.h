@@ -4,8 +4,8 @@
  *
  *   main.c        boot order; warm restart after a restore
  *   options.c     the command line                       loader.c   a program's pages
- *   memory.c      memory at boot, frames                 task.c     run queues
- *   mapping.c     page tables, who maps what
+ *   memory.c      memory at boot, frames                 task.c     tasks, who gets one
+ *   mapping.c     page tables, who maps what             share.c    run queues, whose turn it is
  *   loop.c        the way back to user mode              trap.c     the way in
  *   park.c        a machine waits, for the disk too      wait.c     who waits for what
  *   fault.c       page faults, keepers                   print.c    lines and the log

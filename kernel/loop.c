@@ -20,6 +20,7 @@ static_assert(KERNEL_STORE_SHARE_NS < 1000000000 / ARCH_TICK_HZ, "machines run i
 
 static struct {
 	uint64_t store_budget_ns; /* left of this tick's share */
+	uint64_t aside_ns;	  /* since the last trap, for no machine: kernel work, and idle */
 	bool more;		  /* there was more work after the last round, */
 	bool owed;		  /* and of the last tick's share not all was taken */
 	bool waking;		  /* there may be more whose wake time has come */
@@ -147,6 +148,7 @@ static bool loop_share(const struct task *next)
 
 		loop.more = loop_work();
 		spent = arch_time_ns() - start;
+		loop.aside_ns += spent;
 		loop.store_budget_ns -= spent < loop.store_budget_ns ? spent : loop.store_budget_ns;
 		loop.owed &= loop.more && loop.store_budget_ns;
 		ASSERT(!kernel.failing); /* each step has ended its own */
@@ -209,6 +211,36 @@ static enum status loop_may_run(const struct task *task)
 	return essential_machine(task) ? STATUS_OK : store_space_check(kernel.space.store);
 }
 
+/* On whose share the machine runs, if that was not known or weights have changed since.  False: it
+ * is another one, which may have to wait for its turn.  What must be read for that holds up
+ * nobody who has a share, nor who is to go on without a disk. */
+static bool loop_weighed(struct task *task)
+{
+	uint64_t weights = kernel.space.weights + 1, bank;
+	uint32_t weight;
+
+	if (task->weighed == weights)
+		return true;
+	if (bank_share(&kernel.space, task->object, &bank, &weight) == STATUS_WAIT) {
+		if (task->share->unknown && !essential_machine(task))
+			kernel_park(0);
+		return true;
+	}
+	task->weighed = weights;
+	return !task_weigh(task, bank, weight);
+}
+
+/* What the processor did since the trap was for the machine that ran before, but for what it did
+ * for nobody. */
+static void loop_charge(struct cpu *cpu, const struct task *task)
+{
+	cpu->entered_ns = arch_time_ns();
+	task_used(cpu->entered_ns - cpu->left_ns - loop.aside_ns);
+	loop.aside_ns = 0;
+	task_entered(task);
+	loop.priority = task->priority;
+}
+
 /* Everything the machine needs to run, then into user mode.  Returns if it has to
  * wait or does not run after all. */
 static void loop_enter(struct task *task)
@@ -240,6 +272,11 @@ static void loop_enter(struct task *task)
 		return;
 	}
 	task_has_read(task, TASK_READS_OWN);
+	if (!loop_weighed(task)) {
+		cpu->running = NULL;
+		task_queue(task);
+		return;
+	}
 	if (!mapping_root_ensure(task)) {
 		kernel_wait(STORE_CHANNEL_FRAMES);
 		kernel_park(0);
@@ -259,8 +296,7 @@ static void loop_enter(struct task *task)
 	cpu->fpu_image = machine->fpu;
 	if (!kernel.first_machine)
 		loop_first_machine();
-	cpu->entered_ns = arch_time_ns();
-	loop.priority = task->priority;
+	loop_charge(cpu, task);
 	arch_user_enter(&machine->registers, task->root);
 }
 
@@ -289,7 +325,9 @@ static void __attribute__((noreturn)) loop_run(void)
 
 			arch_idle();
 			kernel_stretch(arch_time_ns(), 0);
-			cpu->idle_ns += loop.stretch_ns - start;
+			start = loop.stretch_ns - start;
+			cpu->idle_ns += start;
+			loop.aside_ns += start;
 		}
 	}
 }

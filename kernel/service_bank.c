@@ -10,7 +10,7 @@
 /* Operation n makes an object of type n; but the number of a bank's own type asks for its use. */
 static_assert(OBJECT_TYPES <= (BANK_BANK & 0xff), "each type has its operation");
 static_assert((BANK_USAGE & 0xff) == OBJECT_BANK, "it has the number of a bank's own type");
-static_assert((BANK_ADOPT & 0xff) < SERVICE_OPERATIONS_MAX, "in the table");
+static_assert((BANK_WEIGHT & 0xff) < SERVICE_OPERATIONS_MAX, "in the table");
 
 static enum object_type bank_makes(uint64_t label)
 {
@@ -61,6 +61,7 @@ static enum status usage_answer(struct service *service, object_t bank,
 	service->word[2] = record->allowance.objects;
 	service->word[3] = account.addresses;
 	service->word[4] = account.address_limit;
+	service->word[5] = (uint64_t)bank_weight(bank, &account) << 32;
 	return status;
 }
 
@@ -71,7 +72,7 @@ static enum status bank_usage(struct service *service)
 
 static enum status bank_answer(struct service *service, object_t bank)
 {
-	service->word[5] = bank.n;
+	service->word[5] |= bank.n;
 	return service_answer_object(service, bank, service->target->rights);
 }
 
@@ -123,10 +124,18 @@ static enum status bank_op_adopt(struct service *service)
 	return service_create_wait(status);
 }
 
+static enum status bank_op_weight(struct service *service)
+{
+	kernel.space.patient = !kernel_read_given_up();
+	return service_create_wait(bank_weigh(&kernel.space, (object_t){service->target->object},
+					      service->message.word[0]));
+}
+
 static enum status bank_request(const struct service *service, struct object_request *request)
 {
 	request->size = service->message.word[0];
 	request->size_max = service->message.word[1];
+	request->weight = service->message.word[2];
 	return STATUS_OK;
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * task.c - tasks, who gets one, and run queues.  See task.h for the states.
+ * task.c - tasks, who gets one, and where they are.  See task.h for the states.
  */
 #include "kernel/task.h"
 #include <string.h>
 #include "kernel/kernel.h"
 #include "kernel/mapping.h"
+#include "kernel/share.h"
 #include "kernel/wait.h"
 #include "base/assert.h"
 
@@ -17,12 +18,10 @@ static_assert(KERNEL_SLICE_TICKS <= UINT8_MAX, "a task's slice");
 static struct {
 	struct task *tasks;
 	uint32_t count;
-	uint32_t lost;	 /* bit p: a machine of priority p may be without a task */
-	bool exchange;	 /* one of a machine that is not below may be taken, until the next tick */
-	uint32_t queued; /* bit p: run queue p is not empty */
+	uint32_t lost; /* bit p: a machine of priority p may be without a task */
+	bool exchange; /* one of a machine that is not below may be taken, until the next tick */
 	struct task *spent; /* whose turn was over last; null: unknown */
-	struct list run[MACHINE_PRIORITIES];
-	struct list idle; /* longest idle first */
+	struct list idle;   /* longest idle first */
 	struct list free;
 	struct list running, request;
 	struct task *hash[KERNEL_TASK_HASH_HEADS];
@@ -40,11 +39,10 @@ static struct list *task_list(const struct task *task)
 		return &all.free;
 	case TASK_IDLE:
 		return &all.idle;
-	case TASK_QUEUED:
-		return &all.run[task->priority];
 	case TASK_RUNNING:
 		return &all.running;
-	case TASK_WAITING: /* in a list of wait.c */
+	case TASK_QUEUED: /* in a list of share.c, of wait.c */
+	case TASK_WAITING:
 		break;
 	case TASK_REQUEST:
 		return &all.request;
@@ -60,10 +58,10 @@ static void task_take(struct task *task)
 		wait_leave(task);
 		return;
 	}
-	ASSERT(task->place != TASK_QUEUED || all.queued >> task->priority & 1);
-	list_remove(task_list(task), &task->link);
-	if (task->place == TASK_QUEUED && !all.run[task->priority].first)
-		all.queued &= ~(1u << task->priority);
+	if (task->place == TASK_QUEUED)
+		share_remove(task);
+	else
+		list_remove(task_list(task), &task->link);
 }
 
 static void task_put(struct task *task, enum task_place place)
@@ -71,9 +69,10 @@ static void task_put(struct task *task, enum task_place place)
 	/* A free one names no machine, all others do. */
 	ASSERT((place == TASK_FREE) == !task->object.n);
 	task->place = (uint8_t)place;
-	list_append(task_list(task), &task->link);
 	if (place == TASK_QUEUED)
-		all.queued |= 1u << task->priority;
+		share_append(task);
+	else
+		list_append(task_list(task), &task->link);
 }
 
 void task_init(struct task *tasks, uint32_t count)
@@ -87,6 +86,7 @@ void task_init(struct task *tasks, uint32_t count)
 	for (uint32_t i = 0; i < count; i++)
 		list_append(&all.free, &tasks[i].link);
 	wait_reset(tasks, count);
+	share_reset(tasks, count);
 }
 
 /* What it was woken for alone is for the next, if it does not wait for that again. */
@@ -132,11 +132,16 @@ void task_forget(struct task *task)
 	if (all.spent == task)
 		all.spent = NULL;
 	task_take(task);
+	task->place = TASK_IDLE; /* in no list */
+	share_leave(task);
 	baton_pass(task, 0);
 	mapping_root_destroy(task);
 	ASSERT(!task->root && !task->root_link.next && !task->root_link.previous && !task->uses);
 	/* What others may use stays. */
-	*task = (struct task){.spare = task->spare, .heap = task->heap};
+	*task = (struct task){.spare = task->spare,
+			      .heap = task->heap,
+			      .spare_share = task->spare_share,
+			      .turn = task->turn};
 	task_put(task, TASK_FREE);
 }
 
@@ -149,7 +154,7 @@ static struct task *task_below(uint8_t priority)
 		if (!task)
 			task = wait_woken(p);
 		if (!task)
-			task = task_of(all.run[p].last);
+			task = share_last(p);
 		if (!task)
 			task = wait_reading(p);
 		if (task)
@@ -216,6 +221,7 @@ struct task *task_get(object_t object, uint64_t version, uint8_t priority)
 	task->priority = priority % MACHINE_PRIORITIES;
 	task->hash_next = *hash_head(object);
 	*hash_head(object) = task;
+	share_enter(task);
 	task_put(task, TASK_IDLE);
 	return task;
 }
@@ -283,11 +289,12 @@ void task_set_priority(struct task *task, uint8_t priority)
 	if (task->place == TASK_WAITING)
 		task_queue(task);
 	if (task->place != TASK_QUEUED) {
-		task->priority = priority;
+		share_move(task, priority);
 		return;
 	}
 	task_take(task);
-	task->priority = priority;
+	task->place = TASK_IDLE; /* in no list */
+	share_move(task, priority);
 	task_put(task, TASK_QUEUED);
 }
 
@@ -329,10 +336,27 @@ bool task_wake_timed(uint64_t now_ns)
 	return true;
 }
 
+bool task_weigh(struct task *task, uint64_t bank, uint32_t weight)
+{
+	ASSERT(task->place == TASK_RUNNING);
+	return share_assign(task, bank, weight);
+}
+
+void task_entered(const struct task *task)
+{
+	ASSERT(task->place == TASK_RUNNING);
+	share_begin(task);
+}
+
+void task_used(uint64_t ns)
+{
+	share_used(ns);
+}
+
 /* Bit p: there is one of priority p that could run. */
 static uint32_t runnable(void)
 {
-	return all.queued | wait_woken_priorities();
+	return share_priorities() | wait_woken_priorities();
 }
 
 struct task *task_next(void)
@@ -349,7 +373,8 @@ struct task *task_next(void)
 		if (task)
 			task_queue(task);
 	}
-	task = task_of(all.run[priority].first);
+	task = share_first();
+	ASSERT(task->priority == priority);
 	task_take(task);
 	ASSERT(!all.running.first); /* one CPU, one task */
 	task_put(task, TASK_RUNNING);

@@ -14,7 +14,7 @@
  *      +------ blocked in its own persistent state ----------+
  *
  *   IDLE     blocked in its persistent state (or stopped); kept for its tables
- *   QUEUED   in the run queue of its priority
+ *   QUEUED   in the run queue of its priority and its share
  *   RUNNING  what the CPU goes back to
  *   WAITING  executes its call or fault anew when its channel is woken; those of one
  *            priority that wait for one channel stand in one wait list
@@ -55,6 +55,22 @@ struct wait_list {
 	bool woken; /* its tasks are on their way to the run queue */
 };
 
+/* What machines of one priority have of the processor by the weight of one bank: a queue of those
+ * that could run.  There are never more of these than tasks, either: share.c. */
+struct share {
+	struct list tasks;	 /* QUEUED */
+	struct link link;	 /* all of its priority with such tasks */
+	struct share *hash_next; /* or in the list of free ones */
+	uint64_t bank;		 /* the version of the bank; 0: the first one */
+	uint64_t passed;	 /* its time, by which it is put in order */
+	uint64_t pace;		 /* how that goes on: 2^32 / weight */
+	uint32_t rest;		 /* and what was less than one unit of it */
+	uint32_t turn;		 /* its place in the heap, if it has such tasks */
+	uint32_t users;		 /* tasks, wherever they are */
+	uint8_t priority;
+	bool unknown; /* of those of which it is not known which share they have */
+};
+
 struct task {
 	struct link link; /* in the list of its place */
 	struct task *hash_next;
@@ -64,8 +80,12 @@ struct task {
 	uint8_t slice;	 /* ticks left */
 	uint8_t reading; /* enum task_reading: what it needs `failing` for */
 	uint64_t version;
-	struct wait_list *wait; /* WAITING: where */
-	struct wait_list spare; /* that it has brought along */
+	struct wait_list *wait;	  /* WAITING: where */
+	struct wait_list spare;	  /* that it has brought along */
+	struct share *share;	  /* null: FREE */
+	struct share spare_share; /* that it has brought along */
+	struct share *turn;	  /* the heap's entry of the same index as this task */
+	uint64_t weighed;	  /* space.weights + 1 when that was found out; 0: it was not */
 	uint32_t baton; /* it alone was woken on this channel, and wakes the next; 0: none */
 	struct failing failing;
 	uint64_t wake_ns;	  /* WAITING: latest, persistent uptime; 0: none */
@@ -91,7 +111,8 @@ struct cpu {
 	struct task *fpu;     /* whose FPU state the registers hold; null: nobody's */
 	bool fpu_live;	      /* they hold newer state than its machine page, */
 	uint8_t *fpu_image;   /* which is writable as long as that is so: here */
-	uint64_t entered_ns;  /* when it last went to user mode */
+	uint64_t entered_ns;  /* when it last went to user mode, */
+	uint64_t left_ns;     /* and when it came back */
 	uint64_t idle_ns;
 };
 struct cpu *cpu_this(void);
@@ -133,7 +154,15 @@ void task_trap_ended(struct task *task);
 bool task_wake_timed(uint64_t now_ns);
 void task_tick(void);
 
-/* Takes the first task of the highest priority out of the queue, or null. */
+/* It runs on the share of this bank (its version; 0: the first one), which has this weight of its
+ * own.  True: it did not before, so it may not be its turn. */
+bool task_weigh(struct task *task, uint64_t bank, uint32_t weight);
+/* It is entered: what the processor does from now on is its; what it did for so long was of the
+ * one that was entered before. */
+void task_entered(const struct task *task);
+void task_used(uint64_t ns);
+
+/* Takes the task whose turn it is, of the highest priority, out of the queue, or null. */
 struct task *task_next(void);
 /* Is one queued that is above this priority / at least at it? */
 bool task_queued_above(int priority);

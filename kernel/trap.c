@@ -12,15 +12,17 @@
 static void trap_charge(struct cpu *cpu)
 {
 	struct disk_machine *machine;
-	uint64_t now = arch_time_ns();
+	uint64_t now_ns = arch_time_ns();
 
 	ASSERT(cpu->running->place == TASK_RUNNING);
-	kernel_stretch(now, 0);
+	kernel_stretch(now_ns, 0);
 	store_operation_begin(kernel.space.store);
 	if (machine_prepare(&kernel.space, cpu->running->object, &machine) != STATUS_OK)
 		kernel_panic("machine %u ran but its page is not writable", cpu->running->object.n);
 	ASSERT(machine->version == cpu->running->version && machine->state == MACHINE_READY);
-	machine->cpu_ns += now - cpu->entered_ns;
+	machine->cpu_ns += now_ns - cpu->entered_ns;
+	task_used(now_ns - cpu->entered_ns);
+	cpu->left_ns = now_ns;
 }
 
 void kernel_trap(const struct arch_trap_info *info)

@@ -118,7 +118,40 @@ static void test_make(void **state)
 	assert_int_equal(word(&killer, 3), 500);
 	assert_int_equal(word(&killer, 4), 500);
 	assert_int_equal(ask(HELD, LABEL(OBJECT_BANK, 13), 0, 0), STATUS_NO_OPERATION);
-	assert_int_equal(ask(HELD, LABEL(OBJECT_BANK, 36), 0, 0), STATUS_NO_OPERATION);
+	assert_int_equal(ask(HELD, LABEL(OBJECT_BANK, 37), 0, 0), STATUS_NO_OPERATION);
+}
+
+static uint64_t weight_of(uint32_t slot)
+{
+	assert_int_equal(ask(slot, BANK_USAGE, 0, 0), STATUS_OK);
+	return word(&killer, 5) >> 32;
+}
+
+/* It is set aside as all else is, told whoever asks for the bank, and changed. */
+static void test_weight(void **state)
+{
+	uint64_t changes = kernel.space.weights;
+
+	(void)state;
+	word_set(&killer, 2, 5);
+	assert_int_equal(ask(HELD, BANK_BANK, 10, 10), STATUS_ALLOWANCE);
+	assert_int_equal(ask(HELD, BANK_WEIGHT, 6, 0), STATUS_OK);
+	assert_int_equal(weight_of(HELD), 6);
+	word_set(&killer, 2, 6);
+	assert_int_equal(ask(HELD, BANK_BANK, 10, 10), STATUS_ALLOWANCE);
+	word_set(&killer, 2, UINT64_MAX);
+	assert_int_equal(ask(HELD, BANK_BANK, 10, 10), STATUS_LIMIT);
+	word_set(&killer, 2, 5);
+	assert_int_equal(ask(HELD, BANK_BANK, 10, 10), STATUS_OK);
+	assert_int_equal(weight_of(MADE), 5);
+	assert_int_equal(ask(HELD, BANK_WEIGHT, 5, 0), STATUS_ALLOWANCE);
+	assert_int_equal(ask(HELD, BANK_WEIGHT, SHARE_ALL, 0), STATUS_ALLOWANCE);
+	assert_int_equal(ask(MADE, BANK_WEIGHT, 6, 0), STATUS_ALLOWANCE);
+	assert_int_equal(ask(HELD, BANK_NEXT, 0, 0), STATUS_OK);
+	assert_int_equal(word(&killer, 5) >> 32, 5);
+	assert_int_equal((uint32_t)word(&killer, 5), held(MADE).object);
+	/* After each of the two it is found anew who runs on what. */
+	assert_int_equal(kernel.space.weights, changes + 2);
 }
 
 /* A right for each. */
@@ -127,11 +160,9 @@ static void test_rights(void **state)
 	static const struct {
 		uint64_t label;
 		uint16_t right;
-	} cases[] = {{BANK_BANK, RIGHT_CREATE},
-		     {BANK_NEXT, RIGHT_CONTROL},
-		     {BANK_OF, RIGHT_CONTROL},
-		     {BANK_ADOPT, RIGHT_CREATE},
-		     {BANK_USAGE, RIGHT_READ}};
+	} cases[] = {{BANK_BANK, RIGHT_CREATE},	   {BANK_NEXT, RIGHT_CONTROL},
+		     {BANK_OF, RIGHT_CONTROL},	   {BANK_ADOPT, RIGHT_CREATE},
+		     {BANK_WEIGHT, RIGHT_CONTROL}, {BANK_USAGE, RIGHT_READ}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -516,6 +547,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_make, begin),
+		cmocka_unit_test_setup(test_weight, begin),
 		cmocka_unit_test_setup(test_rights, begin),
 		cmocka_unit_test_setup(test_find, begin),
 		cmocka_unit_test_setup(test_adopt, begin),
