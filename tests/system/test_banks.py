@@ -14,7 +14,7 @@ from machine import LIMIT_S, Machine
 PAGES = 4096  # of a bank, when nothing is said
 ADDRESSES = 1 << 26
 OWN = 1  # the shell's bank
-ROW = re.compile(r"^( *)(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)(?:  (.*)|\n +(.*))?$", re.M)
+ROW = re.compile(r"^( *)(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)(?:  (.*)|\n +(.*))?$", re.M)
 
 
 class Bank:
@@ -22,7 +22,8 @@ class Bank:
         self.depth = len(row[1])
         self.number, self.pages, self.limit, self.objects, self.addresses, self.address_limit = map(
             int, row.groups()[1:7])
-        self.machines = row[8] or row[9] or ""
+        self.weight = int(row[8])
+        self.machines = row[9] or row[10] or ""
 
     def figures(self):
         return self.pages, self.objects, self.addresses
@@ -32,7 +33,7 @@ def banks(machine):
     """The banks by number, in the order in which they are shown."""
     said = machine.command("banks")
     assert all(len(line) < 80 for line in said.splitlines()), said
-    assert said.split()[:7] == ["BANK", "PAGES", "LIMIT", "OBJECTS", "ADDRESSES", "LIMIT", "MACHINES"]
+    assert said.split()[:8] == ["BANK", "PAGES", "LIMIT", "OBJECTS", "ADDRESSES", "LIMIT", "WEIGHT", "MACHINES"]
     rows = [Bank(row) for row in ROW.finditer(said)]
     assert rows and rows[0].number == OWN and rows[0].depth == 0, said
     return {row.number: row for row in rows}

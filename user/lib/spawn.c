@@ -84,8 +84,9 @@ static enum status spawn_bank(struct spawn_work *work)
 	if (work->own_bank == 0)
 		return STATUS_LIMIT;
 	work->bank = BANK(work->own_bank);
-	return spawn_made(&work->own_bank, bank_bank(OWN_BANK, request->bank_pages,
-						     request->bank_addresses, work->own_bank));
+	return spawn_made(&work->own_bank,
+			  bank_bank_weighed(OWN_BANK, request->bank_pages, request->bank_addresses,
+					    request->bank_weight, work->own_bank));
 }
 
 static enum status spawn_create(struct spawn_work *work)

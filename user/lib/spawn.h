@@ -40,7 +40,8 @@ struct spawn_request {
 	/* What a bank of its own can give, which it gets in SLOT_BANK with all rights; no pages:
 	 * it has none. */
 	uint64_t bank_pages, bank_addresses;
-	bool hold; /* do not start it: the caller does with spawned.start */
+	uint32_t bank_weight; /* of the processor, 0: it has none of its own */
+	bool hold;	      /* do not start it: the caller does with spawned.start */
 };
 
 struct spawned {

@@ -111,6 +111,7 @@ static void bank_answer_usage(const struct message *message, struct bank_usage *
 	usage->objects = message->word[2];
 	usage->addresses = message->word[3];
 	usage->address_limit = message->word[4];
+	usage->weight = (uint32_t)(message->word[5] >> 32);
 }
 
 enum status bank_usage(struct bank bank, struct bank_usage *usage)
@@ -131,7 +132,22 @@ enum status bank_pay_for(struct bank bank, uint32_t slot)
 
 enum status bank_bank(struct bank bank, uint64_t pages, uint64_t addresses, uint32_t to)
 {
-	return bank_create(bank, BANK_BANK, pages, addresses, to);
+	return bank_bank_weighed(bank, pages, addresses, 0, to);
+}
+
+enum status bank_bank_weighed(struct bank bank, uint64_t pages, uint64_t addresses, uint32_t weight,
+			      uint32_t to)
+{
+	struct message message = {.word = {pages, addresses, weight}, .take = {(uint16_t)to}};
+
+	return message_request(bank.slot, BANK_BANK, &message);
+}
+
+enum status bank_set_weight(struct bank bank, uint32_t weight)
+{
+	struct message message = {.word = {weight}};
+
+	return message_request(bank.slot, BANK_WEIGHT, &message);
 }
 
 enum status bank_child(struct bank bank, uint32_t *object, struct bank_usage *usage, uint32_t to)

@@ -40,6 +40,7 @@ struct bank_usage {
 	uint64_t objects;      /* that it pays for */
 	/* In pages; of the first bank of an older state both 0: not counted. */
 	uint64_t addresses, address_limit;
+	uint32_t weight; /* of the processor, with what it has given to those made from it */
 };
 
 enum status bank_segment(struct bank bank, uint64_t bytes, uint64_t bytes_max, uint32_t to);
@@ -50,8 +51,15 @@ enum status bank_table(struct bank bank, uint32_t slots, uint32_t to);
 enum status bank_directory(struct bank bank, uint32_t to);
 enum status bank_usage(struct bank bank, struct bank_usage *usage);
 /* A bank that can give so many pages and addresses, which this one [CREATE] sets aside.  Whoever
- * has DESTROY on it ends all that was made from it, at once: table_destroy. */
+ * has DESTROY on it ends all that was made from it, at once: table_destroy.  Its machines run on
+ * the share of the processor that this one's have; or on one of their own, of that weight, which
+ * is set aside as well. */
 enum status bank_bank(struct bank bank, uint64_t pages, uint64_t addresses, uint32_t to);
+enum status bank_bank_weighed(struct bank bank, uint64_t pages, uint64_t addresses, uint32_t weight,
+			      uint32_t to);
+/* From now on the bank [CONTROL] has this weight, which the one that it was made from sets
+ * aside: ALLOWANCE. */
+enum status bank_set_weight(struct bank bank, uint32_t weight);
 /* From now on this bank [CREATE] pays for the object in the slot [DESTROY], and not who did. */
 enum status bank_pay_for(struct bank bank, uint32_t slot);
 /* The one behind the bank of number *object (0: the first) among those made from this bank,

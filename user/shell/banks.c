@@ -152,23 +152,24 @@ static enum status tree_machines(void)
 /* ---- banks -------------------------------------------------------------------------- */
 
 static const struct column banks_column[] = {
-	{"BANK", 6, true, 0},	  {"PAGES", 8, false, 0},      {"LIMIT", 8, false, 0},
-	{"OBJECTS", 7, false, 1}, {"ADDRESSES", 11, false, 3}, {"LIMIT", 11, false, 2},
-	{"MACHINES", 8, true, 0},
+	{"BANK", 6, true, 0},	  {"PAGES", 7, false, 0},      {"LIMIT", 8, false, 0},
+	{"OBJECTS", 7, false, 2}, {"ADDRESSES", 11, false, 4}, {"LIMIT", 11, false, 3},
+	{"WEIGHT", 7, false, 1},  {"MACHINES", 8, true, 0},
 };
 
 static void banks_print_row(const struct columns *table, const struct banks_row *row)
 {
 	char number[12 + BANK_DEPTH_MAX], pages[24], limit[24], objects[24], addresses[24] = "-";
-	char address_limit[24] = "-";
-	const char *const cell[] = {
-		number, pages, limit, objects, addresses, address_limit, row->machines.text};
+	char address_limit[24] = "-", weight[12];
+	const char *const cell[] = {number,    pages,	      limit,  objects,
+				    addresses, address_limit, weight, row->machines.text};
 	const struct bank_usage *usage = &row->usage;
 
 	text_format(number, sizeof(number), "%*s%u", (int)row->depth, "", row->number);
 	text_format(pages, sizeof(pages), "%lu", usage->pages);
 	text_format(limit, sizeof(limit), "%lu", usage->limit);
 	text_format(objects, sizeof(objects), "%lu", usage->objects);
+	text_format(weight, sizeof(weight), "%u", usage->weight);
 	if (row->depth || usage->address_limit) {
 		text_format(addresses, sizeof(addresses), "%lu", usage->addresses);
 		text_format(address_limit, sizeof(address_limit), "%lu", usage->address_limit);

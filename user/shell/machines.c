@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * machines.c - commands about machines: ps, state, run, stop, continue, kill.
+ * machines.c - commands about machines: ps, state, run, stop, continue, kill, weight.
  * Interface in shell.h.
  */
 #include "user/shell/shell.h"
@@ -21,6 +21,8 @@
 /* What its bank can give, in pages: 16 MiB, and addresses for 256 GiB. */
 #define MACHINES_PAGES	   UINT64_C(4096)
 #define MACHINES_ADDRESSES (UINT64_C(1) << 26)
+#define MACHINES_WEIGHT	   100u
+#define MACHINES_NOT_ASKED UINT32_MAX
 
 static const char *machines_state(const struct abi_machine_info *info)
 {
@@ -300,6 +302,62 @@ bool command_kill(int argc, char **argv)
 	return true;
 }
 
+/* ---- weight ----------------------------------------------------------------------- */
+
+/* False: a complaint was made. */
+static bool machines_weight(const char *command, const char *text, uint32_t *weight)
+{
+	uint64_t value;
+
+	if (!quantity_parse(text, QUANTITY_ANY, &value) || value >= SHARE_ALL)
+		return shell_complain(command, "%s: a weight is 0 (none of its own) to %u", text,
+				      SHARE_ALL - 1);
+	*weight = (uint32_t)value;
+	return true;
+}
+
+/* The bank of this number, or the one that pays for the machine.  False: a complaint was made. */
+static bool machines_bank(const char *command, const char *what, struct bank *bank)
+{
+	struct abi_machine_info info;
+	struct machine machine;
+	uint64_t number;
+	enum status status;
+
+	if (quantity_parse(what, QUANTITY_ANY, &number) && number < OBJECT_MAX &&
+	    banks_find((uint32_t)number, bank) == STATUS_OK)
+		return true;
+	if (!machines_find(command, what, &info, &machine))
+		return false;
+	slot_give(machine.slot);
+	status = banks_of(info.object, bank);
+	if (status == STATUS_NOT_FOUND)
+		return shell_complain(
+			command, "%s: it has no bank of its own, but runs on the shell's", what);
+	return status == STATUS_OK ? true : shell_error(command, what, status);
+}
+
+bool command_weight(int argc, char **argv)
+{
+	struct bank bank;
+	uint32_t weight = 0;
+	enum status status;
+
+	(void)argc;
+	if (!machines_weight("weight", argv[2], &weight) ||
+	    !machines_bank("weight", argv[1], &bank))
+		return false;
+	status = bank_set_weight(bank, weight);
+	slot_give(bank.slot);
+	if (status == STATUS_ALLOWANCE)
+		return shell_complain(
+			"weight",
+			"%s: the bank above it has not so much left, or it has itself "
+			"given away more than that; `banks` shows who has what",
+			argv[1]);
+	return status == STATUS_OK ? true : shell_error("weight", argv[1], status);
+}
+
 /* ---- run -------------------------------------------------------------------------- */
 
 /* A path as it is, or a name in /bin. */
@@ -378,6 +436,7 @@ static bool machines_allowance(const char *program, const struct spawn_request *
 			       const struct spawned *spawned)
 {
 	char bank[PRINT_SIZE], range[PRINT_SIZE], left[PRINT_SIZE], free[PRINT_SIZE];
+	char weight[40] = "";
 	uint64_t pages, addresses;
 
 	machines_left(&pages, &addresses);
@@ -385,13 +444,16 @@ static bool machines_allowance(const char *program, const struct spawn_request *
 	print_bytes(request->bank_addresses * PAGE_SIZE, range);
 	print_bytes(pages * PAGE_SIZE, left);
 	print_bytes(addresses > UINT64_MAX / PAGE_SIZE ? UINT64_MAX : addresses * PAGE_SIZE, free);
+	if (request->bank_weight)
+		text_format(weight, sizeof(weight), " and a weight of %u (-w)",
+			    request->bank_weight);
 	if (spawned->no_bank)
 		return shell_complain(
 			"run",
-			"%s: its bank of %s, with addresses for %s, is beyond the allowance: "
+			"%s: its bank of %s, with addresses for %s%s, is beyond the allowance: "
 			"%s are left, and addresses for %s; `banks` shows who has the rest, "
 			"-m and -a ask for less",
-			program, bank, range, left, free);
+			program, bank, range, weight, left, free);
 	return shell_complain(
 		"run",
 		"%s: cannot %s: its bank's allowance of %s, with addresses for %s, does not "
@@ -419,6 +481,9 @@ static bool machines_run_options(int argc, char **argv, int *at, struct spawn_re
 			request->bank_addresses = machines_size(option, argv[++*at]);
 			if (!request->bank_addresses)
 				return false;
+		} else if (text_equal(option, "-w") && *at + 1 < argc) {
+			if (!machines_weight("run", argv[++*at], &request->bank_weight))
+				return false;
 		} else if (text_equal(option, "-p") && *at + 1 < argc) {
 			if (!quantity_parse(argv[++*at], QUANTITY_ANY, &priority) ||
 			    priority > machines_own_priority())
@@ -445,11 +510,28 @@ static const char *machines_base_name(const char *path)
 	return name;
 }
 
+/* Where the shell's bank has no weight left for it, it runs on the shell's share, unless one was
+ * asked for. */
+static enum status machines_spawn(struct spawn_request *request, struct spawned *spawned)
+{
+	bool asked = request->bank_weight != MACHINES_NOT_ASKED;
+	enum status status;
+
+	if (!asked)
+		request->bank_weight = MACHINES_WEIGHT;
+	status = spawn_machine(request, spawned);
+	if (asked || status != STATUS_ALLOWANCE || !spawned->no_bank)
+		return status;
+	request->bank_weight = 0;
+	return spawn_machine(request, spawned);
+}
+
 bool command_run(int argc, char **argv)
 {
 	struct spawn_request request = {
 		.priority = MACHINES_PRIORITY,
 		.inherit = SPAWN_STANDARD,
+		.bank_weight = MACHINES_NOT_ASKED,
 	};
 	struct abi_machine_info info = {.object = 0};
 	struct spawned spawned = {.step = NULL};
@@ -473,7 +555,7 @@ bool command_run(int argc, char **argv)
 	request.arguments = argc - at - 1;
 	request.argument = argv + at + 1;
 	machines_bank_default(&request);
-	status = spawn_machine(&request, &spawned);
+	status = machines_spawn(&request, &spawned);
 	slot_give(request.program.slot);
 	if (status == STATUS_ALLOWANCE)
 		return machines_allowance(argv[at], &request, &spawned);

@@ -145,6 +145,7 @@ bool command_run(int argc, char **argv);
 bool command_stop(int argc, char **argv);
 bool command_continue(int argc, char **argv);
 bool command_kill(int argc, char **argv);
+bool command_weight(int argc, char **argv);
 
 /* store.c */
 bool command_checkpoint(int argc, char **argv);

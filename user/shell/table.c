@@ -51,13 +51,15 @@ const struct shell_command shell_commands[] = {
 	 command_ps},
 	{"state", "MACHINE", "all about one machine",
 	 "MACHINE is a number or a name, as `ps` shows them.", 1, 1, command_state},
-	{"run", "[-m SIZE] [-a SIZE] [-p PRIORITY] [-n NAME] [-g] PROGRAM [ARGUMENT]...",
+	{"run", "[-m SIZE] [-a SIZE] [-w N] [-p N] [-n NAME] [-g] PROGRAM [ARGUMENT]...",
 	 "start a program",
 	 "PROGRAM is a path, or a name in /bin. The new machine has a bank of its own, the root\n"
 	 "directory, log and clock; with -g also store and system. -m: what the bank can give,\n"
 	 "like 64M, normally 16M; -a: for how much it has addresses, normally 256G. All that the\n"
-	 "program makes is paid for by that bank and ends with it. Priorities are\n"
-	 "0 (lowest) to 8, the shell's own, normally 5. What it says is in the log.",
+	 "program makes is paid for by that bank and ends with it. -p: the priority, 0 (lowest) "
+	 "to\n"
+	 "8, the shell's own, normally 5. -w: the weight of the bank among machines of the same\n"
+	 "priority, normally 100 (`help weight`). What it says is in the log.",
 	 1, -1, command_run},
 	{"stop", "MACHINE", "hold a machine where it is", NULL, 1, 1, command_stop},
 	{"continue", "[MACHINE]", "let a machine go on",
@@ -69,9 +71,17 @@ const struct shell_command shell_commands[] = {
 	 "program\n"
 	 "has started, and who has started it from the same bank.  BANK is a number from `banks`.",
 	 1, 1, command_kill},
+	{"weight", "MACHINE|BANK N", "give a bank more or less of the processor",
+	 "Among machines of the same priority each bank has a part of the time as large as its\n"
+	 "weight, however many machines it has; one of weight 0 runs on the part of the bank "
+	 "above\n"
+	 "it. BANK is a number from `banks`, which shows the weights; of a machine it is the one\n"
+	 "that pays for it.",
+	 2, 2, command_weight},
 	{"banks", "", "who may take how much",
 	 "Each below the one that it was made from: pages (4 KiB) charged and at most, objects,\n"
-	 "pages of addresses taken and at most, and the machines that it pays for.",
+	 "pages of addresses taken and at most, its weight (`help weight`), and the machines that\n"
+	 "it pays for.",
 	 0, 0, command_banks},
 	{"checkpoint", "", "make everything durable now", NULL, 0, 0, command_checkpoint},
 	{"snapshot", "NAME", "keep the present state",
