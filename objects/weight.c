@@ -28,14 +28,15 @@ static uint32_t weight_left(object_t bank, const struct disk_account *account)
 	return weight > account->weight_given ? weight - account->weight_given - 1 : 0;
 }
 
-/* What its own machines have; 0: it has no weight. */
+/* What its own machines have; 0: it has no weight.  Not more than there is, whatever is damaged. */
 static uint32_t weight_own(object_t bank, const struct disk_account *account)
 {
 	uint32_t own = weight_left(bank, account) + 1;
+	uint32_t most = weight_first(bank) ? SHARE_FIRST : SHARE_ALL;
 
-	if (weight_first(bank))
-		return own < SHARE_FIRST ? own : SHARE_FIRST;
-	return account->weight ? own : 0;
+	if (!weight_first(bank) && !account->weight)
+		return 0;
+	return own < most ? own : most;
 }
 
 /* ---- whose share a machine has ---------------------------------------------------------- */

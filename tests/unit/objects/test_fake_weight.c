@@ -204,6 +204,11 @@ static void test_damaged(void **state)
 	assert_int_equal(
 		refused(of(&bank), &(struct object_request){.type = OBJECT_BANK, .weight = 1}),
 		STATUS_ALLOWANCE);
+	account_at(of(&bank))->weight = UINT32_MAX;
+	account_at(of(&bank))->weight_given = 0;
+	fake_adopt();
+	assert_int_equal(bank_share(&space, of(&machine), &share, &weight), STATUS_OK);
+	assert_int_equal(weight, SHARE_ALL);
 	account_at(root)->weight_given = 5;
 	account_at(of(&bank))->weight_given = 0;
 	fake_adopt();
