@@ -5,6 +5,7 @@
  */
 #include "user/programs/selftest/selftest.h"
 
+#include "base/text.h"
 #include "user/lib/directory.h"
 #include "user/lib/machine.h"
 #include "user/lib/segment.h"
@@ -14,7 +15,6 @@
 #define BANK_A	  BANK(SLOT_A)
 #define PAGES	  100u
 #define ADDRESSES 1024u
-#define SAVED	  "selftest-saved"
 
 static uint32_t banks_object(uint32_t slot)
 {
@@ -132,25 +132,28 @@ static void banks_spawned(void)
 static void banks_saved(void)
 {
 	struct segment_info segment;
+	char saved[32];
 	uint32_t number;
 
+	/* There may be another of these beside it. */
+	text_format(saved, sizeof(saved), "selftest-saved-%u", banks_object(SLOT_SELF));
 	EXPECT(directory_lookup(ROOT_DIRECTORY, "demo", SLOT_A, NULL), OK);
 	EXPECT(directory_create(DIRECTORY(SLOT_A), "a/b", 0, 1, SLOT_B), INVALID);
 	EXPECT(directory_create(DIRECTORY(SLOT_A), "count", 0, 1, SLOT_B), EXISTS);
-	EXPECT(directory_create(DIRECTORY(SLOT_A), SAVED, 2, 1, SLOT_B), INVALID);
+	EXPECT(directory_create(DIRECTORY(SLOT_A), saved, 2, 1, SLOT_B), INVALID);
 	EXPECT(table_reduce(OWN_TABLE, SLOT_A, SLOT_C, RIGHT_READ), OK);
-	EXPECT(directory_create(DIRECTORY(SLOT_C), SAVED, 0, 1, SLOT_B), NO_RIGHT);
-	if (EXPECT(directory_create(DIRECTORY(SLOT_A), SAVED, 10, PAGE_SIZE, SLOT_B), OK)) {
+	EXPECT(directory_create(DIRECTORY(SLOT_C), saved, 0, 1, SLOT_B), NO_RIGHT);
+	if (EXPECT(directory_create(DIRECTORY(SLOT_A), saved, 10, PAGE_SIZE, SLOT_B), OK)) {
 		EXPECT(segment_info(SEGMENT(SLOT_B), &segment), OK);
 		CHECK(segment.size == 10);
 		EXPECT(bank_payer(OWN_BANK, banks_object(SLOT_B), &number, SLOT_C), NOT_FOUND);
-		EXPECT(directory_unlink(DIRECTORY(SLOT_A), SAVED), OK);
+		EXPECT(directory_unlink(DIRECTORY(SLOT_A), saved), OK);
 		EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
 	}
 	EXPECT(bank_directory(OWN_BANK, SLOT_A), OK);
-	EXPECT(directory_create(DIRECTORY(SLOT_A), SAVED, 0, 1, SLOT_B), OK);
+	EXPECT(directory_create(DIRECTORY(SLOT_A), saved, 0, 1, SLOT_B), OK);
 	EXPECT(bank_payer(OWN_BANK, banks_object(SLOT_B), &number, SLOT_C), OK);
-	EXPECT(directory_unlink(DIRECTORY(SLOT_A), SAVED), OK);
+	EXPECT(directory_unlink(DIRECTORY(SLOT_A), saved), OK);
 	EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
 	EXPECT(table_destroy(OWN_TABLE, SLOT_A), OK);
 }
@@ -213,6 +216,27 @@ static void banks_adopted(void)
 	EXPECT(segment_info(SEGMENT(SLOT_C), &info), DEAD);
 }
 
+/* A part of the processor is set aside, and given back. */
+static void banks_weight(void)
+{
+	struct bank_usage own, usage;
+
+	EXPECT(bank_usage(OWN_BANK, &own), OK);
+	CHECK(own.weight > 2);
+	EXPECT(bank_bank_weighed(OWN_BANK, 5, 5, own.weight, SLOT_A), ALLOWANCE);
+	EXPECT(bank_bank_weighed(OWN_BANK, 5, 5, own.weight - 2, SLOT_A), OK);
+	EXPECT(bank_usage(BANK_A, &usage), OK);
+	CHECK(usage.weight == own.weight - 2);
+	EXPECT(bank_set_weight(BANK_A, own.weight), ALLOWANCE);
+	EXPECT(bank_set_weight(OWN_BANK, own.weight - 2), ALLOWANCE);
+	EXPECT(bank_set_weight(BANK_A, 0), OK);
+	EXPECT(bank_bank_weighed(BANK_A, 0, 0, 1, SLOT_B), ALLOWANCE);
+	EXPECT(bank_set_weight(BANK_A, 1), OK);
+	EXPECT(bank_bank_weighed(OWN_BANK, 5, 5, own.weight - 2, SLOT_B), OK);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_A), OK);
+	EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);
+}
+
 void selftest_banks(void)
 {
 	banks_allowance();
@@ -223,4 +247,5 @@ void selftest_banks(void)
 	banks_saved();
 	banks_derived();
 	banks_adopted();
+	banks_weight();
 }
