@@ -199,7 +199,11 @@ def test_run_stop_continue_kill(shell):
     assert "goes on" in shell.command("continue second")
     assert "stopped" not in shell.command("ps")
     # Its bank stands below the shell's own, and ends with it.
-    assert re.search(r"(?m)^ \d+ +\d+ +4096 .* second$", shell.command("banks"))
+    assert re.search(r"(?m)^ \d+ +\d+ +4096 .* 100  \d+ second$", shell.command("banks"))
+    assert shell.command("weight second 70").strip() == ""
+    assert re.search(r"(?m)^ \d+ +\d+ +4096 .* 70  \d+ second$", shell.command("banks"))
+    assert "a weight is" in shell.command("weight second much")
+    assert "no such machine" in shell.command("weight nobody 70")
     assert "destroyed" in shell.command("kill second")
     assert "second" not in shell.command("ps") + shell.command("banks")
     assert "no such" in shell.command("run /bin/nothing")

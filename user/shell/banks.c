@@ -152,9 +152,9 @@ static enum status tree_machines(void)
 /* ---- banks -------------------------------------------------------------------------- */
 
 static const struct column banks_column[] = {
-	{"BANK", 6, true, 0},	  {"PAGES", 7, false, 0},      {"LIMIT", 8, false, 0},
-	{"OBJECTS", 7, false, 2}, {"ADDRESSES", 11, false, 4}, {"LIMIT", 11, false, 3},
-	{"WEIGHT", 7, false, 1},  {"MACHINES", 8, true, 0},
+	{"BANK", 6, true, 0},	  {"PAGES", 6, false, 0},     {"LIMIT", 7, false, 0},
+	{"OBJECTS", 7, false, 2}, {"ADDRESSES", 9, false, 4}, {"LIMIT", 11, false, 3},
+	{"WEIGHT", 6, false, 1},  {"MACHINES", 8, true, 0},
 };
 
 static void banks_print_row(const struct columns *table, const struct banks_row *row)

@@ -71,7 +71,7 @@ const struct shell_command shell_commands[] = {
 	 "program\n"
 	 "has started, and who has started it from the same bank.  BANK is a number from `banks`.",
 	 1, 1, command_kill},
-	{"weight", "MACHINE|BANK N", "give a bank more or less of the processor",
+	{"weight", "MACHINE|BANK N", "a bank's part of the CPU",
 	 "Among machines of the same priority each bank has a part of the time as large as its\n"
 	 "weight, however many machines it has; one of weight 0 runs on the part of the bank "
 	 "above\n"
