@@ -38,6 +38,8 @@ def main():
     print(f"memory, staging buffer        {memory['staging'] / MIB:8.2f} MiB")
     print(f"memory, page frames in use    {frames / MIB:8.2f} MiB")
     print(f"kernel file                   {measure.kernel_bytes() / 1024:8.0f} KiB", flush=True)
+    longest, what = measure.longest_kept_waiting(make_image("latency"))
+    print(f"longest kept waiting          {longest:8} instructions: {what}", flush=True)
     cost, count = measure.checkpoint_cost(make_image("with"), make_image("without"))
     print(f"{count} checkpoints, 1 s apart       {cost * 100:8.2f} % of the computation")
 

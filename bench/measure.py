@@ -97,6 +97,18 @@ def computation_ms(image, interval, millions, shift):
         return passed, generation(machine) - first
 
 
+def longest_kept_waiting(image):
+    """Instructions that the kernel has kept a machine of highest priority waiting at most, and
+    with what, while programs are made and ended, files copied, and snapshots come and go."""
+    with Machine(image, arguments=["-icount", "shift=0,sleep=off"]) as machine:
+        machine.wait_prompt()
+        for command in ("run -g selftest", "snapshot one", "cp /bin/shell /notes/shell", "checkpoint",
+                        "rm /notes/shell", "delete one", "checkpoint", "run hello", "ps"):
+            machine.command(command)
+        microseconds, what = re.search(r"at most ([\d.]+) us: (.*)", machine.command("latency")).groups()
+        return int(microseconds.replace(".", "")), what
+
+
 def checkpoint_cost(image_with, image_without, millions=1300, shift=2):
     """How much longer the same computation takes with checkpoints every second.
 

@@ -212,7 +212,7 @@ struct abi_system {
 	uint32_t processors, disks, networks, displays;
 	/* The longest, since the resume, that a machine of highest priority may have waited for
 	 * the kernel to let it run, and what the kernel did meanwhile: an operation's label,
-	 * EVENT_FAULT, or 0 for its own work. */
+	 * EVENT_FAULT, or 0 for messages and its own work. */
 	uint64_t longest_ns, longest_of;
 };
 

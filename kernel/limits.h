@@ -23,8 +23,8 @@
 /* Ranges that a machine maps something of, on average: notes of that are set aside for each
  * task, and a machine that needs more takes the tables of others. */
 #define KERNEL_USES_TASK 8u
-/* Machines from which one page, or all of one range, is withdrawn one by one; where more use the
- * same, all tables are given up.  A look for a page is four reads of memory.  Of ranges a
+/* Places from which one page, machines from which all of one range, is withdrawn one by one; where
+ * there are more, all tables are given up.  A look for a page is four reads of memory.  Of ranges a
  * machine's end withdraws up to 24, so there are fewer looks for each. */
 #define KERNEL_USERS_PAGE  512u
 #define KERNEL_USERS_RANGE 64u

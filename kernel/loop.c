@@ -40,10 +40,10 @@ void kernel_stretch_of(uint64_t of)
 	loop.stretch_of = of;
 }
 
-/* It looks now. */
-static void loop_look(void)
+/* It looks now, or lets a machine run. */
+static void loop_look(uint64_t now)
 {
-	uint64_t now = arch_time_ns(), took = now - loop.stretch_ns;
+	uint64_t took = now - loop.stretch_ns;
 
 	if (took > kernel.longest_ns && kernel.first_machine) {
 		kernel.longest_ns = took;
@@ -93,7 +93,7 @@ static void loop_events(void)
 	uint32_t events = arch_events_take();
 	struct cpu *cpu = cpu_this();
 
-	loop_look();
+	loop_look(arch_time_ns());
 	kernel.device->operations->poll(kernel.device, false);
 	if (events & ARCH_EVENT_CONSOLE_ATTENTION)
 		console_asked();
@@ -191,6 +191,7 @@ static void loop_first_machine(void)
 	static_assert(sizeof(reasons) / sizeof(reasons[0]) == RESUME_COPY + 1, "one for each");
 	ASSERT(!kernel.first_machine && kernel.reason < sizeof(reasons) / sizeof(reasons[0]));
 	kernel.first_machine = true;
+	kernel_stretch(arch_time_ns(), 0);
 	kernel.resume_us = (arch_time_ns() - kernel.entry_ns - console_waited_ns()) / 1000;
 	kernel_print_loud("perdure: generation %lu resumed in %lu ms (%s)",
 			  (unsigned long)kernel.recovery.generation.n,
@@ -235,6 +236,7 @@ static bool loop_weighed(struct task *task)
 static void loop_charge(struct cpu *cpu, const struct task *task)
 {
 	cpu->entered_ns = arch_time_ns();
+	loop_look(cpu->entered_ns);
 	task_used(cpu->entered_ns - cpu->left_ns - loop.aside_ns);
 	loop.aside_ns = 0;
 	task_entered(task);
@@ -323,6 +325,7 @@ static void __attribute__((noreturn)) loop_run(void)
 		if (!more) {
 			uint64_t start = arch_time_ns();
 
+			loop_look(start);
 			arch_idle();
 			kernel_stretch(arch_time_ns(), 0);
 			start = loop.stretch_ns - start;

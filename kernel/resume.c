@@ -211,6 +211,7 @@ void kernel_resume(const struct store_config *config)
 	kernel.epoch = kernel.recovery.counters.resumes + 1;
 	kernel.reason = resume_reason(&kernel.recovery);
 	kernel.first_machine = false;
+	kernel.longest_ns = kernel.longest_of = 0;
 	resume_system();
 	resume_reset();
 	essential_reset();

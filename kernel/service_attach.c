@@ -89,19 +89,23 @@ static enum status attached_find(const struct disk_machine *machine, uint64_t ad
 
 enum status machine_op_protect(struct service *service)
 {
+	const struct disk_capability *given = &service->message.capability[0];
 	const uint64_t *word = service->message.word;
 	struct disk_machine *machine;
 	struct disk_object segment;
-	enum status found, status;
+	enum status found, status = STATUS_OK;
 
 	if (word[0] % PAGE_SIZE || word[2] > UINT16_MAX)
 		return STATUS_INVALID;
-	status = attach_prepare(service, &machine);
+	if (given->version)
+		status = object_resolve(&kernel.space, given, OBJECT_SEGMENT, 0, NULL);
+	if (status == STATUS_OK)
+		status = attach_prepare(service, &machine);
 	if (status == STATUS_OK)
 		status = attached_find(machine, word[0], &found, &segment);
 	if (status == STATUS_OK)
 		status = attachment_change(machine, (page_t){word[0] >> PAGE_SHIFT}, word[1],
-					   (uint16_t)word[2]);
+					   (uint16_t)word[2], given->version ? given : NULL);
 	/* COMMIT POINT, which that was */
 	if (status == STATUS_OK)
 		machine_withdraw(service, found, &segment);
@@ -125,6 +129,22 @@ enum status machine_op_detach(struct service *service)
 	return status;
 }
 
+/* What has ended is attached no more, whoever has not noticed yet. */
+static enum status attached_next(const struct disk_machine *machine, page_t from,
+				 const struct disk_attachment **next)
+{
+	enum status status = STATUS_DEAD;
+
+	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS && status == STATUS_DEAD; i++) {
+		*next = machine_attachment_next(machine, from);
+		if (!*next)
+			return STATUS_NOT_FOUND;
+		status = object_resolve(&kernel.space, &(*next)->segment, OBJECT_SEGMENT, 0, NULL);
+		from.n = attachment_place(*next) + 1;
+	}
+	return status == STATUS_DEAD ? STATUS_NOT_FOUND : status;
+}
+
 enum status machine_op_attached(struct service *service)
 {
 	page_t from = {service->message.word[0] / PAGE_SIZE +
@@ -134,11 +154,10 @@ enum status machine_op_attached(struct service *service)
 	enum status status =
 		machine_read(&kernel.space, (object_t){service->target->object}, &machine);
 
+	if (status == STATUS_OK)
+		status = attached_next(machine, from, &next);
 	if (status != STATUS_OK)
 		return status;
-	next = machine_attachment_next(machine, from);
-	if (!next)
-		return STATUS_NOT_FOUND;
 	service->word[0] = attachment_place(next) << PAGE_SHIFT;
 	service->word[1] = next->pages;
 	service->word[2] = next->rights;

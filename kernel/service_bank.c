@@ -126,9 +126,15 @@ static enum status bank_op_adopt(struct service *service)
 
 static enum status bank_op_weight(struct service *service)
 {
+	const struct disk_capability *bank = &service->message.capability[0];
+	enum status status = object_resolve(&kernel.space, bank, OBJECT_BANK, 0, NULL);
+
+	if (status != STATUS_OK)
+		return status;
 	kernel.space.patient = !kernel_read_given_up();
-	return service_create_wait(bank_weigh(&kernel.space, (object_t){service->target->object},
-					      service->message.word[0]));
+	status = bank_weigh(&kernel.space, (object_t){service->target->object},
+			    (object_t){bank->object}, service->message.word[0]);
+	return service_create_wait(status);
 }
 
 static enum status bank_request(const struct service *service, struct object_request *request)

@@ -17,11 +17,11 @@ static bool overlap(uint64_t first, uint64_t pages, uint64_t other_first, uint64
 }
 
 /* Never to be written and executed both. */
-static enum status rights_check(uint64_t rights, const struct disk_capability *segment)
+static enum status rights_check(uint64_t rights, uint64_t most)
 {
 	if (rights & ~(uint64_t)RIGHTS || (rights & RIGHT_WRITE && rights & RIGHT_EXECUTE))
 		return STATUS_INVALID;
-	return rights & ~(uint64_t)segment->rights ? STATUS_NO_RIGHT : STATUS_OK;
+	return rights & ~most ? STATUS_NO_RIGHT : STATUS_OK;
 }
 
 /* The run as an entry of its own, if it makes sense. */
@@ -30,7 +30,7 @@ static enum status attachment_make(const struct disk_object *segment,
 				   const struct attachment_run *run, struct disk_attachment *entry)
 {
 	uint64_t pages = run->pages ? run->pages : segment->range_pages - run->first;
-	enum status status = rights_check(run->rights, capability);
+	enum status status = rights_check(run->rights, capability->rights);
 
 	ASSERT(segment->type == OBJECT_SEGMENT);
 	ASSERT(capability->type == OBJECT_SEGMENT);
@@ -129,8 +129,22 @@ static struct disk_attachment entry_part(const struct disk_attachment *entry, ui
 	return part;
 }
 
+/* An entry has gone as a whole: what is left of its segment is the machine's now. */
+static void owned_pass(struct disk_machine *machine, const struct disk_attachment *gone)
+{
+	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS && gone->flags & ATTACHMENT_OWNED; i++) {
+		struct disk_attachment *entry = &machine->attachments[i];
+
+		if (entry->segment.version != gone->segment.version ||
+		    entry->segment.object != gone->segment.object)
+			continue;
+		entry->flags |= ATTACHMENT_OWNED;
+		break;
+	}
+}
+
 enum status attachment_change(struct disk_machine *machine, page_t page, uint64_t pages,
-			      uint16_t rights)
+			      uint16_t rights, const struct disk_capability *capability)
 {
 	const struct disk_attachment *found = machine_attachment(machine, page);
 	struct disk_attachment part[3], entry;
@@ -144,13 +158,17 @@ enum status attachment_change(struct disk_machine *machine, page_t page, uint64_
 	at = page.n - attachment_place(&entry);
 	if (!pages || pages > entry.pages - at)
 		return STATUS_INVALID;
-	status = rights_check(rights, &entry.segment);
+	if (capability && (capability->object != entry.segment.object ||
+			   capability->version != entry.segment.version))
+		return STATUS_INVALID;
+	status = rights_check(rights, capability ? capability->rights : entry.rights);
 	if (status != STATUS_OK)
 		return status;
 	if (at)
 		part[parts++] = entry_part(&entry, 0, at);
 	if (rights) {
 		part[parts] = entry_part(&entry, at, pages);
+		part[parts].segment = capability ? *capability : entry.segment;
 		part[parts++].rights = rights;
 	}
 	if (pages < entry.pages - at)
@@ -162,21 +180,24 @@ enum status attachment_change(struct disk_machine *machine, page_t page, uint64_
 	if (frees < parts)
 		return STATUS_LIMIT;
 
-	/* Commit point.  The segment stays the machine's as long as anything of it is there. */
+	/* Commit point. */
 	machine->attachments[free[0]] = (struct disk_attachment){.pages = 0};
 	for (uint32_t i = 0; i < parts; i++)
 		machine->attachments[free[i]] = part[i];
-	machine->attachments[free[0]].flags |= parts ? entry.flags & ATTACHMENT_OWNED : 0;
+	owned_pass(machine, &entry);
 	return STATUS_OK;
 }
 
 enum status attachment_remove(struct disk_machine *machine, page_t page)
 {
 	const struct disk_attachment *found = machine_attachment(machine, page);
+	struct disk_attachment entry;
 
 	if (!found)
 		return STATUS_NOT_FOUND;
+	entry = *found;
 	machine->attachments[found - machine->attachments] = (struct disk_attachment){.pages = 0};
+	owned_pass(machine, &entry);
 	return STATUS_OK;
 }
 

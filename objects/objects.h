@@ -213,9 +213,9 @@ enum status bank_adopt(struct space *space, object_t bank, object_t object);
 enum status bank_share(struct space *space, object_t machine, uint64_t *share, uint32_t *weight);
 /* The weight of a bank, as a whole. */
 uint32_t bank_weight(object_t bank, const struct disk_account *account);
-/* It has this weight from now on: ALLOWANCE when the bank that it was made from has not so much
- * left, or more is given to those below.  NO_OPERATION: the first bank. */
-enum status bank_weigh(struct space *space, object_t bank, uint64_t weight);
+/* A bank that was made from `above` has this weight from now on: ALLOWANCE when that has not so
+ * much left, or more is given to those below.  INVALID: it was made from another. */
+enum status bank_weigh(struct space *space, object_t above, object_t bank, uint64_t weight);
 
 /* ---- transient.c: objects that are to go ---------------------------------------------- */
 
@@ -349,10 +349,12 @@ enum status attachment_add(struct disk_machine *machine, const struct disk_objec
 			   const struct disk_capability *capability,
 			   const struct attachment_run *run);
 /* Other rights for so many pages from a place on, none: they are attached no more.  All of them
- * are of one attachment, of which the rest stays as it was.  NOT_FOUND: none is there; INVALID:
- * more than it has; NO_RIGHT beyond its capability's; LIMIT: no entry free for a part. */
+ * are of one attachment, of which the rest stays as it was.  No more rights than they have, or
+ * than a capability (or null) to the same segment gives, by which they are attached then.
+ * NOT_FOUND: none is there; INVALID: more than it has, or another segment; NO_RIGHT; LIMIT: no
+ * entry free for a part.  What is left of a segment that is owned stays owned. */
 enum status attachment_change(struct disk_machine *machine, page_t page, uint64_t pages,
-			      uint16_t rights);
+			      uint16_t rights, const struct disk_capability *capability);
 /* The attachment that is at this place goes; NOT_FOUND. */
 enum status attachment_remove(struct disk_machine *machine, page_t page);
 /* Removes attachments of destroyed segments, so that they neither use up entries

@@ -114,19 +114,17 @@ void weight_give_back(struct space *space, struct disk_account *from, uint32_t w
 	space->weights++;
 }
 
-enum status bank_weigh(struct space *space, object_t bank, uint64_t weight)
+enum status bank_weigh(struct space *space, object_t above, object_t bank, uint64_t weight)
 {
 	struct disk_object record;
 	struct disk_account *own, *from;
 	struct disk_system *system;
-	object_t above;
 	enum status status = object_read_typed(space, bank, OBJECT_BANK, &record);
 
 	if (status != STATUS_OK)
 		return status;
-	if (weight_first(bank))
-		return STATUS_NO_OPERATION;
-	above = (object_t){record.bank};
+	if (weight_first(bank) || record.bank != above.n)
+		return STATUS_INVALID;
 	status = system_prepare(space, &system);
 	if (status == STATUS_OK)
 		status = account_prepare(space, bank, &own);

@@ -572,29 +572,23 @@ static enum status commit_unit(struct store *store)
 	return STATUS_OK;
 }
 
-/* No more than one page or node is compressed at a time: the owner may have something to do that
- * is more urgent. */
+/* One page or node is compressed at most: the owner may have something to do that is urgent. */
 bool commit_step(struct store *store)
 {
+	const uint64_t sectors = store->statistics.extent_sectors;
 	struct commit *commit = &store->commit;
-	uint32_t staged = store->stage.head;
+	unsigned left = LIMIT_STEP_UNITS;
 	bool moved = false;
 
-	for (unsigned i = 0; i < LIMIT_STEP_UNITS && store_committing(store); i++) {
+	while (left-- && store_committing(store) && store->statistics.extent_sectors == sectors) {
 		enum status status;
-
-		if (store->stage.head != staged)
-			break;
 
 		if (commit->failed != STATUS_OK && commit->phase != COMMIT_ABANDON)
 			abandon_begin(store);
-		if (commit->phase == COMMIT_ABANDON) {
-			if (!abandon_step(store))
-				break;
-			moved = true;
-			continue;
-		}
-		status = commit_unit(store);
+		if (commit->phase == COMMIT_ABANDON)
+			status = abandon_step(store) ? STATUS_OK : STATUS_WAIT;
+		else
+			status = commit_unit(store);
 		if (status == STATUS_WAIT)
 			break;
 		if (status != STATUS_OK)

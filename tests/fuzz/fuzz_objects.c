@@ -308,8 +308,8 @@ static void change(bool sound, const struct fuzz_edit *edit)
 			tell(sound, RETRY(bank_adopt(&space, bank, object)), "adoption of",
 			     object.n);
 		else if (edit->from & 2)
-			tell(sound, RETRY(bank_weigh(&space, bank, edit->value % 300)), "weight of",
-			     bank.n);
+			tell(sound, RETRY(bank_weigh(&space, bank, object, edit->value % 300)),
+			     "weight of", bank.n);
 		else if (RETRY(object_capability(&space, bank, RIGHT_ALL, &capability)) ==
 			 STATUS_OK)
 			derive(sound, object, &capability, name);

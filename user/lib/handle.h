@@ -41,5 +41,6 @@ HANDLE(table);
 #define ROOT_DIRECTORY DIRECTORY(SLOT_ROOT)
 #define ANY_PORT       PORT(SLOT_NONE) /* to receive from: whichever of mine */
 #define NO_PORT	       PORT(SLOT_NONE)
+#define NO_SEGMENT     SEGMENT(SLOT_NONE)
 
 #endif

@@ -106,10 +106,15 @@ enum status machine_attach_at(struct machine machine, struct segment segment, ui
 	return message_request(machine.slot, MACHINE_ATTACH, &message);
 }
 
-enum status machine_protect(struct machine machine, uint64_t address, uint64_t pages,
-			    uint16_t rights)
+enum status machine_protect(struct machine machine, struct segment segment, uint64_t address,
+			    uint64_t pages, uint16_t rights)
 {
-	return machine_words(machine, MACHINE_PROTECT, address, pages, rights);
+	struct message message = {
+		.word = {address, pages, rights},
+		.pass = {(uint16_t)segment.slot},
+	};
+
+	return message_request(machine.slot, MACHINE_PROTECT, &message);
 }
 
 enum status machine_attached(struct machine machine, uint64_t address,

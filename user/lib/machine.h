@@ -32,9 +32,10 @@ enum status machine_attach(struct machine machine, struct segment segment, uint6
  * 0: at the segment's own.  The same pages may be attached at several. */
 enum status machine_attach_at(struct machine machine, struct segment segment, uint64_t first_page,
 			      uint64_t pages, uint16_t rights, bool owned, uint64_t address);
-/* Other rights for a part of what is attached; 0: it is attached no more. */
-enum status machine_protect(struct machine machine, uint64_t address, uint64_t pages,
-			    uint16_t rights);
+/* Other rights for a part of what is attached; 0: it is attached no more.  Those that it has
+ * not, it gets by the capability to its segment; NO_SEGMENT: it gets none. */
+enum status machine_protect(struct machine machine, struct segment segment, uint64_t address,
+			    uint64_t pages, uint16_t rights);
 enum status machine_detach(struct machine machine, uint64_t address);
 
 struct machine_attachment {

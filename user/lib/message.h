@@ -52,7 +52,7 @@ enum status message_receive(struct port port, struct message *message);
  * and then receives the next one into it. */
 enum status message_reply_receive(struct port port, struct message *message);
 
-/* Lets another machine of the same priority run. */
+/* Lets others of the same priority run whose turn it is, by weight between banks. */
 void message_yield(void);
 
 /* A call to the kernel object in the slot: the transport's status if it failed, else what the

@@ -143,11 +143,11 @@ enum status bank_bank_weighed(struct bank bank, uint64_t pages, uint64_t address
 	return message_request(bank.slot, BANK_BANK, &message);
 }
 
-enum status bank_set_weight(struct bank bank, uint32_t weight)
+enum status bank_set_weight(struct bank above, struct bank bank, uint32_t weight)
 {
-	struct message message = {.word = {weight}};
+	struct message message = {.word = {weight}, .pass = {(uint16_t)bank.slot}};
 
-	return message_request(bank.slot, BANK_WEIGHT, &message);
+	return message_request(above.slot, BANK_WEIGHT, &message);
 }
 
 enum status bank_child(struct bank bank, uint32_t *object, struct bank_usage *usage, uint32_t to)

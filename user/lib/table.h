@@ -57,9 +57,9 @@ enum status bank_usage(struct bank bank, struct bank_usage *usage);
 enum status bank_bank(struct bank bank, uint64_t pages, uint64_t addresses, uint32_t to);
 enum status bank_bank_weighed(struct bank bank, uint64_t pages, uint64_t addresses, uint32_t weight,
 			      uint32_t to);
-/* From now on the bank [CONTROL] has this weight, which the one that it was made from sets
- * aside: ALLOWANCE. */
-enum status bank_set_weight(struct bank bank, uint32_t weight);
+/* From now on a bank has this weight, which the one that it was made from [CONTROL] sets
+ * aside: ALLOWANCE.  INVALID: it was made from another. */
+enum status bank_set_weight(struct bank above, struct bank bank, uint32_t weight);
 /* From now on this bank [CREATE] pays for the object in the slot [DESTROY], and not who did. */
 enum status bank_pay_for(struct bank bank, uint32_t slot);
 /* The one behind the bank of number *object (0: the first) among those made from this bank,

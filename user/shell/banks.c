@@ -233,6 +233,19 @@ enum status banks_of(uint32_t object, struct bank *bank)
 	return status;
 }
 
+enum status banks_above(struct bank bank, struct bank *above)
+{
+	struct table_info info;
+	uint32_t number;
+	enum status status = table_info(OWN_TABLE, bank.slot, &info);
+
+	above->slot = slot_take();
+	if (status == STATUS_OK)
+		status = above->slot ? bank_payer(OWN_BANK, info.object, &number, above->slot)
+				     : STATUS_LIMIT;
+	return status;
+}
+
 enum status banks_find(uint32_t number, struct bank *bank)
 {
 	struct bank parent = {slot_take()};

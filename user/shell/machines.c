@@ -339,7 +339,7 @@ static bool machines_bank(const char *command, const char *what, struct bank *ba
 
 bool command_weight(int argc, char **argv)
 {
-	struct bank bank;
+	struct bank bank, above;
 	uint32_t weight = 0;
 	enum status status;
 
@@ -347,8 +347,11 @@ bool command_weight(int argc, char **argv)
 	if (!machines_weight("weight", argv[2], &weight) ||
 	    !machines_bank("weight", argv[1], &bank))
 		return false;
-	status = bank_set_weight(bank, weight);
+	status = banks_above(bank, &above);
+	if (status == STATUS_OK)
+		status = bank_set_weight(above, bank, weight);
 	slot_give(bank.slot);
+	slot_give(above.slot);
 	if (status == STATUS_ALLOWANCE)
 		return shell_complain(
 			"weight",

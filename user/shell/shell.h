@@ -135,6 +135,8 @@ struct bank;
 enum status banks_of(uint32_t object, struct bank *bank);
 /* The bank of that number, if it is below the shell's own, in a newly taken slot. */
 enum status banks_find(uint32_t number, struct bank *bank);
+/* The one that it was made from; its slot is given back in any case. */
+enum status banks_above(struct bank bank, struct bank *above);
 /* Destroys the bank: `others` are the machines that end with it, beside `but` (0: none). */
 enum status banks_end(struct bank bank, uint32_t but, struct banks_machines *others);
 

@@ -103,8 +103,11 @@ static void answering(enum object_type type)
 	fake_place(&caller, MADE, &target);
 	if (type == OBJECT_STORE)
 		well(MADE, DIRECTORY_LINK, 1);
-	if (type == OBJECT_BANK)
-		known[3] = fake_create_from((object_t){(uint32_t)known[0]}, OBJECT_BANK, 1).object;
+	if (type == OBJECT_BANK) {
+		other = fake_create_from((object_t){(uint32_t)known[0]}, OBJECT_BANK, 1);
+		known[3] = other.object;
+		fake_place(&caller, MADE, &other);
+	}
 }
 
 /* Whatever is asked, in whatever way, of an object that may do all: the answer is a status that
@@ -124,7 +127,7 @@ static bool asked(const struct listed *operation, enum object_type type)
 	for (unsigned i = 0; i < MESSAGE_WORDS; i++)
 		registers()[call_word_register[i]] = some_word();
 	registers()[REGISTER_R14] =
-		PICK(0, 0, OTHER, OTHER, OTHER, BANK, TARGET, SLOT_SELF, SLOT_TABLE);
+		PICK(0, 0, OTHER, OTHER, OTHER, BANK, TARGET, MADE, SLOT_SELF, SLOT_TABLE);
 	registers()[REGISTER_R15] =
 		PICK(0, MADE, MADE, MADE, OTHER, SLOTS_DEFAULT, SLOT_REPLY, REPLY);
 	keep();

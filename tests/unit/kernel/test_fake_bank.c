@@ -5,9 +5,9 @@
  */
 #include "tests/unit/kernel/fake_kernel.h"
 
-enum { HELD = 20, GIVEN = 25, MADE = 30, CLIENTS = 6 };
+enum { FIRST = 19, HELD = 20, GIVEN = 25, MADE = 30, CLIENTS = 6 };
 
-static struct disk_capability bank, below, server, client[CLIENTS], killer, port;
+static struct disk_capability first, bank, below, server, client[CLIENTS], killer, port;
 
 static uint64_t word(const struct disk_capability *machine, unsigned index)
 {
@@ -77,6 +77,11 @@ static int begin(void **state)
 	port = fake_create_from((object_t){below.object}, OBJECT_PORT, CLIENTS);
 	killer = fake_create(OBJECT_MACHINE, 0);
 	fake_place(&killer, HELD, &bank);
+	fake_begin();
+	assert_int_equal(
+		object_capability(&kernel.space, (object_t){OBJECT_ROOT_BANK}, RIGHT_ALL, &first),
+		STATUS_OK);
+	fake_place(&killer, FIRST, &first);
 	fake_place(&server, SLOT_PORT, &port);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		client[i] = fake_create(OBJECT_MACHINE, 0);
@@ -127,6 +132,12 @@ static uint64_t weight_of(uint32_t slot)
 	return word(&killer, 5) >> 32;
 }
 
+static enum status weigh(uint32_t above, uint32_t slot, uint64_t weight)
+{
+	word_set(&killer, 0, weight);
+	return ask_with(above, BANK_WEIGHT, slot);
+}
+
 /* It is set aside as all else is, told whoever asks for the bank, and changed. */
 static void test_weight(void **state)
 {
@@ -135,7 +146,7 @@ static void test_weight(void **state)
 	(void)state;
 	word_set(&killer, 2, 5);
 	assert_int_equal(ask(HELD, BANK_BANK, 10, 10), STATUS_ALLOWANCE);
-	assert_int_equal(ask(HELD, BANK_WEIGHT, 6, 0), STATUS_OK);
+	assert_int_equal(weigh(FIRST, HELD, 6), STATUS_OK);
 	assert_int_equal(weight_of(HELD), 6);
 	word_set(&killer, 2, 6);
 	assert_int_equal(ask(HELD, BANK_BANK, 10, 10), STATUS_ALLOWANCE);
@@ -144,9 +155,16 @@ static void test_weight(void **state)
 	word_set(&killer, 2, 5);
 	assert_int_equal(ask(HELD, BANK_BANK, 10, 10), STATUS_OK);
 	assert_int_equal(weight_of(MADE), 5);
-	assert_int_equal(ask(HELD, BANK_WEIGHT, 5, 0), STATUS_ALLOWANCE);
-	assert_int_equal(ask(HELD, BANK_WEIGHT, SHARE_ALL, 0), STATUS_ALLOWANCE);
-	assert_int_equal(ask(MADE, BANK_WEIGHT, 6, 0), STATUS_ALLOWANCE);
+	assert_int_equal(weigh(FIRST, HELD, 5), STATUS_ALLOWANCE);
+	assert_int_equal(weigh(FIRST, HELD, SHARE_ALL), STATUS_ALLOWANCE);
+	assert_int_equal(weigh(HELD, MADE, 6), STATUS_ALLOWANCE);
+	/* Nobody can take from the bank above, nor give to who is not his own. */
+	assert_int_equal(weigh(HELD, HELD, 7), STATUS_INVALID);
+	assert_int_equal(weigh(MADE, MADE, 4), STATUS_INVALID);
+	assert_int_equal(weigh(FIRST, MADE, 7), STATUS_INVALID);
+	assert_int_equal(weigh(FIRST, FIRST, 7), STATUS_INVALID);
+	assert_int_equal(weigh(FIRST, 0, 7), STATUS_NO_CAPABILITY);
+	assert_int_equal(weigh(FIRST, SLOT_TABLE, 7), STATUS_WRONG_TYPE);
 	assert_int_equal(ask(HELD, BANK_NEXT, 0, 0), STATUS_OK);
 	assert_int_equal(word(&killer, 5) >> 32, 5);
 	assert_int_equal((uint32_t)word(&killer, 5), held(MADE).object);

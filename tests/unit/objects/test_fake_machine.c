@@ -217,8 +217,9 @@ static void test_change(void **state)
 
 		memset(machine->attachments, 0, sizeof(machine->attachments));
 		assert_int_equal(attachment_add(machine, &segment, &capability, &run), STATUS_OK);
-		assert_int_equal(attachment_change(machine, (page_t){place + at}, count, to),
-				 at + count > PARTS ? STATUS_INVALID : STATUS_OK);
+		assert_int_equal(
+			attachment_change(machine, (page_t){place + at}, count, to, &capability),
+			at + count > PARTS ? STATUS_INVALID : STATUS_OK);
 		for (uint64_t n = 0; n < PARTS; n++) {
 			bool in = at + count <= PARTS && n >= at && n < at + count;
 			const struct disk_attachment *found =
@@ -235,6 +236,54 @@ static void test_change(void **state)
 		assert_int_equal(attached, PARTS - (at + count > PARTS || to ? 0 : count));
 		assert_int_equal(kept, attached != 0); /* owned, and once only */
 	}
+}
+
+static uint32_t owners(const struct disk_machine *machine)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS; i++)
+		count += machine->attachments[i].flags & ATTACHMENT_OWNED;
+	return count;
+}
+
+/* A right that was not given comes by a capability to the same segment only, with which the part
+ * ends from then on; and as long as anything is left of a segment, it is owned. */
+static void test_change_by(void **state)
+{
+	struct space space = fake_space_formatted(1000);
+	struct disk_capability self = create(&space, OBJECT_MACHINE, 0);
+	struct disk_capability capability = create(&space, OBJECT_SEGMENT, 8 * 4096);
+	struct disk_capability other = create(&space, OBJECT_SEGMENT, 8 * 4096), older, hangs;
+	struct disk_object segment;
+	struct disk_machine *machine;
+	page_t page;
+
+	(void)state;
+	older = hangs = capability;
+	older.version--;
+	hangs.revoker = 99;
+	assert_int_equal(object_read(&space, (object_t){capability.object}, &segment), STATUS_OK);
+	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
+	page = (page_t){segment.first_page};
+	assert_int_equal(
+		attachment_add(machine, &segment, &capability, RUN(0, 8, RIGHT_READ, true)),
+		STATUS_OK);
+	assert_int_equal(attachment_change(machine, page, 8, RIGHT_READ | RIGHT_WRITE, NULL),
+			 STATUS_NO_RIGHT);
+	assert_int_equal(attachment_change(machine, page, 8, RIGHT_WRITE, &other), STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, page, 8, RIGHT_WRITE, &older), STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, (page_t){page.n + 3}, 1, RIGHT_WRITE, &hangs),
+			 STATUS_OK);
+	assert_int_equal(machine_attachment(machine, (page_t){page.n + 3})->segment.revoker, 99);
+	assert_int_equal(machine_attachment(machine, (page_t){page.n + 4})->segment.revoker, 0);
+	assert_int_equal(owners(machine), 1);
+	assert_int_equal(attachment_change(machine, page, 3, 0, NULL), STATUS_OK);
+	assert_int_equal(owners(machine), 1);
+	assert_int_equal(attachment_remove(machine, (page_t){page.n + 3}), STATUS_OK);
+	assert_int_equal(owners(machine), 1);
+	assert_int_equal(attachment_remove(machine, (page_t){page.n + 5}), STATUS_OK);
+	assert_int_equal(owners(machine), 0);
 }
 
 static void test_change_refused(void **state)
@@ -260,22 +309,25 @@ static void test_change_refused(void **state)
 		attachment_add(machine, &segment, &capability, RUN(60, 1, RIGHT_READ, false)),
 		STATUS_OK);
 	before = *machine;
-	assert_int_equal(attachment_change(machine, (page_t){page.n + 1}, 1, RIGHT_READ),
+	assert_int_equal(attachment_change(machine, (page_t){page.n + 1}, 1, RIGHT_READ, NULL),
 			 STATUS_NOT_FOUND);
-	assert_int_equal(attachment_change(machine, page, 0, RIGHT_READ), STATUS_INVALID);
-	assert_int_equal(attachment_change(machine, page, 2, RIGHT_READ), STATUS_INVALID);
-	assert_int_equal(attachment_change(machine, page, UINT64_MAX, RIGHT_READ), STATUS_INVALID);
-	assert_int_equal(attachment_change(machine, page, 1, RIGHT_READ | RIGHT_WRITE),
+	assert_int_equal(attachment_change(machine, page, 0, RIGHT_READ, NULL), STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, page, 2, RIGHT_READ, NULL), STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, page, UINT64_MAX, RIGHT_READ, NULL),
+			 STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, page, 1, RIGHT_READ | RIGHT_WRITE, NULL),
 			 STATUS_NO_RIGHT);
-	assert_int_equal(attachment_change(machine, page, 1, RIGHT_SEND), STATUS_INVALID);
-	assert_int_equal(attachment_change(machine, page, 1, RIGHT_WRITE | RIGHT_EXECUTE),
+	assert_int_equal(attachment_change(machine, page, 1, RIGHT_SEND, NULL), STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, page, 1, RIGHT_WRITE | RIGHT_EXECUTE, NULL),
 			 STATUS_INVALID);
 	/* The middle of four pages makes three entries of one. */
-	assert_int_equal(attachment_change(machine, (page_t){page.n + 41}, 2, RIGHT_EXECUTE),
-			 STATUS_LIMIT);
+	assert_int_equal(
+		attachment_change(machine, (page_t){page.n + 41}, 2, RIGHT_EXECUTE, &capability),
+		STATUS_LIMIT);
 	assert_memory_equal(&before, machine, sizeof(before));
-	assert_int_equal(attachment_change(machine, (page_t){page.n + 41}, 3, RIGHT_EXECUTE),
-			 STATUS_OK);
+	assert_int_equal(
+		attachment_change(machine, (page_t){page.n + 41}, 3, RIGHT_EXECUTE, &capability),
+		STATUS_OK);
 	assert_int_equal(machine_attachment(machine, (page_t){page.n + 40})->rights, RIGHT_READ);
 	assert_int_equal(machine_attachment(machine, (page_t){page.n + 43})->rights, RIGHT_EXECUTE);
 }
@@ -535,6 +587,7 @@ int main(void)
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_change_refused),
+		cmocka_unit_test(test_change_by),
 		cmocka_unit_test(test_attachments_full_and_pruned),
 		cmocka_unit_test(test_ready),
 		cmocka_unit_test(test_machine_next),

@@ -14,11 +14,20 @@ static struct disk_capability weighed(object_t parent, uint32_t weight)
 
 static enum status weigh(object_t bank, uint64_t weight)
 {
+	struct disk_object record = {.bank = 0};
 	enum status status;
 
 	fake_begin();
+	object_read(&space, bank, &record);
+	fake_begin();
 	fake_save();
-	status = bank_weigh(&space, bank, weight);
+	/* Nobody else can, and nor can it itself. */
+	assert_true(bank_weigh(&space, bank, bank, weight) != STATUS_OK);
+	assert_true(bank_weigh(&space, (object_t){record.bank + 1}, bank, weight) != STATUS_OK);
+	assert_true(fake_unchanged());
+	fake_begin();
+	fake_save();
+	status = bank_weigh(&space, (object_t){record.bank}, bank, weight);
 	assert_true(status == STATUS_OK || fake_unchanged());
 	fake_begin();
 	fake_invariants(&space);
@@ -105,7 +114,7 @@ static void test_weigh(void **state)
 
 	(void)state;
 	has(of(&outer), NULL, SHARE_FIRST);
-	assert_int_equal(weigh(root, 5), STATUS_NO_OPERATION);
+	assert_int_equal(weigh(root, 5), STATUS_INVALID);
 	assert_int_equal(weigh(of(&outer), SHARE_ALL - 50), STATUS_ALLOWANCE);
 	assert_int_equal(weigh(of(&outer), UINT64_MAX), STATUS_ALLOWANCE);
 	assert_int_equal(weigh(of(&outer), (UINT64_C(1) << 32) + 1), STATUS_ALLOWANCE);

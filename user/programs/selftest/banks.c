@@ -227,11 +227,13 @@ static void banks_weight(void)
 	EXPECT(bank_bank_weighed(OWN_BANK, 5, 5, own.weight - 2, SLOT_A), OK);
 	EXPECT(bank_usage(BANK_A, &usage), OK);
 	CHECK(usage.weight == own.weight - 2);
-	EXPECT(bank_set_weight(BANK_A, own.weight), ALLOWANCE);
-	EXPECT(bank_set_weight(OWN_BANK, own.weight - 2), ALLOWANCE);
-	EXPECT(bank_set_weight(BANK_A, 0), OK);
+	EXPECT(bank_set_weight(OWN_BANK, BANK_A, own.weight), ALLOWANCE);
+	/* Nobody gets more by himself, even what is left above. */
+	EXPECT(bank_set_weight(BANK_A, BANK_A, own.weight - 1), INVALID);
+	EXPECT(bank_set_weight(OWN_BANK, OWN_BANK, own.weight + 1), INVALID);
+	EXPECT(bank_set_weight(OWN_BANK, BANK_A, 0), OK);
 	EXPECT(bank_bank_weighed(BANK_A, 0, 0, 1, SLOT_B), ALLOWANCE);
-	EXPECT(bank_set_weight(BANK_A, 1), OK);
+	EXPECT(bank_set_weight(OWN_BANK, BANK_A, 1), OK);
 	EXPECT(bank_bank_weighed(OWN_BANK, 5, 5, own.weight - 2, SLOT_B), OK);
 	EXPECT(table_destroy(OWN_TABLE, SLOT_A), OK);
 	EXPECT(table_destroy(OWN_TABLE, SLOT_B), OK);

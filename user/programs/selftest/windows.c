@@ -88,14 +88,15 @@ static void selftest_protected(const struct file *file, const struct spawned *ch
 	struct machine machine = child->machine;
 
 	EXPECT(machine_attach_at(machine, file->segment, 0, 2, RIGHT_READ, false, LOW), OK);
-	EXPECT(machine_protect(machine, LOW, 3, RIGHT_READ), INVALID);
-	EXPECT(machine_protect(machine, LOW + 2 * PAGE_SIZE, 1, RIGHT_READ), NOT_FOUND);
-	EXPECT(machine_protect(machine, LOW + 1, 1, RIGHT_READ), INVALID);
-	EXPECT(machine_protect(machine, LOW, 1, RIGHT_WRITE | RIGHT_EXECUTE), INVALID);
+	EXPECT(machine_protect(machine, NO_SEGMENT, LOW, 3, RIGHT_READ), INVALID);
+	EXPECT(machine_protect(machine, NO_SEGMENT, LOW + 2 * PAGE_SIZE, 1, RIGHT_READ), NOT_FOUND);
+	EXPECT(machine_protect(machine, NO_SEGMENT, LOW + 1, 1, RIGHT_READ), INVALID);
+	EXPECT(machine_protect(machine, NO_SEGMENT, LOW, 1, RIGHT_WRITE | RIGHT_EXECUTE), INVALID);
 	EXPECT(machine_set_keeper(machine, PORT(SLOT_A)), OK);
 	if (!selftest_go(child) || !selftest_faults_at(LOW))
 		return;
-	EXPECT(machine_protect(machine, LOW, 1, RIGHT_READ | RIGHT_WRITE), OK);
+	EXPECT(machine_protect(machine, NO_SEGMENT, LOW, 1, RIGHT_READ | RIGHT_WRITE), NO_RIGHT);
+	EXPECT(machine_protect(machine, file->segment, LOW, 1, RIGHT_READ | RIGHT_WRITE), OK);
 	selftest_goes_on(124);
 	CHECK(*(volatile uint8_t *)file_data(file) == 124);
 }
@@ -115,7 +116,7 @@ static void selftest_taken(const struct file *file, const struct spawned *child,
 	if (cut)
 		EXPECT(segment_resize(file->segment, 0), OK);
 	else
-		EXPECT(machine_protect(machine, LOW, 1, 0), OK);
+		EXPECT(machine_protect(machine, NO_SEGMENT, LOW, 1, 0), OK);
 	message = (struct message){.label = STATUS_OK, .deadline = message.deadline};
 	EXPECT(message_reply_receive(PORT(SLOT_A), &message), OK);
 	CHECK(message.event && message.label == EVENT_FAULT && message.word[1] == LOW);
