@@ -142,6 +142,19 @@ enum abi_operation {
 #include "kernel/operations.def"
 };
 
+/* Its type and its name; null: there is no such operation. */
+static inline const char *abi_operation_name(uint64_t label)
+{
+	switch (label) {
+#define OPERATION(type, name, ...)                                                                 \
+	case type##_##name:                                                                        \
+		return #type " " #name;
+#include "kernel/operations.def"
+	default:
+		return NULL;
+	}
+}
+
 #define LOG_LINE_MAX   960u
 #define ABI_POWER_LOSE 1u
 

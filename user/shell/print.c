@@ -54,17 +54,13 @@ const char *print_date(uint64_t wall_ns, char text[PRINT_SIZE])
 
 const char *print_operation(uint64_t label)
 {
-#define OPERATION(type, name, ...)                                                                 \
-	case type##_##name:                                                                        \
-		return #type " " #name;
-	switch (label) {
-#include "kernel/operations.def"
-	case EVENT_FAULT:
+	const char *name = abi_operation_name(label);
+
+	if (label == EVENT_FAULT)
 		return "a page fault";
-	case 0:
+	if (!label)
 		return "a message, or its own work";
-	}
-	return "an operation that does not exist";
+	return name ? name : "an operation that does not exist";
 }
 
 const char *print_resume(enum abi_resume reason)
