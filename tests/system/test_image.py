@@ -141,7 +141,7 @@ def test_newer_programs_are_put_not_made_fresh(image, tmp_path):
         file.write(b"newer")
     said = subprocess.run([*image_py, "ensure", path, *options], capture_output=True, text=True,
                           check=True).stdout
-    assert "fresh" not in said
+    assert "make fresh" not in said
     advice = re.search(r"with the system off: (.*)$", said, re.M)[1]
     subprocess.run(advice.split(), check=True, stdout=subprocess.DEVNULL)
     assert mkstore("get", path, "/bin/hello", tmp_path / "hello").returncode == 0

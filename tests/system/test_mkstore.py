@@ -292,7 +292,8 @@ def test_banks(system):
     assert bank["machines"] == [{"object": m["object"], "name": m["name"]} for m in machines]
     text = mkstore("banks", system).stdout
     names = ", ".join(m["name"] for m in machines)
-    assert re.search(rf"^1 +lives +{bank['pages']} .* {bank['objects']}  {names}$", text, re.M)
+    row = rf"^1 +lives +{bank['pages']} .* {bank['objects']} +{bank['weight']}  {names}$"
+    assert re.search(row, text, re.M)
 
 
 def test_banks_to_the_page(store, tmp_path):
