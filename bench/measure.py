@@ -102,11 +102,12 @@ def longest_kept_waiting(image):
     with what, while programs are made and ended, files copied, and snapshots come and go."""
     with Machine(image, arguments=["-icount", "shift=0,sleep=off"]) as machine:
         machine.wait_prompt()
-        for command in ("run -g selftest", "snapshot one", "cp /bin/shell /notes/shell", "checkpoint",
-                        "rm /notes/shell", "delete one", "checkpoint", "run hello", "ps"):
+        for command in ("run -g selftest", "snapshot one", "cp /bin/shell /notes/shell",
+                        "checkpoint", "rm /notes/shell", "delete one", "checkpoint",
+                        "run hello", "ps"):
             machine.command(command)
-        microseconds, what = re.search(r"at most ([\d.]+) us: (.*)", machine.command("latency")).groups()
-        return int(microseconds.replace(".", "")), what
+        found = re.search(r"at most ([\d.]+) us: (.*)", machine.command("uptime -l"))
+        return int(found[1].replace(".", "")), found[2]
 
 
 def checkpoint_cost(image_with, image_without, millions=1300, shift=2):

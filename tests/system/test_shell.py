@@ -440,7 +440,9 @@ def test_mem_uptime_date_about(shell):
     said = shell.command("mem")
     assert all(word in said for word in ("memory", "free", "clean", "dirty", "staging"))
     assert re.search(r"\d", shell.command("uptime"))
-    kept = re.fullmatch(r"since the resume .* at most (\d+)\.(\d{3}) us: (.+)\n", shell.command("latency"))
+    kept = re.fullmatch(r"since the resume .* at most (\d+)\.(\d{3}) us: (.+)\n",
+                        shell.command("uptime -l"))
+    assert "usage: uptime [-l]" in shell.command("uptime -x")
     assert int(kept[1] + kept[2]) > 0 and kept[3] != "an operation that does not exist"
     assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", shell.command("date"))
     assert "Perdure" in shell.command("about")

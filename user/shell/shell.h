@@ -174,7 +174,6 @@ bool keep_name_fits(const char *command, const char *name);
 /* system.c */
 bool command_mem(int argc, char **argv);
 bool command_uptime(int argc, char **argv);
-bool command_latency(int argc, char **argv);
 bool command_date(int argc, char **argv);
 bool command_about(int argc, char **argv);
 bool command_log(int argc, char **argv);

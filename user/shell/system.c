@@ -61,6 +61,15 @@ static enum status system_machines(uint64_t *count)
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+static void system_print_latency(const struct abi_system *info)
+{
+	terminal_print(
+		"since the resume the kernel has kept a machine waiting for at most %lu.%03lu "
+		"us: %s\n",
+		info->longest_ns / 1000, info->longest_ns % 1000,
+		print_operation(info->longest_of));
+}
+
 bool command_uptime(int argc, char **argv)
 {
 	struct abi_system info;
@@ -68,10 +77,14 @@ bool command_uptime(int argc, char **argv)
 	uint64_t machines;
 	enum status status;
 
-	(void)argc;
-	(void)argv;
+	if (argc > 1 && !text_equal(argv[1], "-l"))
+		return shell_usage("uptime");
 	if (!system_get("uptime", &info))
 		return false;
+	if (argc > 1) {
+		system_print_latency(&info);
+		return true;
+	}
 	status = system_machines(&machines);
 	if (status != STATUS_OK)
 		return shell_error("uptime", "machines", status);
@@ -81,21 +94,6 @@ bool command_uptime(int argc, char **argv)
 		       print_resume((enum abi_resume)info.resume_reason), info.resume_us / 1000,
 		       info.resume_us % 1000);
 	terminal_print("resumed %lu times, %lu machines\n", info.resumes, machines);
-	return true;
-}
-
-bool command_latency(int argc, char **argv)
-{
-	struct abi_system info;
-
-	(void)argc;
-	(void)argv;
-	if (!system_get("latency", &info))
-		return false;
-	terminal_print(
-		"since the resume the kernel has kept a machine waiting for at most %lu.%03lu "
-		"us: %s\n",
-		info.longest_ns / 1000, info.longest_ns % 1000, print_operation(info.longest_of));
 	return true;
 }
 

@@ -111,8 +111,10 @@ const struct shell_command shell_commands[] = {
 	 "RATE: MiB in a second at most. ^C stops it; a power cut does not.",
 	 0, 1, command_scrub},
 	{"mem", "", "use of memory", NULL, 0, 0, command_mem},
-	{"uptime", "", "how long the system lives", NULL, 0, 0, command_uptime},
-	{"latency", "", "how long the kernel kept a machine waiting", NULL, 0, 0, command_latency},
+	{"uptime", "[-l]", "how long the system lives",
+	 "-l: how long, since the resume, the kernel was busy at most before it looked again\n"
+	 "whose turn it is, and with what.",
+	 0, 1, command_uptime},
 	{"date", "", "wall time (UTC)", NULL, 0, 0, command_date},
 	{"about", "", "version and machine", NULL, 0, 0, command_about},
 	{"log", "[-f] [-k] [LINES]", "what programs said",
