@@ -133,7 +133,7 @@ static void test_grow_crash(void **state)
 		fixture_checkpoint(f);
 		scribble(f, 20);
 		assert_int_equal(store_commit(f->store, &request, &generation), STATUS_OK);
-		for (unsigned i = 0; i < steps / 2; i++)
+		for (unsigned i = 0; i < 2 * steps; i++)
 			if (!store_step(f->store))
 				fixture_poll(&f->device, true);
 		fixture_crash(f);
@@ -323,7 +323,7 @@ static void test_grow_taller(void **state)
 		unsigned cut = 0;
 
 		for (unsigned steps = 0; steps < 32; steps++)
-			grow_taller(f, late, steps, &cut);
+			grow_taller(f, late, 4 * steps, &cut);
 		assert_true(cut > 3 && cut < 32);
 	}
 	fixture_free(f);
