@@ -60,9 +60,9 @@ struct kernel {
 };
 extern struct kernel kernel;
 
-/* A stretch begins in which the kernel does not look whose turn it is: at this time, for a trap
- * or for its own work (`of` 0).  What the trap is about can be said later. */
-void kernel_stretch(uint64_t now_ns, uint64_t of);
+/* A stretch begins at this time in which the kernel does not look whose turn it is; what it is
+ * about, if it is said: an operation's label or EVENT_FAULT. */
+void kernel_stretch(uint64_t now_ns);
 void kernel_stretch_of(uint64_t of);
 
 /* A status for a wait on a channel of the kernel's own (limits.h). */

@@ -29,10 +29,10 @@ static struct {
 	uint64_t stretch_of;	  /* and about what it is */
 } loop;
 
-void kernel_stretch(uint64_t now_ns, uint64_t of)
+void kernel_stretch(uint64_t now_ns)
 {
 	loop.stretch_ns = now_ns;
-	loop.stretch_of = of;
+	loop.stretch_of = 0;
 }
 
 void kernel_stretch_of(uint64_t of)
@@ -49,7 +49,7 @@ static void loop_look(uint64_t now)
 		kernel.longest_ns = took;
 		kernel.longest_of = loop.stretch_of;
 	}
-	kernel_stretch(now, 0);
+	kernel_stretch(now);
 }
 
 void kernel_fpu_save(void)
@@ -191,7 +191,7 @@ static void loop_first_machine(void)
 	static_assert(sizeof(reasons) / sizeof(reasons[0]) == RESUME_COPY + 1, "one for each");
 	ASSERT(!kernel.first_machine && kernel.reason < sizeof(reasons) / sizeof(reasons[0]));
 	kernel.first_machine = true;
-	kernel_stretch(arch_time_ns(), 0);
+	kernel_stretch(arch_time_ns());
 	kernel.resume_us = (arch_time_ns() - kernel.entry_ns - console_waited_ns()) / 1000;
 	kernel_print_loud("perdure: generation %lu resumed in %lu ms (%s)",
 			  (unsigned long)kernel.recovery.generation.n,
@@ -327,7 +327,7 @@ static void __attribute__((noreturn)) loop_run(void)
 
 			loop_look(start);
 			arch_idle();
-			kernel_stretch(arch_time_ns(), 0);
+			kernel_stretch(arch_time_ns());
 			start = loop.stretch_ns - start;
 			cpu->idle_ns += start;
 			loop.aside_ns += start;

@@ -21,7 +21,7 @@ static enum status version_prepare(struct disk_system **system)
 {
 	enum status status = system_prepare(&kernel.space, system);
 
-	/* There are no programs yet that ask for it. */
+	/* Nothing was created in it since a system without banks has written it. */
 	if (status == STATUS_OK && (*system)->version < SYSTEM_VERSION_BANKS)
 		status = STATUS_BUSY;
 	return status;

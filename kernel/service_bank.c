@@ -10,7 +10,6 @@
 /* Operation n makes an object of type n; but the number of a bank's own type asks for its use. */
 static_assert(OBJECT_TYPES <= (BANK_BANK & 0xff), "each type has its operation");
 static_assert((BANK_USAGE & 0xff) == OBJECT_BANK, "it has the number of a bank's own type");
-static_assert((BANK_WEIGHT & 0xff) < SERVICE_OPERATIONS_MAX, "in the table");
 
 static enum object_type bank_makes(uint64_t label)
 {

@@ -5,6 +5,8 @@
  * Machines of one priority whose banks give them the same share of the processor stand in one
  * queue.  Each queue has a time of its own, which goes on while one of its machines runs, the
  * slower the more weight its bank has; the queue for which it is earliest comes next.
+ *
+ * All of it is volatile (P3): after a resume all times begin anew, together.
  */
 #ifndef KERNEL_SHARE_H
 #define KERNEL_SHARE_H

@@ -15,7 +15,7 @@ static void trap_charge(struct cpu *cpu)
 	uint64_t now_ns = arch_time_ns();
 
 	ASSERT(cpu->running->place == TASK_RUNNING);
-	kernel_stretch(now_ns, 0);
+	kernel_stretch(now_ns);
 	store_operation_begin(kernel.space.store);
 	if (machine_prepare(&kernel.space, cpu->running->object, &machine) != STATUS_OK)
 		kernel_panic("machine %u ran but its page is not writable", cpu->running->object.n);

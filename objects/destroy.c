@@ -340,7 +340,6 @@ static enum status destruction_finish(struct space *space, object_t object)
 	struct disk_system *system;
 	struct disk_object *record;
 	struct range range = {0}, second = {0};
-	struct disk_account *own;
 	struct returned returned;
 	object_t bank;
 	enum status status = system_prepare(space, &system);
@@ -372,11 +371,10 @@ static enum status destruction_finish(struct space *space, object_t object)
 	system->destroying = record->next_free;
 	if (bank_credit(space, bank, record_charge(record), returned.addresses, 1))
 		destruction_resume(space, system, bank);
-	own = returned.own;
 	if (returned.above)
-		weight_give_back(space, returned.above, own->weight);
-	if (own)
-		*own = (struct disk_account){.next = 0};
+		weight_give_back(space, returned.above, returned.own->weight);
+	if (returned.own)
+		*returned.own = (struct disk_account){.next = 0};
 	memset(record, 0, sizeof(*record));
 	record->next_free = system->free_object;
 	system->free_object = object.n;

@@ -192,6 +192,19 @@ void fake_place(const struct disk_capability *machine, uint32_t slot,
 	fake_begin();
 }
 
+struct disk_capability fake_held(const struct disk_capability *machine, uint32_t slot)
+{
+	struct disk_capability table = fake_machine(machine)->table, found;
+	struct disk_object record;
+
+	fake_begin();
+	assert_int_equal(object_resolve(&kernel.space, &table, OBJECT_TABLE, 0, &record),
+			 STATUS_OK);
+	assert_int_equal(table_get(&kernel.space, &record, slot, &found), STATUS_OK);
+	fake_begin();
+	return found;
+}
+
 static enum fake_end run(object_t object, uint64_t version)
 {
 	struct task *task = task_get(object, version, 0);

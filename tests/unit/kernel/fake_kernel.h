@@ -52,6 +52,7 @@ struct disk_machine *fake_machine(const struct disk_capability *machine);
 uint64_t fake_machine_page(const struct disk_capability *machine);
 void fake_place(const struct disk_capability *machine, uint32_t slot,
 		const struct disk_capability *capability);
+struct disk_capability fake_held(const struct disk_capability *machine, uint32_t slot);
 
 /* How a call has ended. */
 enum fake_end { FAKE_DONE, FAKE_TURN, FAKE_BLOCKED, FAKE_PARKED, FAKE_GONE };

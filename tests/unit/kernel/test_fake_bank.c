@@ -46,15 +46,7 @@ static enum status ask(uint32_t slot, uint64_t label, uint64_t first, uint64_t s
 
 static struct disk_capability held(uint32_t slot)
 {
-	struct disk_capability table = fake_machine(&killer)->table, found;
-	struct disk_object record;
-
-	fake_begin();
-	assert_int_equal(object_resolve(&kernel.space, &table, OBJECT_TABLE, 0, &record),
-			 STATUS_OK);
-	assert_int_equal(table_get(&kernel.space, &record, slot, &found), STATUS_OK);
-	fake_begin();
-	return found;
+	return fake_held(&killer, slot);
 }
 
 static bool lives(const struct disk_capability *capability)

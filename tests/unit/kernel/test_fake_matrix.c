@@ -42,15 +42,7 @@ static bool rights_next(enum object_type type, uint16_t *rights)
 
 static struct disk_capability held(uint32_t slot)
 {
-	struct disk_capability table = fake_machine(&caller)->table, found;
-	struct disk_object record;
-
-	fake_begin();
-	assert_int_equal(object_resolve(&kernel.space, &table, OBJECT_TABLE, 0, &record),
-			 STATUS_OK);
-	assert_int_equal(table_get(&kernel.space, &record, slot, &found), STATUS_OK);
-	fake_begin();
-	return found;
+	return fake_held(&caller, slot);
 }
 
 static void destroy(const struct disk_capability *capability)

@@ -54,18 +54,29 @@ static void test_page_checks(void **state)
 	}
 }
 
+/* A machine, to be changed, and the record of a segment. */
+static struct disk_machine *machine_beside(struct space *space,
+					   const struct disk_capability *capability,
+					   struct disk_object *segment)
+{
+	struct disk_capability self = create(space, OBJECT_MACHINE, 0);
+	struct disk_machine *machine;
+
+	assert_int_equal(object_read(space, (object_t){capability->object}, segment), STATUS_OK);
+	assert_int_equal(machine_prepare(space, (object_t){self.object}, &machine), STATUS_OK);
+	return machine;
+}
+
 static void test_attach(void **state)
 {
 	struct space space = fake_space_formatted(100000);
-	struct disk_capability self = create(&space, OBJECT_MACHINE, 0);
 	struct disk_capability capability = create(&space, OBJECT_SEGMENT, 8 * 4096);
 	struct disk_object segment;
 	struct disk_machine *machine;
 	uint64_t first;
 
 	(void)state;
-	assert_int_equal(object_read(&space, (object_t){capability.object}, &segment), STATUS_OK);
-	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
+	machine = machine_beside(&space, &capability, &segment);
 	first = segment.first_page;
 	capability.rights = RIGHT_READ | RIGHT_WRITE;
 	assert_int_equal(
@@ -146,15 +157,13 @@ static void test_windows(void **state)
 		{UINT64_MAX, 2},
 	};
 	struct space space = fake_space_formatted(1000);
-	struct disk_capability self = create(&space, OBJECT_MACHINE, 0);
 	struct disk_capability capability = create(&space, OBJECT_SEGMENT, 8 * 4096);
 	struct disk_object segment;
 	struct disk_machine *machine;
 	uint64_t first;
 
 	(void)state;
-	assert_int_equal(object_read(&space, (object_t){capability.object}, &segment), STATUS_OK);
-	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
+	machine = machine_beside(&space, &capability, &segment);
 	first = segment.first_page;
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_int_equal(show(machine, &segment, &capability, 0, wrong[i][1], wrong[i][0]),
@@ -200,14 +209,12 @@ static void test_change(void **state)
 {
 	static const uint16_t rights[] = {0, RIGHT_READ, RIGHT_READ | RIGHT_WRITE, RIGHT_EXECUTE};
 	struct space space = fake_space_formatted(1000);
-	struct disk_capability self = create(&space, OBJECT_MACHINE, 0);
 	struct disk_capability capability = create(&space, OBJECT_SEGMENT, PARTS * 4096);
 	struct disk_object segment;
 	struct disk_machine *machine;
 
 	(void)state;
-	assert_int_equal(object_read(&space, (object_t){capability.object}, &segment), STATUS_OK);
-	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
+	machine = machine_beside(&space, &capability, &segment);
 	for (uint32_t i = 0; i < 2 * PARTS * PARTS * 4; i++) {
 		uint64_t place = i % 2 ? WINDOW_HIGH_PAGE + 5 : segment.first_page;
 		uint64_t at = i / 2 % PARTS, count = i / 2 / PARTS % PARTS + 1, attached = 0;
@@ -252,7 +259,6 @@ static uint32_t owners(const struct disk_machine *machine)
 static void test_change_by(void **state)
 {
 	struct space space = fake_space_formatted(1000);
-	struct disk_capability self = create(&space, OBJECT_MACHINE, 0);
 	struct disk_capability capability = create(&space, OBJECT_SEGMENT, 8 * 4096);
 	struct disk_capability other = create(&space, OBJECT_SEGMENT, 8 * 4096), older, hangs;
 	struct disk_object segment;
@@ -263,8 +269,7 @@ static void test_change_by(void **state)
 	older = hangs = capability;
 	older.version--;
 	hangs.revoker = 99;
-	assert_int_equal(object_read(&space, (object_t){capability.object}, &segment), STATUS_OK);
-	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
+	machine = machine_beside(&space, &capability, &segment);
 	page = (page_t){segment.first_page};
 	assert_int_equal(
 		attachment_add(machine, &segment, &capability, RUN(0, 8, RIGHT_READ, true)),
@@ -289,15 +294,13 @@ static void test_change_by(void **state)
 static void test_change_refused(void **state)
 {
 	struct space space = fake_space_formatted(1000);
-	struct disk_capability self = create(&space, OBJECT_MACHINE, 0);
 	struct disk_capability capability = create(&space, OBJECT_SEGMENT, 64 * 4096);
 	struct disk_object segment;
 	struct disk_machine *machine, before;
 	page_t page;
 
 	(void)state;
-	assert_int_equal(object_read(&space, (object_t){capability.object}, &segment), STATUS_OK);
-	assert_int_equal(machine_prepare(&space, (object_t){self.object}, &machine), STATUS_OK);
+	machine = machine_beside(&space, &capability, &segment);
 	capability.rights &= (uint16_t)~RIGHT_WRITE;
 	page = (page_t){segment.first_page};
 	/* Of every second page, until there is one entry left. */
