@@ -40,6 +40,10 @@ def main():
     print(f"kernel file                   {measure.kernel_bytes() / 1024:8.0f} KiB", flush=True)
     longest, what = measure.longest_kept_waiting(make_image("latency"))
     print(f"longest kept waiting          {longest:8} instructions: {what}", flush=True)
+    rows, clock = measure.view_costs(make_image("views"), WORK)
+    for count, attach, detach, touch in rows:
+        print(f"view of {count:5} attachments     attach {attach - clock:6}, detach "
+              f"{detach - clock:6}, touch {touch - clock:6} instructions", flush=True)
     cost, count = measure.checkpoint_cost(make_image("with"), make_image("without"))
     print(f"{count} checkpoints, 1 s apart       {cost * 100:8.2f} % of the computation")
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include "disk/format.h"
 #include "disk/object.h"
+#include "disk/structures.h"
 #include "disk/stream.h"
 
 #define SIZE(type, size) static_assert(sizeof(struct type) == (size), #type)
@@ -179,6 +180,7 @@ AT(disk_object, machine.message_pages, 48);
 AT(disk_object, port.receiver, 40);
 AT(disk_object, port.receiver_version, 48);
 AT(disk_object, directory.root, 40);
+AT(disk_object, view.root, 40);
 AT(disk_object, directory.place, 48);
 AT(disk_object, allowance.limit, 40);
 AT(disk_object, allowance.objects, 48);
@@ -238,6 +240,17 @@ AT(disk_attachment, pages, 72);
 AT(disk_attachment, rights, 80);
 AT(disk_attachment, flags, 88);
 
+SIZE(disk_view_attachment, 48);
+AT(disk_view_attachment, segment_version, 0);
+AT(disk_view_attachment, revoker_version, 8);
+AT(disk_view_attachment, segment, 16);
+AT(disk_view_attachment, revoker, 20);
+AT(disk_view_attachment, segment_rights, 24);
+AT(disk_view_attachment, rights, 26);
+AT(disk_view_attachment, reserved, 28);
+AT(disk_view_attachment, first_page, 32);
+AT(disk_view_attachment, pages, 40);
+
 SIZE(disk_machine, 4096);
 AT(disk_machine, magic, 0);
 AT(disk_machine, object, 4);
@@ -274,7 +287,8 @@ AT(disk_machine, resume_revoker, 1012);
 AT(disk_machine, ports, 1016);
 AT(disk_machine, name, 1144);
 AT(disk_machine, reply, 1184);
-AT(disk_machine, reserved3, 1248);
+AT(disk_machine, view, 1248);
+AT(disk_machine, reserved3, 1312);
 AT(disk_machine, attachments, 1792);
 
 SIZE(disk_message, 2048);

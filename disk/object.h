@@ -85,7 +85,8 @@ static inline bool system_shell_next(char path[sizeof(SYSTEM_SHELL)])
 	X(OBJECT_CONSOLE, 9, console)                                                              \
 	X(OBJECT_STORE, 10, store)                                                                 \
 	X(OBJECT_SYSTEM, 11, system)                                                               \
-	X(OBJECT_LOG, 12, log)
+	X(OBJECT_LOG, 12, log)                                                                     \
+	X(OBJECT_VIEW, 13, view)
 
 #define OBJECT_ENUMERATOR(name, number, word) name = number,
 enum object_type {
@@ -158,6 +159,7 @@ struct disk_capability {
  *   directory  none          entries
  *   bank       none          pages in use
  *   log        kernel        bytes of text
+ *   view       none          attachments
  *   others     none          0
  *
  * The time of a segment is when the bytes that it was given from outside were changed last,
@@ -197,6 +199,9 @@ struct disk_object {
 			uint64_t root;	/* of its B+tree; 0: empty */
 			uint64_t place; /* object of the directory that names it; 0: none */
 		} directory;
+		struct {
+			uint64_t root; /* of its B+tree; 0: empty */
+		} view;
 		struct {
 			uint64_t limit;	  /* pages */
 			uint64_t objects; /* that it pays for */
@@ -257,11 +262,12 @@ struct disk_account {
 #define SYSTEM_ESSENTIAL_MAX   8u
 #define SYSTEM_TRANSIENT_MAX   8u
 #define SYSTEM_MAGIC	       UINT64_C(0x4d4554535953524d)
-#define SYSTEM_VERSION	       4u
+#define SYSTEM_VERSION	       5u
 #define SYSTEM_VERSION_MAP     2u /* from here on with a map of free ranges, */
 #define SYSTEM_VERSION_BANKS   3u /* with accounts and banks below the first one, */
 #define SYSTEM_VERSION_WEIGHTS 4u /* with weights, which the end of a bank gives back, */
-#define SYSTEM_VERSION_PLACE   4u /* and attachments in windows */
+#define SYSTEM_VERSION_PLACE   4u /* and attachments in windows, */
+#define SYSTEM_VERSION_VIEWS   5u /* with views */
 
 struct disk_system {
 	uint64_t magic;
@@ -424,6 +430,18 @@ static inline uint64_t attachment_place(const struct disk_attachment *attachment
 	return place ? place : attachment->first_page;
 }
 
+/* An attachment in the B+tree of a view, under the last page at which it appears (8 bytes,
+ * big-endian): the first one at or behind a page is the one that shows it, if any does.  Those of
+ * one view do not overlap. */
+struct disk_view_attachment {
+	uint64_t segment_version, revoker_version;
+	uint32_t segment, revoker; /* of the capability by which it was attached, */
+	uint16_t segment_rights;   /* and its rights */
+	uint16_t rights;	   /* RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE */
+	uint32_t reserved;
+	uint64_t first_page, pages; /* where they lie; the key says where they appear */
+};
+
 /* The one page of a machine: all of it that the kernel needs to run it. */
 struct disk_machine {
 	uint32_t magic;
@@ -464,7 +482,8 @@ struct disk_machine {
 	/* SLOT_REPLY lies here and not in the table, so that a call touches two
 	 * machine pages only.  Empty whenever the machine is in RECEIVE. */
 	struct disk_capability reply __attribute__((aligned(16)));
-	uint8_t reserved3[544];
+	struct disk_capability view; /* what it can touch beside its attachments; empty: nothing */
+	uint8_t reserved3[480];
 	struct disk_attachment attachments[MACHINE_ATTACHMENTS];
 };
 
@@ -507,87 +526,9 @@ struct disk_port {
 	uint8_t reserved[4072];
 };
 
-/* ---- ordered trees (directories, deadlines, machines, quarantine) -------- */
+/* ---- B+trees (disk/structures.h) ----------------------------------------- */
 
-#define TREE_KEY_MAX	255u /* bytes; directory names are 1 .. 255 bytes, no '/' and no NUL */
-#define TREE_VALUE_MAX	64u
-#define TREE_MAGIC	0x45455254u /* "TREE" */
-#define TREE_FREE_MAGIC 0x45455246u /* "FREE": a page on the list of free ones */
-
-/* A B+tree page of the tree arena.  Leaf: sorted entries {u8 key length, u8
- * value length, key, value}; inner: the same with the child's page number (8
- * bytes) as value.  The key of an inner entry is not above any key of its child
- * and above all keys of the child before; the first is never compared.  No page
- * is empty.  Offsets of the entries grow from the front, entries lie without
- * gaps at the back of `bytes`. */
-struct disk_tree_page {
-	uint32_t magic;
-	uint16_t level; /* 0: leaf */
-	uint16_t count;
-	uint16_t heap; /* offset in bytes[] where the entries begin */
-	uint16_t reserved0;
-	uint32_t reserved1;
-	uint64_t next; /* free page: the next free one, 0: last; otherwise 0 */
-	uint64_t reserved2;
-	uint8_t bytes[4064]; /* uint16_t offset[count], then free room, then entries */
-};
-
-/* ---- map of free ranges --------------------------------------------------- */
-
-/* A leaf is about 2^15 pages, a bit each.  Above the leaves of the kernel arena is
- * RANGE_KERNEL_ROOT, of which each cell is a leaf; above those of the user arena are
- * branches of which each cell is a leaf, and above these RANGE_USER_ROOT, of which each cell
- * is a branch.  All that is in use at first lies in two nodes of the store's map: a full
- * store has to find room for few. */
-#define RANGE_LEAF_SHIFT   15u
-#define RANGE_CELLS	   2048u
-#define RANGE_BRANCH_SHIFT 26u
-#define RANGE_USER_ROOT	   (SYSTEM_PAGE + 1)
-#define RANGE_KERNEL_ROOT  (SYSTEM_PAGE + 2)
-#define RANGE_KERNEL_PAGE  (SYSTEM_PAGE + 16)
-#define RANGE_USER_PAGE	   (SYSTEM_PAGE + 240)
-/* The user arena's last cell has a page that must not be used: nothing of it is free. */
-#define RANGE_USER_END (USER_ARENA_END >> RANGE_BRANCH_SHIFT << RANGE_BRANCH_SHIFT)
-
-/* The page of the leaf that is about this page of an arena / of the branch above it. */
-static inline uint64_t range_leaf_page(uint64_t page)
-{
-	uint64_t leaf = (page - USER_ARENA_PAGE) >> RANGE_LEAF_SHIFT;
-
-	if (page < USER_ARENA_PAGE)
-		return RANGE_KERNEL_PAGE + ((page - KERNEL_ARENA_PAGE) >> RANGE_LEAF_SHIFT);
-	return RANGE_USER_PAGE + 1 + leaf + leaf / (RANGE_CELLS - 1);
-}
-
-static inline uint64_t range_branch_page(uint64_t page)
-{
-	return RANGE_USER_PAGE + (page >> RANGE_BRANCH_SHIFT) * RANGE_CELLS;
-}
-
-struct disk_range_leaf {
-	uint64_t free[512]; /* bit n % 64 of word n / 64: page n is free */
-};
-
-/* Codes: 0 nothing is free, otherwise log2 + 1 of the largest naturally aligned block.
- * largest[1] is that of the whole, 2 * n and 2 * n + 1 are the halves of n, the cells are
- * from RANGE_CELLS on; [0] is 0.  The page of a cell of which all or nothing is free is
- * zeros or absent. */
-struct disk_range_branch {
-	uint8_t largest[2 * RANGE_CELLS];
-};
-
-/* ---- log ---------------------------------------------------------------- */
-
-#define LOG_MAGIC 0x20474f4cu
-#define LOG_PAGES 16u /* of text, behind the header page */
-
-/* First page of the log's range.  Text is a byte ring of LOG_PAGES pages; byte
- * number n of all ever written lies at n % (LOG_PAGES * 4096). */
-struct disk_log {
-	uint32_t magic;
-	uint32_t pages;
-	uint64_t written; /* bytes ever written */
-	uint8_t reserved[4080];
-};
+#define TREE_KEY_MAX   255u /* bytes; directory names are 1 .. 255 bytes, no '/' and no NUL */
+#define TREE_VALUE_MAX 64u
 
 #endif

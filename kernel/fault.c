@@ -30,11 +30,51 @@ struct place {
 	struct mapping_shown shown;
 };
 
+/* What an attachment shows there; DEAD: it is attached no more. */
+static enum status place_attached(const struct disk_attachment *attachment, page_t at,
+				  struct place *place)
+{
+	struct disk_object segment;
+	enum status status =
+		object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0, &segment);
+	uint64_t banks;
+
+	if (status != STATUS_OK)
+		return status;
+	place->page = attachment_page(attachment, at);
+	if (place->page.n - segment.first_page >= (segment.size + PAGE_SIZE - 1) / PAGE_SIZE)
+		return STATUS_OK;
+	place->rights = (uint16_t)attachment->rights;
+	place->shown.range = (struct mapping_range){segment.first_page, segment.range_pages};
+	place->shown.further = at.n - place->page.n;
+	status = capability_banks(&kernel.space, &attachment->segment, &segment, &banks);
+	place->shown.banks |= banks;
+	return status;
+}
+
+/* And through the view that the machine has. */
+static enum status place_viewed(const struct disk_capability *capability, page_t at,
+				struct place *place)
+{
+	struct disk_attachment attachment;
+	struct disk_object view;
+	enum status status = object_resolve(&kernel.space, capability, OBJECT_VIEW, 0, &view);
+
+	if (status == STATUS_OK)
+		status = view_attachment(&kernel.space, &view, at, &attachment);
+	if (status == STATUS_OK)
+		status = capability_banks(&kernel.space, capability, &view, &place->shown.banks);
+	if (status != STATUS_OK)
+		return status;
+	place->shown.view = (object_t){capability->object};
+	place->shown.banks |= bank_bit(capability->version);
+	return place_attached(&attachment, at, place);
+}
+
 static enum status fault_place(struct disk_machine *machine, page_t at, struct place *place)
 {
-	const struct disk_attachment *attachment;
-	struct disk_object segment;
-	enum status status;
+	const struct disk_attachment *attachment = machine_attachment(machine, at);
+	enum status status = STATUS_DEAD;
 
 	*place = (struct place){.rights = 0, .page = at};
 	if (at.n == machine->message_page) {
@@ -42,20 +82,13 @@ static enum status fault_place(struct disk_machine *machine, page_t at, struct p
 		place->shown.range = (struct mapping_range){at.n, 1};
 		return STATUS_OK;
 	}
-	attachment = machine_attachment(machine, at);
-	if (!attachment)
-		return STATUS_OK;
-	status = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0, &segment);
+	if (attachment)
+		status = place_attached(attachment, at, place);
 	if (status == STATUS_DEAD)
-		return STATUS_OK;
-	place->page = attachment_page(attachment, at);
-	if (status != STATUS_OK ||
-	    place->page.n - segment.first_page >= (segment.size + PAGE_SIZE - 1) / PAGE_SIZE)
-		return status;
-	place->rights = (uint16_t)attachment->rights;
-	place->shown.range = (struct mapping_range){segment.first_page, segment.range_pages};
-	place->shown.further = at.n - place->page.n;
-	return capability_banks(&kernel.space, &attachment->segment, &segment, &place->shown.banks);
+		status = place_viewed(&machine->view, at, place);
+	return status == STATUS_NO_CAPABILITY || status == STATUS_DEAD || status == STATUS_NOT_FOUND
+		       ? STATUS_OK
+		       : status;
 }
 
 /* A disk that fails may be well again soon.  A keeper is told after a while; who has none

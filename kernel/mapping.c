@@ -8,19 +8,21 @@
  *
  *	hash[first, shift] --> use --ring--> use --ring--> ...     one range
  *	                        |
- *	task.uses ------------> use -----> use -----> ...          one root
+ *	task.uses ------------> use -----> use -----> ...          one root, noted last at the end
  *
- * So withdrawing costs by those who use the same range, not by how many machines there are.
- * Nor by how many pages they map: a root in which a run is not found out with a few looks
- * is given up as a whole.  If there are many users, the epoch is raised: all roots
- * of before are given up, each when its machine is about to be entered, and no use of theirs
- * counts any more.
+ * A root that looks through a view has a use of that, too, as if it were a range of one page, under
+ * the view's number, where no range is; so is found out who looks through it.  So withdrawing costs
+ *by those who use the same range, not by how many machines there are. Nor by how many pages they
+ *map: a root in which a run is not found out with a few looks is given up as a whole.  If there are
+ *many users, the epoch is raised: all roots of before are given up, each when its machine is about
+ *to be entered, and no use of theirs counts any more.  Nor by how many ranges they map something
+ *of: of those of one root the one that was noted longest ago is withdrawn for one more.
  *
  * A use says that something may be mapped, and stays until its root goes or the range ends.
  *
- * Banks end with all that was made from them.  A root knows by a bit for each, of 64, of which
- * banks it maps something; if one of those has ended since it was looked at last, it is
- * given up like one of an older epoch.
+ * Banks end with all that was made from them, and views with all that is seen through them.  A root
+ * knows by a bit for each, of 64, through which of these it maps something; if one of those has
+ * ended since it was looked at last, it is given up like one of an older epoch.
  */
 #include "kernel/mapping.h"
 #include <string.h>
@@ -29,11 +31,12 @@
 #include "kernel/memory.h"
 
 struct use {
-	uint64_t first;	  /* of the range */
-	uint64_t further; /* what it maps of it appears so many pages behind, modulo 2^64 */
-	uint32_t shift;	  /* log2 of its pages */
+	uint64_t first;	    /* of the range */
+	uint64_t further;   /* what it maps of it appears so many pages behind, modulo 2^64 */
+	uint32_t shift;	    /* log2 of its pages */
+	uint64_t low, high; /* pages of it, between which all lies that it maps */
 	struct task *task;
-	struct use *of_task;	     /* the next of its root; or in the list of free ones */
+	struct link link;	     /* in the list of its task, or of free ones */
 	struct use *next, *previous; /* the ring */
 	struct use *hash_next;	     /* only of the one that is in the table */
 };
@@ -48,7 +51,7 @@ struct chain {
 static struct {
 	struct use *use; /* all of them */
 	uint32_t count;
-	struct use *free;
+	struct list free;
 	struct chain *hash; /* a power of two of them */
 	uint32_t hash_shift;
 	uint32_t ranges[SHIFTS]; /* rings by the size of their range */
@@ -62,6 +65,11 @@ static struct {
 static struct task *rooted(struct link *link)
 {
 	return (struct task *)link_owner(link, offsetof(struct task, root_link));
+}
+
+static struct use *use_of(struct link *link)
+{
+	return (struct use *)link_owner(link, offsetof(struct use, link));
 }
 
 /* ---- uses ------------------------------------------------------------------------- */
@@ -126,9 +134,29 @@ static void use_free(struct use *use)
 {
 	if (use->task->root_epoch == mapping.epoch)
 		use_leave(use);
+	list_remove(&use->task->uses, &use->link);
 	memset(use, 0, sizeof(*use));
-	use->of_task = mapping.free;
-	mapping.free = use;
+	list_append(&mapping.free, &use->link);
+}
+
+/* All that the use stands for.  `looks`: at so many entries of tables; what is left of them. */
+static bool use_unmap(const struct use *use, uint32_t *looks)
+{
+	page_t first = {use->low + use->further};
+
+	ASSERT(use->low <= use->high);
+	return arch_unmap_range(use->task->root, first, use->high - use->low + 1, looks);
+}
+
+/* Nothing of it is mapped any more.  False: that was not found out, and the root is gone. */
+static bool use_withdraw(struct use *use, uint32_t *looks)
+{
+	if (!use_unmap(use, looks)) {
+		mapping_root_destroy(use->task); /* and with it the uses */
+		return false;
+	}
+	use_free(use);
+	return true;
 }
 
 static uint32_t range_shift(const struct mapping_range *range)
@@ -138,33 +166,82 @@ static uint32_t range_shift(const struct mapping_range *range)
 	return (uint32_t)__builtin_ctzll(range->pages);
 }
 
+static bool use_is(const struct use *use, uint64_t first, uint32_t shift)
+{
+	return use->first == first && use->shift == shift;
+}
+
+static bool use_is_view(const struct use *use)
+{
+	return use->first < USER_ARENA_PAGE;
+}
+
+/* The use of a place of the task's root, which is the last now, or null; then one of too many
+ * is in *over, or null. */
+static struct use *use_find(struct task *task, const struct use *wanted, struct use **over)
+{
+	uint32_t uses = 0, places = 0;
+
+	*over = NULL;
+	for (struct link *link = task->uses.last; link; link = link->previous) {
+		struct use *use = use_of(link);
+		bool same = use_is(use, wanted->first, wanted->shift);
+
+		if (same && use->further == wanted->further) {
+			list_remove(&task->uses, link);
+			list_append(&task->uses, link);
+			return use;
+		}
+		/* A view stays known as long as something may be seen through it. */
+		if ((same && ++places >= KERNEL_USES_PLACES) ||
+		    (++uses >= KERNEL_USES_ROOT && places < KERNEL_USES_PLACES &&
+		     !use_is_view(use)))
+			*over = use;
+	}
+	return NULL;
+}
+
 /* The task's root is about to map something of the range.  False: there is no use to be had,
  * and its tables are gone. */
-static bool use_note(struct task *task, const struct mapping_shown *shown)
+static bool use_note(struct task *task, const struct use *wanted)
 {
-	uint32_t shift = range_shift(&shown->range);
-	struct use *use = task->uses;
+	uint32_t looks = KERNEL_UNMAP_LOOKS;
+	struct use *over, *use = use_find(task, wanted, &over);
 
-	while (use && (use->first != shown->range.first || use->shift != shift ||
-		       use->further != shown->further))
-		use = use->of_task;
-	if (use)
+	if (use) {
+		use->low = wanted->low < use->low ? wanted->low : use->low;
+		use->high = wanted->high > use->high ? wanted->high : use->high;
 		return true;
+	}
+	if (over && !use_withdraw(over, &looks))
+		return false;
 	/* Each root that goes gives back its own; the task's is the last. */
-	while (!mapping.free && task->root)
+	while (!mapping.free.first && task->root)
 		mapping_root_destroy(rooted(mapping.roots.first));
 	if (!task->root)
 		return false;
-	use = mapping.free;
-	mapping.free = use->of_task;
-	*use = (struct use){.first = shown->range.first,
-			    .further = shown->further,
-			    .shift = shift,
-			    .task = task};
-	use->of_task = task->uses;
-	task->uses = use;
+	use = use_of(mapping.free.last);
+	list_remove(&mapping.free, &use->link);
+	*use = *wanted;
+	use->task = task;
+	list_append(&task->uses, &use->link);
 	use_join(use);
 	return true;
+}
+
+static bool shown_note(struct task *task, const struct mapping_shown *shown, page_t page)
+{
+	struct use range = {.first = shown->range.first,
+			    .further = shown->further,
+			    .shift = range_shift(&shown->range),
+			    .low = page.n,
+			    .high = page.n};
+	struct use view = {.first = shown->view.n};
+
+	ASSERT(shown->range.first >= USER_ARENA_PAGE && shown->view.n < OBJECT_MAX);
+	static_assert(OBJECT_MAX <= USER_ARENA_PAGE, "where a view's number is, no range is");
+	/* Of a root there is one view: with another it begins anew. */
+	return (!shown->view.n || use_note(task, &view)) && use_note(task, &range);
 }
 
 /* Constant time, but for forgetting the rings. */
@@ -177,7 +254,7 @@ static void epoch_raise(void)
 
 void mapping_init(uint32_t tasks)
 {
-	static_assert(KERNEL_TASKS_MIN * KERNEL_USES_TASK > MACHINE_ATTACHMENTS + 1,
+	static_assert(KERNEL_TASKS_MIN * KERNEL_USES_TASK > KERNEL_USES_ROOT + 1,
 		      "one root does not need all");
 	ASSERT(tasks >= KERNEL_TASKS_MIN);
 	mapping.count = tasks * KERNEL_USES_TASK;
@@ -193,13 +270,11 @@ void mapping_reset(void)
 		arch_root_leave(rooted(link)->root);
 	mapping.roots = (struct list){NULL, NULL};
 	mapping.dying = 0;
-	mapping.free = NULL;
+	mapping.free = (struct list){NULL, NULL};
 	epoch_raise();
 	memset(mapping.use, 0, mapping.count * sizeof(*mapping.use));
-	for (uint32_t i = mapping.count; i-- > 0;) {
-		mapping.use[i].of_task = mapping.free;
-		mapping.free = &mapping.use[i];
-	}
+	for (uint32_t i = 0; i < mapping.count; i++)
+		list_append(&mapping.free, &mapping.use[i].link);
 }
 
 /* ---- roots ------------------------------------------------------------------------ */
@@ -252,7 +327,7 @@ bool mapping_root_ensure(struct task *task)
 		list_append(&mapping.roots, &task->root_link);
 		return true;
 	}
-	ASSERT(!task->uses);
+	ASSERT(!task->uses.first);
 	task->root = arch_root_create(&tables);
 	if (!task->root)
 		return false;
@@ -276,12 +351,8 @@ void mapping_root_destroy(struct task *task)
 	if (!task->root)
 		return;
 	list_remove(&mapping.roots, &task->root_link);
-	while (task->uses) {
-		struct use *use = task->uses;
-
-		task->uses = use->of_task;
-		use_free(use);
-	}
+	while (task->uses.first)
+		use_free(use_of(task->uses.first));
 	arch_root_leave(task->root);
 	*dying_next(task->root) = mapping.dying;
 	mapping.dying = task->root;
@@ -331,7 +402,7 @@ bool mapping_add(struct task *task, const struct mapping_shown *shown, page_t pa
 	 * below: it is entered with new tables, and faults again. */
 	if (task->root_epoch != mapping.epoch)
 		return true;
-	if (!use_note(task, shown))
+	if (!shown_note(task, shown, page))
 		return true;
 	task->root_banks |= shown->banks;
 	return arch_map(&tables, task->root, place, (uint64_t)frame.n * PAGE_SIZE, flags);
@@ -347,8 +418,7 @@ static bool ring_visit(struct use **link, uint32_t most, page_t page,
 	struct use *first = *link, *use = first;
 
 	for (uint32_t i = 0; use && i < most; i++) {
-		/* What is not of the run that is shown there may be of another: no harm. */
-		if (page.n + use->further < USER_ARENA_END)
+		if (page.n >= use->low && page.n <= use->high)
 			*any |= visit(use->task->root, (page_t){page.n + use->further});
 		use = use->next == first ? NULL : use->next;
 	}
@@ -391,36 +461,17 @@ bool mapping_referenced(page_t page)
 	return any;
 }
 
-/* All that the use stands for, of which a part may lie beyond what programs can address.
- * `looks`: at so many entries of tables; what is left of them. */
-static bool use_unmap(const struct use *use, uint32_t *looks)
-{
-	uint64_t first = use->first + use->further, end = first + (UINT64_C(1) << use->shift);
-
-	if (first >= USER_ARENA_END)
-		first = 0;
-	if (end > USER_ARENA_END)
-		end = USER_ARENA_END;
-	ASSERT(first < end); /* a page of it was shown */
-	return arch_unmap_range(use->task->root, (page_t){first}, end - first, looks);
-}
-
 static void task_withdraw(struct task *task, const struct mapping_range *range, uint32_t *looks)
 {
 	uint32_t shift = range_shift(range);
-	struct use **link = &task->uses, *use;
+	struct link *next;
 
-	while ((use = *link)) {
-		if (use->first != range->first || use->shift != shift) {
-			link = &use->of_task;
-			continue;
-		}
-		if (!use_unmap(use, looks)) {
-			mapping_root_destroy(task); /* and with it the uses */
+	for (struct link *link = task->uses.first; link; link = next) {
+		struct use *use = use_of(link);
+
+		next = link->next;
+		if (use_is(use, range->first, shift) && !use_withdraw(use, looks))
 			return;
-		}
-		*link = use->of_task;
-		use_free(use);
 	}
 }
 
@@ -436,11 +487,29 @@ void mapping_withdraw_range(const struct mapping_range *range)
 	uint32_t shift = range_shift(range), looks = KERNEL_UNMAP_LOOKS;
 	struct use *use;
 
-	for (uint32_t i = 0; (use = *ring_find(range->first, shift)); i++) {
-		if (i == KERNEL_USERS_RANGE) {
+	for (uint32_t i = 0, roots = 0; (use = *ring_find(range->first, shift)); i++) {
+		if (i == KERNEL_USERS_RANGE || roots == KERNEL_ROOTS_RANGE) {
 			epoch_raise();
 			return;
 		}
-		task_withdraw(use->task, range, &looks);
+		roots += !use_withdraw(use, &looks);
 	}
+}
+
+void mapping_withdraw_view(object_t view, uint64_t version, const struct mapping_range *range)
+{
+	struct use *first = *ring_find(view.n, 0), *use = first;
+	uint32_t looks = KERNEL_UNMAP_LOOKS, users = 0;
+	struct task *user[KERNEL_ROOTS_RANGE];
+
+	while (use && users < KERNEL_ROOTS_RANGE) {
+		user[users++] = use->task;
+		use = use->next == first ? NULL : use->next;
+	}
+	if (use) {
+		mapping_withdraw_bank(version);
+		return;
+	}
+	for (uint32_t i = 0; i < users; i++)
+		task_withdraw(user[i], range, &looks);
 }

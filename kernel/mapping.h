@@ -26,7 +26,9 @@ struct mapping_range {
 struct mapping_shown {
 	struct mapping_range range;
 	uint64_t further; /* so many pages behind where it is, modulo 2^64: in a window, or 0 */
-	uint64_t banks;	  /* with which it is withdrawn when they end (capability_banks) */
+	/* With which it is withdrawn when they end: banks (capability_banks), the view. */
+	uint64_t banks;
+	object_t view; /* through which it is seen; 0: none */
 };
 
 /* At boot: takes memory for so many tasks. */
@@ -50,8 +52,11 @@ bool mapping_add(struct task *task, const struct mapping_shown *shown, page_t pa
 void mapping_withdraw(page_t page);
 void mapping_withdraw_from(struct task *task, const struct mapping_range *range);
 void mapping_withdraw_range(const struct mapping_range *range);
-/* All that was mapped of what ends with the bank of this version, from every machine.  Constant
- * time; a root that has something of another bank with the same bit goes, too. */
+/* All of a range that may have been mapped through the view, which has this version, from every
+ * machine that looks through it. */
+void mapping_withdraw_view(object_t view, uint64_t version, const struct mapping_range *range);
+/* All that was mapped of what ends with the bank of this version, or through the view, from every
+ * machine.  Constant time; a root that has something of another with the same bit goes, too. */
 void mapping_withdraw_bank(uint64_t version);
 /* Was the page touched since last asked?  Where many use its range, only some are asked. */
 bool mapping_referenced(page_t page);

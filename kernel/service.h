@@ -91,6 +91,15 @@ enum status machine_op_attach(struct service *service);
 enum status machine_op_protect(struct service *service);
 enum status machine_op_detach(struct service *service);
 enum status machine_op_attached(struct service *service);
+/* And what they have in common with those of views: the arguments of ATTACH, with the segment, of
+ * PROTECT, and of ATTACHED, and what that answers. */
+enum status service_attach_run(const struct service *service, struct attachment_run *run,
+			       struct disk_object *segment);
+enum status service_attach_change(const struct service *service, struct attachment_change *change);
+page_t service_attached_from(const struct service *service);
+void service_answer_attachment(struct service *service, const struct disk_attachment *attachment);
+/* service_view.c */
+enum status machine_op_set_view(struct service *service);
 /* service_segment.c: nobody maps anything of it any more. */
 void segment_withdraw(const struct disk_object *segment);
 /* service_end.c */

@@ -27,34 +27,45 @@ static enum status version_prepare(struct disk_system **system)
 	return status;
 }
 
-enum status machine_op_attach(struct service *service)
+enum status service_attach_run(const struct service *service, struct attachment_run *run,
+			       struct disk_object *segment)
 {
-	const struct disk_capability *segment = &service->message.capability[0];
 	const uint64_t *word = service->message.word;
-	struct attachment_run run = {
+
+	*run = (struct attachment_run){
 		.first = word[0],
 		.pages = word[1],
 		.rights = (uint16_t)word[2],
 		.owned = word[3] != 0,
 		.place = word[4] >> PAGE_SHIFT,
 	};
-	struct disk_machine *machine;
-	struct disk_system *system;
-	struct disk_object record;
-	enum status status;
-
 	if (word[2] > UINT16_MAX || word[3] > 1 || word[4] % PAGE_SIZE)
 		return STATUS_INVALID;
-	status = object_resolve(&kernel.space, segment, OBJECT_SEGMENT, 0, &record);
+	return object_resolve(&kernel.space, &service->message.capability[0], OBJECT_SEGMENT, 0,
+			      segment);
+}
+
+enum status machine_op_attach(struct service *service)
+{
+	struct task *task = task_find((object_t){service->target->object});
+	struct attachment_run run;
+	struct disk_machine *machine;
+	struct disk_system *system;
+	struct disk_object segment;
+	enum status status = service_attach_run(service, &run, &segment);
+
 	if (status == STATUS_OK)
 		status = attach_prepare(service, &machine);
 	if (status == STATUS_OK && run.place)
 		status = version_prepare(&system);
 	if (status == STATUS_OK)
-		status = attachment_add(machine, &record, segment, &run);
+		status = attachment_add(machine, &segment, &service->message.capability[0], &run);
 	/* COMMIT POINT, which that was */
 	if (status == STATUS_OK && run.place)
 		system->version = SYSTEM_VERSION;
+	/* It may hide what is seen there through the view. */
+	if (status == STATUS_OK && machine->view.version && task)
+		mapping_root_destroy(task);
 	return status;
 }
 
@@ -87,25 +98,36 @@ static enum status attached_find(const struct disk_machine *machine, uint64_t ad
 	return *found == STATUS_WAIT || *found == STATUS_IO ? *found : STATUS_OK;
 }
 
-enum status machine_op_protect(struct service *service)
+enum status service_attach_change(const struct service *service, struct attachment_change *change)
 {
 	const struct disk_capability *given = &service->message.capability[0];
 	const uint64_t *word = service->message.word;
-	struct disk_machine *machine;
-	struct disk_object segment;
-	enum status found, status = STATUS_OK;
 
+	*change = (struct attachment_change){
+		.page = {word[0] >> PAGE_SHIFT},
+		.pages = word[1],
+		.rights = (uint16_t)word[2],
+		.capability = given->version ? given : NULL,
+	};
 	if (word[0] % PAGE_SIZE || word[2] > UINT16_MAX)
 		return STATUS_INVALID;
-	if (given->version)
-		status = object_resolve(&kernel.space, given, OBJECT_SEGMENT, 0, NULL);
+	return given->version ? object_resolve(&kernel.space, given, OBJECT_SEGMENT, 0, NULL)
+			      : STATUS_OK;
+}
+
+enum status machine_op_protect(struct service *service)
+{
+	struct attachment_change change;
+	struct disk_machine *machine;
+	struct disk_object segment;
+	enum status found, status = service_attach_change(service, &change);
+
 	if (status == STATUS_OK)
 		status = attach_prepare(service, &machine);
 	if (status == STATUS_OK)
-		status = attached_find(machine, word[0], &found, &segment);
+		status = attached_find(machine, service->message.word[0], &found, &segment);
 	if (status == STATUS_OK)
-		status = attachment_change(machine, (page_t){word[0] >> PAGE_SHIFT}, word[1],
-					   (uint16_t)word[2], given->version ? given : NULL);
+		status = attachment_change(machine, &change);
 	/* COMMIT POINT, which that was */
 	if (status == STATUS_OK)
 		machine_withdraw(service, found, &segment);
@@ -147,22 +169,32 @@ static enum status attached_next(const struct disk_machine *machine, page_t from
 
 enum status machine_op_attached(struct service *service)
 {
-	page_t from = {service->message.word[0] / PAGE_SIZE +
-		       (service->message.word[0] % PAGE_SIZE != 0)};
 	const struct disk_attachment *next;
 	struct disk_machine *machine;
 	enum status status =
 		machine_read(&kernel.space, (object_t){service->target->object}, &machine);
 
 	if (status == STATUS_OK)
-		status = attached_next(machine, from, &next);
+		status = attached_next(machine, service_attached_from(service), &next);
 	if (status != STATUS_OK)
 		return status;
-	service->word[0] = attachment_place(next) << PAGE_SHIFT;
-	service->word[1] = next->pages;
-	service->word[2] = next->rights;
-	service->word[3] = next->first_page << PAGE_SHIFT;
-	service->word[4] = next->segment.object;
-	service->word[5] = next->segment.version;
+	service_answer_attachment(service, next);
 	return STATUS_OK;
+}
+
+void service_answer_attachment(struct service *service, const struct disk_attachment *attachment)
+{
+	service->word[0] = attachment_place(attachment) << PAGE_SHIFT;
+	service->word[1] = attachment->pages;
+	service->word[2] = attachment->rights;
+	service->word[3] = attachment->first_page << PAGE_SHIFT;
+	service->word[4] = attachment->segment.object;
+	service->word[5] = attachment->segment.version;
+}
+
+page_t service_attached_from(const struct service *service)
+{
+	uint64_t address = service->message.word[0];
+
+	return (page_t){address / PAGE_SIZE + (address % PAGE_SIZE != 0)};
 }

@@ -120,6 +120,8 @@ static enum status bank_op_adopt(struct service *service)
 	/* Whoever maps it does not know of the bank with which it ends now. */
 	if (status == STATUS_OK && record.type == OBJECT_SEGMENT)
 		segment_withdraw(&record);
+	if (status == STATUS_OK && record.type == OBJECT_VIEW)
+		mapping_withdraw_bank(record.version);
 	return service_create_wait(status);
 }
 

@@ -136,7 +136,8 @@ void task_forget(struct task *task)
 	share_leave(task);
 	baton_pass(task, 0);
 	mapping_root_destroy(task);
-	ASSERT(!task->root && !task->root_link.next && !task->root_link.previous && !task->uses);
+	ASSERT(!task->root && !task->root_link.next && !task->root_link.previous &&
+	       !task->uses.first);
 	/* What others may use stays. */
 	*task = (struct task){.spare = task->spare,
 			      .heap = task->heap,

@@ -93,7 +93,7 @@ struct task {
 	struct task *heap;	  /* the heap's entry of the same index as this task */
 	uint64_t root;		  /* top page table, 0: none; kept by mapping.c, */
 	struct link root_link;	  /* which lists all tasks that have one */
-	struct use *uses;	  /* what it maps something of */
+	struct list uses;	  /* what it maps something of */
 	uint64_t root_epoch;	  /* good as long as no other has begun, */
 	uint64_t root_banks;	  /* and none of these banks ends */
 	uint64_t root_banks_seen; /* so many had ended when that was looked at */

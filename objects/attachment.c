@@ -10,11 +10,7 @@
 
 #define RIGHTS (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
 
-static bool overlap(uint64_t first, uint64_t pages, uint64_t other_first, uint64_t other_pages)
-{
-	return first < other_first ? other_first - first < pages
-				   : first - other_first < other_pages;
-}
+/* ---- one attachment ------------------------------------------------------------------ */
 
 /* Never to be written and executed both. */
 static enum status rights_check(uint64_t rights, uint64_t most)
@@ -24,10 +20,9 @@ static enum status rights_check(uint64_t rights, uint64_t most)
 	return rights & ~most ? STATUS_NO_RIGHT : STATUS_OK;
 }
 
-/* The run as an entry of its own, if it makes sense. */
-static enum status attachment_make(const struct disk_object *segment,
-				   const struct disk_capability *capability,
-				   const struct attachment_run *run, struct disk_attachment *entry)
+enum status attachment_make(const struct disk_object *segment,
+			    const struct disk_capability *capability,
+			    const struct attachment_run *run, struct disk_attachment *made)
 {
 	uint64_t pages = run->pages ? run->pages : segment->range_pages - run->first;
 	enum status status = rights_check(run->rights, capability->rights);
@@ -41,16 +36,74 @@ static enum status attachment_make(const struct disk_object *segment,
 		return STATUS_INVALID;
 	if (status == STATUS_OK && run->owned && !(capability->rights & RIGHT_DESTROY))
 		status = STATUS_NO_RIGHT;
-	*entry = (struct disk_attachment){.segment = *capability,
-					  .first_page = segment->first_page + run->first,
-					  .pages = pages,
-					  .rights = run->rights,
-					  .flags = run->place * PAGE_SIZE |
-						   (run->owned ? ATTACHMENT_OWNED : 0)};
+	*made = (struct disk_attachment){.segment = *capability,
+					 .first_page = segment->first_page + run->first,
+					 .pages = pages,
+					 .rights = run->rights,
+					 .flags = run->place * PAGE_SIZE |
+						  (run->owned ? ATTACHMENT_OWNED : 0)};
 	/* Within the range of the segment, and in the user arena: programs map it. */
-	ASSERT(entry->first_page >= USER_ARENA_PAGE && entry->first_page < USER_ARENA_END);
+	ASSERT(made->first_page >= USER_ARENA_PAGE && made->first_page < USER_ARENA_END);
 	return status;
 }
+
+bool attachment_shows(const struct disk_attachment *attachment, page_t page)
+{
+	uint64_t at = page.n - attachment_place(attachment), shown = attachment->first_page + at;
+
+	return attachment->segment.version && at < attachment->pages && shown >= USER_ARENA_PAGE &&
+	       shown < USER_ARENA_END && (page.n == shown || window_holds(page.n, 1));
+}
+
+/* A part, from its page `at` on. */
+static struct disk_attachment attachment_part(const struct disk_attachment *attachment, uint64_t at,
+					      uint64_t pages)
+{
+	struct disk_attachment part = *attachment;
+
+	ASSERT(pages && at < attachment->pages && pages <= attachment->pages - at);
+	part.first_page += at;
+	part.pages = pages;
+	if (part.flags & ATTACHMENT_PLACE)
+		part.flags += at * PAGE_SIZE;
+	part.flags &= ~(uint64_t)ATTACHMENT_OWNED;
+	return part;
+}
+
+enum status attachment_split(const struct disk_attachment *attachment,
+			     const struct attachment_change *change, struct attachment_parts *parts)
+{
+	const struct disk_capability *capability = change->capability;
+	uint64_t at = change->page.n - attachment_place(attachment), pages = change->pages;
+	enum status status;
+
+	parts->count = 0;
+	if (!pages || pages > attachment->pages - at)
+		return STATUS_INVALID;
+	if (capability && (capability->object != attachment->segment.object ||
+			   capability->version != attachment->segment.version))
+		return STATUS_INVALID;
+	status = rights_check(change->rights, capability ? capability->rights : attachment->rights);
+	if (status != STATUS_OK)
+		return status;
+	if (at)
+		parts->part[parts->count++] = attachment_part(attachment, 0, at);
+	if (change->rights) {
+		struct disk_attachment *part = &parts->part[parts->count++];
+
+		*part = attachment_part(attachment, at, pages);
+		if (capability)
+			part->segment = *capability;
+		part->rights = change->rights;
+	}
+	if (pages < attachment->pages - at)
+		parts->part[parts->count++] =
+			attachment_part(attachment, at + pages, attachment->pages - at - pages);
+	ASSERT(parts->count <= ATTACHMENT_PARTS);
+	return STATUS_OK;
+}
+
+/* ---- those of a machine ---------------------------------------------------------------- */
 
 enum status attachment_add(struct disk_machine *machine, const struct disk_object *segment,
 			   const struct disk_capability *capability,
@@ -63,14 +116,14 @@ enum status attachment_add(struct disk_machine *machine, const struct disk_objec
 	if (status != STATUS_OK)
 		return status;
 	place = attachment_place(&made);
-	if (overlap(place, made.pages, machine->message_page, 1))
+	if (pages_overlap(place, made.pages, machine->message_page, 1))
 		return STATUS_ATTACHED;
 	for (uint32_t i = MACHINE_ATTACHMENTS; i-- > 0;) {
 		struct disk_attachment *other = &machine->attachments[i];
 
 		if (!other->segment.version)
 			entry = other;
-		else if (overlap(place, made.pages, attachment_place(other), other->pages))
+		else if (pages_overlap(place, made.pages, attachment_place(other), other->pages))
 			return STATUS_ATTACHED;
 	}
 	if (!entry)
@@ -81,20 +134,10 @@ enum status attachment_add(struct disk_machine *machine, const struct disk_objec
 	return STATUS_OK;
 }
 
-/* Whatever an entry says, nothing but the user arena is ever shown, and nowhere else than
- * there or in a window. */
-static bool entry_shows(const struct disk_attachment *entry, uint64_t page)
-{
-	uint64_t at = page - attachment_place(entry), shown = entry->first_page + at;
-
-	return entry->segment.version && at < entry->pages && shown >= USER_ARENA_PAGE &&
-	       shown < USER_ARENA_END && (page == shown || window_holds(page, 1));
-}
-
 const struct disk_attachment *machine_attachment(const struct disk_machine *machine, page_t page)
 {
 	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS; i++)
-		if (entry_shows(&machine->attachments[i], page.n))
+		if (attachment_shows(&machine->attachments[i], page))
 			return &machine->attachments[i];
 	return NULL;
 }
@@ -114,21 +157,6 @@ const struct disk_attachment *machine_attachment_next(const struct disk_machine 
 	return next;
 }
 
-/* A part of an entry, from its page `at` on. */
-static struct disk_attachment entry_part(const struct disk_attachment *entry, uint64_t at,
-					 uint64_t pages)
-{
-	struct disk_attachment part = *entry;
-
-	ASSERT(pages && at < entry->pages && pages <= entry->pages - at);
-	part.first_page += at;
-	part.pages = pages;
-	if (part.flags & ATTACHMENT_PLACE)
-		part.flags += at * PAGE_SIZE;
-	part.flags &= ~(uint64_t)ATTACHMENT_OWNED;
-	return part;
-}
-
 /* An entry has gone as a whole: what is left of its segment is the machine's now. */
 static void owned_pass(struct disk_machine *machine, const struct disk_attachment *gone)
 {
@@ -143,47 +171,31 @@ static void owned_pass(struct disk_machine *machine, const struct disk_attachmen
 	}
 }
 
-enum status attachment_change(struct disk_machine *machine, page_t page, uint64_t pages,
-			      uint16_t rights, const struct disk_capability *capability)
+enum status attachment_change(struct disk_machine *machine, const struct attachment_change *change)
 {
-	const struct disk_attachment *found = machine_attachment(machine, page);
-	struct disk_attachment part[3], entry;
-	uint32_t free[3], frees = 0, parts = 0;
+	const struct disk_attachment *found = machine_attachment(machine, change->page);
+	struct attachment_parts parts;
+	struct disk_attachment entry;
+	uint32_t free[ATTACHMENT_PARTS], frees = 0;
 	enum status status;
-	uint64_t at;
 
 	if (!found)
 		return STATUS_NOT_FOUND;
 	entry = *found;
-	at = page.n - attachment_place(&entry);
-	if (!pages || pages > entry.pages - at)
-		return STATUS_INVALID;
-	if (capability && (capability->object != entry.segment.object ||
-			   capability->version != entry.segment.version))
-		return STATUS_INVALID;
-	status = rights_check(rights, capability ? capability->rights : entry.rights);
+	status = attachment_split(&entry, change, &parts);
 	if (status != STATUS_OK)
 		return status;
-	if (at)
-		part[parts++] = entry_part(&entry, 0, at);
-	if (rights) {
-		part[parts] = entry_part(&entry, at, pages);
-		part[parts].segment = capability ? *capability : entry.segment;
-		part[parts++].rights = rights;
-	}
-	if (pages < entry.pages - at)
-		part[parts++] = entry_part(&entry, at + pages, entry.pages - at - pages);
 	free[frees++] = (uint32_t)(found - machine->attachments);
-	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS && frees < parts; i++)
+	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS && frees < parts.count; i++)
 		if (!machine->attachments[i].segment.version)
 			free[frees++] = i;
-	if (frees < parts)
+	if (frees < parts.count)
 		return STATUS_LIMIT;
 
 	/* Commit point. */
 	machine->attachments[free[0]] = (struct disk_attachment){.pages = 0};
-	for (uint32_t i = 0; i < parts; i++)
-		machine->attachments[free[i]] = part[i];
+	for (uint32_t i = 0; i < parts.count; i++)
+		machine->attachments[free[i]] = parts.part[i];
 	owned_pass(machine, &entry);
 	return STATUS_OK;
 }

@@ -435,6 +435,7 @@ enum status object_held(struct space *space, object_t object, const struct disk_
 static enum status object_step(struct space *space, object_t object,
 			       const struct disk_object *record)
 {
+	const struct type_descriptor *type = type_find(record->type);
 	const struct disk_system *system;
 	bool cleared;
 	enum status status;
@@ -442,6 +443,9 @@ static enum status object_step(struct space *space, object_t object,
 	/* Where nothing else dies there is nothing to wait for: the count is damaged. */
 	if (record->type == OBJECT_BANK && record->allowance.objects && record->next_free)
 		return bank_wait(space, object);
+	status = type->clear ? type->clear(space, object, record) : STATUS_NOT_FOUND;
+	if (status != STATUS_NOT_FOUND)
+		return status;
 	status = destruction_clear(space, object, record, &cleared);
 	system = space_resident(space, (page_t){SYSTEM_PAGE});
 	/* There must be a map to give the range back to. */

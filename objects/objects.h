@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "disk/object.h"
+#include "disk/structures.h"
 #include "base/status.h"
 #include "store/store.h"
 
@@ -70,6 +71,8 @@ struct space {
 
 /* A page's data for reading (ABSENT if it does not exist) or for writing. */
 enum status space_read(struct space *space, page_t page, void **data);
+/* For reading, but an absent page is a page of zeros. */
+enum status space_read_zeros(struct space *space, page_t page, const void **data);
 enum status space_write(struct space *space, page_t page, void **data);
 
 /* ---- object.c: object table, versions, ranges, creation, destruction ------- */
@@ -349,12 +352,18 @@ enum status attachment_add(struct disk_machine *machine, const struct disk_objec
 			   const struct disk_capability *capability,
 			   const struct attachment_run *run);
 /* Other rights for so many pages from a place on, none: they are attached no more.  All of them
- * are of one attachment, of which the rest stays as it was.  No more rights than they have, or
- * than a capability (or null) to the same segment gives, by which they are attached then.
- * NOT_FOUND: none is there; INVALID: more than it has, or another segment; NO_RIGHT; LIMIT: no
+ * are of one attachment, of which the rest stays as it was. */
+struct attachment_change {
+	page_t page;
+	uint64_t pages;
+	/* No more than they have, or than a capability (or null) to the same segment gives, by
+	 * which they are attached then. */
+	uint16_t rights;
+	const struct disk_capability *capability;
+};
+/* NOT_FOUND: none is there; INVALID: more than it has, or another segment; NO_RIGHT; LIMIT: no
  * entry free for a part.  What is left of a segment that is owned stays owned. */
-enum status attachment_change(struct disk_machine *machine, page_t page, uint64_t pages,
-			      uint16_t rights, const struct disk_capability *capability);
+enum status attachment_change(struct disk_machine *machine, const struct attachment_change *change);
 /* The attachment that is at this place goes; NOT_FOUND. */
 enum status attachment_remove(struct disk_machine *machine, page_t page);
 /* Removes attachments of destroyed segments, so that they neither use up entries
@@ -369,6 +378,24 @@ static inline page_t attachment_page(const struct disk_attachment *attachment, p
 {
 	return (page_t){attachment->first_page + (place.n - attachment_place(attachment))};
 }
+
+/* ---- view.c: attachments that machines share --------------------------------------- */
+
+/* INVALID, NO_RIGHT, as attachment_add; none is owned (INVALID).  ATTACHED on overlap; but what
+ * is in the way of a segment that has ended is taken out, one attachment a call: OK with *more,
+ * and nothing else was done.  ALLOWANCE: its bank pays for each 16. */
+enum status view_add(struct space *space, object_t view, const struct disk_object *segment,
+		     const struct disk_capability *capability, const struct attachment_run *run,
+		     bool *more);
+/* As attachment_change.  *old: as it was. */
+enum status view_change(struct space *space, object_t view, const struct attachment_change *change,
+			struct disk_attachment *old);
+/* The attachment that is at this place, whatever has become of its segment; NOT_FOUND. */
+enum status view_attachment(struct space *space, const struct disk_object *view, page_t page,
+			    struct disk_attachment *attachment);
+/* The first that begins there or behind; NOT_FOUND. */
+enum status view_next(struct space *space, const struct disk_object *view, page_t page,
+		      struct disk_attachment *attachment);
 
 /* ---- machine.c: bitmaps ------------------------------------------------------ */
 

@@ -15,6 +15,7 @@
  *   range.c       address ranges: taken, given back, cleared
  *   range_map.c   which of them are free
  *   bank.c        allowances
+ *   attachment.c  what of a segment appears where
  *   btree.c       B+trees: descent, insertion, removal, order
  *   btree_node.c  one page of a B+tree
  *   btree_pool.c  pages for B+trees
@@ -29,8 +30,6 @@
 
 /* ---- space.c ---------------------------------------------------------------- */
 
-/* As space_read, but an absent page is a page of zeros. */
-enum status space_read_zeros(struct space *space, page_t page, const void **data);
 /* For commit phases: a page that prepare has obtained; a bug if it has not. */
 const void *space_resident(struct space *space, page_t page);
 /* Zeros, as what is absent? */
@@ -188,6 +187,12 @@ enum status bank_unlist_prepare(struct space *space, const struct disk_system *s
 				object_t object, const struct disk_object *record);
 void bank_unlist(struct space *space, object_t object, const struct disk_object *record);
 
+/* An object that is charged by its size, of which this is the record, prepared, is to have another:
+ * ALLOWANCE. */
+enum status bank_resize_prepare(struct space *space, const struct disk_object *record,
+				uint64_t size);
+void bank_resize(struct space *space, struct disk_object *record, uint64_t size);
+
 /* ---- weight.c ----------------------------------------------------------------- */
 
 /* Can the bank give so much to one that is made from it?  ALLOWANCE. */
@@ -243,6 +248,32 @@ enum status destruction_add_owned(struct space *space, struct destruction *destr
 				  const struct disk_capability *capability, enum object_type type,
 				  uint16_t rights);
 
+/* ---- attachment.c --------------------------------------------------------------- */
+
+#define ATTACHMENT_PARTS 3u
+
+/* The run as an attachment, if it makes sense: INVALID, NO_RIGHT. */
+enum status attachment_make(const struct disk_object *segment,
+			    const struct disk_capability *capability,
+			    const struct attachment_run *run, struct disk_attachment *made);
+/* Whatever it says, nothing but the user arena is ever shown, and nowhere else than there or in a
+ * window. */
+bool attachment_shows(const struct disk_attachment *attachment, page_t page);
+/* What it becomes with a change of what it shows, in the order of their places: the part in front
+ * of it, itself unless it is taken away, the part behind it.  INVALID, NO_RIGHT. */
+struct attachment_parts {
+	uint32_t count;
+	struct disk_attachment part[ATTACHMENT_PARTS];
+};
+enum status attachment_split(const struct disk_attachment *attachment,
+			     const struct attachment_change *change,
+			     struct attachment_parts *parts);
+static inline bool pages_overlap(uint64_t first, uint64_t pages, uint64_t other,
+				 uint64_t other_pages)
+{
+	return first < other ? other - first < pages : first - other < other_pages;
+}
+
 /* ---- directory.c --------------------------------------------------------------- */
 
 /* The first of its names goes; NOT_FOUND: it has none. */
@@ -277,6 +308,10 @@ struct type_descriptor {
 	/* Of a dying one: see object_held.  Looks at one page of what it holds. */
 	enum status (*held)(struct space *space, object_t object, const struct disk_object *record,
 			    uint32_t at, uint32_t *next, struct disk_capability *capability);
+	/* Of a dying one: some of what it has outside of its range goes, an operation of its own;
+	 * NOT_FOUND: that is all. */
+	enum status (*clear)(struct space *space, object_t object,
+			     const struct disk_object *record);
 	/* A range that it has besides the one of its record. */
 	struct range (*second_range)(const struct disk_object *record);
 };

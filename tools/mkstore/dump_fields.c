@@ -277,6 +277,9 @@ static void dump_object_body(struct show *show, const struct disk_object *record
 		field_hexadecimal(show, "root", record->directory.root);
 		field_number(show, "place", record->directory.place);
 		break;
+	case OBJECT_VIEW:
+		field_hexadecimal(show, "root", record->view.root);
+		break;
 	case OBJECT_BANK:
 		field_number(show, "limit", record->allowance.limit);
 		field_number(show, "objects", record->allowance.objects);

@@ -368,8 +368,7 @@ static void verify_objects_space(struct verify_objects *objects)
 	verify_objects_banks(objects);
 	verify_objects_queues(objects);
 	for (uint32_t i = 1; i < objects->objects; i++)
-		if (objects->record[i].version)
-			verify_objects_body(objects, i);
+		verify_objects_body(objects, i);
 	verify_objects_tree_pages(objects);
 	verify_objects_free(objects);
 	verify_objects_ranges(objects);

@@ -10,86 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ATTACH_RIGHTS (RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
-
-static uint64_t machine_big_endian(const uint8_t *bytes, unsigned count)
-{
-	uint64_t value = 0;
-
-	ASSERT(count <= sizeof(value));
-	for (unsigned i = 0; i < count; i++)
-		value = value << 8 | bytes[i];
-	return value;
-}
-
-/* ---- attachments -------------------------------------------------------------------- */
-
-static bool machine_attachment_alive(const struct verify_objects *objects,
-				     const struct disk_attachment *attachment)
-{
-	const struct disk_object *record =
-		verify_objects_record(objects, attachment->segment.object);
-
-	return record && record->version == attachment->segment.version &&
-	       record->type == OBJECT_SEGMENT;
-}
-
-static const char *machine_attachment_wrong(const struct verify_objects *objects,
-					    const struct disk_attachment *attachment)
-{
-	const struct disk_object *record;
-
-	if (attachment->segment.type != OBJECT_SEGMENT)
-		return "it is not of a segment";
-	if (attachment->rights == 0 || attachment->rights & ~(uint64_t)ATTACH_RIGHTS ||
-	    attachment->rights & ~(uint64_t)attachment->segment.rights)
-		return "it has rights that its capability has not";
-	if (attachment->flags & ~(ATTACHMENT_PLACE | ATTACHMENT_OWNED))
-		return "an unknown flag is set";
-	if (attachment->flags & ATTACHMENT_PLACE &&
-	    (objects->system.version < SYSTEM_VERSION_PLACE ||
-	     !window_holds(attachment_place(attachment), attachment->pages)))
-		return "it appears where nothing can";
-	if (!machine_attachment_alive(objects, attachment))
-		return NULL;
-	record = &objects->record[attachment->segment.object];
-	if (attachment->pages == 0 || attachment->first_page < record->first_page ||
-	    attachment->first_page - record->first_page > record->range_pages ||
-	    attachment->pages > record->range_pages - (attachment->first_page - record->first_page))
-		return "it lies outside its segment";
-	return NULL;
-}
-
-static bool machine_overlap(const struct disk_attachment *a, const struct disk_attachment *b)
-{
-	uint64_t first = attachment_place(a), other = attachment_place(b);
-
-	return first < other ? other - first < a->pages : first - other < b->pages;
-}
-
-static void machine_attachments(struct verify_objects *objects, uint32_t object, uint64_t page,
-				const struct disk_machine *machine)
-{
-	char where[60];
-
-	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++) {
-		const struct disk_attachment *attachment = &machine->attachments[i];
-		const char *wrong;
-		snprintf(where, sizeof(where), "machine %" PRIu32 ", attachment %u", object, i);
-		verify_objects_capability(objects, page, &attachment->segment, where);
-		if (attachment->segment.version == 0)
-			continue;
-		wrong = machine_attachment_wrong(objects, attachment);
-		for (unsigned k = 0; k < i && !wrong; k++)
-			if (machine_attachment_alive(objects, attachment) &&
-			    machine_attachment_alive(objects, &machine->attachments[k]) &&
-			    machine_overlap(attachment, &machine->attachments[k]))
-				wrong = "it overlaps with another one";
-		if (wrong && !objects->incomplete)
-			verify_objects_report(objects, page, "%s: %s", where, wrong);
-	}
-}
-
 /* ---- machines -------------------------------------------------------------------------- */
 
 static bool machine_deadline_queued(const struct verify_objects *objects, uint64_t deadline,
@@ -195,6 +115,10 @@ static void machine_capabilities(struct verify_objects *objects, uint32_t object
 		verify_objects_report(objects, page, "%s is no port", where);
 	snprintf(where, sizeof(where), "machine %" PRIu32 ", its reply", object);
 	verify_objects_capability(objects, page, &machine->reply, where);
+	snprintf(where, sizeof(where), "machine %" PRIu32 ", its view", object);
+	verify_objects_capability(objects, page, &machine->view, where);
+	if (machine->view.version && machine->view.type != OBJECT_VIEW)
+		verify_objects_report(objects, page, "%s is no view", where);
 	for (unsigned i = 0; i < MACHINE_PORTS; i++) {
 		verify_objects_edge(objects, machine->ports[i].object, machine->ports[i].version);
 		if (machine->ports[i].object >= objects->objects ||
@@ -236,7 +160,7 @@ void verify_objects_machine(struct verify_objects *objects, uint32_t object)
 				      ": state %u, priority %u, fault %u or its name is not valid",
 				      object, machine.state, machine.priority, machine.fault);
 	machine_capabilities(objects, object, page, &machine);
-	machine_attachments(objects, object, page, &machine);
+	verify_objects_attachments(objects, object, &machine);
 	machine_known(objects, object, page, &machine);
 }
 
@@ -253,7 +177,7 @@ static void machine_tree_entry(struct verify_objects *objects, struct verify_obj
 				      tree->what);
 		return;
 	}
-	object = (uint32_t)machine_big_endian(entry->key, 4);
+	object = (uint32_t)verify_objects_big_endian(entry->key, 4);
 	record = verify_objects_record(objects, object);
 	if (!record || record->type != OBJECT_MACHINE) {
 		verify_objects_report(objects, page,
@@ -277,8 +201,8 @@ static void machine_deadline_entry(struct verify_objects *objects, struct verify
 				      tree->what);
 		return;
 	}
-	deadline.deadline = machine_big_endian(entry->key, 8);
-	deadline.machine = (uint32_t)machine_big_endian(entry->key + 8, 4);
+	deadline.deadline = verify_objects_big_endian(entry->key, 8);
+	deadline.machine = (uint32_t)verify_objects_big_endian(entry->key + 8, 4);
 	if (deadline.machine == 0 || deadline.machine >= objects->objects)
 		verify_objects_report(objects, page,
 				      "%s names object %" PRIu32 ", which does not exist",
@@ -310,7 +234,7 @@ static void machine_quarantine_entry(struct verify_objects *objects,
 				      tree->what, entry->key[1], first);
 		return;
 	}
-	if (machine_big_endian(entry->key + 2, 8) > objects->system.quarantine_sequence)
+	if (verify_objects_big_endian(entry->key + 2, 8) > objects->system.quarantine_sequence)
 		verify_objects_report(objects, page, "%s: an entry is from the future", tree->what);
 	verify_objects_range_add(objects, first, UINT64_C(1) << entry->key[1], 0, false);
 }

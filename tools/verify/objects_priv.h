@@ -10,6 +10,7 @@
 #define TOOLS_VERIFY_OBJECTS_PRIV_H
 
 #include "disk/object.h"
+#include "disk/structures.h"
 #include "tools/verify/objects.h"
 
 #define VERIFY_OBJECTS_DEPTH   8u    /* most levels of a B+tree */
@@ -92,6 +93,15 @@ static inline void verify_objects_bit_set(uint8_t *bits, uint64_t index)
 	bits[index / 8] |= (uint8_t)(1u << index % 8);
 }
 
+static inline uint64_t verify_objects_big_endian(const uint8_t *bytes, unsigned count)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
 /* ---- objects_range.c ---- */
 
 /* Is that a naturally aligned power of two inside what was handed out? */
@@ -151,7 +161,7 @@ uint64_t verify_objects_charge(const struct disk_object *record);
 bool verify_objects_shape(const struct verify_objects *objects, const struct disk_object *record);
 /* Is it lost when nothing leads to it? */
 bool verify_objects_led(const struct disk_object *record);
-/* The pages of one living object. */
+/* The pages of one living object, or what a dying one still has outside of its range. */
 void verify_objects_body(struct verify_objects *objects, uint32_t object);
 
 /* ---- objects_reach.c ---- */
@@ -160,6 +170,13 @@ void verify_objects_body(struct verify_objects *objects, uint32_t object);
 void verify_objects_edge(struct verify_objects *objects, uint32_t object, uint64_t version);
 /* When all edges are known: places of directories, and what nothing leads to. */
 void verify_objects_reach(struct verify_objects *objects);
+
+/* ---- objects_attachment.c ---- */
+
+/* Of a machine, which has this page; of a view, living or dying. */
+void verify_objects_attachments(struct verify_objects *objects, uint32_t object,
+				const struct disk_machine *machine);
+void verify_objects_view(struct verify_objects *objects, uint32_t object);
 
 /* ---- objects_machine.c ---- */
 

@@ -23,6 +23,7 @@ HANDLE(machine);
 HANDLE(port);
 HANDLE(segment);
 HANDLE(table);
+HANDLE(view);
 
 /* The slot, of which it is known what it holds. */
 #define BANK(number)	  ((struct bank){number})
@@ -31,6 +32,7 @@ HANDLE(table);
 #define PORT(number)	  ((struct port){number})
 #define SEGMENT(number)	  ((struct segment){number})
 #define TABLE(number)	  ((struct table){number})
+#define VIEW(number)	  ((struct view){number})
 
 /* What every program has, unless it was denied it. */
 #define OWN_BANK       BANK(SLOT_BANK)
@@ -42,5 +44,6 @@ HANDLE(table);
 #define ANY_PORT       PORT(SLOT_NONE) /* to receive from: whichever of mine */
 #define NO_PORT	       PORT(SLOT_NONE)
 #define NO_SEGMENT     SEGMENT(SLOT_NONE)
+#define NO_VIEW	       VIEW(SLOT_NONE)
 
 #endif

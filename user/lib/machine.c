@@ -117,26 +117,38 @@ enum status machine_protect(struct machine machine, struct segment segment, uint
 	return message_request(machine.slot, MACHINE_PROTECT, &message);
 }
 
+struct machine_attachment machine_attachment_of(const struct message *answer)
+{
+	return (struct machine_attachment){
+		.address = answer->word[0],
+		.pages = answer->word[1],
+		.rights = (uint16_t)answer->word[2],
+		.own_address = answer->word[3],
+		.object = (uint32_t)answer->word[4],
+		.version = answer->word[5],
+	};
+}
+
 enum status machine_attached(struct machine machine, uint64_t address,
 			     struct machine_attachment *attachment)
 {
 	struct message message = {.word = {address}};
 	enum status status = message_request(machine.slot, MACHINE_ATTACHED, &message);
 
-	*attachment = (struct machine_attachment){
-		.address = message.word[0],
-		.pages = message.word[1],
-		.rights = (uint16_t)message.word[2],
-		.own_address = message.word[3],
-		.object = (uint32_t)message.word[4],
-		.version = message.word[5],
-	};
+	*attachment = machine_attachment_of(&message);
 	return status;
 }
 
 enum status machine_detach(struct machine machine, uint64_t address)
 {
 	return machine_words(machine, MACHINE_DETACH, address, 0, 0);
+}
+
+enum status machine_set_view(struct machine machine, struct view view)
+{
+	struct message message = {.pass = {(uint16_t)view.slot}};
+
+	return message_request(machine.slot, MACHINE_SET_VIEW, &message);
 }
 
 enum status machine_destroy(struct machine machine)

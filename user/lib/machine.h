@@ -45,9 +45,15 @@ struct machine_attachment {
 	uint32_t object; /* of the segment */
 	uint16_t rights;
 };
+struct message;
+/* What MACHINE_ATTACHED and VIEW_ATTACHED answer. */
+struct machine_attachment machine_attachment_of(const struct message *answer);
 /* The first that begins at this address or behind; NOT_FOUND past the last. */
 enum status machine_attached(struct machine machine, uint64_t address,
 			     struct machine_attachment *attachment);
+/* It sees what is attached to the view [EXECUTE], beside its own attachments, which come first;
+ * NO_VIEW: those only. */
+enum status machine_set_view(struct machine machine, struct view view);
 enum status machine_destroy(struct machine machine);
 
 #endif

@@ -99,6 +99,11 @@ enum status bank_table(struct bank bank, uint32_t slots, uint32_t to)
 	return bank_create(bank, BANK_TABLE, slots, 0, to);
 }
 
+enum status bank_view(struct bank bank, uint32_t to)
+{
+	return bank_create(bank, BANK_VIEW, 0, 0, to);
+}
+
 enum status bank_directory(struct bank bank, uint32_t to)
 {
 	return bank_create(bank, BANK_DIRECTORY, 0, 0, to);

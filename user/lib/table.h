@@ -49,6 +49,7 @@ enum status bank_machine(struct bank bank, const char *name, uint32_t priority, 
 enum status bank_port(struct bank bank, uint32_t capacity, uint32_t to);
 enum status bank_table(struct bank bank, uint32_t slots, uint32_t to);
 enum status bank_directory(struct bank bank, uint32_t to);
+enum status bank_view(struct bank bank, uint32_t to);
 enum status bank_usage(struct bank bank, struct bank_usage *usage);
 /* A bank that can give so many pages and addresses, which this one [CREATE] sets aside.  Whoever
  * has DESTROY on it ends all that was made from it, at once: table_destroy.  Its machines run on

@@ -4,6 +4,7 @@
  * Interface in shell.h.
  */
 #include "user/shell/shell.h"
+#include "disk/structures.h"
 #include "base/quantity.h"
 
 #include <string.h>

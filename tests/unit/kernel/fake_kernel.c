@@ -15,6 +15,7 @@ uint64_t fake_now_ns;
 bool fake_disk_fails, fake_restarts;
 struct store_pages fake_essential[STORE_ESSENTIAL_RUNS];
 uint32_t fake_essential_runs, fake_fails_at, fake_full;
+enum status fake_fails_with;
 struct fake_withdrawn fake_withdrawn;
 uint64_t fake_banks_ended;
 
@@ -116,12 +117,18 @@ bool mapping_add(struct task *task, const struct mapping_shown *shown, page_t pa
 
 void mapping_withdraw_from(struct task *task, const struct mapping_range *range)
 {
-	fake_withdrawn = (struct fake_withdrawn){fake_withdrawn.times + 1, task, *range};
+	fake_withdrawn = (struct fake_withdrawn){fake_withdrawn.times + 1, task, *range, 0, 0};
 }
 
 void mapping_withdraw_range(const struct mapping_range *range)
 {
-	fake_withdrawn = (struct fake_withdrawn){fake_withdrawn.times + 1, NULL, *range};
+	fake_withdrawn = (struct fake_withdrawn){fake_withdrawn.times + 1, NULL, *range, 0, 0};
+}
+
+void mapping_withdraw_view(object_t view, uint64_t version, const struct mapping_range *range)
+{
+	fake_withdrawn =
+		(struct fake_withdrawn){fake_withdrawn.times + 1, NULL, *range, view.n, version};
 }
 
 void mapping_withdraw_bank(uint64_t version)
@@ -141,6 +148,7 @@ void fake_kernel_new(void)
 	fake_now_ns = UINT64_C(1000000000);
 	fake_disk_fails = false;
 	fake_fails_at = 0;
+	fake_fails_with = STATUS_NO_SPACE;
 	memset(&fake_withdrawn, 0, sizeof(fake_withdrawn));
 	fake_banks_ended = 0;
 	fake_restarts = false;
@@ -216,7 +224,7 @@ static enum fake_end run(object_t object, uint64_t version)
 	task_queue(task);
 	assert_ptr_equal(task_next(), task);
 	cpu_this()->running = task;
-	fake_fail(fake_fails_at, STATUS_NO_SPACE);
+	fake_fail(fake_fails_at, fake_fails_with);
 	if (!setjmp(left))
 		syscall_run();
 	fake_fail(0, STATUS_OK);

@@ -13,8 +13,9 @@
 
 /* What the test decides. */
 extern uint64_t fake_now_ns;
-extern bool fake_disk_fails;   /* as far as commits know */
-extern uint32_t fake_fails_at; /* the nth store call of each call says NO_SPACE; 0: none */
+extern bool fake_disk_fails;	    /* as far as commits know */
+extern uint32_t fake_fails_at;	    /* the nth store call of each call fails; 0: none */
+extern enum status fake_fails_with; /* so: NO_SPACE at first */
 /* Of pages, as the store was told last. */
 extern struct store_pages fake_essential[STORE_ESSENTIAL_RUNS];
 extern uint32_t fake_essential_runs;
@@ -25,6 +26,8 @@ extern struct fake_withdrawn {
 	uint32_t times;
 	struct task *task;
 	struct mapping_range range;
+	uint32_t view; /* through which; 0: all */
+	uint64_t version;
 } fake_withdrawn;
 
 /* What devices and the store were asked for. */

@@ -74,7 +74,8 @@ static void well(uint64_t slot, uint64_t label, uint32_t length)
 	assert_int_equal(registers()[REGISTER_RSI], STATUS_OK);
 }
 
-/* What it is asked of; the machine has a segment, directories a name, and banks one below. */
+/* What it is asked of; the machine, or the view, has a segment, directories a name, and banks one
+ * below. */
 static void answering(enum object_type type)
 {
 	struct disk_capability target, other;
@@ -91,7 +92,8 @@ static void answering(enum object_type type)
 	known[1] = record_of(&other).first_page << PAGE_SHIFT;
 	fake_place(&caller, OTHER, &other);
 	words(0, 0, RIGHT_READ, 0);
-	well(SLOT_SELF, MACHINE_ATTACH, 0);
+	well(type == OBJECT_VIEW ? TARGET : SLOT_SELF,
+	     type == OBJECT_VIEW ? VIEW_ATTACH : MACHINE_ATTACH, 0);
 	other = make(OBJECT_DIRECTORY);
 	known[2] = other.object;
 	fake_place(&caller, OTHER, &other);
@@ -115,10 +117,11 @@ static void answering(enum object_type type)
  * was done, or is waited for. */
 static bool asked(const struct listed *operation, enum object_type type)
 {
-	static const enum object_type types[] = {OBJECT_SEGMENT, OBJECT_SEGMENT,  OBJECT_PORT,
-						 OBJECT_PORT,	 OBJECT_MACHINE,  OBJECT_TABLE,
-						 OBJECT_BANK,	 OBJECT_DIRECTORY};
-	struct disk_capability other = make(types[fake_random(&chance) % 8]);
+	static const enum object_type types[] = {
+		OBJECT_SEGMENT, OBJECT_SEGMENT, OBJECT_SEGMENT, OBJECT_PORT,	  OBJECT_PORT,
+		OBJECT_MACHINE, OBJECT_TABLE,	OBJECT_BANK,	OBJECT_DIRECTORY, OBJECT_VIEW};
+	struct disk_capability other =
+		make(types[fake_random(&chance) % (sizeof(types) / sizeof(types[0]))]);
 	enum status status;
 
 	trying(operation->label, &other, GOOD);

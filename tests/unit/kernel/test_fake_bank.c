@@ -114,7 +114,7 @@ static void test_make(void **state)
 	assert_int_equal(word(&killer, 2), 3);
 	assert_int_equal(word(&killer, 3), 500);
 	assert_int_equal(word(&killer, 4), 500);
-	assert_int_equal(ask(HELD, LABEL(OBJECT_BANK, 13), 0, 0), STATUS_NO_OPERATION);
+	assert_int_equal(ask(HELD, LABEL(OBJECT_BANK, OBJECT_TYPES), 0, 0), STATUS_NO_OPERATION);
 	assert_int_equal(ask(HELD, LABEL(OBJECT_BANK, 37), 0, 0), STATUS_NO_OPERATION);
 }
 

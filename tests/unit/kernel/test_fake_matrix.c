@@ -285,6 +285,8 @@ static const struct argument {
 	 false,
 	 {0, 1, RIGHT_WRITE, 1},
 	 ""},
+	{MACHINE_SET_VIEW, OBJECT_MACHINE, OBJECT_VIEW, RIGHT_EXECUTE, false, false, {0}, ""},
+	{VIEW_ATTACH, OBJECT_VIEW, OBJECT_SEGMENT, RIGHT_READ, false, false, {0, 1, 1}, ""},
 	{DIRECTORY_RENAME,
 	 OBJECT_DIRECTORY,
 	 OBJECT_DIRECTORY,

@@ -265,7 +265,9 @@ static void test_random(void **state)
 		if (what < 22) {
 			if (!can_show(r, w, e))
 				continue;
-			add_shown(&tasks[t], (struct mapping_shown){ranges[r], further_of(r, w), 0},
+			add_shown(&tasks[t],
+				  (struct mapping_shown){.range = ranges[r],
+							 .further = further_of(r, w)},
 				  page.n);
 			model_set(t, r, w, page.n, true);
 		} else if (what < 26) {
@@ -424,7 +426,8 @@ static void test_uses_run_out(void **state)
 
 static void add_of_bank(struct task *task, uint32_t range, uint64_t banks)
 {
-	add_shown(task, (struct mapping_shown){ranges[range], 0, banks}, page_of(range, 0));
+	add_shown(task, (struct mapping_shown){.range = ranges[range], .banks = banks},
+		  page_of(range, 0));
 }
 
 /* The end of a bank withdraws what is mapped of it from everybody, whenever they are entered
@@ -464,6 +467,121 @@ static void test_bank(void **state)
 	mapping_withdraw_bank(other);
 	assert_false(mapped(&tasks[0], page_of(0, 0)));
 	assert_true(mapped(&tasks[3], page_of(0, 0)));
+	all_given_back();
+}
+
+static void add_viewed(struct task *task, uint32_t range, uint32_t view, uint64_t version)
+{
+	add_shown(task,
+		  (struct mapping_shown){
+			  .range = ranges[range], .banks = bank_bit(version), .view = {view}},
+		  page_of(range, 0));
+}
+
+/* What is taken out of a view is taken from those who look through it, however many, of no other
+ * range and from nobody else. */
+static void test_view(void **state)
+{
+	const uint32_t view = 17, other = 18, number[] = {1, 3, KERNEL_ROOTS_RANGE};
+
+	(void)state;
+	for (uint32_t c = 0; c < 3; c++) {
+		begin();
+		for (uint32_t i = 0; i < number[c]; i++) {
+			add_viewed(&tasks[i], 2, view, 1);
+			add_viewed(&tasks[i], 3, view, 1);
+		}
+		add_viewed(&tasks[TASKS - 1], 2, other, 2);
+		add(&tasks[TASKS - 2], ranges[2], page_of(2, 0));
+		/* One that looked through it once, but has other tables now. */
+		add_viewed(&tasks[TASKS - 3], 3, view, 1);
+		mapping_root_destroy(&tasks[TASKS - 3]);
+		add(&tasks[TASKS - 3], ranges[2], page_of(2, 0));
+		mapping_withdraw_view((object_t){view}, 1, &ranges[2]);
+		for (uint32_t i = 0; i < number[c]; i++) {
+			assert_false(mapped(&tasks[i], page_of(2, 0)));
+			assert_true(mapped(&tasks[i], page_of(3, 0)));
+		}
+		for (uint32_t i = 1; i <= 3; i++)
+			assert_true(mapped(&tasks[TASKS - i], page_of(2, 0)));
+		/* With the view all of it goes that was seen through it. */
+		mapping_withdraw_bank(1);
+		for (uint32_t i = 0; i < number[c]; i++)
+			assert_false(mapped(&tasks[i], page_of(3, 0)));
+		assert_true(mapped(&tasks[TASKS - 1], page_of(2, 0)));
+		all_given_back();
+	}
+	begin();
+	for (uint32_t i = 0; i <= KERNEL_ROOTS_RANGE; i++)
+		add_viewed(&tasks[i], 2, view, 1);
+	add_viewed(&tasks[TASKS - 1], 2, other, 2);
+	mapping_withdraw_view((object_t){view}, 1, &ranges[2]);
+	for (uint32_t i = 0; i <= KERNEL_ROOTS_RANGE; i++)
+		assert_false(mapped(&tasks[i], page_of(2, 0)));
+	assert_true(mapped(&tasks[TASKS - 1], page_of(2, 0)));
+	all_given_back();
+}
+
+/* One root maps something of so many ranges and no more, and what it does map is still taken from
+ * it through its view. */
+static void test_many_ranges(void **state)
+{
+	struct mapping_shown shown = {.banks = bank_bit(1), .view = {17}};
+	uint32_t still = 0;
+
+	(void)state;
+	begin();
+	add(&tasks[1], ranges[0], page_of(0, 0));
+	for (uint64_t n = 0; n < 4 * KERNEL_USES_ROOT; n++) {
+		shown.range = (struct mapping_range){USER_ARENA_PAGE + 0x1000 + n, 1};
+		add_shown(&tasks[0], shown, shown.range.first);
+		assert_true(mapped(&tasks[0], shown.range.first));
+		/* Own attachments between, without the view. */
+		add(&tasks[0], (struct mapping_range){USER_ARENA_PAGE + 0x4000 + n, 1},
+		    USER_ARENA_PAGE + 0x4000 + n);
+	}
+	for (uint64_t n = 0; n < 4 * KERNEL_USES_ROOT; n++)
+		still += mapped(&tasks[0], USER_ARENA_PAGE + 0x1000 + n);
+	assert_in_range(still, KERNEL_USES_ROOT / 2 - 2, KERNEL_USES_ROOT / 2);
+	for (uint64_t n = 0; n < 4 * KERNEL_USES_ROOT; n++) {
+		shown.range = (struct mapping_range){USER_ARENA_PAGE + 0x1000 + n, 1};
+		mapping_withdraw_view((object_t){17}, 1, &shown.range);
+		assert_false(mapped(&tasks[0], shown.range.first));
+	}
+	assert_true(mapped(&tasks[0], USER_ARENA_PAGE + 0x4000 + 4 * KERNEL_USES_ROOT - 1));
+	/* Also when it was noted before all that is left. */
+	add_shown(&tasks[0], shown, shown.range.first);
+	for (uint64_t n = 0; n < KERNEL_USES_ROOT - 1; n++)
+		add(&tasks[0], (struct mapping_range){USER_ARENA_PAGE + 0x8000 + n, 1},
+		    USER_ARENA_PAGE + 0x8000 + n);
+	assert_true(mapped(&tasks[0], shown.range.first));
+	mapping_withdraw_view((object_t){17}, 1, &shown.range);
+	assert_false(mapped(&tasks[0], shown.range.first));
+	assert_true(mapped(&tasks[1], page_of(0, 0)));
+	all_given_back();
+}
+
+/* Who shows a page at very many places loses some of them, and nobody else anything. */
+static void test_many_places(void **state)
+{
+	struct mapping_shown shown = {.range = ranges[0]};
+	uint32_t still = 0;
+
+	(void)state;
+	begin();
+	add(&tasks[1], ranges[1], page_of(1, 0));
+	for (uint64_t n = 0; n < 2 * KERNEL_USERS_PAGE; n++) {
+		shown.further = WINDOW_HIGH_PAGE + n - shown.range.first;
+		add_shown(&tasks[0], shown, shown.range.first);
+		assert_true(mapped(&tasks[0], WINDOW_HIGH_PAGE + n));
+	}
+	for (uint64_t n = 0; n < 2 * KERNEL_USERS_PAGE; n++)
+		still += mapped(&tasks[0], WINDOW_HIGH_PAGE + n);
+	assert_int_equal(still, KERNEL_USES_PLACES);
+	mapping_withdraw((page_t){shown.range.first});
+	for (uint64_t n = 0; n < 2 * KERNEL_USERS_PAGE; n++)
+		assert_false(mapped(&tasks[0], WINDOW_HIGH_PAGE + n));
+	assert_true(mapped(&tasks[1], page_of(1, 0)));
 	all_given_back();
 }
 
@@ -520,7 +638,9 @@ int main(void)
 		cmocka_unit_test(test_random),	     cmocka_unit_test(test_referenced),
 		cmocka_unit_test(test_many),	     cmocka_unit_test(test_large),
 		cmocka_unit_test(test_uses_run_out), cmocka_unit_test(test_bank),
-		cmocka_unit_test(test_no_frames),    cmocka_unit_test(test_oldest_first),
+		cmocka_unit_test(test_view),	     cmocka_unit_test(test_many_ranges),
+		cmocka_unit_test(test_many_places),  cmocka_unit_test(test_no_frames),
+		cmocka_unit_test(test_oldest_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,43 @@ static void map_cell_set(struct disk_range_branch *branch, uint8_t whole, uint32
 	}
 }
 
+/* An attachment of the view: the nth entry of the first leaf of its tree. */
+static struct disk_tree_page *view_leaf(struct host *host)
+{
+	struct disk_tree_page *page = tree_of(host, record_of(host, made.view)->view.root);
+	uint8_t *entry = entry_of(page, 0);
+	uint64_t child;
+
+	assert_int_equal(page->level, 1);
+	memcpy(&child, entry + 2 + entry[0], sizeof(child));
+	return tree_of(host, child);
+}
+
+static void viewed_set(struct host *host, size_t field, uint8_t value)
+{
+	uint8_t *entry = entry_of(view_leaf(host), 4);
+
+	assert_int_equal(entry[0], 8);
+	assert_int_equal(entry[1], sizeof(struct disk_view_attachment));
+	entry[2 + 8 + field] = value;
+}
+
+#define VIEWED(field, value) viewed_set(host, offsetof(struct disk_view_attachment, field), value)
+
+FAULT(view_count, record_of(host, made.view)->size += 3)
+FAULT(view_rights, VIEWED(rights, RIGHT_DESTROY))
+FAULT(view_more_rights, VIEWED(segment_rights, 0))
+FAULT(view_reserve, VIEWED(reserved, 1))
+FAULT(view_pages, VIEWED(pages, 5))
+FAULT(view_outside, VIEWED(first_page, 15))
+FAULT(view_nothing, VIEWED(pages, 0))
+FAULT(view_future, viewed_set(host, 6, 1))
+FAULT(view_revoker, VIEWED(revoker, 3))
+FAULT(view_entry, entry_of(view_leaf(host), 4)[1]--)
+FAULT(view_root, record_of(host, made.view_dying)->view.root = KERNEL_ARENA_PAGE)
+FAULT(view_lost, record_of(host, made.view_dying)->view.root = 0)
+FAULT(view_machine, machine_of(host, made.sleeper)->view.type = OBJECT_PORT)
+
 FAULT(system_magic, system_of(host)->magic ^= 1)
 FAULT(system_version, system_of(host)->version = SYSTEM_VERSION + 1)
 FAULT(system_reserve, system_of(host)->reserved[100] = 1)
@@ -222,6 +259,19 @@ static void fault_attach_overlap(struct host *host)
 }
 
 static const struct fault faults[] = {
+	FAULT_ROW(view_count, "attachments and has"),
+	FAULT_ROW(view_rights, "its capability has not"),
+	FAULT_ROW(view_more_rights, "its capability has not"),
+	FAULT_ROW(view_reserve, "a reserve is not zero"),
+	FAULT_ROW(view_pages, "overlaps"),
+	FAULT_ROW(view_outside, "outside its segment"),
+	FAULT_ROW(view_nothing, "makes no sense"),
+	FAULT_ROW(view_future, "never handed out"),
+	FAULT_ROW(view_revoker, "hangs from what is no bank"),
+	FAULT_ROW(view_entry, "leave gaps"),
+	FAULT_ROW(view_root, "no tree page"),
+	FAULT_ROW(view_lost, "has 0"),
+	FAULT_ROW(view_machine, "not that of the object"),
 	FAULT_ROW(system_magic, "system page"),
 	FAULT_ROW(system_version, "system page"),
 	FAULT_ROW(system_reserve, "reserve"),

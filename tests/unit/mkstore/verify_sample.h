@@ -22,6 +22,7 @@
 /* The objects of the sample, by number, as sample_make gets them. */
 static struct {
 	object_t directory, segment, port, machine, sleeper, table, dying, free;
+	object_t view, view_dying; /* both with attachments */
 	/* A bank, and another below it; what they pay for; and one that is dying, of which some
 	 * has its turn still to come. */
 	object_t bank, paid, paid_too, worker, inner, deep, ending, left, below, left_below,
@@ -211,6 +212,36 @@ static void make_banks(struct host *host)
 		expect_ok(HOST_RETRY(host, object_destroy_step(&host->space, &more, &gone)));
 }
 
+static void attach(struct host *host, object_t view, const struct disk_capability *segment,
+		   const struct attachment_run *run)
+{
+	struct disk_object record;
+	bool more;
+
+	expect_ok(HOST_RETRY(host, object_read(&host->space, made.segment, &record)));
+	expect_ok(HOST_RETRY(host, view_add(&host->space, view, &record, segment, run, &more)));
+}
+
+/* One through which a machine looks, of several pages of a tree; and one that is to die. */
+static void make_views(struct host *host, const struct disk_capability *segment)
+{
+	struct disk_capability view = create(host, OBJECT_VIEW, 0, 0);
+	struct disk_machine *machine;
+	struct attachment_run run = {.pages = 2, .rights = RIGHT_READ};
+
+	made.view = (object_t){view.object};
+	made.view_dying = make_from(host, (object_t){OBJECT_ROOT_BANK}, OBJECT_VIEW, 0, 0);
+	attach(host, made.view, segment, &run);
+	for (uint64_t i = 0; i < 100; i++) {
+		run.place = WINDOW_HIGH_PAGE + 3 * i;
+		run.first = i % 14;
+		attach(host, made.view, segment, &run);
+		attach(host, made.view_dying, segment, &run);
+	}
+	expect_ok(HOST_RETRY(host, machine_prepare(&host->space, made.sleeper, &machine)));
+	machine->view = view;
+}
+
 static void sample_make(struct host *host)
 {
 	struct content_source from = {.read = sample_read, .name = "", .bytes = 12388};
@@ -234,6 +265,7 @@ static void sample_make(struct host *host)
 	}
 	make_machines(host, &segment);
 	make_messages(host, &segment);
+	make_views(host, &segment);
 	gone = create(host, OBJECT_SEGMENT, PAGE_SIZE, 4 * PAGE_SIZE);
 	make_rest(host, (object_t){gone.object});
 	/* A range that is free again, a dead capability, and an object that is being destroyed. */
@@ -244,6 +276,7 @@ static void sample_make(struct host *host)
 	make_banks(host);
 	end(host, made.dying, false);
 	end(host, made.ending, false);
+	end(host, made.view_dying, false);
 }
 
 static void commit(struct host *host)

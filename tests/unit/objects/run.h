@@ -11,5 +11,8 @@
 #define RUN(from, count, right, own)                                                               \
 	(&(struct attachment_run){                                                                 \
 		.first = (from), .pages = (count), .rights = (right), .owned = (own)})
+/* page, pages, rights, capability */
+
+#define CHANGE(...) (&(struct attachment_change){__VA_ARGS__})
 
 #endif

@@ -224,9 +224,9 @@ static void test_change(void **state)
 
 		memset(machine->attachments, 0, sizeof(machine->attachments));
 		assert_int_equal(attachment_add(machine, &segment, &capability, &run), STATUS_OK);
-		assert_int_equal(
-			attachment_change(machine, (page_t){place + at}, count, to, &capability),
-			at + count > PARTS ? STATUS_INVALID : STATUS_OK);
+		assert_int_equal(attachment_change(machine, CHANGE((page_t){place + at}, count, to,
+								   &capability)),
+				 at + count > PARTS ? STATUS_INVALID : STATUS_OK);
 		for (uint64_t n = 0; n < PARTS; n++) {
 			bool in = at + count <= PARTS && n >= at && n < at + count;
 			const struct disk_attachment *found =
@@ -274,16 +274,20 @@ static void test_change_by(void **state)
 	assert_int_equal(
 		attachment_add(machine, &segment, &capability, RUN(0, 8, RIGHT_READ, true)),
 		STATUS_OK);
-	assert_int_equal(attachment_change(machine, page, 8, RIGHT_READ | RIGHT_WRITE, NULL),
-			 STATUS_NO_RIGHT);
-	assert_int_equal(attachment_change(machine, page, 8, RIGHT_WRITE, &other), STATUS_INVALID);
-	assert_int_equal(attachment_change(machine, page, 8, RIGHT_WRITE, &older), STATUS_INVALID);
-	assert_int_equal(attachment_change(machine, (page_t){page.n + 3}, 1, RIGHT_WRITE, &hangs),
-			 STATUS_OK);
+	assert_int_equal(
+		attachment_change(machine, CHANGE(page, 8, RIGHT_READ | RIGHT_WRITE, NULL)),
+		STATUS_NO_RIGHT);
+	assert_int_equal(attachment_change(machine, CHANGE(page, 8, RIGHT_WRITE, &other)),
+			 STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, CHANGE(page, 8, RIGHT_WRITE, &older)),
+			 STATUS_INVALID);
+	assert_int_equal(
+		attachment_change(machine, CHANGE((page_t){page.n + 3}, 1, RIGHT_WRITE, &hangs)),
+		STATUS_OK);
 	assert_int_equal(machine_attachment(machine, (page_t){page.n + 3})->segment.revoker, 99);
 	assert_int_equal(machine_attachment(machine, (page_t){page.n + 4})->segment.revoker, 0);
 	assert_int_equal(owners(machine), 1);
-	assert_int_equal(attachment_change(machine, page, 3, 0, NULL), STATUS_OK);
+	assert_int_equal(attachment_change(machine, CHANGE(page, 3, 0, NULL)), STATUS_OK);
 	assert_int_equal(owners(machine), 1);
 	assert_int_equal(attachment_remove(machine, (page_t){page.n + 3}), STATUS_OK);
 	assert_int_equal(owners(machine), 1);
@@ -312,25 +316,31 @@ static void test_change_refused(void **state)
 		attachment_add(machine, &segment, &capability, RUN(60, 1, RIGHT_READ, false)),
 		STATUS_OK);
 	before = *machine;
-	assert_int_equal(attachment_change(machine, (page_t){page.n + 1}, 1, RIGHT_READ, NULL),
-			 STATUS_NOT_FOUND);
-	assert_int_equal(attachment_change(machine, page, 0, RIGHT_READ, NULL), STATUS_INVALID);
-	assert_int_equal(attachment_change(machine, page, 2, RIGHT_READ, NULL), STATUS_INVALID);
-	assert_int_equal(attachment_change(machine, page, UINT64_MAX, RIGHT_READ, NULL),
+	assert_int_equal(
+		attachment_change(machine, CHANGE((page_t){page.n + 1}, 1, RIGHT_READ, NULL)),
+		STATUS_NOT_FOUND);
+	assert_int_equal(attachment_change(machine, CHANGE(page, 0, RIGHT_READ, NULL)),
 			 STATUS_INVALID);
-	assert_int_equal(attachment_change(machine, page, 1, RIGHT_READ | RIGHT_WRITE, NULL),
-			 STATUS_NO_RIGHT);
-	assert_int_equal(attachment_change(machine, page, 1, RIGHT_SEND, NULL), STATUS_INVALID);
-	assert_int_equal(attachment_change(machine, page, 1, RIGHT_WRITE | RIGHT_EXECUTE, NULL),
+	assert_int_equal(attachment_change(machine, CHANGE(page, 2, RIGHT_READ, NULL)),
 			 STATUS_INVALID);
+	assert_int_equal(attachment_change(machine, CHANGE(page, UINT64_MAX, RIGHT_READ, NULL)),
+			 STATUS_INVALID);
+	assert_int_equal(
+		attachment_change(machine, CHANGE(page, 1, RIGHT_READ | RIGHT_WRITE, NULL)),
+		STATUS_NO_RIGHT);
+	assert_int_equal(attachment_change(machine, CHANGE(page, 1, RIGHT_SEND, NULL)),
+			 STATUS_INVALID);
+	assert_int_equal(
+		attachment_change(machine, CHANGE(page, 1, RIGHT_WRITE | RIGHT_EXECUTE, NULL)),
+		STATUS_INVALID);
 	/* The middle of four pages makes three entries of one. */
-	assert_int_equal(
-		attachment_change(machine, (page_t){page.n + 41}, 2, RIGHT_EXECUTE, &capability),
-		STATUS_LIMIT);
+	assert_int_equal(attachment_change(machine, CHANGE((page_t){page.n + 41}, 2, RIGHT_EXECUTE,
+							   &capability)),
+			 STATUS_LIMIT);
 	assert_memory_equal(&before, machine, sizeof(before));
-	assert_int_equal(
-		attachment_change(machine, (page_t){page.n + 41}, 3, RIGHT_EXECUTE, &capability),
-		STATUS_OK);
+	assert_int_equal(attachment_change(machine, CHANGE((page_t){page.n + 41}, 3, RIGHT_EXECUTE,
+							   &capability)),
+			 STATUS_OK);
 	assert_int_equal(machine_attachment(machine, (page_t){page.n + 40})->rights, RIGHT_READ);
 	assert_int_equal(machine_attachment(machine, (page_t){page.n + 43})->rights, RIGHT_EXECUTE);
 }

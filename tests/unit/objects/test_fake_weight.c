@@ -162,7 +162,7 @@ static void test_older(void **state)
 			 SYSTEM_VERSION_BANKS);
 	assert_int_equal(weigh(of(&bank), 70), STATUS_OK);
 	assert_int_equal(((const struct disk_system *)(void *)fake_page(SYSTEM_PAGE))->version,
-			 SYSTEM_VERSION_WEIGHTS);
+			 SYSTEM_VERSION);
 	has(of(&bank), &bank, 70);
 	destroy(of(&bank));
 	fake_reclaim(&space);

@@ -87,6 +87,7 @@ int main(int argc, char **argv)
 	selftest_control();
 	selftest_keepers();
 	selftest_windows();
+	selftest_views();
 	selftest_replies();
 	selftest_clock();
 	selftest_log();
