@@ -267,7 +267,7 @@ struct disk_account {
 #define SYSTEM_VERSION_BANKS   3u /* with accounts and banks below the first one, */
 #define SYSTEM_VERSION_WEIGHTS 4u /* with weights, which the end of a bank gives back, */
 #define SYSTEM_VERSION_PLACE   4u /* and attachments in windows, */
-#define SYSTEM_VERSION_VIEWS   5u /* with views */
+#define SYSTEM_VERSION_VIEWS   5u /* with views, and foreign machines */
 
 struct disk_system {
 	uint64_t magic;
@@ -389,6 +389,13 @@ enum keeper_want {
 	KEEPER_EXIT = 1, /* that the machine has exited */
 };
 
+/* Whose system calls are not those of this system. */
+enum machine_foreign {
+	FOREIGN_CALLS = 1,  /* each goes to its keeper, */
+	FOREIGN_NATIVE = 2, /* but those with bit FOREIGN_NATIVE_BIT of rax set */
+};
+#define FOREIGN_NATIVE_BIT 62u
+
 /* A run of pages of a segment that the machine may touch.  It appears at its place: the
  * segment's own address, or anywhere in one of the windows.  The places of one machine do not
  * overlap. */
@@ -455,7 +462,10 @@ struct disk_machine {
 	uint64_t message_page; /* page number, user arena; mapped read-write for it */
 	struct disk_registers registers;
 	uint64_t resume_revoker_version;
-	uint64_t reserved0[8];
+	uint64_t fs_base, gs_base; /* below the end of the user arena */
+	uint32_t foreign;	   /* enum machine_foreign */
+	uint32_t reserved0;
+	uint64_t reserved1[5];
 	uint8_t fpu[512] __attribute__((aligned(16))); /* FXSAVE image */
 	struct disk_capability table;
 	struct disk_capability keeper; /* port that is told of faults; empty: none */

@@ -175,6 +175,29 @@ enum abi_resume {
 	RESUME_COPY = 5,  /* its host says that it is a copy, or an earlier state */
 };
 
+/* What a keeper's answer is, by its label, to a fault or a foreign system call.  Any other, or a
+ * keeper that is gone: the machine stays where it is, and who had called it is answered GONE. */
+enum keeper_answer {
+	KEEPER_AGAIN = 0,	    /* STATUS_OK: what has faulted is done again */
+	KEEPER_RESULT = 0x10000,    /* system call: it goes on behind it, with word 0 in rax */
+	KEEPER_REGISTERS = 0x10001, /* it goes on with these: data as of MACHINE_SET_REGISTERS */
+	KEEPER_HOLD = 0x10002,	    /* it stays, and owes what it owed: MACHINE_CONTINUE */
+};
+
+/* Why a page fault is one (EVENT_FAULT, upper half of the code). */
+enum fault_place {
+	FAULT_NOT_ATTACHED = 1,
+	FAULT_NO_RIGHT = 2, /* it is attached with others */
+	FAULT_BEYOND = 3,   /* it is attached, beyond the size of its segment */
+};
+
+/* All registers of a machine. */
+struct abi_registers {
+	struct disk_registers general;
+	uint64_t fs_base, gs_base;
+	uint8_t fpu[512]; /* FXSAVE image */
+};
+
 struct abi_machine_info {
 	uint32_t object;
 	uint8_t state, priority, fault, held;

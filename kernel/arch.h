@@ -136,9 +136,11 @@ void kernel_trap(const struct arch_trap_info *info) __attribute__((noreturn));
 /*
  * Goes to user mode with these registers (sanitised: user segments, IF set,
  * IOPL 0, canonical addresses) in address space `root`.  The next trap saves
- * all registers back to *registers, which must stay writable until then.
+ * all registers back to *registers, which must stay writable until then.  The bases
+ * of FS and GS are what they were, unless the program has loaded a selector.
  */
-void arch_user_enter(struct disk_registers *registers, uint64_t root) __attribute__((noreturn));
+void arch_user_enter(struct disk_registers *registers, uint64_t root, uint64_t fs_base,
+		     uint64_t gs_base) __attribute__((noreturn));
 
 /* Goes on in `next`, which does not return, at the top of this CPU's stack: what
  * was on it is given up, so that a loop that is entered anew from its own depth

@@ -343,6 +343,31 @@ enum status reply_target(const struct disk_capability *reply, struct disk_machin
 	return STATUS_OK;
 }
 
+/* Does what its keeper answers let a faulted machine go on? */
+static bool answer_lets_go(const struct disk_machine *target, const struct transit *message)
+{
+	if (message->label == KEEPER_RESULT)
+		return target->fault == FAULT_SYSTEM_CALL && target->foreign & FOREIGN_CALLS;
+	if (message->label == KEEPER_REGISTERS)
+		return machine_registers_good(message->data, message->length);
+	return message->label == KEEPER_AGAIN;
+}
+
+/* As SYSCALL leaves them. */
+static void answer_registers(struct disk_machine *target, const struct transit *message)
+{
+	struct disk_registers *registers = &target->registers;
+
+	if (message->label == KEEPER_REGISTERS)
+		machine_registers_put(target, message->data, message->length);
+	if (message->label != KEEPER_RESULT)
+		return;
+	registers->gpr[REGISTER_RAX] = message->word[0];
+	registers->rip += ARCH_SYSCALL_LENGTH;
+	registers->gpr[REGISTER_RCX] = registers->rip;
+	registers->gpr[REGISTER_R11] = registers->rflags;
+}
+
 enum status reply_prepare(struct disk_machine *target, const struct transit *message)
 {
 	enum status status;
@@ -351,7 +376,7 @@ enum status reply_prepare(struct disk_machine *target, const struct transit *mes
 	if (target->state != MACHINE_FAULTED)
 		return deliver_prepare(target, message);
 	status = deliver_lost_prepare(message);
-	if (status == STATUS_OK && message->label != STATUS_OK)
+	if (status == STATUS_OK && !answer_lets_go(target, message))
 		status = reply_lost_prepare(&target->reply);
 	if (status == STATUS_OK)
 		status = machine_bit_prepare(&kernel.space, (object_t){target->object},
@@ -359,9 +384,8 @@ enum status reply_prepare(struct disk_machine *target, const struct transit *mes
 	return status;
 }
 
-/* An answer to a faulted machine comes from its keeper: OK lets it try again
- * with registers untouched, anything else leaves it where it is, and who had called it
- * is told GONE.  It takes no capabilities. */
+/* An answer to a faulted machine comes from its keeper (enum keeper_answer).  It takes no
+ * capabilities. */
 void reply_commit(struct disk_machine *target, const struct transit *message)
 {
 	object_t object = {target->object};
@@ -375,11 +399,14 @@ void reply_commit(struct disk_machine *target, const struct transit *message)
 		reply_lost(&message->capability[i], STATUS_GONE);
 	target->call_number++;
 	console_examine();
-	if (message->label != STATUS_OK) {
+	if (message->label == KEEPER_HOLD)
+		return;
+	if (!answer_lets_go(target, message)) {
 		reply_lost(&target->reply, STATUS_GONE);
 		target->reply = none;
 		return;
 	}
+	answer_registers(target, message);
 	target->fault = FAULT_NONE;
 	target->state = MACHINE_READY;
 	machine_bit_set(&kernel.space, object, target->priority, true);

@@ -26,6 +26,7 @@ static_assert(sizeof(fault_names) / sizeof(fault_names[0]) == FAULT_SYSTEM_CALL 
 /* What lies where the machine has touched, and what it may do with that, 0 if nothing is. */
 struct place {
 	uint16_t rights;
+	uint8_t why; /* enum fault_place, when a right is missing */
 	page_t page;
 	struct mapping_shown shown;
 };
@@ -42,9 +43,11 @@ static enum status place_attached(const struct disk_attachment *attachment, page
 	if (status != STATUS_OK)
 		return status;
 	place->page = attachment_page(attachment, at);
+	place->why = FAULT_BEYOND;
 	if (place->page.n - segment.first_page >= (segment.size + PAGE_SIZE - 1) / PAGE_SIZE)
 		return STATUS_OK;
 	place->rights = (uint16_t)attachment->rights;
+	place->why = FAULT_NO_RIGHT;
 	place->shown.range = (struct mapping_range){segment.first_page, segment.range_pages};
 	place->shown.further = at.n - place->page.n;
 	status = capability_banks(&kernel.space, &attachment->segment, &segment, &banks);
@@ -76,8 +79,9 @@ static enum status fault_place(struct disk_machine *machine, page_t at, struct p
 	const struct disk_attachment *attachment = machine_attachment(machine, at);
 	enum status status = STATUS_DEAD;
 
-	*place = (struct place){.rights = 0, .page = at};
+	*place = (struct place){.rights = 0, .why = FAULT_NOT_ATTACHED, .page = at};
 	if (at.n == machine->message_page) {
+		place->why = FAULT_NO_RIGHT;
 		place->rights = RIGHT_READ | RIGHT_WRITE;
 		place->shown.range = (struct mapping_range){at.n, 1};
 		return STATUS_OK;
@@ -149,7 +153,7 @@ void fault_page(const struct arch_trap_info *info)
 	if (status != STATUS_OK)
 		fault_raise(FAULT_STORAGE, info->address, status);
 	if (!(place.rights & wanted))
-		fault_raise(FAULT_PAGE, info->address, info->code);
+		fault_raise(FAULT_PAGE, info->address, info->code | (uint64_t)place.why << 32);
 	status = fault_map(task, &place, wanted == RIGHT_WRITE);
 	if (status == STATUS_WAIT)
 		kernel_park(0);
@@ -222,6 +226,25 @@ static struct transit fault_message(const struct disk_machine *machine, enum mac
 	};
 }
 
+static bool call_is_foreign(const struct disk_machine *machine, enum machine_fault fault)
+{
+	return fault == FAULT_SYSTEM_CALL && machine->foreign & FOREIGN_CALLS;
+}
+
+/* A system call of somebody else's system, as a message. */
+static struct transit foreign_message(const struct disk_machine *machine)
+{
+	static const uint8_t argument[MESSAGE_WORDS] = {
+		REGISTER_RDI, REGISTER_RSI, REGISTER_RDX, REGISTER_R10, REGISTER_R8, REGISTER_R9,
+	};
+	struct transit message = fault_message(machine, FAULT_SYSTEM_CALL, 0, 0);
+
+	message.label = EVENT_SYSTEM_CALL | machine->registers.gpr[REGISTER_RAX] << 32;
+	for (unsigned i = 0; i < MESSAGE_WORDS; i++)
+		message.word[i] = machine->registers.gpr[argument[i]];
+	return message;
+}
+
 /* A line for `log -k`; a page that the disk cannot give back is said loudly. */
 static void fault_print(const struct disk_machine *machine)
 {
@@ -262,7 +285,8 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 		kernel_park(0);
 	ASSERT(machine->state == MACHINE_READY && machine->version == task->version);
 	told = status == STATUS_OK;
-	message = fault_message(machine, fault, address, code);
+	message = call_is_foreign(machine, fault) ? foreign_message(machine)
+						  : fault_message(machine, fault, address, code);
 	/* Without a keeper it stops for good, and who has called it is told. */
 	status = reply_lost_prepare(&machine->reply);
 	if (status == STATUS_OK)
@@ -286,12 +310,16 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	machine->fault = (uint8_t)fault;
 	machine->fault_address = address;
 	machine->fault_code = code;
+	/* A foreign system call that is told is nothing to be told of. */
+	if (status == STATUS_OK && call_is_foreign(machine, fault))
+		told = false;
+	else
+		fault_print(machine);
 	if (told)
 		service_log_line("%u %s stopped: %s at address 0x%lx, instruction 0x%lx%s",
 				 machine->object, machine->name, fault_names[fault],
 				 (unsigned long)address, (unsigned long)machine->registers.rip,
 				 status == STATUS_OK ? ", its keeper was told" : "");
-	fault_print(machine);
 	console_examine();
 	task_idle(task);
 	cpu_this()->running = NULL;

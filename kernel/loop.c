@@ -299,7 +299,7 @@ static void loop_enter(struct task *task)
 	if (!kernel.first_machine)
 		loop_first_machine();
 	loop_charge(cpu, task);
-	arch_user_enter(&machine->registers, task->root);
+	arch_user_enter(&machine->registers, task->root, machine->fs_base, machine->gs_base);
 }
 
 static void __attribute__((noreturn)) loop_run(void)

@@ -16,8 +16,7 @@ static enum status attach_prepare(struct service *service, struct disk_machine *
 	return status == STATUS_OK ? machine_attachments_prune(&kernel.space, *machine) : status;
 }
 
-/* An older system does not know windows, and must not read such an attachment. */
-static enum status version_prepare(struct disk_system **system)
+enum status service_version_prepare(struct disk_system **system)
 {
 	enum status status = system_prepare(&kernel.space, system);
 
@@ -57,7 +56,7 @@ enum status machine_op_attach(struct service *service)
 	if (status == STATUS_OK)
 		status = attach_prepare(service, &machine);
 	if (status == STATUS_OK && run.place)
-		status = version_prepare(&system);
+		status = service_version_prepare(&system);
 	if (status == STATUS_OK)
 		status = attachment_add(machine, &segment, &service->message.capability[0], &run);
 	/* COMMIT POINT, which that was */

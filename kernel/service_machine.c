@@ -205,15 +205,54 @@ static enum status machine_continue(struct service *service)
 static enum status machine_registers(struct service *service)
 {
 	struct disk_machine *machine;
-	enum status status =
-		machine_read(&kernel.space, (object_t){service->target->object}, &machine);
+	enum status status;
 
-	static_assert(sizeof(machine->registers) <= sizeof(service->data), "they fit an answer");
+	static_assert(sizeof(struct abi_registers) <= sizeof(service->data), "they fit an answer");
+	if (service->message.word[0] > 1)
+		return STATUS_INVALID;
+	/* What the processor holds of it belongs to its page. */
+	if (service->message.word[0])
+		kernel_fpu_save();
+	status = machine_read(&kernel.space, (object_t){service->target->object}, &machine);
 	if (status != STATUS_OK)
 		return status;
 	memcpy(service->data, &machine->registers, sizeof(machine->registers));
 	service->length = sizeof(machine->registers);
+	if (service->message.word[0]) {
+		struct abi_registers *all = (struct abi_registers *)(void *)service->data;
+
+		all->fs_base = machine->fs_base;
+		all->gs_base = machine->gs_base;
+		memcpy(all->fpu, machine->fpu, sizeof(all->fpu));
+		service->length = sizeof(*all);
+	}
 	return STATUS_OK;
+}
+
+bool machine_registers_good(const void *data, uint32_t length)
+{
+	const struct abi_registers *all = data;
+
+	return length == sizeof(all->general) ||
+	       (length == sizeof(*all) && all->fs_base / PAGE_SIZE < USER_ARENA_END &&
+		all->gs_base / PAGE_SIZE < USER_ARENA_END);
+}
+
+void machine_registers_put(struct disk_machine *machine, const void *data, uint32_t length)
+{
+	const struct abi_registers *all = data;
+
+	ASSERT(machine_registers_good(data, length));
+	memcpy(&machine->registers, &all->general, sizeof(machine->registers));
+	if (length == sizeof(all->general))
+		return;
+	machine->fs_base = all->fs_base;
+	machine->gs_base = all->gs_base;
+	/* The processor holds those of the machine that runs, which is another. */
+	ASSERT(!cpu_this()->fpu_live || cpu_this()->fpu->object.n != machine->object);
+	if (cpu_this()->fpu && cpu_this()->fpu->object.n == machine->object)
+		cpu_this()->fpu = NULL;
+	memcpy(machine->fpu, all->fpu, sizeof(machine->fpu));
 }
 
 static bool machine_waits(const struct disk_machine *machine)
@@ -229,7 +268,8 @@ static enum status machine_set_registers(struct service *service)
 	struct task *task = task_find((object_t){service->target->object});
 	enum status status;
 
-	if (service->message.length != sizeof(machine->registers) || target_is_self(service))
+	if (!machine_registers_good(service->message.data, service->message.length) ||
+	    target_is_self(service))
 		return STATUS_INVALID;
 	if (task && task->place == TASK_REQUEST)
 		return STATUS_BUSY; /* an answer is on its way into them: in a moment */
@@ -242,7 +282,7 @@ static enum status machine_set_registers(struct service *service)
 	if (status != STATUS_OK)
 		return status;
 	/* COMMIT POINT */
-	memcpy(&machine->registers, service->message.data, sizeof(machine->registers));
+	machine_registers_put(machine, service->message.data, service->message.length);
 	if (machine->state == MACHINE_AWAIT_REPLY)
 		machine->call_number++; /* the answer comes too late now */
 	if (machine_waits(machine))
@@ -411,6 +451,28 @@ static enum status machine_set_keeper(struct service *service)
 	/* COMMIT POINT */
 	machine->keeper = *keeper;
 	machine->keeper_wants = (uint32_t)service->message.word[0];
+	return STATUS_OK;
+}
+
+/* An older system would take its system calls for its own. */
+static enum status machine_foreign(struct service *service)
+{
+	uint64_t foreign = service->message.word[0];
+	struct disk_machine *machine;
+	struct disk_system *system;
+	enum status status = STATUS_OK;
+
+	if (foreign & ~(uint64_t)(FOREIGN_CALLS | FOREIGN_NATIVE))
+		return STATUS_INVALID;
+	status = service_machine_prepare(service, &machine);
+	if (status == STATUS_OK && foreign)
+		status = service_version_prepare(&system);
+	if (status != STATUS_OK)
+		return status;
+	/* COMMIT POINT */
+	machine->foreign = (uint32_t)foreign;
+	if (foreign)
+		system->version = SYSTEM_VERSION;
 	return STATUS_OK;
 }
 

@@ -14,6 +14,15 @@
 static_assert(TABLE_SLOTS_MAX <= UINT16_MAX && MESSAGE_CAPABILITIES * 16 <= 64,
 	      "one register names the slots of a message");
 
+#define NATIVE (UINT64_C(1) << FOREIGN_NATIVE_BIT)
+
+/* Is it one of this system's? */
+static bool call_is_native(const struct disk_machine *machine)
+{
+	return !(machine->foreign & FOREIGN_CALLS) ||
+	       (machine->foreign & FOREIGN_NATIVE && machine->registers.gpr[REGISTER_RAX] & NATIVE);
+}
+
 void call_finish(struct call *call, enum status status)
 {
 	ASSERT(cpu_this()->running == call->task);
@@ -143,7 +152,7 @@ port_sent(struct call *call, const struct disk_capability *port)
 	machine->callee_version = port->version;
 	machine->last_ns = time_uptime_ns();
 	machine->state = MACHINE_AWAIT_REPLY;
-	call->gpr[REGISTER_RAX] = ENTRY_AWAIT_REPLY;
+	call->gpr[REGISTER_RAX] = ENTRY_AWAIT_REPLY | (call->gpr[REGISTER_RAX] & NATIVE);
 	task_idle(call->task);
 	cpu_this()->running = NULL;
 	kernel_leave();
@@ -382,7 +391,7 @@ static void __attribute__((noreturn)) reply_receive(struct call *call)
 		call_fail(call, status);
 	/* What remains is a receive. */
 	task_has_read(call->task, TASK_READS_CALL);
-	call->gpr[REGISTER_RAX] = ENTRY_RECEIVE;
+	call->gpr[REGISTER_RAX] = ENTRY_RECEIVE | (call->gpr[REGISTER_RAX] & NATIVE);
 	call->entry = ENTRY_RECEIVE;
 	store_operation_begin(kernel.space.store);
 	receive(call);
@@ -429,6 +438,8 @@ void syscall_run(void)
 	call.machine->registers.rip -= ARCH_SYSCALL_LENGTH;
 	call.gpr = call.machine->registers.gpr;
 	rax = call.gpr[REGISTER_RAX];
+	if (!call_is_native(call.machine))
+		fault_raise(FAULT_SYSTEM_CALL, call.machine->registers.rip, rax);
 	call.entry = (enum abi_entry)(rax & 0xff);
 	call.flags = rax >> 8 & 0xff;
 	call.length = rax >> 16 & 0xffff;

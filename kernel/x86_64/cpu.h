@@ -2,8 +2,8 @@
 /*
  * cpu.h - what belongs to one CPU, and the parts of kernel/x86_64/ to each other.
  *
- * GS points to the CPU's structure while it runs kernel code; user code has 0
- * there (swapgs).  Nothing outside this folder includes this file.
+ * GS points to the CPU's structure while it runs kernel code; user code has its
+ * own base there (swapgs).  Nothing outside this folder includes this file.
  */
 #ifndef KERNEL_X86_64_CPU_H
 #define KERNEL_X86_64_CPU_H
@@ -30,9 +30,10 @@ struct cpu_local {
 	struct cpu_local *self;
 	struct disk_registers *registers; /* where the next trap from user mode saves */
 	uint64_t stack_top;
-	uint64_t user_rsp; /* scratch of the SYSCALL entry */
-	uint64_t root;	   /* what CR3 holds */
-	uint32_t events;   /* enum arch_event bits since last asked */
+	uint64_t user_rsp;	   /* scratch of the SYSCALL entry */
+	uint64_t root;		   /* what CR3 holds */
+	uint64_t fs_base, gs_base; /* the machine's, as they were loaded */
+	uint32_t events;	   /* enum arch_event bits since last asked */
 	uint64_t descriptors[7];
 	struct task_state task;
 };

@@ -134,7 +134,7 @@ trap_from_kernel:
 	pushq %r15
 	cld
 	/* Whose is GS?  A trap can come between SWAPGS and the border to user
-	 * mode; the kernel's base is negative, the user's 0. */
+	 * mode; the kernel's base is negative, no machine's is. */
 	xorl %r12d, %r12d
 	movl $0xc0000101, %ecx		/* GS base */
 	rdmsr

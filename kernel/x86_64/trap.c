@@ -154,7 +154,26 @@ static void segments_reset(void)
 			 : "memory");
 }
 
-void arch_user_enter(struct disk_registers *registers, uint64_t root)
+/* Whatever a damaged page says, never an address of the kernel's: trap.S knows by that whose
+ * base of GS it is. */
+static uint64_t base_of(uint64_t base)
+{
+	return base < USER_END ? base : 0;
+}
+
+/* Behind SWAPGS in the kernel, so the user's base of GS is the other one. */
+static void bases_load(struct cpu_local *cpu, uint64_t fs_base, uint64_t gs_base)
+{
+	if (cpu->fs_base != fs_base)
+		msr_write(MSR_FS_BASE, fs_base);
+	if (cpu->gs_base != gs_base)
+		msr_write(MSR_KERNEL_GS_BASE, gs_base);
+	cpu->fs_base = fs_base;
+	cpu->gs_base = gs_base;
+}
+
+void arch_user_enter(struct disk_registers *registers, uint64_t root, uint64_t fs_base,
+		     uint64_t gs_base)
 {
 	struct cpu_local *cpu = cpu_current();
 	uint64_t flags = (registers->rflags & USER_FLAGS) | FLAG_IF | FLAG_ONE;
@@ -170,7 +189,9 @@ void arch_user_enter(struct disk_registers *registers, uint64_t root)
 		cpu->root = root;
 		cr3_write(root);
 		segments_reset();
+		cpu->fs_base = cpu->gs_base = 0;
 	}
+	bases_load(cpu, base_of(fs_base), base_of(gs_base));
 	/* SYSRET destroys rcx and r11, so it serves only a machine that comes from
 	 * SYSCALL and has lost them already.  With an address that is not canonical it
 	 * would fault in the kernel, on the user's stack. */

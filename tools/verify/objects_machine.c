@@ -154,7 +154,9 @@ void verify_objects_machine(struct verify_objects *objects, uint32_t object)
 	}
 	if (machine.state >= MACHINE_STATES || machine.priority >= MACHINE_PRIORITIES ||
 	    machine.fault > FAULT_SYSTEM_CALL || machine.stopped > 1 ||
-	    machine.name[MACHINE_NAME - 1] != 0)
+	    machine.foreign & ~(unsigned)(FOREIGN_CALLS | FOREIGN_NATIVE) ||
+	    machine.fs_base / PAGE_SIZE >= USER_ARENA_END ||
+	    machine.gs_base / PAGE_SIZE >= USER_ARENA_END || machine.name[MACHINE_NAME - 1] != 0)
 		verify_objects_report(objects, page,
 				      "machine %" PRIu32
 				      ": state %u, priority %u, fault %u or its name is not valid",

@@ -56,6 +56,25 @@ enum status machine_set_registers(struct machine machine, const struct disk_regi
 	return message_request(machine.slot, MACHINE_SET_REGISTERS, &message);
 }
 
+enum status machine_all_registers(struct machine machine, struct abi_registers *registers)
+{
+	struct message message = {MESSAGE_INTO(registers), .word = {1}};
+
+	return message_request(machine.slot, MACHINE_REGISTERS, &message);
+}
+
+enum status machine_set_all_registers(struct machine machine, const struct abi_registers *registers)
+{
+	struct message message = {.data = registers, .length = sizeof(*registers)};
+
+	return message_request(machine.slot, MACHINE_SET_REGISTERS, &message);
+}
+
+enum status machine_set_foreign(struct machine machine, uint32_t foreign)
+{
+	return machine_words(machine, MACHINE_FOREIGN, foreign, 0, 0);
+}
+
 enum status machine_set_keeper(struct machine machine, struct port port)
 {
 	struct message message = {.word = {KEEPER_EXIT}, .pass = {(uint16_t)port.slot}};

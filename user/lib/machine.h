@@ -17,6 +17,13 @@ enum status machine_continue(struct machine machine);
 enum status machine_exit(struct machine machine, uint32_t code);
 enum status machine_registers(struct machine machine, struct disk_registers *registers);
 enum status machine_set_registers(struct machine machine, const struct disk_registers *registers);
+/* The same with the bases of FS and GS and the FPU. */
+enum status machine_all_registers(struct machine machine, struct abi_registers *registers);
+enum status machine_set_all_registers(struct machine machine,
+				      const struct abi_registers *registers);
+/* Whose its system calls are, enum machine_foreign: its keeper's (EVENT_SYSTEM_CALL), or with 0 the
+ * kernel's. */
+enum status machine_set_foreign(struct machine machine, uint32_t foreign);
 /* NO_PORT: no keeper any more. */
 enum status machine_set_keeper(struct machine machine, struct port port);
 enum status machine_set_priority(struct machine machine, uint32_t priority);

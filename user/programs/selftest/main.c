@@ -88,6 +88,7 @@ int main(int argc, char **argv)
 	selftest_keepers();
 	selftest_windows();
 	selftest_views();
+	selftest_foreign();
 	selftest_replies();
 	selftest_clock();
 	selftest_log();

@@ -43,6 +43,7 @@ void selftest_segments(void);
 void selftest_heap(void);
 void selftest_windows(void);
 void selftest_views(void);
+void selftest_foreign(void);
 void selftest_directories(void);
 void selftest_ports(void);
 void selftest_calls(void);
