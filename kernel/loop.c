@@ -25,6 +25,7 @@ static struct {
 	bool owed;		  /* and of the last tick's share not all was taken */
 	bool waking;		  /* there may be more whose wake time has come */
 	uint8_t priority;	  /* of the machine that was entered last */
+	uint64_t weights;	  /* changes of weights that count already (struct space) */
 	uint64_t stretch_ns;	  /* since when it has not looked whose turn it is, */
 	uint64_t stretch_of;	  /* and about what it is */
 } loop;
@@ -115,6 +116,18 @@ static void loop_events(void)
 		cpu->running->slice--;
 }
 
+/* A weight that has changed counts from now on, not only when somebody is entered again. */
+static void loop_weights(void)
+{
+	const struct space *space = &kernel.space;
+
+	if (space->weights - loop.weights > SPACE_WEIGHED)
+		loop.weights = space->weights - SPACE_WEIGHED;
+	for (; loop.weights != space->weights; loop.weights++)
+		task_bank_weighs(space->weighed[loop.weights % SPACE_WEIGHED].version,
+				 space->weighed[loop.weights % SPACE_WEIGHED].own);
+}
+
 /* One round of kernel work that needs no machine; true: more at once. */
 static bool loop_work(void)
 {
@@ -123,6 +136,7 @@ static bool loop_work(void)
 	more |= checkpoint_step();
 	more |= console_step();
 	more |= service_destroy_step();
+	loop_weights();
 	more |= mapping_step();
 	if (kernel.hold)
 		return more;
@@ -168,6 +182,7 @@ static struct task *loop_choose(void)
 	struct cpu *cpu = cpu_this();
 	struct task *task = cpu->running;
 
+	loop_weights();
 	if (task && (task_queued_above(task->priority) ||
 		     (!task->slice && task_queued_at(task->priority)))) {
 		task_queue(task);
@@ -233,12 +248,20 @@ static bool loop_weighed(struct task *task)
 
 /* What the processor did since the trap was for the machine that ran before, but for what it did
  * for nobody. */
+static void loop_charge_before(struct cpu *cpu)
+{
+	uint64_t now_ns = arch_time_ns();
+
+	loop_look(now_ns);
+	task_used(now_ns - cpu->left_ns - loop.aside_ns);
+	cpu->left_ns = now_ns;
+	loop.aside_ns = 0;
+}
+
 static void loop_charge(struct cpu *cpu, const struct task *task)
 {
-	cpu->entered_ns = arch_time_ns();
-	loop_look(cpu->entered_ns);
-	task_used(cpu->entered_ns - cpu->left_ns - loop.aside_ns);
-	loop.aside_ns = 0;
+	loop_charge_before(cpu);
+	cpu->entered_ns = cpu->left_ns;
 	task_entered(task);
 	loop.priority = task->priority;
 }
@@ -323,14 +346,11 @@ static void __attribute__((noreturn)) loop_run(void)
 			continue;
 		}
 		if (!more) {
-			uint64_t start = arch_time_ns();
-
-			loop_look(start);
+			loop_charge_before(cpu);
+			task_idles();
 			arch_idle();
 			kernel_stretch(arch_time_ns());
-			start = loop.stretch_ns - start;
-			cpu->idle_ns += start;
-			loop.aside_ns += start;
+			cpu->idle_ns += loop.stretch_ns - cpu->left_ns;
 		}
 	}
 }

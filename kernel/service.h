@@ -86,8 +86,8 @@ enum status machine_abandon(object_t object);
 void machine_after_end(object_t object, const struct disk_object *record);
 /* service_machine.c: the machine that was invoked, to be changed. */
 enum status service_machine_prepare(struct service *service, struct disk_machine **machine);
-/* service_attach.c: the system page, for what an older system does not know and must not misread: it
- * is to be of this version.  BUSY: nothing was made since one without banks has written it. */
+/* service_attach.c: the system page, for what an older system does not know and must not misread:
+ * it is to be of this version.  BUSY: nothing was made since one without banks has written it. */
 enum status service_version_prepare(struct disk_system **system);
 /* Operations of machines. */
 enum status machine_op_attach(struct service *service);

@@ -210,10 +210,10 @@ static enum status destroy_step(void)
 				  status_text(status));
 		memset(&ending.told, 0, sizeof(ending.told));
 	}
-	if (!more || status != STATUS_OK) {
+	/* Who waits for his own space does not wait for what others go on destroying. */
+	task_wake_channel(CHANNEL_DESTROY);
+	if (!more || status != STATUS_OK)
 		ending.destroying = false;
-		task_wake_channel(CHANNEL_DESTROY);
-	}
 	return STATUS_OK;
 }
 

@@ -185,8 +185,20 @@ static void share_pass(struct share *share, uint64_t ns)
 
 void share_used(uint64_t ns)
 {
-	if (shares.used && !shares.used->unknown)
-		share_pass(shares.used, ns);
+	struct share *share = shares.used;
+
+	if (!share || share->unknown)
+		return;
+	share_pass(share, ns);
+	/* While it is alone at its priority it is not chosen anew: its time is the time there, or
+	 * who comes then would be owed all of it. */
+	if (!(shares.some >> share->priority & 1) && shares.now[share->priority] < share->passed)
+		shares.now[share->priority] = share->passed;
+}
+
+void share_used_by_none(void)
+{
+	shares.used = NULL;
 }
 
 void share_begin(const struct task *task)
@@ -261,6 +273,41 @@ void share_leave(struct task *task)
 		share_end(share);
 }
 
+/* What it has had before its turn counts as had with this weight, and not with the one before: or
+ * moving a weight about among several would make more of it, and one that has become more would
+ * have to wait as if it were still less. */
+static void share_pace(struct share *share, uint64_t pace)
+{
+	uint64_t now = shares.now[share->priority], ahead;
+
+	if (share->pace == pace)
+		return;
+	if (share->passed > now) {
+		ahead = share->passed - now;
+		share->passed =
+			now + ahead / share->pace * pace + ahead % share->pace * pace / share->pace;
+	}
+	share->pace = pace;
+	if (share->tasks.first)
+		heap_settle(share->turn, share);
+}
+
+static uint64_t pace_of(uint32_t weight)
+{
+	ASSERT(weight && weight <= SHARE_ALL);
+	return (UINT64_C(1) << SHARE_PACE_BITS) / weight;
+}
+
+void share_weigh(uint64_t bank, uint32_t weight)
+{
+	for (unsigned priority = 0; weight && priority < MACHINE_PRIORITIES; priority++) {
+		struct share *share = share_find(bank, priority);
+
+		if (share)
+			share_pace(share, pace_of(weight));
+	}
+}
+
 /* Of the bank, at the task's priority. */
 static void share_join(struct task *task, uint64_t bank, uint64_t pace)
 {
@@ -269,17 +316,16 @@ static void share_join(struct task *task, uint64_t bank, uint64_t pace)
 	if (!task->share)
 		task->share = share_make(bank, task->priority, pace);
 	task->share->users++;
-	task->share->pace = pace;
+	share_pace(task->share, pace);
 }
 
 bool share_assign(struct task *task, uint64_t bank, uint32_t weight)
 {
 	struct share *before = task->share;
-	uint64_t pace = (UINT64_C(1) << SHARE_PACE_BITS) / weight;
+	uint64_t pace = pace_of(weight);
 
-	ASSERT(weight && weight <= SHARE_ALL);
 	if (!before->unknown && before->bank == bank) {
-		before->pace = pace;
+		share_pace(before, pace);
 		return false;
 	}
 	share_join(task, bank, pace);

@@ -21,6 +21,9 @@ void share_enter(struct task *task);
 void share_leave(struct task *task);
 /* It runs on the share of this bank.  True: it did not before. */
 bool share_assign(struct task *task, uint64_t bank, uint32_t weight);
+/* All of this bank's has this weight from now on; 0: it will be found on another's share, each when
+ * it is entered. */
+void share_weigh(uint64_t bank, uint32_t weight);
 /* It has another priority. */
 void share_move(struct task *task, uint8_t priority);
 
@@ -39,5 +42,7 @@ struct task *share_last(unsigned priority);
  * one before. */
 void share_used(uint64_t ns);
 void share_begin(const struct task *task);
+/* Nobody's, as long as the processor idles. */
+void share_used_by_none(void);
 
 #endif

@@ -354,6 +354,16 @@ void task_used(uint64_t ns)
 	share_used(ns);
 }
 
+void task_idles(void)
+{
+	share_used_by_none();
+}
+
+void task_bank_weighs(uint64_t bank, uint32_t weight)
+{
+	share_weigh(bank, weight);
+}
+
 /* Bit p: there is one of priority p that could run. */
 static uint32_t runnable(void)
 {

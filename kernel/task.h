@@ -157,10 +157,15 @@ void task_tick(void);
 /* It runs on the share of this bank (its version; 0: the first one), which has this weight of its
  * own.  True: it did not before, so it may not be its turn. */
 bool task_weigh(struct task *task, uint64_t bank, uint32_t weight);
+/* All that run on the share of this bank have this weight of its own from now on; 0: each finds out
+ * when it is entered on whose share it is. */
+void task_bank_weighs(uint64_t bank, uint32_t weight);
 /* It is entered: what the processor does from now on is its; what it did for so long was of the
  * one that was entered before. */
 void task_entered(const struct task *task);
 void task_used(uint64_t ns);
+/* It is idle from now on, on behalf of nobody. */
+void task_idles(void);
 
 /* Takes the task whose turn it is, of the highest priority, out of the queue, or null. */
 struct task *task_next(void);

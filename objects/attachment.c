@@ -157,14 +157,16 @@ const struct disk_attachment *machine_attachment_next(const struct disk_machine 
 	return next;
 }
 
-/* An entry has gone as a whole: what is left of its segment is the machine's now. */
+/* An entry has gone as a whole: what is left of its segment is the machine's now, if it may destroy
+ * that by what it is attached by. */
 static void owned_pass(struct disk_machine *machine, const struct disk_attachment *gone)
 {
 	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS && gone->flags & ATTACHMENT_OWNED; i++) {
 		struct disk_attachment *entry = &machine->attachments[i];
 
 		if (entry->segment.version != gone->segment.version ||
-		    entry->segment.object != gone->segment.object)
+		    entry->segment.object != gone->segment.object ||
+		    !(entry->segment.rights & RIGHT_DESTROY))
 			continue;
 		entry->flags |= ATTACHMENT_OWNED;
 		break;
@@ -229,8 +231,13 @@ enum status machine_attachments_prune(struct space *space, struct disk_machine *
 	}
 
 	/* Commit point. */
-	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS; i++)
-		if (dead & 1u << i)
-			machine->attachments[i] = (struct disk_attachment){.pages = 0};
+	for (uint32_t i = 0; i < MACHINE_ATTACHMENTS; i++) {
+		struct disk_attachment entry = machine->attachments[i];
+
+		if (!(dead & 1u << i))
+			continue;
+		machine->attachments[i] = (struct disk_attachment){.pages = 0};
+		owned_pass(machine, &entry);
+	}
 	return STATUS_OK;
 }

@@ -372,7 +372,7 @@ static enum status destruction_finish(struct space *space, object_t object)
 	if (bank_credit(space, bank, record_charge(record), returned.addresses, 1))
 		destruction_resume(space, system, bank);
 	if (returned.above)
-		weight_give_back(space, returned.above, returned.own->weight);
+		weight_give_back(space, bank, returned.above, returned.own->weight);
 	if (returned.own)
 		*returned.own = (struct disk_account){.next = 0};
 	memset(record, 0, sizeof(*record));

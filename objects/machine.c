@@ -191,7 +191,7 @@ static enum status machine_destroy_prepare(struct space *space, struct destructi
 			if (machine->attachments[i].flags & ATTACHMENT_OWNED)
 				status = destruction_add_owned(space, destruction,
 							       &machine->attachments[i].segment,
-							       OBJECT_SEGMENT, 0);
+							       OBJECT_SEGMENT, RIGHT_DESTROY);
 	} else if (space_lost(space, status)) {
 		status = STATUS_OK;
 	}

@@ -28,8 +28,9 @@
 #include "base/status.h"
 #include "store/store.h"
 
-#define SPACE_BANKS 16u
-#define SPACE_KEPT  8u /* pages of a view at a time: a tree of three levels and more */
+#define SPACE_BANKS   16u
+#define SPACE_WEIGHED 8u
+#define SPACE_KEPT    8u /* pages of a view at a time: a tree of three levels and more */
 
 struct space {
 	struct store *store;
@@ -59,7 +60,13 @@ struct space {
 	} living[SPACE_BANKS];
 	uint64_t living_generation;
 
-	uint64_t weights; /* weights have changed so often, in whatever state: weight.c */
+	/* Weights have changed so often, in whatever state; and the last of them: the bank, as
+	 * bank_share tells it, and what is its own now: weight.c. */
+	uint64_t weights;
+	struct {
+		uint64_t version;
+		uint32_t own; /* 0: it has none any more */
+	} weighed[SPACE_WEIGHED];
 
 	/* What is prepared in the current operation and not yet done; kept by
 	 * btree.c and log.c, forgotten when the store's operation changes. */

@@ -199,7 +199,8 @@ void bank_resize(struct space *space, struct disk_object *record, uint64_t size)
 enum status weight_give_check(struct space *space, object_t bank, uint64_t weight);
 /* COMMIT: it does, and gets it back. */
 void weight_give(struct space *space, object_t bank, struct disk_account *to, uint32_t weight);
-void weight_give_back(struct space *space, struct disk_account *from, uint32_t weight);
+void weight_give_back(struct space *space, object_t bank, struct disk_account *from,
+		      uint32_t weight);
 
 /* ---- create.c ----------------------------------------------------------------- */
 

@@ -95,6 +95,24 @@ enum status weight_give_check(struct space *space, object_t bank, uint64_t weigh
 	return weight <= weight_left(bank, &account) ? STATUS_OK : STATUS_ALLOWANCE;
 }
 
+/* A damaged figure must not turn into a huge one. */
+static uint32_t given_less(const struct disk_account *account, uint32_t weight)
+{
+	return account->weight_given -
+	       (weight < account->weight_given ? weight : account->weight_given);
+}
+
+/* COMMIT.  What is left to the bank is another; its record was obtained. */
+static void weight_note(struct space *space, object_t bank, const struct disk_account *account)
+{
+	const struct disk_object *records = space_resident(space, record_page(bank));
+	uint64_t version = records[bank.n % OBJECTS_PER_PAGE].version;
+	uint64_t at = space->weights++ % SPACE_WEIGHED;
+
+	space->weighed[at].version = weight_first(bank) ? 0 : version;
+	space->weighed[at].own = weight_own(bank, account);
+}
+
 void weight_give(struct space *space, object_t bank, struct disk_account *to, uint32_t weight)
 {
 	struct disk_account *from = account_writable(space, bank);
@@ -104,19 +122,19 @@ void weight_give(struct space *space, object_t bank, struct disk_account *to, ui
 	ASSERT(weight <= weight_left(bank, from) && !to->weight);
 	from->weight_given += weight;
 	to->weight = weight;
-	space->weights++;
+	weight_note(space, bank, from);
 }
 
-void weight_give_back(struct space *space, struct disk_account *from, uint32_t weight)
+void weight_give_back(struct space *space, object_t bank, struct disk_account *from,
+		      uint32_t weight)
 {
-	/* A damaged figure must not turn into a huge one. */
-	from->weight_given -= weight < from->weight_given ? weight : from->weight_given;
-	space->weights++;
+	from->weight_given = given_less(from, weight);
+	weight_note(space, bank, from);
 }
 
 enum status bank_weigh(struct space *space, object_t above, object_t bank, uint64_t weight)
 {
-	struct disk_object record;
+	struct disk_object record, giver;
 	struct disk_account *own, *from;
 	struct disk_system *system;
 	enum status status = object_read_typed(space, bank, OBJECT_BANK, &record);
@@ -125,7 +143,9 @@ enum status bank_weigh(struct space *space, object_t above, object_t bank, uint6
 		return status;
 	if (weight_first(bank) || record.bank != above.n)
 		return STATUS_INVALID;
-	status = system_prepare(space, &system);
+	status = object_read_typed(space, above, OBJECT_BANK, &giver);
+	if (status == STATUS_OK)
+		status = system_prepare(space, &system);
 	if (status == STATUS_OK)
 		status = account_prepare(space, bank, &own);
 	if (status == STATUS_OK)
@@ -138,9 +158,10 @@ enum status bank_weigh(struct space *space, object_t above, object_t bank, uint6
 		return STATUS_ALLOWANCE;
 
 	/* Commit point. */
-	weight_give_back(space, from, own->weight);
-	from->weight_given += (uint32_t)weight;
+	from->weight_given = given_less(from, own->weight) + (uint32_t)weight;
 	own->weight = (uint32_t)weight;
+	weight_note(space, above, from);
+	weight_note(space, bank, own);
 	system->version = SYSTEM_VERSION;
 	return STATUS_OK;
 }

@@ -160,8 +160,15 @@ static void test_weight(void **state)
 	assert_int_equal(ask(HELD, BANK_NEXT, 0, 0), STATUS_OK);
 	assert_int_equal(word(&killer, 5) >> 32, 5);
 	assert_int_equal((uint32_t)word(&killer, 5), held(MADE).object);
-	/* After each of the two it is found anew who runs on what. */
-	assert_int_equal(kernel.space.weights, changes + 2);
+	/* Of each bank of which the weight has changed it is told what is its own. */
+	assert_int_equal(kernel.space.weights, changes + 3);
+	assert_int_equal(kernel.space.weighed[changes % SPACE_WEIGHED].version, 0);
+	assert_int_equal(kernel.space.weighed[(changes + 1) % SPACE_WEIGHED].version,
+			 held(HELD).version);
+	assert_int_equal(kernel.space.weighed[(changes + 1) % SPACE_WEIGHED].own, 6);
+	assert_int_equal(kernel.space.weighed[(changes + 2) % SPACE_WEIGHED].version,
+			 held(HELD).version);
+	assert_int_equal(kernel.space.weighed[(changes + 2) % SPACE_WEIGHED].own, 1);
 }
 
 /* A right for each. */
@@ -553,10 +560,47 @@ static void test_made_again(void **state)
 	assert_int_equal(fake_bank_pages(&kernel.space), 1 + 17 + (CLIENTS + 1) * 6 + 501);
 }
 
+/* Somebody goes on destroying, and who waits for its own space, which is back, is woken. */
+static void test_others_destroy(void **state)
+{
+	struct disk_capability small = fake_create(OBJECT_BANK, 20), *machine = &client[0];
+
+	(void)state;
+	fake_place(machine, HELD, &small);
+	for (unsigned i = 0; i < 2; i++) {
+		word_set(machine, 0, 16 * PAGE_SIZE);
+		word_set(machine, 1, 16 * PAGE_SIZE);
+		fake_machine(machine)->registers.gpr[REGISTER_R15] = MADE;
+		assert_int_equal(fake_call(machine, ENTRY_CALL, HELD, BANK_SEGMENT, 0),
+				 i ? FAKE_PARKED : FAKE_DONE);
+		if (i)
+			break;
+		assert_int_equal(said(machine), STATUS_OK);
+		word_set(machine, 0, MADE);
+		assert_int_equal(fake_call(machine, ENTRY_CALL, SLOT_TABLE, TABLE_DESTROY, 0),
+				 FAKE_DONE);
+		assert_int_equal(said(machine), STATUS_OK);
+	}
+	for (unsigned steps = 0; !task_find((object_t){machine->object})->wait->woken; steps++) {
+		struct disk_capability other = fake_create(OBJECT_SEGMENT, 1);
+
+		assert_true(steps < 10);
+		fake_adopt();
+		assert_int_equal(service_destroy((object_t){other.object}, OBJECT_SEGMENT),
+				 STATUS_OK);
+		fake_adopt();
+		assert_true(service_destroy_step());
+		fake_adopt();
+	}
+	assert_int_equal(fake_again(machine), FAKE_DONE);
+	assert_int_equal(said(machine), STATUS_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_make, begin),
+		cmocka_unit_test_setup(test_others_destroy, begin),
 		cmocka_unit_test_setup(test_weight, begin),
 		cmocka_unit_test_setup(test_rights, begin),
 		cmocka_unit_test_setup(test_find, begin),

@@ -397,14 +397,154 @@ static void test_model(void **state)
 	}
 }
 
+/* ---- what is owed --------------------------------------------------------------------------- */
+
+/* Who was alone for a minute owes nobody for that, neither a new one nor one that has slept. */
+static void test_alone(void **state)
+{
+	struct task *alone, *task;
+
+	(void)state;
+	for (unsigned slept = 0; slept < 2; slept++) {
+		begin();
+		weight_of[1] = weight_of[2] = 100;
+		alone = ready(1, 1, 5);
+		if (slept) {
+			ready(2, 2, 5);
+			turns(10, TURN_NS, false);
+			while (enter()->object.n != 2)
+				task_queue(leave(TURN_NS));
+			task_idle(leave(TURN_NS));
+		}
+		assert_int_equal(enter()->object.n, 1);
+		for (uint32_t tick = 0; tick < 6000; tick++)
+			task_used(TURN_NS);
+		if (slept)
+			task_queue(task_find((object_t){2}));
+		else
+			ready(2, 2, 5);
+		cpu_this()->running = NULL;
+		task_queue(alone);
+		for (uint32_t i = 0; i < 3; i++) {
+			task = enter();
+			if (task->object.n == 1)
+				break;
+			task_queue(leave(TURN_NS));
+			assert_true(i < 2);
+		}
+		assert_int_equal(task->object.n, 1);
+	}
+}
+
+/* Weighed so from now on, everywhere. */
+static void weigh(uint64_t bank, uint32_t weight)
+{
+	weight_of[bank] = weight;
+	task_bank_weighs(bank, weight);
+	for (uint32_t i = 0; i < TASKS; i++)
+		tasks[i].weighed = 0;
+}
+
+/* Some banks that have 500 of 1000 together, of which the one whose turn it is always takes all the
+ * weight, have no more than that beside one that has 500 for itself. */
+static void test_weight_moved(void **state)
+{
+	(void)state;
+	for (uint32_t count = 1; count < 7; count++) {
+		const uint32_t most = 500 - (count - 1);
+		uint32_t last = 2;
+
+		begin();
+		weight_of[1] = 500;
+		for (uint32_t bank = 2; bank < 2 + count; bank++) {
+			weight_of[bank] = bank == 2 ? most : 1;
+			ready(bank, bank, 5);
+		}
+		ready(1, 1, 5);
+		for (uint32_t i = 0; i < 20000; i++) {
+			struct task *task = enter();
+			uint32_t bank = (uint32_t)payer[task->object.n];
+
+			if (bank != 1 && bank != last) {
+				leave(4000);
+				weigh(last, 1);
+				weigh(bank, most);
+				last = bank;
+				assert_false(task_weigh(task, bank, most));
+				cpu_this()->running = task;
+				task_entered(task);
+			}
+			task_queue(leave(TURN_NS));
+		}
+		assert_in_range(part(1), 490, 510);
+	}
+}
+
+/* Who gets more weight does not wait for what he had at the lower one. */
+static void test_weight_raised(void **state)
+{
+	static const uint32_t from[] = {100, 1, 1}, to[] = {100000, 1000, 100000};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct task *task;
+		uint32_t before = 0;
+
+		begin();
+		weight_of[1] = from[i];
+		ready(1, 1, 5);
+		assert_int_equal(enter()->object.n, 1);
+		task_queue(leave(TURN_NS));
+		for (uint32_t bank = 2; bank < BANKS; bank++) {
+			weight_of[bank] = to[i];
+			ready(bank, bank, 5);
+		}
+		turns(3 * BANKS, TURN_NS, false);
+		weigh(1, to[i]);
+		while ((task = enter())->object.n != 1) {
+			task_queue(leave(TURN_NS));
+			assert_true(++before < 3);
+		}
+		leave(TURN_NS);
+	}
+}
+
+/* The time that the processor idles is not of who ran before. */
+static void test_idle(void **state)
+{
+	struct task *task;
+
+	(void)state;
+	begin();
+	weight_of[1] = weight_of[2] = 100;
+	ready(1, 1, 5);
+	ready(2, 2, 5);
+	turns(10, TURN_NS, false);
+	task = enter();
+	task_queue(leave(TURN_NS));
+	task_idles();
+	for (unsigned i = 0; i < 100; i++)
+		task_used(TURN_NS);
+	for (unsigned i = 0; i < 3; i++) {
+		struct task *next = enter();
+
+		task_queue(leave(TURN_NS));
+		if (next == task)
+			return;
+	}
+	fail_msg("it waits for the time in which nobody ran");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_weights),	  cmocka_unit_test(test_extremes),
-		cmocka_unit_test(test_in_turn),	  cmocka_unit_test(test_sleepers),
-		cmocka_unit_test(test_made_anew), cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_changes),	  cmocka_unit_test(test_kernel_time),
-		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_weights),	     cmocka_unit_test(test_extremes),
+		cmocka_unit_test(test_in_turn),	     cmocka_unit_test(test_sleepers),
+		cmocka_unit_test(test_made_anew),    cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_changes),	     cmocka_unit_test(test_kernel_time),
+		cmocka_unit_test(test_model),	     cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_weight_moved), cmocka_unit_test(test_weight_raised),
+		cmocka_unit_test(test_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -401,10 +401,66 @@ static void test_damaged_tree(void **state)
 	assert_int_equal(object_resolve(&space, &segment, OBJECT_NONE, 0, NULL), STATUS_CORRUPT);
 }
 
+/* What was lent, and has been taken back, does not end with who had it, though it goes on holding
+ * something of it. */
+static void test_lent_owned(void **state)
+{
+	(void)state;
+	for (unsigned how = 0; how < 6; how++) {
+		struct disk_capability bank, revoker, machine, kept, hangs, plain;
+		struct disk_machine *data;
+		struct disk_object segment;
+		page_t page;
+
+		space = fake_space_formatted(PAGES);
+		bank = bank_make(root, 200, 200);
+		revoker = bank_make(root, 5, 5);
+		machine = make(of(&bank), &requests[2]);
+		kept = make(root, &requests[0]);
+		hangs = plain = kept;
+		/* In two it may destroy it for ever, though in one not by all that it holds. */
+		plain.rights = RIGHT_READ | (how == 3 ? RIGHT_DESTROY : 0);
+		fake_begin();
+		assert_int_equal(capability_derive_prepare(&space, &hangs, &revoker), STATUS_OK);
+		capability_derive(&space, &hangs);
+		assert_int_equal(machine_prepare(&space, of(&machine), &data), STATUS_OK);
+		assert_int_equal(object_read(&space, of(&kept), &segment), STATUS_OK);
+		page = (page_t){segment.first_page};
+		assert_int_equal(
+			attachment_add(data, &segment, &hangs, RUN(0, 1, RIGHT_READ, true)),
+			STATUS_OK);
+		if (how)
+			assert_int_equal(attachment_add(data, &segment, &plain,
+							RUN(1, 1, RIGHT_READ, false)),
+					 STATUS_OK);
+		if (how == 0)
+			assert_int_equal(
+				attachment_change(data, CHANGE(page, 1, RIGHT_READ, &plain)),
+				STATUS_OK);
+		if (how == 4)
+			assert_int_equal(
+				attachment_add(data, &segment, &kept, RUN(2, 1, RIGHT_READ, false)),
+				STATUS_OK);
+		if (how == 1 || how == 5)
+			assert_int_equal(attachment_remove(data, page), STATUS_OK);
+		/* An older system has passed it to whatever was left. */
+		if (how == 5)
+			data->attachments[1].flags |= ATTACHMENT_OWNED;
+		destroy(of(&revoker)); /* what was lent is taken back */
+		fake_reclaim(&space);
+		assert_int_equal(machine_prepare(&space, of(&machine), &data), STATUS_OK);
+		assert_int_equal(machine_attachments_prune(&space, data), STATUS_OK);
+		assert_true(lives(&kept));
+		destroy(of(&machine));
+		assert_int_equal(lives(&kept), how != 3 && how != 4);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_end_at_once, begin),
+		cmocka_unit_test(test_lent_owned),
 		cmocka_unit_test_setup(test_end_failures, begin),
 		cmocka_unit_test_setup(test_end_order, begin),
 		cmocka_unit_test_setup(test_end_miscounted, begin),

@@ -130,6 +130,11 @@ static void test_weigh(void **state)
 	assert_int_equal(weigh(of(&outer), 200), STATUS_OK);
 	has(of(&outer), &outer, 200);
 	assert_int_equal(account_at(root)->weight_given, 250);
+	/* What is left to both of them is told. */
+	assert_int_equal(space.weighed[(space.weights - 2) % SPACE_WEIGHED].version, 0);
+	assert_int_equal(space.weighed[(space.weights - 2) % SPACE_WEIGHED].own, SHARE_FIRST);
+	assert_int_equal(space.weighed[(space.weights - 1) % SPACE_WEIGHED].version, outer.version);
+	assert_int_equal(space.weighed[(space.weights - 1) % SPACE_WEIGHED].own, 200);
 	/* What is given to those below, and some of its own, stays. */
 	low = make(of(&outer), &(struct object_request){.type = OBJECT_BANK, .weight = 150});
 	assert_int_equal(weigh(of(&outer), 150), STATUS_ALLOWANCE);
