@@ -197,10 +197,13 @@ struct disk_object {
 		} port;
 		struct {
 			uint64_t root;	/* of its B+tree; 0: empty */
-			uint64_t place; /* object of the directory that names it; 0: none */
+			uint32_t place; /* object of the directory that names it; 0: none */
+			uint32_t pages; /* of its B+tree; 0: none, or they are not counted */
 		} directory;
 		struct {
 			uint64_t root; /* of its B+tree; 0: empty */
+			uint32_t reserved;
+			uint32_t pages; /* of its B+tree */
 		} view;
 		struct {
 			uint64_t limit;	  /* pages */
@@ -267,7 +270,8 @@ struct disk_account {
 #define SYSTEM_VERSION_BANKS   3u /* with accounts and banks below the first one, */
 #define SYSTEM_VERSION_WEIGHTS 4u /* with weights, which the end of a bank gives back, */
 #define SYSTEM_VERSION_PLACE   4u /* and attachments in windows, */
-#define SYSTEM_VERSION_VIEWS   5u /* with views, and foreign machines */
+#define SYSTEM_VERSION_VIEWS   5u /* with views, and foreign machines, */
+#define SYSTEM_VERSION_PAGES   5u /* and directories that pay for the pages of their trees */
 
 struct disk_system {
 	uint64_t magic;

@@ -113,7 +113,8 @@ static enum status fault_map(struct task *task, const struct place *place, bool 
 	frame_t frame;
 
 	if (write) {
-		flags |= ARCH_MAP_WRITE;
+		/* Whatever a page of the store says: never both. */
+		flags = ARCH_MAP_WRITE;
 		status = store_page_write(kernel.space.store, place->page, &frame);
 	} else {
 		status = store_page_read_zeros(kernel.space.store, place->page, &frame);

@@ -24,16 +24,17 @@
  * task, and a machine that needs more takes the tables of others. */
 #define KERNEL_USES_TASK 8u
 /* And at most of one root: what was noted longest ago is withdrawn for one more.  Of one range it
- * has so many at most, for so many places; so who shows a page at many costs itself only. */
+ * has so many at most, for so many places; so one that shows a page at many costs itself only. */
 #define KERNEL_USES_ROOT   128u
-#define KERNEL_USES_PLACES 32u
+#define KERNEL_USES_OWN	   32u /* but so many when there are no more: others have tables, too */
+#define KERNEL_USES_PLACES 16u
 /* Runs within a page that one call copies before others have their turn. */
 #define KERNEL_COPY_PIECES 8u
 /* Places from which one page, machines from which all of one range, is withdrawn one by one; where
  * there are more, all tables are given up.  A look for a page is four reads of memory.  Of ranges a
  * machine's end withdraws up to 24, so there are fewer looks for each. */
 #define KERNEL_USERS_PAGE  512u
-#define KERNEL_USERS_RANGE 64u
+#define KERNEL_USERS_RANGE 256u
 /* Roots that are given up, or looked through for what is seen through a view, one by one. */
 #define KERNEL_ROOTS_RANGE 32u
 /* And of which it is asked whether they have touched a page: for one frame that is wanted, many

@@ -180,6 +180,8 @@ static bool use_is_view(const struct use *use)
  * is in *over, or null. */
 static struct use *use_find(struct task *task, const struct use *wanted, struct use **over)
 {
+	/* Where there is none to be had, who has many gives one of his own. */
+	uint32_t most = mapping.free.first ? KERNEL_USES_ROOT : KERNEL_USES_OWN;
 	uint32_t uses = 0, places = 0;
 
 	*over = NULL;
@@ -194,8 +196,7 @@ static struct use *use_find(struct task *task, const struct use *wanted, struct 
 		}
 		/* A view stays known as long as something may be seen through it. */
 		if ((same && ++places >= KERNEL_USES_PLACES) ||
-		    (++uses >= KERNEL_USES_ROOT && places < KERNEL_USES_PLACES &&
-		     !use_is_view(use)))
+		    (++uses >= most && places < KERNEL_USES_PLACES && !use_is_view(use)))
 			*over = use;
 	}
 	return NULL;
@@ -493,6 +494,19 @@ void mapping_withdraw_range(const struct mapping_range *range)
 			return;
 		}
 		roots += !use_withdraw(use, &looks);
+	}
+}
+
+void mapping_withdraw_view_end(object_t view, uint64_t version)
+{
+	struct use *use;
+
+	for (uint32_t i = 0; (use = *ring_find(view.n, 0)); i++) {
+		if (i == KERNEL_ROOTS_RANGE) {
+			mapping_withdraw_bank(version);
+			return;
+		}
+		mapping_root_destroy(use->task);
 	}
 }
 

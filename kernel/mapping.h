@@ -55,6 +55,8 @@ void mapping_withdraw_range(const struct mapping_range *range);
 /* All of a range that may have been mapped through the view, which has this version, from every
  * machine that looks through it. */
 void mapping_withdraw_view(object_t view, uint64_t version, const struct mapping_range *range);
+/* All that was mapped through the view, which has ended, or ends with others from now on. */
+void mapping_withdraw_view_end(object_t view, uint64_t version);
 /* All that was mapped of what ends with the bank of this version, or through the view, from every
  * machine.  Constant time; a root that has something of another with the same bit goes, too. */
 void mapping_withdraw_bank(uint64_t version);

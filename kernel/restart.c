@@ -372,7 +372,8 @@ static void restart_registers(struct disk_machine *machine)
 /* Whoever may get hold of any machine may have put something into this one meanwhile. */
 static bool machine_is_untouched(const struct disk_machine *machine)
 {
-	bool untouched = machine->state == MACHINE_STOPPED;
+	bool untouched =
+		machine->state == MACHINE_STOPPED && !machine->view.version && !machine->foreign;
 
 	for (unsigned i = 0; i < MACHINE_ATTACHMENTS; i++)
 		untouched &= !machine->attachments[i].segment.version;

@@ -121,7 +121,7 @@ static enum status bank_op_adopt(struct service *service)
 	if (status == STATUS_OK && record.type == OBJECT_SEGMENT)
 		segment_withdraw(&record);
 	if (status == STATUS_OK && record.type == OBJECT_VIEW)
-		mapping_withdraw_bank(record.version);
+		mapping_withdraw_view_end((object_t){adopted->object}, record.version);
 	return service_create_wait(status);
 }
 

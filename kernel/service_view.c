@@ -152,10 +152,10 @@ static enum status copy_piece(struct piece *from, struct piece *to, uint64_t mos
 {
 	const void *source;
 	void *target;
-	enum status status = space_write(&kernel.space, to->page, &target);
+	enum status status = space_read_zeros(&kernel.space, from->page, &source);
 
 	if (status == STATUS_OK)
-		status = space_read_zeros(&kernel.space, from->page, &source);
+		status = space_write(&kernel.space, to->page, &target);
 	if (status != STATUS_OK)
 		return status;
 	if (most > from->most)
@@ -247,11 +247,9 @@ static enum status view_request(const struct service *service, struct object_req
 	return STATUS_OK;
 }
 
-/* Whoever looks through it has its version among the banks with which it ends. */
 static void view_after_end(object_t object, const struct disk_object *record)
 {
-	(void)object;
-	mapping_withdraw_bank(record->version);
+	mapping_withdraw_view_end(object, record->version);
 }
 
 const struct service_type view_service = {

@@ -285,31 +285,6 @@ bool bank_credit(struct space *space, object_t bank, uint64_t pages, uint64_t ad
 	return objects && !record->allowance.objects && record->flags & OBJECT_WAITS;
 }
 
-enum status bank_resize_prepare(struct space *space, const struct disk_object *record,
-				uint64_t size)
-{
-	uint64_t old = object_charge(record->type, record->size);
-	uint64_t charge = object_charge(record->type, size);
-	object_t bank = {record->bank};
-
-	if (charge > old)
-		return bank_charge_prepare(space, bank, charge - old, 0);
-	return charge < old ? bank_credit_prepare(space, bank, 0) : STATUS_OK;
-}
-
-void bank_resize(struct space *space, struct disk_object *record, uint64_t size)
-{
-	uint64_t old = object_charge(record->type, record->size);
-	uint64_t charge = object_charge(record->type, size);
-	object_t bank = {record->bank};
-
-	record->size = size;
-	if (charge > old)
-		bank_charge(space, bank, charge - old, 0, 0);
-	else if (charge < old)
-		bank_credit(space, bank, old - charge, 0, 0);
-}
-
 /* ---- lists ---------------------------------------------------------------------------- */
 
 static uint32_t *list_head(struct disk_account *bank, enum object_type type)

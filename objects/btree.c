@@ -217,6 +217,19 @@ enum status btree_next(struct space *space, uint64_t root, struct btree_key afte
 	return STATUS_OK;
 }
 
+enum status btree_count(struct space *space, uint64_t root, uint32_t *pages)
+{
+	const struct disk_tree_page *node;
+	enum status status = STATUS_OK;
+
+	*pages = 0;
+	if (root)
+		status = btree_load(space, TREE_READ, root, TREE_LEVEL_ANY, &node);
+	if (root && status == STATUS_OK && node->level < 2)
+		*pages = node->level ? 1u + node->count : 1;
+	return status;
+}
+
 /* ---- preparing ----------------------------------------------------------------------- */
 
 /* Pages from `first` to `last` (levels, upwards) of the path become writable. */
@@ -288,8 +301,10 @@ static void btree_change_done(struct space *space)
 	ASSERT(space->tree_changes > 0);
 	space->tree_changes--;
 	/* No other is outstanding: what was held ready for it can be used anew. */
-	if (!space->tree_changes)
+	if (!space->tree_changes) {
 		space->tree_spares = 0;
+		space->tree_gives = false;
+	}
 }
 
 enum status btree_insert_prepare(struct space *space, uint64_t root, struct btree_key key)
@@ -360,6 +375,7 @@ enum status btree_remove_prepare(struct space *space, uint64_t root, struct btre
 		return btree_change_prepared(space, status);
 	/* Pages are given back: an emptied one, a root with a single child left. */
 	if (path.step[0].node->count <= before + 1) {
+		space->tree_gives = true;
 		status = btree_neighbours_prepare(space, &path);
 		if (status == STATUS_OK && before)
 			status = btree_pool_prepare(space, path.height + 1 + before);

@@ -95,6 +95,7 @@ uint64_t btree_pool_take(struct space *space, struct disk_tree_page **node)
 	}
 	if (space->tree_spares)
 		space->tree_spares--;
+	space->tree_pages++;
 	ASSERT(btree_page_valid(page));
 	return page;
 }
@@ -106,6 +107,7 @@ void btree_pool_give(struct space *space, uint64_t page)
 
 	ASSERT(btree_page_valid(page));
 	ASSERT(node->magic == TREE_MAGIC); /* given back once */
+	space->tree_pages--;
 	memset(node, 0, sizeof(*node));
 	node->magic = TREE_FREE_MAGIC;
 	node->next = system->tree_free;

@@ -96,6 +96,23 @@ void capability_derive(struct space *space, const struct disk_capability *capabi
 		bank->flags |= OBJECT_RECEIVES;
 }
 
+uint16_t capability_rights(const struct disk_capability *capability)
+{
+	bool lists = capability->type == OBJECT_DIRECTORY && capability->rights & RIGHT_READ;
+
+	return capability->rights | (lists ? RIGHT_EXECUTE : 0);
+}
+
+void capability_reduce(struct disk_capability *capability, uint16_t rights)
+{
+	uint16_t left = capability->rights & rights;
+
+	/* What is in another right is told only without that. */
+	if (!(left & RIGHT_READ) || capability->type != OBJECT_DIRECTORY)
+		left |= capability_rights(capability) & rights;
+	capability->rights = left;
+}
+
 enum status object_resolve(struct space *space, const struct disk_capability *capability,
 			   enum object_type type, uint16_t rights, struct disk_object *record)
 {
@@ -121,7 +138,7 @@ enum status object_resolve(struct space *space, const struct disk_capability *ca
 		return status;
 	if (type != OBJECT_NONE && capability->type != type)
 		return STATUS_WRONG_TYPE;
-	if ((capability->rights & rights) != rights)
+	if ((capability_rights(capability) & rights) != rights)
 		return STATUS_NO_RIGHT;
 	if (record)
 		*record = found;

@@ -3,7 +3,9 @@
  * directory.c - names to capabilities, in byte order of the names.
  *
  * A directory is a record: `size` entries in the B+tree at `root`, name to
- * struct disk_capability.  It is charged for its entries.
+ * struct disk_capability.  Its bank pays for the tree's `pages`.  What an older system
+ * made has not counted them, and pays a page for 16 entries; it is counted with the
+ * next change when its tree has two levels at most, or none.
  *
  * Places.  A directory D that has a name has one, and `place` of its record is
  * the directory in which that name is.  Whatever gives or takes the name of
@@ -17,17 +19,26 @@
 #include "objects/objects_priv.h"
 #include <string.h>
 
+#define DIRECTORY_PAGES_MAX (USER_ARENA_PAGE - TREE_ARENA_PAGE)
+
+/* Of a new one, which has no entries. */
 static uint64_t directory_charge(uint64_t entries)
 {
-	return 1 + entries / 16;
+	(void)entries;
+	return 1;
+}
+
+static uint64_t directory_pays(const struct disk_object *record)
+{
+	return 1 + (record->directory.pages ? record->directory.pages : record->size / 16);
 }
 
 static bool directory_valid(const struct disk_object *record)
 {
-	if (record->directory.place >= OBJECT_MAX)
+	if (record->directory.place >= OBJECT_MAX || record->directory.pages > DIRECTORY_PAGES_MAX)
 		return false;
 	return record->directory.root ? record->size && btree_page_valid(record->directory.root)
-				      : !record->size;
+				      : !record->size && !record->directory.pages;
 }
 
 static enum status directory_check(const struct object_request *request)
@@ -45,6 +56,7 @@ const struct type_descriptor directory_type = {
 	.arena = RANGE_NONE,
 	.rights = RIGHT_READ | RIGHT_WRITE | RIGHT_DESTROY,
 	.charge = directory_charge,
+	.pays = directory_pays,
 	.valid = directory_valid,
 	.starts_empty = true,
 	.check = directory_check,
@@ -68,48 +80,136 @@ static struct btree_key name_key(const char *name, size_t length)
 	return (struct btree_key){name, length};
 }
 
-static uint64_t charge_of_next(uint64_t entries)
+void directory_narrow(const struct disk_capability *through, struct disk_capability *found)
 {
-	return directory_charge(entries + 1) - directory_charge(entries);
+	uint16_t rights = RIGHT_READ | RIGHT_EXECUTE;
+
+	ASSERT(through->type == OBJECT_DIRECTORY);
+	if (through->rights & RIGHT_WRITE)
+		return;
+	if (found->type == OBJECT_DIRECTORY)
+		rights = capability_rights(through) & (RIGHT_READ | RIGHT_EXECUTE);
+	capability_reduce(found, rights);
 }
 
-/* Prepares the directory, and its bank, for one entry more or less. */
-static enum status directory_more_prepare(struct space *space, object_t directory,
-					  struct disk_object **record)
-{
-	enum status status = object_prepare_typed(space, directory, OBJECT_DIRECTORY, record);
+/* ---- what its bank pays ------------------------------------------------------------- */
 
-	if (status == STATUS_OK && charge_of_next((*record)->size))
-		status = bank_charge_prepare(space, (object_t){(*record)->bank},
-					     charge_of_next((*record)->size), 0);
+/* A directory of which the tree is to change. */
+struct change {
+	struct disk_object *record;
+	struct disk_system *system; /* of a version before there were counts; null: it is not */
+	uint32_t pages;		    /* of its tree, before */
+	bool counted;		    /* they are known: these are what its bank is to pay for */
+	uint32_t taken;		    /* at most, by the tree */
+	uint64_t extra;		    /* the bank must have this */
+};
+
+/* Prepares the record, and finds out how many pages there are. */
+static enum status change_prepare(struct space *space, object_t directory, struct change *change)
+{
+	const struct disk_system *system;
+	struct disk_object *record;
+	enum status status = object_prepare_typed(space, directory, OBJECT_DIRECTORY, &record);
+
+	*change = (struct change){.taken = 0};
+	if (status == STATUS_OK)
+		status = system_read(space, &system);
+	if (status != STATUS_OK)
+		return status;
+	change->record = record;
+	change->pages = record->directory.pages;
+	change->counted = change->pages || !record->directory.root;
+	if (!change->counted)
+		status = btree_count(space, record->directory.root, &change->pages);
+	/* Without a map of ranges it is not only the number of the version that is older. */
+	change->counted =
+		(change->counted || change->pages) && system->version >= SYSTEM_VERSION_MAP;
+	if (status == STATUS_OK && change->counted && system->version < SYSTEM_VERSION_PAGES)
+		status = system_prepare(space, &change->system);
 	return status;
 }
 
-static enum status directory_less_prepare(struct space *space, object_t directory,
-					  struct disk_object **record)
+/* What is to be paid with so many entries, and so many pages more. */
+static uint64_t change_pays(const struct change *change, uint64_t entries, uint32_t more)
 {
-	enum status status = object_prepare_typed(space, directory, OBJECT_DIRECTORY, record);
+	return 1 + (change->counted ? (uint64_t)change->pages + more : entries / 16);
+}
 
-	if (status == STATUS_OK && charge_of_next((*record)->size - 1))
-		status = bank_credit_prepare(space, (object_t){(*record)->bank}, 0);
+/* Who was not counted until now may have to pay more then. */
+static bool change_counts_for_more(const struct change *change)
+{
+	return change->counted && !change->record->directory.pages &&
+	       change_pays(change, 0, 0) > directory_pays(change->record);
+}
+
+/* Prepares the tree for a name, the first change of this operation, and the bank. */
+static enum status change_insert_prepare(struct space *space, struct change *change,
+					 struct btree_key name, bool more)
+{
+	struct disk_object *record = change->record;
+	uint64_t pays = directory_pays(record), entries = record->size + more, most;
+	uint32_t spares;
+	enum status status;
+
+	space_operation_note(space);
+	spares = space->tree_spares;
+	status = btree_insert_prepare(space, record->directory.root, name);
+	if (status != STATUS_OK)
+		return status;
+	change->taken = space->tree_spares - spares;
+	if (change->taken > DIRECTORY_PAGES_MAX - change->pages)
+		return STATUS_CORRUPT; /* more than there can be */
+	if (!more && change_counts_for_more(change))
+		change->counted = false;
+	most = change_pays(change, entries, change->taken);
+	change->extra = most > pays ? most - pays : 0;
+	if (change->extra)
+		return bank_charge_prepare(space, (object_t){record->bank}, change->extra, 0);
+	return change_pays(change, entries, 0) < pays
+		       ? bank_credit_prepare(space, (object_t){record->bank}, 0)
+		       : STATUS_OK;
+}
+
+/* The same without a name.  Nobody is asked for more to take one away. */
+static enum status change_remove_prepare(struct space *space, struct change *change,
+					 struct btree_key name)
+{
+	struct disk_object *record = change->record;
+	enum status status = btree_remove_prepare(space, record->directory.root, name);
+
+	if (!change->extra && change_counts_for_more(change))
+		change->counted = false;
+	if (status == STATUS_OK && (space->tree_gives || change_pays(change, record->size - 1, 0) <
+								 directory_pays(record)))
+		status = bank_credit_prepare(space, (object_t){record->bank}, 0);
 	return status;
 }
 
-static void directory_more(struct space *space, struct disk_object *record)
+/* COMMIT: the directory has `more` entries, and its tree so many pages since
+ * space->tree_pages was `before`. */
+static void change_commit(struct space *space, const struct change *change, uint64_t before,
+			  int64_t more)
 {
-	ASSERT(record->type == OBJECT_DIRECTORY && record->version);
-	if (charge_of_next(record->size))
-		bank_charge(space, (object_t){record->bank}, charge_of_next(record->size), 0, 0);
-	record->size++;
-}
+	struct disk_object *record = change->record;
+	int64_t pages = (int64_t)change->pages + (int64_t)(space->tree_pages - before);
+	uint64_t pays = directory_pays(record), now;
 
-static void directory_less(struct space *space, struct disk_object *record)
-{
 	ASSERT(record->type == OBJECT_DIRECTORY && record->version);
-	ASSERT(record->size); /* something was found in it */
-	record->size--;
-	if (charge_of_next(record->size))
-		bank_credit(space, (object_t){record->bank}, charge_of_next(record->size), 0, 0);
+	ASSERT(more >= 0 || record->size); /* something was found in it */
+	/* What damage has made of the counts ends with the last entry, and does not run below
+	 * what there must be. */
+	record->size = record->directory.root ? record->size + (uint64_t)more : 0;
+	if (!record->directory.root)
+		record->directory.pages = 0;
+	else if (change->counted)
+		record->directory.pages = pages > 0 ? (uint32_t)pages : 1;
+	if (change->counted && change->system)
+		change->system->version = SYSTEM_VERSION;
+	now = directory_pays(record);
+	if (now > pays)
+		bank_charge(space, (object_t){record->bank}, now - pays, 0, 0);
+	else if (now < pays)
+		bank_credit(space, (object_t){record->bank}, pays - now, 0, 0);
 }
 
 /* ---- places ---------------------------------------------------------------------- */
@@ -238,8 +338,9 @@ enum status entry_link(struct space *space, object_t directory, const char *name
 		       const struct disk_capability *capability, bool replace)
 {
 	struct disk_capability old;
-	struct disk_object *record;
 	struct placing placing;
+	struct change change;
+	uint64_t before;
 	enum status status = entry_lookup(space, directory, name, length, &old);
 	bool exists = status == STATUS_OK;
 
@@ -250,44 +351,43 @@ enum status entry_link(struct space *space, object_t directory, const char *name
 	status = placing_prepare(space, &placing, directory, exists ? &old : NULL, capability,
 				 false);
 	if (status == STATUS_OK)
-		status = exists ? object_prepare(space, directory, &record)
-				: directory_more_prepare(space, directory, &record);
+		status = change_prepare(space, directory, &change);
 	if (status == STATUS_OK)
-		status =
-			btree_insert_prepare(space, record->directory.root, name_key(name, length));
+		status = change_insert_prepare(space, &change, name_key(name, length), !exists);
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
-	btree_insert(space, &record->directory.root, name_key(name, length), capability,
+	before = space->tree_pages;
+	btree_insert(space, &change.record->directory.root, name_key(name, length), capability,
 		     sizeof(*capability));
 	placing_commit(space, &placing, directory);
-	if (!exists)
-		directory_more(space, record);
+	change_commit(space, &change, before, !exists);
 	return STATUS_OK;
 }
 
 enum status entry_unlink(struct space *space, object_t directory, const char *name, size_t length)
 {
 	struct disk_capability old;
-	struct disk_object *record;
 	struct placing placing;
+	struct change change;
+	uint64_t before;
 	enum status status = entry_lookup(space, directory, name, length, &old);
 
 	if (status == STATUS_OK)
 		status = placing_prepare(space, &placing, directory, &old, NULL, false);
 	if (status == STATUS_OK)
-		status = directory_less_prepare(space, directory, &record);
+		status = change_prepare(space, directory, &change);
 	if (status == STATUS_OK)
-		status =
-			btree_remove_prepare(space, record->directory.root, name_key(name, length));
+		status = change_remove_prepare(space, &change, name_key(name, length));
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
-	btree_remove(space, &record->directory.root, name_key(name, length));
+	before = space->tree_pages;
+	btree_remove(space, &change.record->directory.root, name_key(name, length));
 	placing_commit(space, &placing, directory);
-	directory_less(space, record);
+	change_commit(space, &change, before, -1);
 	return STATUS_OK;
 }
 
@@ -296,9 +396,10 @@ enum status entry_rename(struct space *space, object_t from, const char *old_nam
 			 bool replace)
 {
 	struct disk_capability moved, replaced;
-	struct disk_object *source, *target;
+	struct change source, target;
 	struct placing placing;
 	bool same = from.n == to.n, exists;
+	uint64_t before;
 	enum status status = entry_lookup(space, from, old_name, old_length, &moved);
 
 	if (status != STATUS_OK)
@@ -312,30 +413,32 @@ enum status entry_rename(struct space *space, object_t from, const char *old_nam
 	if (exists && !replace)
 		return STATUS_EXISTS;
 	status = placing_prepare(space, &placing, to, exists ? &replaced : NULL, &moved, true);
-	/* Within one directory the count changes only if an entry is replaced. */
 	if (status == STATUS_OK)
-		status = directory_less_prepare(space, from, &source);
+		status = change_prepare(space, to, &target);
+	if (status == STATUS_OK && !same)
+		status = change_prepare(space, from, &source);
+	/* In this order, in which it is known what the tree takes. */
 	if (status == STATUS_OK)
-		status = exists || same ? object_prepare(space, to, &target)
-					: directory_more_prepare(space, to, &target);
+		status = change_insert_prepare(space, &target, name_key(new_name, new_length),
+					       !same && !exists);
 	if (status == STATUS_OK)
-		status = btree_remove_prepare(space, source->directory.root,
-					      name_key(old_name, old_length));
-	if (status == STATUS_OK)
-		status = btree_insert_prepare(space, target->directory.root,
-					      name_key(new_name, new_length));
+		status = change_remove_prepare(space, same ? &target : &source,
+					       name_key(old_name, old_length));
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
-	btree_remove(space, &source->directory.root, name_key(old_name, old_length));
-	btree_insert(space, &target->directory.root, name_key(new_name, new_length), &moved,
+	before = space->tree_pages;
+	btree_insert(space, &target.record->directory.root, name_key(new_name, new_length), &moved,
 		     sizeof(moved));
+	if (!same) {
+		change_commit(space, &target, before, !exists);
+		before = space->tree_pages;
+	}
+	btree_remove(space, same ? &target.record->directory.root : &source.record->directory.root,
+		     name_key(old_name, old_length));
+	change_commit(space, same ? &target : &source, before, same && !exists ? 0 : -1);
 	placing_commit(space, &placing, to);
-	if (!same || exists)
-		directory_less(space, source);
-	if (!same && !exists)
-		directory_more(space, target);
 	return STATUS_OK;
 }
 
@@ -378,7 +481,9 @@ enum status entry_create(struct space *space, object_t directory, const char *na
 {
 	struct creation creation = {.request = request, .type = type_find(request->type)};
 	struct disk_capability old;
-	struct disk_object *record, bank;
+	struct disk_object bank;
+	struct change change;
+	uint64_t before;
 	enum status status =
 		request->type == OBJECT_SEGMENT ? object_request_check(request) : STATUS_INVALID;
 
@@ -386,28 +491,28 @@ enum status entry_create(struct space *space, object_t directory, const char *na
 		status = entry_lookup(space, directory, name, length, &old);
 	if (status != STATUS_NOT_FOUND)
 		return status == STATUS_OK ? STATUS_EXISTS : status;
-	status = directory_more_prepare(space, directory, &record);
+	status = change_prepare(space, directory, &change);
 	if (status == STATUS_OK)
-		status =
-			btree_insert_prepare(space, record->directory.root, name_key(name, length));
+		status = change_insert_prepare(space, &change, name_key(name, length), true);
 	if (status != STATUS_OK)
 		return status;
-	creation.bank = (object_t){record->bank};
+	creation.bank = (object_t){change.record->bank};
 	status = creation_prepare(space, &creation);
 	/* It pays for both. */
 	if (status == STATUS_OK)
 		status = object_read_typed(space, creation.bank, OBJECT_BANK, &bank);
 	if (status == STATUS_OK &&
-	    bank.allowance.limit - bank.size < creation.charge + charge_of_next(record->size))
+	    bank.allowance.limit - bank.size < creation.charge + change.extra)
 		status = STATUS_ALLOWANCE;
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
 	creation_commit(space, &creation, capability);
-	btree_insert(space, &record->directory.root, name_key(name, length), capability,
+	before = space->tree_pages;
+	btree_insert(space, &change.record->directory.root, name_key(name, length), capability,
 		     sizeof(*capability));
-	directory_more(space, record);
+	change_commit(space, &change, before, 1);
 	return STATUS_OK;
 }
 

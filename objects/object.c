@@ -147,6 +147,10 @@ uint64_t object_charge(enum object_type type, uint64_t size)
 
 uint64_t record_charge(const struct disk_object *record)
 {
+	const struct type_descriptor *type = type_find(record->type);
+
+	if (type && type->pays)
+		return type->pays(record);
 	return object_charge(record->type,
 			     record->type == OBJECT_BANK ? record->allowance.limit : record->size);
 }

@@ -73,7 +73,11 @@ struct space {
 	uint64_t operation;
 	uint32_t tree_changes;
 	uint32_t tree_spares;
+	bool tree_gives; /* one of these changes may give pages back */
 	uint32_t log_bytes;
+
+	uint64_t tree_pages; /* taken by trees less those given back, since whenever */
+	uint64_t reads;	     /* pages asked for, since whenever */
 };
 
 /* A page's data for reading (ABSENT if it does not exist) or for writing. */
@@ -117,6 +121,11 @@ enum status object_capability(struct space *space, object_t object, uint16_t rig
 
 /* All rights that make sense for a type that programs can create. */
 uint16_t object_rights(enum object_type type);
+
+/* The rights that are in it: READ of a directory has EXECUTE in it. */
+uint16_t capability_rights(const struct disk_capability *capability);
+/* It keeps of them no more than these. */
+void capability_reduce(struct disk_capability *capability, uint16_t rights);
 
 /* Is the capability alive, of this type (OBJECT_NONE: any) and with all these
  * rights?  NO_CAPABILITY, DEAD, WRONG_TYPE, NO_RIGHT.  record may be null. */
@@ -197,9 +206,12 @@ enum status object_destroy_step(struct space *space, bool *more, struct ended *e
 
 /* Pages charged for an object of that type and size: segment max(1, its pages);
  * machine 2 (its page and message page, the table is charged by itself); port 1
- * and half its capacity; table 1 for 64 slots; directory 1 and 1 for each 16
- * entries; bank 1 and what it may pay for; log 17; others 0. */
+ * and half its capacity; table 1 for 64 slots; directory 1, as long as it is
+ * empty; bank 1 and what it may pay for; log 17; others 0. */
 uint64_t object_charge(enum object_type type, uint64_t size);
+/* What its bank pays for one that is there: for a bank all that it may pay for, for a directory
+ * the pages of its tree. */
+uint64_t record_charge(const struct disk_object *record);
 
 /* ---- bank.c -------------------------------------------------------------------- */
 
@@ -293,6 +305,9 @@ struct directory_entry {
 	struct disk_capability capability;
 };
 bool directory_name_valid(const char *name, size_t length);
+/* What a lookup gives: the entry as it was linked to who may write the directory; to others READ
+ * and EXECUTE of it at most, and of a directory what their own capability has. */
+void directory_narrow(const struct disk_capability *through, struct disk_capability *found);
 
 /* A directory has one name at most, and its record says in which directory: its
  * place.  So directories are trees, and none can be put below itself: that is LOOP.
@@ -390,7 +405,8 @@ static inline page_t attachment_page(const struct disk_attachment *attachment, p
 
 /* INVALID, NO_RIGHT, as attachment_add; none is owned (INVALID).  ATTACHED on overlap; but what
  * is in the way of a segment that has ended is taken out, one attachment a call: OK with *more,
- * and nothing else was done.  ALLOWANCE: its bank pays for each 16. */
+ * and nothing else was done.  ALLOWANCE: its bank must have what the tree of
+ * them may take. */
 enum status view_add(struct space *space, object_t view, const struct disk_object *segment,
 		     const struct disk_capability *capability, const struct attachment_run *run,
 		     bool *more);
@@ -444,6 +460,8 @@ enum status btree_find(struct space *space, uint64_t root, struct btree_key key,
 /* The first entry with key > `after` (length 0: the first). */
 enum status btree_next(struct space *space, uint64_t root, struct btree_key after, uint8_t *key,
 		       size_t *key_length, void *value, size_t value_length);
+/* How many pages a tree of one or two levels has; 0: it has none, or more levels. */
+enum status btree_count(struct space *space, uint64_t root, uint32_t *pages);
 /* Pages for any insertion of a key of that length, splits included / a removal. */
 enum status btree_insert_prepare(struct space *space, uint64_t root, struct btree_key key);
 void btree_insert(struct space *space, uint64_t *root, struct btree_key key, const void *value,

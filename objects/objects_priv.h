@@ -68,8 +68,6 @@ enum status object_prepare_typed(struct space *space, object_t object, enum obje
 /* Do range, size and words make sense together?  For living and dying records. */
 bool record_valid(const struct disk_object *record);
 
-/* What its bank pays for it: a bank for all that it may pay for. */
-uint64_t record_charge(const struct disk_object *record);
 /* A range that it has besides the one of its record; and the pages of both. */
 struct range record_second_range(const struct disk_object *record);
 uint64_t record_addresses(const struct disk_object *record);
@@ -187,12 +185,6 @@ enum status bank_unlist_prepare(struct space *space, const struct disk_system *s
 				object_t object, const struct disk_object *record);
 void bank_unlist(struct space *space, object_t object, const struct disk_object *record);
 
-/* An object that is charged by its size, of which this is the record, prepared, is to have another:
- * ALLOWANCE. */
-enum status bank_resize_prepare(struct space *space, const struct disk_object *record,
-				uint64_t size);
-void bank_resize(struct space *space, struct disk_object *record, uint64_t size);
-
 /* ---- weight.c ----------------------------------------------------------------- */
 
 /* Can the bank give so much to one that is made from it?  ALLOWANCE. */
@@ -295,7 +287,9 @@ struct type_descriptor {
 	uint64_t companion_size;
 	bool starts_empty;		   /* the size of a new one is 0, whatever is asked for */
 	uint64_t (*charge)(uint64_t size); /* pages */
-	uint64_t (*room)(uint64_t size);   /* pages of its range; null: its charge */
+	/* Of one that is there; null: as of a new one of its size. */
+	uint64_t (*pays)(const struct disk_object *record);
+	uint64_t (*room)(uint64_t size); /* pages of its range; null: its charge */
 	/* With a range that holds the size: do size and words make sense? */
 	bool (*valid)(const struct disk_object *record);
 

@@ -34,6 +34,7 @@ enum status space_read(struct space *space, page_t page, void **data)
 	frame_t frame;
 	enum status status;
 
+	space->reads++;
 	if (space->view)
 		return space_read_view(space, page, data);
 	status = store_page_read(space->store, page, &frame);
@@ -104,6 +105,7 @@ void space_operation_note(struct space *space)
 	space->operation = operation;
 	space->tree_changes = 0;
 	space->tree_spares = 0;
+	space->tree_gives = false;
 	space->log_bytes = 0;
 }
 

@@ -3,25 +3,31 @@
  * view.c - attachments that several machines share, in the order of their places.
  *
  * A view is a record: `size` attachments in the B+tree at `root`, each under the last page at
- * which it appears.  It is charged for them.  What holds one capability of a segment by a view
- * holds it wherever a machine looks through that; so the entry keeps all that the capability
- * ends with.
+ * which it appears.  Its bank pays for the tree's `pages`.  What holds one capability of a segment
+ * by a view holds it wherever a machine looks through that; so the entry keeps all that the
+ * capability ends with.
  */
 #include "objects/objects_priv.h"
 #include <string.h>
 
-#define ENTRIES_A_PAGE                                                                             \
-	16u /* so many are charged as a page of the tree: half of what fits, or less */
-
 static uint64_t view_charge(uint64_t attachments)
 {
-	return 1 + attachments / ENTRIES_A_PAGE;
+	(void)attachments; /* of a new one, which has none */
+	return 1;
+}
+
+static uint64_t view_pays(const struct disk_object *record)
+{
+	return 1 + (uint64_t)record->view.pages;
 }
 
 static bool view_valid(const struct disk_object *record)
 {
-	return record->view.root ? record->size && btree_page_valid(record->view.root)
-				 : !record->size;
+	return record->view.root
+		       ? record->size && record->view.pages &&
+				 record->view.pages <= USER_ARENA_PAGE - TREE_ARENA_PAGE &&
+				 btree_page_valid(record->view.root)
+		       : !record->size && !record->view.pages;
 }
 
 static enum status view_check(const struct object_request *request)
@@ -32,7 +38,8 @@ static enum status view_check(const struct object_request *request)
 
 /* ---- entries ----------------------------------------------------------------------- */
 
-#define KEY_BYTES 8u
+#define KEY_BYTES     8u
+#define ATTACH_RIGHTS (unsigned)(RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE)
 
 struct view_key {
 	uint8_t bytes[KEY_BYTES];
@@ -82,6 +89,9 @@ static bool entry_unpack(const struct view_key *key, const struct disk_view_atta
 
 	for (unsigned i = 0; i < KEY_BYTES; i++)
 		last = last << 8 | key->bytes[i];
+	if (entry->rights & ~ATTACH_RIGHTS || !entry->rights ||
+	    (entry->rights & RIGHT_WRITE && entry->rights & RIGHT_EXECUTE))
+		return false;
 	if (!entry->segment_version || !entry->segment || !entry->pages || last >= USER_ARENA_END ||
 	    entry->pages > last)
 		return false;
@@ -149,32 +159,56 @@ enum status view_next(struct space *space, const struct disk_object *view, page_
 
 /* ---- changes ------------------------------------------------------------------------ */
 
+/* COMMIT: it has so many attachments now, and its tree so many pages since space->tree_pages was
+ * `before`.  What damage has made of the counts does not keep it from going on. */
+static void view_count(struct space *space, struct disk_object *record, uint64_t before,
+		       uint64_t attachments)
+{
+	uint64_t pays = view_pays(record), now;
+	int64_t pages = (int64_t)record->view.pages + (int64_t)(space->tree_pages - before);
+	object_t bank = {record->bank};
+
+	record->size = attachments ? attachments : 1;
+	record->view.pages = pages > 0 ? (uint32_t)pages : 1;
+	if (!record->view.root)
+		record->size = record->view.pages = 0;
+	now = view_pays(record);
+	if (now > pays)
+		bank_charge(space, bank, now - pays, 0, 0);
+	else if (now < pays)
+		bank_credit(space, bank, pays - now, 0, 0);
+}
+
 /* The view becomes one with these instead of `old`, or null; of which it is known that nothing
- * is in their way. */
+ * is in their way.  The bank must have what the tree can take; what is only taken out needs
+ * nothing. */
 static enum status view_replace(struct space *space, object_t view,
 				const struct disk_attachment *old,
 				const struct attachment_parts *parts)
 {
 	struct view_key out = key_of(old ? last_page(old) : 0), in[ATTACHMENT_PARTS];
 	struct disk_object *record;
-	uint64_t size;
+	uint64_t before;
+	uint32_t spares;
 	enum status status = object_prepare_typed(space, view, OBJECT_VIEW, &record);
 
-	if (status != STATUS_OK)
-		return status;
-	ASSERT(!old || record->size);
-	size = record->size + parts->count - (old ? 1 : 0);
-	status = bank_resize_prepare(space, record, size);
-	if (status == STATUS_OK && old)
-		status = btree_remove_prepare(space, record->view.root, tree_key(&out));
+	space_operation_note(space);
+	spares = space->tree_spares;
 	for (uint32_t i = 0; i < parts->count && status == STATUS_OK; i++) {
 		in[i] = key_of(last_page(&parts->part[i]));
 		status = btree_insert_prepare(space, record->view.root, tree_key(&in[i]));
 	}
+	spares = space->tree_spares - spares;
+	if (status == STATUS_OK && old)
+		status = btree_remove_prepare(space, record->view.root, tree_key(&out));
+	if (status == STATUS_OK)
+		status = spares ? bank_charge_prepare(space, (object_t){record->bank}, spares, 0)
+				: bank_credit_prepare(space, (object_t){record->bank}, 0);
 	if (status != STATUS_OK)
 		return status;
 
 	/* Commit point. */
+	before = space->tree_pages;
 	if (old)
 		btree_remove(space, &record->view.root, tree_key(&out));
 	for (uint32_t i = 0; i < parts->count; i++) {
@@ -182,7 +216,7 @@ static enum status view_replace(struct space *space, object_t view,
 
 		btree_insert(space, &record->view.root, tree_key(&in[i]), &entry, sizeof(entry));
 	}
-	bank_resize(space, record, size);
+	view_count(space, record, before, record->size + parts->count - (old ? 1 : 0));
 	return STATUS_OK;
 }
 
@@ -235,22 +269,23 @@ enum status view_change(struct space *space, object_t view, const struct attachm
 
 /* ---- the end ------------------------------------------------------------------------- */
 
-/* The first of a dying one goes; what damage hides of the tree is lost. */
+/* The first of a dying one goes, whatever it says; what damage hides of the tree is lost. */
 static enum status view_clear(struct space *space, object_t object, const struct disk_object *dying)
 {
 	struct disk_object *record;
-	struct view_key first;
-	struct disk_attachment attachment;
+	struct disk_view_attachment entry;
+	uint8_t key[TREE_KEY_MAX];
+	struct btree_key first = {key, 0};
+	uint64_t before;
 	bool lost;
 	enum status status, prepared;
 
 	if (!dying->view.root)
 		return STATUS_NOT_FOUND;
-	status = entry_at(space, dying, 1, &attachment);
-	if (status == STATUS_OK) {
-		first = key_of(last_page(&attachment));
-		status = btree_remove_prepare(space, dying->view.root, tree_key(&first));
-	}
+	status = btree_next(space, dying->view.root, first, key, &first.length, &entry,
+			    sizeof(entry));
+	if (status == STATUS_OK)
+		status = btree_remove_prepare(space, dying->view.root, first);
 	lost = status == STATUS_NOT_FOUND || space_lost(space, status);
 	if (status != STATUS_OK && !lost)
 		return status;
@@ -262,15 +297,12 @@ static enum status view_clear(struct space *space, object_t object, const struct
 
 	/* Commit point. */
 	ASSERT(!record->version && record->type == OBJECT_VIEW && record->size);
+	before = space->tree_pages;
 	if (lost)
 		record->view.root = 0;
 	else
-		btree_remove(space, &record->view.root, tree_key(&first));
-	/* A count that is damaged must not keep it from going on. */
-	if (!record->view.root)
-		bank_resize(space, record, 0);
-	else if (record->size > 1)
-		bank_resize(space, record, record->size - 1);
+		btree_remove(space, &record->view.root, first);
+	view_count(space, record, before, record->size - 1);
 	return STATUS_OK;
 }
 
@@ -278,6 +310,7 @@ const struct type_descriptor view_type = {
 	.arena = RANGE_NONE,
 	.rights = RIGHT_READ | RIGHT_EXECUTE | RIGHT_CONTROL | RIGHT_DESTROY,
 	.charge = view_charge,
+	.pays = view_pays,
 	.valid = view_valid,
 	.starts_empty = true,
 	.check = view_check,

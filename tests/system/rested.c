@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rested.c - makes a space as version 1 would have left it with its arenas used up: without
- * accounts and a map of ranges, and all that is free at rest in the quarantine.
+ * accounts, counts of the pages of names and a map of ranges, and all that is free at rest in the
+ * quarantine.
  *
  *     rested IMAGE
  */
@@ -50,6 +51,32 @@ static void rest_all(struct host *host, bool user, uint64_t first, uint64_t end)
 	}
 }
 
+static enum status directory_prepare(struct space *space, uint32_t object,
+				     struct disk_object **record, struct disk_object **bank)
+{
+	enum status status = object_prepare(space, (object_t){object}, record);
+
+	if (status == STATUS_OK && (*record)->type != OBJECT_DIRECTORY)
+		return STATUS_WRONG_TYPE;
+	return status == STATUS_OK ? object_prepare(space, (object_t){(*record)->bank}, bank)
+				   : status;
+}
+
+/* Directories pay by their names. */
+static void uncount(struct host *host, uint32_t objects)
+{
+	for (uint32_t i = OBJECT_ROOT_DIRECTORY; i < objects; i++) {
+		struct disk_object *record, *bank;
+
+		if (HOST_RETRY(host, directory_prepare(&host->space, i, &record, &bank)) !=
+		    STATUS_OK)
+			continue;
+		bank->size -= record_charge(record);
+		record->directory.pages = 0;
+		bank->size += record_charge(record);
+	}
+}
+
 static enum status make_old(struct host *host)
 {
 	struct disk_system *system;
@@ -65,6 +92,7 @@ static enum status make_old(struct host *host)
 	system->kernel_next = TREE_ARENA_PAGE;
 	system->user_next = USER_ARENA_END;
 	system->version = 1;
+	uncount(host, system->next_object);
 	if (host_clear(host, RANGE_USER_ROOT, OBJECT_TABLE_PAGE) != STATUS_OK ||
 	    host_clear(host, ACCOUNT_TABLE_PAGE, READY_BITMAP_PAGE) != STATUS_OK)
 		abort();

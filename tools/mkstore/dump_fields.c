@@ -276,9 +276,11 @@ static void dump_object_body(struct show *show, const struct disk_object *record
 	case OBJECT_DIRECTORY:
 		field_hexadecimal(show, "root", record->directory.root);
 		field_number(show, "place", record->directory.place);
+		field_number(show, "pages", record->directory.pages);
 		break;
 	case OBJECT_VIEW:
 		field_hexadecimal(show, "root", record->view.root);
+		field_number(show, "pages", record->view.pages);
 		break;
 	case OBJECT_BANK:
 		field_number(show, "limit", record->allowance.limit);

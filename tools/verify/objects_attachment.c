@@ -32,6 +32,8 @@ static const char *attachment_wrong(const struct verify_objects *objects,
 	if (attachment->rights == 0 || attachment->rights & ~(uint64_t)ATTACH_RIGHTS ||
 	    attachment->rights & ~(uint64_t)attachment->segment.rights)
 		return "it has rights that its capability has not";
+	if (attachment->rights & RIGHT_WRITE && attachment->rights & RIGHT_EXECUTE)
+		return "it can be written to and executed";
 	if (attachment->flags & ~(ATTACHMENT_PLACE | ATTACHMENT_OWNED))
 		return "an unknown flag is set";
 	if (attachment->flags & ATTACHMENT_PLACE &&
@@ -168,4 +170,8 @@ void verify_objects_view(struct verify_objects *objects, uint32_t object)
 		verify_objects_report(objects, OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE,
 				      "%s counts %" PRIu64 " attachments and has %" PRIu64, what,
 				      record->size, tree.entries);
+	if (!tree.damaged && tree.pages != record->view.pages)
+		verify_objects_report(objects, OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE,
+				      "%s counts %" PRIu32 " pages and has %" PRIu64, what,
+				      record->view.pages, tree.pages);
 }

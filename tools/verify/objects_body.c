@@ -131,6 +131,15 @@ static void body_directory(struct verify_objects *objects, uint32_t object)
 		verify_objects_report(objects, OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE,
 				      "%s counts %" PRIu64 " names and has %" PRIu64, what,
 				      record->size, tree.entries);
+	/* Where they are not counted nothing is known of them. */
+	if (record->directory.pages && objects->system.version < SYSTEM_VERSION_PAGES)
+		verify_objects_report(objects, OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE,
+				      "%s counts its pages, in a system page of version %" PRIu32,
+				      what, objects->system.version);
+	else if (record->directory.pages && !tree.damaged && tree.pages != record->directory.pages)
+		verify_objects_report(objects, OBJECT_TABLE_PAGE + object / OBJECTS_PER_PAGE,
+				      "%s counts %" PRIu32 " pages and has %" PRIu64, what,
+				      record->directory.pages, tree.pages);
 }
 
 /* ---- ports ------------------------------------------------------------------------------ */
@@ -225,8 +234,8 @@ static uint64_t charge_table(uint64_t size)
 	return parts(size, TABLE_SLOTS_PER_PAGE);
 }
 
-/* A directory by its names, a view by its attachments. */
-static uint64_t charge_entries(uint64_t size)
+/* Of one without a count of its pages, that of an older system. */
+static uint64_t charge_directory(uint64_t size)
 {
 	return 1 + size / 16;
 }
@@ -263,7 +272,7 @@ static const struct verify_type {
 			 body_port},
 	[OBJECT_TABLE] = {true, VERIFY_ARENA_KERNEL, 1, TABLE_SLOTS_MAX, true, 0, charge_table,
 			  body_table},
-	[OBJECT_DIRECTORY] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, true, 0, charge_entries,
+	[OBJECT_DIRECTORY] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, true, 0, charge_directory,
 			      body_directory},
 	[OBJECT_BANK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, charge_bank, NULL},
 	[OBJECT_CLOCK] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
@@ -271,7 +280,7 @@ static const struct verify_type {
 	[OBJECT_STORE] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
 	[OBJECT_SYSTEM] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, false, 0, NULL, NULL},
 	[OBJECT_LOG] = {true, VERIFY_ARENA_KERNEL, 0, SIZE_ANY, false, 0, charge_log, body_log},
-	[OBJECT_VIEW] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, true, 0, charge_entries,
+	[OBJECT_VIEW] = {true, VERIFY_ARENA_NONE, 0, SIZE_ANY, true, 0, charge_directory,
 			 verify_objects_view},
 };
 
@@ -286,6 +295,10 @@ uint64_t verify_objects_charge(const struct disk_object *record)
 
 	if (!type->charge)
 		return 0;
+	if (record->type == OBJECT_DIRECTORY && record->directory.pages)
+		return 1 + (uint64_t)record->directory.pages;
+	if (record->type == OBJECT_VIEW)
+		return 1 + (uint64_t)record->view.pages;
 	return type->charge(record->type == OBJECT_BANK ? record->allowance.limit : record->size);
 }
 

@@ -117,7 +117,8 @@ static void machine_capabilities(struct verify_objects *objects, uint32_t object
 	verify_objects_capability(objects, page, &machine->reply, where);
 	snprintf(where, sizeof(where), "machine %" PRIu32 ", its view", object);
 	verify_objects_capability(objects, page, &machine->view, where);
-	if (machine->view.version && machine->view.type != OBJECT_VIEW)
+	if (machine->view.version &&
+	    (machine->view.type != OBJECT_VIEW || objects->system.version < SYSTEM_VERSION_VIEWS))
 		verify_objects_report(objects, page, "%s is no view", where);
 	for (unsigned i = 0; i < MACHINE_PORTS; i++) {
 		verify_objects_edge(objects, machine->ports[i].object, machine->ports[i].version);

@@ -142,8 +142,8 @@ struct verify_objects_tree {
 	void *context;
 	void (*entry)(struct verify_objects *objects, struct verify_objects_tree *tree,
 		      uint64_t page, const struct verify_objects_entry *entry);
-	uint64_t entries; /* result */
-	bool damaged;	  /* something was not reached */
+	uint64_t entries, pages; /* result */
+	bool damaged;		 /* something was not reached */
 };
 void verify_objects_tree_walk(struct verify_objects *objects, uint64_t root,
 			      struct verify_objects_tree *tree);

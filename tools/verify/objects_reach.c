@@ -69,7 +69,7 @@ static uint64_t reach_page(uint32_t object)
 static void reach_place_named(struct reach *reach, const struct verify_objects_edge *edge)
 {
 	struct verify_objects *objects = reach->objects;
-	uint64_t place = objects->record[edge->to].directory.place;
+	uint32_t place = objects->record[edge->to].directory.place;
 
 	ASSERT(edge->from < objects->objects && edge->to < objects->objects);
 	if (place == edge->from && !reach->holder[edge->to]) {
@@ -101,7 +101,7 @@ static void reach_places(struct reach *reach)
 		    !reach->holder[i] && !verify_objects_ended(objects, i))
 			verify_objects_report(objects, reach_page(i),
 					      "directory %" PRIu32 " has its place in object "
-					      "%" PRIu64 ", which does not name it",
+					      "%" PRIu32 ", which does not name it",
 					      i, objects->record[i].directory.place);
 		reach->holder[i] = 0;
 	}

@@ -134,6 +134,7 @@ static bool tree_enter(struct verify_objects *objects, struct verify_objects_tre
 	level->next = 0;
 	level->upper = *upper;
 	walk->depth++;
+	tree->pages++;
 	tree->damaged = false;
 	return true;
 }
@@ -238,7 +239,7 @@ void verify_objects_tree_walk(struct verify_objects *objects, uint64_t root,
 	static const struct tree_bound none;
 
 	ASSERT(tree->entry);
-	tree->entries = 0;
+	tree->entries = tree->pages = 0;
 	tree->damaged = false;
 	if (root == 0)
 		return;

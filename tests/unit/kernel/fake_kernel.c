@@ -131,6 +131,12 @@ void mapping_withdraw_view(object_t view, uint64_t version, const struct mapping
 		(struct fake_withdrawn){fake_withdrawn.times + 1, NULL, *range, view.n, version};
 }
 
+void mapping_withdraw_view_end(object_t view, uint64_t version)
+{
+	fake_withdrawn = (struct fake_withdrawn){
+		.times = fake_withdrawn.times + 1, .view = view.n, .version = version};
+}
+
 void mapping_withdraw_bank(uint64_t version)
 {
 	fake_banks_ended |= bank_bit(version);

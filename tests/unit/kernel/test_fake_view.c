@@ -195,14 +195,17 @@ static void test_end(void **state)
 	bank = fake_create(OBJECT_BANK, 100);
 	fake_place(&machine, OTHER, &bank);
 	assert_int_equal(attach(0, 1, RIGHT_READ, PLACE), STATUS_OK);
-	fake_banks_ended = 0;
+	fake_withdrawn.version = 0;
 	assert_int_equal(asks(OTHER, BANK_ADOPT, VIEW, NULL), STATUS_OK);
-	assert_int_equal(fake_banks_ended, bank_bit(view.version));
+	assert_int_equal(fake_withdrawn.version, view.version);
+	assert_int_equal(fake_withdrawn.view, view.object);
 	assert_int_equal(record_of(&view).bank, bank.object);
-	fake_banks_ended = 0;
+	fake_withdrawn.version = 0;
 	assert_int_equal(asks(SLOT_TABLE, TABLE_DESTROY, 0, (uint64_t[MESSAGE_WORDS]){VIEW}),
 			 STATUS_OK);
-	assert_int_equal(fake_banks_ended, bank_bit(view.version));
+	assert_int_equal(fake_withdrawn.version, view.version);
+	/* Whoever has no view is not concerned. */
+	assert_int_equal(fake_banks_ended, 0);
 	fake_settle();
 	fake_invariants(&kernel.space);
 	assert_int_equal(record_of(&bank).size, 0);

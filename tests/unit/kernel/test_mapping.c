@@ -504,14 +504,24 @@ static void test_view(void **state)
 		}
 		for (uint32_t i = 1; i <= 3; i++)
 			assert_true(mapped(&tasks[TASKS - i], page_of(2, 0)));
-		/* With the view all of it goes that was seen through it. */
-		mapping_withdraw_bank(1);
+		/* With the view all of it goes that was seen through it, and nothing else. */
+		add(&tasks[TASKS - 4], ranges[2], page_of(2, 0));
+		tasks[TASKS - 4].root_banks |= bank_bit(1);
+		mapping_withdraw_view_end((object_t){view}, 1);
 		for (uint32_t i = 0; i < number[c]; i++)
 			assert_false(mapped(&tasks[i], page_of(3, 0)));
+		assert_true(mapped(&tasks[TASKS - 4], page_of(2, 0)));
+		mapping_withdraw_view_end((object_t){view}, 1);
+		assert_true(mapped(&tasks[TASKS - 4], page_of(2, 0)));
 		assert_true(mapped(&tasks[TASKS - 1], page_of(2, 0)));
 		all_given_back();
 	}
 	begin();
+	for (uint32_t i = 0; i <= KERNEL_ROOTS_RANGE; i++)
+		add_viewed(&tasks[i], 2, view, 1);
+	mapping_withdraw_view_end((object_t){view}, 1);
+	for (uint32_t i = 0; i <= KERNEL_ROOTS_RANGE; i++)
+		assert_false(mapped(&tasks[i], page_of(2, 0)));
 	for (uint32_t i = 0; i <= KERNEL_ROOTS_RANGE; i++)
 		add_viewed(&tasks[i], 2, view, 1);
 	add_viewed(&tasks[TASKS - 1], 2, other, 2);

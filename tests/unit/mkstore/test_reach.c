@@ -283,7 +283,7 @@ static void test_held(void **state)
 	assert_int_equal(verify_now().unreached_objects, 9);
 	assert_int_equal(found.errors, 0);
 	assert_int_equal(found.count, 5);
-	expect_unreached(0, table, 4, 1 + 1 + 5 + 1 + 1);
+	expect_unreached(0, table, 4, 1 + 2 + 5 + 1 + 1);
 	expect_unreached(1, keeper, 0, 5);
 	expect_unreached(2, bond, 0, 5);
 	expect_unreached(3, told, 0, 5);
@@ -476,8 +476,8 @@ static void test_reattach_rings(void **state)
 	verify_now();
 	assert_string_equal(found.error, "");
 	assert_int_equal(found.count, 2);
-	expect_unreached(0, notes, 0, 1);
-	expect_unreached(1, d1, 2, 3);
+	expect_unreached(0, notes, 0, 2);
+	expect_unreached(1, d1, 2, 5);
 	assert_int_equal(reattach(), COMMAND_OK);
 	verify_now();
 	assert_string_equal(found.error, "");

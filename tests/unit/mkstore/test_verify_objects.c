@@ -110,6 +110,7 @@ static void viewed_set(struct host *host, size_t field, uint8_t value)
 #define VIEWED(field, value) viewed_set(host, offsetof(struct disk_view_attachment, field), value)
 
 FAULT(view_count, record_of(host, made.view)->size += 3)
+FAULT(view_pages_count, record_of(host, made.view)->view.pages++)
 FAULT(view_rights, VIEWED(rights, RIGHT_DESTROY))
 FAULT(view_more_rights, VIEWED(segment_rights, 0))
 FAULT(view_reserve, VIEWED(reserved, 1))
@@ -158,6 +159,8 @@ FAULT(bank_pages, record_of(host, (object_t){OBJECT_ROOT_BANK})->size++)
 FAULT(bank_objects, record_of(host, (object_t){OBJECT_ROOT_BANK})->allowance.objects--)
 FAULT(bank_limit, record_of(host, (object_t){OBJECT_ROOT_BANK})->allowance.limit = 3)
 FAULT(directory_count, record_of(host, made.directory)->size += 15)
+FAULT(directory_pages, record_of(host, made.directory)->directory.pages++)
+FAULT(directory_older, system_of(host)->version = SYSTEM_VERSION_PAGES - 1)
 FAULT(directory_root, record_of(host, made.directory)->directory.root = KERNEL_ARENA_PAGE)
 FAULT(tree_shared, record_of(host, made.directory)->directory.root =
 			   record_of(host, (object_t){OBJECT_ROOT_DIRECTORY})->directory.root)
@@ -260,6 +263,7 @@ static void fault_attach_overlap(struct host *host)
 
 static const struct fault faults[] = {
 	FAULT_ROW(view_count, "attachments and has"),
+	FAULT_ROW(view_pages_count, "pages and has"),
 	FAULT_ROW(view_rights, "its capability has not"),
 	FAULT_ROW(view_more_rights, "its capability has not"),
 	FAULT_ROW(view_reserve, "a reserve is not zero"),
@@ -306,6 +310,8 @@ static const struct fault faults[] = {
 	FAULT_ROW(bank_objects, "charged are"),
 	FAULT_ROW(bank_limit, "over its limit"),
 	FAULT_ROW(directory_count, "names and has"),
+	FAULT_ROW(directory_pages, "pages and has"),
+	FAULT_ROW(directory_older, "counts its pages"),
 	FAULT_ROW(directory_root, "no tree page"),
 	FAULT_ROW(tree_shared, "in use already"),
 	FAULT_ROW(tree_magic, "magic of a tree page"),

@@ -541,6 +541,17 @@ void fake_reclaim(struct space *space)
 	fake_begin();
 }
 
+uint64_t fake_tree_pages(void)
+{
+	const struct disk_system *system = (const void *)fake_page(SYSTEM_PAGE);
+	uint64_t pages = 0;
+
+	for (uint64_t page = TREE_ARENA_PAGE; page < system->tree_next; page++)
+		pages += ((const struct disk_tree_page *)(const void *)fake_page(page))->magic ==
+			 TREE_MAGIC;
+	return pages;
+}
+
 uint64_t fake_bank_pages(struct space *space)
 {
 	struct disk_object bank;
@@ -607,8 +618,7 @@ static void bank_counted(uint32_t bank, uint32_t end)
 		if (record->type == OBJECT_NONE || record->bank != bank)
 			continue;
 		objects++;
-		pages += record->type == OBJECT_BANK ? 1 + record->allowance.limit
-						     : object_charge(record->type, record->size);
+		pages += record_charge(record);
 		addresses += record->range_pages;
 		if (record->type == OBJECT_MACHINE)
 			addresses += record->machine.message_pages;

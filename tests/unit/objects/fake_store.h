@@ -72,6 +72,8 @@ enum status fake_try_survivor(enum status (*call)(struct space *space, void *con
 /* Repeatable random numbers. */
 uint64_t fake_random(uint64_t *state);
 
+/* Pages of the tree arena that are in trees. */
+uint64_t fake_tree_pages(void);
 /* Pages charged to the root bank. */
 uint64_t fake_bank_pages(struct space *space);
 /* What each bank counts is the sum over the objects that it pays for, living or dying, and it
