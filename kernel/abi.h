@@ -210,6 +210,14 @@ struct abi_machine_info {
 	char state_name[STATE_NAME]; /* empty: not a state machine */
 };
 
+/* A name that a directory lists; its bytes are behind it. */
+struct abi_entry_listed {
+	uint64_t size;
+	uint32_t object;
+	uint16_t rights;
+	uint8_t type, length;
+};
+
 /* Blocks that the kernel sets aside, at most, when a machine becomes essential: then what
  * room there was for new pages (room_blocks) is so much less. */
 #define ESSENTIAL_BLOCKS_MAX 384u

@@ -116,7 +116,7 @@ enum status service_run(struct call *call, const struct disk_capability *capabil
 	kernel_stretch_of(service->message.label);
 	if (!operation)
 		status = STATUS_NO_OPERATION;
-	else if ((capability->rights & operation->right) != operation->right)
+	else if ((capability_rights(capability) & operation->right) != operation->right)
 		status = STATUS_NO_RIGHT;
 	else if (call->moved)
 		status = STATUS_INVALID; /* nothing here keeps a reply capability */

@@ -75,7 +75,7 @@ static enum status table_make(struct service *service, uint64_t rights, const ui
 		return STATUS_WRONG_TYPE;
 	if (badge && !(capability.rights & RIGHT_CONTROL))
 		return STATUS_NO_RIGHT;
-	capability.rights &= (uint16_t)rights;
+	capability_reduce(&capability, (uint16_t)rights);
 	if (badge)
 		capability.badge = *badge;
 	if (bank)

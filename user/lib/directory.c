@@ -98,6 +98,44 @@ enum status directory_next(struct directory directory, struct directory_item *it
 	return directory_ask(directory.slot, DIRECTORY_NEXT, &message, item);
 }
 
+static enum status directory_list_more(struct directory_list *list)
+{
+	struct message message = {
+		.buffer = list->data, .size = sizeof(list->data), MESSAGE_TEXT(list->last)};
+	enum status status = message_request(list->directory.slot, DIRECTORY_LIST, &message);
+
+	list->at = list->count = list->end = 0;
+	list->alive = message.word[1];
+	if (status == STATUS_OK)
+		list->end = message.length;
+	return status;
+}
+
+enum status directory_list_next(struct directory_list *list, struct directory_item *item)
+{
+	struct abi_entry_listed listed;
+	enum status status = list->at < list->end ? STATUS_OK : directory_list_more(list);
+
+	if (status != STATUS_OK)
+		return status;
+	if (list->end - list->at < sizeof(listed))
+		return STATUS_FORMAT;
+	memcpy(&listed, list->data + list->at, sizeof(listed));
+	list->at += (uint32_t)sizeof(listed);
+	if (listed.length == 0 || listed.length > list->end - list->at)
+		return STATUS_FORMAT;
+	memcpy(item->name, list->data + list->at, listed.length);
+	item->name[listed.length] = '\0';
+	list->at += listed.length;
+	memcpy(list->last, item->name, listed.length + 1u);
+	item->type = (enum object_type)listed.type;
+	item->size = listed.size;
+	item->rights = listed.rights;
+	item->object = listed.object;
+	item->alive = list->alive >> list->count++ & 1;
+	return STATUS_OK;
+}
+
 enum status directory_past(uint64_t snapshot, uint32_t directory, struct directory_item *item,
 			   bool exact)
 {

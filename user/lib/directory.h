@@ -39,6 +39,16 @@ enum status directory_rename(struct directory directory, const char *old_name, s
 			     const char *new_name, bool replace);
 /* On entry item->name is the previous name (empty: start). */
 enum status directory_next(struct directory directory, struct directory_item *item);
+/* Many names with few calls.  At first all but the directory is zero; then each call gives the
+ * next name, as directory_next. */
+struct directory_list {
+	struct directory directory;
+	uint32_t at, end, count; /* bytes of data that are used up, and there; names told of them */
+	uint64_t alive;
+	char last[DIRECTORY_NAME];
+	uint8_t data[MESSAGE_DATA];
+};
+enum status directory_list_next(struct directory_list *list, struct directory_item *item);
 /* The same in a snapshot, of the directory of this number there (0: the root), with the
  * store in SLOT_STORE: the next name, or (`exact`) this one. */
 enum status directory_past(uint64_t snapshot, uint32_t directory, struct directory_item *item,

@@ -49,12 +49,13 @@ void objects_print_item(const struct directory_item *item)
 
 static bool objects_list(const char *path, struct directory directory)
 {
+	static struct directory_list list;
 	static struct directory_item item;
 	enum status status;
 
-	item.name[0] = '\0';
+	list = (struct directory_list){.directory = directory};
 	for (uint64_t count = 1;; count++) {
-		status = directory_next(directory, &item);
+		status = directory_list_next(&list, &item);
 		if (status != STATUS_OK)
 			break;
 		objects_print_item(&item);

@@ -138,7 +138,7 @@ static void cell(const struct disk_capability *target, enum state state, uint64_
 		rax = target->rights & RIGHT_SEND ? STATUS_NO_CAPABILITY : STATUS_NO_RIGHT;
 	else if (!operation)
 		answer = STATUS_NO_OPERATION;
-	else if ((target->rights & operation->right) != operation->right)
+	else if ((capability_rights(target) & operation->right) != operation->right)
 		answer = STATUS_NO_RIGHT;
 	said(rax, answer, entry);
 }
