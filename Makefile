@@ -268,7 +268,7 @@ test-long: $(UNIT) $(B)/sim $(B)/sim-asan $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/run.py --long $(MINUTES)
 machines: $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) tests/machines/run.py $(addprefix -k ,$(WORD))
-bench: $(IMAGE_INPUTS) | need-run
+bench: $(IMAGE_INPUTS) | need-run need-test
 	@$(PYTHON) bench/bench.py
 bench-store: $(B)/store-bench
 	@$(PYTHON) bench/store/run.py $(PARTS) $(if $(QUICK),--quick)

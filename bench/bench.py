@@ -11,6 +11,7 @@ os.chdir(ROOT)
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 
 import measure  # noqa: E402
+from conftest import program_command  # noqa: E402
 
 WORK = "build/bench"
 MIB = 1 << 20
@@ -27,6 +28,14 @@ def make_image(name, size="1G"):
     return path
 
 
+def put_program(image, name):
+    """A program of bench/, into /bin."""
+    program = os.path.join(WORK, name)
+    subprocess.run(program_command(f"bench/{name}.c", program), check=True)
+    subprocess.run(["build/mkstore", "put", image, program, f"/bin/{name}"], check=True)
+    return image
+
+
 def main():
     os.makedirs(WORK, exist_ok=True)
     for size in ("1G", "64G"):
@@ -40,10 +49,12 @@ def main():
     print(f"kernel file                   {measure.kernel_bytes() / 1024:8.0f} KiB", flush=True)
     longest, what = measure.longest_kept_waiting(make_image("latency"))
     print(f"longest kept waiting          {longest:8} instructions: {what}", flush=True)
-    rows, clock = measure.view_costs(make_image("views"), WORK)
+    rows, clock = measure.view_costs(put_program(make_image("views"), "views"))
     for count, attach, detach, touch in rows:
         print(f"view of {count:5} attachments     attach {attach - clock:6}, detach "
               f"{detach - clock:6}, touch {touch - clock:6} instructions", flush=True)
+    for names, said in measure.names_cost(put_program(make_image("names"), "names")):
+        print(f"{names:>8} names, instructions: {said}", flush=True)
     cost, count = measure.checkpoint_cost(make_image("with"), make_image("without"))
     print(f"{count} checkpoints, 1 s apart       {cost * 100:8.2f} % of the computation")
 

@@ -8,13 +8,12 @@ translation (TCG).
 import os
 import re
 import statistics
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/system"))
 
-from conftest import mkstore, program_command, wait_for  # noqa: E402
+from conftest import wait_for  # noqa: E402
 from machine import Machine  # noqa: E402
 
 PAGE = 4096
@@ -112,12 +111,10 @@ def longest_kept_waiting(image):
         return int(found[1].replace(".", "")), found[2]
 
 
-def view_costs(image, folder):
+def view_costs(image):
     """Instructions, by the number of attachments of a view: to attach one more, to take one
-    away, and to touch a page that is attached; each with a look at the clock, and that alone."""
-    program = os.path.join(folder, "views")
-    subprocess.run(program_command("bench/views.c", program), check=True)
-    mkstore("put", image, program, "/bin/views")
+    away, and to touch a page that is attached; each with a look at the clock, and that alone.
+    The image has /bin/views."""
     with Machine(image, arguments=["-icount", "shift=0,sleep=off"]) as machine:
         machine.wait_prompt()
         machine.command("interval 0")
@@ -126,6 +123,20 @@ def view_costs(image, folder):
         said = wait_for(machine, "log 50", r"(?s).*the clock alone \d+", 900)[0]
     rows = re.findall(r"(\d+) attachments: attach (\d+) detach (\d+) touch (\d+)", said)
     return [tuple(map(int, row)) for row in rows], int(re.search(r"alone (\d+)", said)[1])
+
+
+def names_cost(image, most=100000):
+    """Instructions of each call of a directory with so many names, from 1,000 to the most (a
+    million takes five minutes).  The image has /bin/names."""
+    with Machine(image, arguments=["-icount", "shift=0,sleep=off"]) as machine:
+        machine.wait_prompt()
+        machine.command("interval 0")
+        machine.command(f"run -m 600M names {most}")
+        machine.type("log -f\r")
+        machine.wait(r"measured", 3000)
+        machine.type("q")
+        machine.wait(r"^perdure> ")
+        return re.findall(r"(\d+) names: (link .*?)\r?$", machine.command("log"), re.M)
 
 
 def checkpoint_cost(image_with, image_without, millions=1300, shift=2):

@@ -152,8 +152,8 @@ static enum status list_add(struct service *service, const struct directory_entr
 	return STATUS_OK;
 }
 
-/* Pages after which a call is long enough; one entry needs at most about 40. */
-#define LIST_READS 256u
+/* Pages after which a call is long enough: ten names or so; one needs at most about 40. */
+#define LIST_READS 64u
 
 /* What has been found is told, whatever comes then: the next call meets it first. */
 static enum status directory_op_list(struct service *service)

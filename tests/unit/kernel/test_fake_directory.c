@@ -283,12 +283,12 @@ static void test_list(void **state)
 		begun = kernel.space.reads;
 		if (ask_name(DIRECTORY_LIST, seen ? last : "") != STATUS_OK)
 			break;
-		assert_true(kernel.space.reads - begun < 400);
+		assert_true(kernel.space.reads - begun < 64 + 60);
 		seen += listed_last(last, seen);
 	}
 	assert_int_equal(registers()[REGISTER_RSI], STATUS_NOT_FOUND);
 	assert_int_equal(seen, 400);
-	assert_true(calls < 400 / 15);
+	assert_true(calls < 400 / 7);
 	at.name = NULL;
 }
 
@@ -314,8 +314,8 @@ static void test_list_bounded(void **state)
 		snprintf(name, sizeof(name), "%02u", (unsigned)seen - 1);
 		begun = kernel.space.reads;
 		assert_int_equal(ask_name(DIRECTORY_LIST, seen ? name : ""), STATUS_OK);
-		assert_true(kernel.space.reads - begun < 256 + 60);
-		assert_true(word(0) > 3);
+		assert_true(kernel.space.reads - begun < 64 + 60);
+		assert_true(word(0) > 1);
 		seen += word(0);
 	}
 	assert_true(calls > 1);

@@ -47,6 +47,9 @@ static inline object_t directory_of(uint64_t limit, struct disk_capability *bank
 
 	fake_begin();
 	assert_int_equal(object_create(&space, ROOT_BANK, &request, bank), STATUS_OK);
+	/* In another page of the table. */
+	system_of()->next_object += OBJECTS_PER_PAGE;
+	fake_adopt();
 	request = (struct object_request){.type = OBJECT_DIRECTORY};
 	fake_begin();
 	assert_int_equal(object_create(&space, (object_t){bank->object}, &request, &directory),

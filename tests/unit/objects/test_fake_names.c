@@ -288,6 +288,8 @@ static void test_damaged_counts(void **state)
 			assert_int_equal(link_name(directory, n, TREE_KEY_MAX, false), STATUS_OK);
 		record_of(directory)->directory.pages = wrong[i];
 		record_of(directory)->size = wrong[i] % 2 ? 600 : 500;
+		record_of((object_t){bank.object})->allowance.limit =
+			record_of((object_t){bank.object})->size;
 		fake_adopt();
 		for (uint32_t n = 0; n < 500; n++)
 			assert_int_equal(unlink_name(directory, n, TREE_KEY_MAX), STATUS_OK);
@@ -302,6 +304,13 @@ static void test_damaged_counts(void **state)
 	record_of(ROOT_DIRECTORY)->directory.pages = USER_ARENA_PAGE - TREE_ARENA_PAGE + 1;
 	fake_adopt();
 	assert_int_equal(link_name(ROOT_DIRECTORY, 2, 8, false), STATUS_CORRUPT);
+	/* Nor does a count become one that cannot be. */
+	begin(100000);
+	for (uint32_t n = 0; n < 12; n++)
+		assert_int_equal(link_name(ROOT_DIRECTORY, n, TREE_KEY_MAX, false), STATUS_OK);
+	record_of(ROOT_DIRECTORY)->directory.pages = USER_ARENA_PAGE - TREE_ARENA_PAGE;
+	fake_adopt();
+	assert_int_equal(link_name(ROOT_DIRECTORY, 12, TREE_KEY_MAX, false), STATUS_CORRUPT);
 }
 
 /* ---- rights ------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ static void selftest_directory_names(void)
 static void selftest_directory_many(void)
 {
 	static struct directory_item item;
+	static struct directory_list list;
 	char name[32];
 	unsigned count = 0;
 	uint64_t entries;
@@ -50,6 +51,18 @@ static void selftest_directory_many(void)
 		count++;
 	}
 	CHECK(count == 200);
+	list = (struct directory_list){.directory = DIR_A};
+	for (count = 0; directory_list_next(&list, &item) == STATUS_OK; count++) {
+		text_format(name, sizeof(name), "name-%03u", count);
+		if (!text_equal(name, item.name) || item.type != OBJECT_CLOCK || !item.alive)
+			break;
+	}
+	CHECK(count == 200);
+	/* Who may only look up does not list. */
+	list = (struct directory_list){.directory = DIRECTORY(SLOT_B)};
+	EXPECT(table_reduce(OWN_TABLE, SLOT_A, SLOT_B, RIGHT_EXECUTE), OK);
+	EXPECT(directory_list_next(&list, &item), NO_RIGHT);
+	EXPECT(directory_lookup(DIRECTORY(SLOT_B), "name-007", SLOT_B, NULL), OK);
 	while (count > 0) {
 		text_format(name, sizeof(name), "name-%03u", --count);
 		if (directory_unlink(DIR_A, name) != STATUS_OK)
