@@ -46,7 +46,7 @@ static void test_many_short(void **state)
 static void test_many_long(void **state)
 {
 	(void)state;
-	many(30000, TREE_KEY_MAX);
+	many(20000, TREE_KEY_MAX);
 }
 
 /* With its bank it ends, name by name, and nothing of it is left. */
