@@ -181,6 +181,7 @@ AT(disk_object, port.receiver, 40);
 AT(disk_object, port.receiver_version, 48);
 AT(disk_object, directory.root, 40);
 AT(disk_object, view.root, 40);
+AT(disk_object, view.reserved, 48);
 AT(disk_object, view.pages, 52);
 AT(disk_object, directory.place, 48);
 AT(disk_object, directory.pages, 52);

@@ -571,6 +571,28 @@ static void test_many_ranges(void **state)
 	all_given_back();
 }
 
+/* When there are no more notes, who maps very many ranges gives up his own, but for a few. */
+static void test_many_greedy(void **state)
+{
+	const uint32_t all = TASKS * KERNEL_USES_TASK, greedy = all / KERNEL_USES_ROOT + 10;
+	uint64_t next = USER_ARENA_PAGE + 0x10000;
+	uint32_t lost = 0;
+
+	(void)state;
+	begin();
+	for (uint32_t i = 0; i < TASKS; i++)
+		add(&tasks[i], ranges[0], page_of(0, 0));
+	for (uint32_t i = 0; i < greedy; i++)
+		for (uint32_t n = 0; n < 2 * KERNEL_USES_ROOT; n++, next++) {
+			add(&tasks[i], (struct mapping_range){next, 1}, next);
+			assert_true(mapped(&tasks[i], next));
+		}
+	for (uint32_t i = greedy; i < TASKS; i++)
+		lost += !tasks[i].root;
+	assert_in_range(lost, 0, 25 * KERNEL_USES_OWN);
+	all_given_back();
+}
+
 /* Who shows a page at very many places loses some of them, and nobody else anything. */
 static void test_many_places(void **state)
 {
@@ -649,8 +671,8 @@ int main(void)
 		cmocka_unit_test(test_many),	     cmocka_unit_test(test_large),
 		cmocka_unit_test(test_uses_run_out), cmocka_unit_test(test_bank),
 		cmocka_unit_test(test_view),	     cmocka_unit_test(test_many_ranges),
-		cmocka_unit_test(test_many_places),  cmocka_unit_test(test_no_frames),
-		cmocka_unit_test(test_oldest_first),
+		cmocka_unit_test(test_many_places),  cmocka_unit_test(test_many_greedy),
+		cmocka_unit_test(test_no_frames),    cmocka_unit_test(test_oldest_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
