@@ -487,7 +487,6 @@ static void test_weight_raised(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
-		struct task *task;
 		uint32_t before = 0;
 
 		begin();
@@ -501,7 +500,7 @@ static void test_weight_raised(void **state)
 		}
 		turns(3 * BANKS, TURN_NS, false);
 		weigh(1, to[i]);
-		while ((task = enter())->object.n != 1) {
+		while (enter()->object.n != 1) {
 			task_queue(leave(TURN_NS));
 			assert_true(++before < 3);
 		}

@@ -136,7 +136,6 @@ static void put_below_itself(object_t from, const char *text, object_t to)
 	struct disk_object *records;
 
 	expect_ok(HOST_RETRY(&host, entry_lookup(&host.space, from, text, strlen(text), &moved)));
-	records = page_of(OBJECT_TABLE_PAGE + moved.object / OBJECTS_PER_PAGE);
 	unname(from, text);
 	/* As something else, it may go anywhere. */
 	moved.type = OBJECT_PORT;
