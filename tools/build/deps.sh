@@ -28,6 +28,8 @@ window qemu-system-gui   /usr/lib/x86_64-linux-gnu/qemu/ui-gtk.so
 test  libcmocka-dev      /usr/include/cmocka.h
 test  python3-pytest     /usr/lib/python3/dist-packages/pytest/__init__.py
 test  qemu-utils         /usr/bin/qemu-img
+test  musl-tools         /usr/bin/musl-gcc
+test  liblua5.4-dev      /usr/lib/x86_64-linux-gnu/liblua5.4.a
 bench liblmdb-dev        /usr/include/lmdb.h
 bench libsqlite3-dev     /usr/include/sqlite3.h
 fuzz  clang              /usr/bin/clang
