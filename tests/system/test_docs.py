@@ -15,6 +15,7 @@ AROUND = """#include "user/lib/directory.h"
 #include "user/lib/message.h"
 #include "user/lib/segment.h"
 #include "user/lib/table.h"
+#include "user/lib/view.h"
 void piece(void);
 void piece(void)
 {{
