@@ -311,8 +311,8 @@ void fault_raise(enum machine_fault fault, uint64_t address, uint64_t code)
 	machine->fault = (uint8_t)fault;
 	machine->fault_address = address;
 	machine->fault_code = code;
-	/* A foreign system call that is told is nothing to be told of. */
-	if (status == STATUS_OK && call_is_foreign(machine, fault))
+	/* What the keeper of a foreign machine is told of is its daily work. */
+	if (status == STATUS_OK && machine->foreign & FOREIGN_CALLS)
 		told = false;
 	else
 		fault_print(machine);

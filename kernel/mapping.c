@@ -462,25 +462,20 @@ bool mapping_referenced(page_t page)
 	return any;
 }
 
-static void task_withdraw(struct task *task, const struct mapping_range *range, uint32_t *looks)
+static void task_withdraw(struct task *task, page_t place, uint64_t pages, uint32_t *looks)
 {
-	uint32_t shift = range_shift(range);
-	struct link *next;
-
-	for (struct link *link = task->uses.first; link; link = next) {
-		struct use *use = use_of(link);
-
-		next = link->next;
-		if (use_is(use, range->first, shift) && !use_withdraw(use, looks))
-			return;
-	}
+	ASSERT(place.n < USER_ARENA_END);
+	if (pages > USER_ARENA_END - place.n)
+		pages = USER_ARENA_END - place.n;
+	if (task->root && !arch_unmap_range(task->root, place, pages, looks))
+		mapping_root_destroy(task);
 }
 
-void mapping_withdraw_from(struct task *task, const struct mapping_range *range)
+void mapping_withdraw_at(struct task *task, page_t place, uint64_t pages)
 {
 	uint32_t looks = KERNEL_UNMAP_LOOKS;
 
-	task_withdraw(task, range, &looks);
+	task_withdraw(task, place, pages, &looks);
 }
 
 void mapping_withdraw_range(const struct mapping_range *range)
@@ -510,7 +505,7 @@ void mapping_withdraw_view_end(object_t view, uint64_t version)
 	}
 }
 
-void mapping_withdraw_view(object_t view, uint64_t version, const struct mapping_range *range)
+void mapping_withdraw_view(object_t view, uint64_t version, page_t place, uint64_t pages)
 {
 	struct use *first = *ring_find(view.n, 0), *use = first;
 	uint32_t looks = KERNEL_UNMAP_LOOKS, users = 0;
@@ -525,5 +520,5 @@ void mapping_withdraw_view(object_t view, uint64_t version, const struct mapping
 		return;
 	}
 	for (uint32_t i = 0; i < users; i++)
-		task_withdraw(user[i], range, &looks);
+		task_withdraw(user[i], place, pages, &looks);
 }

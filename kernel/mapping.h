@@ -48,13 +48,13 @@ bool mapping_reclaim(void);
 /* Maps a page of the range for the task; false: no frame, wait for FRAMES. */
 bool mapping_add(struct task *task, const struct mapping_shown *shown, page_t page, frame_t frame,
 		 unsigned flags);
-/* Withdraws a page from every machine; all of a range from one, and from every machine. */
+/* Withdraws a page from every machine, and all of a range. */
 void mapping_withdraw(page_t page);
-void mapping_withdraw_from(struct task *task, const struct mapping_range *range);
 void mapping_withdraw_range(const struct mapping_range *range);
-/* All of a range that may have been mapped through the view, which has this version, from every
- * machine that looks through it. */
-void mapping_withdraw_view(object_t view, uint64_t version, const struct mapping_range *range);
+/* What a machine sees at so many pages from this place on; what is seen there through the view,
+ * which has this version, by every machine that looks through it. */
+void mapping_withdraw_at(struct task *task, page_t place, uint64_t pages);
+void mapping_withdraw_view(object_t view, uint64_t version, page_t place, uint64_t pages);
 /* All that was mapped through the view, which has ended, or ends with others from now on. */
 void mapping_withdraw_view_end(object_t view, uint64_t version);
 /* All that was mapped of what ends with the bank of this version, or through the view, from every

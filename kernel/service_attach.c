@@ -26,6 +26,15 @@ enum status service_version_prepare(struct disk_system **system)
 	return status;
 }
 
+/* From now on what was seen there cannot be touched as before. */
+static void machine_withdraw(const struct service *service, page_t place, uint64_t pages)
+{
+	struct task *task = task_find((object_t){service->target->object});
+
+	if (task)
+		mapping_withdraw_at(task, place, pages);
+}
+
 enum status service_attach_run(const struct service *service, struct attachment_run *run,
 			       struct disk_object *segment)
 {
@@ -46,7 +55,6 @@ enum status service_attach_run(const struct service *service, struct attachment_
 
 enum status machine_op_attach(struct service *service)
 {
-	struct task *task = task_find((object_t){service->target->object});
 	struct attachment_run run;
 	struct disk_machine *machine;
 	struct disk_system *system;
@@ -63,38 +71,11 @@ enum status machine_op_attach(struct service *service)
 	if (status == STATUS_OK && run.place)
 		system->version = SYSTEM_VERSION;
 	/* It may hide what is seen there through the view. */
-	if (status == STATUS_OK && machine->view.version && task)
-		mapping_root_destroy(task);
+	if (status == STATUS_OK && machine->view.version)
+		machine_withdraw(service,
+				 (page_t){run.place ? run.place : segment.first_page + run.first},
+				 run.pages ? run.pages : segment.range_pages - run.first);
 	return status;
-}
-
-/* From now on nothing that was attached there can be touched as before; `found`: could the
- * segment be read? */
-static void machine_withdraw(const struct service *service, enum status found,
-			     const struct disk_object *segment)
-{
-	struct task *task = task_find((object_t){service->target->object});
-
-	/* Where it is not known what that was, all of its tables go. */
-	if (task && found == STATUS_OK)
-		mapping_withdraw_from(
-			task, &(struct mapping_range){segment->first_page, segment->range_pages});
-	else if (task)
-		mapping_root_destroy(task);
-}
-
-/* The attachment at an address, of a machine that is prepared, and its segment.  What cannot
- * be read for good is `found` otherwise. */
-static enum status attached_find(const struct disk_machine *machine, uint64_t address,
-				 enum status *found, struct disk_object *segment)
-{
-	const struct disk_attachment *attachment =
-		machine_attachment(machine, (page_t){address >> PAGE_SHIFT});
-
-	if (!attachment)
-		return STATUS_NOT_FOUND;
-	*found = object_resolve(&kernel.space, &attachment->segment, OBJECT_SEGMENT, 0, segment);
-	return *found == STATUS_WAIT || *found == STATUS_IO ? *found : STATUS_OK;
 }
 
 enum status service_attach_change(const struct service *service, struct attachment_change *change)
@@ -118,35 +99,37 @@ enum status machine_op_protect(struct service *service)
 {
 	struct attachment_change change;
 	struct disk_machine *machine;
-	struct disk_object segment;
-	enum status found, status = service_attach_change(service, &change);
+	enum status status = service_attach_change(service, &change);
 
 	if (status == STATUS_OK)
 		status = attach_prepare(service, &machine);
 	if (status == STATUS_OK)
-		status = attached_find(machine, service->message.word[0], &found, &segment);
-	if (status == STATUS_OK)
 		status = attachment_change(machine, &change);
 	/* COMMIT POINT, which that was */
 	if (status == STATUS_OK)
-		machine_withdraw(service, found, &segment);
+		machine_withdraw(service, change.page, change.pages);
 	return status;
 }
 
 enum status machine_op_detach(struct service *service)
 {
-	uint64_t address = service->message.word[0];
+	page_t page = {service->message.word[0] >> PAGE_SHIFT};
+	const struct disk_attachment *found;
+	struct disk_attachment attachment;
 	struct disk_machine *machine;
-	struct disk_object segment;
-	enum status found, status = service_machine_prepare(service, &machine);
+	enum status status = service_machine_prepare(service, &machine);
 
-	if (status == STATUS_OK)
-		status = attached_find(machine, address, &found, &segment);
-	if (status == STATUS_OK)
-		status = attachment_remove(machine, (page_t){address >> PAGE_SHIFT});
+	if (status != STATUS_OK)
+		return status;
+	found = machine_attachment(machine, page);
+	if (!found)
+		return STATUS_NOT_FOUND;
+	attachment = *found;
+	status = attachment_remove(machine, page);
 	/* COMMIT POINT, which that was */
 	if (status == STATUS_OK)
-		machine_withdraw(service, found, &segment);
+		machine_withdraw(service, (page_t){attachment_place(&attachment)},
+				 attachment.pages);
 	return status;
 }
 

@@ -28,36 +28,16 @@ static enum status view_op_attach(struct service *service)
 	return status == STATUS_OK && more ? kernel_wait(CHANNEL_TURN) : status;
 }
 
-/* Nothing of what was attached can be touched as before through the view. */
-static void view_withdraw(const struct service *service, enum status found,
-			  const struct disk_object *segment)
-{
-	struct mapping_range range = {segment->first_page, segment->range_pages};
-
-	/* Of a segment that has ended nothing is mapped; where it is not known what that was,
-	 * nothing stays. */
-	if (found == STATUS_OK)
-		mapping_withdraw_view(view_of(service), service->target->version, &range);
-	else if (found != STATUS_DEAD)
-		mapping_withdraw_bank(service->target->version);
-}
-
+/* What was attached there cannot be touched as before through the view. */
 static enum status view_replace_run(struct service *service, const struct attachment_change *change)
 {
 	struct disk_attachment old;
-	struct disk_object segment;
-	enum status found, status;
+	enum status status = view_change(&kernel.space, view_of(service), change, &old);
 
-	status = view_attachment(&kernel.space, &service->record, change->page, &old);
-	if (status != STATUS_OK)
-		return status;
-	found = object_resolve(&kernel.space, &old.segment, OBJECT_SEGMENT, 0, &segment);
-	if (found == STATUS_WAIT || found == STATUS_IO)
-		return found;
-	status = view_change(&kernel.space, view_of(service), change, &old);
 	/* COMMIT POINT, which that was */
 	if (status == STATUS_OK)
-		view_withdraw(service, found, &segment);
+		mapping_withdraw_view(view_of(service), service->target->version, change->page,
+				      change->pages);
 	return status;
 }
 

@@ -48,11 +48,11 @@ void syscall_run(void) __attribute__((noreturn));
 /* A kernel object's answer to the call; true: finished, false: WAIT. */
 enum status service_run(struct call *call, const struct disk_capability *capability);
 
-/* Ends the call with this status in rax and goes on. */
 /* service_machine.c: of SET_REGISTERS and KEEPER_REGISTERS.  On a prepared page. */
 bool machine_registers_good(const void *data, uint32_t length);
 void machine_registers_put(struct disk_machine *machine, const void *data, uint32_t length);
 
+/* Ends the call with this status in rax and goes on. */
 void call_finish(struct call *call, enum status status) __attribute__((noreturn));
 /* Ends the call's registers: status, answered words; the instruction is done. */
 void call_registers_done(struct disk_machine *machine, enum status status, uint32_t length,

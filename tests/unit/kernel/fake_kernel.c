@@ -115,9 +115,10 @@ bool mapping_add(struct task *task, const struct mapping_shown *shown, page_t pa
 	return true;
 }
 
-void mapping_withdraw_from(struct task *task, const struct mapping_range *range)
+void mapping_withdraw_at(struct task *task, page_t place, uint64_t pages)
 {
-	fake_withdrawn = (struct fake_withdrawn){fake_withdrawn.times + 1, task, *range, 0, 0};
+	fake_withdrawn =
+		(struct fake_withdrawn){fake_withdrawn.times + 1, task, {place.n, pages}, 0, 0};
 }
 
 void mapping_withdraw_range(const struct mapping_range *range)
@@ -125,10 +126,10 @@ void mapping_withdraw_range(const struct mapping_range *range)
 	fake_withdrawn = (struct fake_withdrawn){fake_withdrawn.times + 1, NULL, *range, 0, 0};
 }
 
-void mapping_withdraw_view(object_t view, uint64_t version, const struct mapping_range *range)
+void mapping_withdraw_view(object_t view, uint64_t version, page_t place, uint64_t pages)
 {
-	fake_withdrawn =
-		(struct fake_withdrawn){fake_withdrawn.times + 1, NULL, *range, view.n, version};
+	fake_withdrawn = (struct fake_withdrawn){
+		fake_withdrawn.times + 1, NULL, {place.n, pages}, view.n, version};
 }
 
 void mapping_withdraw_view_end(object_t view, uint64_t version)

@@ -72,7 +72,7 @@ static void assert_withdrawn(uint32_t times, const struct task *task)
 	assert_int_equal(fake_withdrawn.times, times);
 	assert_ptr_equal(fake_withdrawn.task, task);
 	assert_int_equal(fake_withdrawn.range.first, first);
-	assert_int_equal(fake_withdrawn.range.pages, 1024);
+	assert_int_equal(fake_withdrawn.range.pages, task ? PAGES : 1024);
 }
 
 /* Each step is a trap of its own; what is seen in between is the old size, with less in it.  The
@@ -141,7 +141,11 @@ static void test_protect(void **state)
 				   0),
 			 FAKE_DONE);
 	assert_int_equal(answer(), STATUS_OK);
-	assert_withdrawn(1, task_find((object_t){machine.object}));
+	assert_int_equal(fake_withdrawn.times, 1);
+	assert_ptr_equal(fake_withdrawn.task, task_find((object_t){machine.object}));
+	/* What has changed, and nothing else of it. */
+	assert_int_equal(fake_withdrawn.range.first, first);
+	assert_int_equal(fake_withdrawn.range.pages, 5);
 	assert_int_equal(machine_attachment(fake_machine(&machine), (page_t){first + 4})->rights,
 			 RIGHT_READ);
 	assert_int_equal(machine_attachment(fake_machine(&machine), (page_t){first + 5})->rights,
@@ -191,7 +195,7 @@ static void test_window_version(void **state)
 }
 
 /* It ends for all before the call returns; an attachment of it that is left over can be
- * detached, and then nothing has to be withdrawn. */
+ * detached. */
 static void test_end(void **state)
 {
 	struct disk_capability table;
@@ -205,7 +209,6 @@ static void test_end(void **state)
 	assert_withdrawn(1, NULL);
 	assert_int_equal(ask(MACHINE, MACHINE_DETACH, first << PAGE_SHIFT), FAKE_DONE);
 	assert_int_equal(answer(), STATUS_OK);
-	assert_int_equal(fake_withdrawn.times, 1);
 }
 
 /* What a machine owns ends with it, wherever it is mapped. */

@@ -280,8 +280,10 @@ static void test_random(void **state)
 			for (t = 0; t < SOME; t++)
 				model_withdraw(t, r);
 		} else if (what < 30) {
-			mapping_withdraw_from(&tasks[t], &ranges[r]);
-			model_withdraw(t, r);
+			if (!can_show(r, w, e))
+				continue;
+			mapping_withdraw_at(&tasks[t], (page_t){place_of(r, w, e)}, 1);
+			model_set(t, r, w, page.n, false);
 		} else if (what < 31) {
 			mapping_root_destroy(&tasks[t]);
 			memset(model[t], 0, sizeof(model[t]));
@@ -377,6 +379,7 @@ static void test_many(void **state)
 static void test_large(void **state)
 {
 	const struct mapping_range range = {USER_ARENA_PAGE + 0x400, 0x400};
+	const struct mapping_range larger = {USER_ARENA_PAGE + 0x800, 0x800};
 
 	(void)state;
 	begin();
@@ -391,6 +394,17 @@ static void test_large(void **state)
 		for (uint64_t n = 0; n < 0x400; n++)
 			assert_false(mapped(&tasks[i], range.first + n));
 	assert_int_equal(loaded, map_kernel_root());
+	/* And a run of places. */
+	for (uint64_t n = 0; n < 0x800; n++)
+		add(&tasks[0], larger, larger.first + n);
+	add(&tasks[0], ranges[0], page_of(0, 0));
+	mapping_withdraw_at(&tasks[0], (page_t){larger.first}, 0x800);
+	for (uint64_t n = 0; n < 0x800; n++)
+		assert_false(mapped(&tasks[0], larger.first + n));
+	/* Of which the end may be beyond all that there is. */
+	add(&tasks[0], range, range.first);
+	mapping_withdraw_at(&tasks[0], (page_t){range.first}, UINT64_MAX);
+	assert_false(mapped(&tasks[0], range.first));
 	all_given_back();
 }
 
@@ -415,7 +429,7 @@ static void test_uses_run_out(void **state)
 		add(&tasks[0], range, range.first);
 		mapping_withdraw_range(&range);
 		add(&tasks[0], range, range.first);
-		mapping_withdraw_from(&tasks[0], &range);
+		mapping_withdraw_at(&tasks[0], (page_t){range.first}, range.pages);
 		assert_false(mapped(&tasks[0], range.first));
 	}
 	/* Not much was taken from others for that. */
@@ -497,7 +511,8 @@ static void test_view(void **state)
 		add_viewed(&tasks[TASKS - 3], 3, view, 1);
 		mapping_root_destroy(&tasks[TASKS - 3]);
 		add(&tasks[TASKS - 3], ranges[2], page_of(2, 0));
-		mapping_withdraw_view((object_t){view}, 1, &ranges[2]);
+		mapping_withdraw_view((object_t){view}, 1, (page_t){ranges[2].first},
+				      ranges[2].pages);
 		for (uint32_t i = 0; i < number[c]; i++) {
 			assert_false(mapped(&tasks[i], page_of(2, 0)));
 			assert_true(mapped(&tasks[i], page_of(3, 0)));
@@ -525,7 +540,7 @@ static void test_view(void **state)
 	for (uint32_t i = 0; i <= KERNEL_ROOTS_RANGE; i++)
 		add_viewed(&tasks[i], 2, view, 1);
 	add_viewed(&tasks[TASKS - 1], 2, other, 2);
-	mapping_withdraw_view((object_t){view}, 1, &ranges[2]);
+	mapping_withdraw_view((object_t){view}, 1, (page_t){ranges[2].first}, ranges[2].pages);
 	for (uint32_t i = 0; i <= KERNEL_ROOTS_RANGE; i++)
 		assert_false(mapped(&tasks[i], page_of(2, 0)));
 	assert_true(mapped(&tasks[TASKS - 1], page_of(2, 0)));
@@ -555,7 +570,7 @@ static void test_many_ranges(void **state)
 	assert_in_range(still, KERNEL_USES_ROOT / 2 - 2, KERNEL_USES_ROOT / 2);
 	for (uint64_t n = 0; n < 4 * KERNEL_USES_ROOT; n++) {
 		shown.range = (struct mapping_range){USER_ARENA_PAGE + 0x1000 + n, 1};
-		mapping_withdraw_view((object_t){17}, 1, &shown.range);
+		mapping_withdraw_view((object_t){17}, 1, (page_t){shown.range.first}, 1);
 		assert_false(mapped(&tasks[0], shown.range.first));
 	}
 	assert_true(mapped(&tasks[0], USER_ARENA_PAGE + 0x4000 + 4 * KERNEL_USES_ROOT - 1));
@@ -565,7 +580,7 @@ static void test_many_ranges(void **state)
 		add(&tasks[0], (struct mapping_range){USER_ARENA_PAGE + 0x8000 + n, 1},
 		    USER_ARENA_PAGE + 0x8000 + n);
 	assert_true(mapped(&tasks[0], shown.range.first));
-	mapping_withdraw_view((object_t){17}, 1, &shown.range);
+	mapping_withdraw_view((object_t){17}, 1, (page_t){shown.range.first}, 1);
 	assert_false(mapped(&tasks[0], shown.range.first));
 	assert_true(mapped(&tasks[1], page_of(0, 0)));
 	all_given_back();
