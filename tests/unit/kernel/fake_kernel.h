@@ -26,7 +26,7 @@ extern struct fake_withdrawn {
 	uint32_t times;
 	struct task *task;
 	struct mapping_range range; /* or places */
-	uint32_t view; /* through which; 0: all */
+	uint32_t view;		    /* through which; 0: all */
 	uint64_t version;
 } fake_withdrawn;
 

@@ -8,6 +8,7 @@
 #include "user/programs/linux/linux.h"
 
 #include <string.h>
+#include "base/elf.h"
 #include "base/text.h"
 #include "user/lib/directory.h"
 #include "user/lib/segment.h"
@@ -17,25 +18,6 @@
 #define HEADERS	    32u
 #define ALIGN_MAX   (UINT64_C(2) << 20) /* what LINUX_PIE_BASE is a multiple of */
 #define IMAGE_PAGES UINT64_C(262144)
-
-struct elf_header {
-	uint8_t ident[16];
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, phoff, shoff;
-	uint32_t flags;
-	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-struct elf_program {
-	uint32_t type, flags;
-	uint64_t offset, vaddr, paddr, filesz, memsz, align;
-};
-static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_program) == 56,
-	      "as in the file");
-
-enum { ET_EXEC = 2, ET_DYN = 3, EM_X86_64 = 62, PF_X = 1, PF_W = 2, PF_R = 4 };
-enum { PT_LOAD = 1, PT_INTERP = 3 };
-#define PT_GNU_STACK UINT32_C(0x6474e551)
 
 static struct {
 	struct segment segment;
